@@ -1,0 +1,103 @@
+// The C library's calls that Fencepost makes, as one symbol table. Linux, x86-64 and arm64.
+//
+// Sizes are declared u32 where they are always small, so that no BigInt is made; `fcntl` and `ioctl` are
+// variadic in C and are declared with the three arguments that every caller passes.
+
+import { dlopen, FFIType, toArrayBuffer, type Pointer } from "bun:ffi";
+
+export const { symbols: libc } = dlopen("libc.so.6", {
+  accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
+  bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  epoll_create1: { args: ["i32"], returns: "i32" },
+  epoll_ctl: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
+  epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
+  eventfd: { args: ["u32", "i32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  fstat: { args: ["i32", "ptr"], returns: "i32" },
+  ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
+  listen: { args: ["i32", "i32"], returns: "i32" },
+  lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
+  memcpy: { args: ["ptr", "ptr", "u32"], returns: "void" },
+  memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+  memset: { args: ["ptr", "i32", "u32"], returns: "void" },
+  mmap: { args: ["ptr", FFIType.i64_fast, "i32", "i32", "i32", FFIType.i64_fast], returns: "ptr" },
+  munmap: { args: ["ptr", FFIType.i64_fast], returns: "i32" },
+  poll: { args: ["ptr", "u32", "i32"], returns: "i32" },
+  read: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  recvmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
+  unlink: { args: ["ptr"], returns: "i32" },
+  write: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  __errno_location: { args: [], returns: "ptr" },
+});
+
+const errnoView = new Int32Array(toArrayBuffer(libc.__errno_location()!, 0, 4));
+
+/** This thread's `errno`. Read it directly after the call that failed. */
+export function errno(): number {
+  return errnoView[0]!;
+}
+
+/** A native address held as a Number (x86-64 and arm64 user addresses are below 2^48). */
+export function asPointer(address: number): Pointer {
+  return address as Pointer;
+}
+
+/** A NUL-terminated copy of `text` for a `char *` argument. */
+export function cString(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+// asm-generic values, shared by x86-64 and arm64.
+export const EINTR = 4;
+export const EAGAIN = 11;
+export const EINVAL = 22;
+
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const MAP_SHARED = 1;
+export const MAP_PRIVATE = 2;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_NORESERVE = 0x4000;
+
+export const MFD_CLOEXEC = 1;
+export const MFD_ALLOW_SEALING = 2;
+export const F_SETFL = 4;
+export const F_GETFL = 3;
+export const F_DUPFD_CLOEXEC = 1030;
+export const F_ADD_SEALS = 1033;
+export const F_GET_SEALS = 1034;
+export const F_SEAL_SHRINK = 2;
+export const F_SEAL_GROW = 4;
+export const O_NONBLOCK = 0o4000;
+
+export const EFD_CLOEXEC = 0o2000000;
+export const EFD_NONBLOCK = 0o4000;
+
+export const EPOLL_CLOEXEC = 0o2000000;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+export const EPOLLIN = 1;
+export const EPOLLOUT = 4;
+export const EPOLLERR = 8;
+export const EPOLLHUP = 0x10;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 0x80000000;
+
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
+export const SOCK_SEQPACKET = 5;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOL_SOCKET = 1;
+export const SCM_RIGHTS = 1;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CTRUNC = 8;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SEEK_END = 2;

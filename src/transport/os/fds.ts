@@ -1,0 +1,65 @@
+// File descriptors: memfds, eventfds, duplicates, non-blocking mode.
+
+import {
+  cString,
+  EFD_CLOEXEC,
+  EFD_NONBLOCK,
+  F_ADD_SEALS,
+  F_DUPFD_CLOEXEC,
+  F_GETFL,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+  F_SETFL,
+  libc,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  O_NONBLOCK,
+  SEEK_END,
+} from "../../ffi/libc.ts";
+import { checked } from "./errors.ts";
+
+/** Shareable zero-filled memory whose size is sealed, so that no holder of the fd can truncate it under a mapping. */
+export function createMemfd(name: string, bytes: number): number {
+  const fd = checked(
+    libc.memfd_create(cString(name), MFD_CLOEXEC | MFD_ALLOW_SEALING),
+    "memfd_create",
+    `creating shared memory "${name}"`,
+  );
+  try {
+    checked(libc.ftruncate(fd, bytes), "ftruncate", `sizing shared memory "${name}" to ${bytes} bytes`);
+    sealSize(fd);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Forbids shrinking and growing where the fd allows seals; answers whether it did. */
+export function sealSize(fd: number): boolean {
+  return libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) === 0;
+}
+
+export function createEventfd(): number {
+  return checked(libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "creating an eventfd");
+}
+
+/** A second descriptor for the same file, closed on exec. */
+export function duplicateFd(fd: number): number {
+  return checked(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl", `duplicating fd ${fd}`);
+}
+
+/** Closes `fd` unless it is -1, the mark of "none". */
+export function closeFd(fd: number): void {
+  if (fd >= 0) libc.close(fd);
+}
+
+export function setNonBlocking(fd: number): void {
+  const flags = checked(libc.fcntl(fd, F_GETFL, 0), "fcntl", `reading the flags of fd ${fd}`);
+  checked(libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK), "fcntl", `making fd ${fd} non-blocking`);
+}
+
+/** The size in bytes of the file behind `fd`, by seeking: valid for memfds, files and dma-bufs. */
+export function sizeOfFd(fd: number): number {
+  return checked(Number(libc.lseek(fd, 0, SEEK_END)), "lseek", `sizing fd ${fd}`);
+}

@@ -1,0 +1,74 @@
+// Memory outside the JavaScript heap: anonymous scratch space, and mappings of shared file descriptors.
+
+import { toArrayBuffer } from "bun:ffi";
+import {
+  asPointer,
+  errno,
+  libc,
+  MAP_ANONYMOUS,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../ffi/libc.ts";
+import { SystemError } from "./errors.ts";
+
+/** The longest view that one ArrayBuffer can give, in bytes. */
+const viewBytesMax = 2 ** 32;
+const pageBytes = 4096;
+
+/**
+ * A mapping with a fixed native address. Views made by {@link view} must not be used after {@link unmap}:
+ * nothing stops them from reading whatever is mapped there next.
+ */
+export class NativeMemory {
+  private constructor(
+    readonly address: number,
+    readonly length: number,
+    private readonly base: number,
+    private readonly mapped: number,
+  ) {}
+
+  /** Zero-filled private memory of at least `length` bytes; pages are made when first touched. */
+  static allocate(length: number): NativeMemory {
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    const base = map(length, PROT_READ | PROT_WRITE, flags, -1, 0, `allocating ${length} bytes`);
+    return new NativeMemory(base, length, base, length);
+  }
+
+  /** Maps `length` bytes of `fd` from `offset` (any alignment), shared. The fd may be closed afterwards. */
+  static mapShared(fd: number, offset: number, length: number, access: "read" | "write"): NativeMemory {
+    const skew = offset % pageBytes;
+    const protection = access === "write" ? PROT_READ | PROT_WRITE : PROT_READ;
+    const doing = `mapping ${length} bytes of fd ${fd}`;
+    const base = map(length + skew, protection, MAP_SHARED | MAP_NORESERVE, fd, offset - skew, doing);
+    return new NativeMemory(base + skew, length, base, length + skew);
+  }
+
+  /** A view of `[offset, offset + length)`; at most 4 GiB. */
+  view(offset = 0, length = Math.min(this.length - offset, viewBytesMax)): ArrayBuffer {
+    if (offset < 0 || length < 0 || offset + length > this.length) {
+      throw new RangeError(`view ${offset}+${length} is outside of ${this.length} mapped bytes`);
+    }
+    return toArrayBuffer(asPointer(this.address), offset, length);
+  }
+
+  unmap(): void {
+    libc.munmap(asPointer(this.base), this.mapped);
+  }
+}
+
+function map(
+  length: number,
+  protection: number,
+  flags: number,
+  fd: number,
+  offset: number,
+  doing: string,
+): number {
+  const address = Number(libc.mmap(null, length, protection, flags, fd, offset));
+  // MAP_FAILED is (void *)-1, which arrives as 2^64 or -1.
+  if (address < 0 || address >= 2 ** 63) throw new SystemError("mmap", errno(), doing);
+  return address;
+}

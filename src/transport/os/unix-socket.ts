@@ -1,0 +1,216 @@
+// Unix sockets that carry file descriptors (SCM_RIGHTS), which Bun's own sockets cannot.
+
+import { existsSync, lstatSync } from "node:fs";
+import {
+  AF_UNIX,
+  asPointer,
+  cString,
+  EAGAIN,
+  EINTR,
+  errno,
+  libc,
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SCM_RIGHTS,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from "../../ffi/libc.ts";
+import { checked, SystemError } from "./errors.ts";
+import { NativeMemory } from "./native-memory.ts";
+
+export type SocketKind = "stream" | "seqpacket";
+
+/** Results of {@link receive} that are no byte counts. */
+export const WOULD_BLOCK = -1;
+export const CLOSED = 0;
+
+/** The most descriptors that one message may bring; the kernel closes none of a longer list silently for us. */
+export const fdsPerMessageMax = 32;
+
+const sunPathBytes = 108;
+const msghdrBytes = 56;
+const cmsgHeaderBytes = 16;
+const iovecBytes = 16;
+const iovecsMax = 1024;
+
+const typeOf = (kind: SocketKind) => (kind === "stream" ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC;
+
+/** Binds and listens at `path`, replacing a socket left behind by a process that no longer answers there. */
+export function listenUnix(path: string, kind: SocketKind, backlog = 4): number {
+  const address = socketAddress(path);
+  if (existsSync(path)) {
+    if (!lstatSync(path).isSocket())
+      throw new Error(`${path} exists and is not a socket: choose another path`);
+    if (answersAt(address, kind)) throw new Error(`another process is listening on ${path}`);
+    libc.unlink(cString(path));
+  }
+  const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", `listening on ${path}`);
+  try {
+    checked(libc.bind(fd, address, address.length), "bind", `listening on ${path}`);
+    checked(libc.listen(fd, backlog), "listen", `listening on ${path}`);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Connects to the socket at `path`; the descriptor is blocking. */
+export function connectUnix(path: string, kind: SocketKind): number {
+  const address = socketAddress(path);
+  const fd = checked(libc.socket(AF_UNIX, typeOf(kind), 0), "socket", `connecting to ${path}`);
+  if (libc.connect(fd, address, address.length) < 0) {
+    const error = new SystemError("connect", errno(), `connecting to ${path}`);
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Takes one waiting connection (blocking mode), or -1 when there is none. */
+export function acceptUnix(listener: number): number {
+  const fd = libc.accept4(listener, null, null, SOCK_CLOEXEC);
+  if (fd >= 0) return fd;
+  if (errno() === EAGAIN || errno() === EINTR) return -1;
+  throw new SystemError("accept4", errno(), "accepting a connection");
+}
+
+/** A connected pair of sockets. */
+export function socketPair(kind: SocketKind): [number, number] {
+  const fds = new Int32Array(2);
+  checked(libc.socketpair(AF_UNIX, typeOf(kind), 0, fds), "socketpair", "making a socket pair");
+  return [fds[0]!, fds[1]!];
+}
+
+/**
+ * Sends and receives on any number of sockets with one set of scratch structures. One per thread.
+ *
+ * A native address is taken wherever bytes are named, so that pixels go to the kernel straight from their mapping.
+ */
+export class SocketIo {
+  private readonly memory = NativeMemory.allocate(
+    msghdrBytes + 8 + cmsgHeaderBytes + fdsPerMessageMax * 4 + iovecsMax * iovecBytes,
+  );
+  private readonly data = new DataView(this.memory.view());
+  private readonly controlOffset = msghdrBytes + 8;
+  private readonly iovecOffset = this.controlOffset + cmsgHeaderBytes + fdsPerMessageMax * 4;
+  private iovecs = 0;
+
+  /** Descriptors that the last {@link receive} brought; the caller owns them. */
+  readonly receivedFds: number[] = [];
+  /** Whether the last {@link receive} lost descriptors for want of room. */
+  truncatedFds = false;
+
+  /** How many ranges one send can gather. */
+  static readonly rangesMax = iovecsMax;
+
+  /** Starts a new gather list. */
+  clear(): void {
+    this.iovecs = 0;
+  }
+
+  /** Adds `length` bytes at a native `address` to the gather list. */
+  gather(address: number, length: number): void {
+    const offset = this.iovecOffset + this.iovecs++ * iovecBytes;
+    setAddress(this.data, offset, address);
+    setAddress(this.data, offset + 8, length);
+  }
+
+  /** Sends what was gathered, with `fds`. Never blocks: answers the bytes taken, or {@link WOULD_BLOCK}. */
+  send(socket: number, fds: readonly number[] = [], flags = MSG_DONTWAIT): number {
+    this.header(fds.length * 4);
+    if (fds.length > 0) {
+      setAddress(this.data, this.controlOffset, cmsgHeaderBytes + fds.length * 4);
+      this.data.setInt32(this.controlOffset + 8, SOL_SOCKET, true);
+      this.data.setInt32(this.controlOffset + 12, SCM_RIGHTS, true);
+      fds.forEach((fd, index) => {
+        this.data.setInt32(this.controlOffset + cmsgHeaderBytes + index * 4, fd, true);
+      });
+    }
+    for (;;) {
+      const sent = libc.sendmsg(socket, asPointer(this.memory.address), MSG_NOSIGNAL | flags);
+      if (sent >= 0) return sent;
+      const code = errno();
+      if (code === EAGAIN) return WOULD_BLOCK;
+      if (code !== EINTR) throw new SystemError("sendmsg", code, "sending on a socket");
+    }
+  }
+
+  /**
+   * Receives at most `length` bytes into native memory, and descriptors into {@link receivedFds}.
+   * Answers the byte count, {@link CLOSED} or {@link WOULD_BLOCK}.
+   */
+  receive(socket: number, address: number, length: number, flags = MSG_DONTWAIT): number {
+    this.clear();
+    this.gather(address, length);
+    this.header(fdsPerMessageMax * 4);
+    this.receivedFds.length = 0;
+    this.truncatedFds = false;
+    for (;;) {
+      const received = libc.recvmsg(socket, asPointer(this.memory.address), MSG_CMSG_CLOEXEC | flags);
+      if (received >= 0) {
+        this.takeFds();
+        return received;
+      }
+      const code = errno();
+      if (code === EAGAIN) return WOULD_BLOCK;
+      if (code !== EINTR) throw new SystemError("recvmsg", code, "receiving from a socket");
+    }
+  }
+
+  close(): void {
+    this.memory.unmap();
+  }
+
+  /** struct msghdr: name, namelen, iov, iovlen, control, controllen, flags. */
+  private header(controlBytes: number): void {
+    const { data, memory } = this;
+    setAddress(data, 0, 0);
+    setAddress(data, 8, 0);
+    setAddress(data, 16, memory.address + this.iovecOffset);
+    setAddress(data, 24, this.iovecs);
+    setAddress(data, 32, controlBytes > 0 ? memory.address + this.controlOffset : 0);
+    setAddress(data, 40, controlBytes > 0 ? cmsgHeaderBytes + ((controlBytes + 7) & ~7) : 0);
+    data.setInt32(48, 0, true);
+  }
+
+  private takeFds(): void {
+    const { data, controlOffset } = this;
+    this.truncatedFds = (data.getInt32(48, true) & MSG_CTRUNC) !== 0;
+    const controlBytes = data.getUint32(40, true);
+    if (controlBytes < cmsgHeaderBytes) return;
+    if (data.getInt32(controlOffset + 8, true) !== SOL_SOCKET) return;
+    if (data.getInt32(controlOffset + 12, true) !== SCM_RIGHTS) return;
+    const count = (data.getUint32(controlOffset, true) - cmsgHeaderBytes) / 4;
+    for (let index = 0; index < count; index++) {
+      this.receivedFds.push(data.getInt32(controlOffset + cmsgHeaderBytes + index * 4, true));
+    }
+  }
+}
+
+function setAddress(data: DataView, offset: number, value: number): void {
+  data.setUint32(offset, value >>> 0, true);
+  data.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
+}
+
+function socketAddress(path: string): Uint8Array {
+  const bytes = cString(path);
+  if (bytes.length > sunPathBytes)
+    throw new Error(`socket path is longer than ${sunPathBytes - 1} bytes: ${path}`);
+  const address = new Uint8Array(2 + bytes.length);
+  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+  address.set(bytes, 2);
+  return address;
+}
+
+function answersAt(address: Uint8Array, kind: SocketKind): boolean {
+  const fd = libc.socket(AF_UNIX, typeOf(kind), 0);
+  const connected = fd >= 0 && libc.connect(fd, address, address.length) === 0;
+  if (fd >= 0) libc.close(fd);
+  return connected;
+}

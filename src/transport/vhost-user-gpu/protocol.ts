@@ -1,0 +1,35 @@
+// The display socket between a vhost-user-gpu back-end and its VMM: QEMU's docs/interop/vhost-user-gpu.rst.
+// The back-end asks, the VMM answers some requests. Fields are native-endian u32; little-endian on our hosts.
+
+export const Request = {
+  GET_PROTOCOL_FEATURES: 1,
+  SET_PROTOCOL_FEATURES: 2,
+  GET_DISPLAY_INFO: 3,
+  CURSOR_POS: 4,
+  CURSOR_POS_HIDE: 5,
+  CURSOR_UPDATE: 6,
+  SCANOUT: 7,
+  UPDATE: 8,
+  DMABUF_SCANOUT: 9,
+  DMABUF_UPDATE: 10,
+  GET_EDID: 11,
+  DMABUF_SCANOUT2: 12,
+} as const;
+
+/** Protocol feature bits. */
+export const ProtocolFeature = { EDID: 0, DMABUF2: 1 } as const;
+
+/** Every message starts with request, flags and payload size. */
+export const Header = { request: 0, flags: 4, size: 8, bytes: 12 } as const;
+/** The flag of the VMM's answers. */
+export const replyFlag = 4;
+
+/** Payloads; offsets are from the end of {@link Header}. */
+export const CursorPosition = { scanoutId: 0, x: 4, y: 8, bytes: 12 } as const;
+/** `data` is 64 × 64 pixels of a8r8g8b8 (bytes B, G, R, A). */
+export const CursorUpdate = { position: 0, hotX: 12, hotY: 16, data: 20, bytes: 20 + 64 * 64 * 4 } as const;
+/** Width and height 0 turn the scanout off. */
+export const Scanout = { scanoutId: 0, width: 4, height: 8, bytes: 12 } as const;
+/** width × height pixels of x8r8g8b8 (bytes B, G, R, X) follow; x and y are the scanout's. */
+export const Update = { scanoutId: 0, x: 4, y: 8, width: 12, height: 16, bytes: 20 } as const;
+export const GetEdid = { scanoutId: 0, bytes: 4 } as const;
