@@ -1,0 +1,32 @@
+// All lifecycle machines: those that are compiled for workers, and the objects that the inspector draws.
+import { compile } from "./compile.ts";
+import { attachmentMachine, contextMachine } from "./context.ts";
+import { fenceMachine } from "./fence.ts";
+import { resourceMachine } from "./resource.ts";
+import { scanoutMachine } from "./scanout.ts";
+import { vringMachine } from "./vring.ts";
+
+/** The finite machines of per-command things, by name. */
+export const perCommandMachines = {
+  vring: vringMachine,
+  resource: resourceMachine,
+  attachment: attachmentMachine,
+  context: contextMachine,
+  scanout: scanoutMachine,
+  fence: fenceMachine,
+};
+
+/** The tables of all per-command machines; made once at start and posted to the workers. */
+export function compileAll() {
+  return {
+    vring: compile(vringMachine),
+    resource: compile(resourceMachine),
+    attachment: compile(attachmentMachine),
+    context: compile(contextMachine),
+    scanout: compile(scanoutMachine),
+    fence: compile(fenceMachine),
+  };
+}
+
+/** Import as a type only: a worker that receives the tables must not load this module. */
+export type LifecycleTables = ReturnType<typeof compileAll>;

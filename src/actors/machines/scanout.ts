@@ -1,0 +1,47 @@
+// The life of one scanout: which commands may name it and where its picture comes from (virtio 1.3 §5.7.6.8).
+import { setup } from "xstate";
+import type { RefusalMeta } from "./refusal.ts";
+
+export type ScanoutEvent = {
+  type:
+    | "PLUG"
+    | "SHOW_CPU"
+    | "SHOW_3D"
+    | "PROMOTE"
+    | "FLUSH"
+    | "DISABLE"
+    | "RELEASE"
+    | "UPDATE_CURSOR"
+    | "MOVE_CURSOR";
+};
+
+export const scanoutMachine = setup({
+  types: { events: {} as ScanoutEvent, meta: {} as RefusalMeta<ScanoutEvent["type"]> },
+}).createMachine({
+  id: "scanout",
+  description:
+    "One of the device's 16 possible scanouts; those below `num_scanouts` are plugged at start. SET_SCANOUT is " +
+    "SHOW_CPU, SHOW_3D or, with resource 0, DISABLE. PROMOTE follows a shown 2D resource into the renderer, RELEASE " +
+    "its UNREF.",
+  initial: "absent",
+  states: {
+    absent: { meta: { refuse: { default: "ERR_INVALID_SCANOUT_ID" } }, on: { PLUG: "plugged" } },
+    plugged: {
+      meta: { refuse: { default: "ERR_INVALID_PARAMETER" } },
+      initial: "disabled",
+      on: {
+        SHOW_CPU: ".cpu",
+        SHOW_3D: ".3d",
+        DISABLE: ".disabled",
+        // A guest may load a cursor before its screen is on, and may leave one on a dark screen.
+        UPDATE_CURSOR: {},
+        MOVE_CURSOR: {},
+      },
+      states: {
+        disabled: {},
+        cpu: { on: { FLUSH: {}, PROMOTE: "3d", RELEASE: "disabled" } },
+        "3d": { on: { FLUSH: {}, RELEASE: "disabled" } },
+      },
+    },
+  },
+});
