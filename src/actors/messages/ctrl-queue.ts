@@ -1,0 +1,25 @@
+// What the ctrl queue receives.
+
+import { z } from "zod";
+import { queueMessages, scanoutId, token, u32 } from "./queue.ts";
+
+export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
+export type DisplayMode = z.infer<typeof DisplayMode>;
+
+export const CtrlQueueMessage = z.discriminatedUnion("type", [
+  ...queueMessages,
+  /** The display's answers to questions with the same token. */
+  z.object({ type: z.literal("display-info"), token, modes: z.array(DisplayMode).max(16) }),
+  z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),
+  /** The display no longer uses a surface that was dropped. */
+  z.object({ type: z.literal("surface-released"), surface: z.int() }),
+  /** A new display has taken over and knows nothing. */
+  z.object({ type: z.literal("restore-display") }),
+  /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
+  z.object({ type: z.literal("cursor-image"), token, resource: u32, scanout: scanoutId, slot: z.int() }),
+  /** The renderer's fence descriptor became readable. */
+  z.object({ type: z.literal("fences-ready") }),
+  /** The resource bridge asks for a resource to lend. */
+  z.object({ type: z.literal("export"), token, resource: u32 }),
+]);
+export type CtrlQueueMessage = z.infer<typeof CtrlQueueMessage>;

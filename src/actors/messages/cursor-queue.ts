@@ -1,0 +1,12 @@
+// What the cursor queue receives.
+
+import { z } from "zod";
+import { queueMessages, token } from "./queue.ts";
+
+export const CursorQueueMessage = z.discriminatedUnion("type", [
+  ...queueMessages,
+  /** The pixels are in the slot that was asked for, or `error` is the virtio response code that says why not. */
+  z.object({ type: z.literal("cursor-image"), token, error: z.int() }),
+  z.object({ type: z.literal("restore-display") }),
+]);
+export type CursorQueueMessage = z.infer<typeof CursorQueueMessage>;

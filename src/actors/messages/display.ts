@@ -1,0 +1,63 @@
+// What the display receives.
+//
+// A surface is a resource's storage as the display sees it. Its id is never used twice, so a resource that is freed
+// and created again is another surface. The sender keeps the storage until `surface-released` comes back.
+
+import { z } from "zod";
+import { address, fd, scanoutId, token, u32 } from "./queue.ts";
+
+const i32 = z.int().min(-0x8000_0000).max(0xffff_ffff);
+
+export const DisplayMessage = z.discriminatedUnion("type", [
+  /** The VMM's display socket; another one replaces it. */
+  z.object({ type: z.literal("vmm-socket"), fd }),
+  z.object({ type: z.literal("vmm-socket-closed") }),
+  z.object({
+    type: z.literal("surface"),
+    surface: z.int(),
+    fd,
+    offset: address,
+    bytes: address,
+    stride: u32,
+    width: u32,
+    height: u32,
+    /** A virtio format: the bytes of a pixel in memory order. */
+    format: u32,
+  }),
+  z.object({ type: z.literal("surface-drop"), surface: z.int() }),
+  /** Shows a rectangle of a surface; the whole scanout is damaged. */
+  z.object({
+    type: z.literal("scanout"),
+    scanout: scanoutId,
+    surface: z.int(),
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+  }),
+  z.object({ type: z.literal("scanout-off"), scanout: scanoutId }),
+  /** Damage in the scanout's coordinates, inside of it. */
+  z.object({ type: z.literal("flush"), scanout: scanoutId, x: u32, y: u32, width: u32, height: u32 }),
+  /** Shared memory of cursor images: slot n is 64 × 64 pixels of bytes B, G, R, A at n × 16 KiB. */
+  z.object({ type: z.literal("cursor-pool"), fd, slots: z.int() }),
+  z.object({
+    type: z.literal("cursor"),
+    scanout: scanoutId,
+    slot: z.int(),
+    x: i32,
+    y: i32,
+    hotX: u32,
+    hotY: u32,
+  }),
+  z.object({ type: z.literal("cursor-move"), scanout: scanoutId, x: i32, y: i32 }),
+  z.object({ type: z.literal("cursor-hide"), scanout: scanoutId, x: i32, y: i32 }),
+  /** Questions of the ctrl queue, answered with the same token. */
+  z.object({ type: z.literal("display-info"), token }),
+  z.object({ type: z.literal("edid"), token, scanout: scanoutId }),
+  /** A question of the supervisor: a copy of what a scanout shows. */
+  z.object({ type: z.literal("snapshot"), token, scanout: scanoutId }),
+  z.object({ type: z.literal("describe"), token }),
+  /** The device was reset: every scanout and cursor is off, every surface dropped. */
+  z.object({ type: z.literal("reset") }),
+]);
+export type DisplayMessage = z.infer<typeof DisplayMessage>;

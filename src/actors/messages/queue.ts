@@ -1,0 +1,67 @@
+// What the vhost session tells both queue actors, and what they answer.
+//
+// Descriptors in messages change owner: the receiver closes them. -1 means none.
+
+import { z } from "zod";
+
+export const fd = z.int().min(-1);
+export const token = z.int().nonnegative();
+/** Guest-physical addresses and sizes in bytes, exact below 2^53. */
+export const address = z.int().nonnegative();
+export const u32 = z.int().min(0).max(0xffff_ffff);
+export const scanoutId = z.int().min(0).max(15);
+
+/** The whole memory table; a region that the actor already has (by id) comes without an fd. */
+const Memory = z.object({
+  type: z.literal("memory"),
+  regions: z.array(z.object({ id: z.int(), guestAddress: address, size: address, fd, fdOffset: address })),
+  token,
+});
+
+/** Where to record dirty pages; fd -1 ends the recording. */
+const Log = z.object({ type: z.literal("dirty-log"), fd, offset: address, size: address, token });
+
+/** A ring that is ready to run: guest-physical addresses, descriptors, and the first index to look at. */
+export const RingStart = z.object({
+  type: z.literal("ring-start"),
+  num: z.int().min(1).max(32768),
+  desc: address,
+  avail: address,
+  used: address,
+  /** Where the used ring lies for the dirty log, or -1. */
+  usedLog: z.int().min(-1),
+  /** The next avail index, or -1 to go on at the used index (an actor that was restarted). */
+  base: z.int().min(-1).max(0xffff),
+  enabled: z.boolean(),
+  eventIdx: z.boolean(),
+  kickFd: fd,
+  callFd: fd,
+  errFd: fd,
+  inflightFd: fd,
+  inflightOffset: address,
+  token,
+});
+
+const RingCall = z.object({ type: z.literal("ring-call"), callFd: fd });
+const RingError = z.object({ type: z.literal("ring-err"), errFd: fd });
+const RingEnable = z.object({ type: z.literal("ring-enable"), enabled: z.boolean(), token });
+/** A kick that came as a message instead of an eventfd. */
+const RingKick = z.object({ type: z.literal("ring-kick") });
+const RingStop = z.object({ type: z.literal("ring-stop"), token });
+/** The device goes back to its state before the driver's first command. */
+const Reset = z.object({ type: z.literal("reset"), token });
+
+export const queueMessages = [
+  Memory,
+  Log,
+  RingStart,
+  RingCall,
+  RingError,
+  RingEnable,
+  RingKick,
+  RingStop,
+  Reset,
+] as const;
+
+export type RingStart = z.infer<typeof RingStart>;
+export type QueueMessage = z.infer<(typeof queueMessages)[number]>;

@@ -1,0 +1,26 @@
+// What the supervisor receives from any actor.
+
+import { z } from "zod";
+import { fd, token, u32 } from "./queue.ts";
+
+export const SupervisorMessage = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ready") }),
+  z.object({ type: z.literal("stopped") }),
+  z.object({
+    type: z.literal("log"),
+    level: z.enum(["debug", "info", "warning", "error"]),
+    text: z.string(),
+  }),
+  /** The vhost session's state, for the device machine. */
+  z.object({
+    type: z.literal("session"),
+    state: z.enum(["listening", "connected", "running", "suspended", "closed"]),
+  }),
+  /** Something that the actor cannot go on without; the device ends with exit code 1. */
+  z.object({ type: z.literal("fatal"), reason: z.string() }),
+  /** A tightly packed copy of a scanout in bytes B, G, R, X; fd -1 when the scanout is off. */
+  z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32 }),
+  /** An actor's own account of its state, for status and the inspector. */
+  z.object({ type: z.literal("description"), token, state: z.record(z.string(), z.unknown()) }),
+]);
+export type SupervisorMessage = z.infer<typeof SupervisorMessage>;

@@ -1,0 +1,16 @@
+// What the vhost session receives.
+
+import { z } from "zod";
+import { token } from "./queue.ts";
+
+export const VhostSessionMessage = z.discriminatedUnion("type", [
+  /** A queue actor has done what the session asked with this token; `error` is empty when it went well. */
+  z.object({ type: z.literal("done"), token, error: z.string() }),
+  /** A ring is stopped; `base` is the next avail index. */
+  z.object({ type: z.literal("ring-stopped"), token, base: z.int().min(0).max(0xffff) }),
+  /** A restarted actor needs its memory, ring or display socket again. */
+  z.object({ type: z.literal("restore"), actor: z.enum(["display", "cursor-queue"]) }),
+  /** Every actor is up: start to listen. */
+  z.object({ type: z.literal("listen") }),
+]);
+export type VhostSessionMessage = z.infer<typeof VhostSessionMessage>;

@@ -1,0 +1,126 @@
+// The worker's side of an actor: its context, and the loop that sleeps in epoll until there is something to do.
+
+import { workerData } from "node:worker_threads";
+import type { ServerConfig } from "../../config.ts";
+import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
+import type { LifecycleTables } from "../machines/index.ts";
+import type { Inbox } from "../messages/index.ts";
+import type { ActorName, WorkerName } from "../names.ts";
+import { Log } from "./log.ts";
+import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
+import { SharedWords, slotOf } from "./shared-words.ts";
+import { Timers } from "./timers.ts";
+import type { WorkerStart } from "./host.ts";
+
+/** What an actor may use. Everything that is known of threads and ports stays behind it. */
+export interface ActorContext {
+  readonly name: WorkerName;
+  readonly config: ServerConfig;
+  readonly machines: LifecycleTables;
+  readonly log: Log;
+  readonly epoll: Epoll;
+  readonly timers: Timers;
+  /** Counters of this actor, indexed by its own constants; readers see them live. */
+  readonly counters: Float64Array;
+  /** Words that survive a crash of this actor, for its successor. All zero at first. */
+  readonly keep: Int32Array;
+  send<To extends ActorName>(to: To, message: Inbox[To]): void;
+  /** Messages to `to` that it has not taken yet: senders that merge hold back while this is high. */
+  backlog(to: ActorName): number;
+  /** Whether a message waits; a single load of shared memory. */
+  isRung(): boolean;
+  /** Delivers waiting messages now, between two pieces of a long turn. */
+  drain(): void;
+  /** Sleeps and receives messages, and nothing else, until `done()` or the deadline. Answers whether it was done. */
+  waitUntil(done: () => boolean, timeoutMs: number): boolean;
+}
+
+export interface Actor<Message> {
+  receive(message: Message, from: ActorName): void;
+  /** Work that no message or descriptor announces. Answers true when there is more, and the actor must not sleep. */
+  turn?(): boolean;
+  /** Releases what the actor owns. */
+  stop?(): void;
+}
+
+/** Runs the actor that `create` makes until the supervisor stops it. The last statement of a worker's entry file. */
+export async function runActor<Name extends WorkerName>(
+  name: Name,
+  create: (context: ActorContext) => Actor<Inbox[Name]>,
+): Promise<void> {
+  const start = workerData as WorkerStart;
+  const words = SharedWords.open(start.wordsFd);
+  const slot = slotOf(name);
+  const mailbox = new Mailbox(name, words, start.bellFds);
+  for (const [peer, port] of start.ports) mailbox.link(peer, port);
+  const epoll = new Epoll();
+  // Edge-triggered: the doorbell's eventfd is never read.
+  epoll.add(start.bellFds[name]!, EPOLLIN | EPOLLET, () => {});
+  const schema = start.config.checkMessages ? (await import("../messages/schemas.ts")).schemas[name] : null;
+  const timers = new Timers();
+  let stopping = false;
+  let actor: Actor<Inbox[Name]> | null = null;
+
+  const receive = (message: unknown, from: ActorName): void => {
+    const runtime = message as RuntimeMessage;
+    if (runtime.runtime === "stop") stopping = true;
+    else if (runtime.runtime === "link") mailbox.link(runtime.peer, runtime.port);
+    else if (runtime.runtime === "crash") throw new Error("killed by request");
+    else {
+      schema?.parse(message);
+      actor!.receive(message as Inbox[Name], from);
+    }
+  };
+  const drain = (): void => mailbox.drain(receive);
+  const sleep = (timeoutMs: number): void => {
+    if (!words.fallAsleep(slot)) return;
+    epoll.wait(timeoutMs);
+    words.wakeUp(slot);
+  };
+
+  const context: ActorContext = {
+    name,
+    config: start.config,
+    machines: start.machines,
+    log: new Log(start.config.logLevel, (level, text) => {
+      mailbox.send("supervisor", { type: "log", level, text });
+    }),
+    epoll,
+    timers,
+    counters: words.counters(slot),
+    keep: words.keep(slot),
+    send: (to, message) => mailbox.send(to, message),
+    backlog: (to) => mailbox.backlog(to),
+    isRung: () => words.isRung(slot),
+    drain,
+    waitUntil(done, timeoutMs) {
+      const bell = new Epoll();
+      bell.add(start.bellFds[name]!, EPOLLIN | EPOLLET, () => {});
+      const deadline = Bun.nanoseconds() + timeoutMs * 1e6;
+      try {
+        for (;;) {
+          drain();
+          if (done()) return true;
+          const leftMs = Math.ceil((deadline - Bun.nanoseconds()) / 1e6);
+          if (leftMs <= 0 || stopping) return false;
+          if (!words.fallAsleep(slot)) continue;
+          bell.wait(leftMs);
+          words.wakeUp(slot);
+        }
+      } finally {
+        bell.close();
+      }
+    },
+  };
+
+  actor = create(context);
+  mailbox.send("supervisor", { type: "ready" });
+  while (!stopping) {
+    if (words.isRung(slot)) drain();
+    timers.runDue();
+    const more = actor.turn?.() ?? false;
+    if (!more && !stopping) sleep(timers.timeout());
+  }
+  actor.stop?.();
+  mailbox.send("supervisor", { type: "stopped" });
+}

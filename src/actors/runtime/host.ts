@@ -1,0 +1,144 @@
+// The supervisor's side of the actors: it spawns each worker once, links them, stops them in order, and replaces one
+// that died. With actor.ts and mailbox.ts the only code that knows that an actor is a thread.
+
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { ServerConfig } from "../../config.ts";
+import { closeFd, createEventfd } from "../../transport/os/fds.ts";
+import type { LifecycleTables } from "../machines/index.ts";
+import type { Inbox } from "../messages/index.ts";
+import { type ActorName, links, type WorkerName, workerNames } from "../names.ts";
+import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
+import { SharedWords, slotOf } from "./shared-words.ts";
+
+/** What a worker is given when it starts. */
+export interface WorkerStart {
+  config: ServerConfig;
+  machines: LifecycleTables;
+  wordsFd: number;
+  bellFds: Record<string, number>;
+  ports: [ActorName, MessagePort][];
+}
+
+export interface HostEvents {
+  message(from: WorkerName, message: Inbox["supervisor"]): void;
+  /** A worker threw and is gone. */
+  crashed(name: WorkerName, error: Error): void;
+}
+
+// Literal paths, so that a bundler finds the entry points.
+const entries: Record<WorkerName, () => URL> = {
+  display: () => new URL("../display/main.ts", import.meta.url),
+  "fence-poller": () => new URL("../fence-poller.ts", import.meta.url),
+  "resource-bridge": () => new URL("../resource-bridge.ts", import.meta.url),
+  "ctrl-queue": () => new URL("../ctrl-queue/main.ts", import.meta.url),
+  "cursor-queue": () => new URL("../cursor-queue/main.ts", import.meta.url),
+  "vhost-session": () => new URL("../vhost-session/main.ts", import.meta.url),
+};
+
+export class ActorHost {
+  private readonly words = SharedWords.create();
+  private readonly bellFds: Record<string, number> = {};
+  private readonly mailbox: Mailbox;
+  private readonly workers = new Map<WorkerName, Worker>();
+  private readonly waitingForStop = new Map<WorkerName, () => void>();
+
+  constructor(
+    private readonly config: ServerConfig,
+    private readonly machines: LifecycleTables,
+    private readonly events: HostEvents,
+  ) {
+    for (const name of workerNames) this.bellFds[name] = createEventfd();
+    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds);
+  }
+
+  /** Spawns every worker at once; each says `ready` when it is. */
+  start(): void {
+    const ports = new Map<WorkerName, [ActorName, MessagePort][]>(workerNames.map((name) => [name, []]));
+    for (const [a, b] of links) {
+      const { port1, port2 } = new MessageChannel();
+      ports.get(a)!.push([b, port1]);
+      ports.get(b)!.push([a, port2]);
+    }
+    for (const name of workerNames) this.spawn(name, ports.get(name)!);
+  }
+
+  /** Replaces a worker that crashed: its peers get new channels to it. */
+  restart(name: WorkerName): void {
+    const ports: [ActorName, MessagePort][] = [];
+    for (const link of links) {
+      if (!link.includes(name)) continue;
+      const peer = link[0] === name ? link[1] : link[0];
+      const { port1, port2 } = new MessageChannel();
+      ports.push([peer, port1]);
+      this.post(peer, { runtime: "link", peer: name, port: port2 }, [port2]);
+    }
+    this.spawn(name, ports);
+  }
+
+  send<To extends WorkerName>(to: To, message: Inbox[To]): void {
+    this.mailbox.send(to, message);
+  }
+
+  /** Makes the actor throw, as a bug of its own would. */
+  crash(name: WorkerName): void {
+    this.post(name, { runtime: "crash" });
+  }
+
+  /** Stops every living worker, last started first, each within `timeoutMs`; those that do not answer are ended. */
+  async stop(timeoutMs: number): Promise<void> {
+    for (const name of workerNames.toReversed()) {
+      const worker = this.workers.get(name);
+      if (worker === undefined) continue;
+      const stopped = new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), timeoutMs);
+        this.waitingForStop.set(name, () => {
+          clearTimeout(timer);
+          resolve(true);
+        });
+      });
+      this.post(name, { runtime: "stop" });
+      if (!(await stopped)) await worker.terminate();
+      this.workers.delete(name);
+    }
+    for (const fd of Object.values(this.bellFds)) closeFd(fd);
+  }
+
+  /** The live counters of one actor. */
+  counters(name: WorkerName): Float64Array {
+    return this.words.counters(slotOf(name));
+  }
+
+  private post(to: WorkerName, message: RuntimeMessage, transfer: MessagePort[] = []): void {
+    this.mailbox.sendRuntime(to, message, transfer);
+  }
+
+  private spawn(name: WorkerName, ports: [ActorName, MessagePort][]): void {
+    const { port1, port2 } = new MessageChannel();
+    this.mailbox.link(name, port1);
+    port1.on("message", (message: Inbox["supervisor"]) => {
+      if (message.type === "stopped") this.waitingForStop.get(name)?.();
+      this.events.message(name, message);
+    });
+    const start: WorkerStart = {
+      config: this.config,
+      machines: this.machines,
+      wordsFd: this.words.fd,
+      bellFds: this.bellFds,
+      ports: [["supervisor", port2], ...ports],
+    };
+    const worker = new Worker(entries[name](), {
+      name,
+      workerData: start,
+      transferList: start.ports.map(([, port]) => port),
+      smol: true,
+    } as ConstructorParameters<typeof Worker>[1]);
+    this.workers.set(name, worker);
+    worker.on("error", (error) => {
+      if (this.workers.get(name) !== worker) return;
+      this.workers.delete(name);
+      port1.close();
+      this.waitingForStop.get(name)?.();
+      this.events.crashed(name, error instanceof Error ? error : new Error(String(error)));
+    });
+  }
+}

@@ -1,0 +1,58 @@
+// Log lines on their way to the supervisor's one sink. What a guest can provoke is rate-limited.
+
+export type Level = "debug" | "info" | "warning" | "error";
+export const levels: readonly Level[] = ["debug", "info", "warning", "error"];
+
+const perWindowMax = 10;
+const windowMs = 1000;
+
+/**
+ * Contract of the levels: error, the device or a session cannot go on; warning, something is wrong and was survived;
+ * info, what an operator wants to know once; debug, the rest.
+ */
+export class Log {
+  private readonly lowest: number;
+  private windowEnd = 0;
+  private inWindow = 0;
+  private withheld = 0;
+
+  constructor(
+    lowest: Level,
+    private readonly write: (level: Level, text: string) => void,
+  ) {
+    this.lowest = levels.indexOf(lowest);
+  }
+
+  debug(text: string): void {
+    this.at("debug", text);
+  }
+
+  info(text: string): void {
+    this.at("info", text);
+  }
+
+  warning(text: string): void {
+    this.at("warning", text);
+  }
+
+  error(text: string): void {
+    this.at("error", text);
+  }
+
+  /** A mistake of the guest's: a warning, at most ten a second. `text` is made only when it is written. */
+  guest(text: () => string): void {
+    const at = Bun.nanoseconds() / 1e6;
+    if (at >= this.windowEnd) {
+      if (this.withheld > 0) this.at("warning", `${this.withheld} more guest errors were not logged`);
+      this.windowEnd = at + windowMs;
+      this.inWindow = 0;
+      this.withheld = 0;
+    }
+    if (this.inWindow++ < perWindowMax) this.at("warning", text());
+    else this.withheld++;
+  }
+
+  private at(level: Level, text: string): void {
+    if (levels.indexOf(level) >= this.lowest) this.write(level, text);
+  }
+}

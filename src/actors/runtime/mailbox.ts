@@ -1,0 +1,90 @@
+// A worker's mailbox: a message port a peer, drained when the actor's doorbell has rung.
+
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { asPointer, libc } from "../../ffi/libc.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import type { Inbox } from "../messages/index.ts";
+import type { ActorName } from "../names.ts";
+import { type SharedWords, slotOf } from "./shared-words.ts";
+
+/** What the supervisor tells the runtime of a worker, on the same port as its messages to the actor. */
+export type RuntimeMessage =
+  { runtime: "stop" } | { runtime: "crash" } | { runtime: "link"; peer: ActorName; port: MessagePort };
+
+interface Peer {
+  name: ActorName;
+  slot: number;
+  port: MessagePort;
+  sent: number;
+}
+
+export class Mailbox {
+  private readonly peers: Peer[] = [];
+  private readonly slot: number;
+  private readonly one = NativeMemory.allocate(8);
+
+  constructor(
+    readonly owner: ActorName,
+    private readonly words: SharedWords,
+    private readonly bellFds: Readonly<Record<string, number>>,
+  ) {
+    this.slot = slotOf(owner);
+    new Int32Array(this.one.view())[0] = 1;
+  }
+
+  /** Connects to `name`, or connects anew after it was restarted; what was under way to the old one is lost. */
+  link(name: ActorName, port: MessagePort): void {
+    const slot = slotOf(name);
+    const sent = this.words.receivedCount(this.slot, slot);
+    const known = this.peers.findIndex((peer) => peer.name === name);
+    if (known >= 0) this.peers[known]!.port.close();
+    this.peers[known >= 0 ? known : this.peers.length] = { name, slot, port, sent };
+  }
+
+  send<To extends ActorName>(to: To, message: Inbox[To]): void {
+    this.post(to, message, []);
+  }
+
+  sendRuntime(to: ActorName, message: RuntimeMessage, transfer: MessagePort[]): void {
+    this.post(to, message, transfer);
+  }
+
+  /** How many of our messages `to` has not taken yet. */
+  backlog(to: ActorName): number {
+    const peer = this.peer(to);
+    return (peer.sent - this.words.receivedCount(this.slot, peer.slot)) | 0;
+  }
+
+  isRung(): boolean {
+    return this.words.isRung(this.slot);
+  }
+
+  /** Hands every waiting message to `receive`, the supervisor's first. */
+  drain(receive: (message: unknown, from: ActorName) => void): void {
+    this.words.silence(this.slot);
+    for (let index = 0; index < this.peers.length; index++) {
+      for (;;) {
+        const peer = this.peers[index]!;
+        const received = receiveMessageOnPort(peer.port);
+        if (received === undefined) break;
+        this.words.countReceived(peer.slot, this.slot);
+        receive(received.message, peer.name);
+      }
+    }
+  }
+
+  private post(to: ActorName, message: unknown, transfer: MessagePort[]): void {
+    const peer = this.peer(to);
+    peer.port.postMessage(message, transfer);
+    peer.sent++;
+    // The supervisor runs an event loop, which needs no bell.
+    if (peer.slot !== 0 && this.words.ring(peer.slot)) {
+      libc.write(this.bellFds[to]!, asPointer(this.one.address), 8);
+    }
+  }
+
+  private peer(name: ActorName): Peer {
+    for (const peer of this.peers) if (peer.name === name) return peer;
+    throw new Error(`${this.owner} has no link to ${name}`);
+  }
+}

@@ -1,0 +1,90 @@
+// The few words that actors share: doorbells, receive counts, counters, and state that outlives a crash.
+// They live in a mapped memfd, so that an actor in another process could map them too.
+
+import { type ActorName, type WorkerName, workerNames } from "../names.ts";
+import { createMemfd } from "../../transport/os/fds.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+
+const slotsMax = 16;
+const lineWords = 16;
+const countersMax = 64;
+const keepWords = 64;
+
+// Offsets of each part, in bytes.
+const doorbellsAt = 0;
+const receivedAt = doorbellsAt + slotsMax * lineWords * 4;
+const keepAt = receivedAt + slotsMax * slotsMax * 4;
+const countersAt = keepAt + slotsMax * keepWords * 4;
+const totalBytes = countersAt + slotsMax * countersMax * 8;
+
+const BELL = 0;
+const ASLEEP = 1;
+
+/** The supervisor is slot 0, workers follow in their order. */
+export const slotOf = (name: ActorName): number =>
+  name === "supervisor" ? 0 : 1 + workerNames.indexOf(name as WorkerName);
+
+export class SharedWords {
+  private readonly words: Int32Array;
+  private readonly received: Int32Array;
+  private readonly memory: NativeMemory;
+
+  private constructor(readonly fd: number) {
+    this.memory = NativeMemory.mapShared(fd, 0, totalBytes, "write");
+    this.words = new Int32Array(this.memory.view(doorbellsAt, receivedAt - doorbellsAt));
+    this.received = new Int32Array(this.memory.view(receivedAt, keepAt - receivedAt));
+  }
+
+  static create(): SharedWords {
+    return new SharedWords(createMemfd("fencepost-words", totalBytes));
+  }
+
+  static open(fd: number): SharedWords {
+    return new SharedWords(fd);
+  }
+
+  /** Sets `slot`'s bell. Answers true when its actor sleeps, and the caller must write its eventfd. */
+  ring(slot: number): boolean {
+    Atomics.store(this.words, slot * lineWords + BELL, 1);
+    return Atomics.compareExchange(this.words, slot * lineWords + ASLEEP, 1, 0) === 1;
+  }
+
+  isRung(slot: number): boolean {
+    return Atomics.load(this.words, slot * lineWords + BELL) !== 0;
+  }
+
+  silence(slot: number): void {
+    Atomics.store(this.words, slot * lineWords + BELL, 0);
+  }
+
+  /** Says that `slot`'s actor is about to sleep. Answers false, and takes it back, when its bell rang meanwhile. */
+  fallAsleep(slot: number): boolean {
+    Atomics.store(this.words, slot * lineWords + ASLEEP, 1);
+    if (!this.isRung(slot)) return true;
+    this.wakeUp(slot);
+    return false;
+  }
+
+  wakeUp(slot: number): void {
+    Atomics.store(this.words, slot * lineWords + ASLEEP, 0);
+  }
+
+  /** How many messages `to` has taken from `from`, modulo 2^32. */
+  receivedCount(from: number, to: number): number {
+    return Atomics.load(this.received, to * slotsMax + from);
+  }
+
+  countReceived(from: number, to: number): void {
+    Atomics.add(this.received, to * slotsMax + from, 1);
+  }
+
+  /** Words that an actor keeps for its successor. */
+  keep(slot: number): Int32Array {
+    return new Int32Array(this.memory.view(keepAt + slot * keepWords * 4, keepWords * 4));
+  }
+
+  /** Counters with one writer each; a double counts exactly to 2^53 and is written whole. */
+  counters(slot: number): Float64Array {
+    return new Float64Array(this.memory.view(countersAt + slot * countersMax * 8, countersMax * 8));
+  }
+}

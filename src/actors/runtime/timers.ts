@@ -1,0 +1,36 @@
+// Deadlines of an actor that blocks in epoll_wait, where the event loop's timers do not run.
+
+interface Timer {
+  at: number;
+  run: () => void;
+}
+
+/** Milliseconds of a clock that never goes back. */
+export const now = (): number => Bun.nanoseconds() / 1e6;
+
+export class Timers {
+  private readonly timers = new Set<Timer>();
+
+  /** Runs `run` once after `ms`. Answers a function that cancels it. */
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: now() + ms, run };
+    this.timers.add(timer);
+    return () => this.timers.delete(timer);
+  }
+
+  /** Milliseconds until the next deadline, rounded up; -1 when there is none. */
+  timeout(): number {
+    if (this.timers.size === 0) return -1;
+    let next = Infinity;
+    for (const timer of this.timers) next = Math.min(next, timer.at);
+    return Math.max(0, Math.ceil(next - now()));
+  }
+
+  runDue(): void {
+    if (this.timers.size === 0) return;
+    const at = now();
+    for (const timer of [...this.timers]) {
+      if (timer.at <= at && this.timers.delete(timer)) timer.run();
+    }
+  }
+}

@@ -1,0 +1,267 @@
+// Every setting once: flag, environment variable, file key, schema, default and help text.
+//
+// A flag beats the environment (FENCEPOST_<NAME>), which beats the file (--config), which beats the default.
+
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+
+const outputsMax = 16;
+const integer = z.coerce.number().int().nonnegative();
+
+const Mode = z
+  .string()
+  .regex(/^\d{1,5}x\d{1,5}$/, "want WIDTHxHEIGHT, such as 1280x800")
+  .transform((text) => {
+    const [width, height] = text.split("x").map(Number) as [number, number];
+    return { width, height };
+  })
+  .refine(({ width, height }) => width > 0 && height > 0, "an output needs at least one pixel");
+
+interface Setting {
+  help: string;
+  /** The placeholder of the flag's value; a flag without one takes none. */
+  value?: string;
+  schema: z.ZodType;
+  group: "Connection" | "Device" | "Display" | "Limits" | "Operation";
+}
+
+const settings = {
+  socketPath: {
+    group: "Connection",
+    value: "PATH",
+    help: "listen for the VMM on this Unix socket",
+    schema: z.string().min(1).default(defaultSocketPath()),
+  },
+  fd: {
+    group: "Connection",
+    value: "N",
+    help: "serve the VMM on this inherited, connected socket instead, then exit",
+    schema: integer.optional(),
+  },
+  once: {
+    group: "Connection",
+    help: "exit when the first VMM disconnects",
+    schema: z.boolean().default(false),
+  },
+  controlPath: {
+    group: "Connection",
+    value: "PATH",
+    help: "control socket for `bun run ctl` (default: the socket path with .ctl added)",
+    schema: z.string().min(1).optional(),
+  },
+  renderer: {
+    group: "Device",
+    value: "KIND",
+    help: "what runs the guest's commands: auto, software (2D)",
+    schema: z.enum(["auto", "software"]).default("auto"),
+  },
+  outputs: {
+    group: "Device",
+    value: "WxH,…",
+    help: "modes of the outputs where no VMM display says them, one an output",
+    schema: z
+      .string()
+      .transform((text) => text.split(","))
+      .pipe(z.array(Mode).min(1).max(outputsMax))
+      .prefault("1280x800"),
+  },
+  pollUs: {
+    group: "Device",
+    value: "US",
+    help: "poll an idle queue for at most this many microseconds before sleeping; 0 turns it off",
+    schema: integer.max(10_000).default(0),
+  },
+  displayTimeoutMs: {
+    group: "Display",
+    value: "MS",
+    help: "answer the guest's questions from --outputs when the VMM's display says nothing for this long",
+    schema: integer.min(1).max(60_000).default(2_000),
+  },
+  resourcesMax: {
+    group: "Limits",
+    value: "N",
+    help: "resources that one guest may have",
+    schema: integer.min(1).max(1_048_576).default(65_536),
+  },
+  storageBytesMax: {
+    group: "Limits",
+    value: "BYTES",
+    help: "bytes of 2D resources that one guest may have",
+    schema: integer.default(1024 * 1024 * 1024),
+  },
+  backingEntriesMax: {
+    group: "Limits",
+    value: "N",
+    help: "memory entries in the backing of one resource",
+    schema: integer.min(1).max(65_536).default(16_384),
+  },
+  commandBytesMax: {
+    group: "Limits",
+    value: "BYTES",
+    help: "length of one command",
+    schema: integer
+      .min(4096)
+      .max(67_108_864)
+      .default(4 * 1024 * 1024),
+  },
+  config: {
+    group: "Operation",
+    value: "FILE",
+    help: "read settings from a JSON file; its keys are the flags in camelCase",
+    schema: z.string().optional(),
+  },
+  dev: {
+    group: "Operation",
+    help: "check every message between actors against its schema, and log at debug level",
+    schema: z.boolean().default(false),
+  },
+  logLevel: {
+    group: "Operation",
+    value: "LEVEL",
+    help: "debug, info, warning or error",
+    schema: z.enum(["debug", "info", "warning", "error"]).default("info"),
+  },
+} as const satisfies Record<string, Setting>;
+
+type Settings = typeof settings;
+type Values = { [Key in keyof Settings]: z.output<Settings[Key]["schema"]> };
+
+/** The settings of a running server; plain data, so that it can be posted to a worker. */
+export type ServerConfig = Omit<Values, "config" | "controlPath"> & {
+  controlPath: string;
+  /** Whether actors check messages against their schemas on receipt. */
+  checkMessages: boolean;
+};
+
+/** A mistake in the settings; its message is for the person who made it. */
+export class ConfigError extends Error {}
+
+/** What the command line asks for besides serving. */
+export type Request = { kind: "serve"; config: ServerConfig } | { kind: "help" | "version" | "capabilities" };
+
+// QEMU's vhost-user-gpu takes these too; they say nothing that `--renderer` does not.
+const qemuFlags = {
+  virgl: { type: "boolean" },
+  "render-node": { type: "string" },
+} as const;
+
+/** Reads the command line; throws {@link ConfigError} with every mistake named. */
+export function parseCommandLine(args: string[], env: Record<string, string | undefined>): Request {
+  const flags = readFlags(args);
+  if (flags.help) return { kind: "help" };
+  if (flags.version) return { kind: "version" };
+  if (flags["print-capabilities"]) return { kind: "capabilities" };
+  return { kind: "serve", config: resolve(flags, env) };
+}
+
+function readFlags(args: string[]): Record<string, string | boolean | undefined> {
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {
+    help: { type: "boolean", short: "h" },
+    version: { type: "boolean", short: "V" },
+    "print-capabilities": { type: "boolean" },
+    ...qemuFlags,
+  };
+  for (const [name, setting] of Object.entries<Setting>(settings)) {
+    options[kebab(name)] = { type: setting.value === undefined ? "boolean" : "string" };
+  }
+  options["socket-path"]!.short = "s";
+  options["fd"]!.short = "f";
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values as Record<
+      string,
+      string | boolean | undefined
+    >;
+  } catch (error) {
+    throw new ConfigError(`${(error as Error).message.split(". ")[0]}. See --help.`);
+  }
+}
+
+function resolve(
+  flags: Record<string, string | boolean | undefined>,
+  env: Record<string, string | undefined>,
+): ServerConfig {
+  const file = readFile(flags["config"] ?? env["FENCEPOST_CONFIG"]);
+  const values: Record<string, unknown> = {};
+  const mistakes: string[] = [];
+  for (const [name, setting] of Object.entries<Setting>(settings)) {
+    const flag = kebab(name);
+    const variable = `FENCEPOST_${flag.replaceAll("-", "_").toUpperCase()}`;
+    let raw: unknown = file[name];
+    let origin = `"${name}" in the file`;
+    if (env[variable] !== undefined) {
+      raw = setting.value === undefined ? env[variable] === "1" : env[variable];
+      origin = variable;
+    }
+    if (flags[flag] !== undefined) {
+      raw = flags[flag];
+      origin = `--${flag}`;
+    }
+    const result = setting.schema.safeParse(raw);
+    if (result.success) values[name] = result.data;
+    else mistakes.push(`${origin}: ${result.error.issues.map((issue) => issue.message).join("; ")}`);
+  }
+  for (const name of Object.keys(file)) {
+    if (!(name in settings)) mistakes.push(`"${name}" in the file is no setting`);
+  }
+  if (mistakes.length > 0) throw new ConfigError(`${mistakes.join("\n")}\nSee --help.`);
+  const { config: _, ...rest } = values as Values;
+  return {
+    ...rest,
+    controlPath: rest.controlPath ?? `${rest.socketPath}.ctl`,
+    logLevel: rest.dev ? "debug" : rest.logLevel,
+    checkMessages: rest.dev || env["FENCEPOST_CHECK_MESSAGES"] === "1",
+  };
+}
+
+function readFile(path: string | boolean | undefined): Record<string, unknown> {
+  if (typeof path !== "string") return {};
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (error) {
+    throw new ConfigError(`cannot read the settings in ${path}: ${(error as Error).message}`);
+  }
+}
+
+export function helpText(): string {
+  const lines = [
+    "Fencepost: a virtio-gpu device server. Runs beside a VMM and is its guest's graphics card.",
+    "",
+    "Usage: bun run server [flags]",
+    "",
+    "Start it, then start QEMU with the flags that it prints. Ctrl-C stops it.",
+  ];
+  for (const group of ["Connection", "Device", "Display", "Limits", "Operation"] as const) {
+    lines.push("", `${group}:`);
+    for (const [name, setting] of Object.entries<Setting>(settings)) {
+      if (setting.group === group) lines.push(flagHelp(name, setting));
+    }
+  }
+  lines.push(
+    row("-h, --help", "this text"),
+    row("-V, --version", "the version"),
+    row("--print-capabilities", "what this back-end can do, as JSON for management software"),
+    row("--virgl, --render-node PATH", "taken for compatibility with QEMU's vhost-user-gpu; not used yet"),
+    "",
+    "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
+    "Exit codes: 0 stopped as asked, 1 the device failed, 2 a mistake in the settings.",
+  );
+  return lines.join("\n");
+}
+
+function flagHelp(name: string, setting: Setting): string {
+  const flag = `--${kebab(name)}${setting.value === undefined ? "" : ` ${setting.value}`}`;
+  const fallback = setting.schema.safeParse(undefined).data;
+  const shown = typeof fallback === "string" || typeof fallback === "number" ? ` (default: ${fallback})` : "";
+  return row(flag, setting.help + (name === "outputs" ? " (default: 1280x800)" : shown));
+}
+
+const row = (flag: string, help: string): string => `  ${flag.padEnd(28)} ${help}`;
+
+const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+function defaultSocketPath(): string {
+  return join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "fencepost.sock");
+}
