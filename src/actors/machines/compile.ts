@@ -1,6 +1,7 @@
 // Turns a finite lifecycle machine into the table that workers look up: xstate says it once, the hot path reads bytes.
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventFrom, StateValue } from "xstate";
 import { getAdjacencyMap } from "xstate/graph";
+import { withDescendants } from "./nodes.ts";
 import { isAccepted, refusalOf } from "./refusal.ts";
 import { type CompiledMachine, refusalValue } from "./table.ts";
 
@@ -16,7 +17,6 @@ export function compile<Machine extends AnyStateMachine>(
     events: events.map((type) => ({ type })),
     serializeState: stateName,
     serializeEvent: (event) => event.type,
-    limit: STATES_MAX * events.length * 2,
   });
   const states = Object.keys(reachable);
   if (states.length > STATES_MAX) fail(machine, `has ${states.length} states; a table holds ${STATES_MAX}`);
@@ -40,10 +40,12 @@ export function compile<Machine extends AnyStateMachine>(
 
 /** All events, sorted; `machine.events` leaves out those that are taken without a change (`EVENT: {}`). */
 export function eventsOf(machine: AnyStateMachine): string[] {
-  return [...new Set(nodesOf(machine).flatMap((node) => [...node.transitions.keys()]))].toSorted();
+  return [
+    ...new Set(withDescendants(machine.root).flatMap((node) => [...node.transitions.keys()])),
+  ].toSorted();
 }
 
-/** "created2d.backed" for nested states, "started+enabled" for parallel ones, in the order of definition. */
+/** "cpu2d.backed" for nested states, "started+enabled" for parallel ones, in the order of definition. */
 export function stateName(snapshot: AnyMachineSnapshot): string {
   return nameOf(snapshot.machine.root, snapshot.value);
 }
@@ -68,26 +70,18 @@ function refusalOrFail(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, e
 
 function rejectUnlessFinite(machine: AnyStateMachine): void {
   if (machine.config.context !== undefined) fail(machine, "has context");
-  for (const node of nodesOf(machine)) {
+  for (const node of withDescendants(machine.root)) {
     const where = `in "${node.path.join(".")}"`;
     const transitions = [...node.transitions.values()].flat();
+    if (node.always?.length || node.after.length > 0) fail(machine, `moves without an event ${where}`);
     if (transitions.some((one) => one.guard)) fail(machine, `has a guard ${where}`);
     if (node.entry.length + node.exit.length > 0 || transitions.some((one) => one.actions.length > 0)) {
       fail(machine, `has an action ${where}`);
     }
-    if (node.always?.length || node.after.length > 0) fail(machine, `moves without an event ${where}`);
     if (node.invoke.length > 0) fail(machine, `invokes an actor ${where}`);
     if (node.type === "history") fail(machine, `has a history state ${where}`);
     if (node.transitions.has("*")) fail(machine, `has a wildcard event ${where}`);
   }
-}
-
-function nodesOf(machine: AnyStateMachine): AnyStateNode[] {
-  const withDescendants = (node: AnyStateNode): AnyStateNode[] => [
-    node,
-    ...Object.values(node.states).flatMap(withDescendants),
-  ];
-  return withDescendants(machine.root);
 }
 
 function fail(machine: AnyStateMachine, what: string): never {

@@ -1,19 +1,27 @@
 // All lifecycle machines: those that are compiled for workers, and the objects that the inspector draws.
+import { actorMachine } from "./actor.ts";
 import { compile } from "./compile.ts";
 import { attachmentMachine, contextMachine } from "./context.ts";
+import { deviceMachine } from "./device.ts";
 import { fenceMachine } from "./fence.ts";
 import { resourceMachine } from "./resource.ts";
 import { scanoutMachine } from "./scanout.ts";
+import { sessionMachine } from "./session.ts";
+import { surfaceMachine } from "./surface.ts";
 import { vringMachine } from "./vring.ts";
 
-/** The finite machines of per-command things, by name. */
-export const perCommandMachines = {
+/** Every machine by name. */
+export const machines = {
+  device: deviceMachine,
+  actor: actorMachine,
+  session: sessionMachine,
   vring: vringMachine,
   resource: resourceMachine,
   attachment: attachmentMachine,
   context: contextMachine,
   scanout: scanoutMachine,
   fence: fenceMachine,
+  surface: surfaceMachine,
 };
 
 /** The tables of all per-command machines; made once at start and posted to the workers. */

@@ -27,15 +27,15 @@ export type ResourceEvent = {
     | "EXPORT";
 };
 
-// An id in use can't be created again; any other refusal of a kind is a command for another kind.
-const wrongKind = {
-  default: "ERR_INVALID_PARAMETER",
+const idInUse = {
   CREATE_2D: "ERR_INVALID_RESOURCE_ID",
   CREATE_3D: "ERR_INVALID_RESOURCE_ID",
   CREATE_BLOB_GUEST: "ERR_INVALID_RESOURCE_ID",
   CREATE_BLOB_HOST: "ERR_INVALID_RESOURCE_ID",
   CREATE_BLOB_SHARED: "ERR_INVALID_RESOURCE_ID",
 } as const;
+// All that a kind of resource does not take is a command for another kind.
+const wrongKind = { refuse: { default: "ERR_INVALID_PARAMETER" } } as const;
 
 // The second attach of CVE-2017-5578 and CVE-2021-3544: it must not replace, and so leak, the first.
 const secondAttach = { refuse: { ATTACH_BACKING: "ERR_UNSPEC" } } as const;
@@ -62,7 +62,7 @@ const transfers3d = { TRANSFER_TO_HOST_2D: {}, TRANSFER_TO_HOST_3D: {}, TRANSFER
 // A resource of the renderer's that takes transfers of either family: created in 3D, or moved there.
 const rendered = {
   initial: "bare",
-  meta: { refuse: wrongKind },
+  meta: wrongKind,
   on: { ...identity, ...picture, ...inRenderer, SET_SCANOUT: {} },
   states: {
     bare: { meta: { refuse: noBacking3d }, on: { ATTACH_BACKING: "backed" } },
@@ -78,6 +78,7 @@ export const resourceMachine = setup({
     "One resource id. A 2D resource lives in CPU storage (`cpu2d`) until a context attaches it; then it moves into " +
     "the renderer once and stays (`gpu2d`). Which contexts hold it is the attachment machine's business, which " +
     "scanouts show it the scanout machine's; neither keeps it from being unreferenced.",
+  meta: { refuse: idInUse },
   initial: "absent",
   states: {
     absent: {
@@ -93,7 +94,7 @@ export const resourceMachine = setup({
     cpu2d: {
       initial: "bare",
       // No context can have attached what is still here.
-      meta: { refuse: { ...wrongKind, CTX_DETACH: "ERR_INVALID_RESOURCE_ID" } },
+      meta: { refuse: { ...wrongKind.refuse, CTX_DETACH: "ERR_INVALID_RESOURCE_ID" } },
       on: { ...identity, ...picture, SET_SCANOUT: {} },
       states: {
         bare: {
@@ -111,7 +112,7 @@ export const resourceMachine = setup({
     // BLOB_MEM_GUEST: its pages are its storage, given at creation; without them there is no picture.
     blobGuest: {
       initial: "backed",
-      meta: { refuse: wrongKind },
+      meta: wrongKind,
       on: { ...identity, ...inRenderer },
       states: {
         bare: { meta: { refuse: noPages }, on: { ATTACH_BACKING: "backed" } },
@@ -125,7 +126,7 @@ export const resourceMachine = setup({
     // BLOB_MEM_HOST3D: the renderer's memory, which the guest may map.
     blobHost: {
       initial: "unmapped",
-      meta: { refuse: wrongKind },
+      meta: wrongKind,
       on: { ...identity, ...picture, ...inRenderer, SET_SCANOUT_BLOB: {} },
       states: {
         unmapped: { meta: { refuse: { UNMAP_BLOB: "ERR_UNSPEC" } }, on: { MAP_BLOB: "mapped" } },
@@ -135,7 +136,7 @@ export const resourceMachine = setup({
     // BLOB_MEM_HOST3D_GUEST: both, kept equal by transfers.
     blobShared: {
       type: "parallel",
-      meta: { refuse: wrongKind },
+      meta: wrongKind,
       on: { ...identity, ...picture, ...inRenderer, SET_SCANOUT_BLOB: {} },
       states: {
         backing: {

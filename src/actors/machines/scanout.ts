@@ -6,7 +6,7 @@ export type ScanoutEvent = {
   type:
     | "PLUG"
     | "SHOW_CPU"
-    | "SHOW_3D"
+    | "SHOW_GPU"
     | "PROMOTE"
     | "FLUSH"
     | "DISABLE"
@@ -21,7 +21,7 @@ export const scanoutMachine = setup({
   id: "scanout",
   description:
     "One of the device's 16 possible scanouts; those below `num_scanouts` are plugged at start. SET_SCANOUT is " +
-    "SHOW_CPU, SHOW_3D or, with resource 0, DISABLE. PROMOTE follows a shown 2D resource into the renderer, RELEASE " +
+    "SHOW_CPU, SHOW_GPU or, with resource 0, DISABLE. PROMOTE follows a shown 2D resource into the renderer, RELEASE " +
     "its UNREF.",
   initial: "absent",
   states: {
@@ -31,7 +31,7 @@ export const scanoutMachine = setup({
       initial: "disabled",
       on: {
         SHOW_CPU: ".cpu",
-        SHOW_3D: ".3d",
+        SHOW_GPU: ".gpu",
         DISABLE: ".disabled",
         // A guest may load a cursor before its screen is on, and may leave one on a dark screen.
         UPDATE_CURSOR: {},
@@ -39,8 +39,8 @@ export const scanoutMachine = setup({
       },
       states: {
         disabled: {},
-        cpu: { on: { FLUSH: {}, PROMOTE: "3d", RELEASE: "disabled" } },
-        "3d": { on: { FLUSH: {}, RELEASE: "disabled" } },
+        cpu: { on: { FLUSH: {}, PROMOTE: "gpu", RELEASE: "disabled" } },
+        gpu: { on: { FLUSH: {}, RELEASE: "disabled" } },
       },
     },
   },

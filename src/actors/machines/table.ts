@@ -26,7 +26,7 @@ export const PROTOCOL_REFUSAL = FIRST_REFUSAL | refusalCodes.indexOf("PROTOCOL")
 /** A machine after `compile`; structured-cloneable, so it can be posted to a worker. */
 export interface CompiledMachine<Event extends string = string> {
   readonly name: string;
-  /** Readable names, as in "created2d.backed"; "+" joins parallel regions, as in "started+enabled". */
+  /** Readable names, as in "cpu2d.backed"; "+" joins parallel regions, as in "started+enabled". */
   readonly states: readonly string[];
   /** Sorted by name, so an index does not depend on the order of definition. */
   readonly events: readonly Event[];
