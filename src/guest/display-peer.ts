@@ -120,6 +120,25 @@ export class DisplayPeer {
     return this.surfaces[id] ?? null;
   }
 
+  /** A copy of what a user sees on scanout `id`, the pointer included; null while it is off. */
+  screenshot(id: number): Framebuffer | null {
+    const surface = this.surfaces[id];
+    if (surface === undefined) return null;
+    const { width, height } = surface;
+    const pixels = surface.pixels.slice();
+    const cursor = this.cursors[id]!;
+    for (let row = 0; cursor.visible && row < cursorSize; row++) {
+      for (let column = 0; column < cursorSize; column++) {
+        const x = cursor.x - cursor.hotX + column;
+        const y = cursor.y - cursor.hotY + row;
+        if (x < 0 || y < 0 || x >= width || y >= height) continue;
+        const at = y * width + x;
+        pixels[at] = blend(pixels[at]!, cursor.pixels[row * cursorSize + column]!);
+      }
+    }
+    return { width, height, pixels };
+  }
+
   /** The pixel's 0x00RRGGBB. */
   colourAt(id: number, x: number, y: number): number {
     const surface = this.surfaces[id];
@@ -427,6 +446,16 @@ const payloadBytes: Record<number, number> = {
   [Request.UPDATE]: Update.bytes,
   [Request.GET_EDID]: 4,
 };
+
+/** `over` (0xAARRGGBB, straight alpha) over an opaque pixel. */
+function blend(under: number, over: number): number {
+  const alpha = over >>> 24;
+  const mix = (shift: number) => {
+    const low = (under >>> shift) & 0xff;
+    return Math.round(low + ((((over >>> shift) & 0xff) - low) * alpha) / 255) << shift;
+  };
+  return mix(16) | mix(8) | mix(0);
+}
 
 /** A block that names the maker "FPT" and nothing else, with header and checksum of an EDID 1.4. */
 function plainEdid(): Uint8Array {
