@@ -1,7 +1,7 @@
 // What the ctrl queue receives.
 
 import { z } from "zod";
-import { queueMessages, scanoutId, token, u32 } from "./queue.ts";
+import { queueMessages, token, u32 } from "./queue.ts";
 
 export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
 export type DisplayMode = z.infer<typeof DisplayMode>;
@@ -16,10 +16,8 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** A new display has taken over and knows nothing. */
   z.object({ type: z.literal("restore-display") }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
-  z.object({ type: z.literal("cursor-image"), token, resource: u32, scanout: scanoutId, slot: z.int() }),
-  /** The renderer's fence descriptor became readable. */
+  z.object({ type: z.literal("cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
+  /** The renderer's fence descriptor became readable, or it is time to ask it. */
   z.object({ type: z.literal("fences-ready") }),
-  /** The resource bridge asks for a resource to lend. */
-  z.object({ type: z.literal("export"), token, resource: u32 }),
 ]);
 export type CtrlQueueMessage = z.infer<typeof CtrlQueueMessage>;

@@ -9,8 +9,8 @@ import { address, fd, scanoutId, token, u32 } from "./queue.ts";
 const i32 = z.int().min(-0x8000_0000).max(0xffff_ffff);
 
 export const DisplayMessage = z.discriminatedUnion("type", [
-  /** The VMM's display socket; another one replaces it. */
-  z.object({ type: z.literal("vmm-socket"), fd }),
+  /** The VMM's display socket; another one replaces it. `resumed`: the one that a crashed display was using. */
+  z.object({ type: z.literal("vmm-socket"), fd, resumed: z.boolean() }),
   z.object({ type: z.literal("vmm-socket-closed") }),
   z.object({
     type: z.literal("surface"),

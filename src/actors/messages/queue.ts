@@ -39,9 +39,13 @@ export const RingStart = z.object({
   errFd: fd,
   inflightFd: fd,
   inflightOffset: address,
+  /** Entries of the inflight record, at least `num`. */
+  inflightNum: z.int().min(0).max(32768),
   token,
 });
 
+/** A running ring's used ring is logged from now on, or with -1 no longer. */
+const RingLog = z.object({ type: z.literal("ring-log"), usedLog: z.int().min(-1) });
 const RingCall = z.object({ type: z.literal("ring-call"), callFd: fd });
 const RingError = z.object({ type: z.literal("ring-err"), errFd: fd });
 const RingEnable = z.object({ type: z.literal("ring-enable"), enabled: z.boolean(), token });
@@ -55,6 +59,7 @@ export const queueMessages = [
   Memory,
   Log,
   RingStart,
+  RingLog,
   RingCall,
   RingError,
   RingEnable,

@@ -1,10 +1,6 @@
-// What the resource bridge receives.
+// What the resource bridge receives: nothing yet, as no path can be given to it.
 
 import { z } from "zod";
-import { address, fd, token, u32 } from "./queue.ts";
 
-export const ResourceBridgeMessage = z.discriminatedUnion("type", [
-  /** The answer to `export`; fd -1 when there is no such resource or it cannot be shared. */
-  z.object({ type: z.literal("exported"), token, fd, offset: address, stride: u32 }),
-]);
+export const ResourceBridgeMessage = z.never();
 export type ResourceBridgeMessage = z.infer<typeof ResourceBridgeMessage>;

@@ -102,7 +102,7 @@ export async function runActor<Name extends WorkerName>(
           drain();
           if (done()) return true;
           const leftMs = Math.ceil((deadline - Bun.nanoseconds()) / 1e6);
-          if (leftMs <= 0 || stopping) return false;
+          if (leftMs <= 0) return false;
           if (!words.fallAsleep(slot)) continue;
           bell.wait(leftMs);
           words.wakeUp(slot);

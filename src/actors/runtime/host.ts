@@ -28,8 +28,8 @@ export interface HostEvents {
 // Literal paths, so that a bundler finds the entry points.
 const entries: Record<WorkerName, () => URL> = {
   display: () => new URL("../display/main.ts", import.meta.url),
-  "fence-poller": () => new URL("../fence-poller.ts", import.meta.url),
-  "resource-bridge": () => new URL("../resource-bridge.ts", import.meta.url),
+  "fence-poller": () => new URL("../fence-poller/main.ts", import.meta.url),
+  "resource-bridge": () => new URL("../resource-bridge/main.ts", import.meta.url),
   "ctrl-queue": () => new URL("../ctrl-queue/main.ts", import.meta.url),
   "cursor-queue": () => new URL("../cursor-queue/main.ts", import.meta.url),
   "vhost-session": () => new URL("../vhost-session/main.ts", import.meta.url),

@@ -29,7 +29,7 @@ export class Timers {
   runDue(): void {
     if (this.timers.size === 0) return;
     const at = now();
-    for (const timer of [...this.timers]) {
+    for (const timer of this.timers) {
       if (timer.at <= at && this.timers.delete(timer)) timer.run();
     }
   }

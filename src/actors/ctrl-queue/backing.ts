@@ -1,0 +1,159 @@
+// The guest pages behind a resource: a scatter list that transfers copy from.
+// virtio 1.3 §5.7.6.8 RESOURCE_ATTACH_BACKING.
+
+import { asPointer, libc } from "../../ffi/libc.ts";
+import type { MemoryMap } from "../../transport/memory-map.ts";
+import { MemoryEntry } from "../../transport/virtio-gpu/protocol.ts";
+
+/**
+ * Runs of guest memory in the order of the entries; entries that follow each other in guest memory are one run,
+ * so that a copy over them is one memcpy.
+ */
+export class Backing {
+  /** Runs: guest addresses, host addresses, and where each begins in the backing; the last start is the length. */
+  private readonly guests: Float64Array;
+  private readonly hosts: Float64Array;
+  private readonly starts: Float64Array;
+  private readonly runs: number;
+  private generation: number;
+  private last = 0;
+
+  private constructor(
+    private readonly memory: MemoryMap,
+    scratch: Scratch,
+    readonly entryCount: number,
+  ) {
+    const { runs } = scratch;
+    this.runs = runs;
+    this.guests = scratch.guests.slice(0, runs);
+    this.hosts = scratch.hosts.slice(0, runs);
+    this.starts = scratch.starts.slice(0, runs + 1);
+    this.generation = memory.generation;
+  }
+
+  /** Reads `count` entries from `words` at byte `offset`. Answers null when one lies outside of guest memory. */
+  static read(memory: MemoryMap, words: Uint32Array, offset: number, count: number): Backing | null {
+    scratch.reserve(count);
+    for (let index = 0; index < count; index++) {
+      const at = (offset + index * MemoryEntry.bytes) >>> 2;
+      const high = words[at + 1]!;
+      const length = words[at + 2]!;
+      if (length === 0) continue;
+      if (high >= 0x20_0000) return null;
+      if (!scratch.add(memory, high * 2 ** 32 + words[at]!, length)) return null;
+    }
+    return new Backing(memory, scratch, count);
+  }
+
+  /** Bytes of backing. */
+  get length(): number {
+    return this.starts[this.runs]!;
+  }
+
+  /**
+   * Copies `length` bytes from byte `offset` of the backing to native `destination`. The range must lie within
+   * {@link length}. Answers false when some of it is no longer guest memory.
+   */
+  copyTo(offset: number, destination: number, length: number): boolean {
+    if (this.generation !== this.memory.generation) this.resolve();
+    let run = this.find(offset);
+    let left = length;
+    let from = offset;
+    let to = destination;
+    while (left > 0) {
+      const host = this.hosts[run]!;
+      if (host === 0) return false;
+      const start = this.starts[run]!;
+      const room = this.starts[run + 1]! - from;
+      const bytes = left <= room ? left : room;
+      libc.memcpy(asPointer(to), asPointer(host + (from - start)), bytes);
+      from += bytes;
+      to += bytes;
+      left -= bytes;
+      run++;
+    }
+    this.last = run - 1;
+    return true;
+  }
+
+  /** The run that holds byte `offset`. */
+  private find(offset: number): number {
+    const { starts, last } = this;
+    if (offset >= starts[last]! && offset < starts[last + 1]!) return last;
+    if (last + 2 <= this.runs && offset === starts[last + 1]!) return last + 1;
+    let low = 0;
+    let high = this.runs - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (starts[middle]! <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** Finds every run again after the memory map has changed; 0 marks one that is gone. */
+  private resolve(): void {
+    for (let run = 0; run < this.runs; run++) {
+      const length = this.starts[run + 1]! - this.starts[run]!;
+      this.hosts[run] = this.memory.translateRange(this.guests[run]!, length);
+    }
+    this.generation = this.memory.generation;
+  }
+}
+
+/** Where runs are gathered before their number is known. */
+class Scratch {
+  guests = new Float64Array(0);
+  hosts = new Float64Array(0);
+  starts = new Float64Array(1);
+  runs = 0;
+  private end = 0;
+
+  reserve(entries: number): void {
+    this.runs = 0;
+    this.end = 0;
+    // An entry that spans memory regions makes several runs; `add` grows further for those.
+    if (this.guests.length < entries) this.grow(entries);
+  }
+
+  add(memory: MemoryMap, guest: number, length: number): boolean {
+    let address = guest;
+    let left = length;
+    while (left > 0) {
+      const host = memory.translate(address);
+      if (host === 0) return false;
+      const bytes = left <= memory.contiguous ? left : memory.contiguous;
+      const { runs } = this;
+      const follows =
+        runs > 0 &&
+        this.guests[runs - 1]! + (this.end - this.starts[runs - 1]!) === address &&
+        this.hosts[runs - 1]! + (this.end - this.starts[runs - 1]!) === host;
+      // A memcpy's length is a u32.
+      if (!follows || this.end - this.starts[runs - 1]! + bytes > 0xffff_ffff) {
+        if (runs === this.guests.length) this.grow(runs * 2 + 1);
+        this.guests[runs] = address;
+        this.hosts[runs] = host;
+        this.starts[runs] = this.end;
+        this.runs++;
+      }
+      this.end += bytes;
+      this.starts[this.runs] = this.end;
+      address += bytes;
+      left -= bytes;
+    }
+    return true;
+  }
+
+  private grow(runs: number): void {
+    const grown = (from: Float64Array, size: number): Float64Array<ArrayBuffer> => {
+      const to = new Float64Array(size);
+      to.set(from);
+      return to;
+    };
+    this.guests = grown(this.guests, runs);
+    this.hosts = grown(this.hosts, runs);
+    this.starts = grown(this.starts, runs + 1);
+  }
+}
+
+const scratch = new Scratch();

@@ -1,0 +1,79 @@
+// Cursor images for the cursor queue: a resource's pixels copied into shared memory that the display reads.
+
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { createMemfd, duplicateFd } from "../../transport/os/fds.ts";
+import { convertToBgrx } from "../../transport/pixels.ts";
+import { cursorSize, hasAlpha, Response, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
+import { slotsPerScanout } from "../queue/cursor-slots.ts";
+import type { Device } from "./device.ts";
+
+const opaque = 0xff000000;
+const imageWords = cursorSize * cursorSize;
+const imageBytes = imageWords * 4;
+
+interface Waiting {
+  token: number;
+  resource: number;
+  slot: number;
+  /** The avail index at the time of asking: commands before it come first. */
+  after: number;
+}
+
+export class CursorImages {
+  private readonly slots = scanoutsMax * slotsPerScanout;
+  private readonly fd = createMemfd("fencepost-cursors", this.slots * imageBytes);
+  private readonly pool = NativeMemory.mapShared(this.fd, 0, this.slots * imageBytes, "write");
+  private readonly words = new Uint32Array(this.pool.view());
+  private readonly take: number;
+  private waiting: Waiting[] = [];
+
+  constructor(private readonly device: Device) {
+    this.take = eventIndex(device.context.machines.resource, "UPDATE_CURSOR");
+    this.announce();
+  }
+
+  /** Gives the display its own descriptor of the pool. */
+  announce(): void {
+    const fd = duplicateFd(this.fd);
+    this.device.context.send("display", { type: "cursor-pool", fd, slots: this.slots });
+  }
+
+  /** Answers once every command that already waits has been run: the image's transfer is often one of them. */
+  request(token: number, resource: number, slot: number): void {
+    this.waiting.push({ token, resource, slot, after: this.device.queue.availIndex() });
+    this.serve();
+  }
+
+  /** Answers what is due. Called whenever the queue has made progress. */
+  serve(): void {
+    if (this.waiting.length === 0) return;
+    this.waiting = this.waiting.filter((ask) => {
+      if (!this.device.queue.hasReached(ask.after)) return true;
+      const error = this.copy(ask.resource, ask.slot);
+      this.device.context.send("cursor-queue", { type: "cursor-image", token: ask.token, error });
+      return false;
+    });
+  }
+
+  /** Answers 0, or the virtio error that says why there is no image. */
+  private copy(id: number, slot: number): number {
+    const { resources, context } = this.device;
+    const { resource: machine } = context.machines;
+    const resource = resources.get(id);
+    const next = step(machine, resource?.state ?? machine.initial, this.take);
+    if (isRefused(next)) return errorCodeOf(next);
+    if (resource!.width !== cursorSize || resource!.height !== cursorSize)
+      return Response.ERR_INVALID_PARAMETER;
+    const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
+    // A resource that nothing was transferred to is all zero, which is transparent.
+    if (resource!.storage === null) {
+      image.fill(0);
+      return 0;
+    }
+    const pixels = new Uint32Array(resource!.storage.view());
+    convertToBgrx(resource!.format, pixels, 0, cursorSize, cursorSize, cursorSize, image);
+    if (!hasAlpha(resource!.format)) image.forEach((pixel, index) => (image[index] = pixel | opaque));
+    return 0;
+  }
+}

@@ -1,0 +1,182 @@
+// What the display still has to be told. Changes that it has not taken yet are merged, so that a guest that flips
+// faster than the display draws costs neither memory nor time.
+
+import { duplicateFd } from "../../transport/os/fds.ts";
+import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import type { ActorContext } from "../runtime/actor.ts";
+import type { Resource } from "./resources.ts";
+import type { Storage } from "./storage.ts";
+
+/** Messages that the display may have waiting before changes are held back. */
+const backlogMax = 64;
+/** How soon to try again when it has. */
+const retryMs = 2;
+
+class Pending {
+  shown: Resource | null = null;
+  x = 0;
+  y = 0;
+  width = 0;
+  height = 0;
+  /** Whether the display does not know yet what is shown. */
+  changed = false;
+  /** Damage in the scanout's coordinates; empty when right is 0. */
+  left = 0;
+  top = 0;
+  right = 0;
+  bottom = 0;
+}
+
+export class DisplayOutbox {
+  private readonly scanouts = Array.from({ length: scanoutsMax }, () => new Pending());
+  /** Storage of freed resources that the display may still be reading, by surface. */
+  private readonly leased = new Map<number, Storage>();
+  private nextSurface = 1;
+  private dirty = 0;
+  private isRetrying = false;
+
+  constructor(private readonly context: ActorContext) {}
+
+  /** Shows a rectangle of `resource`; its storage exists. */
+  show(scanout: number, resource: Resource, x: number, y: number, width: number, height: number): void {
+    const pending = this.scanouts[scanout]!;
+    pending.shown = resource;
+    pending.x = x;
+    pending.y = y;
+    pending.width = width;
+    pending.height = height;
+    this.markChanged(scanout);
+    this.send();
+  }
+
+  hide(scanout: number): void {
+    this.scanouts[scanout]!.shown = null;
+    this.markChanged(scanout);
+    this.send();
+  }
+
+  /** Damages a rectangle of `resource`, in its own coordinates, on every scanout that shows it. */
+  damage(resource: Resource, x: number, y: number, width: number, height: number): void {
+    for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
+      const scanout = 31 - Math.clz32(bits & -bits);
+      const pending = this.scanouts[scanout]!;
+      const left = Math.max(x, pending.x) - pending.x;
+      const top = Math.max(y, pending.y) - pending.y;
+      const right = Math.min(x + width, pending.x + pending.width) - pending.x;
+      const bottom = Math.min(y + height, pending.y + pending.height) - pending.y;
+      if (right <= left || bottom <= top) continue;
+      if (pending.right === 0) {
+        pending.left = left;
+        pending.top = top;
+        pending.right = right;
+        pending.bottom = bottom;
+      } else {
+        pending.left = Math.min(pending.left, left);
+        pending.top = Math.min(pending.top, top);
+        pending.right = Math.max(pending.right, right);
+        pending.bottom = Math.max(pending.bottom, bottom);
+      }
+      this.dirty |= 1 << scanout;
+    }
+    this.send();
+  }
+
+  /** Takes over the storage of a resource that is being freed, until the display has given it back. */
+  release(resource: Resource): void {
+    if (resource.storage === null) return;
+    if (resource.surface === 0) {
+      resource.storage.free();
+      return;
+    }
+    this.leased.set(resource.surface, resource.storage);
+    // Scanouts that showed it were turned off before, and must be known to be off first.
+    this.send(true);
+    this.context.send("display", { type: "surface-drop", surface: resource.surface });
+  }
+
+  surfaceReleased(surface: number): void {
+    this.leased.get(surface)?.free();
+    this.leased.delete(surface);
+  }
+
+  /** Tells a display that knows nothing everything that is shown. */
+  restore(resources: Iterable<Resource>): void {
+    for (const surface of this.leased.keys()) this.surfaceReleased(surface);
+    for (const resource of resources) resource.surface = 0;
+    this.scanouts.forEach((pending, scanout) => {
+      if (pending.shown !== null) this.markChanged(scanout);
+    });
+    this.send(true);
+  }
+
+  /** Sends what is pending, unless the display is behind and `always` is not asked for. */
+  send(always = false): void {
+    if (this.dirty === 0) return;
+    if (!always && this.context.backlog("display") > backlogMax) {
+      this.retryLater();
+      return;
+    }
+    for (let bits = this.dirty; bits !== 0; bits &= bits - 1) this.sendScanout(31 - Math.clz32(bits & -bits));
+    this.dirty = 0;
+  }
+
+  private sendScanout(scanout: number): void {
+    const pending = this.scanouts[scanout]!;
+    const { context } = this;
+    if (pending.changed) {
+      pending.changed = false;
+      if (pending.shown === null) context.send("display", { type: "scanout-off", scanout });
+      else {
+        const { x, y, width, height } = pending;
+        const surface = this.announce(pending.shown);
+        context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
+      }
+    } else if (pending.right > 0 && pending.shown !== null) {
+      const { left: x, top: y } = pending;
+      context.send("display", {
+        type: "flush",
+        scanout,
+        x,
+        y,
+        width: pending.right - x,
+        height: pending.bottom - y,
+      });
+    }
+    pending.right = 0;
+  }
+
+  private announce(resource: Resource): number {
+    if (resource.surface !== 0) return resource.surface;
+    resource.surface = this.nextSurface++;
+    const { stride, width, height, format, bytes, surface } = resource;
+    const fd = duplicateFd(resource.pixels().fd);
+    this.context.send("display", {
+      type: "surface",
+      surface,
+      fd,
+      offset: 0,
+      bytes,
+      stride,
+      width,
+      height,
+      format,
+    });
+    return surface;
+  }
+
+  private markChanged(scanout: number): void {
+    const pending = this.scanouts[scanout]!;
+    pending.changed = true;
+    pending.right = 0;
+    this.dirty |= 1 << scanout;
+  }
+
+  private retryLater(): void {
+    if (this.isRetrying) return;
+    this.isRetrying = true;
+    this.context.timers.after(retryMs, () => {
+      this.isRetrying = false;
+      this.send();
+    });
+  }
+}

@@ -1,0 +1,91 @@
+// The guest's resources by id, with their lifecycle state, and the limits on them.
+
+import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
+import type { Backing } from "./backing.ts";
+import { Storage } from "./storage.ts";
+
+/** One resource. Objects are reused: nothing may keep one beyond its UNREF. */
+export class Resource {
+  id = 0;
+  /** State of the resource machine; an index into its table. */
+  state = 0;
+  width = 0;
+  height = 0;
+  format = 0;
+  backing: Backing | null = null;
+  /** Made when pixels are first needed: a resource that is only created costs no memory. */
+  storage: Storage | null = null;
+  /** A bit for every scanout that shows this resource. */
+  scanouts = 0;
+  /** The display's name for the storage, or 0 while the display does not know it. */
+  surface = 0;
+
+  get stride(): number {
+    return this.width * bytesPerPixel;
+  }
+
+  get bytes(): number {
+    return this.stride * this.height;
+  }
+
+  /** The storage, made now if need be. Throws when the host cannot make it. */
+  pixels(): Storage {
+    return (this.storage ??= Storage.create(this.bytes));
+  }
+}
+
+export class ResourceTable {
+  private readonly byId = new Map<number, Resource>();
+  private readonly free: Resource[] = [];
+  private bytes = 0;
+
+  constructor(
+    private readonly countMax: number,
+    private readonly bytesMax: number,
+  ) {}
+
+  get count(): number {
+    return this.byId.size;
+  }
+
+  /** Bytes of all resources, whether their storage is made or not. */
+  get bytesUsed(): number {
+    return this.bytes;
+  }
+
+  get(id: number): Resource | undefined {
+    return this.byId.get(id);
+  }
+
+  all(): IterableIterator<Resource> {
+    return this.byId.values();
+  }
+
+  /** Whether one more resource of `bytes` keeps within the limits. */
+  hasRoom(bytes: number): boolean {
+    return this.byId.size < this.countMax && this.bytes + bytes <= this.bytesMax;
+  }
+
+  add(id: number, width: number, height: number, format: number): Resource {
+    const resource = this.free.pop() ?? new Resource();
+    resource.id = id;
+    resource.width = width;
+    resource.height = height;
+    resource.format = format;
+    this.byId.set(id, resource);
+    this.bytes += resource.bytes;
+    return resource;
+  }
+
+  /** Forgets the resource; its storage is the caller's to free or to leave to the display. */
+  remove(resource: Resource): void {
+    this.byId.delete(resource.id);
+    this.bytes -= resource.bytes;
+    resource.state = 0;
+    resource.backing = null;
+    resource.storage = null;
+    resource.scanouts = 0;
+    resource.surface = 0;
+    this.free.push(resource);
+  }
+}

@@ -1,0 +1,56 @@
+// The fence poller: waits for the renderer's fences, so that the ctrl queue need not. It calls no GL.
+
+import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
+import { closeFd } from "../../transport/os/fds.ts";
+import type { FencePollerMessage } from "../messages/fence-poller.ts";
+import type { Actor, ActorContext } from "../runtime/actor.ts";
+
+/** How often the ctrl queue asks a renderer that has no descriptor, while fences are out. */
+const pollMs = 1;
+
+export class FencePoller implements Actor<FencePollerMessage> {
+  private fd = -1;
+  private pending = 0;
+  private isTicking = false;
+
+  constructor(private readonly context: ActorContext) {}
+
+  receive(message: FencePollerMessage): void {
+    switch (message.type) {
+      case "watch":
+        this.unwatch();
+        this.fd = message.fd;
+        if (this.fd >= 0) this.context.epoll.add(this.fd, EPOLLIN | EPOLLET, () => this.wake());
+        return;
+      case "pending":
+        this.pending = message.fences;
+        this.tick();
+        return;
+    }
+  }
+
+  stop(): void {
+    this.unwatch();
+  }
+
+  private tick(): void {
+    if (this.fd >= 0 || this.pending === 0 || this.isTicking) return;
+    this.isTicking = true;
+    this.context.timers.after(pollMs, () => {
+      this.isTicking = false;
+      this.wake();
+      this.tick();
+    });
+  }
+
+  private wake(): void {
+    this.context.send("ctrl-queue", { type: "fences-ready" });
+  }
+
+  private unwatch(): void {
+    if (this.fd < 0) return;
+    this.context.epoll.remove(this.fd);
+    closeFd(this.fd);
+    this.fd = -1;
+  }
+}

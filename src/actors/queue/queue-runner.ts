@@ -1,0 +1,381 @@
+// What both queue actors do with their vring: take commands, answer them, sleep and wake up; and follow the vhost
+// session as it maps memory, starts and stops the ring.
+
+import { chainFaultText, Chain, ChainFault, ParkedChain } from "../../transport/virtqueue/chain.ts";
+import { InflightRing } from "../../transport/virtqueue/inflight.ts";
+import { Pop, SplitRing } from "../../transport/virtqueue/split-ring.ts";
+import { DirtyLog } from "../../transport/dirty-log.ts";
+import { MemoryMap } from "../../transport/memory-map.ts";
+import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
+import { closeFd } from "../../transport/os/fds.ts";
+import { Header, Response } from "../../transport/virtio-gpu/protocol.ts";
+import { libc, asPointer } from "../../ffi/libc.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import type { QueueMessage, RingStart } from "../messages/queue.ts";
+import type { ActorContext } from "../runtime/actor.ts";
+import { QueueCounter } from "./counters.ts";
+import { Request } from "./request.ts";
+
+/** Commands taken before messages, timers and the used index get their turn. */
+const batchMax = 64;
+/** Bytes copied for one batch before its finished commands are shown to the guest. */
+const heavyBytesMax = 256 * 1024;
+
+/** A handler's answer for "I parked it and will complete it". */
+export const PARKED = 0;
+
+export interface QueueHandler {
+  /**
+   * Runs the request in {@link QueueRunner.request}. Answers the response's type; {@link QueueRunner.responseBytes}
+   * says its length where that is not a bare header. Or parks the request and answers {@link PARKED}.
+   */
+  execute(): number;
+  /** The memory map has changed: host addresses that were remembered are no longer valid. */
+  memoryChanged?(): void;
+  /** The driver starts from nothing: forget everything of the last one. */
+  reset(): void;
+  /** The ring stops: answer everything that is parked, now. */
+  finishParked(): void;
+  /** Runs when the ring was emptied, before the actor sleeps. */
+  idle?(): void;
+}
+
+/** A parked request: everything that its answer needs. */
+export class Parked {
+  readonly chain = new ParkedChain();
+  readonly header = new Uint32Array(Header.bytes / 4);
+}
+
+export class QueueRunner {
+  readonly memory = new MemoryMap();
+  readonly request: Request;
+  /** Bytes of the response that {@link QueueHandler.execute} made. */
+  responseBytes: number = Header.bytes;
+  /** Bytes that the commands of this batch copied. */
+  copiedBytes = 0;
+
+  private readonly chain = new Chain(this.memory);
+  private readonly free: Parked[] = [];
+  private readonly one = NativeMemory.allocate(8);
+  private readonly pollNs: number;
+  private ring: SplitRing | null = null;
+  private inflight: InflightRing | null = null;
+  private enabled = false;
+  private broken = false;
+  private kickFd = -1;
+  private errFd = -1;
+
+  constructor(
+    private readonly context: ActorContext,
+    private readonly handler: QueueHandler,
+    requestBytesMax: number,
+  ) {
+    this.request = new Request(requestBytesMax);
+    this.pollNs = context.config.pollUs * 1000;
+    new Uint32Array(this.one.view())[0] = 1;
+  }
+
+  /** Handles the messages that concern the ring; answers false for any other. */
+  receive(message: QueueMessage | { type: string }): message is QueueMessage {
+    const own = message as QueueMessage;
+    switch (own.type) {
+      case "memory":
+        this.answer(own.token, () => this.replaceMemory(own.regions));
+        return true;
+      case "dirty-log":
+        this.answer(own.token, () => this.replaceDirtyLog(own.fd, own.offset, own.size));
+        return true;
+      case "ring-start":
+        this.answer(own.token, () => this.start(own));
+        return true;
+      case "ring-log":
+        this.ring?.logUsedAt(own.usedLog);
+        return true;
+      case "ring-call":
+        if (this.ring === null) closeFd(own.callFd);
+        else this.replaceCall(this.ring, own.callFd);
+        return true;
+      case "ring-err":
+        closeFd(this.errFd);
+        this.errFd = own.errFd;
+        return true;
+      case "ring-enable":
+        this.enabled = own.enabled;
+        this.answer(own.token, () => {});
+        return true;
+      case "ring-kick":
+        // Having been woken up is all that a kick is for.
+        return true;
+      case "ring-stop":
+        this.context.send("vhost-session", { type: "ring-stopped", token: own.token, base: this.stop() });
+        return true;
+      case "reset":
+        this.answer(own.token, () => {
+          this.stop();
+          this.handler.reset();
+        });
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Serves the ring. Answers true while there is more to do. */
+  turn(): boolean {
+    const { ring } = this;
+    if (ring === null || !this.enabled || this.broken) return false;
+    ring.disableKicks();
+    for (;;) {
+      if (this.batch()) return true;
+      this.handler.idle?.();
+      // A message may have stopped the ring.
+      if (this.ring !== ring) return true;
+      ring.publish();
+      if (this.pollNs > 0 && this.poll(ring)) continue;
+      return ring.enableKicks();
+    }
+  }
+
+  /** The avail index that the guest has published: what is below it was sent before now. */
+  availIndex(): number {
+    return this.ring?.availIndex() ?? 0;
+  }
+
+  /** Whether every command below `index` has been taken. */
+  hasReached(index: number): boolean {
+    return (
+      this.ring === null ||
+      ((index - this.ring.next) & 0xffff) === 0 ||
+      ((this.ring.next - index) & 0xffff) < 0x8000
+    );
+  }
+
+  /** Takes the current request out of the queue's order; {@link complete} answers it. */
+  park(): Parked {
+    const parked = this.free.pop() ?? new Parked();
+    this.chain.park(parked.chain);
+    parked.header.set(this.request.words.subarray(0, parked.header.length));
+    this.context.counters[QueueCounter.parked]!++;
+    return parked;
+  }
+
+  /** Answers a parked request with the response whose body is in place; `bytes` is its whole length. */
+  complete(parked: Parked, type: number, bytes: number): void {
+    this.request.words.set(parked.header);
+    this.request.head(type);
+    this.ring?.completeParked(parked.chain, this.request.response.address, bytes);
+    this.free.push(parked);
+    if (type >= Response.ERR_UNSPEC) this.context.counters[QueueCounter.errors]!++;
+    this.context.counters[QueueCounter.parked]!--;
+    this.ring?.publish();
+  }
+
+  succeed(parked: Parked): void {
+    this.complete(parked, Response.OK_NODATA, Header.bytes);
+  }
+
+  refuse(parked: Parked, error: number): void {
+    this.complete(parked, error, Header.bytes);
+  }
+
+  /** Releases the ring and the guest's memory. */
+  close(): void {
+    this.stop();
+    this.memory.dirtyLog?.unmap();
+    this.memory.clear();
+    closeFd(this.errFd);
+  }
+
+  /** Takes up to {@link batchMax} commands; answers whether the ring may hold more. */
+  private batch(): boolean {
+    for (let count = 0; count < batchMax; count++) {
+      if (this.context.isRung()) {
+        this.context.drain();
+        if (this.ring === null || !this.enabled) return false;
+      }
+      const popped = this.ring!.pop(this.chain);
+      if (popped === Pop.CHAIN) this.serve(this.ring!);
+      else if (popped === Pop.EMPTY) return false;
+      else if (popped === Pop.BROKEN) {
+        this.fail(this.ring!);
+        return false;
+      } else this.context.counters[QueueCounter.malformedChains]!++;
+      if (this.copiedBytes > heavyBytesMax) {
+        this.copiedBytes = 0;
+        this.ring!.publish();
+      }
+    }
+    this.copiedBytes = 0;
+    this.ring!.publish();
+    return true;
+  }
+
+  private serve(ring: SplitRing): void {
+    const { chain, request, context } = this;
+    context.counters[QueueCounter.commands]!++;
+    let type: number;
+    this.responseBytes = Header.bytes;
+    if (chain.fault !== ChainFault.none) {
+      type = this.refuseChain();
+    } else {
+      request.length = chain.copyRequest(request.address, request.bytesMax);
+      if (request.length < Header.bytes || chain.readableBytes > request.bytesMax) {
+        type = this.refuseLength();
+      } else {
+        type = this.handler.execute();
+        if (type === PARKED) return;
+      }
+    }
+    if (type >= Response.ERR_UNSPEC) {
+      this.responseBytes = Header.bytes;
+      context.counters[QueueCounter.errors]!++;
+    }
+    request.head(type);
+    ring.complete(chain.head, chain.respond(request.response.address, this.responseBytes));
+  }
+
+  private refuseChain(): number {
+    const { chain, context } = this;
+    context.counters[QueueCounter.malformedChains]!++;
+    context.log.guest(() => `descriptor chain ${chain.head} ${chainFaultText[chain.fault as 0]}`);
+    this.request.words.fill(0, 0, Header.bytes / 4);
+    // Half an answer would be worse than none.
+    if (chain.writableBytes < Header.bytes) this.responseBytes = 0;
+    return Response.ERR_UNSPEC;
+  }
+
+  private refuseLength(): number {
+    const { chain, request } = this;
+    if (request.length < Header.bytes) {
+      request.words.fill(0, 0, Header.bytes / 4);
+      return Response.ERR_UNSPEC;
+    }
+    this.context.log.guest(
+      () => `command of ${chain.readableBytes} bytes is longer than --command-bytes-max`,
+    );
+    return Response.ERR_OUT_OF_MEMORY;
+  }
+
+  /** Watches the idle ring and the doorbell for a bounded time; answers whether something came. */
+  private poll(ring: SplitRing): boolean {
+    const until = Bun.nanoseconds() + this.pollNs;
+    do {
+      for (let spin = 0; spin < 32; spin++) {
+        if (this.context.isRung()) return false;
+        if (ring.hasMore()) {
+          this.context.counters[QueueCounter.kicksPolled]!++;
+          return true;
+        }
+      }
+    } while (Bun.nanoseconds() < until);
+    return false;
+  }
+
+  private start(message: RingStart): void {
+    this.stop();
+    this.kickFd = message.kickFd;
+    closeFd(this.errFd);
+    this.errFd = message.errFd;
+    try {
+      if (message.inflightFd >= 0) {
+        this.inflight = new InflightRing(message.inflightFd, message.inflightOffset, message.inflightNum);
+      }
+      this.ring = new SplitRing(message, this.memory, message.base, this.inflight);
+    } catch (error) {
+      closeFd(message.callFd);
+      this.stop();
+      throw error;
+    } finally {
+      closeFd(message.inflightFd);
+    }
+    this.ring.callFd = message.callFd;
+    this.enabled = message.enabled;
+    this.broken = false;
+    if (this.kickFd >= 0) {
+      // Edge-triggered: a kick's eventfd is never read.
+      this.context.epoll.add(this.kickFd, EPOLLIN | EPOLLET, () => {
+        this.context.counters[QueueCounter.wakeUps]!++;
+      });
+    }
+    // A paused VM goes on where it was; a driver that starts anew begins at zero.
+    if (this.ring.isFresh) this.handler.reset();
+  }
+
+  /** Stops taking commands and answers those that are parked. Answers the next avail index. */
+  private stop(): number {
+    const { ring } = this;
+    if (this.kickFd >= 0) {
+      // A start that failed has not watched it yet.
+      this.context.epoll.remove(this.kickFd);
+      closeFd(this.kickFd);
+      this.kickFd = -1;
+    }
+    if (ring !== null) {
+      this.handler.finishParked();
+      ring.publish();
+      closeFd(ring.callFd);
+      ring.detach();
+    }
+    this.ring = null;
+    this.inflight?.unmap();
+    this.inflight = null;
+    this.enabled = false;
+    return ring?.next ?? 0;
+  }
+
+  /** The ring makes no sense any more: tell the VMM, and leave it alone until it is set up again. */
+  private fail(ring: SplitRing): void {
+    this.broken = true;
+    ring.publish();
+    this.context.counters[QueueCounter.brokenRings]!++;
+    this.context.log.warning("the avail index jumped by more than the queue size: this ring is stopped");
+    if (this.errFd >= 0) libc.write(this.errFd, asPointer(this.one.address), 8);
+  }
+
+  private replaceMemory(regions: Extract<QueueMessage, { type: "memory" }>["regions"]): void {
+    const { ring } = this;
+    // No view may outlive the mapping under it.
+    ring?.publish();
+    ring?.detach();
+    try {
+      this.memory.replace(regions);
+    } finally {
+      for (const region of regions) closeFd(region.fd);
+      this.handler.memoryChanged?.();
+    }
+    try {
+      ring?.attach();
+    } catch (error) {
+      this.broken = true;
+      this.context.log.warning(`the ring stops: ${(error as Error).message}`);
+    }
+  }
+
+  private replaceDirtyLog(fd: number, offset: number, size: number): void {
+    this.memory.dirtyLog?.unmap();
+    this.memory.dirtyLog = null;
+    if (fd < 0) return;
+    try {
+      this.memory.dirtyLog = new DirtyLog(fd, offset, size);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  private replaceCall(ring: SplitRing, callFd: number): void {
+    closeFd(ring.callFd);
+    ring.callFd = callFd;
+    // A call that went to the old descriptor after the VMM stopped listening to it must not be lost.
+    ring.call();
+  }
+
+  private answer(token: number, work: () => void): void {
+    let error = "";
+    try {
+      work();
+    } catch (caught) {
+      error = (caught as Error).message;
+    }
+    this.context.send("vhost-session", { type: "done", token, error });
+  }
+}

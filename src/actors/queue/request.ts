@@ -1,0 +1,61 @@
+// A request as a command sees it: private copies of the guest's bytes, and a buffer for the response.
+
+import { Header, HeaderFlag } from "../../transport/virtio-gpu/protocol.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+
+/** Responses are the header plus at most this many bytes, except capsets, which are longer. */
+const responseBytesMax = 64 * 1024;
+
+export class Request {
+  private readonly memory: NativeMemory;
+  /** The request in little-endian words; only the first {@link length} bytes are this request's. */
+  readonly words: Uint32Array;
+  /** Bytes of the request. */
+  length = 0;
+  readonly response = NativeMemory.allocate(responseBytesMax);
+  readonly responseWords = new Uint32Array(this.response.view());
+
+  constructor(readonly bytesMax: number) {
+    this.memory = NativeMemory.allocate(bytesMax);
+    this.words = new Uint32Array(this.memory.view());
+  }
+
+  /** Native address of the first byte. */
+  get address(): number {
+    return this.memory.address;
+  }
+
+  get type(): number {
+    return this.words[Header.type / 4]!;
+  }
+
+  get isFenced(): boolean {
+    return (this.words[Header.flags / 4]! & HeaderFlag.FENCE) !== 0;
+  }
+
+  /** The u32 at a byte offset that is a multiple of four. */
+  u32(offset: number): number {
+    return this.words[offset >>> 2]!;
+  }
+
+  /** The u64 at a byte offset, or Infinity above 2^53, so that no sum with it passes a bounds check. */
+  u64(offset: number): number {
+    const high = this.words[(offset >>> 2) + 1]!;
+    return high < 0x20_0000 ? high * 2 ** 32 + this.words[offset >>> 2]! : Infinity;
+  }
+
+  /** Writes the response's header; a fenced request's flag, fence id, context and ring are echoed (§5.7.6.7). */
+  head(type: number): void {
+    const { words, responseWords } = this;
+    responseWords[0] = type;
+    if ((words[Header.flags / 4]! & HeaderFlag.FENCE) !== 0) {
+      responseWords[1] = words[Header.flags / 4]! & (HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX);
+      responseWords[2] = words[2]!;
+      responseWords[3] = words[3]!;
+      responseWords[4] = words[4]!;
+      responseWords[5] = words[5]! & 0xff;
+    } else {
+      responseWords.fill(0, 1, 6);
+    }
+  }
+}

@@ -1,0 +1,217 @@
+// The supervisor: runs the device machine, starts and watches the actors, ends the process in order.
+
+import { type Actor as Machine, createActor } from "xstate";
+import type { ServerConfig } from "../../config.ts";
+import { actorMachine } from "../machines/actor.ts";
+import { deviceMachine, exitCodes } from "../machines/device.ts";
+import { compileAll } from "../machines/index.ts";
+import type { SupervisorMessage } from "../messages/supervisor.ts";
+import { restartable, type WorkerName, workerNames } from "../names.ts";
+import { ActorHost } from "../runtime/host.ts";
+import { ControlServer } from "./control-server.ts";
+import { Inquiries } from "./inquiries.ts";
+import type { LogSink } from "./log-sink.ts";
+
+/** How long an actor may take to come up or to stop. */
+const readyTimeoutMs = 10_000;
+const stopTimeoutMs = 3_000;
+/** A pause before a restart, and how long a restarted actor must live for its crashes to be forgiven. */
+const restartPauseMs = 10;
+const settledMs = 10_000;
+
+export class Supervisor {
+  private readonly host: ActorHost;
+  private readonly device = createActor(deviceMachine);
+  private readonly actors = new Map<WorkerName, Machine<typeof actorMachine>>();
+  private readonly inquiries: Inquiries;
+  private readonly control: ControlServer;
+  private readyTimer: Timer | undefined;
+
+  constructor(
+    private readonly config: ServerConfig,
+    private readonly log: LogSink,
+    private readonly onListening: () => void,
+  ) {
+    this.host = new ActorHost(config, compileAll(), {
+      message: (from, message) => this.receive(from, message),
+      crashed: (name, error) => this.crashed(name, error),
+    });
+    for (const name of workerNames) {
+      this.actors.set(
+        name,
+        createActor(actorMachine, { input: { restartable: restartable.has(name) } }).start(),
+      );
+    }
+    this.inquiries = new Inquiries(this.host);
+    this.control = new ControlServer(config.controlPath, {
+      status: () => this.status(),
+      screenshot: (scanout) => this.inquiries.snapshot(scanout),
+      kill: (actor) => {
+        this.host.crash(actor);
+      },
+      shutdown: () => this.shutdown("asked to on the control socket"),
+    });
+  }
+
+  /** Serves until the device ends; answers the process's exit code. */
+  async run(): Promise<number> {
+    this.device.start();
+    const stopping = new Promise<void>((resolve) => {
+      this.device.subscribe((snapshot) => {
+        if (snapshot.matches("stopping")) resolve();
+      });
+    });
+    await this.openControl();
+    for (const name of workerNames) this.actors.get(name)!.send({ type: "SPAWN" });
+    this.host.start();
+    this.readyTimer = setTimeout(
+      () =>
+        this.device.send({
+          type: "FATAL",
+          reason: `the actors did not start within ${readyTimeoutMs / 1000} s`,
+        }),
+      readyTimeoutMs,
+    );
+    await stopping;
+    clearTimeout(this.readyTimer);
+    return await this.stop();
+  }
+
+  /** Ends the device in order, as a signal or a closed window asks. */
+  shutdown(reason: string): void {
+    this.device.send({ type: "SHUTDOWN", reason });
+  }
+
+  private async stop(): Promise<number> {
+    this.control.close();
+    for (const actor of this.actors.values()) actor.send({ type: "STOP" });
+    await this.host.stop(stopTimeoutMs);
+    this.device.send({ type: "STOPPED" });
+    const { exitCode, reason } = this.device.getSnapshot().context;
+    if (exitCode === exitCodes.ok) this.log.write("info", "supervisor", `stopped: ${reason}`);
+    else this.log.write("error", "supervisor", `the device failed: ${reason}`);
+    return exitCode;
+  }
+
+  private async openControl(): Promise<void> {
+    try {
+      await this.control.open();
+    } catch (error) {
+      const reason = `cannot open the control socket ${this.config.controlPath}: ${(error as Error).message}`;
+      this.device.send({ type: "FATAL", reason });
+    }
+  }
+
+  private receive(from: WorkerName, message: SupervisorMessage): void {
+    switch (message.type) {
+      case "ready":
+        this.ready(from);
+        return;
+      case "stopped":
+        this.actors.get(from)!.send({ type: "EXITED" });
+        return;
+      case "log":
+        this.log.write(message.level, from, message.text);
+        return;
+      case "session":
+        this.sessionChanged(message.state);
+        return;
+      case "fatal":
+        this.device.send({ type: "FATAL", reason: message.reason });
+        return;
+      case "snapshot":
+      case "description":
+        this.inquiries.answered(message);
+        return;
+    }
+  }
+
+  private ready(name: WorkerName): void {
+    const actor = this.actors.get(name)!;
+    const isRestart = actor.getSnapshot().context.restarts > 0;
+    actor.send({ type: "READY" });
+    if (isRestart) {
+      this.restored(name);
+      return;
+    }
+    const all = [...this.actors.values()].every((each) => each.getSnapshot().matches("running"));
+    // Only now may a front-end connect: everything that it can reach is there.
+    if (all) this.host.send("vhost-session", { type: "listen" });
+  }
+
+  private sessionChanged(state: Extract<SupervisorMessage, { type: "session" }>["state"]): void {
+    const current = this.device.getSnapshot();
+    switch (state) {
+      case "listening":
+        if (current.matches("starting")) {
+          clearTimeout(this.readyTimer);
+          this.device.send({ type: "READY" });
+          this.onListening();
+        } else this.device.send({ type: "SESSION_DOWN" });
+        return;
+      case "connected":
+        if (current.matches("starting")) {
+          clearTimeout(this.readyTimer);
+          this.device.send({ type: "READY" });
+        }
+        this.log.write("info", "supervisor", "a front-end has connected");
+        this.device.send({ type: "SESSION_UP" });
+        return;
+      case "running":
+        this.log.write("info", "supervisor", "the guest's driver has started");
+        this.device.send({ type: "DRIVER_OK" });
+        return;
+      case "suspended":
+        this.device.send({ type: "DRIVER_STOPPED" });
+        return;
+      case "closed":
+        this.device.send({ type: "SESSION_CLOSED" });
+        return;
+    }
+  }
+
+  private crashed(name: WorkerName, error: Error): void {
+    const actor = this.actors.get(name)!;
+    this.log.write("error", name, `crashed: ${error.message}`);
+    this.inquiries.abandon(name);
+    actor.send({ type: "CRASH" });
+    const snapshot = actor.getSnapshot();
+    if (snapshot.matches("failed")) this.device.send({ type: "ACTOR_LOST", actor: name });
+    if (!snapshot.matches("restarting")) return;
+    setTimeout(() => {
+      if (!actor.getSnapshot().matches("restarting")) return;
+      actor.send({ type: "SPAWN" });
+      this.host.restart(name);
+    }, restartPauseMs);
+  }
+
+  /** Gives a restarted actor back what it lost. */
+  private restored(name: WorkerName): void {
+    const actor = this.actors.get(name)!;
+    this.log.write("warning", name, "restarted");
+    this.device.send({ type: "ACTOR_RESTARTED", actor: name });
+    if (name === "display") {
+      this.host.send("ctrl-queue", { type: "restore-display" });
+      this.host.send("cursor-queue", { type: "restore-display" });
+    }
+    if (name === "display" || name === "cursor-queue") {
+      this.host.send("vhost-session", { type: "restore", actor: name });
+    }
+    setTimeout(() => actor.send({ type: "SETTLED" }), settledMs).unref();
+  }
+
+  private async status(): Promise<Record<string, unknown>> {
+    const actors = Object.fromEntries(
+      workerNames.map((name) => [
+        name,
+        { state: this.actors.get(name)!.getSnapshot().value, counters: this.inquiries.counters(name) },
+      ]),
+    );
+    return {
+      device: this.device.getSnapshot().value,
+      pid: process.pid,
+      actors,
+      display: await this.inquiries.describe("display"),
+    };
+  }
+}

@@ -1,0 +1,6 @@
+// The vhost session's worker.
+
+import { runActor } from "../runtime/actor.ts";
+import { VhostSession } from "./vhost-session.ts";
+
+await runActor("vhost-session", (context) => new VhostSession(context));

@@ -1,0 +1,113 @@
+// The record of chains under way, in memory that the VMM keeps while we are gone.
+// vhost-user "Inflight I/O tracking", split virtqueues.
+
+import { NativeMemory } from "../os/native-memory.ts";
+import { inflightBytes, InflightRegion } from "./layout.ts";
+
+const { entry } = InflightRegion;
+const version = 1;
+
+export class InflightRing {
+  private readonly memory: NativeMemory;
+  private readonly bytes: Uint8Array;
+  private readonly words16: Uint16Array;
+  private readonly counters: BigUint64Array;
+  private readonly resubmit: number[] = [];
+  private counter = 0n;
+  private batchHead = -1;
+  private batchSize = 0;
+
+  /** Maps one queue's region of `num` descriptors from `fd`, which may be closed afterwards. */
+  constructor(
+    fd: number,
+    offset: number,
+    private readonly num: number,
+  ) {
+    this.memory = NativeMemory.mapShared(fd, offset, inflightBytes(num), "write");
+    this.bytes = new Uint8Array(this.memory.view());
+    this.words16 = new Uint16Array(this.memory.view());
+    this.counters = new BigUint64Array(this.memory.view());
+  }
+
+  /** Chains that were under way when the last back-end went, and were not taken again yet. */
+  get waiting(): number {
+    return this.resubmit.length;
+  }
+
+  /** The oldest of them. */
+  next(): number {
+    return this.resubmit.shift()!;
+  }
+
+  /**
+   * Reads the record of a back-end that is gone, given the ring's used index. Nothing in it is trusted: another
+   * process could write it. Answers how many chains are to be taken again.
+   */
+  recover(usedIndex: number): number {
+    const { words16, bytes, num } = this;
+    if (
+      words16[InflightRegion.version / 2] !== version ||
+      words16[InflightRegion.descriptorCount / 2] !== num
+    ) {
+      bytes.fill(0);
+      words16[InflightRegion.version / 2] = version;
+      words16[InflightRegion.descriptorCount / 2] = num;
+      words16[InflightRegion.usedIndex / 2] = usedIndex;
+      return 0;
+    }
+    if (words16[InflightRegion.usedIndex / 2] !== usedIndex) {
+      // It went between publishing its last batch and clearing the marks of that batch.
+      let head = words16[InflightRegion.lastBatchHead / 2]!;
+      const size = (usedIndex - words16[InflightRegion.usedIndex / 2]!) & 0xffff;
+      for (let count = 0; count < size && count < num && head < num; count++) {
+        bytes[this.at(head)] = 0;
+        head = words16[(this.at(head) + entry.next) / 2]!;
+      }
+      words16[InflightRegion.usedIndex / 2] = usedIndex;
+    }
+    for (let head = 0; head < num; head++) if (bytes[this.at(head)] === 1) this.resubmit.push(head);
+    this.resubmit.sort((a, b) => (this.counterOf(a) < this.counterOf(b) ? -1 : 1));
+    const last = this.resubmit.at(-1);
+    if (last !== undefined) this.counter = this.counterOf(last);
+    return this.resubmit.length;
+  }
+
+  take(head: number): void {
+    this.counters[(this.at(head) + entry.counter) / 8] = ++this.counter;
+    Atomics.store(this.bytes, this.at(head), 1);
+  }
+
+  /** Links `head` into the batch that the next {@link publish} ends. */
+  complete(head: number): void {
+    const { words16 } = this;
+    words16[(this.at(head) + entry.next) / 2] = this.batchHead < 0 ? 0xffff : this.batchHead;
+    this.batchHead = head;
+    this.batchSize++;
+    Atomics.store(words16, InflightRegion.lastBatchHead / 2, head);
+  }
+
+  /** Clears the marks of the batch, once its used index has been published. */
+  publish(usedIndex: number): void {
+    let head = this.batchHead;
+    // Counted, since a guest that returns a head twice, or a VMM that writes here, can make the list a ring.
+    for (; this.batchSize > 0 && head >= 0 && head < this.num; this.batchSize--) {
+      Atomics.store(this.bytes, this.at(head), 0);
+      head = this.words16[(this.at(head) + entry.next) / 2]!;
+    }
+    this.batchHead = -1;
+    this.batchSize = 0;
+    Atomics.store(this.words16, InflightRegion.usedIndex / 2, usedIndex);
+  }
+
+  unmap(): void {
+    this.memory.unmap();
+  }
+
+  private at(head: number): number {
+    return InflightRegion.entries + head * entry.bytes;
+  }
+
+  private counterOf(head: number): bigint {
+    return this.counters[(this.at(head) + entry.counter) / 8]!;
+  }
+}
