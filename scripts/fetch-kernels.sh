@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Unpacks Debian's kernels 6.1 and 6.12 into .cache/kernels/{6.1,6.12}: vmlinuz, vmlinux (ELF) and the modules that
+# the test guest loads, with modules.order naming them in the order to load them in.
+#
+# .cache/kernels/*/stamp names the version; remove it to fetch again.
+set -euo pipefail
+. "$(dirname "$0")/lib/debian.sh"
+
+modules=(virtio_pci virtio-gpu)
+declare -A suites=([6.1]=bookworm [6.12]=bookworm-backports)
+
+missing=()
+for series in 6.1 6.12; do
+  if [ -e "$cache/kernels/$series/stamp" ]; then
+    say "$(cat "$cache/kernels/$series/stamp") is in .cache/kernels/$series"
+  else
+    missing+=("$series")
+  fi
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+require_debian
+
+# A module's name in `depends=` and its file's name may differ in - and _.
+module_file() {
+  find "$1" -path '*/lib/modules/*' -name "$(sed 's/[-_]/[-_]/g' <<<"$2").ko*" -print -quit
+}
+
+built_in() {
+  local list
+  list="$(find "$1" -name modules.builtin -print -quit)"
+  grep -q "/$(sed 's/[-_]/[-_]/g' <<<"$2")\.ko\$" "$list"
+}
+
+unpack_module() {
+  case "$1" in
+    *.ko) cat "$1" ;;
+    *.ko.xz) xz -dc "$1" ;;
+    *.ko.zst) zstd -dcq "$1" ;;
+    *) fail "$1: this compression is unknown" ;;
+  esac
+}
+
+# collect_module ROOT TARGET NAME: a module after all that it depends on. Packages carry no modules.dep, so the
+# names come from the modules themselves.
+collect_module() {
+  local root="$1" target="$2" name="${3//-/_}" file needed
+  [ ! -e "$target/modules/$name.ko" ] || return 0
+  file="$(module_file "$root" "$3")"
+  if [ -z "$file" ]; then
+    built_in "$root" "$3" || fail "this kernel has no module $3"
+    return 0
+  fi
+  unpack_module "$file" >"$target/modules/$name.ko"
+  for needed in $(tr '\0' '\n' <"$target/modules/$name.ko" | sed -n 's/^depends=//p' | head -n 1 | tr ',' ' '); do
+    collect_module "$root" "$target" "$needed"
+  done
+  echo "$name" >>"$target/modules.order"
+}
+
+private_apt bookworm bookworm-backports
+for series in "${missing[@]}"; do
+  suite="${suites[$series]}"
+  target="$cache/kernels/$series"
+  image="$(package_field linux-image-amd64 "$suite" Depends | grep -o 'linux-image-[^ ,]*' | head -n 1)"
+  version="$(package_field linux-image-amd64 "$suite" Version)"
+  [[ "$version" = "$series".* ]] || fail "$suite has Linux $version, not $series"
+
+  say "fetching $image from $suite"
+  rm -rf "$target"
+  mkdir -p "$target/modules"
+  unpack_packages "$target/root" "$suite" "$image"
+  cp "$target/root/boot/vmlinuz-"* "$target/vmlinuz"
+  "$(dirname "$0")/extract-vmlinux.sh" "$target/vmlinuz" "$target/vmlinux"
+  for module in "${modules[@]}"; do collect_module "$target/root" "$target" "$module"; done
+  rm -rf "$target/root"
+  echo "Linux $version" >"$target/stamp"
+done

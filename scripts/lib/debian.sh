@@ -1,0 +1,77 @@
+# Debian packages for the cache, from the mirror that this system already uses. Sourced, not run.
+#
+# The system's own apt sources and lists stay as they are: everything here has its own under .cache/apt.
+
+cache="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/.cache"
+apt_root="$cache/apt"
+
+say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
+fail() {
+  say "$*" >&2
+  exit 1
+}
+
+os_release() { (. /etc/os-release && printf '%s' "${!1:-}"); }
+
+require_debian() {
+  [ "$(os_release ID)" = debian ] || fail "needs Debian (this is '$(os_release ID)'); see docs/guests.md"
+  [ "$(dpkg --print-architecture)" = amd64 ] || fail "the test guests are amd64 only"
+}
+
+# The URI of the mirror that serves this release's main component. FENCEPOST_DEBIAN_MIRROR overrides it.
+mirror_uri() {
+  if [ -n "${FENCEPOST_DEBIAN_MIRROR:-}" ]; then
+    printf '%s' "$FENCEPOST_DEBIAN_MIRROR"
+    return
+  fi
+  # Third-party sources may use the release's name too; Origin tells them apart once lists were fetched.
+  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(ORIGIN) $(SITE)' 'Created-By: Packages' |
+    awk -v codename="$(os_release VERSION_CODENAME)" '
+      $1 ~ "^(" codename "|stable|oldstable|testing|sid|unstable)$" && $2 == "main" {
+        if ($3 == "Debian") { print $NF; found = 1; exit }
+        if (fallback == "") fallback = $NF
+      }
+      END { if (!found && fallback != "") print fallback }'
+}
+
+# private_apt SUITE...: apt_get and apt_cache below then see exactly these suites.
+private_apt() {
+  local mirror signed_by="" keyring suite sources=""
+  mirror="$(mirror_uri)"
+  [ -n "$mirror" ] || fail "apt names no Debian mirror; set FENCEPOST_DEBIAN_MIRROR to one"
+  for keyring in /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
+    [ -e "$keyring" ] && signed_by="[signed-by=$keyring] "
+  done
+  mkdir -p "$apt_root/lists/partial" "$apt_root/archives/partial"
+  for suite in "$@"; do sources+="deb $signed_by$mirror $suite main"$'\n'; done
+  printf '%s' "$sources" >"$apt_root/sources.list"
+  apt_options=(
+    -o "Dir::Etc::sourcelist=$apt_root/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::Etc::preferencesparts=/dev/null" -o Dir::Etc::preferences=/dev/null
+    -o "Dir::State::lists=$apt_root/lists" -o "Dir::Cache=$apt_root" -o Dir::Cache::archives=archives
+    -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::Languages=none
+    # Downloads land in the cache, where apt's own sandbox user can't write.
+    -o APT::Sandbox::User=root
+  )
+  say "reading the package lists of $*"
+  apt_get -qq update
+}
+
+apt_get() { apt-get "${apt_options[@]}" "$@"; }
+
+# package_field PACKAGE SUITE FIELD
+package_field() {
+  apt-cache "${apt_options[@]}" show --no-all-versions -o "APT::Default-Release=$2" "$1" | sed -n "s/^$3: //p"
+}
+
+# unpack_packages DIRECTORY SUITE PACKAGE...: downloads into a scratch directory and unpacks without installing.
+# The package files are left in DIRECTORY/.packages for the caller to read fields from and remove.
+unpack_packages() {
+  local directory="$1" suite="$2" package file
+  shift 2
+  mkdir -p "$directory/.packages"
+  (cd "$directory/.packages" && apt_get -qq -o "APT::Default-Release=$suite" download "$@")
+  for file in "$directory"/.packages/*.deb; do
+    dpkg -x "$file" "$directory"
+  done
+}
