@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Socket } from "bun";
 import { z } from "zod";
-import { encodePng } from "../../png.ts";
+import { encodePng } from "../../transport/png.ts";
 import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { type WorkerName, workerNames } from "../names.ts";
 import type { Picture } from "./inquiries.ts";
