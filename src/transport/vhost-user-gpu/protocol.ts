@@ -1,6 +1,8 @@
 // The display socket between a vhost-user-gpu back-end and its VMM: QEMU's docs/interop/vhost-user-gpu.rst.
 // The back-end asks, the VMM answers some requests. Fields are native-endian u32; little-endian on our hosts.
 
+import { DisplayInfo, Edid } from "../virtio-gpu/protocol.ts";
+
 export const Request = {
   GET_PROTOCOL_FEATURES: 1,
   SET_PROTOCOL_FEATURES: 2,
@@ -32,4 +34,15 @@ export const CursorUpdate = { position: 0, hotX: 12, hotY: 16, data: 20, bytes: 
 export const Scanout = { scanoutId: 0, width: 4, height: 8, bytes: 12 } as const;
 /** width × height pixels of x8r8g8b8 (bytes B, G, R, X) follow; x and y are the scanout's. */
 export const Update = { scanoutId: 0, x: 4, y: 8, width: 12, height: 16, bytes: 20 } as const;
+export const SetProtocolFeatures = { features: 0, bytes: 8 } as const;
 export const GetEdid = { scanoutId: 0, bytes: 4 } as const;
+
+/** Payload bytes of the VMM's answers, by request: u64 features, virtio_gpu_resp_display_info, virtio_gpu_resp_edid. */
+export const replyBytes: Readonly<Record<number, number>> = {
+  [Request.GET_PROTOCOL_FEATURES]: 8,
+  [Request.GET_DISPLAY_INFO]: DisplayInfo.bytes,
+  [Request.GET_EDID]: Edid.bytes,
+};
+export const replyBytesMax = Edid.bytes;
+
+export const hasReply = (request: number): boolean => replyBytes[request] !== undefined;

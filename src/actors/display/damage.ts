@@ -1,0 +1,40 @@
+// The part of a scanout that a sink has yet to show. One bounding rectangle: guests merge the damage of a frame the
+// same way, and a sink that keeps up has merged nothing by the time it sends.
+
+/** Pixels; x and y count from the scanout's top left corner. */
+export interface Rect {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export class Damage {
+  left = 0;
+  top = 0;
+  right = 0;
+  bottom = 0;
+
+  get isEmpty(): boolean {
+    return this.right === this.left;
+  }
+
+  add({ x, y, width, height }: Rect): void {
+    if (width === 0 || height === 0) return;
+    if (this.isEmpty) {
+      this.left = x;
+      this.top = y;
+      this.right = x + width;
+      this.bottom = y + height;
+      return;
+    }
+    this.left = Math.min(this.left, x);
+    this.top = Math.min(this.top, y);
+    this.right = Math.max(this.right, x + width);
+    this.bottom = Math.max(this.bottom, y + height);
+  }
+
+  clear(): void {
+    this.left = this.top = this.right = this.bottom = 0;
+  }
+}

@@ -1,0 +1,290 @@
+// The display actor: keeps what every scanout shows and tells the sinks, which send it at their own pace.
+
+import { closeFd } from "../../transport/os/fds.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { SocketIo } from "../../transport/os/unix-socket.ts";
+import { StreamWord } from "../../transport/vhost-user-gpu/stream-words.ts";
+import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import type { DisplayMessage } from "../messages/display.ts";
+import type { Actor, ActorContext } from "../runtime/actor.ts";
+import { Counter } from "./counters.ts";
+import { describeScanouts } from "./description.ts";
+import { configuredModes } from "./outputs.ts";
+import { type Answer, answerFrom, type Question } from "./questions.ts";
+import { cursorImageBytes, Scanout } from "./scanout.ts";
+import { attach, type Sink } from "./sink.ts";
+import { takeSnapshot } from "./snapshot.ts";
+import { Surface, type SurfaceMessage } from "./surface.ts";
+import { VmmSink } from "./vmm-sink.ts";
+
+type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { type: Type }>;
+
+export class Display implements Actor<DisplayMessage> {
+  private readonly scanouts = Array.from({ length: scanoutsMax }, (_, id) => new Scanout(id));
+  private readonly surfaces = new Map<number, Surface>();
+  private readonly sinks = new Set<Sink>();
+  private readonly io = new SocketIo();
+  private readonly questions: Question[] = [];
+  private readonly modes;
+  private readonly answer: Answer;
+  private vmm: VmmSink | null = null;
+  private cursorPool: NativeMemory | null = null;
+  /** Bit n: scanout n has damage that some sink has yet to show. */
+  private stale = 0;
+
+  constructor(private readonly context: ActorContext) {
+    this.modes = configuredModes(context.config.outputs);
+    this.answer = {
+      modes: (token, modes) => context.send("ctrl-queue", { type: "display-info", token, modes: [...modes] }),
+      edid: (token, edid) => context.send("ctrl-queue", { type: "edid", token, edid }),
+    };
+  }
+
+  receive(message: DisplayMessage): void {
+    switch (message.type) {
+      case "flush":
+        return this.flush(message);
+      case "cursor-move":
+      case "cursor-hide":
+        return this.moveCursor(message);
+      case "cursor":
+        return this.loadCursor(message);
+      case "scanout":
+        return this.show(message);
+      case "scanout-off":
+        return this.turnOff(this.scanouts[message.scanout]!);
+      case "surface":
+        return this.addSurface(message);
+      case "surface-drop":
+        return this.dropSurface(message.surface);
+      case "display-info":
+      case "edid":
+        this.questions.push(message);
+        return;
+      case "cursor-pool":
+        return this.mapCursorPool(message);
+      case "vmm-socket":
+        return this.openVmm(message);
+      case "vmm-socket-closed":
+        return this.closeVmm();
+      case "snapshot":
+        return this.snapshot(message);
+      case "describe":
+        return this.describe(message.token);
+      case "reset":
+        return this.reset();
+    }
+  }
+
+  turn(): boolean {
+    if (this.questions.length > 0) this.askQuestions();
+    let more = false;
+    for (const sink of this.sinks) more = sink.pump() || more;
+    if (this.stale !== 0) this.settle();
+    // While there is always another message the loop never sleeps, and so never sees the sockets.
+    if (more || this.context.isRung()) this.context.epoll.wait(0);
+    return more;
+  }
+
+  stop(): void {
+    for (const sink of this.sinks) sink.close();
+    this.sinks.clear();
+    for (const surface of this.surfaces.values()) surface.discard();
+    for (const { cursor } of this.scanouts) cursor.free();
+    this.cursorPool?.unmap();
+    this.io.close();
+  }
+
+  private addSurface(message: SurfaceMessage): void {
+    // A sender that restores this display may have said it already.
+    if (this.surfaces.has(message.surface)) return closeFd(message.fd);
+    const surface = new Surface(message, ({ id }) => {
+      this.surfaces.delete(id);
+      this.context.counters[Counter.surfaces] = this.surfaces.size;
+      this.context.send("ctrl-queue", { type: "surface-released", surface: id });
+    });
+    this.surfaces.set(surface.id, surface);
+    this.context.counters[Counter.surfaces] = this.surfaces.size;
+    if (!surface.isUsable) {
+      this.context.log.error(`surface ${surface.id} can't be shown: ${surface.failure}`);
+    }
+  }
+
+  private dropSurface(id: number): void {
+    const surface = this.surfaces.get(id);
+    if (surface === undefined) {
+      // A predecessor had it, and is gone with its mapping.
+      return this.context.send("ctrl-queue", { type: "surface-released", surface: id });
+    }
+    for (const scanout of this.scanouts) {
+      if (scanout.view?.surface === surface) this.turnOff(scanout);
+    }
+    surface.drop();
+  }
+
+  private show({ scanout: id, surface: surfaceId, x, y, width, height }: MessageOf<"scanout">): void {
+    const surface = this.surfaces.get(surfaceId);
+    const scanout = this.scanouts[id]!;
+    if (surface === undefined || !surface.isUsable) {
+      // Unknown: sent before the sender began to restore this display. Unusable: said when it came.
+      return this.turnOff(scanout);
+    }
+    const view = { surface, x, y, width, height };
+    if (!surface.contains(view)) {
+      throw new RangeError(`scanout ${id} shows ${width}x${height}+${x}+${y} of surface ${surfaceId}`);
+    }
+    this.context.counters[Counter.scanouts]!++;
+    scanout.view = view;
+    scanout.isKnown = true;
+    for (const sink of this.sinks) sink.scanout(scanout);
+    this.damaged(scanout, surface);
+  }
+
+  private turnOff(scanout: Scanout): void {
+    scanout.view = null;
+    scanout.isKnown = true;
+    for (const sink of this.sinks) sink.scanout(scanout);
+  }
+
+  private flush(message: MessageOf<"flush">): void {
+    const scanout = this.scanouts[message.scanout]!;
+    const { view } = scanout;
+    if (view === null) return;
+    const { x, y, width, height } = message;
+    if (x + width > view.width || y + height > view.height) {
+      throw new RangeError(`damage ${width}x${height}+${x}+${y} is outside of scanout ${scanout.id}`);
+    }
+    this.context.counters[Counter.flushes]!++;
+    for (const sink of this.sinks) sink.update(scanout, message);
+    this.damaged(scanout, view.surface);
+  }
+
+  private damaged(scanout: Scanout, surface: Surface): void {
+    surface.damaged();
+    this.stale |= 1 << scanout.id;
+  }
+
+  private mapCursorPool({ fd, slots }: MessageOf<"cursor-pool">): void {
+    this.cursorPool?.unmap();
+    this.cursorPool = null;
+    try {
+      this.cursorPool = NativeMemory.mapShared(fd, 0, slots * cursorImageBytes, "read");
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  private loadCursor({ scanout: id, slot, x, y, hotX, hotY }: MessageOf<"cursor">): void {
+    const pool = this.cursorPool;
+    // Sent before the sender began to restore this display.
+    if (pool === null) return;
+    const offset = slot * cursorImageBytes;
+    if (slot < 0 || offset + cursorImageBytes > pool.length) throw new RangeError(`no cursor slot ${slot}`);
+    const scanout = this.scanouts[id]!;
+    scanout.cursor.load(pool.address + offset);
+    Object.assign(scanout.cursor, { isVisible: true, x, y, hotX, hotY });
+    this.context.counters[Counter.cursorImages]!++;
+    for (const sink of this.sinks) sink.cursor(scanout);
+  }
+
+  private moveCursor({ type, scanout: id, x, y }: MessageOf<"cursor-move" | "cursor-hide">): void {
+    const scanout = this.scanouts[id]!;
+    const { cursor } = scanout;
+    cursor.x = x;
+    cursor.y = y;
+    this.context.counters[Counter.cursorMoves]!++;
+    // Where a hidden cursor is, is said when it appears.
+    if (!cursor.isVisible) return;
+    cursor.isVisible = type === "cursor-move";
+    for (const sink of this.sinks) sink.cursorMove(scanout);
+  }
+
+  private openVmm({ fd, resumed }: MessageOf<"vmm-socket">): void {
+    this.closeVmm();
+    const { context, io, scanouts, modes, answer } = this;
+    if (resumed && context.keep[StreamWord.broken] === 1) return closeFd(fd);
+    const sink = new VmmSink({
+      context,
+      io,
+      socket: fd,
+      resumed,
+      scanouts,
+      modes,
+      answer,
+      died: () => {
+        this.sinks.delete(sink);
+        this.vmm = null;
+      },
+    });
+    this.vmm = sink;
+    this.sinks.add(sink);
+    attach(sink, scanouts);
+    for (const { id, view } of scanouts) if (view !== null) this.stale |= 1 << id;
+  }
+
+  private closeVmm(): void {
+    if (this.vmm === null) return;
+    this.sinks.delete(this.vmm);
+    this.vmm.close();
+    this.vmm = null;
+  }
+
+  private askQuestions(): void {
+    // The VMM's socket may have come after this turn's messages were taken, but before the guest asked.
+    if (this.context.isRung()) this.context.drain();
+    for (const question of this.questions.splice(0)) {
+      this.context.counters[Counter.questions]!++;
+      if (this.vmm !== null) this.vmm.ask(question);
+      else answerFrom(this.modes, question, this.answer);
+    }
+  }
+
+  private snapshot({ token, scanout }: MessageOf<"snapshot">): void {
+    const { view } = this.scanouts[scanout]!;
+    this.context.counters[Counter.snapshots]!++;
+    const fd = view === null ? -1 : takeSnapshot(view);
+    const { width, height } = view ?? { width: 0, height: 0 };
+    this.context.send("supervisor", { type: "snapshot", token, fd, width, height });
+  }
+
+  private describe(token: number): void {
+    const state = {
+      scanouts: describeScanouts(this.scanouts),
+      surfaces: this.surfaces.size,
+      sinks: [...this.sinks].map((sink) => sink.describe()),
+    };
+    this.context.send("supervisor", { type: "description", token, state });
+  }
+
+  private reset(): void {
+    for (const scanout of this.scanouts) {
+      if (scanout.view !== null) this.turnOff(scanout);
+      const { id, cursor } = scanout;
+      if (cursor.isVisible) this.moveCursor({ type: "cursor-hide", scanout: id, x: cursor.x, y: cursor.y });
+    }
+    for (const surface of this.surfaces.values()) surface.drop();
+  }
+
+  /** Tells surfaces that every sink shows their latest damage. */
+  private settle(): void {
+    const before = this.stale;
+    for (const scanout of this.scanouts) {
+      if (before & (1 << scanout.id) && !this.isBehind(scanout)) this.stale &= ~(1 << scanout.id);
+    }
+    if (this.stale === before) return;
+    for (const { id, view } of this.scanouts) {
+      const surface = view?.surface;
+      if (surface?.isStale && !(this.stale & (1 << id)) && !this.isStaleElsewhere(surface))
+        surface.presented();
+    }
+  }
+
+  private isBehind(scanout: Scanout): boolean {
+    for (const sink of this.sinks) if (sink.isBehind(scanout)) return true;
+    return false;
+  }
+
+  private isStaleElsewhere(surface: Surface): boolean {
+    return this.scanouts.some(({ id, view }) => view?.surface === surface && this.stale & (1 << id));
+  }
+}

@@ -1,0 +1,18 @@
+// The ctrl queue's questions about the outputs, and where their answers go.
+
+import type { DisplayMode } from "../messages/ctrl-queue.ts";
+import type { DisplayMessage } from "../messages/display.ts";
+import { edidOf } from "./outputs.ts";
+
+export type Question = Extract<DisplayMessage, { type: "display-info" | "edid" }>;
+
+export interface Answer {
+  modes(token: number, modes: readonly DisplayMode[]): void;
+  edid(token: number, edid: Uint8Array<ArrayBuffer>): void;
+}
+
+/** Answers from modes that are known already. */
+export function answerFrom(modes: readonly DisplayMode[], question: Question, answer: Answer): void {
+  if (question.type === "display-info") answer.modes(question.token, modes);
+  else answer.edid(question.token, edidOf(modes, question.scanout));
+}

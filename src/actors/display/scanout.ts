@@ -1,0 +1,48 @@
+// What one scanout shows now: a rectangle of a surface, and a cursor. Sinks read it when they send, so that they
+// always send the newest.
+
+import { asPointer, libc } from "../../ffi/libc.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { bytesPerPixel, cursorSize } from "../../transport/virtio-gpu/protocol.ts";
+import type { Rect } from "./damage.ts";
+import type { Surface } from "./surface.ts";
+
+/** A rectangle of a surface that a scanout shows; a new one is another object. */
+export interface View extends Rect {
+  readonly surface: Surface;
+}
+
+/** Bytes of a cursor image: 64 × 64 pixels of B, G, R, A. */
+export const cursorImageBytes = cursorSize * cursorSize * bytesPerPixel;
+
+export class Scanout {
+  /** null while the scanout is off. */
+  view: View | null = null;
+  /** Whether anyone has said what it shows, which a display that was restarted does not know at first. */
+  isKnown = false;
+  readonly cursor = new Cursor();
+
+  constructor(readonly id: number) {}
+}
+
+/** The pointer of one scanout; its position and hot spot are in pixels. */
+export class Cursor {
+  isVisible = false;
+  x = 0;
+  y = 0;
+  hotX = 0;
+  hotY = 0;
+  /** {@link cursorImageBytes} of image, or null before the first one. */
+  image: NativeMemory | null = null;
+
+  /** Copies an image from a native address. */
+  load(address: number): void {
+    this.image ??= NativeMemory.allocate(cursorImageBytes);
+    libc.memcpy(asPointer(this.image.address), asPointer(address), cursorImageBytes);
+  }
+
+  free(): void {
+    this.image?.unmap();
+    this.image = null;
+  }
+}

@@ -1,0 +1,141 @@
+// Sends messages to the VMM's display socket, one at a time and never blocking. Pixels are gathered from where they
+// lie, so a message that the socket takes in pieces goes on from there.
+
+import { NativeMemory } from "../os/native-memory.ts";
+import { SocketIo, WOULD_BLOCK } from "../os/unix-socket.ts";
+import { Header, hasReply } from "./protocol.ts";
+import { headWords, setOutstanding, StreamWord } from "./stream-words.ts";
+
+const headBytesMax = headWords * 4;
+const payloadBytesMax = 0xffff_ffff;
+/** More than a socket's buffer holds, so that no long gather list is made in vain. */
+const gatherBytesMax = 1024 * 1024;
+const zeroBytes = 64 * 1024;
+
+export class MessageWriter {
+  /** Bytes sent so far. */
+  bytesSent = 0;
+  private readonly head = NativeMemory.allocate(headBytesMax);
+  private readonly fields = new Int32Array(this.head.view());
+  private total = 0;
+  private sent = 0;
+  private headBytes = 0;
+  private bodyAddress = 0;
+  private rowBytes = 1;
+  private stride = 0;
+  private zeroes: NativeMemory | null = null;
+
+  /** `words` hold where the stream stands ({@link StreamWord}). */
+  constructor(
+    private readonly io: SocketIo,
+    private readonly words: Int32Array,
+  ) {}
+
+  /** Whether the last message is sent whole, and another may start. */
+  get isIdle(): boolean {
+    return this.sent === this.total;
+  }
+
+  /** The request number of the last message. */
+  get request(): number {
+    return this.fields[Header.request / 4]!;
+  }
+
+  /**
+   * Starts a message of `payloadBytes`, of which the first (at most five) u32 fields are given here. Throws when the
+   * last message is not sent, or the payload is longer than a header can say.
+   */
+  start(request: number, payloadBytes: number, a = 0, b = 0, c = 0, d = 0, e = 0): void {
+    if (!this.isIdle) throw new Error(`request ${request} while request ${this.request} is being sent`);
+    if (payloadBytes > payloadBytesMax) throw new RangeError(`a payload of ${payloadBytes} bytes`);
+    const { fields } = this;
+    fields[Header.request / 4] = request;
+    fields[Header.flags / 4] = 0;
+    fields[Header.size / 4] = payloadBytes;
+    fields[3] = a;
+    fields[4] = b;
+    fields[5] = c;
+    fields[6] = d;
+    fields[7] = e;
+    this.begin(Header.bytes + payloadBytes, 0);
+    this.words.set(fields, StreamWord.messageHead);
+    this.words[StreamWord.messageBytes] = this.total;
+    this.words[StreamWord.messageOwed] = this.total;
+  }
+
+  /**
+   * Says where the rest of the payload lies: rows of `rowBytes`, each `stride` bytes after the one before. It must
+   * stay there until the message is sent.
+   */
+  body(address: number, rowBytes: number, stride: number): void {
+    this.bodyAddress = address;
+    // Adjacent rows are one range.
+    this.rowBytes = stride === rowBytes ? this.total - this.headBytes : rowBytes;
+    this.stride = stride;
+  }
+
+  /** Goes on with a message that a predecessor left half sent. Its pixels are lost: zeroes take their place. */
+  resume(): void {
+    const total = this.words[StreamWord.messageBytes]! >>> 0;
+    const owed = this.words[StreamWord.messageOwed]! >>> 0;
+    if (owed === 0 || owed === total) {
+      this.words[StreamWord.messageOwed] = 0;
+      return;
+    }
+    this.fields.set(this.words.subarray(StreamWord.messageHead, StreamWord.messageHead + headWords));
+    this.begin(total, total - owed);
+    this.zeroes ??= NativeMemory.allocate(zeroBytes);
+    this.body(this.zeroes.address, zeroBytes, 0);
+  }
+
+  /** Sends what the socket takes. Answers whether the message is sent whole; throws SystemError when it can't be. */
+  send(socket: number): boolean {
+    while (!this.isIdle) {
+      const gathered = this.gather();
+      const taken = this.io.send(socket);
+      if (taken === WOULD_BLOCK) return false;
+      this.sent += taken;
+      this.bytesSent += taken;
+      this.words[StreamWord.messageOwed] = this.total - this.sent;
+      if (taken < gathered) return false;
+    }
+    if (hasReply(this.request)) setOutstanding(this.words, this.request, true);
+    return true;
+  }
+
+  close(): void {
+    this.head.unmap();
+    this.zeroes?.unmap();
+  }
+
+  private begin(total: number, sent: number): void {
+    this.total = total;
+    this.sent = sent;
+    this.headBytes = Math.min(total, headBytesMax);
+  }
+
+  /** Gathers what is next; answers its bytes. */
+  private gather(): number {
+    const { io, headBytes, rowBytes, stride } = this;
+    io.clear();
+    let gathered = 0;
+    let ranges = 0;
+    if (this.sent < headBytes) {
+      gathered = headBytes - this.sent;
+      io.gather(this.head.address + this.sent, gathered);
+      ranges = 1;
+    }
+    const bodyBytes = this.total - headBytes;
+    let at = Math.max(0, this.sent - headBytes);
+    while (at < bodyBytes && ranges < SocketIo.rangesMax && gathered < gatherBytesMax) {
+      const row = Math.floor(at / rowBytes);
+      const column = at - row * rowBytes;
+      const length = Math.min(rowBytes - column, bodyBytes - at, gatherBytesMax);
+      io.gather(this.bodyAddress + row * stride + column, length);
+      at += length;
+      gathered += length;
+      ranges++;
+    }
+    return gathered;
+  }
+}

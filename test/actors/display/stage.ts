@@ -1,0 +1,144 @@
+// A display with a VMM at the other end of a real socket, and surfaces to show.
+
+import { DisplayPeer, type DisplayPeerOptions } from "../../../src/guest/display-peer.ts";
+import { DeviceTimeout, Pump } from "../../../src/guest/pump.ts";
+import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
+import { socketPair } from "../../../src/transport/os/unix-socket.ts";
+import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { DisplayRunner, FakeContext } from "./fake-context.ts";
+
+/** A resource's storage as the ctrl queue holds it. */
+export class TestSurface {
+  readonly fd: number;
+  readonly memory: NativeMemory;
+  readonly bytes: Uint8Array;
+  readonly stride: number;
+
+  constructor(
+    readonly id: number,
+    readonly width: number,
+    readonly height: number,
+    readonly format: number = Format.B8G8R8X8,
+    padding = 0,
+    readonly offset = 0,
+  ) {
+    this.stride = width * 4 + padding;
+    const length = this.stride * height;
+    this.fd = createMemfd("test", offset + length);
+    this.memory = NativeMemory.mapShared(this.fd, offset, length, "write");
+    this.bytes = new Uint8Array(this.memory.view());
+  }
+
+  get message() {
+    const { id, offset, stride, width, height, format, memory } = this;
+    const fd = duplicateFd(this.fd);
+    return {
+      type: "surface" as const,
+      surface: id,
+      ...{ fd, offset, bytes: memory.length, stride, width, height, format },
+    };
+  }
+
+  /** Writes 0xRRGGBB in the surface's own format, with rubbish in the byte that is no colour. */
+  set(x: number, y: number, colour: number): void {
+    const layout = layouts[this.format]!;
+    const channels = { R: colour >> 16, G: colour >> 8, B: colour, X: 0x5a };
+    [...layout].forEach((letter, index) => {
+      this.bytes[y * this.stride + x * 4 + index] = channels[letter as "R"] & 0xff;
+    });
+  }
+
+  paint(colourOf: (x: number, y: number) => number): this {
+    for (let y = 0; y < this.height; y++) {
+      for (let x = 0; x < this.width; x++) this.set(x, y, colourOf(x, y));
+    }
+    return this;
+  }
+
+  free(): void {
+    this.memory.unmap();
+    closeFd(this.fd);
+  }
+}
+
+/** The bytes of a pixel by format, written out anew. */
+const layouts: Record<number, string> = {
+  1: "BGRX",
+  2: "BGRX",
+  3: "XRGB",
+  4: "XRGB",
+  67: "RGBX",
+  68: "XBGR",
+  121: "XBGR",
+  134: "RGBX",
+};
+
+/** A colour that tells every pixel of a small surface from every other. */
+export const gradient = (x: number, y: number): number => ((x * 7) << 16) | ((y * 5) << 8) | ((x ^ y) & 0xff);
+
+export class Stage {
+  readonly pump = new Pump();
+  readonly runner: DisplayRunner;
+  readonly peers: DisplayPeer[] = [];
+  readonly surfaces: TestSurface[] = [];
+
+  constructor(context = new FakeContext()) {
+    this.runner = new DisplayRunner(context);
+  }
+
+  get peer(): DisplayPeer {
+    return this.peers.at(-1)!;
+  }
+
+  /** Gives the display a socket, and a VMM at its other end. */
+  connect(options: DisplayPeerOptions = {}): DisplayPeer {
+    const [ours, theirs] = socketPair("stream");
+    this.peers.push(new DisplayPeer(theirs, this.pump, options));
+    this.runner.tell({ type: "vmm-socket", fd: ours, resumed: false });
+    return this.peer;
+  }
+
+  surface(...args: ConstructorParameters<typeof TestSurface>): TestSurface {
+    const surface = new TestSurface(...args);
+    this.surfaces.push(surface);
+    return surface;
+  }
+
+  /** Announces a surface and shows all of it. */
+  show(surface: TestSurface, scanout = 0): void {
+    const { width, height } = surface;
+    this.runner.tell(surface.message, {
+      type: "scanout",
+      ...{ scanout, surface: surface.id, x: 0, y: 0, width, height },
+    });
+  }
+
+  /** Runs the display and the VMM in turns until nothing is left to do. */
+  settle(): void {
+    let bytes = -1;
+    while (bytes !== this.peer.bytes) {
+      bytes = this.peer.bytes;
+      this.runner.run();
+      this.pump.drain();
+      this.runner.run();
+    }
+  }
+
+  /** Runs both until `happened`. */
+  until(happened: () => boolean, what: string, timeoutMs = 3000): void {
+    const deadline = performance.now() + timeoutMs;
+    while (!happened()) {
+      if (performance.now() > deadline) throw new DeviceTimeout(`${what}: nothing after ${timeoutMs} ms`);
+      this.runner.run();
+      this.pump.epoll.wait(1);
+    }
+  }
+
+  stop(): void {
+    this.runner.stop();
+    for (const peer of this.peers) peer.free();
+    for (const surface of this.surfaces) surface.free();
+    this.pump.close();
+  }
+}
