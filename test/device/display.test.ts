@@ -1,0 +1,280 @@
+// The VMM's display socket: what is asked of it, and what happens when it is slow, silent, gone or new.
+
+import { describe, expect, test } from "bun:test";
+import { areaOf } from "../../src/guest/gpu-driver.ts";
+import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
+import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { Request } from "../../src/transport/vhost-user-gpu/protocol.ts";
+import { expectOk, expectShown, expectType, expectWorking, pattern, serveTests } from "./support.ts";
+
+const { withDevice } = serveTests("--display-timeout-ms", "200", "--outputs", "1024x600,640x480");
+const { ERR_INVALID_SCANOUT_ID, OK_DISPLAY_INFO, OK_EDID } = Response;
+
+describe("GET_DISPLAY_INFO", () => {
+  test("display_info_is_the_vmm_s", () =>
+    withDevice(
+      {
+        display: {
+          modes: [
+            { x: 0, y: 0, width: 1920, height: 1200 },
+            { x: 1920, y: 0, width: 800, height: 600 },
+          ],
+        },
+      },
+      ({ gpu }) => {
+        const info = gpu.getDisplayInfo();
+        expectType(info, OK_DISPLAY_INFO);
+        expect(info.length).toBe(408);
+        expect(info.modes[0]).toEqual({ x: 0, y: 0, width: 1920, height: 1200, enabled: true });
+        expect(info.modes[1]).toEqual({ x: 1920, y: 0, width: 800, height: 600, enabled: true });
+        expect(info.modes.slice(2).every(({ enabled }) => !enabled)).toBe(true);
+      },
+    ));
+
+  test("display_info_after_a_resize_is_the_new_one", () =>
+    withDevice({}, (guest) => {
+      expect(guest.gpu.getDisplayInfo().modes[0]!.width).toBe(1280);
+      guest.display!.options.modes = [{ x: 0, y: 0, width: 1600, height: 900 }];
+      // The driver acknowledges the event before it asks.
+      guest.frontend.setConfig(4, new Uint8Array([1, 0, 0, 0]));
+      expect(guest.gpu.getDisplayInfo().modes[0]).toMatchObject({ width: 1600, height: 900 });
+    }));
+
+  test("display_info_of_a_silent_vmm_is_our_own", () =>
+    withDevice({ display: { answersDisplayInfo: false } }, (guest) => {
+      const info = guest.gpu.getDisplayInfo();
+      expectType(info, OK_DISPLAY_INFO);
+      expect(info.modes[0]).toMatchObject({ width: 1024, height: 600, enabled: true });
+      expect(info.modes[1]).toMatchObject({ width: 640, height: 480, enabled: true });
+      expectWorking(guest);
+    }));
+
+  test("display_info_without_a_display_is_our_own", () =>
+    withDevice({ display: null }, ({ gpu }) => {
+      expect(gpu.getDisplayInfo().modes[0]).toMatchObject({ width: 1024, height: 600, enabled: true });
+    }));
+
+  test("other_commands_go_on_while_display_info_waits", () =>
+    withDevice({ display: { answersDisplayInfo: false } }, (guest) => {
+      const { control } = guest;
+      const asked = control.submit(new Uint8Array(displayInfoRequest()), { responseBytes: 408 });
+      expectWorking(guest);
+      expect(asked.done).toBe(false);
+      expectType(control.wait(asked), OK_DISPLAY_INFO);
+    }));
+});
+
+describe("GET_EDID", () => {
+  test("edid_is_the_vmm_s", () =>
+    withDevice({}, (guest) => {
+      const { edid, type } = guest.gpu.getEdid(0);
+      expect(type).toBe(OK_EDID);
+      expect(edid).toEqual(guest.display!.options.edid);
+      expect(guest.display!.count(Request.GET_EDID)).toBeGreaterThan(0);
+    }));
+
+  for (const [name, display] of [
+    ["vmm_without_edid", { features: 0 }],
+    ["silent_vmm", { answersEdid: false }],
+  ] as const) {
+    test(`edid_of_a_${name}_is_our_own_and_sound`, () =>
+      withDevice({ display }, ({ gpu }) => {
+        for (const scanout of [0, 1, 15]) {
+          const result = gpu.getEdid(scanout);
+          expectType(result, OK_EDID);
+          expectSoundEdid(result.edid);
+        }
+      }));
+  }
+
+  test("edid_without_a_display_is_our_own_and_sound", () =>
+    withDevice({ display: null }, ({ gpu }) => {
+      expectSoundEdid(gpu.getEdid(0).edid);
+    }));
+
+  test("edid_never_claims_more_than_1024_bytes", () =>
+    withDevice({ display: { edid: new Uint8Array(1024).fill(0x5a) } }, ({ gpu }) => {
+      const result = gpu.getEdid(0);
+      expectType(result, OK_EDID);
+      expect(result.edid.length).toBeLessThanOrEqual(1024);
+    }));
+
+  for (const scanout of [16, 22, 0xffff_ffff]) {
+    test(`edid_of_scanout_${scanout}_returns_invalid_scanout_id`, () =>
+      withDevice({}, ({ gpu }) => {
+        expectType(gpu.getEdid(scanout), ERR_INVALID_SCANOUT_ID);
+      }));
+  }
+});
+
+describe("protocol features", () => {
+  for (const features of [0, 1, 2, 3, 0xff]) {
+    test(`features_${features}_are_answered_by_what_both_know`, () =>
+      withDevice({ display: { features } }, (guest) => {
+        const image = guest.gpu.createImage(1, Format.B8G8R8X8, 16, 16);
+        image.pixels.set(pattern(16, 16));
+        guest.gpu.show(0, image);
+        expectShown(guest, 0, 16, 16, pattern(16, 16));
+        expect(guest.display!.negotiated === null).toBe(false);
+        expect(guest.display!.negotiated! & ~BigInt(features)).toBe(0n);
+      }));
+  }
+});
+
+describe("a stalled display", () => {
+  test("never_blocks_the_queues_and_gets_the_last_picture_when_it_reads_again", () =>
+    withDevice({}, (guest) => {
+      const { gpu, display } = guest;
+      const image = gpu.createImage(1, Format.B8G8R8X8, 800, 600);
+      gpu.show(0, image);
+      expectShown(guest, 0, 800, 600, new Uint32Array(800 * 600));
+      display!.pause();
+      for (let frame = 0; frame < 60; frame++) {
+        image.pixels.fill(frame * 0x010203);
+        gpu.present(image);
+        expectOk(gpu.moveCursor({ scanoutId: 0, x: frame, y: frame }));
+      }
+      const last = pattern(800, 600, 8);
+      image.pixels.set(last);
+      gpu.present(image);
+      expectWorking(guest);
+      display!.resume();
+      expectShown(guest, 0, 800, 600, last);
+      guest.pump.until(() => display!.cursors[0]!.x !== 0, "the cursor");
+      // Frames were skipped, not queued up.
+      expect(display!.updates().length).toBeLessThan(30);
+    }));
+
+  test("does_not_keep_the_device_from_stopping", () =>
+    withDevice({}, (guest) => {
+      const image = guest.gpu.createImage(1, Format.B8G8R8X8, 800, 600);
+      guest.gpu.show(0, image);
+      guest.display!.pause();
+      for (let frame = 0; frame < 10; frame++) guest.gpu.present(image);
+      guest.stop();
+      guest.start();
+      showAndCompare(guest, 2);
+    }));
+
+  test("gets_whole_pictures_however_slowly_it_reads", () =>
+    withDevice({}, (guest) => {
+      const image = guest.gpu.createImage(1, Format.B8G8R8X8, 640, 480);
+      for (let frame = 0; frame < 20; frame++) {
+        image.pixels.set(pattern(640, 480, frame));
+        guest.gpu.show(0, image);
+        guest.display!.pause();
+        guest.gpu.present(image);
+        guest.display!.resume();
+      }
+      expectShown(guest, 0, 640, 480, pattern(640, 480, 19));
+    }));
+});
+
+describe("a display that goes away", () => {
+  test("closed_before_anything_is_shown_leaves_the_device_working", () =>
+    withDevice({}, (guest) => {
+      guest.display!.close();
+      const image = guest.gpu.createImage(1, 1, 64, 64);
+      guest.gpu.show(0, image);
+      expectType(guest.gpu.getDisplayInfo(), OK_DISPLAY_INFO);
+      expectSoundEdid(guest.gpu.getEdid(0).edid);
+      expectWorking(guest);
+    }));
+
+  test("closed_in_mid_animation_leaves_the_device_working", () =>
+    withDevice({}, (guest) => {
+      const image = guest.gpu.createImage(1, Format.B8G8R8X8, 640, 480);
+      guest.gpu.show(0, image);
+      for (let frame = 0; frame < 30; frame++) {
+        if (frame === 10) guest.display!.close();
+        guest.gpu.present(image);
+        expectOk(guest.gpu.moveCursor({ scanoutId: 0, x: frame, y: 0 }));
+      }
+      expectWorking(guest);
+    }));
+
+  test("closed_while_it_was_asked_does_not_hang_the_question", () =>
+    withDevice({ display: { answersDisplayInfo: false } }, (guest) => {
+      const asked = guest.control.submit(new Uint8Array(displayInfoRequest()), { responseBytes: 408 });
+      guest.pump.serve(20);
+      guest.display!.close();
+      expectType(guest.control.wait(asked), OK_DISPLAY_INFO);
+    }));
+
+  test("a_new_socket_shows_everything_again", () =>
+    withDevice({}, (guest) => {
+      const { gpu } = guest;
+      const first = gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+      const second = gpu.createImage(2, Format.B8G8R8X8, 32, 24);
+      first.pixels.set(pattern(64, 48));
+      second.pixels.set(pattern(32, 24, 1));
+      gpu.show(0, first);
+      gpu.show(1, second);
+      const cursor = gpu.createImage(3, Format.B8G8R8A8, 64, 64);
+      cursor.pixels.fill(0xff112233);
+      expectOk(gpu.transferToHost2d(3, areaOf(cursor)));
+      expectOk(gpu.updateCursor({ scanoutId: 0, x: 12, y: 13 }, 3, 1, 2));
+      expectShown(guest, 1, 32, 24, pattern(32, 24, 1));
+      const old = guest.display!;
+      guest.openDisplay();
+      expectShown(guest, 0, 64, 48, pattern(64, 48));
+      expectShown(guest, 1, 32, 24, pattern(32, 24, 1));
+      guest.pump.until(() => guest.display!.cursors[0]!.visible, "the cursor");
+      expect(guest.display!.cursors[0]).toMatchObject({ x: 12, y: 13, hotX: 1, hotY: 2 });
+      guest.pump.until(() => old.closed, "the old socket being closed");
+      old.free();
+    }));
+
+  test("twenty_new_sockets_leak_nothing_and_the_last_one_shows", () =>
+    withDevice({}, (guest) => {
+      const image = guest.gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+      image.pixels.set(pattern(64, 48));
+      guest.gpu.show(0, image);
+      for (let round = 0; round < 20; round++) {
+        const old = guest.display!;
+        guest.openDisplay();
+        old.free();
+      }
+      expectShown(guest, 0, 64, 48, pattern(64, 48));
+    }));
+});
+
+describe("restart of the driver", () => {
+  test("stop_and_start_with_a_new_socket_shows_again", () =>
+    withDevice({}, (guest) => {
+      for (let round = 0; round < 5; round++) {
+        showAndCompare(guest, 1);
+        guest.stop();
+        guest.display!.free();
+        // A rebooted guest starts with fresh rings, and resource ids are free again.
+        for (const queue of guest.queues) queue.reset(0);
+        guest.start();
+      }
+      showAndCompare(guest, 1);
+    }));
+});
+
+function showAndCompare(guest: SyntheticGuest, id: number): void {
+  const image = guest.gpu.createImage(id, Format.B8G8R8X8, 40, 30);
+  image.pixels.set(pattern(40, 30, id));
+  guest.gpu.show(0, image);
+  expectShown(guest, 0, 40, 30, pattern(40, 30, id));
+}
+
+function displayInfoRequest(): ArrayBuffer {
+  const view = new DataView(new ArrayBuffer(24));
+  view.setUint32(0, 0x0100, true);
+  return view.buffer;
+}
+
+/** Header, checksums, and as many blocks as it says (CVE-2026-68255). */
+function expectSoundEdid(edid: Uint8Array): void {
+  expect([...edid.subarray(0, 8)]).toEqual([0, 255, 255, 255, 255, 255, 255, 0]);
+  expect(edid.length % 128).toBe(0);
+  expect(edid.length).toBeLessThanOrEqual(1024);
+  expect(edid.length).toBe(128 * (1 + edid[126]!));
+  for (let block = 0; block < edid.length; block += 128) {
+    const sum = edid.subarray(block, block + 128).reduce((total, byte) => total + byte, 0);
+    expect(sum & 0xff).toBe(0);
+  }
+}

@@ -1,0 +1,280 @@
+// What every command has in common: fences, the echoed header, lengths, and room for the answer (virtio 1.3 §5.7.6.7).
+
+import { describe, expect, test } from "bun:test";
+import { untouched } from "../../src/guest/command-queue.ts";
+import * as commands from "../../src/guest/commands.ts";
+import { areaOf } from "../../src/guest/gpu-driver.ts";
+import { Command, Cursor, DisplayInfo, Edid, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
+
+const { withDevice } = serveTests();
+const { ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID, ERR_UNSPEC, OK_DISPLAY_INFO, OK_EDID } = Response;
+const fenceIds = [0n, 1n, 2n ** 32n + 5n, 2n ** 63n, 2n ** 64n - 1n];
+const place = { scanoutId: 0, x: 3, y: 4 };
+
+describe("fences", () => {
+  for (const fenceId of fenceIds) {
+    test(`fenced_command_with_id_0x${fenceId.toString(16)}_echoes_flag_id_and_context`, () =>
+      withDevice({}, ({ gpu }) => {
+        const result = gpu.createResource2d(1, 1, 4, 4, { fenceId, contextId: 77 });
+        expectOk(result);
+        expect(result).toMatchObject({ flags: 1, fenceId, contextId: 77 });
+      }));
+
+    test(`fenced_cursor_command_with_id_0x${fenceId.toString(16)}_echoes_flag_id_and_context`, () =>
+      withDevice({}, ({ gpu }) => {
+        const result = gpu.moveCursor(place, { fenceId, contextId: 9 });
+        expectOk(result);
+        expect(result).toMatchObject({ flags: 1, fenceId, contextId: 9 });
+      }));
+
+    test(`fenced_refused_command_with_id_0x${fenceId.toString(16)}_echoes_too`, () =>
+      withDevice({}, ({ gpu }) => {
+        const result = gpu.unrefResource(5, { fenceId, contextId: 3 });
+        expectType(result, ERR_INVALID_RESOURCE_ID);
+        expect(result).toMatchObject({ flags: 1, fenceId, contextId: 3 });
+      }));
+  }
+
+  test("fenced_unknown_command_returns_unspec_and_echoes", () =>
+    withDevice({}, ({ gpu }) => {
+      for (const queue of [gpu.control, gpu.cursor]) {
+        const result = queue.call(commands.request(0x0999, 24, { fenceId: 42n, contextId: 1 }));
+        expectType(result, ERR_UNSPEC);
+        expect(result).toMatchObject({ flags: 1, fenceId: 42n, contextId: 1 });
+      }
+    }));
+
+  test("fenced_parked_commands_echo", () =>
+    withDevice({}, ({ gpu }) => {
+      const info = gpu.getDisplayInfo({ fenceId: 2n ** 40n, contextId: 5 });
+      expectType(info, OK_DISPLAY_INFO);
+      expect(info).toMatchObject({ flags: 1, fenceId: 2n ** 40n, contextId: 5 });
+      const edid = gpu.getEdid(0, { fenceId: 2n ** 41n, contextId: 6 });
+      expectType(edid, OK_EDID);
+      expect(edid).toMatchObject({ flags: 1, fenceId: 2n ** 41n, contextId: 6 });
+      const image = gpu.createImage(1, 1, 64, 64);
+      const cursor = gpu.updateCursor(place, image.resourceId, 0, 0, { fenceId: 2n ** 42n, contextId: 7 });
+      expectOk(cursor);
+      expect(cursor).toMatchObject({ flags: 1, fenceId: 2n ** 42n, contextId: 7 });
+    }));
+
+  test("unfenced_command_has_no_fence_flag", () =>
+    withDevice({}, ({ gpu }) => {
+      expect(gpu.createResource2d(1, 1, 4, 4).flags & 1).toBe(0);
+    }));
+
+  test("a_thousand_fenced_commands_in_flight_complete_with_their_own_ids", () =>
+    withDevice({}, ({ gpu }) => {
+      const sent = Array.from({ length: 1000 }, (_, at) =>
+        gpu.control.submit(commands.createResource2d(at + 1, 1, 4, 4, { fenceId: BigInt(at) << 30n })),
+      );
+      gpu.control.waitAll();
+      sent.forEach(({ result }, at) => {
+        expectOk(result);
+        expect(result.fenceId).toBe(BigInt(at) << 30n);
+      });
+    }));
+
+  for (const ringIndex of [0, 63, 64, 255]) {
+    test(`ring_index_${ringIndex}_without_context_init_is_no_reason_to_fail`, () =>
+      withDevice({}, ({ gpu }) => {
+        const result = gpu.createResource2d(1, 1, 4, 4, { fenceId: 8n, ringIndex });
+        expect(result.length).toBe(24);
+        expect(result.fenceId).toBe(8n);
+        expect([Response.OK_NODATA, ERR_UNSPEC, ERR_INVALID_PARAMETER] as number[]).toContain(result.type);
+      }));
+  }
+});
+
+describe("commands that the device does not have", () => {
+  const named: number[] = [
+    Command.RESOURCE_ASSIGN_UUID,
+    Command.RESOURCE_CREATE_BLOB,
+    Command.SET_SCANOUT_BLOB,
+    Command.CTX_CREATE,
+    Command.CTX_DESTROY,
+    Command.CTX_ATTACH_RESOURCE,
+    Command.CTX_DETACH_RESOURCE,
+    Command.RESOURCE_CREATE_3D,
+    Command.TRANSFER_TO_HOST_3D,
+    Command.TRANSFER_FROM_HOST_3D,
+    Command.SUBMIT_3D,
+    Command.RESOURCE_MAP_BLOB,
+    Command.RESOURCE_UNMAP_BLOB,
+  ];
+  const unknown = [
+    0,
+    1,
+    0xff,
+    0x0100 - 1,
+    0x010e,
+    0x01ff,
+    0x020a,
+    0x02ff,
+    0x0300,
+    0x0302,
+    0x1100,
+    0x1200,
+    0xffff_ffff,
+  ];
+  for (const type of [...named, ...unknown]) {
+    test(`control_command_0x${type.toString(16)}_returns_unspec`, () =>
+      withDevice({}, (guest) => {
+        expectType(guest.control.call(commands.request(type, 128)), ERR_UNSPEC);
+        expectWorking(guest);
+      }));
+  }
+
+  for (const type of [Command.GET_DISPLAY_INFO, Command.RESOURCE_CREATE_2D, 0, 0x0302, 0xffff_ffff]) {
+    test(`cursor_queue_command_0x${type.toString(16)}_returns_unspec`, () =>
+      withDevice({}, (guest) => {
+        expectType(guest.cursor.call(commands.request(type, 128), { responseBytes: 24 }), ERR_UNSPEC);
+        expectWorking(guest);
+      }));
+  }
+
+  for (const index of [0, 1, 2, 99, 0xffff_ffff]) {
+    test(`get_capset_info_index_${index}_returns_invalid_parameter`, () =>
+      withDevice({}, ({ gpu }) => {
+        const result = gpu.getCapsetInfo(index);
+        expectType(result, ERR_INVALID_PARAMETER);
+        expect(result.bytes.slice(result.length).every((byte) => byte === untouched)).toBe(true);
+      }));
+  }
+
+  for (const id of [0, 1, 2, 3, 63, 64, 2 ** 31, 0xffff_ffff]) {
+    test(`get_capset_id_${id}_returns_invalid_parameter`, () =>
+      withDevice({}, ({ gpu }) => {
+        for (const version of [0, 1, 0xffff_ffff]) {
+          const result = gpu.getCapset(id, version);
+          expectType(result, ERR_INVALID_PARAMETER);
+          expect(result.length).toBe(24);
+          expect(result.bytes.slice(24).every((byte) => byte === untouched)).toBe(true);
+        }
+      }));
+  }
+});
+
+describe("short requests", () => {
+  for (let length = 0; length < 24; length += 1) {
+    test(`control_request_of_${length}_bytes_returns_unspec`, () =>
+      withDevice({}, (guest) => {
+        const bytes = new Uint8Array(commands.getDisplayInfo().buffer as ArrayBuffer).slice(0, length);
+        expectType(guest.control.call(bytes, { responseBytes: 24 }), ERR_UNSPEC);
+        expectWorking(guest);
+      }));
+  }
+
+  const whole: [string, DataView][] = [
+    ["create_2d", commands.createResource2d(1, 1, 4, 4)],
+    ["unref", commands.unrefResource(1)],
+    ["set_scanout", commands.setScanout(0, 0, areaOf({ width: 4, height: 4 }))],
+    ["flush", commands.flushResource(1, areaOf({ width: 4, height: 4 }))],
+    ["transfer", commands.transferToHost2d(1, areaOf({ width: 4, height: 4 }), 0)],
+    ["attach_backing", commands.attachBacking(1, [])],
+    ["detach_backing", commands.detachBacking(1)],
+    ["get_edid", commands.getEdid(0)],
+    ["get_capset_info", commands.getCapsetInfo(0)],
+    ["get_capset", commands.getCapset(1, 1)],
+  ];
+  for (const [name, request] of whole) {
+    test(`${name}_one_byte_short_returns_unspec`, () =>
+      withDevice({}, ({ control }) => {
+        const bytes = new Uint8Array(request.buffer as ArrayBuffer).slice(0, -1);
+        expectType(control.call(bytes, { responseBytes: 24 }), ERR_UNSPEC);
+        expectType(control.call(bytes.slice(0, 24), { responseBytes: 24 }), ERR_UNSPEC);
+      }));
+
+    test(`${name}_with_bytes_to_spare_is_answered_as_without`, () =>
+      withDevice({}, ({ control }) => {
+        const bytes = new Uint8Array(request.byteLength + 100);
+        bytes.set(new Uint8Array(request.buffer as ArrayBuffer));
+        const plain = control.call(request);
+        control.call(commands.unrefResource(1));
+        expect(control.call(bytes).type).toBe(plain.type);
+      }));
+  }
+
+  test("cursor_commands_one_byte_short_return_unspec", () =>
+    withDevice({}, ({ cursor }) => {
+      for (const request of [commands.moveCursor(place), commands.updateCursor(place, 0)]) {
+        const bytes = new Uint8Array(request.buffer as ArrayBuffer).slice(0, Cursor.bytes - 1);
+        expectType(cursor.call(bytes, { responseBytes: 24 }), ERR_UNSPEC);
+      }
+    }));
+});
+
+describe("room for the answer", () => {
+  test("no_room_returns_length_0_and_the_command_is_done", () =>
+    withDevice({}, ({ gpu }) => {
+      const result = gpu.control.call(commands.createResource2d(1, 1, 4, 4), { responseBytes: 0 });
+      expect(result.length).toBe(0);
+      expectOk(gpu.unrefResource(1));
+    }));
+
+  for (const room of [1, 4, 23]) {
+    test(`room_of_${room}_bytes_is_never_overrun`, () =>
+      withDevice({}, (guest) => {
+        const { control } = guest;
+        const result = control.call(commands.createResource2d(1, 1, 4, 4), { responseBytes: room });
+        expect(result.length).toBeLessThanOrEqual(room);
+        expect(result.bytes.slice(result.length).every((byte) => byte === untouched)).toBe(true);
+        expectWorking(guest);
+      }));
+  }
+
+  test("room_to_spare_is_left_untouched", () =>
+    withDevice({}, ({ control }) => {
+      const result = control.call(commands.createResource2d(1, 1, 4, 4), { responseBytes: 1000 });
+      expectOk(result);
+      expect(result.bytes.slice(24).every((byte) => byte === untouched)).toBe(true);
+    }));
+
+  test("answer_is_split_over_any_descriptors", () =>
+    withDevice({}, ({ control }) => {
+      const splits = [[1, 23], [8, 0, 8, 0, 8], Array.from({ length: 24 }, () => 1), [0, 0, 24], [5, 100]];
+      splits.forEach((responsePieces, at) => {
+        const request = commands.createResource2d(at + 1, 1, 4, 4, { fenceId: 2n ** 60n });
+        const result = control.call(request, { responsePieces });
+        expectOk(result);
+        expect(result.fenceId).toBe(2n ** 60n);
+      });
+    }));
+
+  test("display_info_split_over_16_descriptors_is_whole", () =>
+    withDevice({}, ({ control, gpu }) => {
+      const whole = gpu.getDisplayInfo();
+      const responsePieces = Array.from({ length: 16 }, (_, at) =>
+        at < 15 ? 25 : DisplayInfo.bytes - 15 * 25,
+      );
+      const result = control.call(commands.getDisplayInfo(), { responsePieces });
+      expectType(result, OK_DISPLAY_INFO);
+      expect(result.bytes).toEqual(whole.bytes);
+    }));
+
+  for (const [name, request, bytes] of [
+    ["display_info", commands.getDisplayInfo(), DisplayInfo.bytes],
+    ["edid", commands.getEdid(0), Edid.bytes],
+  ] as const) {
+    for (const room of [0, 23, 24, 100, bytes - 1]) {
+      test(`${name}_into_${room}_bytes_is_never_overrun`, () =>
+        withDevice({}, (guest) => {
+          const result = guest.control.call(request, { responseBytes: room });
+          expect(result.length).toBeLessThanOrEqual(room);
+          expect(result.bytes.slice(result.length).every((byte) => byte === untouched)).toBe(true);
+          expectWorking(guest);
+        }));
+    }
+  }
+
+  test("cursor_commands_are_answered_where_there_is_room", () =>
+    withDevice({}, ({ gpu }) => {
+      expectOk(gpu.cursor.call(commands.moveCursor(place), { responseBytes: 24 }));
+      expect(gpu.cursor.call(commands.moveCursor(place), { responseBytes: 0 }).length).toBe(0);
+      gpu.createImage(1, 1, 64, 64);
+      expectOk(gpu.cursor.call(commands.updateCursor(place, 1), { responsePieces: [3, 21] }));
+      expect(gpu.cursor.call(commands.updateCursor(place, 1), { responseBytes: 0 }).length).toBe(0);
+      expectOk(gpu.cursor.call(commands.updateCursor(place, 0), { responseBytes: 24 }));
+    }));
+});

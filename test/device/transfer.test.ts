@@ -1,0 +1,218 @@
+// TRANSFER_TO_HOST_2D: any rectangle, offset and scatter list, and what is refused (virtio 1.3 §5.7.6.8).
+
+import { describe, expect, test } from "bun:test";
+import { areaOf } from "../../src/guest/gpu-driver.ts";
+import type { GuestRange } from "../../src/guest/guest-memory.ts";
+import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
+import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { crop, expectOk, expectShown, expectType, pattern, paste, serveTests } from "./support.ts";
+
+const { withDevice } = serveTests();
+const { ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID, ERR_UNSPEC } = Response;
+
+const width = 40;
+const height = 24;
+const picture = pattern(width, height);
+const bytes = new Uint8Array(picture.buffer);
+const whole = areaOf({ width, height });
+
+describe("rectangles", () => {
+  const rectangles: [string, number, number, number, number][] = [
+    ["one_pixel", 17, 11, 1, 1],
+    ["one_row", 0, 5, width, 1],
+    ["one_column", 39, 0, 1, height],
+    ["the_middle", 7, 3, 20, 10],
+    ["the_last_pixel", 39, 23, 1, 1],
+    ["full_width_rows", 0, 4, width, 9],
+  ];
+  for (const [name, x, y, w, h] of rectangles) {
+    test(`transfer_of_${name}_changes_that_rectangle_only`, () =>
+      withDevice({}, (guest) => {
+        const { gpu } = guest;
+        const rectangle = { x, y, width: w, height: h };
+        const image = gpu.createImage(1, Format.B8G8R8X8, width, height);
+        image.pixels.set(picture);
+        gpu.show(0, image);
+        expectShown(guest, 0, width, height, picture);
+        const next = pattern(width, height, 5);
+        image.pixels.set(next);
+        expectOk(gpu.transferToHost2d(1, rectangle, (y * width + x) * 4));
+        expectOk(gpu.flushResource(1, whole));
+        expectShown(guest, 0, width, height, paste(picture, width, rectangle, crop(next, width, rectangle)));
+      }));
+  }
+
+  test("transfer_of_nothing_changes_nothing", () =>
+    withDevice({}, (guest) => {
+      const { gpu } = guest;
+      const image = gpu.createImage(1, Format.B8G8R8X8, width, height);
+      image.pixels.set(picture);
+      gpu.show(0, image);
+      expectShown(guest, 0, width, height, picture);
+      image.pixels.fill(0);
+      gpu.transferToHost2d(1, { x: 3, y: 3, width: 0, height: 0 });
+      gpu.transferToHost2d(1, { x: 0, y: 0, width: 8, height: 0 });
+      expectOk(gpu.flushResource(1, whole));
+      guest.pump.serve(30);
+      expectShown(guest, 0, width, height, picture);
+    }));
+
+  const outside: [string, number, number, number, number][] = [
+    ["beyond_the_right_edge", 1, 0, width, 1],
+    ["beyond_the_bottom", 0, 1, 1, height],
+    ["wider_than_the_resource", 0, 0, width + 1, 1],
+    ["wrapping_x", 0xffff_fff0, 0, 0x20, 1],
+    ["wrapping_y", 0, 0xffff_fff0, 1, 0x20],
+    ["of_all_ones", 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
+  ];
+  for (const [name, x, y, w, h] of outside) {
+    test(`transfer_${name}_returns_invalid_parameter`, () =>
+      withDevice({}, ({ gpu }) => {
+        gpu.createImage(1, 1, width, height);
+        expectType(gpu.transferToHost2d(1, { x, y, width: w, height: h }), ERR_INVALID_PARAMETER);
+      }));
+  }
+});
+
+describe("offsets", () => {
+  test("transfer_from_an_offset_reads_from_there", () =>
+    withDevice({}, (guest) => {
+      const backing = guest.memory.allocate(1000 + bytes.length);
+      backing.bytes.set(bytes, 1000);
+      expectTransferred(guest, [backing], 1000);
+    }));
+
+  test("transfer_from_an_unaligned_offset_reads_from_there", () =>
+    withDevice({}, (guest) => {
+      const backing = guest.memory.allocate(13 + bytes.length);
+      backing.bytes.set(bytes, 13);
+      expectTransferred(guest, [backing], 13);
+    }));
+
+  test("transfer_of_a_last_row_that_ends_with_the_backing_returns_ok", () =>
+    withDevice({}, ({ gpu, memory }) => {
+      expectOk(gpu.createResource2d(1, 1, width, height));
+      // Two rows of ten pixels end 30 pixels before the second row's stride does.
+      const span = (width + 10) * 4;
+      expectOk(gpu.attachBacking(1, [memory.allocate(span)]));
+      expectOk(gpu.transferToHost2d(1, { x: 0, y: 0, width: 10, height: 2 }, 0));
+      expectType(gpu.transferToHost2d(1, { x: 0, y: 0, width: 10, height: 2 }, 1), ERR_INVALID_PARAMETER);
+      expectType(gpu.transferToHost2d(1, { x: 0, y: 0, width: 11, height: 2 }, 0), ERR_INVALID_PARAMETER);
+    }));
+
+  for (const offset of [1n, 4n, 2n ** 31n, 2n ** 32n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 4n, 2n ** 64n - 1n]) {
+    test(`transfer_of_all_from_offset_0x${offset.toString(16)}_returns_invalid_parameter`, () =>
+      withDevice({}, ({ gpu }) => {
+        gpu.createImage(1, 1, width, height);
+        expectType(gpu.transferToHost2d(1, whole, offset), ERR_INVALID_PARAMETER);
+      }));
+  }
+});
+
+describe("scatter lists", () => {
+  test("backing_of_scattered_pages_is_read_in_order", () =>
+    withDevice({}, (guest) => expectTransferred(guest, scatter(guest, 512), 0)));
+
+  test("backing_of_entries_of_7_bytes_is_read_in_order", () =>
+    withDevice({}, (guest) => expectTransferred(guest, scatter(guest, 7), 0)));
+
+  test("backing_with_zero_length_entries_is_read_in_order", () =>
+    withDevice({}, (guest) => {
+      const entries = scatter(guest, 96).flatMap((entry, at) => [
+        { address: at % 2 === 0 ? 0 : entry.address, length: 0 },
+        entry,
+        { address: entry.address, length: 0 },
+      ]);
+      expectTransferred(guest, entries, 0);
+    }));
+
+  test("backing_in_both_memory_regions_is_read_in_order", () =>
+    withDevice({}, (guest) => {
+      const { memory } = guest;
+      const half = bytes.length / 2;
+      const [low, high] = memory.regions;
+      const entries = [memory.allocateIn(high!, half), memory.allocateIn(low!, half)];
+      memory.scatter(bytes, entries);
+      expectTransferred(guest, entries, 0);
+    }));
+
+  test("backing_that_names_a_page_twice_is_read_twice", () =>
+    withDevice({}, (guest) => {
+      const row = guest.memory.allocate(width * 4);
+      row.words.set(picture.subarray(0, width));
+      const rows = Array.from({ length: height }, () => row);
+      const expected = Uint32Array.from({ length: width * height }, (_, at) => picture[at % width]!);
+      expectTransferred(guest, rows, 0, expected);
+    }));
+
+  test("sub_rectangle_from_scattered_backing_reads_its_rows", () =>
+    withDevice({}, (guest) => {
+      const { gpu } = guest;
+      const rectangle = { x: 9, y: 6, width: 22, height: 11 };
+      expectOk(gpu.createResource2d(1, Format.B8G8R8X8, width, height));
+      expectOk(gpu.attachBacking(1, scatter(guest, 50)));
+      expectOk(gpu.transferToHost2d(1, rectangle, (6 * width + 9) * 4));
+      expectOk(gpu.setScanout(0, 1, whole));
+      expectOk(gpu.flushResource(1, whole));
+      const expected = paste(
+        new Uint32Array(width * height),
+        width,
+        rectangle,
+        crop(picture, width, rectangle),
+      );
+      expectShown(guest, 0, width, height, expected);
+    }));
+});
+
+describe("resources", () => {
+  test("transfer_unknown_resource_returns_invalid_resource_id", () =>
+    withDevice({}, ({ gpu }) => {
+      expectType(gpu.transferToHost2d(0, whole), ERR_INVALID_RESOURCE_ID);
+      expectType(gpu.transferToHost2d(1, whole), ERR_INVALID_RESOURCE_ID);
+    }));
+
+  test("transfer_without_backing_returns_unspec", () =>
+    withDevice({}, ({ gpu }) => {
+      expectOk(gpu.createResource2d(1, 1, width, height));
+      expectType(gpu.transferToHost2d(1, whole), ERR_UNSPEC);
+    }));
+
+  test("transfer_of_a_4k_picture_arrives_whole", () =>
+    withDevice({}, (guest) => {
+      const image = guest.gpu.createImage(1, Format.B8G8R8X8, 3840, 2160);
+      const large = pattern(3840, 2160);
+      image.pixels.set(large);
+      guest.gpu.show(0, image);
+      expectShown(guest, 0, 3840, 2160, large);
+      expect(guest.display!.updates().length).toBeGreaterThan(0);
+    }));
+});
+
+/** The picture in entries of `length` bytes, with holes between them and the last one first in memory. */
+function scatter({ memory }: SyntheticGuest, length: number): GuestRange[] {
+  const count = Math.ceil(bytes.length / length);
+  const stride = length + 5;
+  const buffer = memory.allocate(count * stride);
+  const entries = Array.from({ length: count }, (_, at) => ({
+    address: buffer.address + (count - 1 - at) * stride,
+    length: Math.min(length, bytes.length - at * length),
+  }));
+  memory.scatter(bytes, entries);
+  return entries;
+}
+
+/** Attaches `entries`, transfers everything from `offset` of them and compares what is shown. */
+function expectTransferred(
+  guest: SyntheticGuest,
+  entries: readonly GuestRange[],
+  offset: number,
+  expected: Uint32Array = picture,
+): void {
+  const { gpu } = guest;
+  expectOk(gpu.createResource2d(1, Format.B8G8R8X8, width, height));
+  expectOk(gpu.attachBacking(1, entries));
+  expectOk(gpu.transferToHost2d(1, whole, offset));
+  expectOk(gpu.setScanout(0, 1, whole));
+  expectOk(gpu.flushResource(1, whole));
+  expectShown(guest, 0, width, height, expected);
+}
