@@ -46,14 +46,14 @@ export function generateEdid(width: number, height: number, index: number): Uint
   return edid;
 }
 
-/** Whether `edid` may be handed to a guest: whole blocks, as many as the first one says, and at most 1024 bytes. */
-export function isSoundEdid(edid: Uint8Array): boolean {
-  return (
-    edid.length >= edidBlockBytes &&
-    edid.length <= edidBytesMax &&
-    edid.length === (1 + edid[extensionCountAt]!) * edidBlockBytes &&
-    magic.every((byte, index) => edid[index] === byte)
-  );
+/**
+ * The blocks of `bytes` that the first of them counts, or null where there is no such EDID: it may then be handed to
+ * a guest, which trusts the count. QEMU fills all of the 1024 bytes that the field has, however few it means.
+ */
+export function soundEdid(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
+  if (bytes.length < edidBlockBytes || magic.some((byte, index) => bytes[index] !== byte)) return null;
+  const length = (1 + bytes[extensionCountAt]!) * edidBlockBytes;
+  return length <= Math.min(bytes.length, edidBytesMax) ? bytes.subarray(0, length) : null;
 }
 
 /** CVT reduced blanking (VESA CVT 1.2 §5.4), without its rounding of the width to multiples of 8. */

@@ -11,7 +11,7 @@ import {
   SetProtocolFeatures,
 } from "../../transport/vhost-user-gpu/protocol.ts";
 import { isOutstanding, StreamWord } from "../../transport/vhost-user-gpu/stream-words.ts";
-import { isSoundEdid } from "../../transport/edid.ts";
+import { soundEdid } from "../../transport/edid.ts";
 import { DisplayInfo, Edid, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import type { DisplayMode } from "../messages/ctrl-queue.ts";
 import type { Log } from "../runtime/log.ts";
@@ -180,8 +180,10 @@ export class VmmRequests {
 
   private decodeEdid(payload: DataView, scanout: number): Uint8Array<ArrayBuffer> {
     const size = Math.min(payload.getUint32(Edid.size, true), Edid.edidBytesMax);
-    const edid = Uint8Array.from(new Uint8Array(payload.buffer, payload.byteOffset + Edid.edid, size));
-    if (isSoundEdid(edid)) return edid;
+    const edid = soundEdid(
+      Uint8Array.from(new Uint8Array(payload.buffer, payload.byteOffset + Edid.edid, size)),
+    );
+    if (edid !== null) return edid;
     this.options.log.warning(`the VMM's EDID of output ${scanout} is broken: using our own`);
     return edidOf(this.modes, scanout);
   }
