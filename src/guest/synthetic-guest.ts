@@ -59,6 +59,8 @@ export class SyntheticGuest {
   display: DisplayPeer | null = null;
 
   private readonly options: GuestOptions;
+  /** Regions that the device was given one by one; they stay its own while it is stopped. */
+  private readonly shared = new Set<GuestRegion>();
   private started = false;
 
   private constructor(
@@ -184,20 +186,26 @@ export class SyntheticGuest {
     frontend.setVringCall(index, ring.callFd);
   }
 
-  /** Tells the device of every region. */
+  /** Tells the device of every region that it does not know. */
   shareMemory(): void {
     const { frontend, memory } = this;
     const slots = this.options.memorySlots ?? this.options.frontend !== "crosvm";
     if (slots && frontend.has(ProtocolFeature.CONFIGURE_MEM_SLOTS)) {
-      for (const region of memory.regions) frontend.addMemReg(region);
+      for (const region of memory.regions) if (!this.shared.has(region)) this.addToDevice(region);
     } else frontend.setMemTable(memory.regions);
   }
 
   /** Plugs memory in while the device runs. */
   hotAdd(layout: RegionLayout): GuestRegion {
     const region = this.memory.addRegion(layout.guestAddress, layout.size);
-    this.frontend.addMemReg(region);
+    this.addToDevice(region);
     return region;
+  }
+
+  /** Takes memory from the device; the guest's own mapping stays until the memory is freed. */
+  hotRemove(region: GuestRegion): void {
+    this.frontend.remMemReg(region);
+    this.shared.delete(region);
   }
 
   /** Turns the dirty log on; the view has a bit a page. */
@@ -230,6 +238,11 @@ export class SyntheticGuest {
   /** Whether {@link start} has run and {@link stop} has not. */
   get running(): boolean {
     return this.started;
+  }
+
+  private addToDevice(region: GuestRegion): void {
+    this.frontend.addMemReg(region);
+    this.shared.add(region);
   }
 
   private makeQueues(): void {

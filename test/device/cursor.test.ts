@@ -24,27 +24,13 @@ describe("UPDATE_CURSOR", () => {
       }));
   }
 
+  // Linux puts ARGB cursors into resources without alpha, so the fourth byte counts in every format.
   for (const [name, format] of Object.entries(Format)) {
-    test(`update_with_${name}_shows_right_colours`, () =>
+    test(`update_with_${name}_shows_right_colours_and_alpha`, () =>
       withDevice({}, (guest) => {
-        const { gpu } = guest;
-        const image = gpu.createImage(1, format, 64, 64);
-        const opaque = arrow.map((colour) => (colour | 0xff00_0000) >>> 0);
-        image.pixels.set(opaque.map((colour) => encode(colour, name)));
-        expectOk(gpu.transferToHost2d(1, areaOf(image)));
-        expectOk(gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 1));
-        guest.pump.until(() => guest.display!.cursors[0]!.visible, "a cursor");
-        // Formats without alpha are opaque.
-        expect(guest.display!.cursors[0]!.pixels).toEqual(opaque);
-      }));
-  }
-
-  for (const format of ["B8G8R8A8", "A8R8G8B8", "R8G8B8A8", "A8B8G8R8"] as const) {
-    test(`update_with_${format}_keeps_alpha`, () =>
-      withDevice({}, (guest) => {
-        const image = guest.gpu.createImage(1, Format[format], 64, 64);
+        const image = guest.gpu.createImage(1, format, 64, 64);
         const translucent = Uint32Array.from({ length: 4096 }, (_, at) => ((at & 0xff) << 24) | 0x123456);
-        image.pixels.set(translucent.map((colour) => encode(colour, format)));
+        image.pixels.set(translucent.map((colour) => encode(colour, name.replace("X", "A"))));
         expectOk(guest.gpu.transferToHost2d(1, areaOf(image)));
         expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 1));
         guest.pump.until(() => guest.display!.cursors[0]!.visible, "a cursor");

@@ -4,7 +4,17 @@ import { describe, expect, test } from "bun:test";
 import { areaOf } from "../../src/guest/gpu-driver.ts";
 import { Format, Response, scanoutsMax } from "../../src/transport/virtio-gpu/protocol.ts";
 import { Request } from "../../src/transport/vhost-user-gpu/protocol.ts";
-import { crop, expectOff, expectOk, expectShown, expectType, pattern, paste, serveTests } from "./support.ts";
+import {
+  crop,
+  expectOff,
+  expectOk,
+  expectShown,
+  expectType,
+  pattern,
+  paste,
+  serveTests,
+  settle,
+} from "./support.ts";
 
 const { withDevice } = serveTests();
 const { ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID, ERR_INVALID_SCANOUT_ID } = Response;
@@ -87,6 +97,7 @@ describe("SET_SCANOUT", () => {
       expectOk(gpu.setScanout(0, 1, part));
       gpu.present(image);
       expectShown(guest, 0, 30, 20, crop(picture, 64, part));
+      settle(guest);
       guest.display!.events.length = 0;
       const next = pattern(64, 48, 1);
       image.pixels.set(next);
@@ -156,6 +167,7 @@ describe("SET_SCANOUT", () => {
       expectShown(guest, 0, 16, 16, pattern(16, 16));
       gpu.show(0, second);
       expectShown(guest, 0, 24, 12, pattern(24, 12, 2));
+      settle(guest);
       guest.display!.events.length = 0;
       gpu.present(first);
       guest.pump.serve(30);
@@ -217,6 +229,7 @@ describe("RESOURCE_FLUSH", () => {
       const damage = { x: 13, y: 21, width: 30, height: 9 };
       const next = pattern(100, 80, 9);
       image.pixels.set(next);
+      settle(guest);
       guest.display!.events.length = 0;
       const before = guest.display!.bytes;
       gpu.present(image, damage);

@@ -129,6 +129,15 @@ export function expectShown(
   }
 }
 
+/** Waits until the display has received nothing for a while: what was sent before is no longer on its way. */
+export function settle(guest: SyntheticGuest): void {
+  const display = guest.display!;
+  for (let seen = -1; seen !== display.bytes;) {
+    seen = display.bytes;
+    guest.pump.serve(30);
+  }
+}
+
 /** Waits until scanout `id` is off. */
 export function expectOff(guest: SyntheticGuest, id: number): void {
   guest.pump.until(() => guest.display!.framebuffer(id) === null, `scanout ${id} going off`);

@@ -3,12 +3,11 @@
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { createMemfd, duplicateFd } from "../../transport/os/fds.ts";
 import { convertToBgrx } from "../../transport/pixels.ts";
-import { cursorSize, hasAlpha, Response, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { cursorSize, Response, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
 import { slotsPerScanout } from "../queue/cursor-slots.ts";
 import type { Device } from "./device.ts";
 
-const opaque = 0xff000000;
 const imageWords = cursorSize * cursorSize;
 const imageBytes = imageWords * 4;
 
@@ -71,9 +70,9 @@ export class CursorImages {
       image.fill(0);
       return 0;
     }
+    // The fourth byte is alpha whatever the format says: Linux puts ARGB cursors into resources of B8G8R8X8.
     const pixels = new Uint32Array(resource!.storage.view());
     convertToBgrx(resource!.format, pixels, 0, cursorSize, cursorSize, cursorSize, image);
-    if (!hasAlpha(resource!.format)) image.forEach((pixel, index) => (image[index] = pixel | opaque));
     return 0;
   }
 }

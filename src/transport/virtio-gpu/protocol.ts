@@ -79,16 +79,6 @@ const formats: ReadonlySet<number> = new Set(Object.values(Format));
 /** Whether `format` is one of the eight of {@link Format}. */
 export const isFormat = (format: number): boolean => formats.has(format);
 
-const alphaFormats: ReadonlySet<number> = new Set([
-  Format.B8G8R8A8,
-  Format.A8R8G8B8,
-  Format.R8G8B8A8,
-  Format.A8B8G8R8,
-]);
-
-/** Whether the fourth byte of a pixel of `format` is its alpha. */
-export const hasAlpha = (format: number): boolean => alphaFormats.has(format);
-
 export const bytesPerPixel = 4;
 /** VIRTIO_GPU_MAX_SCANOUTS. */
 export const scanoutsMax = 16;

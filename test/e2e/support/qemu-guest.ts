@@ -1,0 +1,144 @@
+// A Linux guest in QEMU: started, driven through its serial port and QMP, and ended.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { qemuPaths } from "./cache.ts";
+import { within } from "./deadline.ts";
+import { GuestSerial } from "./guest-serial.ts";
+import { type Image, readPpm } from "./image.ts";
+import { gpuId, type GuestOptions, qemuArgs } from "./qemu-args.ts";
+import { Qmp } from "./qmp.ts";
+
+const connectTimeoutMs = 10_000;
+const bootTimeoutMs = 90_000;
+const exitTimeoutMs = 5_000;
+const logTailLines = 15;
+
+export class QemuGuest {
+  private constructor(
+    readonly qmp: Qmp,
+    readonly serial: GuestSerial,
+    /** QEMU's messages (qemu.log) and the guest's console (console.log) are kept here. */
+    readonly logDirectory: string,
+    private readonly child: Bun.Subprocess,
+    private readonly runDirectory: string,
+  ) {}
+
+  /** Starts QEMU and waits until the guest takes commands. */
+  static async boot(options: GuestOptions, logDirectory: string): Promise<QemuGuest> {
+    const guest = await QemuGuest.start(options, logDirectory);
+    try {
+      await guest.waitForBoot(1);
+      return guest;
+    } catch (error) {
+      await guest.stop();
+      throw error;
+    }
+  }
+
+  /** Starts QEMU and connects to it; its guest boots meanwhile. */
+  static async start(options: GuestOptions, logDirectory: string): Promise<QemuGuest> {
+    mkdirSync(logDirectory, { recursive: true });
+    // Sockets live apart from the logs: a socket's path holds at most 107 bytes.
+    const runDirectory = mkdtempSync(join(tmpdir(), "fencepost-guest-"));
+    const paths = {
+      qmpSocket: join(runDirectory, "qmp"),
+      serialSocket: join(runDirectory, "serial"),
+      consoleLog: join(logDirectory, "console.log"),
+    };
+    const log = Bun.file(join(logDirectory, "qemu.log"));
+    const child = Bun.spawn([qemuPaths.binary, ...qemuArgs(options, paths)], {
+      env: { ...process.env, QEMU_MODULE_DIR: qemuPaths.modules },
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+    });
+    const ended = child.exited.then((code): never => {
+      throw new Error(`QEMU ended with code ${code}\n${tail(join(logDirectory, "qemu.log"))}`);
+    });
+    // Handled below; after that the connections tell of the end.
+    ended.catch(() => {});
+    try {
+      const connections = Promise.all([
+        Qmp.connect(paths.qmpSocket, connectTimeoutMs),
+        GuestSerial.connect(paths.serialSocket, connectTimeoutMs),
+      ]);
+      const [qmp, serial] = await Promise.race([connections, ended]);
+      return new QemuGuest(qmp, serial, logDirectory, child, runDirectory);
+    } catch (error) {
+      child.kill("SIGKILL");
+      rmSync(runDirectory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Waits until the guest has booted `count` times in all; answers its kernel's release. */
+  async waitForBoot(count: number): Promise<string> {
+    const ended = this.child.exited.then((code) => {
+      throw new Error(`QEMU ended with code ${code}`);
+    });
+    return await this.explained(
+      Promise.race([this.serial.waitForBoot(count, bootTimeoutMs), ended as Promise<never>]),
+    );
+  }
+
+  /** Runs a command of the program in the guest; answers its data lines. */
+  async run(command: string): Promise<string[]> {
+    return await this.explained(this.serial.run(command));
+  }
+
+  /** Restarts the guest from within and waits until it takes commands again. */
+  async reboot(): Promise<void> {
+    const boots = this.serial.boots;
+    await this.run("reboot");
+    await this.waitForBoot(boots + 1);
+  }
+
+  /** What QEMU shows on output `head`. The cursor is not in it. */
+  async screendump(head: number): Promise<Image> {
+    const filename = join(this.runDirectory, `head-${head}.ppm`);
+    await this.explained(this.qmp.execute("screendump", { filename, format: "ppm", device: gpuId, head }));
+    return readPpm(await Bun.file(filename).bytes());
+  }
+
+  /** QEMU's run state, such as "running". */
+  async status(): Promise<string> {
+    const { status } = (await this.qmp.execute("query-status")) as { status: string };
+    return status;
+  }
+
+  /** Ends QEMU, by force if need be, and removes its sockets; the logs stay. */
+  async stop(): Promise<void> {
+    this.qmp.execute("quit").catch(() => {});
+    try {
+      await within("QEMU to quit", this.child.exited, exitTimeoutMs);
+    } catch {
+      this.child.kill("SIGKILL");
+      await this.child.exited;
+    }
+    this.qmp.close();
+    this.serial.close();
+    rmSync(this.runDirectory, { recursive: true, force: true });
+  }
+
+  /** An error of the guest's with the last that QEMU and the guest's kernel said. */
+  private async explained<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      const logs = ["qemu.log", "console.log"].map(
+        (name) => `${name}:\n${tail(join(this.logDirectory, name))}`,
+      );
+      throw new Error(`${(error as Error).message}\n${logs.join("\n")}`, { cause: error });
+    }
+  }
+}
+
+function tail(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trimEnd().split("\n").slice(-logTailLines).join("\n");
+  } catch {
+    return "(none)";
+  }
+}
