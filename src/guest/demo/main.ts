@@ -1,9 +1,10 @@
 // `bun run demo`: the server and a synthetic guest in front of it, without a VMM.
 
 import { ServerProcess } from "../server-process.ts";
-import { encodePng } from "../png.ts";
+import { encodePng } from "../../transport/png.ts";
 import { SyntheticGuest } from "../synthetic-guest.ts";
 import { type DemoOptions, help, parseDemoOptions } from "./options.ts";
+import { playInQemu } from "./qemu-scene.ts";
 import { playScene, sendSmallest } from "./scene-2d.ts";
 import { formatLatency, latencyOf } from "./statistics.ts";
 
@@ -22,11 +23,11 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(help);
     return exit.done;
   }
-  if (options.qemu) return runInQemu(options);
   let interrupted = false;
   process.once("SIGINT", () => (interrupted = true));
   try {
-    await runSynthetic(options, () => interrupted);
+    if (options.qemu) await playInQemu(options.output);
+    else await runSynthetic(options, () => interrupted);
     return interrupted ? exit.interrupted : exit.done;
   } catch (error) {
     console.error(`The demo failed: ${messageOf(error)}`);
@@ -87,15 +88,10 @@ async function saveScreen(guest: SyntheticGuest, output: string): Promise<void> 
   }
   const screen = display.screenshot(0);
   if (screen === null) throw new Error("the display shows nothing");
-  await Bun.write(output, await encodePng(screen));
+  await Bun.write(output, await encodePng(bytesOf(screen.pixels), screen.width, screen.height));
   const received = `${display.updates().length} updates, ${thousands(display.bytes / 1e6)} MB`;
   console.log(`display    ${received}, last frame in ${output}`);
   for (const violation of display.violations.slice(0, 5)) console.log(`display    violation: ${violation}`);
-}
-
-async function runInQemu(_options: DemoOptions): Promise<number> {
-  console.error("--qemu is not there yet: run `bun run test:e2e` for the real guest");
-  return exit.failed;
 }
 
 /** Screen and pointer, rings and commands, with room to spare. */
@@ -123,6 +119,8 @@ function progressLine(): { frame: (frame: number) => void; end: () => void } {
   };
 }
 
+const bytesOf = (pixels: Uint32Array): Uint8Array =>
+  new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
 const thousands = (value: number): string => Math.round(value).toLocaleString("en");
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { encodePng } from "../../../src/transport/png.ts";
-import { diffImages, type Image } from "./image.ts";
-import type { QemuGuest } from "./qemu-guest.ts";
+import { diffImages, type Image } from "../../../src/guest/qemu/image.ts";
+import type { QemuGuest } from "../../../src/guest/qemu/qemu-guest.ts";
 
 const screenTimeoutMs = 10_000;
 const pollMs = 20;
