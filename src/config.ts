@@ -210,7 +210,7 @@ function resolve(
   const { config: _, ...rest } = values as Values;
   return {
     ...rest,
-    controlPath: rest.controlPath ?? `${rest.socketPath}.ctl`,
+    controlPath: rest.controlPath ?? defaultControlPath(rest),
     logLevel: rest.dev ? "debug" : rest.logLevel,
     checkMessages: rest.dev || env["FENCEPOST_CHECK_MESSAGES"] === "1",
   };
@@ -246,7 +246,8 @@ export function helpText(): string {
     row("--virgl, --render-node PATH", "taken for compatibility with QEMU's vhost-user-gpu; not used yet"),
     "",
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
-    "Exit codes: 0 stopped as asked, 1 the device failed, 2 a mistake in the settings.",
+    "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 a mistake in the settings,",
+    "3 an actor was lost, 4 an actor did not stop in time.",
   );
   return lines.join("\n");
 }
@@ -262,6 +263,15 @@ const row = (flag: string, help: string): string => `  ${flag.padEnd(28)} ${help
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+function runtimeDirectory(): string {
+  return process.env["XDG_RUNTIME_DIR"] ?? tmpdir();
+}
+
 function defaultSocketPath(): string {
-  return join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "fencepost.sock");
+  return join(runtimeDirectory(), "fencepost.sock");
+}
+
+/** Servers on inherited sockets have no path of their own to tell them apart. */
+function defaultControlPath({ fd, socketPath }: { fd?: number | undefined; socketPath: string }): string {
+  return fd === undefined ? `${socketPath}.ctl` : join(runtimeDirectory(), `fencepost-${process.pid}.ctl`);
 }

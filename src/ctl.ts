@@ -73,7 +73,6 @@ function requestFrom([command, argument, ...rest]: string[], scanout: number): C
 async function send(path: string, request: ControlRequest): Promise<number> {
   const answered = Promise.withResolvers<string>();
   let received = "";
-  const timer = setTimeout(() => answered.reject(new Error("the server does not answer")), answerTimeoutMs);
   const socket = await Bun.connect({
     unix: path,
     socket: {
@@ -87,10 +86,11 @@ async function send(path: string, request: ControlRequest): Promise<number> {
   }).catch(() => {
     throw new Error(`no server answers at ${path}; is it running, and with that --control-path?`);
   });
+  const timer = setTimeout(() => answered.reject(new Error("the server does not answer")), answerTimeoutMs);
   socket.write(`${JSON.stringify(request)}\n`);
-  const answer = JSON.parse(await answered.promise) as { ok: boolean; error?: string };
-  clearTimeout(timer);
+  const line = await answered.promise.finally(() => clearTimeout(timer));
   socket.end();
+  const answer = JSON.parse(line) as { ok: boolean; error?: string };
   const { ok, error, ...rest } = answer;
   if (!ok) {
     console.error(`ctl: ${error}`);
