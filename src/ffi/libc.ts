@@ -56,6 +56,9 @@ export function cString(text: string): Uint8Array {
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EINVAL = 22;
+export const EPIPE = 32;
+export const ECONNRESET = 104;
+export const ECONNREFUSED = 111;
 
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;

@@ -6,6 +6,7 @@ import {
   asPointer,
   cString,
   EAGAIN,
+  ECONNREFUSED,
   EINTR,
   errno,
   libc,
@@ -123,6 +124,7 @@ export class SocketIo {
 
   /** Sends what was gathered, with `fds`. Never blocks: answers the bytes taken, or {@link WOULD_BLOCK}. */
   send(socket: number, fds: readonly number[] = [], flags = MSG_DONTWAIT): number {
+    if (fds.length > fdsPerMessageMax) throw new RangeError(`${fds.length} descriptors in one message`);
     this.header(fds.length * 4);
     if (fds.length > 0) {
       setAddress(this.data, this.controlOffset, cmsgHeaderBytes + fds.length * 4);
@@ -208,9 +210,10 @@ function socketAddress(path: string): Uint8Array {
   return address;
 }
 
+/** Whether somebody listens there: be it with a full backlog, or with a socket of the other kind. */
 function answersAt(address: Uint8Array, kind: SocketKind): boolean {
-  const fd = libc.socket(AF_UNIX, typeOf(kind), 0);
-  const connected = fd >= 0 && libc.connect(fd, address, address.length) === 0;
-  if (fd >= 0) libc.close(fd);
-  return connected;
+  const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", "looking for a server");
+  const refused = libc.connect(fd, address, address.length) < 0 && errno() === ECONNREFUSED;
+  libc.close(fd);
+  return !refused;
 }

@@ -1,0 +1,79 @@
+// An actor context without a worker: messages are kept and checked, descriptors and timers are real.
+
+import { compileAll, type LifecycleTables } from "../../src/actors/machines/index.ts";
+import type { Inbox } from "../../src/actors/messages/index.ts";
+import { schemas } from "../../src/actors/messages/schemas.ts";
+import type { ActorName, WorkerName } from "../../src/actors/names.ts";
+import type { ActorContext } from "../../src/actors/runtime/actor.ts";
+import { Log } from "../../src/actors/runtime/log.ts";
+import { Timers } from "../../src/actors/runtime/timers.ts";
+import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
+import { Epoll } from "../../src/transport/os/epoll.ts";
+
+const tables: LifecycleTables = compileAll();
+
+export type Sent = { [To in keyof Inbox]: { to: To; message: Inbox[To] } }[keyof Inbox];
+
+export function serverConfig(...flags: string[]): ServerConfig {
+  const request = parseCommandLine(flags, {});
+  if (request.kind !== "serve") throw new Error("no settings");
+  return request.config;
+}
+
+export class FakeContext implements ActorContext {
+  readonly machines = tables;
+  readonly epoll = new Epoll();
+  readonly timers = new Timers();
+  readonly counters = new Float64Array(64);
+  readonly keep = new Int32Array(64);
+  readonly sent: Sent[] = [];
+  readonly logged: { level: string; text: string }[] = [];
+  readonly log = new Log("debug", (level, text) => this.logged.push({ level, text }));
+  /** What {@link drain} delivers. */
+  readonly arriving: (() => void)[] = [];
+  /** How far each actor is behind. */
+  readonly behind = new Map<ActorName, number>();
+  /** Sees every message as it is sent. */
+  onSend: (sent: Sent) => void = () => undefined;
+
+  constructor(
+    readonly name: WorkerName,
+    readonly config: ServerConfig = serverConfig(),
+  ) {}
+
+  send<To extends ActorName>(to: To, message: Inbox[To]): void {
+    const sent = { to, message: schemas[to].parse(structuredClone(message)) } as Sent;
+    this.sent.push(sent);
+    this.onSend(sent);
+  }
+
+  backlog(to: ActorName): number {
+    return this.behind.get(to) ?? 0;
+  }
+
+  isRung(): boolean {
+    return this.arriving.length > 0;
+  }
+
+  drain(): void {
+    for (const deliver of this.arriving.splice(0)) deliver();
+  }
+
+  /** Nothing arrives later: what is not done after what waits was delivered never is. */
+  waitUntil(done: () => boolean): boolean {
+    while (this.isRung()) this.drain();
+    return done();
+  }
+
+  /** What was sent to `to` since the last call, in order. */
+  take<To extends ActorName>(to: To): Inbox[To][] {
+    const taken = this.sent.filter((one) => one.to === to);
+    const rest = this.sent.filter((one) => one.to !== to);
+    this.sent.splice(0, this.sent.length, ...rest);
+    return taken.map(({ message }) => message as Inbox[To]);
+  }
+
+  close(): void {
+    this.epoll.close();
+  }
+}
