@@ -11,7 +11,7 @@ export class DirtyLog {
 
   /** Maps `bytes` of bitmap from `fd` at `offset`; the fd may be closed afterwards. */
   constructor(fd: number, offset: number, bytes: number) {
-    this.memory = NativeMemory.mapShared(fd, offset, bytes, "write");
+    this.memory = NativeMemory.mapForeign(fd, offset, bytes, "the dirty log");
     this.bits = new Uint8Array(this.memory.view());
   }
 

@@ -2,7 +2,6 @@
 // vhost-user "Memory region description"; every address that a guest names goes through here.
 
 import type { DirtyLog } from "./dirty-log.ts";
-import { sealSize, sizeOfFd } from "./os/fds.ts";
 import { NativeMemory } from "./os/native-memory.ts";
 
 /** One shared region. `id` stays the same while the region stays mapped. Sizes and addresses are bytes below 2^53. */
@@ -111,13 +110,7 @@ export class MemoryMap {
 
 function mapRegion(region: MemoryRegion): MappedRegion {
   const { id, guestAddress, size, fd, fdOffset } = region;
-  // A VMM that truncates its file later would kill us with SIGBUS: forbid it where the file can be sealed.
-  sealSize(fd);
-  if (fdOffset + size > sizeOfFd(fd)) {
-    throw new RangeError(
-      `memory region at guest address 0x${guestAddress.toString(16)} lies outside of its file`,
-    );
-  }
-  const memory = NativeMemory.mapShared(fd, fdOffset, size, "write");
+  const what = `memory region at guest address 0x${guestAddress.toString(16)}`;
+  const memory = NativeMemory.mapForeign(fd, fdOffset, size, what);
   return { id, start: guestAddress, end: guestAddress + size, memory };
 }

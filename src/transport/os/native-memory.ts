@@ -13,6 +13,7 @@ import {
   PROT_WRITE,
 } from "../../ffi/libc.ts";
 import { SystemError } from "./errors.ts";
+import { sealSize, sizeOfFd } from "./fds.ts";
 
 /** The longest view that one ArrayBuffer can give, in bytes. */
 const viewBytesMax = 2 ** 32;
@@ -44,6 +45,16 @@ export class NativeMemory {
     const doing = `mapping ${length} bytes of fd ${fd}`;
     const base = map(length + skew, protection, MAP_SHARED | MAP_NORESERVE, fd, offset - skew, doing);
     return new NativeMemory(base + skew, length, base, length + skew);
+  }
+
+  /**
+   * Maps memory that another process shares, writable. Where the file allows it, it is sealed, and where `what` lies
+   * outside of it RangeError is thrown: touching a page beyond a file's end is SIGBUS, the end of this process.
+   */
+  static mapForeign(fd: number, offset: number, length: number, what: string): NativeMemory {
+    sealSize(fd);
+    if (offset + length > sizeOfFd(fd)) throw new RangeError(`${what} lies outside of its file`);
+    return NativeMemory.mapShared(fd, offset, length, "write");
   }
 
   /** A view of `[offset, offset + length)`; at most 4 GiB. */

@@ -23,7 +23,7 @@ export class InflightRing {
     offset: number,
     private readonly num: number,
   ) {
-    this.memory = NativeMemory.mapShared(fd, offset, inflightBytes(num), "write");
+    this.memory = NativeMemory.mapForeign(fd, offset, inflightBytes(num), "the inflight record");
     this.bytes = new Uint8Array(this.memory.view());
     this.words16 = new Uint16Array(this.memory.view());
     this.counters = new BigUint64Array(this.memory.view());
