@@ -14,9 +14,10 @@ fi
 require_debian
 
 # Debian 12 has QEMU 7.2, which refuses vhost-user-gpu without hardware KVM; from Debian 13 on its own suite will do.
-suite="$(os_release VERSION_CODENAME)"
-[ "$suite" = bookworm ] && suite=bookworm-backports
-private_apt "${suite%-backports}" $([[ "$suite" = *-backports ]] && echo "$suite")
+suites=("$(os_release VERSION_CODENAME)")
+[ "${suites[0]}" != bookworm ] || suites+=(bookworm-backports)
+suite="${suites[-1]}"
+private_apt "${suites[@]}"
 
 version="$(package_field qemu-system-x86 "$suite" Version)"
 upstream="${version#*:}"

@@ -34,7 +34,7 @@ mirror_uri() {
       END { if (!found && fallback != "") print fallback }'
 }
 
-# private_apt SUITE...: apt_get and apt_cache below then see exactly these suites.
+# private_apt SUITE...: package_field and unpack_packages then see exactly these suites.
 private_apt() {
   local mirror signed_by="" keyring suite sources=""
   mirror="$(mirror_uri)"
@@ -45,23 +45,28 @@ private_apt() {
   mkdir -p "$apt_root/lists/partial" "$apt_root/archives/partial"
   for suite in "$@"; do sources+="deb $signed_by$mirror $suite main"$'\n'; done
   printf '%s' "$sources" >"$apt_root/sources.list"
-  apt_options=(
-    -o "Dir::Etc::sourcelist=$apt_root/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::Etc::preferencesparts=/dev/null" -o Dir::Etc::preferences=/dev/null
-    -o "Dir::State::lists=$apt_root/lists" -o "Dir::Cache=$apt_root" -o Dir::Cache::archives=archives
-    -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::Languages=none
-    # Downloads land in the cache, where apt's own sandbox user can't write.
-    -o APT::Sandbox::User=root
-  )
+  # Hooks after an update are for the system's own lists. The sandbox user can't write into the cache.
+  cat >"$apt_root/apt.conf" <<EOF_CONF
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Dir::Etc::sourcelist "$apt_root/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::State::lists "$apt_root/lists";
+Dir::Cache "$apt_root";
+Dir::Cache::archives "archives";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::Languages "none";
+APT::Sandbox::User "root";
+EOF_CONF
   say "reading the package lists of $*"
-  apt_get -qq update
+  apt-get "--config-file=$apt_root/apt.conf" -qq update
 }
-
-apt_get() { apt-get "${apt_options[@]}" "$@"; }
 
 # package_field PACKAGE SUITE FIELD
 package_field() {
-  apt-cache "${apt_options[@]}" show --no-all-versions -o "APT::Default-Release=$2" "$1" | sed -n "s/^$3: //p"
+  apt-cache "--config-file=$apt_root/apt.conf" show --no-all-versions -o "APT::Default-Release=$2" "$1" | sed -n "s/^$3: //p"
 }
 
 # unpack_packages DIRECTORY SUITE PACKAGE...: downloads into a scratch directory and unpacks without installing.
@@ -70,7 +75,8 @@ unpack_packages() {
   local directory="$1" suite="$2" package file
   shift 2
   mkdir -p "$directory/.packages"
-  (cd "$directory/.packages" && apt_get -qq -o "APT::Default-Release=$suite" download "$@")
+  (cd "$directory/.packages" && apt-get "--config-file=$apt_root/apt.conf" -qq \
+    -o "APT::Default-Release=$suite" download "$@")
   for file in "$directory"/.packages/*.deb; do
     dpkg -x "$file" "$directory"
   done

@@ -41,7 +41,7 @@ export const steps: readonly Step[] = [
     ],
   ),
   step(
-    "the driver unbound and bound again",
+    "a pattern after the driver was unbound and bound again",
     ["unbind", "bind", "pattern 0 1280 800 31"],
     [[0, expectedPattern(1280, 800, 31)]],
   ),
