@@ -53,9 +53,15 @@ export async function runActor<Name extends WorkerName>(
   const slot = slotOf(name);
   const mailbox = new Mailbox(name, words, start.bellFds);
   for (const [peer, port] of start.ports) mailbox.link(peer, port);
-  const epoll = new Epoll();
-  // Edge-triggered: the doorbell's eventfd is never read.
-  epoll.add(start.bellFds[name]!, EPOLLIN | EPOLLET, () => {});
+  const watchBell = (): Epoll => {
+    const set = new Epoll();
+    // Edge-triggered: the doorbell's eventfd is never read.
+    set.add(start.bellFds[name]!, EPOLLIN | EPOLLET, () => {});
+    return set;
+  };
+  const epoll = watchBell();
+  /** The doorbell alone, for waitUntil. */
+  let bell: Epoll | null = null;
   const schema = start.config.checkMessages ? (await import("../messages/schemas.ts")).schemas[name] : null;
   const timers = new Timers();
   let stopping = false;
@@ -94,21 +100,16 @@ export async function runActor<Name extends WorkerName>(
     isRung: () => words.isRung(slot),
     drain,
     waitUntil(done, timeoutMs) {
-      const bell = new Epoll();
-      bell.add(start.bellFds[name]!, EPOLLIN | EPOLLET, () => {});
+      bell ??= watchBell();
       const deadline = Bun.nanoseconds() + timeoutMs * 1e6;
-      try {
-        for (;;) {
-          drain();
-          if (done()) return true;
-          const leftMs = Math.ceil((deadline - Bun.nanoseconds()) / 1e6);
-          if (leftMs <= 0) return false;
-          if (!words.fallAsleep(slot)) continue;
-          bell.wait(leftMs);
-          words.wakeUp(slot);
-        }
-      } finally {
-        bell.close();
+      for (;;) {
+        drain();
+        if (done()) return true;
+        const leftMs = Math.ceil((deadline - Bun.nanoseconds()) / 1e6);
+        if (leftMs <= 0) return false;
+        if (!words.fallAsleep(slot)) continue;
+        bell.wait(leftMs);
+        words.wakeUp(slot);
       }
     },
   };
