@@ -178,13 +178,19 @@ export class ParkedChain {
   respond(memory: MemoryMap, source: number, length: number): number {
     let written = 0;
     for (let index = 0; index < this.guests.length && written < length; index++) {
-      const guest = this.guests[index]!;
-      const run = Math.min(this.lengths[index]!, length - written);
-      const host = memory.translateRange(guest, run);
-      if (host === 0) break;
-      libc.memcpy(asPointer(host), asPointer(source + written), run);
-      memory.wrote(guest, run);
-      written += run;
+      let guest = this.guests[index]!;
+      let left = Math.min(this.lengths[index]!, length - written);
+      // What was one region may be several now.
+      while (left > 0) {
+        const host = memory.translate(guest);
+        if (host === 0) return written;
+        const run = Math.min(left, memory.contiguous);
+        libc.memcpy(asPointer(host), asPointer(source + written), run);
+        memory.wrote(guest, run);
+        written += run;
+        guest += run;
+        left -= run;
+      }
     }
     return written;
   }
