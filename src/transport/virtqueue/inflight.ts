@@ -23,6 +23,7 @@ export class InflightRing {
     offset: number,
     private readonly num: number,
   ) {
+    if (offset % 8 !== 0) throw new RangeError(`the inflight record's offset ${offset} is misaligned`);
     this.memory = NativeMemory.mapForeign(fd, offset, inflightBytes(num), "the inflight record");
     this.bytes = new Uint8Array(this.memory.view());
     this.words16 = new Uint16Array(this.memory.view());
