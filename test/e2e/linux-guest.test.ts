@@ -131,6 +131,20 @@ function fencepostTests(kernel: Kernel, baseline: Baseline): void {
   );
 
   test(
+    "a VM that was paused shows its screen again, and its guest draws on",
+    async () => {
+      await guest!.run("pattern 0 1024 768 61");
+      await waitForScreen(guest!, 0, expectedPattern(1024, 768, 61));
+      await guest!.qmp.execute("stop");
+      await guest!.qmp.execute("cont");
+      await waitForScreen(guest!, 0, expectedPattern(1024, 768, 61));
+      await guest!.run("pattern 0 800 600 62");
+      await waitForScreen(guest!, 0, expectedPattern(800, 600, 62));
+    },
+    testTimeoutMs,
+  );
+
+  test(
     "the guest reboots and shows a pattern again",
     async () => {
       await guest!.reboot();

@@ -142,7 +142,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private stateOf(snapshot: ReturnType<typeof this.machine.getSnapshot>): State | null {
     if (snapshot.matches("closed")) return "closed";
     if (snapshot.matches({ connected: "running" })) return "running";
-    if (snapshot.matches("connected")) return this.reported === "running" ? "suspended" : "connected";
+    const hasRun = this.reported === "running" || this.reported === "suspended";
+    if (snapshot.matches("connected")) return hasRun ? "suspended" : "connected";
     return this.listener >= 0 ? "listening" : null;
   }
 }
