@@ -10,6 +10,9 @@ import { QemuGuest } from "../src/guest/qemu/qemu-guest.ts";
 import type { Gpu } from "../src/guest/qemu/qemu-args.ts";
 import { encodePng } from "../src/transport/png.ts";
 
+/** Long enough for QEMU to take what the guest has just set. */
+const settleMs = 500;
+
 const { values } = parseArgs({
   options: {
     kernel: { type: "string", default: "6.12" },
@@ -54,6 +57,7 @@ async function serve(line: string): Promise<void> {
 }
 
 async function screendump(head: number, path: string): Promise<void> {
+  await Bun.sleep(settleMs);
   const { width, height, pixels } = await guest.screendump(head);
   await Bun.write(path, await encodePng(new Uint8Array(pixels.buffer), width, height));
 }
