@@ -242,6 +242,8 @@ export class DriverRing {
     this.freeDescriptors = this.size;
     this.inFlight = 0;
     this.availIndex = this.committed = this.lastUsed = this.usedSeen = base;
+    this.avail.bytes.fill(0);
+    this.used.bytes.fill(0);
     this.availHalves[1] = base;
     this.usedHalves[1] = base;
   }

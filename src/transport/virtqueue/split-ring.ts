@@ -68,9 +68,12 @@ export class SplitRing {
     this.seenAvail = this.next;
   }
 
-  /** Whether nothing was ever taken from this ring: the driver has just been (re)started. */
+  /**
+   * Whether nothing was ever taken from this ring: the driver has just been (re)started. The indexes alone do not
+   * tell, as they come round to zero every 65536 chains; but a driver begins with a zeroed ring (§4.1.5.1.3).
+   */
   get isFresh(): boolean {
-    return this.next === 0 && this.usedIndex === 0;
+    return this.next === 0 && this.usedIndex === 0 && this.used32.subarray(1).every((word) => word === 0);
   }
 
   /** Makes the views anew after the memory map has changed. Throws as the constructor does. */
@@ -99,17 +102,19 @@ export class SplitRing {
 
   /** Takes the next chain. SKIPPED: the guest named a descriptor that does not exist. BROKEN: the indexes make no sense. */
   pop(chain: Chain): number {
-    const head = this.inflight !== null && this.inflight.waiting > 0 ? this.inflight.next() : this.nextHead();
+    if (!this.attached) return Pop.EMPTY;
+    // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
+    const again = this.inflight !== null && this.inflight.waiting > 0;
+    const head = again ? this.inflight!.next() : this.nextHead();
     if (head < 0) return head === NONE ? Pop.EMPTY : Pop.BROKEN;
     if (head > this.mask) return Pop.SKIPPED;
-    if (this.inflight !== null) this.inflight.take(head);
+    if (this.inflight !== null && !again) this.inflight.take(head);
     chain.load(head, this.desc, this.layout.num);
     return Pop.CHAIN;
   }
 
   private nextHead(): number {
     if (this.next === this.seenAvail) {
-      if (!this.attached) return NONE;
       const index = Atomics.load(this.avail, INDEX);
       const waiting = (index - this.next) & 0xffff;
       if (waiting === 0) return NONE;
