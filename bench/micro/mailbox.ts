@@ -1,0 +1,30 @@
+// A message from actor to actor: sent to one that is awake, and a doorbell that needs no system call.
+
+import { MessageChannel } from "node:worker_threads";
+import { bench, group } from "mitata";
+import { Mailbox } from "../../src/actors/runtime/mailbox.ts";
+import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
+import { createEventfd } from "../../src/transport/os/fds.ts";
+
+const words = SharedWords.create();
+const bellFds = { "ctrl-queue": createEventfd(), display: createEventfd() };
+const { port1, port2 } = new MessageChannel();
+const ctrlQueue = new Mailbox("ctrl-queue", words, bellFds);
+const display = new Mailbox("display", words, bellFds);
+ctrlQueue.link("display", port1);
+display.link("ctrl-queue", port2);
+const flush = { type: "flush", scanout: 0, x: 0, y: 0, width: 64, height: 64 } as const;
+const slot = slotOf("display");
+
+group("mailbox", () => {
+  bench("send to an awake actor and drain", () => {
+    ctrlQueue.send("display", flush);
+    display.drain(() => {});
+  });
+  bench("send to a sleeping actor and drain", () => {
+    words.fallAsleep(slot);
+    ctrlQueue.send("display", flush);
+    display.drain(() => {});
+  });
+  bench("look at one's own bell", () => display.isRung());
+});
