@@ -1,8 +1,9 @@
 // The vhost-user socket, back-end's end: framed requests with their descriptors in, replies out.
 
-import { libc } from "../../ffi/libc.ts";
+import { ECONNRESET, EPIPE, libc } from "../../ffi/libc.ts";
+import { SystemError } from "../os/errors.ts";
 import { NativeMemory } from "../os/native-memory.ts";
-import { CLOSED, SocketIo, WOULD_BLOCK } from "../os/unix-socket.ts";
+import { CLOSED, fdsPerMessageMax, SocketIo, WOULD_BLOCK } from "../os/unix-socket.ts";
 import { Flags, Header, payloadBytesMax, requestName } from "./protocol.ts";
 
 /** The front-end broke the protocol; the message is for the operator. */
@@ -38,10 +39,12 @@ export class Channel {
     for (;;) {
       const want = this.have < Header.bytes ? Header.bytes : Header.bytes + this.payloadSize();
       if (this.have >= Header.bytes && this.have === want) return this.takeMessage();
-      const received = this.io.receive(this.fd, this.memory.address + this.have, want - this.have);
+      const received = this.receive(want - this.have);
       if (received === WOULD_BLOCK) return "wait";
       this.fds.push(...this.io.receivedFds);
-      if (this.io.truncatedFds) throw new ProtocolError("a message brought more descriptors than any may");
+      // Each piece of a message may bring some.
+      if (this.io.truncatedFds || this.fds.length > fdsPerMessageMax)
+        throw new ProtocolError("a message brought more descriptors than any may");
       if (received === CLOSED) {
         if (this.have === 0) return "closed";
         throw new ProtocolError("the front-end went away in the middle of a message");
@@ -62,8 +65,25 @@ export class Channel {
     this.outBytes.set(payload, Header.bytes);
     this.io.clear();
     this.io.gather(this.out.address, Header.bytes + payload.length);
-    if (this.io.send(this.fd, fds) !== Header.bytes + payload.length) {
+    let sent: number;
+    try {
+      sent = this.io.send(this.fd, fds);
+    } catch (error) {
+      if (!hasGone(error)) throw error;
+      throw new ProtocolError(`the front-end went away before its answer to ${requestName(request)}`);
+    }
+    if (sent !== Header.bytes + payload.length) {
       throw new ProtocolError(`the front-end does not read its answer to ${requestName(request)}`);
+    }
+  }
+
+  private receive(length: number): number {
+    try {
+      return this.io.receive(this.fd, this.memory.address + this.have, length);
+    } catch (error) {
+      // A front-end that was killed has left answers unread; that is no mistake of its.
+      if (hasGone(error)) return CLOSED;
+      throw error;
     }
   }
 
@@ -110,6 +130,9 @@ export class Channel {
   }
 }
 
+const hasGone = (error: unknown): boolean =>
+  error instanceof SystemError && (error.errno === ECONNRESET || error.errno === EPIPE);
+
 /** Takes the only descriptor that the message may bring. */
 export function takeFd(message: Message): number {
   if (message.fds.length !== 1) {
@@ -117,6 +140,11 @@ export function takeFd(message: Message): number {
     throw new ProtocolError(`${requestName(request)} brought ${fds.length} descriptors instead of one`);
   }
   return message.fds.pop()!;
+}
+
+/** The payload is not of the request's size. */
+export function sizeError({ request, payload }: Message): ProtocolError {
+  return new ProtocolError(`${requestName(request)} has a payload of ${payload.byteLength} bytes`);
 }
 
 /** A u64 of the payload as a Number. Throws where it is 2^53 or more, which no address or size is. */
