@@ -3,14 +3,10 @@
 
 import { duplicateFd } from "../../transport/os/fds.ts";
 import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Resource } from "./resources.ts";
 import type { Storage } from "./storage.ts";
-
-/** Messages that the display may have waiting before changes are held back. */
-const backlogMax = 64;
-/** How soon to try again when it has. */
-const retryMs = 2;
 
 class Pending {
   shown: Resource | null = null;
@@ -33,9 +29,11 @@ export class DisplayOutbox {
   private readonly leased = new Map<number, Storage>();
   private nextSurface = 1;
   private dirty = 0;
-  private isRetrying = false;
+  private readonly pacing: DisplayPacing;
 
-  constructor(private readonly context: ActorContext) {}
+  constructor(private readonly context: ActorContext) {
+    this.pacing = new DisplayPacing(context, () => this.send());
+  }
 
   /** Shows a rectangle of `resource`; its storage exists. */
   show(scanout: number, resource: Resource, x: number, y: number, width: number, height: number): void {
@@ -112,10 +110,7 @@ export class DisplayOutbox {
   /** Sends what is pending, unless the display is behind and `always` is not asked for. */
   send(always = false): void {
     if (this.dirty === 0) return;
-    if (!always && this.context.backlog("display") > backlogMax) {
-      this.retryLater();
-      return;
-    }
+    if (!always && !this.pacing.maySend()) return;
     for (let bits = this.dirty; bits !== 0; bits &= bits - 1) this.sendScanout(31 - Math.clz32(bits & -bits));
     this.dirty = 0;
   }
@@ -169,14 +164,5 @@ export class DisplayOutbox {
     pending.changed = true;
     pending.right = 0;
     this.dirty |= 1 << scanout;
-  }
-
-  private retryLater(): void {
-    if (this.isRetrying) return;
-    this.isRetrying = true;
-    this.context.timers.after(retryMs, () => {
-      this.isRetrying = false;
-      this.send();
-    });
   }
 }

@@ -1,10 +1,8 @@
 // What the display still has to be told of each scanout's cursor. Moves that it has not taken yet are merged.
 
 import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { ActorContext } from "../runtime/actor.ts";
-
-const backlogMax = 64;
-const retryMs = 2;
 
 class CursorState {
   x = 0;
@@ -21,9 +19,11 @@ class CursorState {
 export class CursorOutbox {
   private readonly cursors = Array.from({ length: scanoutsMax }, () => new CursorState());
   private dirty = 0;
-  private isRetrying = false;
+  private readonly pacing: DisplayPacing;
 
-  constructor(private readonly context: ActorContext) {}
+  constructor(private readonly context: ActorContext) {
+    this.pacing = new DisplayPacing(context, () => this.send());
+  }
 
   move(scanout: number, x: number, y: number): void {
     this.place(scanout, x, y);
@@ -72,10 +72,7 @@ export class CursorOutbox {
 
   send(): void {
     if (this.dirty === 0) return;
-    if (this.context.backlog("display") > backlogMax) {
-      this.retryLater();
-      return;
-    }
+    if (!this.pacing.maySend()) return;
     for (let bits = this.dirty; bits !== 0; bits &= bits - 1) this.sendOne(31 - Math.clz32(bits & -bits));
     this.dirty = 0;
   }
@@ -92,14 +89,5 @@ export class CursorOutbox {
   private mark(scanout: number): void {
     this.dirty |= 1 << scanout;
     this.send();
-  }
-
-  private retryLater(): void {
-    if (this.isRetrying) return;
-    this.isRetrying = true;
-    this.context.timers.after(retryMs, () => {
-      this.isRetrying = false;
-      this.send();
-    });
   }
 }

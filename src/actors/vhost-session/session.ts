@@ -2,9 +2,15 @@
 // vhost-user.rst "Front-end message types"; the order differs between front-ends and is not relied upon.
 
 import { closeFd, createMemfd, duplicateFd } from "../../transport/os/fds.ts";
-import { type Message, ProtocolError, readSize, takeFd, u64 } from "../../transport/vhost-user/channel.ts";
 import {
-  Config,
+  type Message,
+  ProtocolError,
+  readSize,
+  sizeError,
+  takeFd,
+  u64,
+} from "../../transport/vhost-user/channel.ts";
+import {
   Inflight,
   Log,
   memorySlotsMax,
@@ -20,9 +26,10 @@ import {
   VringFd,
   VringState,
 } from "../../transport/vhost-user/protocol.ts";
-import { Config as GpuConfig, Feature, Queue } from "../../transport/virtio-gpu/protocol.ts";
+import { Feature, Queue } from "../../transport/virtio-gpu/protocol.ts";
 import { inflightBytes, queueSizeMax } from "../../transport/virtqueue/layout.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import { ConfigSpace } from "./config-space.ts";
 import { MemoryTable, type Region } from "./memory-table.ts";
 import { type QueueActor, queueActors, QueueLink } from "./queue-link.ts";
 import { Vring } from "./vring.ts";
@@ -41,8 +48,6 @@ const features = bits(
 );
 const protocolFeatures = bits(...Object.values(ProtocolFeature));
 
-/** VHOST_USER_MAX_CONFIG_SIZE. */
-const configBytesMax = 256;
 const inflightMappingMax = Queue.count * inflightBytes(queueSizeMax);
 
 /** What the session tells the actor that runs it. */
@@ -63,7 +68,7 @@ export class Session {
     "cursor-queue": new Set(),
   };
   private readonly vrings: Vring[];
-  private readonly config: DataView;
+  private readonly config: ConfigSpace;
   private acked = 0n;
   private ackedProtocol = 0n;
   private log = { fd: -1, offset: 0, size: 0 };
@@ -78,8 +83,7 @@ export class Session {
     private readonly events: SessionEvents,
   ) {
     this.vrings = queueActors.map((_, index) => new Vring(index, context.machines.vring));
-    this.config = new DataView(new ArrayBuffer(configBytesMax));
-    this.config.setUint32(GpuConfig.scanoutCount, context.config.outputs.length, true);
+    this.config = new ConfigSpace(context.config.outputs.length);
   }
 
   /** Runs one request and answers it through `reply`. Throws a {@link ProtocolError} that ends the session. */
@@ -185,9 +189,9 @@ export class Session {
       case Request.SET_VRING_ENABLE:
         return this.enableVring(this.vringOf(message), payload.getUint32(VringState.num, true) !== 0);
       case Request.GET_CONFIG:
-        return this.getConfig(message);
+        return this.config.read(message);
       case Request.SET_CONFIG:
-        return this.setConfig(message);
+        return this.config.write(message);
       case Request.GET_INFLIGHT_FD:
         return this.getInflight(message);
       case Request.SET_INFLIGHT_FD:
@@ -357,39 +361,6 @@ export class Session {
     return null;
   }
 
-  private getConfig(message: Message): Uint8Array {
-    const [offset, size] = this.configRange(message);
-    const reply = new Uint8Array(Config.data + size);
-    reply.set(new Uint8Array(message.payload.buffer, message.payload.byteOffset, Config.data));
-    reply.set(new Uint8Array(this.config.buffer, offset, size), Config.data);
-    return reply;
-  }
-
-  /** The driver can write one field: events_clear, which clears bits of events_read (§5.7.4). */
-  private setConfig(message: Message): null {
-    const [offset, size] = this.configRange(message);
-    const clearAt = GpuConfig.eventsClear;
-    if (offset <= clearAt && clearAt + 4 <= offset + size) {
-      const cleared = message.payload.getUint32(Config.data + clearAt - offset, true);
-      const pending = this.config.getUint32(GpuConfig.eventsRead, true);
-      this.config.setUint32(GpuConfig.eventsRead, pending & ~cleared, true);
-    }
-    return null;
-  }
-
-  private configRange(message: Message): [offset: number, size: number] {
-    const { payload } = message;
-    if (payload.byteLength < Config.data) throw sizeError(message);
-    const offset = payload.getUint32(Config.offset, true);
-    const size = payload.getUint32(Config.size, true);
-    if (offset + size > configBytesMax || payload.byteLength < Config.data + size) {
-      throw new ProtocolError(
-        `${requestName(message.request)} asks for bytes ${offset}+${size} of the configuration`,
-      );
-    }
-    return [offset, size];
-  }
-
   private getInflight(message: Message): Uint8Array {
     const { queueCount, queueSize } = this.inflightShape(message);
     const size = queueCount * inflightBytes(queueSize);
@@ -475,10 +446,4 @@ function readRegion(payload: DataView, at: number): Region {
 function replaced(before: number, next: number): number {
   closeFd(before);
   return next;
-}
-
-function sizeError(message: Message): ProtocolError {
-  return new ProtocolError(
-    `${requestName(message.request)} has a payload of ${message.payload.byteLength} bytes`,
-  );
 }
