@@ -7,7 +7,8 @@ export const isBgrx = (format: number): boolean => format === Format.B8G8R8X8 ||
 
 /**
  * Converts `width` × `height` pixels of a virtio `format` (§5.7.6.8) to tightly packed B, G, R, X. Offsets and
- * `stride` count pixels. The fourth byte, alpha where there is one, is kept. Throws RangeError for a format that virtio does not name.
+ * `stride` count pixels. The fourth byte, alpha where there is one, is kept. Throws RangeError for a format that
+ * virtio does not name.
  */
 export function convertToBgrx(
   format: number,

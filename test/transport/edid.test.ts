@@ -49,6 +49,20 @@ describe("an EDID of ours", () => {
     }
   });
 
+  test("prefers a mode beyond a detailed timing in a DisplayID extension", () => {
+    const edid = generateEdid(7680, 4320, 0);
+    const block = new DataView(edid.buffer, 128);
+    // Extension tag, section version and length, data block tag; the section has a checksum of its own.
+    expect([0, 1, 2, 5].map((at) => block.getUint8(at))).toEqual([0x70, 0x13, 23, 3]);
+    expect(sum(edid.subarray(129, 129 + 4 + 23 + 1))).toBe(0);
+    const field = (at: number): number => block.getUint16(at, true) + 1;
+    const clock = ((block.getUint16(8, true) | (block.getUint8(10) << 16)) + 1) * 10_000;
+    const [width, hBlank, height, vBlank] = [field(12), field(14), field(20), field(22)];
+    expect([width, height]).toEqual([7680, 4320]);
+    expect(block.getUint8(11) & 0x80).toBe(0x80);
+    expect(clock / ((width + hBlank) * (height + vBlank))).toBeCloseTo(60, 2);
+  });
+
   test("is sound by the rule that the VMM's must keep", () => {
     expect(soundEdid(generateEdid(1280, 800, 0))).not.toBeNull();
   });

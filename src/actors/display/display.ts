@@ -1,5 +1,6 @@
 // The display actor: keeps what every scanout shows and tells the sinks, which send it at their own pace.
 
+import { SystemError } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
@@ -225,7 +226,7 @@ export class Display implements Actor<DisplayMessage> {
   private closeVmm(): void {
     if (this.vmm === null) return;
     this.sinks.delete(this.vmm);
-    this.vmm.close();
+    this.vmm.hangUp();
     this.vmm = null;
   }
 
@@ -242,7 +243,13 @@ export class Display implements Actor<DisplayMessage> {
   private snapshot({ token, scanout }: MessageOf<"snapshot">): void {
     const { view } = this.scanouts[scanout]!;
     this.context.counters[Counter.snapshots]!++;
-    const fd = view === null ? -1 : takeSnapshot(view);
+    let fd = -1;
+    try {
+      if (view !== null) fd = takeSnapshot(view);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.context.log.warning(`no picture of scanout ${scanout}: ${error.message}`);
+    }
     const { width, height } = view ?? { width: 0, height: 0 };
     this.context.send("supervisor", { type: "snapshot", token, fd, width, height });
   }

@@ -16,6 +16,7 @@ import { DisplayInfo, Edid, scanoutsMax } from "../../transport/virtio-gpu/proto
 import type { DisplayMode } from "../messages/ctrl-queue.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Timers } from "../runtime/timers.ts";
+import { Counter } from "./counters.ts";
 import { edidOf } from "./outputs.ts";
 import { type Answer, answerFrom, type Question } from "./questions.ts";
 
@@ -28,6 +29,8 @@ export interface VmmRequestsOptions {
   timers: Timers;
   log: Log;
   timeoutMs: number;
+  /** The display's counters. */
+  counters: Float64Array;
   /** The outputs until the VMM says others. */
   modes: readonly DisplayMode[];
   answer: Answer;
@@ -114,9 +117,14 @@ export class VmmRequests {
   }
 
   /** Answers everything that waits, because the VMM is gone. */
-  close(): void {
+  abandon(): void {
     this.cancelTimer();
     this.answerAll();
+  }
+
+  /** Answers nothing: whoever takes over is asked again. */
+  close(): void {
+    this.cancelTimer();
   }
 
   private get features(): number {
@@ -149,12 +157,13 @@ export class VmmRequests {
   }
 
   private timedOut(): void {
-    const { words, log, timeoutMs } = this.options;
+    const { words, log, timeoutMs, counters } = this.options;
     const question = this.waiting[0];
     const isNegotiating = words[StreamWord.negotiated] === 0;
     const request =
       isNegotiating || question === undefined ? Request.GET_PROTOCOL_FEATURES : this.requestFor(question);
     this.timeouts++;
+    counters[Counter.questionsUnanswered]!++;
     // A request that the VMM has not even read may be asked again.
     if (isOutstanding(words, request)) this.silent |= 1 << request;
     log.warning(

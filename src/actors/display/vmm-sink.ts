@@ -74,9 +74,9 @@ export class VmmSink implements Sink {
     this.reader = new ReplyReader(io, words);
     this.writer.resume();
     this.reader.resume();
-    const { timers, log } = context;
+    const { timers, log, counters } = context;
     const timeoutMs = context.config.displayTimeoutMs;
-    this.requests = new VmmRequests({ words, timers, log, timeoutMs, modes, answer });
+    this.requests = new VmmRequests({ words, timers, log, counters, timeoutMs, modes, answer });
     this.bands = new UpdateBands(bandBytesMax);
     this.counters = new FrameCounters(context.counters);
     for (let id = 0; id < scanoutsMax; id++) {
@@ -158,6 +158,12 @@ export class VmmSink implements Sink {
       merged,
       skipped,
     };
+  }
+
+  /** Closes because the VMM is gone or has another socket: what it was asked is answered without it. */
+  hangUp(): void {
+    this.requests.abandon();
+    this.close();
   }
 
   close(): void {
@@ -282,7 +288,7 @@ export class VmmSink implements Sink {
 
   private lose(): void {
     this.options.context.keep[StreamWord.broken] = 1;
-    this.close();
+    this.hangUp();
     this.options.died();
   }
 }

@@ -74,10 +74,10 @@ export class DisplayRunner {
     return this.context.sent.filter((one) => one.to === to).map(({ message }) => message as Inbox[To]);
   }
 
-  /** Runs turns while there is work, and then serves what is ready; never waits. */
-  run(): void {
+  /** Runs turns while there is work, and then serves what is ready, at most so often; never waits. */
+  run(rounds = Infinity): void {
     const { context, display } = this;
-    for (;;) {
+    for (let round = 0; round < rounds; round++) {
       context.timers.runDue();
       while (display.turn());
       if (context.epoll.wait(0) === 0) return;

@@ -1,5 +1,6 @@
 // A display with a VMM at the other end of a real socket, and surfaces to show.
 
+import type { Rect } from "../../../src/actors/display/damage.ts";
 import { DisplayPeer, type DisplayPeerOptions } from "../../../src/guest/display-peer.ts";
 import { DeviceTimeout, Pump } from "../../../src/guest/pump.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
@@ -33,11 +34,8 @@ export class TestSurface {
   get message() {
     const { id, offset, stride, width, height, format, memory } = this;
     const fd = duplicateFd(this.fd);
-    return {
-      type: "surface" as const,
-      surface: id,
-      ...{ fd, offset, bytes: memory.length, stride, width, height, format },
-    };
+    const bytes = memory.length;
+    return { type: "surface" as const, surface: id, fd, offset, bytes, stride, width, height, format };
   }
 
   /** Writes 0xRRGGBB in the surface's own format, with rubbish in the byte that is no colour. */
@@ -108,10 +106,15 @@ export class Stage {
   /** Announces a surface and shows all of it. */
   show(surface: TestSurface, scanout = 0): void {
     const { width, height } = surface;
-    this.runner.tell(surface.message, {
-      type: "scanout",
-      ...{ scanout, surface: surface.id, x: 0, y: 0, width, height },
-    });
+    this.showPart(surface, { x: 0, y: 0, width, height }, scanout);
+  }
+
+  showPart(surface: TestSurface, rect: Rect, scanout = 0): void {
+    this.runner.tell(surface.message, { type: "scanout", scanout, surface: surface.id, ...rect });
+  }
+
+  flush(rect: Rect, scanout = 0): void {
+    this.runner.tell({ type: "flush", scanout, ...rect });
   }
 
   /** Runs the display and the VMM in turns until nothing is left to do. */

@@ -1,7 +1,10 @@
 // What a VMM sees of scanouts, damage and cursors.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Counter } from "../../../src/actors/display/counters.ts";
 import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
+import { createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
 import { gradient, Stage } from "./stage.ts";
 
@@ -21,12 +24,20 @@ function expectShown(id: number, colourOf: (x: number, y: number) => number): vo
   expect(pixels.length).toBe(width * height);
 }
 
+const sinkState = () => {
+  stage.runner.tell({ type: "describe", token: 1 });
+  const description = stage.runner.told("supervisor").at(-1)!;
+  if (description.type !== "description") throw new Error("no description");
+  return (description.state["sinks"] as Record<string, unknown>[])[0]!;
+};
+
 describe("features", () => {
   test("asks for protocol features first and sets what both know", () => {
     stage.connect({ features: 3 });
     stage.settle();
     expect(stage.peer.events).toEqual([{ kind: "asked", request: Request.GET_PROTOCOL_FEATURES }]);
     expect(stage.peer.negotiated).toBe(1n);
+    expect(sinkState()["features"]).toEqual(["EDID"]);
   });
 
   test("sets none where the VMM has none", () => {
@@ -47,19 +58,33 @@ describe("scanouts", () => {
   test.each(Object.entries(Format))("a rectangle of a surface in %s", (_, format) => {
     stage.connect();
     const surface = stage.surface(1, 40, 30, format).paint(gradient);
-    stage.runner.tell(surface.message, {
-      type: "scanout",
-      ...{ scanout: 3, surface: 1, x: 5, y: 7, width: 20, height: 11 },
-    });
+    stage.showPart(surface, { x: 5, y: 7, width: 20, height: 11 }, 3);
     stage.settle();
     expectShown(3, (x, y) => gradient(x + 5, y + 7));
 
-    const red = () => 0xff0000;
-    surface.paint(red);
-    stage.runner.tell({ type: "flush", scanout: 3, x: 2, y: 3, width: 4, height: 5 });
+    surface.paint(() => 0xff0000);
+    stage.flush({ x: 2, y: 3, width: 4, height: 5 }, 3);
     stage.settle();
     expect(stage.peer.updates(3).at(-1)).toEqual({ x: 2, y: 3, width: 4, height: 5 });
     expectShown(3, (x, y) => (x >= 2 && x < 6 && y >= 3 && y < 8 ? 0xff0000 : gradient(x + 5, y + 7)));
+  });
+
+  test("more rows than one gather list holds", () => {
+    stage.connect();
+    const surface = stage.surface(1, 4, 3000).paint(gradient);
+    stage.showPart(surface, { x: 1, y: 0, width: 2, height: 3000 });
+    stage.settle();
+    expectShown(0, (x, y) => gradient(x + 1, y));
+  });
+
+  test("one surface on two scanouts, and two heads of it side by side", () => {
+    stage.connect();
+    const surface = stage.surface(1, 32, 8).paint(gradient);
+    stage.showPart(surface, { x: 0, y: 0, width: 16, height: 8 }, 0);
+    stage.showPart(surface, { x: 16, y: 0, width: 16, height: 8 }, 1);
+    stage.settle();
+    expectShown(0, gradient);
+    expectShown(1, (x, y) => gradient(x + 16, y));
   });
 
   test("a page flip of the same size sends no SCANOUT", () => {
@@ -89,5 +114,313 @@ describe("scanouts", () => {
     stage.runner.tell({ type: "scanout-off", scanout: 0 });
     stage.settle();
     expect(stage.peer.count(Request.SCANOUT)).toBe(0);
+  });
+
+  test("a flush of nothing, and of a scanout that is off, sends nothing", () => {
+    stage.connect();
+    stage.show(stage.surface(1, 16, 16));
+    stage.settle();
+    stage.flush({ x: 3, y: 3, width: 0, height: 5 });
+    stage.flush({ x: 0, y: 0, width: 5, height: 5 }, 1);
+    stage.settle();
+    expect(stage.peer.count(Request.UPDATE)).toBe(1);
+  });
+
+  test("damage of several flushes is sent as one rectangle", () => {
+    stage.connect();
+    const surface = stage.surface(1, 64, 64);
+    stage.show(surface);
+    stage.settle();
+    surface.paint(gradient);
+    stage.flush({ x: 10, y: 20, width: 1, height: 2 });
+    stage.flush({ x: 30, y: 4, width: 5, height: 6 });
+    stage.settle();
+    expect(stage.peer.updates().at(-1)).toEqual({ x: 10, y: 4, width: 25, height: 18 });
+    expect(sinkState()).toMatchObject({ frames: 2, merged: 1, skipped: 0 });
+    expect(stage.runner.context.counters[Counter.flushesMerged]).toBe(1);
+  });
+});
+
+describe("a VMM that does not read", () => {
+  const width = 800;
+  const height = 600;
+
+  function stall(): void {
+    stage.connect();
+    stage.settle();
+    stage.peer.pause();
+  }
+
+  test("gets the newest frame when it reads again", () => {
+    stall();
+    const surface = stage.surface(1, width, height, Format.R8G8B8X8);
+    stage.show(surface);
+    for (let frame = 1; frame <= 500; frame++) {
+      surface.bytes.fill(frame & 0xff);
+      stage.flush({ x: 0, y: 0, width, height });
+      stage.runner.run();
+    }
+    expect(sinkState()["blocked"]).toBe(true);
+    expect(stage.runner.context.counters[Counter.flushesMerged]).toBeGreaterThan(490);
+    stage.peer.resume();
+    stage.settle();
+    const last = (500 & 0xff) * 0x010101;
+    expectShown(0, () => last);
+    // The one that was under way, and the newest.
+    expect(stage.peer.count(Request.UPDATE)).toBe(2);
+  });
+
+  test("costs no memory", () => {
+    stall();
+    stage.show(stage.surface(1, width, height, Format.X8B8G8R8));
+    const flood = (count: number): void => {
+      for (let frame = 0; frame < count; frame++) {
+        stage.flush({ x: 0, y: 0, width, height });
+        stage.runner.tell({ type: "cursor-move", scanout: 0, x: frame, y: frame });
+        stage.runner.run();
+      }
+      Bun.gc(true);
+    };
+    flood(2000);
+    const before = process.memoryUsage().rss;
+    flood(20_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(16 * 1024 * 1024);
+  });
+
+  test("costs no time", () => {
+    stall();
+    stage.show(stage.surface(1, width, height));
+    stage.runner.run();
+    const start = performance.now();
+    for (let frame = 0; frame < 1000; frame++) {
+      stage.flush({ x: 0, y: 0, width, height });
+      stage.runner.run();
+    }
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+
+  test("does not keep a surface longer than the message that is half sent", () => {
+    stall();
+    const surface = stage.surface(1, width, height).paint(gradient);
+    stage.show(surface);
+    stage.runner.run();
+    stage.runner.tell({ type: "scanout-off", scanout: 0 }, { type: "surface-drop", surface: 1 });
+    stage.runner.run();
+    expect(stage.runner.told("ctrl-queue")).toEqual([]);
+    stage.peer.resume();
+    stage.settle();
+    expect(stage.runner.told("ctrl-queue")).toEqual([{ type: "surface-released", surface: 1 }]);
+    expect(stage.peer.framebuffer(0)).toBeNull();
+  });
+
+  test("finishes a frame under page flips, so that all of the screen is seen", () => {
+    stall();
+    const tall = 2 * 1024 * 1024;
+    const [one, two] = [1, 2].map((id) => stage.surface(id, 4, tall));
+    one!.bytes.fill(1);
+    two!.bytes.fill(2);
+    stage.show(one!);
+    stage.runner.run();
+    stage.show(two!);
+    stage.runner.run();
+    stage.peer.resume();
+    stage.settle();
+    // Two bands of 16 MiB each.
+    expect(stage.peer.count(Request.UPDATE)).toBe(4);
+    expect(stage.peer.framebuffer(0)!.pixels.every((pixel) => pixel === 0x02020202)).toBe(true);
+    expect(sinkState()).toMatchObject({ frames: 2, skipped: 0 });
+  });
+
+  test("loses the rest of a frame when the size changes", () => {
+    stall();
+    stage.show(stage.surface(1, 4, 2 * 1024 * 1024));
+    stage.runner.run();
+    stage.show(stage.surface(2, 8, 8).paint(gradient));
+    stage.runner.run();
+    stage.peer.resume();
+    stage.settle();
+    expectShown(0, gradient);
+    expect(sinkState()).toMatchObject({ frames: 1, skipped: 1 });
+    expect(stage.peer.count(Request.UPDATE)).toBe(2);
+  });
+});
+
+describe("cursors", () => {
+  const cursorBytes = 64 * 64 * 4;
+  let pool: NativeMemory;
+  let images: Uint8Array;
+
+  beforeEach(() => {
+    const fd = createMemfd("cursors", 2 * cursorBytes);
+    pool = NativeMemory.mapShared(fd, 0, 2 * cursorBytes, "write");
+    images = new Uint8Array(pool.view());
+    images.fill(0x11, 0, cursorBytes);
+    images.fill(0x22, cursorBytes);
+    stage.runner.tell({ type: "cursor-pool", fd, slots: 2 });
+  });
+  afterEach(() => {
+    pool.unmap();
+  });
+
+  const load = (slot: number, x: number, y: number, scanout = 0) =>
+    stage.runner.tell({ type: "cursor", scanout, slot, x, y, hotX: 3, hotY: 4 });
+
+  test("image, hot spot and position", () => {
+    stage.connect();
+    load(1, 10, 20, 2);
+    stage.settle();
+    const cursor = stage.peer.cursors[2]!;
+    expect(cursor).toMatchObject({ visible: true, x: 10, y: 20, hotX: 3, hotY: 4 });
+    expect(cursor.pixels.every((pixel) => pixel === 0x22222222)).toBe(true);
+  });
+
+  test("the image is the one of the time of the message", () => {
+    load(0, 1, 1);
+    images.fill(0x99);
+    stage.connect();
+    stage.settle();
+    expect(stage.peer.cursors[0]!.pixels[0]).toBe(0x11111111);
+  });
+
+  test("moves are merged, and the image goes once", () => {
+    stage.connect();
+    stage.settle();
+    load(0, 0, 0);
+    for (let x = 1; x <= 100; x++) stage.runner.tell({ type: "cursor-move", scanout: 0, x, y: 2 * x });
+    stage.settle();
+    expect(stage.peer.events.slice(1)).toEqual([{ kind: "cursor-update", scanoutId: 0, x: 100, y: 200 }]);
+    stage.runner.tell({ type: "cursor-move", scanout: 0, x: -5, y: 7 });
+    stage.settle();
+    expect(stage.peer.events.at(-1)).toEqual({
+      kind: "cursor-move",
+      scanoutId: 0,
+      x: 0xffff_fffb,
+      y: 7,
+    });
+  });
+
+  test("hidden, moved while hidden, and shown with a new image", () => {
+    stage.connect();
+    load(0, 5, 5);
+    stage.settle();
+    stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 6, y: 6 });
+    stage.settle();
+    expect(stage.peer.events.at(-1)).toEqual({ kind: "cursor-hide", scanoutId: 0, x: 6, y: 6 });
+    stage.runner.tell({ type: "cursor-move", scanout: 0, x: 7, y: 7 });
+    stage.settle();
+    expect(stage.peer.count(Request.CURSOR_POS)).toBe(0);
+    load(1, 8, 8);
+    stage.settle();
+    expect(stage.peer.cursors[0]).toMatchObject({ visible: true, x: 8, y: 8 });
+    expect(stage.peer.cursors[0]!.pixels[0]).toBe(0x22222222);
+  });
+
+  test("an image that was hidden before it was sent is never sent", () => {
+    stage.connect();
+    load(0, 5, 5);
+    stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 6, y: 6 });
+    stage.settle();
+    expect(stage.peer.count(Request.CURSOR_UPDATE)).toBe(0);
+    expect(stage.peer.cursors[0]!.visible).toBe(false);
+  });
+
+  test("a cursor passes between the bands of a large frame", () => {
+    stage.connect();
+    stage.settle();
+    stage.show(stage.surface(1, 8, 1024 * 1024));
+    stage.runner.run();
+    load(0, 1, 2);
+    stage.settle();
+    const kinds = stage.peer.events.slice(1).map(({ kind }) => kind);
+    expect(kinds).toEqual(["scanout", "update", "cursor-update", "update"]);
+  });
+
+  test("before the pool is known it is passed over; a slot outside of it is our bug", () => {
+    const bare = new Stage();
+    bare.runner.tell({ type: "cursor", scanout: 0, slot: 0, x: 0, y: 0, hotX: 0, hotY: 0 });
+    bare.connect();
+    bare.settle();
+    expect(bare.peer.count(Request.CURSOR_UPDATE)).toBe(0);
+    bare.stop();
+    expect(() => load(2, 0, 0)).toThrow(RangeError);
+    expect(() => load(-1, 0, 0)).toThrow(RangeError);
+  });
+
+  test("a new VMM gets the scanout, a full update and the cursor", () => {
+    stage.connect();
+    load(1, 30, 40);
+    stage.show(stage.surface(1, 20, 10).paint(gradient));
+    stage.settle();
+    stage.peer.close();
+    stage.runner.run();
+    expect(stage.runner.context.logged.map(({ text }) => text)).toContain("the VMM closed its display");
+    stage.flush({ x: 1, y: 1, width: 2, height: 2 });
+    stage.runner.tell({ type: "cursor-move", scanout: 0, x: 31, y: 41 });
+
+    stage.connect();
+    stage.settle();
+    expectShown(0, gradient);
+    expect(stage.peer.cursors[0]).toMatchObject({ visible: true, x: 31, y: 41, hotX: 3, hotY: 4 });
+    expect(stage.peer.cursors[0]!.pixels[0]).toBe(0x22222222);
+  });
+
+  test("a second socket replaces the first, which is closed", () => {
+    const first = stage.connect();
+    load(0, 1, 1);
+    stage.settle();
+    stage.connect();
+    stage.settle();
+    expect(first.closed).toBe(true);
+    expect(stage.peer.cursors[0]!.visible).toBe(true);
+  });
+});
+
+describe("the end of a VMM", () => {
+  test("in the middle of a frame gives the surface back", () => {
+    stage.connect();
+    stage.settle();
+    stage.peer.pause();
+    stage.show(stage.surface(1, 800, 600));
+    stage.runner.run();
+    stage.runner.tell({ type: "surface-drop", surface: 1 });
+    stage.runner.run();
+    expect(stage.runner.told("ctrl-queue")).toEqual([]);
+    stage.peer.close();
+    stage.runner.run();
+    expect(stage.runner.told("ctrl-queue")).toEqual([{ type: "surface-released", surface: 1 }]);
+  });
+
+  test("that is noticed by sending costs the sink only", () => {
+    stage.connect();
+    stage.settle();
+    stage.peer.close();
+    stage.show(stage.surface(1, 8, 8).paint(gradient));
+    expect(stage.runner.display.turn()).toBe(false);
+    expect(stage.runner.context.logged.at(-1)).toEqual({
+      level: "info",
+      text: "the VMM closed its display",
+    });
+    stage.connect();
+    stage.settle();
+    expectShown(0, gradient);
+  });
+
+  test("by message closes the socket", () => {
+    stage.connect();
+    stage.settle();
+    stage.runner.tell({ type: "vmm-socket-closed" }, { type: "vmm-socket-closed" });
+    stage.pump.drain();
+    expect(stage.peer.closed).toBe(true);
+  });
+
+  test("a duplicate of a dead socket is not used", () => {
+    stage.connect();
+    stage.settle();
+    stage.peer.close();
+    stage.runner.run();
+    const surface = stage.surface(1, 8, 8);
+    stage.runner.tell({ type: "vmm-socket", fd: duplicateFd(surface.fd), resumed: true });
+    stage.runner.tell({ type: "describe", token: 1 });
+    expect(stage.runner.told("supervisor").at(-1)).toMatchObject({ state: { sinks: [] } });
   });
 });

@@ -1,0 +1,254 @@
+// A display that crashes while it talks to the VMM: its successor goes on with the same socket at any byte.
+
+import { afterEach, describe, expect, test } from "bun:test";
+import { Header, Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
+import { generateEdid } from "../../../src/transport/edid.ts";
+import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
+import { SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
+import { DisplayInfo, Edid } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { DisplayRunner, FakeContext, serverConfig } from "./fake-context.ts";
+import { answer, type RawMessage, RawVmm } from "./raw-vmm.ts";
+import { gradient, TestSurface } from "./stage.ts";
+
+const config = serverConfig("--display-timeout-ms", "60000");
+const width = 6;
+const height = 5;
+
+/** Lets only so many bytes pass from a display to its socket, as a full socket does; then nothing more. */
+class Valve {
+  constructor(private left: number) {}
+
+  get isShut(): boolean {
+    return this.left === 0;
+  }
+
+  /** Runs `work` with the valve in place. */
+  around(work: () => void): void {
+    const { send } = SocketIo.prototype;
+    const limited = (io: SocketIo, ...args: Parameters<typeof send>): number => {
+      if (this.left === 0) return WOULD_BLOCK;
+      // The first range only, cut to what may pass.
+      const inside = io as unknown as { data: DataView; iovecOffset: number; iovecs: number };
+      const length = Math.min(this.left, inside.data.getUint32(inside.iovecOffset + 8, true));
+      inside.data.setUint32(inside.iovecOffset + 8, length, true);
+      inside.iovecs = 1;
+      const sent = send.apply(io, args);
+      this.left -= sent;
+      return sent;
+    };
+    SocketIo.prototype.send = function (this: SocketIo, ...args) {
+      return limited(this, ...args);
+    };
+    try {
+      work();
+    } finally {
+      SocketIo.prototype.send = send;
+    }
+  }
+}
+
+interface Scene {
+  vmm: RawVmm;
+  surface: TestSurface;
+  cursors: number;
+  keep: Int32Array<ArrayBuffer>;
+}
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
+});
+
+function scene(): Scene {
+  const vmm = new RawVmm();
+  const surface = new TestSurface(1, width, height).paint(gradient);
+  const cursors = createMemfd("cursors", 64 * 64 * 4);
+  cleanups.push(() => {
+    vmm.close();
+    closeFd(vmm.backEndFd);
+    closeFd(cursors);
+    surface.free();
+  });
+  return { vmm, surface, cursors, keep: new Int32Array(64) };
+}
+
+/** A display with everything that another one showed; `resumed` says that there was another one. */
+function start({ vmm, surface, cursors, keep }: Scene, resumed: boolean): DisplayRunner {
+  const runner = new DisplayRunner(new FakeContext(config, keep));
+  cleanups.push(() => runner.stop());
+  runner.tell(
+    { type: "vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
+    surface.message,
+    { type: "scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height },
+    { type: "cursor-pool", fd: duplicateFd(cursors), slots: 1 },
+    { type: "cursor", scanout: 0, slot: 0, x: 9, y: 8, hotX: 1, hotY: 2 },
+    { type: "display-info", token: 1 },
+    { type: "edid", token: 2, scanout: 0 },
+  );
+  return runner;
+}
+
+/** What a VMM answers to `request`, or nothing. */
+function replyTo(request: number): Uint8Array | null {
+  switch (request) {
+    case Request.GET_PROTOCOL_FEATURES:
+      return answer(request, { 0: 1 });
+    case Request.GET_DISPLAY_INFO:
+      return answer(request, { [DisplayInfo.modes + DisplayInfo.mode.width]: 640 });
+    case Request.GET_EDID: {
+      const reply = answer(request, { [Edid.size]: 128 });
+      reply.set(generateEdid(640, 480, 0), Header.bytes + Edid.edid);
+      return reply;
+    }
+    default:
+      return null;
+  }
+}
+
+/** Takes what came, and answers it as a VMM does. */
+function serve(vmm: RawVmm, seen: RawMessage[]): void {
+  for (const message of vmm.messages()) {
+    seen.push(message);
+    const reply = replyTo(message.request);
+    if (reply !== null) vmm.write(reply);
+  }
+}
+
+function expectRestored(vmm: RawVmm, seen: RawMessage[], runner: DisplayRunner): void {
+  for (let round = 0; round < 10; round++) {
+    runner.run();
+    serve(vmm, seen);
+  }
+  expect(vmm.leftOver).toBe(0);
+  expect(seen.every(({ flags }) => flags === 0)).toBe(true);
+  expect(seen.every(({ request, payload }) => payload.byteLength === sizes[request])).toBe(true);
+  const requests = seen.map(({ request }) => request);
+  for (const wanted of [Request.SCANOUT, Request.UPDATE, Request.CURSOR_UPDATE]) {
+    expect(requests).toContain(wanted);
+  }
+  expect(requests.indexOf(Request.SCANOUT)).toBeLessThan(requests.indexOf(Request.UPDATE));
+  const update = seen.findLast(({ request }) => request === Request.UPDATE)!;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const pixel = update.payload.getUint32(20 + (y * width + x) * 4, true);
+      expect(pixel & 0xffffff).toBe(gradient(x, y));
+    }
+  }
+  const cursor = seen.findLast(({ request }) => request === Request.CURSOR_UPDATE)!;
+  expect([0, 4, 8, 12, 16].map((at) => cursor.payload.getUint32(at, true))).toEqual([0, 9, 8, 1, 2]);
+  const told = runner.told("ctrl-queue");
+  expect(told.map(({ type }) => type)).toEqual(["display-info", "edid"]);
+  expect(told[0]).toMatchObject({ modes: modesOfVmm });
+  expect(runner.context.logged.filter(({ level }) => level !== "debug")).toEqual([]);
+}
+
+const modesOfVmm = Array.from({ length: 16 }, (_, output) => ({ width: output === 0 ? 640 : 0 }));
+
+const sizes: Record<number, number> = {
+  [Request.GET_PROTOCOL_FEATURES]: 0,
+  [Request.SET_PROTOCOL_FEATURES]: 8,
+  [Request.GET_DISPLAY_INFO]: 0,
+  [Request.GET_EDID]: 4,
+  [Request.SCANOUT]: 12,
+  [Request.CURSOR_UPDATE]: 20 + 64 * 64 * 4,
+  [Request.UPDATE]: 20 + width * height * 4,
+};
+
+/** Everything that a display says here but the cursor's image, which is long and dull. */
+const smallBytes = 12 + 20 + 12 + 16 + 24 + (12 + 20);
+const imageBytes = 64 * 64 * 4;
+const allBytes = smallBytes + imageBytes + 12 + 20 + width * height * 4;
+const cuts = [
+  ...Array.from({ length: smallBytes + 8 }, (_, at) => at),
+  ...Array.from({ length: 9 }, (_, at) => smallBytes + at * 2000),
+  ...Array.from({ length: 12 + 20 + width * height * 4 + 1 }, (_, at) => smallBytes + imageBytes + at),
+];
+
+describe("a crash while it sends", () => {
+  test("after every byte", () => {
+    for (const cut of cuts) {
+      const current = scene();
+      const seen: RawMessage[] = [];
+      const valve = new Valve(cut);
+      const crashed = start(current, false);
+      for (let round = 0; round < 5; round++) {
+        valve.around(() => crashed.run(4));
+        serve(current.vmm, seen);
+      }
+      expect(valve.isShut).toBe(true);
+      // What it has said is on its way; nothing else of it is left but the words that it kept.
+      expectRestored(current.vmm, seen, start(current, true));
+      for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
+    }
+  }, 60_000);
+
+  test("says all of it where it does not crash", () => {
+    const current = scene();
+    const seen: RawMessage[] = [];
+    expectRestored(current.vmm, seen, start(current, false));
+    const bytes = seen.reduce((sum, { payload }) => sum + 12 + payload.byteLength, 0);
+    expect(bytes).toBe(allBytes);
+  });
+});
+
+describe("a crash while it receives", () => {
+  const replyBytes = 12 + 8 + 12 + 408 + 12 + 1056;
+
+  test("after every byte", () => {
+    for (let cut = 0; cut < replyBytes; cut += cut < 60 ? 1 : 7) {
+      const current = scene();
+      const seen: RawMessage[] = [];
+      const crashed = start(current, false);
+      let left = cut;
+      let withheld = new Uint8Array();
+      for (let round = 0; round < 8 && withheld.length === 0; round++) {
+        crashed.run();
+        for (const message of current.vmm.messages()) {
+          seen.push(message);
+          const reply = replyTo(message.request);
+          if (reply === null) continue;
+          const part = reply.subarray(0, left);
+          current.vmm.write(part);
+          left -= part.length;
+          withheld = reply.slice(part.length);
+        }
+      }
+      crashed.run();
+      // The VMM answers at its own pace, and knows of no crash.
+      current.vmm.write(withheld);
+      expectRestored(current.vmm, seen, start(current, true));
+      for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
+    }
+  }, 60_000);
+});
+
+test("a scanout that went off during the crash is turned off", () => {
+  const current = scene();
+  const seen: RawMessage[] = [];
+  expectRestored(current.vmm, seen, start(current, false));
+  const runner = new DisplayRunner(new FakeContext(config, current.keep));
+  cleanups.push(() => runner.stop());
+  runner.tell({ type: "vmm-socket", fd: duplicateFd(current.vmm.backEndFd), resumed: true });
+  runner.run();
+  // Not before anyone says so: the picture stays while the display is being restored.
+  const requestsOf = () => current.vmm.messages().map(({ request }) => request);
+  expect(requestsOf()).toEqual([Request.SET_PROTOCOL_FEATURES]);
+  runner.tell({ type: "scanout-off", scanout: 0 });
+  runner.run();
+  expect(requestsOf()).toEqual([Request.SCANOUT]);
+});
+
+test("a new socket forgets what the old one owed", () => {
+  const current = scene();
+  new Valve(5).around(() => start(current, false).run(4));
+  const fresh = { ...current, vmm: new RawVmm() };
+  cleanups.push(() => fresh.vmm.close());
+  const seen: RawMessage[] = [];
+  const runner = start(fresh, false);
+  runner.run();
+  serve(fresh.vmm, seen);
+  runner.run();
+  expect(seen[0]).toMatchObject({ request: Request.GET_PROTOCOL_FEATURES, flags: 0 });
+  serve(fresh.vmm, seen);
+  expect(fresh.vmm.leftOver).toBe(0);
+});
