@@ -29,7 +29,7 @@ export class MemoryMap {
 
   /** Grows by one whenever an address may translate differently than before. */
   generation = 0;
-  /** Bytes that follow the address last answered by {@link translate} within its region. */
+  /** Bytes from the address last given to {@link translate} to the end of its region, or of the hole that it is in. */
   contiguous = 0;
   /** Where written pages are recorded, while the VMM asks for it. */
   dirtyLog: DirtyLog | null = null;
@@ -50,7 +50,11 @@ export class MemoryMap {
         else high = middle - 1;
       }
       region = regions[low];
-      if (region === undefined || address < region.start || address >= region.end) return 0;
+      if (region === undefined || address < region.start || address >= region.end) {
+        const above = region !== undefined && address < region.start ? region : regions[low + 1];
+        this.contiguous = above === undefined ? Infinity : above.start - address;
+        return 0;
+      }
       this.last = low;
     }
     this.contiguous = region.end - address;

@@ -208,3 +208,17 @@ test("what is written is marked while there is a log", () => {
   expect(marks).toEqual([[5, 10]]);
   map.dirtyLog = null;
 });
+
+test("a hole says how long it is", () => {
+  share([page, page], [4 * page, page]);
+
+  for (const [address, length] of [
+    [0, page],
+    [2 * page, 2 * page],
+    [4 * page - 1, 1],
+    [5 * page, Infinity],
+  ] as const) {
+    expect(map.translate(address)).toBe(0);
+    expect(map.contiguous).toBe(length);
+  }
+});

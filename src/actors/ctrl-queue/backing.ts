@@ -11,24 +11,18 @@ import { MemoryEntry } from "../../transport/virtio-gpu/protocol.ts";
  */
 export class Backing {
   /** Runs: guest addresses, host addresses, and where each begins in the backing; the last start is the length. */
-  private readonly guests: Float64Array;
-  private readonly hosts: Float64Array;
-  private readonly starts: Float64Array;
-  private readonly runs: number;
-  private generation: number;
+  private guests!: Float64Array;
+  private hosts!: Float64Array;
+  private starts!: Float64Array;
+  private runs = 0;
+  private generation = 0;
   private last = 0;
 
   private constructor(
     private readonly memory: MemoryMap,
-    scratch: Scratch,
     readonly entryCount: number,
   ) {
-    const { runs } = scratch;
-    this.runs = runs;
-    this.guests = scratch.guests.slice(0, runs);
-    this.hosts = scratch.hosts.slice(0, runs);
-    this.starts = scratch.starts.slice(0, runs + 1);
-    this.generation = memory.generation;
+    this.takeScratch();
   }
 
   /** Reads `count` entries from `words` at byte `offset`. Answers null when one lies outside of guest memory. */
@@ -40,9 +34,10 @@ export class Backing {
       const length = words[at + 2]!;
       if (length === 0) continue;
       if (high >= 0x20_0000) return null;
-      if (!scratch.add(memory, high * 2 ** 32 + words[at]!, length)) return null;
+      scratch.add(memory, high * 2 ** 32 + words[at]!, length);
+      if (scratch.hasHoles) return null;
     }
-    return new Backing(memory, scratch, count);
+    return new Backing(memory, count);
   }
 
   /** Bytes of backing. */
@@ -91,13 +86,24 @@ export class Backing {
     return low;
   }
 
-  /** Finds every run again after the memory map has changed; 0 marks one that is gone. */
+  /** Finds every run again after the memory map has changed: regions may be gone, moved, split or joined. */
   private resolve(): void {
-    for (let run = 0; run < this.runs; run++) {
-      const length = this.starts[run + 1]! - this.starts[run]!;
-      this.hosts[run] = this.memory.translateRange(this.guests[run]!, length);
+    const { guests, starts, runs } = this;
+    scratch.reserve(runs);
+    for (let run = 0; run < runs; run++) {
+      scratch.add(this.memory, guests[run]!, starts[run + 1]! - starts[run]!);
     }
+    this.takeScratch();
+  }
+
+  private takeScratch(): void {
+    const { runs } = scratch;
+    this.runs = runs;
+    this.guests = scratch.guests.slice(0, runs);
+    this.hosts = scratch.hosts.slice(0, runs);
+    this.starts = scratch.starts.slice(0, runs + 1);
     this.generation = this.memory.generation;
+    this.last = 0;
   }
 }
 
@@ -107,29 +113,28 @@ class Scratch {
   hosts = new Float64Array(0);
   starts = new Float64Array(1);
   runs = 0;
+  /** Whether some of what was added is not guest memory; the host address of such a run is 0. */
+  hasHoles = false;
   private end = 0;
 
   reserve(entries: number): void {
     this.runs = 0;
     this.end = 0;
+    this.hasHoles = false;
     // An entry that spans memory regions makes several runs; `add` grows further for those.
     if (this.guests.length < entries) this.grow(entries);
   }
 
-  add(memory: MemoryMap, guest: number, length: number): boolean {
+  add(memory: MemoryMap, guest: number, length: number): void {
     let address = guest;
     let left = length;
     while (left > 0) {
       const host = memory.translate(address);
-      if (host === 0) return false;
+      if (host === 0) this.hasHoles = true;
       const bytes = left <= memory.contiguous ? left : memory.contiguous;
-      const { runs } = this;
-      const follows =
-        runs > 0 &&
-        this.guests[runs - 1]! + (this.end - this.starts[runs - 1]!) === address &&
-        this.hosts[runs - 1]! + (this.end - this.starts[runs - 1]!) === host;
       // A memcpy's length is a u32.
-      if (!follows || this.end - this.starts[runs - 1]! + bytes > 0xffff_ffff) {
+      if (!this.follows(address, host) || this.end - this.starts[this.runs - 1]! + bytes > 0xffff_ffff) {
+        const { runs } = this;
         if (runs === this.guests.length) this.grow(runs * 2 + 1);
         this.guests[runs] = address;
         this.hosts[runs] = host;
@@ -141,7 +146,17 @@ class Scratch {
       address += bytes;
       left -= bytes;
     }
-    return true;
+  }
+
+  /** Whether this is where the last run ends, in the guest and here. */
+  private follows(guest: number, host: number): boolean {
+    const last = this.runs - 1;
+    if (last < 0) return false;
+    const length = this.end - this.starts[last]!;
+    if (this.guests[last]! + length !== guest) return false;
+    return host === 0
+      ? this.hosts[last] === 0
+      : this.hosts[last] !== 0 && this.hosts[last]! + length === host;
   }
 
   private grow(runs: number): void {
