@@ -59,13 +59,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   idle(): void {
     this.cursorImages.serve();
     this.device.outbox.send();
-    const { counters } = this.context;
-    counters[CtrlCounter.resources] = this.device.resources.count;
-    counters[CtrlCounter.storageBytes] = this.device.resources.bytesUsed;
+    this.count();
   }
 
   reset(): void {
     this.device.reset();
+    this.count();
   }
 
   finishParked(): void {
@@ -74,5 +73,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
+  }
+
+  private count(): void {
+    const { counters } = this.context;
+    counters[CtrlCounter.resources] = this.device.resources.count;
+    counters[CtrlCounter.storageBytes] = this.device.resources.bytesUsed;
   }
 }

@@ -100,7 +100,12 @@ export class DisplayOutbox {
   /** Tells a display that knows nothing everything that is shown. */
   restore(resources: Iterable<Resource>): void {
     for (const surface of this.leased.keys()) this.surfaceReleased(surface);
-    for (const resource of resources) resource.surface = 0;
+    for (const resource of resources) {
+      if (resource.surface === 0) continue;
+      // It may have been announced to the new display already; one that does not know it forgets it at once.
+      this.context.send("display", { type: "surface-drop", surface: resource.surface });
+      resource.surface = 0;
+    }
     this.scanouts.forEach((pending, scanout) => {
       if (pending.shown !== null) this.markChanged(scanout);
     });

@@ -82,8 +82,8 @@ export class Display implements Actor<DisplayMessage> {
     let more = false;
     for (const sink of this.sinks) more = sink.pump() || more;
     if (this.stale !== 0) this.settle();
-    // While there is always another message the loop never sleeps, and so never sees the sockets.
-    if (more || this.context.isRung()) this.context.epoll.wait(0);
+    // While there is always more to do the loop never sleeps, and so never sees the sockets.
+    if (more) this.context.epoll.wait(0);
     return more;
   }
 

@@ -5,7 +5,7 @@ import type { ServerConfig } from "../../config.ts";
 import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import type { Inbox } from "../messages/index.ts";
-import type { ActorName, WorkerName } from "../names.ts";
+import { type ActorName, restartable, type WorkerName } from "../names.ts";
 import { Log } from "./log.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
@@ -79,9 +79,10 @@ export async function runActor<Name extends WorkerName>(
   };
   const drain = (): void => mailbox.drain(receive);
   const sleep = (timeoutMs: number): void => {
-    if (!words.fallAsleep(slot)) return;
-    epoll.wait(timeoutMs);
-    words.wakeUp(slot);
+    // Descriptors get their turn under a steady stream of messages too.
+    const asleep = words.fallAsleep(slot);
+    epoll.wait(asleep ? timeoutMs : 0);
+    if (asleep) words.wakeUp(slot);
   };
 
   const context: ActorContext = {
@@ -116,12 +117,28 @@ export async function runActor<Name extends WorkerName>(
 
   actor = create(context);
   mailbox.send("supervisor", { type: "ready" });
-  while (!stopping) {
-    if (words.isRung(slot)) drain();
-    timers.runDue();
-    const more = actor.turn?.() ?? false;
-    if (!more && !stopping) sleep(timers.timeout());
+  try {
+    while (!stopping) {
+      if (words.isRung(slot)) drain();
+      timers.runDue();
+      const more = actor.turn?.() ?? false;
+      if (!more && !stopping) sleep(timers.timeout());
+    }
+  } catch (error) {
+    // What is mapped and open outlives the thread: a successor would find it taken, and the process would grow.
+    if (restartable.has(name)) releaseQuietly(actor);
+    epoll.close();
+    throw error;
   }
   actor.stop?.();
   mailbox.send("supervisor", { type: "stopped" });
+}
+
+/** Stops an actor that has failed; it may fail at that too. */
+function releaseQuietly(actor: Actor<never>): void {
+  try {
+    actor.stop?.();
+  } catch {
+    // The error that is on its way says why.
+  }
 }
