@@ -161,8 +161,8 @@ export class QueueRunner {
 
   /** Answers a parked request with the response whose body is in place; `bytes` is its whole length. */
   complete(parked: Parked, type: number, bytes: number): void {
-    this.request.words.set(parked.header);
-    this.request.head(type);
+    // Another request may be under way, whose header this must not touch.
+    this.request.head(type, parked.header);
     this.ring?.completeParked(parked.chain, this.request.response.address, bytes);
     this.free.push(parked);
     if (type >= Response.ERR_UNSPEC) this.context.counters[QueueCounter.errors]!++;
@@ -183,7 +183,6 @@ export class QueueRunner {
     this.stop();
     this.memory.dirtyLog?.unmap();
     this.memory.clear();
-    closeFd(this.errFd);
   }
 
   /** Takes up to {@link batchMax} commands; answers whether the ring may hold more. */
@@ -224,12 +223,10 @@ export class QueueRunner {
       } else {
         type = this.handler.execute();
         if (type === PARKED) return;
+        if (type >= Response.ERR_UNSPEC) this.responseBytes = Header.bytes;
       }
     }
-    if (type >= Response.ERR_UNSPEC) {
-      this.responseBytes = Header.bytes;
-      context.counters[QueueCounter.errors]!++;
-    }
+    if (type >= Response.ERR_UNSPEC) context.counters[QueueCounter.errors]!++;
     request.head(type);
     ring.complete(chain.head, chain.respond(request.response.address, this.responseBytes));
   }
@@ -273,15 +270,18 @@ export class QueueRunner {
 
   private start(message: RingStart): void {
     this.stop();
-    this.kickFd = message.kickFd;
-    closeFd(this.errFd);
     this.errFd = message.errFd;
     try {
       if (message.inflightFd >= 0) {
         this.inflight = new InflightRing(message.inflightFd, message.inflightOffset, message.inflightNum);
       }
       this.ring = new SplitRing(message, this.memory, message.base, this.inflight);
+      // Edge-triggered: a kick's eventfd is never read.
+      if (message.kickFd >= 0) this.context.epoll.add(message.kickFd, EPOLLIN | EPOLLET, () => this.kicked());
+      this.kickFd = message.kickFd;
     } catch (error) {
+      this.ring = null;
+      closeFd(message.kickFd);
       closeFd(message.callFd);
       this.stop();
       throw error;
@@ -291,21 +291,18 @@ export class QueueRunner {
     this.ring.callFd = message.callFd;
     this.enabled = message.enabled;
     this.broken = false;
-    if (this.kickFd >= 0) {
-      // Edge-triggered: a kick's eventfd is never read.
-      this.context.epoll.add(this.kickFd, EPOLLIN | EPOLLET, () => {
-        this.context.counters[QueueCounter.wakeUps]!++;
-      });
-    }
     // A paused VM goes on where it was; a driver that starts anew begins at zero.
     if (this.ring.isFresh) this.handler.reset();
+  }
+
+  private kicked(): void {
+    this.context.counters[QueueCounter.wakeUps]!++;
   }
 
   /** Stops taking commands and answers those that are parked. Answers the next avail index. */
   private stop(): number {
     const { ring } = this;
     if (this.kickFd >= 0) {
-      // A start that failed has not watched it yet.
       this.context.epoll.remove(this.kickFd);
       closeFd(this.kickFd);
       this.kickFd = -1;
@@ -319,6 +316,8 @@ export class QueueRunner {
     this.ring = null;
     this.inflight?.unmap();
     this.inflight = null;
+    closeFd(this.errFd);
+    this.errFd = -1;
     this.enabled = false;
     return ring?.next ?? 0;
   }
@@ -346,8 +345,8 @@ export class QueueRunner {
     try {
       ring?.attach();
     } catch (error) {
-      this.broken = true;
-      this.context.log.warning(`the ring stops: ${(error as Error).message}`);
+      // QEMU removes a region before it adds the larger one that takes its place.
+      this.context.log.warning(`the ring waits for its memory: ${(error as Error).message}`);
     }
   }
 

@@ -44,9 +44,12 @@ export class Request {
     return high < 0x20_0000 ? high * 2 ** 32 + this.words[offset >>> 2]! : Infinity;
   }
 
-  /** Writes the response's header; a fenced request's flag, fence id, context and ring are echoed (§5.7.6.7). */
-  head(type: number): void {
-    const { words, responseWords } = this;
+  /**
+   * Writes the response's header; a fenced request's flag, fence id, context and ring are echoed (§5.7.6.7). `words`
+   * are those of the request that is answered, where it is not the current one.
+   */
+  head(type: number, words = this.words): void {
+    const { responseWords } = this;
     responseWords[0] = type;
     if ((words[Header.flags / 4]! & HeaderFlag.FENCE) !== 0) {
       responseWords[1] = words[Header.flags / 4]! & (HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX);
