@@ -54,10 +54,14 @@ export class CursorOutbox {
     this.mark(scanout);
   }
 
-  /** Forgets every cursor; the display is reset by the session. */
+  /**
+   * Hides every cursor. Each sender takes back what it has sent itself: a reset by another could overtake, or be
+   * overtaken by, what the next driver shows.
+   */
   clear(): void {
-    for (const cursor of this.cursors) Object.assign(cursor, new CursorState());
-    this.dirty = 0;
+    this.cursors.forEach((cursor, scanout) => {
+      if (cursor.slot >= 0) this.hide(scanout, cursor.x, cursor.y);
+    });
   }
 
   /** Tells a display that knows nothing every cursor. */

@@ -30,6 +30,8 @@ export class Display implements Actor<DisplayMessage> {
   private readonly answer: Answer;
   private vmm: VmmSink | null = null;
   private cursorPool: NativeMemory | null = null;
+  /** Cursors that came before the pool, by scanout. */
+  private readonly earlyCursors = new Map<number, MessageOf<"cursor">>();
   /** Bit n: scanout n has damage that some sink has yet to show. */
   private stale = 0;
 
@@ -72,8 +74,6 @@ export class Display implements Actor<DisplayMessage> {
         return this.snapshot(message);
       case "describe":
         return this.describe(message.token);
-      case "reset":
-        return this.reset();
     }
   }
 
@@ -173,12 +173,18 @@ export class Display implements Actor<DisplayMessage> {
     } finally {
       closeFd(fd);
     }
+    for (const message of this.earlyCursors.values()) this.loadCursor(message);
+    this.earlyCursors.clear();
   }
 
-  private loadCursor({ scanout: id, slot, x, y, hotX, hotY }: MessageOf<"cursor">): void {
+  private loadCursor(message: MessageOf<"cursor">): void {
+    const { scanout: id, slot, x, y, hotX, hotY } = message;
     const pool = this.cursorPool;
-    // Sent before the sender began to restore this display.
-    if (pool === null) return;
+    if (pool === null) {
+      // The pool comes from another sender, and may come later.
+      this.earlyCursors.set(id, message);
+      return;
+    }
     const offset = slot * cursorImageBytes;
     if (slot < 0 || offset + cursorImageBytes > pool.length) throw new RangeError(`no cursor slot ${slot}`);
     const scanout = this.scanouts[id]!;
@@ -189,6 +195,9 @@ export class Display implements Actor<DisplayMessage> {
   }
 
   private moveCursor({ type, scanout: id, x, y }: MessageOf<"cursor-move" | "cursor-hide">): void {
+    const early = this.earlyCursors.get(id);
+    if (early !== undefined && type === "cursor-hide") this.earlyCursors.delete(id);
+    else if (early !== undefined) this.earlyCursors.set(id, { ...early, x, y });
     const scanout = this.scanouts[id]!;
     const { cursor } = scanout;
     cursor.x = x;
@@ -261,15 +270,6 @@ export class Display implements Actor<DisplayMessage> {
       sinks: [...this.sinks].map((sink) => sink.describe()),
     };
     this.context.send("supervisor", { type: "description", token, state });
-  }
-
-  private reset(): void {
-    for (const scanout of this.scanouts) {
-      if (scanout.view !== null) this.turnOff(scanout);
-      const { id, cursor } = scanout;
-      if (cursor.isVisible) this.moveCursor({ type: "cursor-hide", scanout: id, x: cursor.x, y: cursor.y });
-    }
-    for (const surface of this.surfaces.values()) surface.drop();
   }
 
   /** Tells surfaces that every sink shows their latest damage. */

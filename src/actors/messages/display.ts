@@ -57,7 +57,5 @@ export const DisplayMessage = z.discriminatedUnion("type", [
   /** A question of the supervisor: a copy of what a scanout shows. */
   z.object({ type: z.literal("snapshot"), token, scanout: scanoutId }),
   z.object({ type: z.literal("describe"), token }),
-  /** The device was reset: every scanout and cursor is off, every surface dropped. */
-  z.object({ type: z.literal("reset") }),
 ]);
 export type DisplayMessage = z.infer<typeof DisplayMessage>;

@@ -121,7 +121,6 @@ export class Session {
     this.queues.askAll(queueActors.map((actor) => [actor, { type: "reset" }]));
     this.memory.clear();
     this.shareMemory(queueActors);
-    this.context.send("display", { type: "reset" });
     this.context.send("display", { type: "vmm-socket-closed" });
     for (const vring of this.vrings) vring.reset();
     closeFd(this.log.fd);
@@ -404,7 +403,6 @@ export class Session {
 
   private resetDevice(): null {
     this.queues.askAll(queueActors.map((actor) => [actor, { type: "reset" }]));
-    this.context.send("display", { type: "reset" });
     for (const vring of this.vrings) vring.reset();
     this.events.deviceReset();
     return null;

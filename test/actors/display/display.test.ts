@@ -192,25 +192,17 @@ test("a description names scanouts, cursors, sinks and what they did", () => {
   expect(counters).toMatchObject({ scanouts: 1, cursorImages: 1, surfaces: 1, frames: 1, bytes: 440 });
 });
 
-test("a reset turns everything off and gives every surface back", () => {
+test("a cursor that comes before the pool is shown where it was last moved, once the pool is there", () => {
   stage.connect();
   stage.show(stage.surface(1, 8, 8), 0);
-  stage.show(stage.surface(2, 8, 8), 5);
-  tell(stage.surface(3, 8, 8).message);
-  const fd = createMemfd("cursors", 64 * 64 * 4);
-  tell({ type: "cursor-pool", fd, slots: 1 });
-  tell({ type: "cursor", scanout: 5, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
+  tell({ type: "cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
+  tell({ type: "cursor-move", scanout: 0, x: 40, y: 50 });
+  tell({ type: "cursor", scanout: 1, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
+  tell({ type: "cursor-hide", scanout: 1, x: 4, y: 5 });
+  tell({ type: "cursor-pool", fd: createMemfd("cursors", 64 * 64 * 4), slots: 1 });
   stage.settle();
-  tell({ type: "reset" });
-  stage.settle();
-  expect(released().toSorted()).toEqual([1, 2, 3]);
-  expect(stage.peer.framebuffer(0)).toBeNull();
-  expect(stage.peer.framebuffer(5)).toBeNull();
-  expect(stage.peer.cursors[5]!.visible).toBe(false);
-  // And it goes on afterwards.
-  stage.show(stage.surface(4, 8, 8).paint(gradient), 0);
-  stage.settle();
-  expect(stage.peer.colourAt(0, 3, 2)).toBe(gradient(3, 2));
+  expect(stage.peer.cursors[0]).toMatchObject({ visible: true, x: 40, y: 50, hotX: 6, hotY: 7 });
+  expect(stage.peer.cursors[1]!.visible).toBe(false);
 });
 
 test("a display that stops leaves no mapping of a surface behind", async () => {
