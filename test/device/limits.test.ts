@@ -1,0 +1,68 @@
+// What a guest may ask for, with limits that a test can reach.
+
+import { expect, test } from "bun:test";
+import * as commands from "../../src/guest/commands.ts";
+import { areaOf } from "../../src/guest/gpu-driver.ts";
+import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
+
+const { withDevice } = serveTests(
+  ...["--resources-max", "100", "--storage-bytes-max", "1000000"],
+  ...["--backing-entries-max", "10", "--command-bytes-max", "4096"],
+);
+const { ERR_OUT_OF_MEMORY } = Response;
+
+test("create_one_resource_too_many_returns_out_of_memory_until_one_is_freed", () =>
+  withDevice({}, ({ gpu }) => {
+    for (let id = 1; id <= 100; id++) expectOk(gpu.createResource2d(id, 1, 4, 4));
+    expectType(gpu.createResource2d(101, 1, 4, 4), ERR_OUT_OF_MEMORY);
+    expectOk(gpu.unrefResource(50));
+    expectOk(gpu.createResource2d(101, 1, 4, 4));
+    expectType(gpu.createResource2d(50, 1, 4, 4), ERR_OUT_OF_MEMORY);
+  }));
+
+test("create_more_bytes_than_allowed_returns_out_of_memory_until_they_are_freed", () =>
+  withDevice({}, ({ gpu }) => {
+    expectType(gpu.createResource2d(1, 1, 1000, 251), ERR_OUT_OF_MEMORY);
+    expectOk(gpu.createResource2d(1, 1, 1000, 250));
+    expectType(gpu.createResource2d(2, 1, 1, 1), ERR_OUT_OF_MEMORY);
+    expectOk(gpu.unrefResource(1));
+    expectOk(gpu.createResource2d(2, 1, 1, 1));
+  }));
+
+test("limits_start_anew_with_each_front_end", async () => {
+  for (let round = 0; round < 3; round++) {
+    await withDevice({}, ({ gpu }) => expectOk(gpu.createResource2d(1, 1, 1000, 250)));
+  }
+});
+
+test("attach_11_entries_returns_out_of_memory", () =>
+  withDevice({}, ({ gpu, memory }) => {
+    const entries = (count: number) => Array.from({ length: count }, () => memory.allocate(64, 64));
+    expectOk(gpu.createResource2d(1, 1, 4, 4));
+    expectType(gpu.attachBacking(1, entries(11)), ERR_OUT_OF_MEMORY);
+    expectOk(gpu.attachBacking(1, entries(10)));
+    expectOk(gpu.transferToHost2d(1, areaOf({ width: 4, height: 4 })));
+  }));
+
+test("a_command_of_4097_bytes_returns_out_of_memory", () =>
+  withDevice({}, (guest) => {
+    const padded = (length: number) => {
+      const bytes = new Uint8Array(length);
+      bytes.set(new Uint8Array(commands.createResource2d(1, 1, 4, 4).buffer as ArrayBuffer));
+      return bytes;
+    };
+    expectType(guest.control.call(padded(4097)), ERR_OUT_OF_MEMORY);
+    expectOk(guest.control.call(padded(4096)));
+    expectWorking(guest);
+  }));
+
+test("a_flood_of_questions_is_answered_every_one", () =>
+  withDevice({ display: { answersDisplayInfo: false }, queueSizes: [1024, 16] }, (guest) => {
+    const sent = Array.from({ length: 200 }, () => guest.control.submit(commands.getDisplayInfo()));
+    guest.control.waitAll();
+    const types = new Set(sent.map(({ result }) => result.type));
+    expect([...types].every((type) => type === Response.OK_DISPLAY_INFO || type === ERR_OUT_OF_MEMORY)).toBe(
+      true,
+    );
+  }));
