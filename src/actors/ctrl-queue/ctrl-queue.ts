@@ -69,6 +69,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   finishParked(): void {
     this.device.questions.abandon();
+    this.cursorImages.finish();
   }
 
   stop(): void {

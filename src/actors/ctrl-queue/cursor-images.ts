@@ -46,9 +46,17 @@ export class CursorImages {
 
   /** Answers what is due. Called whenever the queue has made progress. */
   serve(): void {
-    if (this.waiting.length === 0) return;
+    if (this.waiting.length > 0) this.answer((ask) => this.device.queue.hasReached(ask.after));
+  }
+
+  /** Answers everything: the ring stops, and its next indexes have nothing to do with those that were waited for. */
+  finish(): void {
+    this.answer(() => true);
+  }
+
+  private answer(isDue: (ask: Waiting) => boolean): void {
     this.waiting = this.waiting.filter((ask) => {
-      if (!this.device.queue.hasReached(ask.after)) return true;
+      if (!isDue(ask)) return true;
       const error = this.copy(ask.resource, ask.slot);
       this.device.context.send("cursor-queue", { type: "cursor-image", token: ask.token, error });
       return false;
