@@ -15,16 +15,13 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
-  fstat: { args: ["i32", "ptr"], returns: "i32" },
   ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
   memcpy: { args: ["ptr", "ptr", "u32"], returns: "void" },
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
-  memset: { args: ["ptr", "i32", "u32"], returns: "void" },
   mmap: { args: ["ptr", FFIType.i64_fast, "i32", "i32", "i32", FFIType.i64_fast], returns: "ptr" },
   munmap: { args: ["ptr", FFIType.i64_fast], returns: "i32" },
-  poll: { args: ["ptr", "u32", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },
   recvmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
@@ -55,7 +52,6 @@ export function cString(text: string): Uint8Array {
 // asm-generic values, shared by x86-64 and arm64.
 export const EINTR = 4;
 export const EAGAIN = 11;
-export const EINVAL = 22;
 export const EPIPE = 32;
 export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;
@@ -73,7 +69,6 @@ export const F_SETFL = 4;
 export const F_GETFL = 3;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_ADD_SEALS = 1033;
-export const F_GET_SEALS = 1034;
 export const F_SEAL_SHRINK = 2;
 export const F_SEAL_GROW = 4;
 export const O_NONBLOCK = 0o4000;

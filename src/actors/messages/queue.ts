@@ -49,8 +49,6 @@ const RingLog = z.object({ type: z.literal("ring-log"), usedLog: z.int().min(-1)
 const RingCall = z.object({ type: z.literal("ring-call"), callFd: fd });
 const RingError = z.object({ type: z.literal("ring-err"), errFd: fd });
 const RingEnable = z.object({ type: z.literal("ring-enable"), enabled: z.boolean(), token });
-/** A kick that came as a message instead of an eventfd. */
-const RingKick = z.object({ type: z.literal("ring-kick") });
 const RingStop = z.object({ type: z.literal("ring-stop"), token });
 /** The device goes back to its state before the driver's first command. */
 const Reset = z.object({ type: z.literal("reset"), token });
@@ -63,7 +61,6 @@ export const queueMessages = [
   RingCall,
   RingError,
   RingEnable,
-  RingKick,
   RingStop,
   Reset,
 ] as const;

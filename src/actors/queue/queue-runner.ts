@@ -103,9 +103,6 @@ export class QueueRunner {
         this.enabled = own.enabled;
         this.answer(own.token, () => {});
         return true;
-      case "ring-kick":
-        // Having been woken up is all that a kick is for.
-        return true;
       case "ring-stop":
         this.context.send("vhost-session", { type: "ring-stopped", token: own.token, base: this.stop() });
         return true;

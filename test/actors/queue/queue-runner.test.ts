@@ -508,7 +508,6 @@ describe("the session's messages", () => {
 
   test("messages that are not the ring's are left to the actor", () => {
     expect(queue.receive({ type: "fences-ready" })).toBe(false);
-    expect(queue.receive({ type: "ring-kick" })).toBe(true);
   });
 });
 
