@@ -1,5 +1,6 @@
 // What a VMM sees of scanouts, damage and cursors.
 
+import { heapStats } from "bun:jsc";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
 import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
@@ -182,21 +183,22 @@ describe("a VMM that does not read", () => {
       Bun.gc(true);
     };
     flood(2000);
-    const before = process.memoryUsage().rss;
+    // What is reachable, and not the resident set, in which every test of this process has left its garbage.
+    const before = heapStats().heapSize;
     flood(20_000);
-    expect(process.memoryUsage().rss - before).toBeLessThan(16 * 1024 * 1024);
+    expect(heapStats().heapSize - before).toBeLessThan(1024 * 1024);
   });
 
-  test("costs no time", () => {
+  test("never holds up who draws", () => {
     stall();
     stage.show(stage.surface(1, width, height));
     stage.runner.run();
-    const start = performance.now();
+    // A write that waits would never come back: nobody reads.
     for (let frame = 0; frame < 1000; frame++) {
       stage.flush({ x: 0, y: 0, width, height });
       stage.runner.run();
     }
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(sinkState()["blocked"]).toBe(true);
   });
 
   test("does not keep a surface longer than the message that is half sent", () => {
