@@ -825,7 +825,7 @@ describe("the driver's life", () => {
       "surface",
       "scanout",
     ]);
-    const [surface, scanout] = messages.slice(3) as [{ surface: number }, { surface: number }];
+    const [surface, scanout] = messages.slice(3) as unknown as [{ surface: number }, { surface: number }];
     expect(before).not.toContain(surface.surface);
     expect(scanout).toMatchObject({ scanout: 0, surface: surface.surface, ...rect(1, 1, 4, 4) });
   });
