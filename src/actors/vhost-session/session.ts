@@ -72,7 +72,7 @@ export class Session {
   private acked = 0n;
   private ackedProtocol = 0n;
   private log = { fd: -1, offset: 0, size: 0 };
-  private inflight = { fd: -1, offset: 0, queueSize: 0 };
+  private inflight = { fd: -1, offset: 0, queueCount: 0, queueSize: 0 };
   private displaySocket = -1;
   private backendFd = -1;
   private replyFds: number[] = [];
@@ -278,11 +278,14 @@ export class Session {
 
   private setVringKick(message: Message): null {
     const [vring, fd] = this.vringFd(message);
+    const wasStarted = vring.isStarted;
     if (fd < 0) throw new ProtocolError("a vring without a kick descriptor would have to be polled for ever");
     vring.replaceFd("kickFd", fd);
     vring.take("SET_KICK");
     if (!has(this.acked, TransportFeature.PROTOCOL_FEATURES)) vring.take("ENABLE");
-    this.startRing(vring, vring.base);
+    // A ring that runs and gets another descriptor goes on where it is.
+    this.startRing(vring, wasStarted ? -1 : vring.base);
+    if (!wasStarted) this.events.ringStarted();
     return null;
   }
 
@@ -290,7 +293,8 @@ export class Session {
     const { desc, avail, used, log } = vring.addresses;
     const where = (part: string, address: number): number =>
       this.memory.guestAddressOf(address, `the ${part} of vring ${vring.index}`);
-    const { fd, offset, queueSize } = this.inflight;
+    const { fd, offset, queueCount, queueSize } = this.inflight;
+    const isRecorded = fd >= 0 && vring.index < queueCount && vring.num <= queueSize;
     const error = this.queues.askAll([
       [
         queueActors[vring.index]!,
@@ -307,7 +311,7 @@ export class Session {
           kickFd: vring.lend("kickFd"),
           callFd: vring.lend("callFd"),
           errFd: vring.lend("errFd"),
-          inflightFd: fd >= 0 && queueSize >= vring.num ? duplicateFd(fd) : -1,
+          inflightFd: isRecorded ? duplicateFd(fd) : -1,
           inflightOffset: offset + vring.index * inflightBytes(queueSize),
           inflightNum: queueSize,
         },
@@ -315,7 +319,6 @@ export class Session {
     ]);
     // The guest chose where its ring lies, and has none when that makes no sense; the session goes on.
     if (error !== "") this.context.log.warning(`vring ${vring.index} does not run: ${error}`);
-    this.events.ringStarted();
   }
 
   private getVringBase(vring: Vring): Uint8Array {
@@ -364,7 +367,7 @@ export class Session {
     const { queueCount, queueSize } = this.inflightShape(message);
     const size = queueCount * inflightBytes(queueSize);
     const fd = createMemfd("fencepost-inflight", size);
-    this.inflight = { fd: replaced(this.inflight.fd, fd), offset: 0, queueSize };
+    this.inflight = { fd: replaced(this.inflight.fd, fd), offset: 0, queueCount, queueSize };
     this.replyFds = [fd];
     const reply = new Uint8Array(message.payload.byteLength);
     const view = new DataView(reply.buffer);
@@ -379,7 +382,7 @@ export class Session {
     const size = readSize(message.payload, Inflight.size, "inflight size");
     const offset = readSize(message.payload, Inflight.offset, "inflight offset");
     if (size > inflightMappingMax || size < queueCount * inflightBytes(queueSize)) throw sizeError(message);
-    this.inflight = { fd: replaced(this.inflight.fd, takeFd(message)), offset, queueSize };
+    this.inflight = { fd: replaced(this.inflight.fd, takeFd(message)), offset, queueCount, queueSize };
     return null;
   }
 

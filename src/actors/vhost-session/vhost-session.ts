@@ -119,7 +119,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       this.machine.send({ type: "VIOLATION" });
     }
     this.end();
-    if (this.listener >= 0) this.watchListener();
+    if (this.machine.getSnapshot().matches("listening")) this.watchListener();
   }
 
   private end(): void {
@@ -144,6 +144,6 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     if (snapshot.matches({ connected: "running" })) return "running";
     const hasRun = this.reported === "running" || this.reported === "suspended";
     if (snapshot.matches("connected")) return hasRun ? "suspended" : "connected";
-    return this.listener >= 0 ? "listening" : null;
+    return snapshot.matches("listening") && this.listener >= 0 ? "listening" : null;
   }
 }
