@@ -9,7 +9,15 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 
 const outputsMax = 16;
-const integer = z.coerce.number().int().nonnegative();
+
+/** A whole number, or its decimal digits: nothing that merely converts to one, such as "". */
+const integer = (min = 0, max = Number.MAX_SAFE_INTEGER) =>
+  z.preprocess(
+    (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
+    z.int("want a whole number").min(min).max(max),
+  );
+
+const Switch = z.boolean("want true or false, in the environment 1 or 0").default(false);
 
 const Mode = z
   .string()
@@ -39,12 +47,12 @@ const settings = {
     group: "Connection",
     value: "N",
     help: "serve the VMM on this inherited, connected socket instead, then exit",
-    schema: integer.optional(),
+    schema: integer().optional(),
   },
   once: {
     group: "Connection",
     help: "exit when the first VMM disconnects",
-    schema: z.boolean().default(false),
+    schema: Switch,
   },
   controlPath: {
     group: "Connection",
@@ -71,41 +79,38 @@ const settings = {
   pollUs: {
     group: "Device",
     value: "US",
-    help: "poll an idle queue for at most this many microseconds before sleeping; 0 turns it off",
-    schema: integer.max(10_000).default(0),
+    help: "poll an idle queue for up to US microseconds before sleeping",
+    schema: integer(0, 10_000).default(0),
   },
   displayTimeoutMs: {
     group: "Display",
     value: "MS",
-    help: "answer the guest's questions from --outputs when the VMM's display says nothing for this long",
-    schema: integer.min(1).max(60_000).default(2_000),
+    help: "answer from --outputs when the VMM's display is silent for MS milliseconds",
+    schema: integer(1, 60_000).default(2_000),
   },
   resourcesMax: {
     group: "Limits",
     value: "N",
     help: "resources that one guest may have",
-    schema: integer.min(1).max(1_048_576).default(65_536),
+    schema: integer(1, 1_048_576).default(65_536),
   },
   storageBytesMax: {
     group: "Limits",
     value: "BYTES",
     help: "bytes of 2D resources that one guest may have",
-    schema: integer.default(1024 * 1024 * 1024),
+    schema: integer().default(1024 * 1024 * 1024),
   },
   backingEntriesMax: {
     group: "Limits",
     value: "N",
     help: "memory entries in the backing of one resource",
-    schema: integer.min(1).max(65_536).default(16_384),
+    schema: integer(1, 65_536).default(16_384),
   },
   commandBytesMax: {
     group: "Limits",
     value: "BYTES",
     help: "length of one command",
-    schema: integer
-      .min(4096)
-      .max(67_108_864)
-      .default(4 * 1024 * 1024),
+    schema: integer(4096, 67_108_864).default(4 * 1024 * 1024),
   },
   config: {
     group: "Operation",
@@ -116,7 +121,7 @@ const settings = {
   dev: {
     group: "Operation",
     help: "check every message between actors against its schema, and log at debug level",
-    schema: z.boolean().default(false),
+    schema: Switch,
   },
   logLevel: {
     group: "Operation",
@@ -175,7 +180,7 @@ function readFlags(args: string[]): Record<string, string | boolean | undefined>
       string | boolean | undefined
     >;
   } catch (error) {
-    throw new ConfigError(`${(error as Error).message.split(". ")[0]}. See --help.`);
+    throw new ConfigError(`${(error as Error).message.split(/\.? ?\n|\. /)[0]}. See --help.`);
   }
 }
 
@@ -192,7 +197,7 @@ function resolve(
     let raw: unknown = file[name];
     let origin = `"${name}" in the file`;
     if (env[variable] !== undefined) {
-      raw = setting.value === undefined ? env[variable] === "1" : env[variable];
+      raw = setting.value === undefined ? switchOf(env[variable]) : env[variable];
       origin = variable;
     }
     if (flags[flag] !== undefined) {
@@ -204,7 +209,7 @@ function resolve(
     else mistakes.push(`${origin}: ${result.error.issues.map((issue) => issue.message).join("; ")}`);
   }
   for (const name of Object.keys(file)) {
-    if (!(name in settings)) mistakes.push(`"${name}" in the file is no setting`);
+    if (!Object.hasOwn(settings, name)) mistakes.push(`"${name}" in the file is no setting`);
   }
   if (mistakes.length > 0) throw new ConfigError(`${mistakes.join("\n")}\nSee --help.`);
   const { config: _, ...rest } = values as Values;
@@ -214,6 +219,11 @@ function resolve(
     logLevel: rest.dev ? "debug" : rest.logLevel,
     checkMessages: rest.dev || env["FENCEPOST_CHECK_MESSAGES"] === "1",
   };
+}
+
+/** A switch in the environment is 1 or 0; what else it may be is left to the schema to refuse. */
+function switchOf(text: string): boolean | string {
+  return text === "1" ? true : text === "0" ? false : text;
 }
 
 function readFile(path: string | boolean | undefined): Record<string, unknown> {

@@ -1,0 +1,263 @@
+// Settings from flags, environment and file: which wins, and what is said of mistakes.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError, helpText, parseCommandLine, type ServerConfig } from "../src/config.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "fencepost-test-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+type Env = Record<string, string | undefined>;
+
+function serve(args: string[], env: Env = {}): ServerConfig {
+  const request = parseCommandLine(args, env);
+  if (request.kind !== "serve") throw new Error(`asked for ${request.kind}`);
+  return request.config;
+}
+
+function mistake(args: string[], env: Env = {}): string {
+  try {
+    parseCommandLine(args, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "no mistake";
+}
+
+function file(settings: unknown): string {
+  const path = join(folder, `${Bun.hash(JSON.stringify(settings))}.json`);
+  writeFileSync(path, typeof settings === "string" ? settings : JSON.stringify(settings));
+  return path;
+}
+
+describe("what is asked for", () => {
+  test("help, version and capabilities come before everything else", () => {
+    for (const flag of ["--help", "-h"]) expect(parseCommandLine([flag], {})).toEqual({ kind: "help" });
+    for (const flag of ["--version", "-V"]) expect(parseCommandLine([flag], {})).toEqual({ kind: "version" });
+    expect(parseCommandLine(["--print-capabilities"], {})).toEqual({ kind: "capabilities" });
+    expect(parseCommandLine(["--help", "--poll-us", "nonsense"], {})).toEqual({ kind: "help" });
+  });
+
+  test("without flags the defaults are served", () => {
+    expect(serve([])).toMatchObject({
+      fd: undefined,
+      once: false,
+      renderer: "auto",
+      outputs: [{ width: 1280, height: 800 }],
+      pollUs: 0,
+      displayTimeoutMs: 2000,
+      resourcesMax: 65536,
+      storageBytesMax: 2 ** 30,
+      backingEntriesMax: 16384,
+      commandBytesMax: 4 * 2 ** 20,
+      dev: false,
+      logLevel: "info",
+      checkMessages: false,
+    });
+  });
+
+  test("QEMU's flags for its own back-end are taken", () => {
+    const config = serve(["--virgl", "--render-node", "/dev/dri/renderD128", "--socket-path", "/run/a.sock"]);
+    expect(config.socketPath).toBe("/run/a.sock");
+    expect(serve(["-s", "/run/b.sock"]).socketPath).toBe("/run/b.sock");
+    expect(serve(["-f", "3"]).fd).toBe(3);
+    expect(serve(["--fd=4"]).fd).toBe(4);
+  });
+
+  test("settings can be posted to a worker", () => {
+    const config = serve(["--outputs", "640x480,800x600"]);
+    expect(structuredClone(config)).toEqual(config);
+  });
+});
+
+describe("values", () => {
+  test("outputs are modes, one an output", () => {
+    expect(serve(["--outputs", "640x480,1920x1080"]).outputs).toEqual([
+      { width: 640, height: 480 },
+      { width: 1920, height: 1080 },
+    ]);
+    expect(serve(["--outputs", Array.from({ length: 16 }, () => "1x1").join()]).outputs).toHaveLength(16);
+  });
+
+  test("outputs that make no sense are refused", () => {
+    for (const outputs of ["", "640", "640x", "640x480,", "0x480", "640x0", "-1x2", "640×480", "123456x1"]) {
+      expect(mistake([`--outputs=${outputs}`])).toStartWith("--outputs: ");
+    }
+    expect(mistake(["--outputs", Array.from({ length: 17 }, () => "1x1").join()])).toStartWith("--outputs: ");
+  });
+
+  test("numbers are whole, in decimal and within their limits", () => {
+    for (const value of ["", " ", "x", "1.5", "-1", "1e3", "0x10", "10001", "Infinity", "NaN"]) {
+      expect(mistake([`--poll-us=${value}`])).toStartWith("--poll-us: ");
+    }
+    expect(serve(["--poll-us", "10000"]).pollUs).toBe(10_000);
+    expect(serve(["--poll-us", "0"]).pollUs).toBe(0);
+    expect(mistake(["--display-timeout-ms", "0"])).toStartWith("--display-timeout-ms: ");
+    expect(mistake(["--resources-max", "0"])).toStartWith("--resources-max: ");
+    expect(mistake(["--command-bytes-max", "4095"])).toStartWith("--command-bytes-max: ");
+    expect(mistake(["--backing-entries-max", "65537"])).toStartWith("--backing-entries-max: ");
+  });
+
+  test("an empty variable is no descriptor 0", () => {
+    expect(mistake([], { FENCEPOST_FD: "" })).toStartWith("FENCEPOST_FD: ");
+  });
+
+  test("numbers in the file are numbers or their digits", () => {
+    expect(serve(["--config", file({ pollUs: 7, resourcesMax: "8" })])).toMatchObject({
+      pollUs: 7,
+      resourcesMax: 8,
+    });
+    for (const value of [null, true, [], [5], {}, 1.5, ""]) {
+      expect(mistake(["--config", file({ pollUs: value })])).toStartWith('"pollUs" in the file: ');
+    }
+  });
+
+  test("switches in the environment are 1 or 0, and anything else is a mistake", () => {
+    expect(serve([], { FENCEPOST_ONCE: "1" }).once).toBe(true);
+    expect(serve([], { FENCEPOST_ONCE: "0" }).once).toBe(false);
+    for (const value of ["yes", "true", "", "2"]) {
+      expect(mistake([], { FENCEPOST_ONCE: value })).toStartWith("FENCEPOST_ONCE: ");
+    }
+  });
+
+  test("switches in the file are booleans", () => {
+    expect(serve(["--config", file({ once: true })]).once).toBe(true);
+    expect(mistake(["--config", file({ once: "true" })])).toStartWith('"once" in the file: ');
+  });
+
+  test("words are those that are offered", () => {
+    expect(mistake(["--renderer", "vulkan"])).toMatch(/^--renderer: .*auto/);
+    expect(mistake(["--log-level", "loud"])).toMatch(/^--log-level: .*debug/);
+    expect(mistake(["--socket-path", ""])).toStartWith("--socket-path: ");
+  });
+});
+
+describe("precedence", () => {
+  const path = (): string => file({ pollUs: 1, logLevel: "error", outputs: "1x1" });
+
+  test("a flag beats the environment, which beats the file, which beats the default", () => {
+    const env = { FENCEPOST_POLL_US: "2", FENCEPOST_LOG_LEVEL: "warning" };
+    expect(serve(["--config", path(), "--poll-us", "3"], env)).toMatchObject({
+      pollUs: 3,
+      logLevel: "warning",
+      outputs: [{ width: 1, height: 1 }],
+      displayTimeoutMs: 2000,
+    });
+  });
+
+  test("the environment can name the file, a flag another", () => {
+    expect(serve([], { FENCEPOST_CONFIG: path() }).pollUs).toBe(1);
+    expect(serve(["--config", file({ pollUs: 9 })], { FENCEPOST_CONFIG: path() }).pollUs).toBe(9);
+  });
+
+  test("a mistake of a source that another beats is not made", () => {
+    expect(serve(["--poll-us", "3"], { FENCEPOST_POLL_US: "nonsense" }).pollUs).toBe(3);
+  });
+
+  test("a switch of the file can be taken back in the environment", () => {
+    expect(serve(["--config", file({ once: true })], { FENCEPOST_ONCE: "0" }).once).toBe(false);
+  });
+});
+
+describe("what follows from others", () => {
+  test("the control socket lies beside the socket unless it is named", () => {
+    expect(serve(["--socket-path", "/run/a.sock"]).controlPath).toBe("/run/a.sock.ctl");
+    expect(serve(["--socket-path", "/run/a.sock", "--control-path", "/b"]).controlPath).toBe("/b");
+  });
+
+  test("a server on an inherited socket has a control socket of its own", () => {
+    const config = serve(["--fd", "3"]);
+    expect(config.controlPath).toContain(String(process.pid));
+    expect(config.controlPath).not.toBe(`${config.socketPath}.ctl`);
+  });
+
+  test("--dev checks messages and logs everything", () => {
+    expect(serve(["--dev"])).toMatchObject({ checkMessages: true, logLevel: "debug" });
+    expect(serve(["--dev", "--log-level", "error"]).logLevel).toBe("debug");
+    expect(serve([], { FENCEPOST_CHECK_MESSAGES: "1" })).toMatchObject({
+      checkMessages: true,
+      logLevel: "info",
+    });
+  });
+});
+
+describe("mistakes", () => {
+  test("every one of them is named", () => {
+    const message = mistake(
+      ["--poll-us", "x", "--renderer", "y", "--config", file({ resourcesMax: -1, colour: "red" })],
+      {
+        FENCEPOST_LOG_LEVEL: "z",
+      },
+    );
+    for (const origin of [
+      "--poll-us: ",
+      "--renderer: ",
+      '"resourcesMax" in the file: ',
+      "FENCEPOST_LOG_LEVEL: ",
+    ]) {
+      expect(message).toContain(origin);
+    }
+    expect(message).toContain('"colour" in the file is no setting');
+    expect(message).toEndWith("See --help.");
+  });
+
+  test("keys that every object has are no settings", () => {
+    expect(mistake(["--config", file('{"constructor": 1, "toString": 2}')])).toContain(
+      '"constructor" in the file',
+    );
+  });
+
+  test("an unknown flag, a flag without its value and a stray word are named", () => {
+    expect(mistake(["--colour"])).toContain("'--colour'");
+    expect(mistake(["--poll-us"])).toContain("--poll-us");
+    expect(mistake(["--once=1"])).toContain("--once");
+    expect(mistake(["stray"])).toContain("'stray'");
+  });
+
+  test("a file that cannot be read or makes no sense is named", () => {
+    expect(mistake(["--config", "/nonexistent.json"])).toContain("/nonexistent.json");
+    for (const text of ["not json", "[]", "1", "null"]) {
+      const path = file(text);
+      expect(mistake(["--config", path])).toStartWith(`cannot read the settings in ${path}: `);
+    }
+  });
+});
+
+describe("help", () => {
+  const help = helpText();
+
+  test("every setting has its flag, and its default where it has one", () => {
+    for (const name of Object.keys(serve([]))
+      .filter((key) => key !== "checkMessages")
+      .concat("config")) {
+      const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      expect(help).toMatch(new RegExp(`^  ${flag}\\b`, "m"));
+    }
+    for (const shown of ["(default: 1280x800)", "(default: 65536)", "(default: auto)", "(default: info)"]) {
+      expect(help).toContain(shown);
+    }
+  });
+
+  test("short flags, other flags and exit codes are told", () => {
+    for (const shown of [
+      "-h, --help",
+      "-V, --version",
+      "--print-capabilities",
+      "--virgl",
+      "Exit codes:",
+      "FENCEPOST_",
+    ]) {
+      expect(help).toContain(shown);
+    }
+    for (const code of ["0", "1", "2", "3", "4"]) expect(help).toMatch(new RegExp(`\\b${code} `));
+  });
+
+  test("lines are short enough for a terminal", () => {
+    for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
+  });
+});
