@@ -1,0 +1,70 @@
+// Doorbells, counts, counters and kept words, seen from two mappings as two actors would.
+import { beforeEach, expect, test } from "bun:test";
+import { workerNames } from "../../../src/actors/names.ts";
+import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
+
+let words: SharedWords;
+let other: SharedWords;
+beforeEach(() => {
+  words = SharedWords.create();
+  other = SharedWords.open(words.fd);
+});
+
+test("every actor has a slot of its own, the supervisor the first", () => {
+  const slots = ["supervisor" as const, ...workerNames].map(slotOf);
+  expect(slots).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
+test("a bell that rings is heard until it is silenced", () => {
+  expect(other.isRung(3)).toBe(false);
+  words.ring(3);
+  expect(other.isRung(3)).toBe(true);
+  expect(other.isRung(2)).toBe(false);
+  other.silence(3);
+  expect(words.isRung(3)).toBe(false);
+});
+
+test("only a sleeper needs its descriptor written, and only once", () => {
+  expect(words.ring(3)).toBe(false);
+  other.silence(3);
+  expect(other.fallAsleep(3)).toBe(true);
+  expect(words.ring(3)).toBe(true);
+  expect(words.ring(3)).toBe(false);
+});
+
+test("who falls asleep with its bell rung is told, and counts as awake", () => {
+  words.ring(3);
+  expect(other.fallAsleep(3)).toBe(false);
+  expect(words.ring(3)).toBe(false);
+});
+
+test("who woke up by itself needs no descriptor", () => {
+  other.fallAsleep(3);
+  other.wakeUp(3);
+  expect(words.ring(3)).toBe(false);
+});
+
+test("messages are counted by pair of sender and receiver", () => {
+  other.countReceived(1, 2);
+  other.countReceived(1, 2);
+  other.countReceived(2, 1);
+
+  expect([words.receivedCount(1, 2), words.receivedCount(2, 1), words.receivedCount(1, 1)]).toEqual([
+    2, 1, 0,
+  ]);
+});
+
+test("the parts do not overlap", () => {
+  const slots = Array.from({ length: 16 }, (_, slot) => slot);
+  for (const slot of slots) words.counters(slot).fill(slot + 0.5);
+  for (const slot of slots) words.keep(slot).fill(slot + 1000);
+  for (const from of slots) for (const to of slots) words.countReceived(from, to);
+  for (const slot of slots) words.ring(slot);
+
+  for (const slot of slots) {
+    expect(other.counters(slot)).toEqual(new Float64Array(64).fill(slot + 0.5));
+    expect(other.keep(slot)).toEqual(new Int32Array(64).fill(slot + 1000));
+    expect(slots.map((to) => other.receivedCount(slot, to))).toEqual(slots.map(() => 1));
+    expect(other.isRung(slot)).toBe(true);
+  }
+});

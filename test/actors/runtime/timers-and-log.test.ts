@@ -1,0 +1,99 @@
+// Deadlines of an actor that sleeps in epoll, and log lines that a guest cannot flood.
+import { afterAll, afterEach, expect, spyOn, test } from "bun:test";
+import { Log, levels } from "../../../src/actors/runtime/log.ts";
+import { Timers } from "../../../src/actors/runtime/timers.ts";
+
+let clock = 0;
+const nanoseconds = spyOn(Bun, "nanoseconds").mockImplementation(() => clock * 1e6);
+afterAll(() => nanoseconds.mockRestore());
+afterEach(() => {
+  clock = 0;
+});
+
+test("without timers an actor may sleep for ever", () => {
+  expect(new Timers().timeout()).toBe(-1);
+});
+
+test("the time-out is that of the next deadline, rounded up, and never negative", () => {
+  const timers = new Timers();
+  timers.after(20, () => undefined);
+  timers.after(5, () => undefined);
+  expect(timers.timeout()).toBe(5);
+  clock = 0.5;
+  expect(timers.timeout()).toBe(5);
+  clock = 100;
+  expect(timers.timeout()).toBe(0);
+});
+
+test("a timer runs once, when it is due", () => {
+  const timers = new Timers();
+  let runs = 0;
+  timers.after(5, () => runs++);
+  clock = 4.9;
+  timers.runDue();
+  expect(runs).toBe(0);
+  clock = 5;
+  timers.runDue();
+  timers.runDue();
+  expect(runs).toBe(1);
+  expect(timers.timeout()).toBe(-1);
+});
+
+test("a cancelled timer does not run, also when another that is due cancels it", () => {
+  const timers = new Timers();
+  const ran: string[] = [];
+  const cancel = timers.after(1, () => ran.push("cancelled"));
+  cancel();
+  let cancelLater = (): void => undefined;
+  timers.after(1, () => {
+    ran.push("first");
+    cancelLater();
+  });
+  cancelLater = timers.after(1, () => ran.push("second"));
+  clock = 1;
+  timers.runDue();
+
+  expect(ran).toEqual(["first"]);
+});
+
+test("a timer that sets itself again waits for its next deadline", () => {
+  const timers = new Timers();
+  let runs = 0;
+  const again = (): void => {
+    runs++;
+    timers.after(10, again);
+  };
+  timers.after(10, again);
+  for (clock = 0; clock <= 50; clock++) timers.runDue();
+  expect(runs).toBe(5);
+});
+
+test("lines below the level are not written", () => {
+  for (const [index, lowest] of levels.entries()) {
+    const written: string[] = [];
+    const log = new Log(lowest, (level) => written.push(level));
+    log.debug("");
+    log.info("");
+    log.warning("");
+    log.error("");
+    expect(written).toEqual(levels.slice(index));
+  }
+});
+
+test("a guest's mistakes are written ten a second, and the others counted", () => {
+  const written: string[] = [];
+  const log = new Log("debug", (level, text) => written.push(`${level} ${text}`));
+  let made = 0;
+  for (let count = 0; count < 1000; count++) log.guest(() => `mistake ${made++}`);
+  expect(made).toBe(10);
+  expect(written).toHaveLength(10);
+  expect(written[0]).toBe("warning mistake 0");
+
+  clock = 1000;
+  log.guest(() => "later");
+  expect(written.slice(10)).toEqual(["warning 990 more guest errors were not logged", "warning later"]);
+
+  clock = 2000;
+  log.guest(() => "much later");
+  expect(written.slice(12)).toEqual(["warning much later"]);
+});
