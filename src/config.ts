@@ -85,7 +85,7 @@ const settings = {
   displayTimeoutMs: {
     group: "Display",
     value: "MS",
-    help: "answer from --outputs when the VMM's display is silent for MS milliseconds",
+    help: "answer from --outputs when the VMM's display is silent for so long",
     schema: integer(1, 60_000).default(2_000),
   },
   resourcesMax: {
