@@ -1,6 +1,6 @@
 // The control socket: one JSON request a line, one JSON answer a line. `bun run ctl` is its client.
 
-import { chmodSync, existsSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Socket } from "bun";
@@ -50,6 +50,7 @@ export class ControlServer {
   /** Listens; a socket that a dead server left behind is replaced. Throws when a live one has it. */
   async open(): Promise<void> {
     if (existsSync(this.path)) {
+      if (!lstatSync(this.path).isSocket()) throw new Error("it exists and is not a socket");
       if (await answers(this.path)) throw new Error("another server is using it");
       unlinkSync(this.path);
     }

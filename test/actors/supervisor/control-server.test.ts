@@ -1,0 +1,222 @@
+// The control socket: one JSON request a line, one answer a line, whatever a client sends.
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createConnection, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ControlHandlers, ControlServer } from "../../../src/actors/supervisor/control-server.ts";
+
+let folder: string;
+let path: string;
+let server: ControlServer;
+let calls: string[];
+let handlers: ControlHandlers;
+let clients: Socket[];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "fencepost-test-"));
+  path = join(folder, "control.sock");
+  calls = [];
+  clients = [];
+  handlers = {
+    status: () => Promise.resolve({ device: "running" }),
+    screenshot: (scanout) => {
+      calls.push(`screenshot ${scanout}`);
+      if (scanout === 15) return Promise.reject(new Error("scanout 15 is off"));
+      return Promise.resolve({ width: 2, height: 1, pixels: Uint8Array.of(1, 2, 3, 0, 4, 5, 6, 0) });
+    },
+    kill: (actor) => void calls.push(`kill ${actor}`),
+    shutdown: () => void calls.push("shutdown"),
+  };
+  server = new ControlServer(path, {
+    status: () => handlers.status(),
+    screenshot: (scanout) => handlers.screenshot(scanout),
+    kill: (actor) => handlers.kill(actor),
+    shutdown: () => handlers.shutdown(),
+  });
+  await server.open();
+});
+afterEach(() => {
+  for (const client of clients) client.destroy();
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** A client that can wait for a number of answers. */
+class Client {
+  readonly answers: Record<string, unknown>[] = [];
+  closed = false;
+  private text = "";
+  private wake = (): void => undefined;
+
+  constructor(private readonly socket: Socket) {
+    socket.setEncoding("utf8");
+    socket.on("data", (text: string) => {
+      const lines = (this.text + text).split("\n");
+      this.text = lines.pop()!;
+      for (const line of lines) this.answers.push(JSON.parse(line) as Record<string, unknown>);
+      this.wake();
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      this.closed = true;
+      this.wake();
+    });
+  }
+
+  send(text: string): void {
+    this.socket.write(text);
+  }
+
+  async until(done: () => boolean): Promise<void> {
+    while (!done()) await new Promise<void>((resolve) => (this.wake = resolve));
+  }
+
+  async ask(request: unknown): Promise<Record<string, unknown>> {
+    const before = this.answers.length;
+    this.send(`${typeof request === "string" ? request : JSON.stringify(request)}\n`);
+    await this.until(() => this.answers.length > before || this.closed);
+    return this.answers[before]!;
+  }
+}
+
+function connect(): Promise<Client> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path, () => resolve(new Client(socket)));
+    clients.push(socket);
+  });
+}
+
+test("status is answered with what the handler says", async () => {
+  const client = await connect();
+  expect(await client.ask({ command: "status" })).toEqual({ ok: true, device: "running" });
+});
+
+test("a screenshot leaves a PNG and says how large it is", async () => {
+  const client = await connect();
+  const file = join(folder, "shot.png");
+
+  expect(await client.ask({ command: "screenshot", path: file })).toEqual({
+    ok: true,
+    path: file,
+    width: 2,
+    height: 1,
+  });
+
+  expect([...readFileSync(file).subarray(0, 8)]).toEqual([137, 80, 78, 71, 13, 10, 26, 10]);
+  expect(calls).toEqual(["screenshot 0"]);
+});
+
+test("a screenshot that cannot be taken or written says why", async () => {
+  const client = await connect();
+  expect(await client.ask({ command: "screenshot", scanout: 15, path: join(folder, "a.png") })).toEqual({
+    ok: false,
+    error: "scanout 15 is off",
+  });
+  const answer = await client.ask({ command: "screenshot", path: join(folder, "none", "a.png") });
+  expect(answer["ok"]).toBe(false);
+  expect(answer["error"]).toContain("ENOENT");
+});
+
+test("an actor can be killed, by its name only", async () => {
+  const client = await connect();
+  expect(await client.ask({ command: "kill", actor: "display" })).toEqual({ ok: true });
+  for (const actor of ["supervisor", "everything", ""]) {
+    expect(await client.ask({ command: "kill", actor })).toMatchObject({ ok: false });
+  }
+  expect(calls).toEqual(["kill display"]);
+});
+
+test("shutdown is answered before it happens", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  handlers.shutdown = resolve;
+  const client = await connect();
+  expect(await client.ask({ command: "shutdown" })).toEqual({ ok: true });
+  await promise;
+});
+
+test("what makes no sense is answered with what is wanted", async () => {
+  const client = await connect();
+  for (const [line, error] of [
+    ["nonsense", "want one JSON object a line"],
+    ["", "want one JSON object a line"],
+    ["[]", "expected object"],
+    ["null", "expected object"],
+    ["{}", "command"],
+    ['{"command":"dance"}', "command"],
+    ['{"command":"screenshot"}', "path"],
+    ['{"command":"screenshot","path":"a","scanout":16}', "scanout"],
+    ['{"command":"screenshot","path":"a","scanout":-1}', "scanout"],
+  ] as const) {
+    const answer = await client.ask(line);
+    expect(answer["ok"]).toBe(false);
+    expect(answer["error"]).toContain(error);
+  }
+});
+
+test("requests may come in pieces, and several at once", async () => {
+  const client = await connect();
+  const line = `${JSON.stringify({ command: "status" })}\n`;
+  for (const letter of line) client.send(letter);
+  client.send(line + line.slice(0, 5));
+  client.send(line.slice(5));
+  await client.until(() => client.answers.length === 3);
+
+  expect(client.answers).toEqual(Array.from({ length: 3 }, () => ({ ok: true, device: "running" })));
+});
+
+test("a line that never ends is cut off", async () => {
+  const client = await connect();
+  const piece = "x".repeat(16 * 1024);
+  for (let count = 0; count < 8; count++) client.send(piece);
+  await client.until(() => client.closed);
+
+  expect(await (await connect()).ask({ command: "status" })).toMatchObject({ ok: true });
+});
+
+test("a client that goes before its answer harms nobody", async () => {
+  const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>();
+  handlers.status = () => promise;
+  const client = await connect();
+  client.send('{"command":"status"}\n');
+  clients[0]!.destroy();
+  await client.until(() => client.closed);
+  resolve({});
+
+  handlers.status = () => Promise.resolve({});
+  expect(await (await connect()).ask({ command: "status" })).toEqual({ ok: true });
+});
+
+test("only its owner may use the socket, and it goes with the server", () => {
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  server.close();
+  expect(existsSync(path)).toBe(false);
+});
+
+test("a socket that a dead server left behind is replaced, a live one is refused", async () => {
+  const other = new ControlServer(path, handlers);
+  let error = "";
+  await other.open().catch((caught: Error) => (error = caught.message));
+  expect(error).toBe("another server is using it");
+
+  const stale = join(folder, "stale.sock");
+  const dead = createServer().listen(stale);
+  await new Promise((resolve) => dead.once("listening", resolve));
+  // Closing would remove it; a copy of the path that nobody answers at is what a crash leaves.
+  const left = join(folder, "left.sock");
+  renameSync(stale, left);
+  await new Promise((resolve) => dead.close(resolve));
+  const replacing = new ControlServer(left, handlers);
+  await replacing.open();
+  replacing.close();
+});
+
+test("a file that is no socket is left alone", async () => {
+  const file = join(folder, "precious");
+  writeFileSync(file, "precious");
+  let error = "";
+  await new ControlServer(file, handlers).open().catch((caught: Error) => (error = caught.message));
+
+  expect(error).not.toBe("");
+  expect(readFileSync(file, "utf8")).toBe("precious");
+});

@@ -1,0 +1,204 @@
+// The supervisor with its real workers: start, watch, replace, and end in order with the right exit code.
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type WorkerName, workerNames } from "../../../src/actors/names.ts";
+import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
+import { closeFd } from "../../../src/transport/os/fds.ts";
+import { connectUnix, listenUnix } from "../../../src/transport/os/unix-socket.ts";
+import { serverConfig } from "../../support/fake-context.ts";
+
+interface Line {
+  level: string;
+  actor: string;
+  text: string;
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "fencepost-test-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+class Run {
+  readonly path = join(folder, "vhost.sock");
+  readonly config = {
+    ...serverConfig("--socket-path", join(folder, "vhost.sock"), "--log-level", "debug"),
+    checkMessages: true,
+  };
+  readonly lines: Line[] = [];
+  readonly listening: Promise<void>;
+  readonly exitCode: Promise<number>;
+  readonly supervisor: Supervisor;
+  private wake = (): void => undefined;
+
+  constructor(...flags: string[]) {
+    Object.assign(this.config, flags.includes("--once") ? { once: true } : {});
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.listening = promise;
+    const write = (level: string, actor: string, text: string): void => {
+      this.lines.push({ level, actor, text });
+      this.wake();
+    };
+    this.supervisor = new Supervisor(this.config, { write }, resolve);
+    this.exitCode = this.supervisor.run();
+  }
+
+  async line(matches: (line: Line) => boolean): Promise<Line> {
+    for (;;) {
+      const line = this.lines.find(matches);
+      if (line !== undefined) return line;
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+
+  async control(request: unknown): Promise<Record<string, unknown>> {
+    const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>();
+    let text = "";
+    const socket = await Bun.connect({
+      unix: this.config.controlPath,
+      socket: {
+        data(_, bytes) {
+          text += bytes.toString();
+          if (text.endsWith("\n")) resolve(JSON.parse(text) as Record<string, unknown>);
+        },
+      },
+    });
+    socket.write(`${JSON.stringify(request)}\n`);
+    const answer = await promise;
+    socket.end();
+    return answer;
+  }
+
+  async states(): Promise<Record<string, string>> {
+    const { actors } = (await this.control({ command: "status" })) as {
+      actors: Record<string, { state: string }>;
+    };
+    return Object.fromEntries(Object.entries(actors).map(([name, { state }]) => [name, state]));
+  }
+}
+
+test("every actor comes up, and a shutdown ends them all with code 0", async () => {
+  const run = new Run();
+  await run.listening;
+  expect(await run.states()).toEqual(Object.fromEntries(workerNames.map((name) => [name, "running"])));
+  expect(await run.control({ command: "status" })).toMatchObject({
+    ok: true,
+    device: "listening",
+    display: { surfaces: 0, sinks: [] },
+  });
+  expect(await run.control({ command: "screenshot", path: join(folder, "a.png") })).toEqual({
+    ok: false,
+    error: "scanout 0 is off",
+  });
+
+  expect(await run.control({ command: "shutdown" })).toEqual({ ok: true });
+
+  expect(await run.exitCode).toBe(0);
+  expect(run.lines.at(-1)).toMatchObject({ level: "info", text: "stopped: asked to on the control socket" });
+  expect(run.lines.filter(({ level }) => level === "error")).toEqual([]);
+  expect(existsSync(run.path)).toBe(false);
+  expect(existsSync(run.config.controlPath)).toBe(false);
+}, 15_000);
+
+test("the first reason to end counts", async () => {
+  const run = new Run();
+  await run.listening;
+  run.supervisor.shutdown("one");
+  run.supervisor.shutdown("two");
+
+  expect(await run.exitCode).toBe(0);
+  expect(run.lines.at(-1)!.text).toBe("stopped: one");
+}, 15_000);
+
+test("an actor that can lose its state is replaced, again and again", async () => {
+  const run = new Run();
+  await run.listening;
+  for (const actor of ["display", "cursor-queue", "fence-poller", "resource-bridge"] as WorkerName[]) {
+    for (let life = 0; life < 2; life++) {
+      run.lines.length = 0;
+      await run.control({ command: "kill", actor });
+      await run.line((line) => line.actor === actor && line.text === "restarted");
+      expect(run.lines).toContainEqual({ level: "error", actor, text: "crashed: killed by request" });
+    }
+  }
+  expect(new Set(Object.values(await run.states()))).toEqual(new Set(["running"]));
+  expect(await run.control({ command: "status" })).toMatchObject({ display: { surfaces: 0 } });
+  run.supervisor.shutdown("enough");
+
+  expect(await run.exitCode).toBe(0);
+}, 20_000);
+
+test("an actor that crashes more often than it is forgiven ends the device with code 3", async () => {
+  const run = new Run();
+  await run.listening;
+  for (let life = 0; life < 5; life++) {
+    run.lines.length = 0;
+    await run.control({ command: "kill", actor: "fence-poller" });
+    await run.line(({ text }) => text === "restarted");
+  }
+  await run.control({ command: "kill", actor: "fence-poller" });
+
+  expect(await run.exitCode).toBe(3);
+  expect(run.lines.at(-1)!.text).toBe("the device failed: the fence-poller actor crashed");
+}, 20_000);
+
+for (const actor of ["ctrl-queue", "vhost-session"] as const) {
+  test(`the ${actor} that crashes ends the device with code 3`, async () => {
+    const run = new Run();
+    await run.listening;
+    await run.control({ command: "kill", actor });
+
+    expect(await run.exitCode).toBe(3);
+    expect(run.lines.at(-1)).toMatchObject({
+      level: "error",
+      text: `the device failed: the ${actor} actor crashed`,
+    });
+  }, 15_000);
+}
+
+test("a socket that cannot be opened ends the device with code 1 and a reason", async () => {
+  const listener = listenUnix(join(folder, "vhost.sock"), "stream");
+  const run = new Run();
+
+  expect(await run.exitCode).toBe(1);
+  expect(run.lines.at(-1)!.text).toMatch(/another process is listening on .*vhost.sock/);
+  closeFd(listener);
+}, 15_000);
+
+test("a control path that is a file ends the device with code 1 and leaves the file alone", async () => {
+  writeFileSync(join(folder, "vhost.sock.ctl"), "precious");
+  const run = new Run();
+
+  expect(await run.exitCode).toBe(1);
+  expect(run.lines.at(-1)!.text).toMatch(/cannot open the control socket .*: it exists and is not a socket/);
+  expect(await Bun.file(join(folder, "vhost.sock.ctl")).text()).toBe("precious");
+}, 15_000);
+
+test("a front-end that comes and goes is noticed; with --once its going ends the device", async () => {
+  const run = new Run("--once");
+  await run.listening;
+  const fd = connectUnix(run.path, "stream");
+  await run.line(({ text }) => text === "a front-end has connected");
+  expect(await run.control({ command: "status" })).toMatchObject({ device: "connected" });
+  closeFd(fd);
+
+  expect(await run.exitCode).toBe(0);
+  expect(run.lines.at(-1)!.text).toBe("stopped: the front-end has gone");
+}, 15_000);
+
+test("a server that only serves on goes on listening when a front-end has gone", async () => {
+  const run = new Run();
+  await run.listening;
+  for (let turn = 0; turn < 3; turn++) {
+    run.lines.length = 0;
+    const fd = connectUnix(run.path, "stream");
+    await run.line(({ text }) => text === "a front-end has connected");
+    closeFd(fd);
+    await run.line(({ text }) => text === "the front-end has disconnected");
+  }
+  run.supervisor.shutdown("enough");
+
+  expect(await run.exitCode).toBe(0);
+}, 15_000);
