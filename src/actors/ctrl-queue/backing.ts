@@ -17,12 +17,15 @@ export class Backing {
   private runs = 0;
   private generation = 0;
   private last = 0;
+  /** Runs at first, which is what counts towards the limit on them. */
+  readonly runCount: number;
 
   private constructor(
     private readonly memory: MemoryMap,
     readonly entryCount: number,
   ) {
     this.takeScratch();
+    this.runCount = this.runs;
   }
 
   /** Reads `count` entries from `words` at byte `offset`. Answers null when one lies outside of guest memory. */

@@ -166,7 +166,7 @@ export function commands2d(device: Device): Commands2d {
       return Response.ERR_INVALID_PARAMETER;
     const backing = Backing.read(queue.memory, request.words, AttachBacking.bytes, count);
     if (backing === null) return Response.ERR_INVALID_PARAMETER;
-    resource!.backing = backing;
+    if (!resources.setBacking(resource!, backing)) return Response.ERR_OUT_OF_MEMORY;
     resource!.state = next;
     return Response.OK_NODATA;
   }
@@ -176,7 +176,7 @@ export function commands2d(device: Device): Commands2d {
     const resource = resources.get(request.u32(DetachBacking.resourceId));
     const next = step(machine, resource?.state ?? absent, event.detach);
     if (isRefused(next)) return errorCodeOf(next);
-    resource!.backing = null;
+    resources.setBacking(resource!, null);
     resource!.state = next;
     return Response.OK_NODATA;
   }

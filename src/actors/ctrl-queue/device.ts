@@ -8,6 +8,9 @@ import { DisplayOutbox } from "./display-outbox.ts";
 import { Questions } from "./questions.ts";
 import { type Resource, ResourceTable } from "./resources.ts";
 
+/** Backings of the greatest length that may exist at a time; by default they take 100 MB of the host. */
+const fullBackingsMax = 256;
+
 export class Device {
   readonly resources: ResourceTable;
   readonly outbox: DisplayOutbox;
@@ -23,7 +26,8 @@ export class Device {
     readonly queue: QueueRunner,
   ) {
     const { config, machines } = context;
-    this.resources = new ResourceTable(config.resourcesMax, config.storageBytesMax);
+    const runsMax = fullBackingsMax * config.backingEntriesMax;
+    this.resources = new ResourceTable(config.resourcesMax, config.storageBytesMax, runsMax);
     this.outbox = new DisplayOutbox(context);
     this.release = eventIndex(machines.scanout, "RELEASE");
     const plug = eventIndex(machines.scanout, "PLUG");

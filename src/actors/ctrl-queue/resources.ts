@@ -38,10 +38,13 @@ export class ResourceTable {
   private readonly byId = new Map<number, Resource>();
   private readonly free: Resource[] = [];
   private bytes = 0;
+  private runs = 0;
 
+  /** `runsMax`: runs of guest memory in all backings together, each of which costs the host 24 bytes. */
   constructor(
     private readonly countMax: number,
     private readonly bytesMax: number,
+    private readonly runsMax: number,
   ) {}
 
   get count(): number {
@@ -77,12 +80,21 @@ export class ResourceTable {
     return resource;
   }
 
+  /** Gives the resource a backing, or takes it away. Answers false, with nothing done, beyond the limit. */
+  setBacking(resource: Resource, backing: Backing | null): boolean {
+    const runs = this.runs - (resource.backing?.runCount ?? 0) + (backing?.runCount ?? 0);
+    if (backing !== null && runs > this.runsMax) return false;
+    this.runs = runs;
+    resource.backing = backing;
+    return true;
+  }
+
   /** Forgets the resource; its storage is the caller's to free or to leave to the display. */
   remove(resource: Resource): void {
     this.byId.delete(resource.id);
     this.bytes -= resource.bytes;
     resource.state = 0;
-    resource.backing = null;
+    this.setBacking(resource, null);
     resource.storage = null;
     resource.scanouts = 0;
     resource.surface = 0;

@@ -209,6 +209,22 @@ describe("limits", () => {
     expect(run(attachBacking(1, [entry, entry]))).toBe(OK_NODATA);
   });
 
+  test("attach_backing_beyond_what_all_backings_may_have_returns_err_out_of_memory", () => {
+    begin("--backing-entries-max", "4");
+    const memory = bench.guest.allocate(4096);
+    const scattered = [0, 1, 2, 3].map((index) => memory.slice(index * 64, 4));
+    for (let id = 1; id <= 257; id++) run(createResource2d(id, bgrx, 1, 1));
+    for (let id = 1; id <= 256; id++) expect(run(attachBacking(id, scattered))).toBe(OK_NODATA);
+
+    expect(run(attachBacking(257, [memory]))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(detachBacking(257))).toBe(ERR_UNSPEC);
+    expect(run(detachBacking(7))).toBe(OK_NODATA);
+    expect(run(attachBacking(257, scattered))).toBe(OK_NODATA);
+    expect(run(attachBacking(7, [memory]))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(unrefResource(1))).toBe(OK_NODATA);
+    expect(run(attachBacking(7, [memory]))).toBe(OK_NODATA);
+  });
+
   test("a_command_beyond_command_bytes_max_returns_err_out_of_memory", () => {
     begin("--command-bytes-max", "4096");
     expect(run(request(Command.RESOURCE_UNREF, 4097))).toBe(ERR_OUT_OF_MEMORY);
