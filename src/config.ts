@@ -257,7 +257,7 @@ export function helpText(): string {
     "",
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
     "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 a mistake in the settings,",
-    "3 an actor was lost, 4 an actor did not stop in time.",
+    "3 an actor was lost.",
   );
   return lines.join("\n");
 }
