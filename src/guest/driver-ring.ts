@@ -3,8 +3,7 @@
 // A chain is made once with `add` and may be offered again and again with `offer`, so a benchmark's loop touches
 // only the avail and used rings. `raw` writes whatever it is told, for devices that must survive that.
 
-import { libc } from "../ffi/libc.ts";
-import { closeFd, createEventfd } from "../transport/os/fds.ts";
+import { closeFd, createEventfd, signalEventfd } from "../transport/os/fds.ts";
 import {
   AvailFlag,
   availBytes,
@@ -25,7 +24,6 @@ export interface RingOptions {
 }
 
 const noHead = 0xffff_ffff;
-const one = new BigUint64Array([1n]);
 
 export class DriverRing {
   readonly size: number;
@@ -179,7 +177,7 @@ export class DriverRing {
   /** Notifies the device, asked or not. */
   kick(): void {
     this.kicks++;
-    libc.write(this.kickFd, one, 8);
+    signalEventfd(this.kickFd);
   }
 
   /** The head of the next used chain, or -1; {@link usedLength} says how much was written into it. */

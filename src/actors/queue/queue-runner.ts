@@ -7,10 +7,8 @@ import { Pop, SplitRing } from "../../transport/virtqueue/split-ring.ts";
 import { DirtyLog } from "../../transport/dirty-log.ts";
 import { MemoryMap } from "../../transport/memory-map.ts";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
-import { closeFd } from "../../transport/os/fds.ts";
+import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
 import { Header, Response } from "../../transport/virtio-gpu/protocol.ts";
-import { libc, asPointer } from "../../ffi/libc.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { QueueMessage, RingStart } from "../messages/queue.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
@@ -56,7 +54,6 @@ export class QueueRunner {
 
   private readonly chain = new Chain(this.memory);
   private readonly free: Parked[] = [];
-  private readonly one = NativeMemory.allocate(8);
   private readonly pollNs: number;
   private ring: SplitRing | null = null;
   private inflight: InflightRing | null = null;
@@ -72,7 +69,6 @@ export class QueueRunner {
   ) {
     this.request = new Request(requestBytesMax);
     this.pollNs = context.config.pollUs * 1000;
-    new Uint32Array(this.one.view())[0] = 1;
   }
 
   /** Handles the messages that concern the ring; answers false for any other. */
@@ -325,7 +321,7 @@ export class QueueRunner {
     ring.publish();
     this.context.counters[QueueCounter.brokenRings]!++;
     this.context.log.warning("the avail index jumped by more than the queue size: this ring is stopped");
-    if (this.errFd >= 0) libc.write(this.errFd, asPointer(this.one.address), 8);
+    signalEventfd(this.errFd);
   }
 
   private replaceMemory(regions: Extract<QueueMessage, { type: "memory" }>["regions"]): void {

@@ -1,8 +1,7 @@
 // A worker's mailbox: a message port a peer, drained when the actor's doorbell has rung.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { asPointer, libc } from "../../ffi/libc.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { signalEventfd } from "../../transport/os/fds.ts";
 import type { Inbox } from "../messages/index.ts";
 import type { ActorName } from "../names.ts";
 import { type SharedWords, slotOf } from "./shared-words.ts";
@@ -21,7 +20,6 @@ interface Peer {
 export class Mailbox {
   private readonly peers: Peer[] = [];
   private readonly slot: number;
-  private readonly one = NativeMemory.allocate(8);
 
   constructor(
     readonly owner: ActorName,
@@ -29,7 +27,6 @@ export class Mailbox {
     private readonly bellFds: Readonly<Record<string, number>>,
   ) {
     this.slot = slotOf(owner);
-    new Int32Array(this.one.view())[0] = 1;
   }
 
   /** Connects to `name`, or connects anew after it was restarted; what was under way to the old one is lost. */
@@ -79,7 +76,7 @@ export class Mailbox {
     peer.sent++;
     // The supervisor runs an event loop, which needs no bell.
     if (peer.slot !== 0 && this.words.ring(peer.slot)) {
-      libc.write(this.bellFds[to]!, asPointer(this.one.address), 8);
+      signalEventfd(this.bellFds[to]!);
     }
   }
 

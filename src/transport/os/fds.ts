@@ -44,6 +44,13 @@ export function createEventfd(): number {
   return checked(libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "creating an eventfd");
 }
 
+const one = new BigUint64Array([1n]);
+
+/** Adds one to the eventfd's count, which wakes whoever waits for it; -1 is the mark of "none". */
+export function signalEventfd(fd: number): void {
+  if (fd >= 0) libc.write(fd, one, 8);
+}
+
 /** A second descriptor for the same file, closed on exec. */
 export function duplicateFd(fd: number): number {
   return checked(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl", `duplicating fd ${fd}`);

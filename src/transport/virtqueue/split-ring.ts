@@ -2,9 +2,9 @@
 // virtio 1.3 §2.7. The indexes are read and published with atomics: plain accesses may be hoisted or reordered.
 
 import { toArrayBuffer } from "bun:ffi";
-import { asPointer, libc } from "../../ffi/libc.ts";
+import { asPointer } from "../../ffi/libc.ts";
 import type { MemoryMap } from "../memory-map.ts";
-import { NativeMemory } from "../os/native-memory.ts";
+import { signalEventfd } from "../os/fds.ts";
 import type { Chain, ParkedChain } from "./chain.ts";
 import type { InflightRing } from "./inflight.ts";
 import { AvailFlag, availBytes, descriptorTableBytes, UsedFlag, usedBytes } from "./layout.ts";
@@ -26,9 +26,6 @@ export interface RingLayout {
 
 const INDEX = 1;
 const FLAGS = 0;
-
-const one = NativeMemory.allocate(8);
-new Uint32Array(one.view())[0] = 1;
 
 export class SplitRing {
   private desc!: Uint32Array;
@@ -175,7 +172,7 @@ export class SplitRing {
 
   /** Interrupts the guest. */
   call(): void {
-    if (this.callFd >= 0) libc.write(this.callFd, asPointer(one.address), 8);
+    signalEventfd(this.callFd);
   }
 
   /** Asks the guest for a kick when it makes more available. Answers true when it already has. */
