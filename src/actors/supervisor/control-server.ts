@@ -1,10 +1,11 @@
 // The control socket: one JSON request a line, one JSON answer a line. `bun run ctl` is its client.
 
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, unlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Socket } from "bun";
 import { z } from "zod";
+import { freeSocketPath } from "../../transport/os/unix-socket.ts";
 import { encodePng } from "../../transport/png.ts";
 import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { type WorkerName, workerNames } from "../names.ts";
@@ -49,11 +50,9 @@ export class ControlServer {
 
   /** Listens; a socket that a dead server left behind is replaced. Throws when a live one has it. */
   async open(): Promise<void> {
-    if (existsSync(this.path)) {
-      if (!lstatSync(this.path).isSocket()) throw new Error("it exists and is not a socket");
-      if (await answers(this.path)) throw new Error("another server is using it");
-      unlinkSync(this.path);
-    }
+    const taken = freeSocketPath(this.path);
+    if (taken === "not a socket") throw new Error("it exists and is not a socket");
+    if (taken === "live") throw new Error("another server is using it");
     this.server = Bun.listen<Connection>({
       unix: this.path,
       socket: {
@@ -122,14 +121,4 @@ function parse(line: string): ControlRequest {
   const result = ControlRequest.safeParse(json);
   if (!result.success) throw new Error(z.prettifyError(result.error));
   return result.data;
-}
-
-async function answers(path: string): Promise<boolean> {
-  try {
-    const socket = await Bun.connect({ unix: path, socket: { data() {} } });
-    socket.end();
-    return true;
-  } catch {
-    return false;
-  }
 }

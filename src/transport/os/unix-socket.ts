@@ -44,12 +44,9 @@ const typeOf = (kind: SocketKind) => (kind === "stream" ? SOCK_STREAM : SOCK_SEQ
 /** Binds and listens at `path`, replacing a socket left behind by a process that no longer answers there. */
 export function listenUnix(path: string, kind: SocketKind, backlog = 4): number {
   const address = socketAddress(path);
-  if (existsSync(path)) {
-    if (!lstatSync(path).isSocket())
-      throw new Error(`${path} exists and is not a socket: choose another path`);
-    if (answersAt(address, kind)) throw new Error(`another process is listening on ${path}`);
-    libc.unlink(cString(path));
-  }
+  const taken = freeSocketPath(path);
+  if (taken === "not a socket") throw new Error(`${path} exists and is not a socket: choose another path`);
+  if (taken === "live") throw new Error(`another process is listening on ${path}`);
   const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", `listening on ${path}`);
   try {
     checked(libc.bind(fd, address, address.length), "bind", `listening on ${path}`);
@@ -59,6 +56,15 @@ export function listenUnix(path: string, kind: SocketKind, backlog = 4): number 
     throw error;
   }
   return fd;
+}
+
+/** Makes `path` free to bind by removing a socket that nobody answers at; anything else stays, and is named. */
+export function freeSocketPath(path: string): "free" | "live" | "not a socket" {
+  if (!existsSync(path)) return "free";
+  if (!lstatSync(path).isSocket()) return "not a socket";
+  if (answersAt(socketAddress(path))) return "live";
+  libc.unlink(cString(path));
+  return "free";
 }
 
 /** Connects to the socket at `path`; the descriptor is blocking. */
@@ -211,8 +217,12 @@ function socketAddress(path: string): Uint8Array {
 }
 
 /** Whether somebody listens there: be it with a full backlog, or with a socket of the other kind. */
-function answersAt(address: Uint8Array, kind: SocketKind): boolean {
-  const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", "looking for a server");
+function answersAt(address: Uint8Array): boolean {
+  const fd = checked(
+    libc.socket(AF_UNIX, typeOf("stream") | SOCK_NONBLOCK, 0),
+    "socket",
+    "looking for a server",
+  );
   const refused = libc.connect(fd, address, address.length) < 0 && errno() === ECONNREFUSED;
   libc.close(fd);
   return !refused;

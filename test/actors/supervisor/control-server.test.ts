@@ -1,4 +1,6 @@
 // The control socket: one JSON request a line, one answer a line, whatever a client sends.
+import { closeFd } from "../../../src/transport/os/fds.ts";
+import { connectUnix, listenUnix } from "../../../src/transport/os/unix-socket.ts";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";
@@ -210,6 +212,25 @@ test("a socket that a dead server left behind is replaced, a live one is refused
   await replacing.open();
   replacing.close();
 });
+
+for (const [name, kind, backlog] of [
+  ["whose backlog is full", "stream", 0],
+  ["of another kind", "seqpacket", 4],
+] as const) {
+  test(`a live socket ${name} is refused and left where it is`, async () => {
+    const taken = join(folder, "taken.sock");
+    const listener = listenUnix(taken, kind, backlog);
+    const waiting = connectUnix(taken, kind);
+
+    let error = "";
+    await new ControlServer(taken, handlers).open().catch((caught: Error) => (error = caught.message));
+
+    expect(error).toBe("another server is using it");
+    expect(existsSync(taken)).toBe(true);
+    closeFd(waiting);
+    closeFd(listener);
+  });
+}
 
 test("a file that is no socket is left alone", async () => {
   const file = join(folder, "precious");
