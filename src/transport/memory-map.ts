@@ -13,9 +13,6 @@ export interface MemoryRegion {
   fdOffset: number;
 }
 
-/** More than any VMM shares; libvhost-user stops at 509. */
-export const regionsMax = 512;
-
 interface MappedRegion {
   id: number;
   start: number;

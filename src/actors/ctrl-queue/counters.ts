@@ -1,10 +1,8 @@
 // What the ctrl queue counts beyond what every queue does.
 
 import { queueCounters } from "../queue/counters.ts";
+import { indexesOf } from "../runtime/counter-index.ts";
 
 export const ctrlQueueCounters = [...queueCounters, "resources", "storageBytes"] as const;
 
-export const CtrlCounter = {
-  resources: queueCounters.length,
-  storageBytes: queueCounters.length + 1,
-} as const;
+export const CtrlCounter = indexesOf(ctrlQueueCounters);

@@ -1,5 +1,7 @@
 // What the display counts, in the order of its counters in shared memory.
 
+import { indexesOf } from "../runtime/counter-index.ts";
+
 export const counterNames = [
   "flushes",
   "scanouts",
@@ -15,8 +17,4 @@ export const counterNames = [
   "snapshots",
 ] as const;
 
-/** The index of each counter by its name. */
-export const Counter = Object.fromEntries(counterNames.map((name, index) => [name, index])) as Record<
-  (typeof counterNames)[number],
-  number
->;
+export const Counter = indexesOf(counterNames);

@@ -14,9 +14,6 @@ export const refusalCodes = [
 
 export type RefusalCode = (typeof refusalCodes)[number];
 
-/** The codes a guest can be answered with; PROTOCOL is no virtio code: it ends a vhost-user session. */
-export type ErrorCode = Exclude<RefusalCode, "PROTOCOL">;
-
 const FIRST_REFUSAL = 0x80;
 const FIRST_VIRTIO_ERROR = 0x1200;
 

@@ -1,5 +1,7 @@
 // Counters that both queue actors keep; an actor's own follow them.
 
+import { indexesOf } from "../runtime/counter-index.ts";
+
 export const queueCounters = [
   "commands",
   "errors",
@@ -10,12 +12,4 @@ export const queueCounters = [
   "parked",
 ] as const;
 
-export const QueueCounter = {
-  commands: 0,
-  errors: 1,
-  malformedChains: 2,
-  brokenRings: 3,
-  wakeUps: 4,
-  kicksPolled: 5,
-  parked: 6,
-} as const;
+export const QueueCounter = indexesOf(queueCounters);

@@ -227,7 +227,7 @@ export class QueueRunner {
   private refuseChain(): number {
     const { chain, context } = this;
     context.counters[QueueCounter.malformedChains]!++;
-    context.log.guest(() => `descriptor chain ${chain.head} ${chainFaultText[chain.fault as 0]}`);
+    context.log.guest(() => `descriptor chain ${chain.head} ${chainFaultText[chain.fault]}`);
     this.request.words.fill(0, 0, Header.bytes / 4);
     // Half an answer would be worse than none.
     if (chain.writableBytes < Header.bytes) this.responseBytes = 0;

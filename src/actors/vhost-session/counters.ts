@@ -1,5 +1,7 @@
 // What the vhost session counts.
 
+import { indexesOf } from "../runtime/counter-index.ts";
+
 export const sessionCounters = ["sessions", "requests", "violations"] as const;
 
-export const SessionCounter = { sessions: 0, requests: 1, violations: 2 } as const;
+export const SessionCounter = indexesOf(sessionCounters);

@@ -20,14 +20,14 @@ export const ChainFault = {
   badIndirect: 5,
 } as const;
 
-export const chainFaultText = [
+export const chainFaultText: readonly string[] = [
   "is sound",
   "loops or is too long",
   "names a descriptor outside of its table",
   "has a readable descriptor after a writable one",
   "names memory outside of the guest's",
   "has a bad indirect table",
-] as const;
+];
 
 export class Chain {
   /** Host addresses, lengths and guest addresses of the segments: readable ones first, then writable ones. */
