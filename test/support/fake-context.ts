@@ -25,7 +25,6 @@ export class FakeContext implements ActorContext {
   readonly epoll = new Epoll();
   readonly timers = new Timers();
   readonly counters = new Float64Array(64);
-  readonly keep = new Int32Array(64);
   readonly sent: Sent[] = [];
   readonly logged: { level: string; text: string }[] = [];
   readonly log = new Log("debug", (level, text) => this.logged.push({ level, text }));
@@ -39,6 +38,8 @@ export class FakeContext implements ActorContext {
   constructor(
     readonly name: WorkerName,
     readonly config: ServerConfig = serverConfig(),
+    /** The words of an actor that crashed, for two contexts to be one actor before and after. */
+    readonly keep = new Int32Array(64),
   ) {}
 
   send<To extends ActorName>(to: To, message: Inbox[To]): void {

@@ -3,6 +3,7 @@
 
 import { duplicateFd } from "../../transport/os/fds.ts";
 import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { Damage } from "../damage.ts";
 import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Resource } from "./resources.ts";
@@ -16,11 +17,8 @@ class Pending {
   height = 0;
   /** Whether the display does not know yet what is shown. */
   changed = false;
-  /** Damage in the scanout's coordinates; empty when right is 0. */
-  left = 0;
-  top = 0;
-  right = 0;
-  bottom = 0;
+  /** In the scanout's coordinates. */
+  readonly damage = new Damage();
 }
 
 export class DisplayOutbox {
@@ -63,17 +61,7 @@ export class DisplayOutbox {
       const right = Math.min(x + width, pending.x + pending.width) - pending.x;
       const bottom = Math.min(y + height, pending.y + pending.height) - pending.y;
       if (right <= left || bottom <= top) continue;
-      if (pending.right === 0) {
-        pending.left = left;
-        pending.top = top;
-        pending.right = right;
-        pending.bottom = bottom;
-      } else {
-        pending.left = Math.min(pending.left, left);
-        pending.top = Math.min(pending.top, top);
-        pending.right = Math.max(pending.right, right);
-        pending.bottom = Math.max(pending.bottom, bottom);
-      }
+      pending.damage.add(left, top, right - left, bottom - top);
       this.dirty |= 1 << scanout;
     }
     this.send();
@@ -131,18 +119,11 @@ export class DisplayOutbox {
         const surface = this.announce(pending.shown);
         context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
       }
-    } else if (pending.right > 0 && pending.shown !== null) {
-      const { left: x, top: y } = pending;
-      context.send("display", {
-        type: "flush",
-        scanout,
-        x,
-        y,
-        width: pending.right - x,
-        height: pending.bottom - y,
-      });
+    } else if (!pending.damage.isEmpty && pending.shown !== null) {
+      const { left: x, top: y, right, bottom } = pending.damage;
+      context.send("display", { type: "flush", scanout, x, y, width: right - x, height: bottom - y });
     }
-    pending.right = 0;
+    pending.damage.clear();
   }
 
   private announce(resource: Resource): number {
@@ -167,7 +148,7 @@ export class DisplayOutbox {
   private markChanged(scanout: number): void {
     const pending = this.scanouts[scanout]!;
     pending.changed = true;
-    pending.right = 0;
+    pending.damage.clear();
     this.dirty |= 1 << scanout;
   }
 }

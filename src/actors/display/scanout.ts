@@ -4,7 +4,7 @@
 import { asPointer, libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { bytesPerPixel, cursorSize } from "../../transport/virtio-gpu/protocol.ts";
-import type { Rect } from "./damage.ts";
+import type { Rect } from "../damage.ts";
 import type { Surface } from "./surface.ts";
 
 /** A rectangle of a surface that a scanout shows; a new one is another object. */

@@ -3,7 +3,7 @@
 // A sink is told of changes, keeps its own account of what it has yet to show, and reads the newest state from the
 // scanout when it can send. So a slow sink merges damage and skips frames, and slows nobody else.
 
-import type { Rect } from "./damage.ts";
+import type { Rect } from "../damage.ts";
 import type { Scanout } from "./scanout.ts";
 
 export interface Sink {

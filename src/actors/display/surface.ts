@@ -6,7 +6,7 @@ import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
 import { surfaceMachine } from "../machines/surface.ts";
 import type { DisplayMessage } from "../messages/display.ts";
-import type { Rect } from "./damage.ts";
+import type { Rect } from "../damage.ts";
 
 export type SurfaceMessage = Extract<DisplayMessage, { type: "surface" }>;
 

@@ -6,7 +6,7 @@ import { convertToBgrx, isBgrx } from "../../transport/pixels.ts";
 import type { MessageWriter } from "../../transport/vhost-user-gpu/message-writer.ts";
 import { Request, Update } from "../../transport/vhost-user-gpu/protocol.ts";
 import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
-import type { Damage } from "./damage.ts";
+import type { Damage } from "../damage.ts";
 import type { View } from "./scanout.ts";
 
 /**

@@ -17,7 +17,7 @@ import { StreamWord } from "../../transport/vhost-user-gpu/stream-words.ts";
 import { bytesPerPixel, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import type { DisplayMode } from "../messages/ctrl-queue.ts";
 import type { ActorContext } from "../runtime/actor.ts";
-import { Damage, type Rect } from "./damage.ts";
+import { Damage, type Rect } from "../damage.ts";
 import { FrameCounters } from "./frame-counters.ts";
 import type { Answer, Question } from "./questions.ts";
 import { cursorImageBytes, type Scanout } from "./scanout.ts";
@@ -95,7 +95,7 @@ export class VmmSink implements Sink {
     this.damage[id]!.clear();
     this.damaged &= ~bit;
     if (view !== null) {
-      this.damage[id]!.add({ x: 0, y: 0, width: view.width, height: view.height });
+      this.damage[id]!.add(0, 0, view.width, view.height);
       this.damaged |= bit;
     }
     // A frame of the same size is finished, so that a guest that flips faster than the VMM reads is seen at all.
@@ -107,7 +107,7 @@ export class VmmSink implements Sink {
 
   update({ id }: Scanout, damage: Rect): void {
     if (this.damaged & (1 << id)) this.counters.merge();
-    this.damage[id]!.add(damage);
+    this.damage[id]!.add(damage.x, damage.y, damage.width, damage.height);
     if (!this.damage[id]!.isEmpty) this.damaged |= 1 << id;
   }
 

@@ -6,7 +6,8 @@ import { generateEdid } from "../../../src/transport/edid.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/virtio-gpu/protocol.ts";
-import { DisplayRunner, FakeContext, serverConfig } from "./fake-context.ts";
+import { DisplayRunner } from "./display-runner.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { answer, type RawMessage, RawVmm } from "./raw-vmm.ts";
 import { gradient, TestSurface } from "./stage.ts";
 
@@ -74,7 +75,7 @@ function scene(): Scene {
 
 /** A display with everything that another one showed; `resumed` says that there was another one. */
 function start({ vmm, surface, cursors, keep }: Scene, resumed: boolean): DisplayRunner {
-  const runner = new DisplayRunner(new FakeContext(config, keep));
+  const runner = new DisplayRunner(new FakeContext("display", config, keep));
   cleanups.push(() => runner.stop());
   runner.tell(
     { type: "vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
@@ -226,7 +227,7 @@ test("a scanout that went off during the crash is turned off", () => {
   const current = scene();
   const seen: RawMessage[] = [];
   expectRestored(current.vmm, seen, start(current, false));
-  const runner = new DisplayRunner(new FakeContext(config, current.keep));
+  const runner = new DisplayRunner(new FakeContext("display", config, current.keep));
   cleanups.push(() => runner.stop());
   runner.tell({ type: "vmm-socket", fd: duplicateFd(current.vmm.backEndFd), resumed: true });
   runner.run();

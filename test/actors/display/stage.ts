@@ -1,13 +1,14 @@
 // A display with a VMM at the other end of a real socket, and surfaces to show.
 
-import type { Rect } from "../../../src/actors/display/damage.ts";
+import type { Rect } from "../../../src/actors/damage.ts";
 import { DisplayPeer, type DisplayPeerOptions } from "../../../src/guest/display-peer.ts";
 import { DeviceTimeout, Pump } from "../../../src/guest/pump.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
 import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
-import { DisplayRunner, FakeContext } from "./fake-context.ts";
+import { DisplayRunner } from "./display-runner.ts";
+import { FakeContext } from "../../support/fake-context.ts";
 
 /** A resource's storage as the ctrl queue holds it. */
 export class TestSurface {
@@ -81,7 +82,7 @@ export class Stage {
   readonly peers: DisplayPeer[] = [];
   readonly surfaces: TestSurface[] = [];
 
-  constructor(context = new FakeContext()) {
+  constructor(context = new FakeContext("display")) {
     this.runner = new DisplayRunner(context);
   }
 

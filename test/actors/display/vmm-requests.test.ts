@@ -6,7 +6,7 @@ import type { CtrlQueueMessage } from "../../../src/actors/messages/ctrl-queue.t
 import { generateEdid, soundEdid } from "../../../src/transport/edid.ts";
 import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/virtio-gpu/protocol.ts";
-import { FakeContext, serverConfig } from "./fake-context.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { answer, RawVmm } from "./raw-vmm.ts";
 import { gradient, Stage } from "./stage.ts";
 
@@ -15,7 +15,7 @@ const config = serverConfig("--outputs", "800x600,640x480", "--display-timeout-m
 
 let stage: Stage;
 const raws: RawVmm[] = [];
-const open = (): Stage => (stage = new Stage(new FakeContext(config)));
+const open = (): Stage => (stage = new Stage(new FakeContext("display", config)));
 afterEach(() => {
   for (const peer of stage.peers) expect(peer.violations).toEqual([]);
   stage.stop();

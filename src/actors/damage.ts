@@ -1,5 +1,5 @@
-// The part of a scanout that a sink has yet to show. One bounding rectangle: guests merge the damage of a frame the
-// same way, and a sink that keeps up has merged nothing by the time it sends.
+// The part of a scanout that someone has yet to show, or to be told of. One bounding rectangle: guests merge the damage
+// of a frame the same way, and whoever keeps up has merged nothing by the time it sends.
 
 /** Pixels; x and y count from the scanout's top left corner. */
 export interface Rect {
@@ -19,7 +19,8 @@ export class Damage {
     return this.right === this.left;
   }
 
-  add({ x, y, width, height }: Rect): void {
+  /** Adds a rectangle; numbers, since the ctrl queue does so for every flush and makes no object for it. */
+  add(x: number, y: number, width: number, height: number): void {
     if (width === 0 || height === 0) return;
     if (this.isEmpty) {
       this.left = x;

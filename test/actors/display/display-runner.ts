@@ -1,0 +1,40 @@
+// A display without its worker.
+
+import { Display } from "../../../src/actors/display/display.ts";
+import type { Inbox } from "../../../src/actors/messages/index.ts";
+import { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import { FakeContext } from "../../support/fake-context.ts";
+
+/** A display, and the loop that its worker would run. */
+export class DisplayRunner {
+  readonly display: Display;
+
+  constructor(readonly context = new FakeContext("display")) {
+    this.display = new Display(context);
+  }
+
+  /** Delivers messages, checked as they would be in development. */
+  tell(...messages: DisplayMessage[]): void {
+    for (const message of messages) this.display.receive(DisplayMessage.parse(message));
+  }
+
+  /** What the display sent to `to`, in order. */
+  told<To extends keyof Inbox>(to: To): Inbox[To][] {
+    return this.context.sent.filter((one) => one.to === to).map(({ message }) => message as Inbox[To]);
+  }
+
+  /** Runs turns while there is work, and then serves what is ready, at most so often; never waits. */
+  run(rounds = Infinity): void {
+    const { context, display } = this;
+    for (let round = 0; round < rounds; round++) {
+      context.timers.runDue();
+      while (display.turn());
+      if (context.epoll.wait(0) === 0) return;
+    }
+  }
+
+  stop(): void {
+    this.display.stop();
+    this.context.epoll.close();
+  }
+}
