@@ -108,6 +108,41 @@ export const AttachBacking = { resourceId: 24, entryCount: 28, bytes: 32 } as co
 /** struct virtio_gpu_mem_entry, `entryCount` of which follow {@link AttachBacking}. */
 export const MemoryEntry = { address: 0, length: 8, bytes: 16 } as const;
 export const DetachBacking = { resourceId: 24, bytes: 32 } as const;
+/** CTX_CREATE (§5.7.6.8); the context is the header's. `contextInit` is zero unless CONTEXT_INIT was negotiated. */
+export const CtxCreate = { nameLength: 24, contextInit: 28, name: 32, nameBytesMax: 64, bytes: 96 } as const;
+/** CTX_ATTACH_RESOURCE and CTX_DETACH_RESOURCE. */
+export const CtxResource = { resourceId: 24, bytes: 32 } as const;
+export const ResourceCreate3d = {
+  resourceId: 24,
+  target: 28,
+  format: 32,
+  bind: 36,
+  width: 40,
+  height: 44,
+  depth: 48,
+  arraySize: 52,
+  lastLevel: 56,
+  samples: 60,
+  flags: 64,
+  bytes: 72,
+} as const;
+/** TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D. Strides and offset are bytes; the box is in pixels. */
+export const Transfer3d = {
+  x: 24,
+  y: 28,
+  z: 32,
+  width: 36,
+  height: 40,
+  depth: 44,
+  offset: 48,
+  resourceId: 56,
+  level: 60,
+  stride: 64,
+  layerStride: 68,
+  bytes: 72,
+} as const;
+/** SUBMIT_3D: `size` bytes of the renderer's command stream follow. */
+export const Submit3d = { size: 24, bytes: 32 } as const;
 export const GetCapsetInfo = { capsetIndex: 24, bytes: 32 } as const;
 export const GetCapset = { capsetId: 24, capsetVersion: 28, bytes: 32 } as const;
 export const GetEdid = { scanoutId: 24, bytes: 32 } as const;
@@ -133,6 +168,14 @@ export const DisplayInfo = {
 export const CapsetInfo = { capsetId: 24, maxVersion: 28, maxSize: 32, bytes: 40 } as const;
 /** struct virtio_gpu_resp_edid. */
 export const Edid = { size: 24, edid: 32, edidBytesMax: 1024, bytes: 32 + 1024 } as const;
+
+/** VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: the first row of the resource is the top one. */
+export const resourceFlagY0Top = 1;
+
+/** Capset ids (§5.7.6.8). */
+export const Capset = { VIRGL: 1, VIRGL2: 2 } as const;
+/** Ring indexes of one context are below this (§5.7.6.7). */
+export const ringsMax = 64;
 
 /** struct virtio_gpu_config (§5.7.4). */
 export const Config = { eventsRead: 0, eventsClear: 4, scanoutCount: 8, capsetCount: 12, bytes: 16 } as const;
