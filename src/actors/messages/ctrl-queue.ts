@@ -13,6 +13,8 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),
   /** The display no longer uses a surface that was dropped. */
   z.object({ type: z.literal("surface-released"), surface: z.int() }),
+  /** Which surfaces the display can show by dma-buf: any at all, and such as have a format modifier. At first none. */
+  z.object({ type: z.literal("display-takes"), dmabuf: z.boolean(), modifiers: z.boolean() }),
   /** A new display has taken over and knows nothing. */
   z.object({ type: z.literal("restore-display") }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */

@@ -24,6 +24,23 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     /** A virtio format: the bytes of a pixel in memory order. */
     format: u32,
   }),
+  /** A surface that only a GPU reads well. The VMM is given its descriptor; nobody here need be able to map it. */
+  z.object({
+    type: z.literal("dmabuf-surface"),
+    surface: z.int(),
+    fd,
+    width: u32,
+    height: u32,
+    stride: u32,
+    /** DRM_FORMAT_*, and the two halves of its format modifier. */
+    fourcc: u32,
+    modifierHigh: u32,
+    modifierLow: u32,
+    /** Bytes before the first row. */
+    offset: u32,
+    /** Bit 0: VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP. */
+    flags: u32,
+  }),
   z.object({ type: z.literal("surface-drop"), surface: z.int() }),
   /** Shows a rectangle of a surface; the whole scanout is damaged. */
   z.object({
