@@ -85,7 +85,7 @@ export class DisplayOutbox {
     this.leased.delete(surface);
   }
 
-  /** Tells a display that knows nothing everything that is shown. */
+  /** Tells a display that knows nothing what every scanout shows. */
   restore(resources: Iterable<Resource>): void {
     for (const surface of this.leased.keys()) this.surfaceReleased(surface);
     for (const resource of resources) {
@@ -94,9 +94,8 @@ export class DisplayOutbox {
       this.context.send("display", { type: "surface-drop", surface: resource.surface });
       resource.surface = 0;
     }
-    this.scanouts.forEach((pending, scanout) => {
-      if (pending.shown !== null) this.markChanged(scanout);
-    });
+    // Those that are off too: one may have gone off while there was no display to turn it off at the VMM.
+    this.scanouts.forEach((_, scanout) => this.markChanged(scanout));
     this.send(true);
   }
 

@@ -840,8 +840,12 @@ describe("the driver's life", () => {
       "surface-drop",
       "surface",
       "scanout",
+      ...Array.from({ length: 15 }, () => "scanout-off"),
     ]);
     const [surface, scanout] = messages.slice(3) as unknown as [{ surface: number }, { surface: number }];
+    expect(messages.slice(5)).toEqual(
+      Array.from({ length: 15 }, (_, index) => ({ type: "scanout-off", scanout: index + 1 })),
+    );
     expect(before).not.toContain(surface.surface);
     expect(scanout).toMatchObject({ scanout: 0, surface: surface.surface, ...rect(1, 1, 4, 4) });
   });
