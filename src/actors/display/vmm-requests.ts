@@ -81,7 +81,7 @@ export class VmmRequests {
     }
     if (this.mustSetFeatures) {
       this.mustSetFeatures = false;
-      writer.start(Request.SET_PROTOCOL_FEATURES, SetProtocolFeatures.bytes, this.features);
+      writer.start(Request.SET_PROTOCOL_FEATURES, SetProtocolFeatures.bytes, this.features, 0);
       return true;
     }
     const question = this.waiting[0];

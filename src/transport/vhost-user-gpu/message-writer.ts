@@ -3,14 +3,15 @@
 
 import { NativeMemory } from "../os/native-memory.ts";
 import { SocketIo, WOULD_BLOCK } from "../os/unix-socket.ts";
-import { Header, hasReply } from "./protocol.ts";
-import { headWords, setOutstanding, StreamWord } from "./stream-words.ts";
+import { DmabufUpdate, Header, hasReply, Request } from "./protocol.ts";
+import { headWords, pushUpdate, setOutstanding, StreamWord } from "./stream-words.ts";
 
 const headBytesMax = headWords * 4;
 const payloadBytesMax = 0xffff_ffff;
 /** More than a socket's buffer holds, so that no long gather list is made in vain. */
 const gatherBytesMax = 1024 * 1024;
 const zeroBytes = 64 * 1024;
+const noFds: readonly number[] = [];
 
 export class MessageWriter {
   /** Bytes sent so far. */
@@ -24,6 +25,7 @@ export class MessageWriter {
   private rowBytes = 1;
   private stride = 0;
   private zeroes: NativeMemory | null = null;
+  private fds = noFds;
 
   /** `words` hold where the stream stands ({@link StreamWord}). */
   constructor(
@@ -42,25 +44,28 @@ export class MessageWriter {
   }
 
   /**
-   * Starts a message of `payloadBytes`, of which the first (at most five) u32 fields are given here. Throws when the
-   * last message is not sent, or the payload is longer than a header can say.
+   * Starts a message of `payloadBytes` that begin with the u32 fields of `payload`, at most twelve; {@link body} says where
+   * the rest is. Throws when the last message is not sent, or the payload is longer than a header can say.
    */
-  start(request: number, payloadBytes: number, a = 0, b = 0, c = 0, d = 0, e = 0): void {
+  start(request: number, payloadBytes: number, ...payload: number[]): void {
     if (!this.isIdle) throw new Error(`request ${request} while request ${this.request} is being sent`);
     if (payloadBytes > payloadBytesMax) throw new RangeError(`a payload of ${payloadBytes} bytes`);
     const { fields } = this;
     fields[Header.request / 4] = request;
     fields[Header.flags / 4] = 0;
     fields[Header.size / 4] = payloadBytes;
-    fields[3] = a;
-    fields[4] = b;
-    fields[5] = c;
-    fields[6] = d;
-    fields[7] = e;
-    this.begin(Header.bytes + payloadBytes, 0);
+    fields.fill(0, Header.bytes / 4);
+    fields.set(payload, Header.bytes / 4);
+    this.fds = noFds;
+    this.begin(Header.bytes + payloadBytes, 0, Header.bytes + payload.length * 4);
     this.words.set(fields, StreamWord.messageHead);
     this.words[StreamWord.messageBytes] = this.total;
     this.words[StreamWord.messageOwed] = this.total;
+  }
+
+  /** Gives the message a descriptor, which goes with its first byte and must stay open until the message is sent. */
+  carry(fd: number): void {
+    this.fds = [fd];
   }
 
   /**
@@ -83,7 +88,8 @@ export class MessageWriter {
       return;
     }
     this.fields.set(this.words.subarray(StreamWord.messageHead, StreamWord.messageHead + headWords));
-    this.begin(total, total - owed);
+    // What is no field in the head is zero, as the pixels are.
+    this.begin(total, total - owed, Math.min(total, headBytesMax));
     this.zeroes ??= NativeMemory.allocate(zeroBytes);
     this.body(this.zeroes.address, zeroBytes, 0);
   }
@@ -92,14 +98,15 @@ export class MessageWriter {
   send(socket: number): boolean {
     while (!this.isIdle) {
       const gathered = this.gather();
-      const taken = this.io.send(socket);
+      // A descriptor that was taken with some of the bytes must not be sent again with the others.
+      const taken = this.io.send(socket, this.sent === 0 ? this.fds : noFds);
       if (taken === WOULD_BLOCK) return false;
       this.sent += taken;
       this.bytesSent += taken;
       this.words[StreamWord.messageOwed] = this.total - this.sent;
       if (taken < gathered) return false;
     }
-    if (hasReply(this.request)) setOutstanding(this.words, this.request, true);
+    this.oweReply();
     return true;
   }
 
@@ -108,10 +115,19 @@ export class MessageWriter {
     this.zeroes?.unmap();
   }
 
-  private begin(total: number, sent: number): void {
+  private oweReply(): void {
+    const { request, words, fields } = this;
+    if (request === Request.DMABUF_UPDATE) {
+      pushUpdate(words, fields[(Header.bytes + DmabufUpdate.scanoutId) / 4]!);
+    } else if (hasReply(request)) {
+      setOutstanding(words, request, true);
+    }
+  }
+
+  private begin(total: number, sent: number, headBytes: number): void {
     this.total = total;
     this.sent = sent;
-    this.headBytes = Math.min(total, headBytesMax);
+    this.headBytes = headBytes;
   }
 
   /** Gathers what is next; answers its bytes. */

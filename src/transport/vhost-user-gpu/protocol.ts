@@ -34,13 +34,39 @@ export const CursorUpdate = { position: 0, hotX: 12, hotY: 16, data: 20, bytes: 
 export const Scanout = { scanoutId: 0, width: 4, height: 8, bytes: 12 } as const;
 /** width × height pixels of x8r8g8b8 (bytes B, G, R, X) follow; x and y are the scanout's. */
 export const Update = { scanoutId: 0, x: 4, y: 8, width: 12, height: 16, bytes: 20 } as const;
+/**
+ * Shows width × height pixels from x, y of the dma-buf whose descriptor comes with the header; rows of it are
+ * fdStride bytes, from its first byte. Width and height 0, and no descriptor, take it off the scanout.
+ */
+export const DmabufScanout = {
+  scanoutId: 0,
+  x: 4,
+  y: 8,
+  width: 12,
+  height: 16,
+  fdWidth: 20,
+  fdHeight: 24,
+  fdStride: 28,
+  /** Bit 0: the first row is the top one. */
+  fdFlags: 32,
+  fdFourcc: 36,
+  bytes: 40,
+} as const;
+/** The same with a format modifier, a u64. */
+export const DmabufScanout2 = { ...DmabufScanout, modifier: 40, bytes: 48 } as const;
+/** {@link Update} without pixels. Answered, without a payload, when the damage has been shown. */
+export const DmabufUpdate = { ...Update } as const;
 export const SetProtocolFeatures = { features: 0, bytes: 8 } as const;
 export const GetEdid = { scanoutId: 0, bytes: 4 } as const;
 
-/** Payload bytes of the VMM's answers, by request: u64 features, virtio_gpu_resp_display_info, virtio_gpu_resp_edid. */
+/**
+ * Payload bytes of the VMM's answers, by request: u64 features, virtio_gpu_resp_display_info, nothing,
+ * virtio_gpu_resp_edid.
+ */
 export const replyBytes: Readonly<Record<number, number>> = {
   [Request.GET_PROTOCOL_FEATURES]: 8,
   [Request.GET_DISPLAY_INFO]: DisplayInfo.bytes,
+  [Request.DMABUF_UPDATE]: 0,
   [Request.GET_EDID]: Edid.bytes,
 };
 export const replyBytesMax = Edid.bytes;

@@ -3,8 +3,8 @@
 import { closeFd } from "../os/fds.ts";
 import { NativeMemory } from "../os/native-memory.ts";
 import { CLOSED, type SocketIo, WOULD_BLOCK } from "../os/unix-socket.ts";
-import { Header, replyBytes, replyBytesMax, replyFlag } from "./protocol.ts";
-import { isOutstanding, setOutstanding, StreamWord } from "./stream-words.ts";
+import { Header, replyBytes, replyBytesMax, replyFlag, Request } from "./protocol.ts";
+import { isOutstanding, setOutstanding, shiftUpdate, StreamWord } from "./stream-words.ts";
 
 /** The VMM answered what was not asked, or in a form that it can't have. The stream is useless from there on. */
 export class DisplayProtocolError extends Error {}
@@ -18,6 +18,9 @@ export class ReplyReader {
   private readonly headerWords = new Int32Array(this.memory.view(0, Header.bytes));
   private received = 0;
   private isLost = false;
+
+  /** The scanout of the DMABUF_UPDATE that the last reply answers. */
+  scanout = 0;
 
   /** The payload of the last reply; of its request's {@link replyBytes}. Valid until the next {@link receive}. */
   readonly payload = new DataView(this.memory.view(Header.bytes, replyBytesMax));
@@ -85,7 +88,8 @@ export class ReplyReader {
     this.received = 0;
     this.isLost = false;
     this.words[StreamWord.replyBytes] = 0;
-    setOutstanding(this.words, this.request, false);
+    if (this.request === Request.DMABUF_UPDATE) this.scanout = shiftUpdate(this.words);
+    else setOutstanding(this.words, this.request, false);
     return kind;
   }
 }

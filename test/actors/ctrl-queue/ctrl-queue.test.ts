@@ -840,7 +840,7 @@ describe("the driver's life", () => {
       "surface-drop",
       "surface",
       "scanout",
-      ...Array.from({ length: 15 }, () => "scanout-off"),
+      ...Array.from({ length: 15 }, () => "scanout-off" as const),
     ]);
     const [surface, scanout] = messages.slice(3) as unknown as [{ surface: number }, { surface: number }];
     expect(messages.slice(5)).toEqual(

@@ -4,49 +4,16 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { Header, Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
 import { generateEdid } from "../../../src/transport/edid.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
-import { SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/virtio-gpu/protocol.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { Valve } from "../../support/valve.ts";
 import { answer, type RawMessage, RawVmm } from "./raw-vmm.ts";
 import { gradient, TestSurface } from "./stage.ts";
 
 const config = serverConfig("--display-timeout-ms", "60000");
 const width = 6;
 const height = 5;
-
-/** Lets only so many bytes pass from a display to its socket, as a full socket does; then nothing more. */
-class Valve {
-  constructor(private left: number) {}
-
-  get isShut(): boolean {
-    return this.left === 0;
-  }
-
-  /** Runs `work` with the valve in place. */
-  around(work: () => void): void {
-    const { send } = SocketIo.prototype;
-    const limited = (io: SocketIo, ...args: Parameters<typeof send>): number => {
-      if (this.left === 0) return WOULD_BLOCK;
-      // The first range only, cut to what may pass.
-      const inside = io as unknown as { data: DataView; iovecOffset: number; iovecs: number };
-      const length = Math.min(this.left, inside.data.getUint32(inside.iovecOffset + 8, true));
-      inside.data.setUint32(inside.iovecOffset + 8, length, true);
-      inside.iovecs = 1;
-      const sent = send.apply(io, args);
-      this.left -= sent;
-      return sent;
-    };
-    SocketIo.prototype.send = function (this: SocketIo, ...args) {
-      return limited(this, ...args);
-    };
-    try {
-      work();
-    } finally {
-      SocketIo.prototype.send = send;
-    }
-  }
-}
 
 interface Scene {
   vmm: RawVmm;
