@@ -1,10 +1,20 @@
 // The virtio-gpu driver: one method a command, which submits it and waits for the answer (virtio 1.3 §5.7.6).
 // For pipelined use, give the requests of commands.ts to `control.submit` or `cursor.submit`.
 
-import { bytesPerPixel, DisplayInfo, Edid, Response, scanoutsMax } from "../transport/virtio-gpu/protocol.ts";
+import {
+  bytesPerPixel,
+  CapsetInfo,
+  DisplayInfo,
+  Edid,
+  Header,
+  Response,
+  scanoutsMax,
+} from "../transport/virtio-gpu/protocol.ts";
 import type { CommandQueue, CommandResult } from "./command-queue.ts";
 import * as commands from "./commands.ts";
+import * as commands3d from "./commands-3d.ts";
 import type { CursorPlace, HeaderFields, Rectangle } from "./commands.ts";
+import type { Resource3d, Transfer } from "./commands-3d.ts";
 import type { GuestBuffer, GuestMemory, GuestRange } from "./guest-memory.ts";
 
 /** A resource with backing of its own: `pixels[y * width + x]`, rows without padding. */
@@ -15,6 +25,13 @@ export interface Image {
   height: number;
   backing: GuestBuffer;
   pixels: Uint32Array;
+}
+
+/** GET_CAPSET_INFO's answer; `maxSize` in bytes. */
+export interface CapsetSummary {
+  id: number;
+  maxVersion: number;
+  maxSize: number;
 }
 
 /** The device has refused a command that the guest needs. */
@@ -40,12 +57,22 @@ export class GpuDriver {
     return { ...result, edid: result.bytes.slice(Edid.edid, Edid.edid + size) };
   }
 
-  getCapsetInfo(index: number): CommandResult {
-    return this.control.call(commands.getCapsetInfo(index));
+  getCapsetInfo(index: number, header?: HeaderFields): CommandResult & { capset: CapsetSummary } {
+    const result = this.control.call(commands.getCapsetInfo(index, header));
+    return { ...result, capset: parseCapsetInfo(result.bytes) };
   }
 
-  getCapset(id: number, version: number): CommandResult {
-    return this.control.call(commands.getCapset(id, version));
+  /** `sizeMax`: room for the capset in bytes, as GET_CAPSET_INFO says. */
+  getCapset(
+    id: number,
+    version: number,
+    sizeMax = 1024,
+    header?: HeaderFields,
+  ): CommandResult & { capset: Uint8Array } {
+    const result = this.control.call(commands.getCapset(id, version, header), {
+      responseBytes: Header.bytes + sizeMax,
+    });
+    return { ...result, capset: result.bytes.subarray(Header.bytes, result.length) };
   }
 
   createResource2d(
@@ -108,6 +135,50 @@ export class GpuDriver {
     return this.cursor.call(commands.moveCursor(place, 0, header));
   }
 
+  createContext(contextId: number, name = "", contextInit = 0, header?: HeaderFields): CommandResult {
+    return this.control.call(commands3d.createContext(contextId, name, contextInit, header));
+  }
+
+  destroyContext(contextId: number, header?: HeaderFields): CommandResult {
+    return this.control.call(commands3d.destroyContext(contextId, header));
+  }
+
+  attachResource(contextId: number, resourceId: number, header?: HeaderFields): CommandResult {
+    return this.control.call(commands3d.attachResource(contextId, resourceId, header));
+  }
+
+  detachResource(contextId: number, resourceId: number, header?: HeaderFields): CommandResult {
+    return this.control.call(commands3d.detachResource(contextId, resourceId, header));
+  }
+
+  createResource3d(resource: Resource3d, header?: HeaderFields): CommandResult {
+    return this.control.call(commands3d.createResource3d(resource, header));
+  }
+
+  /** Context 0 is the device's own: it reaches every resource. */
+  transferToHost3d(
+    contextId: number,
+    resourceId: number,
+    transfer: Transfer,
+    header?: HeaderFields,
+  ): CommandResult {
+    return this.control.call(commands3d.transferToHost3d(contextId, resourceId, transfer, header));
+  }
+
+  transferFromHost3d(
+    contextId: number,
+    resourceId: number,
+    transfer: Transfer,
+    header?: HeaderFields,
+  ): CommandResult {
+    return this.control.call(commands3d.transferFromHost3d(contextId, resourceId, transfer, header));
+  }
+
+  /** Runs a virgl command stream in a context. */
+  submit3d(contextId: number, stream: Uint8Array, header?: HeaderFields): CommandResult {
+    return this.control.call(commands3d.submit3d(contextId, stream, header));
+  }
+
   /** A resource with freshly allocated, contiguous backing. Throws {@link CommandFailed} when it is refused. */
   createImage(resourceId: number, format: number, width: number, height: number): Image {
     const backing = this.memory.allocate(width * height * bytesPerPixel);
@@ -140,6 +211,15 @@ export function expectOk(result: CommandResult, name: string): void {
   if (result.type !== Response.OK_NODATA) {
     throw new CommandFailed(`${name} was answered 0x${result.type.toString(16)} (${result.length} bytes)`);
   }
+}
+
+function parseCapsetInfo(bytes: Uint8Array): CapsetSummary {
+  const view = new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    id: view.getUint32(CapsetInfo.capsetId, true),
+    maxVersion: view.getUint32(CapsetInfo.maxVersion, true),
+    maxSize: view.getUint32(CapsetInfo.maxSize, true),
+  };
 }
 
 function parseModes(bytes: Uint8Array): (Rectangle & { enabled: boolean })[] {

@@ -21,6 +21,8 @@ export interface GuestOptions {
   queueSizes?: readonly [number, number];
   eventIdx?: boolean;
   indirect?: boolean;
+  /** Feature bits of the GPU to take where they are offered; without it, EDID and VIRGL. */
+  gpuFeatures?: readonly number[];
   /** Feature bits acknowledged though they were never offered, as QEMU does. */
   extraFeatures?: bigint;
   /** Share memory region by region instead of by one table; as QEMU does where it can. */
@@ -97,6 +99,11 @@ export class SyntheticGuest {
 
   get cursor(): CommandQueue {
     return this.queues[Queue.CURSOR];
+  }
+
+  /** Whether feature `index` was offered and taken. */
+  has(index: number): boolean {
+    return (this.features & bit(index)) !== 0n;
   }
 
   /** What a VMM does when it starts: features, owner, configuration. */
@@ -248,8 +255,7 @@ export class SyntheticGuest {
   private makeQueues(): void {
     const { options, memory, pump } = this;
     const taken = [
-      Feature.EDID,
-      Feature.VIRGL,
+      ...(options.gpuFeatures ?? [Feature.EDID, Feature.VIRGL]),
       TransportFeature.VERSION_1,
       TransportFeature.PROTOCOL_FEATURES,
       ...(options.eventIdx === false ? [] : [TransportFeature.EVENT_IDX]),
