@@ -16,6 +16,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   eventfd: { args: ["u32", "i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
+  ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
   memcpy: { args: ["ptr", "ptr", "u32"], returns: "void" },
@@ -73,6 +74,9 @@ export const F_GET_SEALS = 1034;
 export const F_SEAL_SHRINK = 2;
 export const F_SEAL_GROW = 4;
 export const O_NONBLOCK = 0o4000;
+
+/** _IOW('b', 0, struct dma_buf_sync). */
+export const DMA_BUF_IOCTL_SYNC = 0x4008_6200;
 
 export const EFD_CLOEXEC = 0o2000000;
 export const EFD_NONBLOCK = 0o4000;

@@ -24,7 +24,10 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     /** A virtio format: the bytes of a pixel in memory order. */
     format: u32,
   }),
-  /** A surface that only a GPU reads well. The VMM is given its descriptor; nobody here need be able to map it. */
+  /**
+   * A surface that only a GPU reads well. The VMM is given its descriptor; nobody here need be able to map it. QEMU
+   * shows it from its first pixel, whatever rectangle is asked for, and the protocol knows no offset.
+   */
   z.object({
     type: z.literal("dmabuf-surface"),
     surface: z.int(),

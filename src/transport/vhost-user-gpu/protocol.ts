@@ -47,7 +47,7 @@ export const DmabufScanout = {
   fdWidth: 20,
   fdHeight: 24,
   fdStride: 28,
-  /** Bit 0: the first row is the top one. */
+  /** VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: as GL keeps such a resource, the last row is the top one. */
   fdFlags: 32,
   fdFourcc: 36,
   bytes: 40,
