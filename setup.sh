@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Gets this machine ready to run and test Fencepost. Safe to run again: what is there already is left alone.
 #
-#   ./setup.sh             everything, end-to-end test guests included (QEMU 10 and kernels, unpacked in .cache/)
+#   ./setup.sh             everything, end-to-end test guests included (QEMU 10, kernels and Mesa, in .cache/)
 #   ./setup.sh --no-guests only what the server needs
 set -euo pipefail
 cd "$(dirname "$0")"
 
 bun_version=1.4.5
 runtime_packages=(libvirglrenderer1 libegl1 libgl1-mesa-dri libgbm1)
-guest_packages=(gcc libc6-dev libdrm-dev busybox-static cpio xz-utils zstd)
+guest_packages=(gcc libc6-dev libdrm-dev busybox-static cpio xz-utils zstd e2fsprogs)
 
 guests=yes
 for argument in "$@"; do
@@ -107,5 +107,6 @@ scripts/fetch-qemu.sh
 mapfile -t qemu_packages <.cache/qemu/depends
 install_packages "${qemu_packages[@]}"
 scripts/fetch-kernels.sh
+scripts/build-root.sh
 scripts/build-guest.sh
 say "ready: bun run server, or bun test"

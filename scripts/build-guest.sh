@@ -14,7 +14,7 @@ for tool in gcc cpio; do command -v "$tool" >/dev/null || fail "$tool is missing
 stamp_of() {
   (
     cd "$source_dir"
-    sha256sum -- *.c *.h init
+    sha256sum -- *.c *.h init serve
     sha256sum <"$busybox"
     cat "$cache/kernels/$1/stamp"
   )
@@ -28,10 +28,13 @@ build_program() {
 build_initramfs() {
   local series="$1" root
   root="$(mktemp -d "$target/root.XXXXXX")"
-  mkdir -p "$root"/{bin,dev,proc,sys,modules}
+  mkdir -p "$root"/{bin,sbin,dev,proc,sys,run/fencepost,lib,tmp,root}
   cp "$busybox" "$root/bin/busybox"
-  cp "$target/fencepost-guest" "$root/bin/fencepost-guest"
-  cp "$cache/kernels/$series/modules/"*.ko "$cache/kernels/$series/modules.order" "$root/modules/"
+  ln -s busybox "$root/bin/sh"
+  ln -s ../bin/busybox "$root/sbin/modprobe"
+  cp -r "$cache/kernels/$series/modules" "$root/run/fencepost/modules"
+  ln -s /run/fencepost/modules "$root/lib/modules"
+  install -m 755 "$target/fencepost-guest" "$source_dir/serve" "$root/run/fencepost"
   install -m 755 "$source_dir/init" "$root/init"
   # Not compressed: under TCG unpacking costs more than reading.
   (cd "$root" && find . -print0 | sort -z | cpio --null --create --format=newc --owner=0:0 --quiet) >"$target/$series.cpio"

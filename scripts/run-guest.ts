@@ -1,21 +1,24 @@
 // Boots a test guest by hand and hands it the commands typed here. See docs/guests.md.
 //
-//   bun scripts/run-guest.ts [--kernel 6.1|6.12] [--socket PATH] [--outputs N] [--log DIRECTORY]
+//   bun scripts/run-guest.ts [--kernel 6.1|6.12] [--root busybox|debian] [--socket PATH] [--outputs N] [--log DIRECTORY]
 
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { kernels, logsPath, missingParts } from "../src/guest/qemu/cache.ts";
+import { kernels, logsPath, missingParts, roots } from "../src/guest/qemu/cache.ts";
 import { QemuGuest } from "../src/guest/qemu/qemu-guest.ts";
 import type { Gpu } from "../src/guest/qemu/qemu-args.ts";
 import { encodePng } from "../src/transport/png.ts";
 
 /** Long enough for QEMU to take what the guest has just set. */
 const settleMs = 500;
+/** Long enough for whatever is run by hand. */
+const commandTimeoutMs = 3_600_000;
 
 const { values } = parseArgs({
   options: {
     kernel: { type: "string", default: "6.12" },
+    root: { type: "string", default: "busybox" },
     socket: { type: "string" },
     outputs: { type: "string", default: "2" },
     log: { type: "string", default: join(logsPath, "by-hand") },
@@ -24,6 +27,8 @@ const { values } = parseArgs({
 
 const kernel = kernels.find((name) => name === values.kernel);
 if (kernel === undefined) fail(`there is no kernel ${values.kernel}, only ${kernels.join(" and ")}`);
+const root = roots.find((name) => name === values.root);
+if (root === undefined) fail(`there is no root ${values.root}, only ${roots.join(" and ")}`);
 const missing = missingParts();
 if (missing.length > 0) fail(`missing: ${missing.join(", ")}; run ./setup.sh`);
 
@@ -33,7 +38,7 @@ const gpu: Gpu =
     ? { kind: "in-process", outputs }
     : { kind: "vhost-user", socketPath: values.socket, outputs };
 
-const guest = await QemuGuest.boot({ kernel, gpu }, values.log);
+const guest = await QemuGuest.boot({ kernel, root, gpu }, values.log);
 console.log(`Linux ${kernel} is up on ${values.socket ?? "QEMU's own device"}; logs are in ${values.log}`);
 try {
   for await (const line of createInterface({ input: process.stdin })) {
@@ -49,7 +54,7 @@ async function serve(line: string): Promise<void> {
   try {
     if (name === "screendump" && path !== undefined) await screendump(Number(head), path);
     else if (name === "reboot") await guest.reboot();
-    else for (const data of await guest.run(line)) console.log(data);
+    else for (const data of await guest.run(line, commandTimeoutMs)) console.log(data);
     console.log("ok");
   } catch (error) {
     console.log((error as Error).message);

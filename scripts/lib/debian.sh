@@ -69,6 +69,14 @@ package_field() {
   apt-cache "--config-file=$apt_root/apt.conf" show --no-all-versions -o "APT::Default-Release=$2" "$1" | sed -n "s/^$3: //p"
 }
 
+# dependencies SUITE PACKAGE...: these packages and all that they depend on, as for a system that has none yet.
+dependencies() {
+  local suite="$1"
+  shift
+  apt-get "--config-file=$apt_root/apt.conf" -qq -o "APT::Default-Release=$suite" -o Dir::State::status=/dev/null \
+    -o Debug::NoLocking=true --no-install-recommends --simulate install "$@" | sed -n 's/^Inst \([^ ]*\) .*/\1/p'
+}
+
 # unpack_packages DIRECTORY SUITE PACKAGE...: downloads into a scratch directory and unpacks without installing.
 # The package files are left in DIRECTORY/.packages for the caller to read fields from and remove.
 unpack_packages() {

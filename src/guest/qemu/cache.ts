@@ -6,6 +6,10 @@ import { join } from "node:path";
 export const kernels = ["6.1", "6.12"] as const;
 export type Kernel = (typeof kernels)[number];
 
+/** busybox in an initramfs; or, for 3D, Debian's Mesa and its programs on a disk. */
+export const roots = ["busybox", "debian"] as const;
+export type Root = (typeof roots)[number];
+
 const root = join(import.meta.dir, "..", "..", "..");
 const cache = join(root, ".cache");
 const qemu = join(cache, "qemu");
@@ -18,6 +22,7 @@ export const qemuPaths = {
 
 export const kernelPath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinux");
 export const initramfsPath = (kernel: Kernel): string => join(cache, "guest", `${kernel}.cpio`);
+export const debianRootPath = join(cache, "root", "debian.ext4");
 
 /** Where runs leave what QEMU, the guest's console and the server said, and frames that were wrong. */
 export const logsPath = join(cache, "logs");
@@ -26,6 +31,7 @@ export const logsPath = join(cache, "logs");
 export function missingParts(): string[] {
   const parts = [
     qemuPaths.binary,
+    debianRootPath,
     ...kernels.flatMap((kernel) => [kernelPath(kernel), initramfsPath(kernel)]),
   ];
   return parts.filter((path) => !existsSync(path)).map((path) => path.slice(root.length + 1));

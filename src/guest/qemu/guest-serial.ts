@@ -37,14 +37,14 @@ export class GuestSerial {
   }
 
   /** Runs a command, one at a time; answers its data lines. Throws what the guest says against it. */
-  async run(command: string): Promise<string[]> {
+  async run(command: string, timeoutMs = commandTimeoutMs): Promise<string[]> {
     if (this.answered !== null) throw new Error(`the guest is still busy; ${command} was not sent`);
     const { promise, resolve, reject } = Promise.withResolvers<string[]>();
     this.data = [];
     this.answered = { resolve, reject };
     this.connection!.send(command);
     try {
-      return await within(`the guest's answer to "${command}"`, promise, commandTimeoutMs);
+      return await within(`the guest's answer to "${command}"`, promise, timeoutMs);
     } finally {
       this.answered = null;
     }
@@ -57,7 +57,8 @@ export class GuestSerial {
   private receive(line: string): void {
     if (line.startsWith("- ")) this.data.push(line.slice(2));
     else if (line.startsWith("ok")) this.settle((wait) => wait.resolve(this.data));
-    else if (line.startsWith("error")) this.settle((wait) => wait.reject(new Error(`guest: ${line}`)));
+    else if (line.startsWith("error"))
+      this.settle((wait) => wait.reject(new Error([...this.data, `guest: ${line}`].join("\n"))));
     else if (line.startsWith("ready ")) {
       this.release = line.slice("ready ".length);
       this.bootCount++;

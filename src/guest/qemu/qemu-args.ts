@@ -1,6 +1,6 @@
 // The command line of a test guest.
 
-import { initramfsPath, type Kernel, kernelPath, qemuPaths } from "./cache.ts";
+import { debianRootPath, initramfsPath, type Kernel, kernelPath, qemuPaths, type Root } from "./cache.ts";
 
 export type Gpu =
   /** QEMU's own virtio-gpu-pci, the baseline that frames are compared with. */
@@ -10,6 +10,8 @@ export type Gpu =
 
 export interface GuestOptions {
   kernel: Kernel;
+  /** "busybox" where nothing is said. */
+  root?: Root;
   gpu: Gpu;
   /** More QEMU arguments. */
   extraArgs?: readonly string[];
@@ -24,16 +26,19 @@ export interface GuestPaths {
 /** The device's id, by which QMP's screendump knows it. */
 export const gpuId = "gpu";
 
-const memory = "512M";
+/** llvmpipe wants SSE 4.2 at least, and breaks on `max`. */
+const cpu = "Nehalem";
+const memory: Record<Root, string> = { busybox: "512M", debian: "1024M" };
 
-export function qemuArgs({ kernel, gpu, extraArgs = [] }: GuestOptions, paths: GuestPaths): string[] {
+export function qemuArgs(options: GuestOptions, paths: GuestPaths): string[] {
+  const { kernel, root = "busybox", gpu, extraArgs = [] } = options;
   return [
     ...qemuPaths.data.flatMap((path) => ["-L", path]),
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
-    ...["-machine", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", "2"],
-    ...["-m", memory, "-object", `memory-backend-memfd,id=mem,size=${memory},share=on`],
+    ...["-machine", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2"],
+    ...["-m", memory[root], "-object", `memory-backend-memfd,id=mem,size=${memory[root]},share=on`],
     ...["-kernel", kernelPath(kernel), "-initrd", initramfsPath(kernel)],
-    ...["-append", "console=ttyS0 mitigations=off"],
+    ...rootArgs(root),
     ...["-chardev", `file,id=console,path=${paths.consoleLog}`, "-serial", "chardev:console"],
     ...[
       "-chardev",
@@ -44,6 +49,17 @@ export function qemuArgs({ kernel, gpu, extraArgs = [] }: GuestOptions, paths: G
     ...["-qmp", `unix:${paths.qmpSocket},server=on,wait=off`],
     ...gpuArgs(gpu),
     ...extraArgs,
+  ];
+}
+
+function rootArgs(root: Root): string[] {
+  const kernelLine = "console=ttyS0 mitigations=off";
+  if (root === "busybox") return ["-append", kernelLine];
+  return [
+    ...["-append", `${kernelLine} root=/dev/vda`],
+    // Read-only, so that any number of guests can share the image.
+    ...["-drive", `id=root,file=${debianRootPath},format=raw,if=none,readonly=on`],
+    ...["-device", "virtio-blk-pci,drive=root"],
   ];
 }
 

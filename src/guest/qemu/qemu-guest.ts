@@ -84,8 +84,8 @@ export class QemuGuest {
   }
 
   /** Runs a command of the program in the guest; answers its data lines. */
-  async run(command: string): Promise<string[]> {
-    return await this.explained(this.serial.run(command));
+  async run(command: string, timeoutMs?: number): Promise<string[]> {
+    return await this.explained(this.serial.run(command, timeoutMs));
   }
 
   /** Restarts the guest from within and waits until it takes commands again. */

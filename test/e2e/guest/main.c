@@ -17,6 +17,7 @@
 #include "driver.h"
 #include "report.h"
 #include "screen.h"
+#include "shell.h"
 
 #define ARGUMENTS_MAX 8
 
@@ -176,6 +177,22 @@ static void stop_machine(FILE *out, int how)
 	reboot(how);
 }
 
+// The card is released first: a program that shows something must be the card's only master.
+static void serve_shell(const char *command, FILE *out)
+{
+	int status;
+
+	release_card();
+	status = command ? shell_run(command, out) : 0;
+	if (status < 0)
+		fprintf(out, "error sh: %s\n", strerror(errno));
+	else if (status > 0)
+		fprintf(out, "error sh: exit status %d\n", status);
+	else
+		fputs("ok\n", out);
+	fflush(out);
+}
+
 static void serve_line(char *line, FILE *out)
 {
 	char *name = strtok(line, " \r\n");
@@ -185,6 +202,10 @@ static void serve_line(char *line, FILE *out)
 
 	if (!name)
 		return;
+	if (strcmp(name, "sh") == 0) {
+		serve_shell(strtok(NULL, "\r\n"), out);
+		return;
+	}
 	for (char *word; count < ARGUMENTS_MAX && (word = strtok(NULL, " \r\n")); count++)
 		arguments[count] = strtol(word, NULL, 0);
 	if (strcmp(name, "reboot") == 0)
@@ -220,7 +241,7 @@ int main(int argc, char **argv)
 {
 	FILE *port = argc == 2 ? open_port(argv[1]) : NULL;
 	struct utsname name;
-	char line[256];
+	char line[4096];
 
 	if (!port) {
 		fprintf(stderr, "usage: fencepost-guest SERIAL-PORT\n");
