@@ -1,17 +1,24 @@
 // The demo's arguments and figures, and one run of it.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDemoOptions } from "../../src/guest/demo/options.ts";
 import { formatLatency, latencyOf } from "../../src/guest/demo/statistics.ts";
+import { decodePng } from "../support/png.ts";
 
 const demo = join(import.meta.dir, "../../src/guest/demo/main.ts");
 
 describe("arguments", () => {
   test("defaults", () => {
-    expect(parseDemoOptions([])).toMatchObject({ seconds: 3, width: 1280, height: 800, qemu: false });
+    expect(parseDemoOptions([])).toMatchObject({
+      scene: "2d",
+      seconds: 3,
+      width: 1280,
+      height: 800,
+      qemu: false,
+    });
   });
 
   test("given ones", () => {
@@ -19,7 +26,12 @@ describe("arguments", () => {
     expect(options).toMatchObject({ seconds: 0.5, width: 640, height: 480, output: "a.png" });
   });
 
+  test("a 3D scene", () => {
+    expect(parseDemoOptions(["--scene", "3d"])).toMatchObject({ scene: "3d" });
+  });
+
   for (const bad of [
+    ["--scene", "4d"],
     ["--seconds", "0"],
     ["--seconds", "soon"],
     ["--size", "640"],
@@ -42,26 +54,46 @@ test("latencies are in microseconds and read well", () => {
   );
 });
 
-test("a short demo ends with code 0 and leaves a PNG", async () => {
+/** Runs the demo for a moment on a small screen, and reads the picture that it leaves, 0xRRGGBBAA a pixel. */
+async function runDemo(...args: string[]): Promise<{ code: number; text: string; pixels: number[] | null }> {
   const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
   const output = join(directory, "last.png");
   try {
     const run = Bun.spawn(
-      [process.execPath, demo, "--seconds", "0.2", "--size", "320x200", "--output", output],
-      {
-        stdout: "pipe",
-        stderr: "pipe",
-      },
+      [process.execPath, demo, "--seconds", "0.2", "--size", "320x200", "--output", output, ...args],
+      { stdout: "pipe", stderr: "pipe" },
     );
-    const text = await new Response(run.stdout).text();
-    expect(await run.exited).toBe(0);
-    expect(text).toContain("frames");
-    expect(existsSync(output)).toBe(true);
-    const { width, height } = await new Bun.Image(await Bun.file(output).bytes()).metadata();
-    expect({ width, height }).toEqual({ width: 320, height: 200 });
+    const [text, errors] = await Promise.all([
+      new Response(run.stdout).text(),
+      new Response(run.stderr).text(),
+    ]);
+    const code = await run.exited;
+    const pixels = existsSync(output) ? decodePng(readFileSync(output)).pixels : null;
+    return { code, text: text + errors, pixels };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+test("a short demo ends with code 0 and leaves a PNG", async () => {
+  const { code, text, pixels } = await runDemo();
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("frames") });
+  expect(pixels!.length).toBe(320 * 200);
+}, 30_000);
+
+test("a short 3D demo leaves solids before a dark background", async () => {
+  const { code, text, pixels } = await runDemo("--scene", "3d");
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("renderer") });
+  expect(pixels!.length).toBe(320 * 200);
+  expect([pixels![0], pixels![319]]).toEqual([0x131724ff, 0x131724ff]);
+  expect(new Set(pixels).size).toBeGreaterThan(1000);
+}, 60_000);
+
+test("a 3D demo with a server that has no 3D says so and ends with code 1", async () => {
+  const server = `${process.execPath} ${join(import.meta.dir, "../../src/main.ts")} --renderer software`;
+  const { code, text, pixels } = await runDemo("--scene", "3d", "--server", server);
+  expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("does not offer VIRGL") });
+  expect(pixels).toBeNull();
 }, 30_000);
 
 test("a wrong argument ends with code 2 and the help", async () => {

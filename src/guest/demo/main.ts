@@ -6,6 +6,7 @@ import { SyntheticGuest } from "../synthetic-guest.ts";
 import { type DemoOptions, help, parseDemoOptions } from "./options.ts";
 import { playInQemu } from "./qemu-scene.ts";
 import { playScene, sendSmallest } from "./scene-2d.ts";
+import { playScene3d, rendererOf } from "./scene-3d.ts";
 import { formatLatency, latencyOf } from "./statistics.ts";
 
 const exit = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -36,9 +37,10 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runSynthetic(options: DemoOptions, stopped: () => boolean): Promise<void> {
-  const { width, height, seconds, output } = options;
+  const { scene, width, height, seconds, output } = options;
   const started = performance.now();
-  const server = await ServerProcess.start(options.server === undefined ? {} : { command: options.server });
+  const ours = { args: scene === "3d" ? ["--renderer", "virgl"] : [] };
+  const server = await ServerProcess.start(options.server === undefined ? ours : { command: options.server });
   let guest: SyntheticGuest | null = null;
   try {
     console.log(
@@ -53,14 +55,17 @@ async function runSynthetic(options: DemoOptions, stopped: () => boolean): Promi
       `guest      connected, features ${bits}, screen ${width}x${height}, ${seconds} s of animation`,
     );
 
+    if (scene === "3d") console.log(`renderer   ${rendererOf(guest)}`);
+
     const progress = progressLine();
-    const report = await playScene(guest, options, stopped, progress.frame);
+    const play = scene === "3d" ? playScene3d : playScene;
+    const report = await play(guest, options, stopped, progress.frame);
     progress.end();
     console.log(`frames     ${report.frames}, ${(report.frames / report.seconds).toFixed(0)} a second`);
     console.log(`a frame    ${formatLatency(latencyOf(report.frameNs))} (its first command to its fence)`);
     console.log(`commands   ${report.commands}, ${thousands(report.commands / report.seconds)} a second`);
 
-    if (!stopped()) {
+    if (scene === "2d" && !stopped()) {
       sendSmallest(guest, burst.depth, burst.pipelined);
       const from = performance.now();
       sendSmallest(guest, burst.depth, burst.pipelined);

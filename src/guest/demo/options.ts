@@ -7,6 +7,7 @@ export const help = `bun run demo [options]
 Starts the Fencepost server and drives it without a VMM: a synthetic guest connects over the real vhost-user
 socket, draws an animated scene with a moving pointer, and saves what its display received.
 
+  --scene 2d|3d      a desktop that the guest draws, or solids that the server's renderer draws (default 2d)
   --seconds N        how long to draw (default 3)
   --size WxH         size of the screen in pixels (default 1280x800)
   --output FILE.png  where the last frame goes (default fencepost-demo.png)
@@ -18,6 +19,7 @@ Exit codes: 0 done, 1 the demo failed, 2 wrong arguments, 130 interrupted.
 `;
 
 export interface DemoOptions {
+  scene: "2d" | "3d";
   seconds: number;
   width: number;
   height: number;
@@ -32,6 +34,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
   const { values } = parseArgs({
     args: [...argv],
     options: {
+      scene: { type: "string", default: "2d" },
       seconds: { type: "string", default: "3" },
       size: { type: "string", default: "1280x800" },
       output: { type: "string", default: "fencepost-demo.png" },
@@ -40,6 +43,8 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
       help: { type: "boolean", default: false },
     },
   });
+  const { scene } = values;
+  if (scene !== "2d" && scene !== "3d") throw new Error(`--scene ${scene}: give 2d or 3d`);
   const seconds = Number(values.seconds);
   if (!(seconds > 0 && seconds <= 3600)) throw new Error(`--seconds ${values.seconds}: give 0 to 3600`);
   const [, width, height] = /^(\d+)x(\d+)$/.exec(values.size) ?? [];
@@ -48,6 +53,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     throw new Error(`--size ${values.size}: give WIDTHxHEIGHT, each from 64 to 4096`);
   }
   return {
+    scene,
     seconds,
     ...size,
     output: values.output,

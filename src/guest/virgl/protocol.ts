@@ -60,6 +60,7 @@ export const Target = {
 /** VIRGL_FORMAT_*, of resources, surfaces, views and vertex elements: gallium's own, of which virtio-gpu names eight. */
 export const VirglFormat = {
   B8G8R8A8_UNORM: 1,
+  B8G8R8X8_UNORM: 2,
   B5G6R5_UNORM: 7,
   S8_UINT_Z24_UNORM: 20,
   R32_FLOAT: 28,
