@@ -63,8 +63,20 @@ const settings = {
   renderer: {
     group: "Device",
     value: "KIND",
-    help: "what runs the guest's commands: auto, software (2D)",
-    schema: z.enum(["auto", "software"]).default("auto"),
+    help: "virgl (2D and 3D), software (2D), or auto: virgl where it starts",
+    schema: z.enum(["auto", "virgl", "software"]).default("auto"),
+  },
+  renderNode: {
+    group: "Device",
+    value: "PATH",
+    help: "render 3D on this DRM node (default: the first that works, or else the CPU)",
+    schema: z.string().min(1).optional(),
+  },
+  fenceAlarmMs: {
+    group: "Device",
+    value: "MS",
+    help: "log commands that the renderer has not finished after so long",
+    schema: integer(1, 3_600_000).default(5_000),
   },
   outputs: {
     group: "Device",
@@ -97,8 +109,14 @@ const settings = {
   storageBytesMax: {
     group: "Limits",
     value: "BYTES",
-    help: "bytes of 2D resources that one guest may have",
-    schema: integer().default(1024 * 1024 * 1024),
+    help: "bytes of resources that one guest may have",
+    schema: integer().default(4 * 1024 * 1024 * 1024),
+  },
+  contextsMax: {
+    group: "Limits",
+    value: "N",
+    help: "3D contexts that one guest may have",
+    schema: integer(1, 65_536).default(1_024),
   },
   backingEntriesMax: {
     group: "Limits",
@@ -147,15 +165,13 @@ export class ConfigError extends Error {}
 /** What the command line asks for besides serving. */
 export type Request = { kind: "serve"; config: ServerConfig } | { kind: "help" | "version" | "capabilities" };
 
-// QEMU's vhost-user-gpu takes these too; they say nothing that `--renderer` does not.
-const qemuFlags = {
-  virgl: { type: "boolean" },
-  "render-node": { type: "string" },
-} as const;
+/** What management software gives QEMU's vhost-user-gpu: another way to say `--renderer virgl`. */
+const qemuFlags = { virgl: { type: "boolean" } } as const;
 
 /** Reads the command line; throws {@link ConfigError} with every mistake named. */
 export function parseCommandLine(args: string[], env: Record<string, string | undefined>): Request {
   const flags = readFlags(args);
+  if (flags.virgl) flags.renderer ??= "virgl";
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
   if (flags["print-capabilities"]) return { kind: "capabilities" };
@@ -253,7 +269,7 @@ export function helpText(): string {
     row("-h, --help", "this text"),
     row("-V, --version", "the version"),
     row("--print-capabilities", "what this back-end can do, as JSON for management software"),
-    row("--virgl, --render-node PATH", "taken for compatibility with QEMU's vhost-user-gpu; not used yet"),
+    row("--virgl", "the same as --renderer virgl, for management software"),
     "",
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
     "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 a mistake in the settings,",

@@ -52,7 +52,9 @@ describe("what is asked for", () => {
       pollUs: 0,
       displayTimeoutMs: 2000,
       resourcesMax: 65536,
-      storageBytesMax: 2 ** 30,
+      storageBytesMax: 2 ** 32,
+      contextsMax: 1024,
+      fenceAlarmMs: 5000,
       backingEntriesMax: 16384,
       commandBytesMax: 4 * 2 ** 20,
       dev: false,
@@ -63,7 +65,12 @@ describe("what is asked for", () => {
 
   test("QEMU's flags for its own back-end are taken", () => {
     const config = serve(["--virgl", "--render-node", "/dev/dri/renderD128", "--socket-path", "/run/a.sock"]);
-    expect(config.socketPath).toBe("/run/a.sock");
+    expect(config).toMatchObject({
+      socketPath: "/run/a.sock",
+      renderer: "virgl",
+      renderNode: "/dev/dri/renderD128",
+    });
+    expect(serve(["--virgl", "--renderer", "software"]).renderer).toBe("software");
     expect(serve(["-s", "/run/b.sock"]).socketPath).toBe("/run/b.sock");
     expect(serve(["-f", "3"]).fd).toBe(3);
     expect(serve(["--fd=4"]).fd).toBe(4);

@@ -6,6 +6,7 @@
 import { dlopen, FFIType, toArrayBuffer, type Pointer } from "bun:ffi";
 
 export const { symbols: libc } = dlopen("libc.so.6", {
+  abs: { args: ["i32"], returns: "i32" },
   accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
@@ -15,10 +16,12 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  free: { args: ["ptr"], returns: "void" },
   ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
   ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
+  malloc: { args: ["u32"], returns: "ptr" },
   memcpy: { args: ["ptr", "ptr", "u32"], returns: "void" },
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
   mmap: { args: ["ptr", FFIType.i64_fast, "i32", "i32", "i32", FFIType.i64_fast], returns: "ptr" },

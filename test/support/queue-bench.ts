@@ -108,6 +108,7 @@ export class QueueBench {
       base: 0,
       enabled: true,
       eventIdx: this.eventIdx,
+      features: 0,
       kickFd: change.kickFd ?? duplicateFd(driver.kickFd),
       callFd: change.callFd ?? duplicateFd(driver.callFd),
       errFd: change.errFd ?? duplicateFd(driver.errFd),

@@ -132,6 +132,7 @@ export class SessionBench {
     this.context.onSend = (sent) => this.deliver(sent);
     this.actor = new VhostSession(this.context);
     this.actor.receive({ type: "listen" });
+    this.actor.receive({ type: "renderer", features: 0, capsets: 0 });
   }
 
   connect(): Front {

@@ -74,6 +74,34 @@ export class Backing {
     return true;
   }
 
+  /** Finds the runs again if the memory map has changed. Answers their number, or -1 where one is no guest memory. */
+  follow(): number {
+    if (this.generation !== this.memory.generation) this.resolve();
+    for (let run = 0; run < this.runs; run++) if (this.hosts[run] === 0) return -1;
+    return this.runs;
+  }
+
+  /** Writes every run as a struct iovec: four words each, host address and length in 64 bits. After {@link follow}. */
+  writeIovecs(words: Uint32Array): void {
+    const { hosts, starts } = this;
+    for (let run = 0; run < this.runs; run++) {
+      const host = hosts[run]!;
+      const length = starts[run + 1]! - starts[run]!;
+      words[run * 4] = host;
+      words[run * 4 + 1] = Math.floor(host / 2 ** 32);
+      words[run * 4 + 2] = length;
+      words[run * 4 + 3] = 0;
+    }
+  }
+
+  /** Records that the device wrote the whole backing, which it did through {@link writeIovecs}' addresses. */
+  wrote(): void {
+    if (this.memory.dirtyLog === null) return;
+    for (let run = 0; run < this.runs; run++) {
+      this.memory.wrote(this.guests[run]!, this.starts[run + 1]! - this.starts[run]!);
+    }
+  }
+
   /** The run that holds byte `offset`. */
   private find(offset: number): number {
     const { starts, last } = this;

@@ -18,6 +18,7 @@ import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
 import type { Request } from "../queue/request.ts";
 import { Backing } from "./backing.ts";
 import type { Device } from "./device.ts";
+import { isPicture } from "./rendered-resources.ts";
 import type { Resource } from "./resources.ts";
 
 /** Runs one command; answers the response's type. */
@@ -45,7 +46,8 @@ export function commands2d(device: Device): Commands2d {
     transfer: eventIndex(machine, "TRANSFER_TO_HOST_2D"),
     attach: eventIndex(machine, "ATTACH_BACKING"),
     detach: eventIndex(machine, "DETACH_BACKING"),
-    show: eventIndex(scanoutMachine, "SHOW_CPU"),
+    showCpu: eventIndex(scanoutMachine, "SHOW_CPU"),
+    showGpu: eventIndex(scanoutMachine, "SHOW_GPU"),
     disable: eventIndex(scanoutMachine, "DISABLE"),
   };
   const absent = machine.initial;
@@ -84,7 +86,8 @@ export function commands2d(device: Device): Commands2d {
     const resource = resources.get(id);
     const allowed = step(machine, resource?.state ?? absent, event.setScanout);
     if (isRefused(allowed)) return errorCodeOf(allowed);
-    const next = step(scanoutMachine, scanoutStates[scanout]!, event.show);
+    const show = resource!.isRendered ? event.showGpu : event.showCpu;
+    const next = step(scanoutMachine, scanoutStates[scanout]!, show);
     if (isRefused(next)) return errorCodeOf(next);
     const x = request.u32(SetScanout.x);
     const y = request.u32(SetScanout.y);
@@ -93,6 +96,7 @@ export function commands2d(device: Device): Commands2d {
     if (width === 0 || height === 0 || !holds(resource!, x, y, width, height)) {
       return Response.ERR_INVALID_PARAMETER;
     }
+    if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
     if (!hasPixels(resource!)) return Response.ERR_OUT_OF_MEMORY;
     resource!.state = allowed;
     scanoutStates[scanout] = next;
@@ -136,6 +140,7 @@ export function commands2d(device: Device): Commands2d {
     const offset = request.u64(TransferToHost2d.offset);
     if (!holds(resource!, x, y, width, height)) return Response.ERR_INVALID_PARAMETER;
     if (width === 0 || height === 0) return Response.OK_NODATA;
+    if (resource!.isRendered) return transferRendered(resource!, x, y, width, height, offset);
     const { stride, backing } = resource!;
     // Rows lie a resource's stride apart in the backing; the last one need not be padded.
     const span = stride * (height - 1) + width * bytesPerPixel;
@@ -155,6 +160,24 @@ export function commands2d(device: Device): Commands2d {
     return Response.OK_NODATA;
   }
 
+  /** The renderer knows the same layout: rows are as long as the resource is wide. */
+  function transferRendered(
+    resource: Resource,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+    offset: number,
+  ): number {
+    const rendered = device.gpu!.resources;
+    const words = [x, y, 0, width, height, 1];
+    const transfer = { words, at: 0, level: 0, stride: 0, layerStride: 0, offset };
+    if (!rendered.holds(resource, transfer)) return Response.ERR_INVALID_PARAMETER;
+    return rendered.transfer("to-host", resource, 0, transfer) === 0
+      ? Response.OK_NODATA
+      : Response.ERR_UNSPEC;
+  }
+
   function attachBacking(request: Request): number {
     if (request.length < AttachBacking.bytes) return Response.ERR_UNSPEC;
     const resource = resources.get(request.u32(AttachBacking.resourceId));
@@ -166,7 +189,7 @@ export function commands2d(device: Device): Commands2d {
       return Response.ERR_INVALID_PARAMETER;
     const backing = Backing.read(queue.memory, request.words, AttachBacking.bytes, count);
     if (backing === null) return Response.ERR_INVALID_PARAMETER;
-    if (!resources.setBacking(resource!, backing)) return Response.ERR_OUT_OF_MEMORY;
+    if (!device.attachBacking(resource!, backing)) return Response.ERR_OUT_OF_MEMORY;
     resource!.state = next;
     return Response.OK_NODATA;
   }
@@ -176,7 +199,7 @@ export function commands2d(device: Device): Commands2d {
     const resource = resources.get(request.u32(DetachBacking.resourceId));
     const next = step(machine, resource?.state ?? absent, event.detach);
     if (isRefused(next)) return errorCodeOf(next);
-    resources.setBacking(resource!, null);
+    device.detachBacking(resource!);
     resource!.state = next;
     return Response.OK_NODATA;
   }

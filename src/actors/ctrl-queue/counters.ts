@@ -3,6 +3,13 @@
 import { queueCounters } from "../queue/counters.ts";
 import { indexesOf } from "../runtime/counter-index.ts";
 
-export const ctrlQueueCounters = [...queueCounters, "resources", "storageBytes"] as const;
+export const ctrlQueueCounters = [
+  ...queueCounters,
+  "resources",
+  "storageBytes",
+  "contexts",
+  "fencesPending",
+  "fencesStuck",
+] as const;
 
 export const CtrlCounter = indexesOf(ctrlQueueCounters);

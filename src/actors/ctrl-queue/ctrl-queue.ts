@@ -1,23 +1,42 @@
 // The ctrl queue: the guest's commands in order, and the only thread that owns resources.
 
 import type { CtrlQueueMessage } from "../messages/ctrl-queue.ts";
-import { QueueRunner, type QueueHandler } from "../queue/queue-runner.ts";
+import { Feature, Header, HeaderFlag, Response, ringsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
+import { PARKED, QueueRunner, type QueueHandler } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import type { Command } from "./commands-2d.ts";
 import { CtrlCounter } from "./counters.ts";
 import { CursorImages } from "./cursor-images.ts";
 import { Device } from "./device.ts";
 import { dispatcher } from "./dispatch.ts";
+import { FenceWatch } from "./fence-watch.ts";
+import { startRenderer } from "./renderer/start.ts";
+import type { VirglRenderer } from "./renderer/virgl.ts";
+
+/** How long a stopping ring waits for the renderer, in milliseconds. */
+const drainMs = 1_000;
 
 export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
   private readonly device: Device;
   private readonly cursorImages: CursorImages;
   private readonly dispatch: Command;
+  private readonly fenceWatch: FenceWatch | null;
+  private readonly fenceEvent: number;
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, context.config.commandBytesMax);
-    this.device = new Device(context, this.queue);
+    const renderer = startRenderer(context.config, context.log);
+    this.device = new Device(context, this.queue, renderer);
+    const { gpu } = this.device;
+    this.fenceWatch = gpu === null ? null : new FenceWatch(context, gpu.fences, gpu.renderer);
+    this.fenceEvent = eventIndex(context.machines.context, "FENCE");
+    context.send("vhost-session", {
+      type: "renderer",
+      features: gpu === null ? 0 : featuresOf(gpu.renderer),
+      capsets: gpu?.renderer.capsets.length ?? 0,
+    });
     this.cursorImages = new CursorImages(this.device);
     this.dispatch = dispatcher(this.device);
   }
@@ -31,6 +50,18 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         return;
       case "edid":
         questions.answerEdid(message.token, message.edid);
+        return;
+      case "display-takes":
+        outbox.displayTakes(message.dmabuf, message.modifiers, resources.all());
+        return;
+      case "fences-ready":
+        this.fenceWatch?.ready();
+        return;
+      case "fences-check":
+        this.fenceWatch?.check();
+        return;
+      case "restore-fences":
+        this.fenceWatch?.begin();
         return;
       case "surface-released":
         outbox.surfaceReleased(message.surface);
@@ -53,10 +84,18 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   execute(): number {
-    return this.dispatch(this.queue.request);
+    const { request } = this.queue;
+    const flags = request.u32(Header.flags);
+    if ((flags & fenceFlags) === 0 || this.device.gpu === null) return this.dispatch(request);
+    return this.executeFenced(flags);
+  }
+
+  memoryChanged(): void {
+    this.device.gpu?.resources.memoryChanged(this.device.resources.all());
   }
 
   idle(): void {
+    this.fenceWatch?.announce();
     this.cursorImages.serve();
     this.device.outbox.send();
     this.count();
@@ -68,17 +107,59 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   finishParked(): void {
+    this.drainFences();
     this.device.questions.abandon();
     this.cursorImages.finish();
   }
 
   stop(): void {
     this.queue.close();
+    this.device.gpu?.renderer.close();
+  }
+
+  /** Runs a command whose header names a fence or a ring. */
+  private executeFenced(flags: number): number {
+    const { request } = this.queue;
+    const { contexts, fences } = this.device.gpu!;
+    const hasRing = (flags & HeaderFlag.INFO_RING_IDX) !== 0 && this.device.has(Feature.CONTEXT_INIT);
+    if (hasRing) {
+      if ((request.u32(Header.ringIndex) & 0xff) >= ringsMax) return Response.ERR_INVALID_PARAMETER;
+      const { context: machine } = this.context.machines;
+      const state = contexts.get(request.u32(Header.contextId))?.state ?? machine.initial;
+      const allowed = step(machine, state, this.fenceEvent);
+      if (isRefused(allowed)) return errorCodeOf(allowed);
+    }
+    const response = this.dispatch(request);
+    if (response === PARKED || (flags & HeaderFlag.FENCE) === 0) return response;
+    // CTX_DESTROY has ended its own timeline.
+    const isGone = hasRing && contexts.get(request.u32(Header.contextId)) === undefined;
+    return isGone ? response : fences.finish(request, response, hasRing);
+  }
+
+  /** Gives the renderer time to finish what the guest waits for, and answers the rest unfinished. */
+  private drainFences(): void {
+    const { gpu } = this.device;
+    if (gpu === null) return;
+    for (const end = performance.now() + drainMs; gpu.fences.pending > 0 && performance.now() < end;) {
+      gpu.fences.poll();
+      if (gpu.fences.pending > 0) Bun.sleepSync(1);
+    }
+    gpu.fences.finishAll();
   }
 
   private count(): void {
     const { counters } = this.context;
     counters[CtrlCounter.resources] = this.device.resources.count;
     counters[CtrlCounter.storageBytes] = this.device.resources.bytesUsed;
+    counters[CtrlCounter.contexts] = this.device.gpu?.contexts.count ?? 0;
+    counters[CtrlCounter.fencesPending] = this.device.gpu?.fences.pending ?? 0;
   }
+}
+
+const fenceFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;
+
+/** Feature bits that the renderer stands behind. */
+function featuresOf(renderer: VirglRenderer): number {
+  const contextInit = renderer.hasContextInit && renderer.hasContextFences ? 1 << Feature.CONTEXT_INIT : 0;
+  return (1 << Feature.VIRGL) | contextInit;
 }

@@ -6,7 +6,10 @@ import { convertToBgrx } from "../../transport/pixels.ts";
 import { cursorSize, Response, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
 import { slotsPerScanout } from "../queue/cursor-slots.ts";
+import { displayFormat } from "../../transport/virtio-gpu/formats.ts";
 import type { Device } from "./device.ts";
+import { isPicture } from "./rendered-resources.ts";
+import type { Resource } from "./resources.ts";
 
 const imageWords = cursorSize * cursorSize;
 const imageBytes = imageWords * 4;
@@ -72,7 +75,9 @@ export class CursorImages {
     if (isRefused(next)) return errorCodeOf(next);
     if (resource!.width !== cursorSize || resource!.height !== cursorSize)
       return Response.ERR_INVALID_PARAMETER;
+    if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
     const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
+    if (resource!.isRendered && !this.readBack(resource!)) return Response.ERR_OUT_OF_MEMORY;
     // A resource that nothing was transferred to is all zero, which is transparent.
     if (resource!.storage === null) {
       image.fill(0);
@@ -80,7 +85,20 @@ export class CursorImages {
     }
     // The fourth byte is alpha whatever the format says: Linux puts ARGB cursors into resources of B8G8R8X8.
     const pixels = new Uint32Array(resource!.storage.view());
-    convertToBgrx(resource!.format, pixels, 0, cursorSize, cursorSize, cursorSize, image);
+    const format = displayFormat(resource!.format);
+    convertToBgrx(format, pixels, 0, cursorSize, cursorSize, cursorSize, image);
     return 0;
+  }
+
+  /** Brings the renderer's pixels into the resource's storage. Answers whether there was room for them. */
+  private readBack(resource: Resource): boolean {
+    const { gpu, context } = this.device;
+    try {
+      resource.pixels();
+    } catch (error) {
+      context.log.guest(() => `no storage for resource ${resource.id}: ${(error as Error).message}`);
+      return false;
+    }
+    return gpu!.resources.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
   }
 }

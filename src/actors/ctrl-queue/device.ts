@@ -4,8 +4,11 @@ import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { eventIndex, isRefused, step } from "../machines/table.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import type { Backing } from "./backing.ts";
 import { DisplayOutbox } from "./display-outbox.ts";
+import { Gpu } from "./gpu.ts";
 import { Questions } from "./questions.ts";
+import type { VirglRenderer } from "./renderer/virgl.ts";
 import { type Resource, ResourceTable } from "./resources.ts";
 
 /** Backings of the greatest length that may exist at a time; by default they take 100 MB of the host. */
@@ -18,20 +21,53 @@ export class Device {
   readonly scanoutStates = new Uint8Array(scanoutsMax);
   readonly shown: (Resource | null)[] = Array.from({ length: scanoutsMax }, () => null);
   readonly questions = new Questions(this);
+  /** The 3D side, where there is a renderer. */
+  readonly gpu: Gpu | null;
 
   private readonly release: number;
+  private readonly follow: number;
 
   constructor(
     readonly context: ActorContext,
     readonly queue: QueueRunner,
+    renderer: VirglRenderer | null,
   ) {
     const { config, machines } = context;
     const runsMax = fullBackingsMax * config.backingEntriesMax;
     this.resources = new ResourceTable(config.resourcesMax, config.storageBytesMax, runsMax);
-    this.outbox = new DisplayOutbox(context);
+    this.gpu = renderer === null ? null : new Gpu(renderer, queue, config, machines.fence);
+    this.outbox = new DisplayOutbox(context, this.gpu?.resources ?? null);
+    this.follow = eventIndex(machines.scanout, "PROMOTE");
     this.release = eventIndex(machines.scanout, "RELEASE");
     const plug = eventIndex(machines.scanout, "PLUG");
     this.scanoutStates.fill(step(machines.scanout, machines.scanout.initial, plug));
+  }
+
+  /** Whether the driver has negotiated a feature. */
+  has(feature: number): boolean {
+    return (this.queue.features & (1 << feature)) !== 0;
+  }
+
+  /** Moves a 2D resource into the renderer. Answers false, with nothing changed, when that does not take it. */
+  promote(resource: Resource): boolean {
+    if (!this.gpu!.resources.promote(resource)) return false;
+    for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
+      const id = 31 - Math.clz32(bits & -bits);
+      this.scanoutStates[id] = step(this.context.machines.scanout, this.scanoutStates[id]!, this.follow);
+    }
+    return true;
+  }
+
+  /** Gives a resource its backing. Answers false, with nothing done, beyond the limit on runs. */
+  attachBacking(resource: Resource, backing: Backing): boolean {
+    if (!this.resources.setBacking(resource, backing)) return false;
+    if (resource.isRendered) this.gpu!.resources.attachBacking(resource);
+    return true;
+  }
+
+  detachBacking(resource: Resource): void {
+    if (resource.isRendered) this.gpu!.resources.detachBacking(resource);
+    this.resources.setBacking(resource, null);
   }
 
   /** Turns off every scanout that shows `resource`. */
@@ -57,6 +93,7 @@ export class Device {
   unref(resource: Resource): void {
     this.hideEverywhere(resource);
     this.outbox.release(resource);
+    if (resource.isRendered) this.gpu!.unref(resource);
     this.resources.remove(resource);
   }
 
@@ -64,6 +101,7 @@ export class Device {
   reset(): void {
     const { scanout } = this.context.machines;
     const disable = eventIndex(scanout, "DISABLE");
+    for (const { id } of this.gpu?.contexts.all() ?? []) this.gpu!.destroyContext(id);
     for (const resource of this.resources.all()) this.unref(resource);
     for (let id = 0; id < scanoutsMax; id++) {
       const next = step(scanout, this.scanoutStates[id]!, disable);

@@ -1,11 +1,14 @@
 // What the display still has to be told. Changes that it has not taken yet are merged, so that a guest that flips
 // faster than the display draws costs neither memory nor time.
 
-import { duplicateFd } from "../../transport/os/fds.ts";
-import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
+import { displayFormat } from "../../transport/virtio-gpu/formats.ts";
+import { resourceFlagY0Top, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { Damage } from "../damage.ts";
 import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import type { RenderedResources } from "./rendered-resources.ts";
+import { needsModifier } from "./renderer/dmabuf.ts";
 import type { Resource } from "./resources.ts";
 import type { Storage } from "./storage.ts";
 
@@ -17,6 +20,8 @@ class Pending {
   height = 0;
   /** Whether the display does not know yet what is shown. */
   changed = false;
+  /** The renderer's epoch of which the display was last sent everything. */
+  epoch = -1;
   /** In the scanout's coordinates. */
   readonly damage = new Damage();
 }
@@ -29,7 +34,13 @@ export class DisplayOutbox {
   private dirty = 0;
   private readonly pacing: DisplayPacing;
 
-  constructor(private readonly context: ActorContext) {
+  /** What the display can show without a copy of ours. */
+  private takes = { dmabuf: false, modifiers: false };
+
+  constructor(
+    private readonly context: ActorContext,
+    private readonly rendered: RenderedResources | null,
+  ) {
     this.pacing = new DisplayPacing(context, () => this.send());
   }
 
@@ -56,6 +67,8 @@ export class DisplayOutbox {
     for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
       const scanout = 31 - Math.clz32(bits & -bits);
       const pending = this.scanouts[scanout]!;
+      // A page flip was sent whole, and is flushed just after.
+      if (resource.isRendered && !pending.changed && pending.epoch === this.rendered!.epoch) continue;
       const left = Math.max(x, pending.x) - pending.x;
       const top = Math.max(y, pending.y) - pending.y;
       const right = Math.min(x + width, pending.x + pending.width) - pending.x;
@@ -69,15 +82,31 @@ export class DisplayOutbox {
 
   /** Takes over the storage of a resource that is being freed, until the display has given it back. */
   release(resource: Resource): void {
-    if (resource.storage === null) return;
     if (resource.surface === 0) {
-      resource.storage.free();
+      resource.storage?.free();
       return;
     }
-    this.leased.set(resource.surface, resource.storage);
+    if (resource.storage !== null) this.leased.set(resource.surface, resource.storage);
     // Scanouts that showed it were turned off before, and must be known to be off first.
     this.send(true);
     this.context.send("display", { type: "surface-drop", surface: resource.surface });
+  }
+
+  /** The display can show dma-bufs, or no longer can: what the renderer has is announced in the other way. */
+  displayTakes(dmabuf: boolean, modifiers: boolean, resources: Iterable<Resource>): void {
+    if (dmabuf === this.takes.dmabuf && modifiers === this.takes.modifiers) return;
+    this.takes = { dmabuf, modifiers };
+    const stale: number[] = [];
+    for (const resource of resources) {
+      if (!resource.isRendered || resource.surface === 0) continue;
+      stale.push(resource.surface);
+      resource.surface = 0;
+      for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
+        this.markChanged(31 - Math.clz32(bits & -bits));
+      }
+    }
+    this.send(true);
+    for (const surface of stale) this.context.send("display", { type: "surface-drop", surface });
   }
 
   surfaceReleased(surface: number): void {
@@ -116,20 +145,28 @@ export class DisplayOutbox {
       else {
         const { x, y, width, height } = pending;
         const surface = this.announce(pending.shown);
+        this.refresh(pending, 0, 0, width, height);
         context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
       }
     } else if (!pending.damage.isEmpty && pending.shown !== null) {
       const { left: x, top: y, right, bottom } = pending.damage;
-      context.send("display", { type: "flush", scanout, x, y, width: right - x, height: bottom - y });
+      const width = right - x;
+      const height = bottom - y;
+      this.refresh(pending, x, y, width, height);
+      context.send("display", { type: "flush", scanout, x, y, width, height });
     }
     pending.damage.clear();
   }
 
   private announce(resource: Resource): number {
     if (resource.surface !== 0) return resource.surface;
-    resource.surface = this.nextSurface++;
-    const { stride, width, height, format, bytes, surface } = resource;
+    const surface = this.nextSurface++;
+    resource.surface = surface;
+    if (this.announceDmabuf(resource)) return surface;
+    const { stride, width, height } = resource;
     const fd = duplicateFd(resource.pixels().fd);
+    const format = displayFormat(resource.format);
+    const bytes = stride * height;
     this.context.send("display", {
       type: "surface",
       surface,
@@ -142,6 +179,34 @@ export class DisplayOutbox {
       format,
     });
     return surface;
+  }
+
+  /** Shares the renderer's own picture, where it can be and the display takes it. */
+  private announceDmabuf(resource: Resource): boolean {
+    resource.isShared = false;
+    if (!resource.isRendered || !this.takes.dmabuf) return false;
+    const picture = this.rendered!.exportDmabuf(resource);
+    if (picture === null) return false;
+    if (!this.takes.modifiers && needsModifier(picture)) {
+      closeFd(picture.fd);
+      return false;
+    }
+    const { surface, width, height, shape } = resource;
+    const flags = shape.flags & resourceFlagY0Top;
+    this.context.send("display", { type: "dmabuf-surface", surface, width, height, flags, ...picture });
+    resource.isShared = true;
+    return true;
+  }
+
+  /** Copies what the renderer has of a rectangle of a scanout to where the display reads it. */
+  private refresh(pending: Pending, x: number, y: number, width: number, height: number): void {
+    const { shown, context } = { shown: pending.shown!, context: this.context };
+    if (!shown.isRendered) return;
+    const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
+    if (isWhole) pending.epoch = this.rendered!.epoch;
+    if (shown.isShared) return;
+    const error = this.rendered!.readBack(shown, pending.x + x, pending.y + y, width, height);
+    if (error !== 0) context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);
   }
 
   private markChanged(scanout: number): void {

@@ -12,6 +12,9 @@ export class FencePoller implements Actor<FencePollerMessage> {
   private fd = -1;
   private pending = 0;
   private isTicking = false;
+  private isChecking = false;
+  /** Checks that the ctrl queue has yet to answer. */
+  private unanswered = 0;
 
   constructor(private readonly context: ActorContext) {}
 
@@ -24,7 +27,9 @@ export class FencePoller implements Actor<FencePollerMessage> {
         return;
       case "pending":
         this.pending = message.fences;
+        this.unanswered = 0;
         this.tick();
+        this.check();
         return;
     }
   }
@@ -40,6 +45,21 @@ export class FencePoller implements Actor<FencePollerMessage> {
       this.isTicking = false;
       this.wake();
       this.tick();
+    });
+  }
+
+  /** Has old fences looked for, for as long as some are out. */
+  private check(): void {
+    if (this.pending === 0 || this.isChecking) return;
+    this.isChecking = true;
+    const { context } = this;
+    context.timers.after(context.config.fenceAlarmMs, () => {
+      this.isChecking = false;
+      if (this.pending === 0) return;
+      // A ctrl queue that cannot look is stuck in the renderer itself.
+      if (this.unanswered++ === 1) context.log.warning("the ctrl queue is stuck: it does not answer");
+      context.send("ctrl-queue", { type: "fences-check" });
+      this.check();
     });
   }
 

@@ -21,5 +21,9 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
   /** The renderer's fence descriptor became readable, or it is time to ask it. */
   z.object({ type: z.literal("fences-ready") }),
+  /** Fences have been out for a while: which are too old? Answered with `pending`. */
+  z.object({ type: z.literal("fences-check") }),
+  /** A new fence poller has taken over and knows nothing. */
+  z.object({ type: z.literal("restore-fences") }),
 ]);
 export type CtrlQueueMessage = z.infer<typeof CtrlQueueMessage>;

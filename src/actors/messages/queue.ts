@@ -34,6 +34,8 @@ export const RingStart = z.object({
   base: z.int().min(-1).max(0xffff),
   enabled: z.boolean(),
   eventIdx: z.boolean(),
+  /** The device features that the driver has negotiated: bits 0 to 23 (virtio 1.3 §5.7.3). */
+  features: u32,
   kickFd: fd,
   callFd: fd,
   errFd: fd,

@@ -18,8 +18,8 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   }),
   /** Something that the actor cannot go on without; the device ends with exit code 1. */
   z.object({ type: z.literal("fatal"), reason: z.string() }),
-  /** A tightly packed copy of a scanout in bytes B, G, R, X; fd -1 when the scanout is off. */
-  z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32 }),
+  /** A tightly packed copy of a scanout in bytes B, G, R, X; or fd -1, and `error` says why. */
+  z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
   /** An actor's own account of its state, for status and the inspector. */
   z.object({ type: z.literal("description"), token, state: z.record(z.string(), z.unknown()) }),
 ]);

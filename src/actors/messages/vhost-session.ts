@@ -1,7 +1,7 @@
 // What the vhost session receives.
 
 import { z } from "zod";
-import { token } from "./queue.ts";
+import { token, u32 } from "./queue.ts";
 
 export const VhostSessionMessage = z.discriminatedUnion("type", [
   /** A queue actor has done what the session asked with this token; `error` is empty when it went well. */
@@ -10,6 +10,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ring-stopped"), token, base: z.int().min(0).max(0xffff) }),
   /** A restarted actor needs its memory, ring or display socket again. */
   z.object({ type: z.literal("restore"), actor: z.enum(["display", "cursor-queue"]) }),
+  /** What the device offers besides 2D, from the ctrl queue before anything else: feature bits and capsets. */
+  z.object({ type: z.literal("renderer"), features: u32, capsets: z.int().nonnegative() }),
   /** Every actor is up: start to listen. */
   z.object({ type: z.literal("listen") }),
 ]);

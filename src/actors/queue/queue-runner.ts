@@ -49,6 +49,8 @@ export class QueueRunner {
   readonly request: Request;
   /** Bytes of the response that {@link QueueHandler.execute} made. */
   responseBytes: number = Header.bytes;
+  /** The device features that the driver has negotiated. */
+  features = 0;
   /** Bytes that the commands of this batch copied. */
   copiedBytes = 0;
 
@@ -282,6 +284,7 @@ export class QueueRunner {
       closeFd(message.inflightFd);
     }
     this.ring.callFd = message.callFd;
+    this.features = message.features;
     this.enabled = message.enabled;
     this.broken = false;
     // A paused VM goes on where it was; a driver that starts anew begins at zero.

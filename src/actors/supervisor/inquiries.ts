@@ -47,14 +47,14 @@ export class Inquiries {
     return answer?.type === "description" ? answer.state : null;
   }
 
-  /** What a scanout shows. Throws when it shows nothing or the display does not answer. */
+  /** What a scanout shows. Throws when it shows nothing, can't be read, or the display does not answer. */
   async snapshot(scanout: number): Promise<Picture> {
     const answer = await this.ask("display", (token) =>
       this.host.send("display", { type: "snapshot", token, scanout }),
     );
     if (answer?.type !== "snapshot") throw new Error("the display does not answer");
-    const { fd, width, height } = answer;
-    if (fd < 0) throw new Error(`scanout ${scanout} is off`);
+    const { fd, width, height, error } = answer;
+    if (fd < 0) throw new Error(error);
     const memory = NativeMemory.mapShared(fd, 0, width * height * 4, "read");
     libc.close(fd);
     const pixels = new Uint8Array(memory.view()).slice();

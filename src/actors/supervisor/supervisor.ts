@@ -194,6 +194,7 @@ export class Supervisor {
       this.host.send("ctrl-queue", { type: "restore-display" });
       this.host.send("cursor-queue", { type: "restore-display" });
     }
+    if (name === "fence-poller") this.host.send("ctrl-queue", { type: "restore-fences" });
     if (name === "display" || name === "cursor-queue") {
       this.host.send("vhost-session", { type: "restore", actor: name });
     }

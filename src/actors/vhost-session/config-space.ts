@@ -10,7 +10,8 @@ const bytesMax = 256;
 export class ConfigSpace {
   private readonly fields = new DataView(new ArrayBuffer(bytesMax));
 
-  constructor(scanoutCount: number) {
+  constructor(scanoutCount: number, capsetCount: number) {
+    this.fields.setUint32(GpuConfig.capsetCount, capsetCount, true);
     this.fields.setUint32(GpuConfig.scanoutCount, scanoutCount, true);
   }
 

@@ -38,7 +38,11 @@ const bits = (...positions: number[]): bigint =>
   positions.reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n);
 const has = (features: bigint, bit: number): boolean => (features & (1n << BigInt(bit))) !== 0n;
 
-const features = bits(
+/** Feature bits 0 to 23 are the device's own (virtio 1.3 §2.2). */
+const deviceFeatures = 0xff_ffffn;
+
+/** What every device offers; a renderer adds to it. */
+const baseFeatures = bits(
   Feature.EDID,
   TransportFeature.LOG_ALL,
   TransportFeature.INDIRECT_DESC,
@@ -58,6 +62,12 @@ export interface SessionEvents {
   deviceReset(): void;
 }
 
+/** What the device offers besides 2D: feature bits, and the number of capability sets. */
+export interface Renderer {
+  features: number;
+  capsets: number;
+}
+
 /** The answer to a request: a payload, or null for none of its own. */
 type Reply = Uint8Array | null;
 
@@ -69,6 +79,7 @@ export class Session {
   };
   private readonly vrings: Vring[];
   private readonly config: ConfigSpace;
+  private readonly features: bigint;
   private acked = 0n;
   private ackedProtocol = 0n;
   private log = { fd: -1, offset: 0, size: 0 };
@@ -81,9 +92,11 @@ export class Session {
     private readonly context: ActorContext,
     private readonly queues: QueueLink,
     private readonly events: SessionEvents,
+    renderer: Renderer,
   ) {
+    this.features = baseFeatures | BigInt(renderer.features);
     this.vrings = queueActors.map((_, index) => new Vring(index, context.machines.vring));
-    this.config = new ConfigSpace(context.config.outputs.length);
+    this.config = new ConfigSpace(context.config.outputs.length, renderer.capsets);
   }
 
   /** Runs one request and answers it through `reply`. Throws a {@link ProtocolError} that ends the session. */
@@ -135,7 +148,7 @@ export class Session {
     const { payload } = message;
     switch (message.request) {
       case Request.GET_FEATURES:
-        return u64(features);
+        return u64(this.features);
       case Request.SET_FEATURES:
         return this.setFeatures(this.sized(message, 8).getBigUint64(0, true));
       case Request.GET_PROTOCOL_FEATURES:
@@ -209,7 +222,7 @@ export class Session {
   private setFeatures(wanted: bigint): null {
     const before = this.acked;
     // Front-ends acknowledge bits that were never offered (QEMU does); those have no meaning here.
-    this.acked = wanted & features;
+    this.acked = wanted & this.features;
     this.events.featuresSet();
     if (has(before ^ this.acked, TransportFeature.LOG_ALL)) this.shareLog(queueActors);
     return null;
@@ -307,6 +320,7 @@ export class Session {
           usedLog: vring.logsUsed ? log : -1,
           base,
           enabled: vring.isEnabled,
+          features: Number(this.acked & deviceFeatures),
           eventIdx: has(this.acked, TransportFeature.EVENT_IDX),
           kickFd: vring.lend("kickFd"),
           callFd: vring.lend("callFd"),

@@ -13,7 +13,7 @@ import type { VhostSessionMessage } from "../messages/vhost-session.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { SessionCounter } from "./counters.ts";
 import { QueueLink } from "./queue-link.ts";
-import { Session } from "./session.ts";
+import { type Renderer, Session, type SessionEvents } from "./session.ts";
 
 type State = Extract<SupervisorMessage, { type: "session" }>["state"];
 
@@ -24,6 +24,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private channel: Channel | null = null;
   private session: Session | null = null;
   private reported: State | null = null;
+  private renderer: Renderer | null = null;
+  private mayListen = false;
 
   constructor(private readonly context: ActorContext) {
     this.queues = new QueueLink(context);
@@ -42,7 +44,12 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       case "restore":
         this.session?.restore(message.actor);
         return;
+      case "renderer":
+        this.renderer = message;
+        this.open();
+        return;
       case "listen":
+        this.mayListen = true;
         this.open();
         return;
     }
@@ -59,6 +66,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   /** Starts to listen, or to serve the front-end that was inherited. */
   private open(): void {
+    // Both are told at start, by two senders and so in any order.
+    if (!this.mayListen || this.renderer === null) return;
     const { fd, socketPath } = this.context.config;
     if (fd !== undefined) {
       setNonBlocking(fd);
@@ -90,12 +99,13 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     this.machine.send({ type: "CONNECTED" });
     const channel = new Channel(fd);
     this.channel = channel;
-    this.session = new Session(this.context, this.queues, {
+    const events: SessionEvents = {
       featuresSet: () => this.machine.send({ type: "SET_FEATURES" }),
       ringStarted: () => this.machine.send({ type: "RING_STARTED" }),
       ringStopped: () => this.machine.send({ type: "RING_STOPPED" }),
       deviceReset: () => this.machine.send({ type: "RESET" }),
-    });
+    };
+    this.session = new Session(this.context, this.queues, events, this.renderer!);
     this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
   }
 
