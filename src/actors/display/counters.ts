@@ -15,6 +15,7 @@ export const counterNames = [
   "questions",
   "questionsUnanswered",
   "snapshots",
+  "updatesUnanswered",
 ] as const;
 
 export const Counter = indexesOf(counterNames);

@@ -13,7 +13,7 @@ export function describeScanouts(scanouts: readonly Scanout[]): Record<string, u
         surfaceState: view.surface.state,
         surfaceWidth: view.surface.width,
         surfaceHeight: view.surface.height,
-        format: view.surface.format,
+        ...view.surface.describe(),
         x: view.x,
         y: view.y,
         width: view.width,

@@ -2,40 +2,49 @@
 
 import { SystemError } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
 import { StreamWord } from "../../transport/vhost-user-gpu/stream-words.ts";
 import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import type { DisplayMessage } from "../messages/display.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { Counter } from "./counters.ts";
+import { Cursors } from "./cursors.ts";
 import { describeScanouts } from "./description.ts";
+import { DmabufSurface } from "./dmabuf-surface.ts";
+import { MemorySurface } from "./memory-surface.ts";
 import { configuredModes } from "./outputs.ts";
 import { type Answer, answerFrom, type Question } from "./questions.ts";
-import { cursorImageBytes, Scanout } from "./scanout.ts";
+import { type AnySurface, Scanout } from "./scanout.ts";
 import { attach, type Sink } from "./sink.ts";
 import { takeSnapshot } from "./snapshot.ts";
-import { Surface, type SurfaceMessage } from "./surface.ts";
+import { type Surface, UnreadableSurface } from "./surface.ts";
 import { VmmSink } from "./vmm-sink.ts";
 
 type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { type: Type }>;
 
+/** The word behind the stream's: what the ctrl queue was told last, bit 0 for dma-bufs and bit 1 for modifiers. */
+const toldTakes = StreamWord.count;
+
 export class Display implements Actor<DisplayMessage> {
   private readonly scanouts = Array.from({ length: scanoutsMax }, (_, id) => new Scanout(id));
-  private readonly surfaces = new Map<number, Surface>();
+  private readonly surfaces = new Map<number, AnySurface>();
   private readonly sinks = new Set<Sink>();
   private readonly io = new SocketIo();
   private readonly questions: Question[] = [];
+  private readonly cursors: Cursors;
   private readonly modes;
   private readonly answer: Answer;
   private vmm: VmmSink | null = null;
-  private cursorPool: NativeMemory | null = null;
-  /** Cursors that came before the pool, by scanout. */
-  private readonly earlyCursors = new Map<number, MessageOf<"cursor">>();
   /** Bit n: scanout n has damage that some sink has yet to show. */
   private stale = 0;
 
   constructor(private readonly context: ActorContext) {
+    this.cursors = new Cursors(
+      this.scanouts,
+      context.counters,
+      (scanout) => this.sinks.forEach((sink) => sink.cursor(scanout)),
+      (scanout) => this.sinks.forEach((sink) => sink.cursorMove(scanout)),
+    );
     this.modes = configuredModes(context.config.outputs);
     this.answer = {
       modes: (token, modes) => context.send("ctrl-queue", { type: "display-info", token, modes: [...modes] }),
@@ -49,14 +58,15 @@ export class Display implements Actor<DisplayMessage> {
         return this.flush(message);
       case "cursor-move":
       case "cursor-hide":
-        return this.moveCursor(message);
+        return this.cursors.move(message);
       case "cursor":
-        return this.loadCursor(message);
+        return this.cursors.load(message);
       case "scanout":
         return this.show(message);
       case "scanout-off":
         return this.turnOff(this.scanouts[message.scanout]!);
       case "surface":
+      case "dmabuf-surface":
         return this.addSurface(message);
       case "surface-drop":
         return this.dropSurface(message.surface);
@@ -65,7 +75,7 @@ export class Display implements Actor<DisplayMessage> {
         this.questions.push(message);
         return;
       case "cursor-pool":
-        return this.mapCursorPool(message);
+        return this.cursors.mapPool(message);
       case "vmm-socket":
         return this.openVmm(message);
       case "vmm-socket-closed":
@@ -91,19 +101,22 @@ export class Display implements Actor<DisplayMessage> {
     for (const sink of this.sinks) sink.close();
     this.sinks.clear();
     for (const surface of this.surfaces.values()) surface.discard();
-    for (const { cursor } of this.scanouts) cursor.free();
-    this.cursorPool?.unmap();
+    this.cursors.free();
     this.io.close();
   }
 
-  private addSurface(message: SurfaceMessage): void {
+  private addSurface(message: MessageOf<"surface" | "dmabuf-surface">): void {
     // A sender that restores this display may have said it already.
     if (this.surfaces.has(message.surface)) return closeFd(message.fd);
-    const surface = new Surface(message, ({ id }) => {
+    const released = ({ id }: Surface): void => {
       this.surfaces.delete(id);
       this.context.counters[Counter.surfaces] = this.surfaces.size;
       this.context.send("ctrl-queue", { type: "surface-released", surface: id });
-    });
+    };
+    const surface =
+      message.type === "surface"
+        ? new MemorySurface(message, released)
+        : new DmabufSurface(message, released);
     this.surfaces.set(surface.id, surface);
     this.context.counters[Counter.surfaces] = this.surfaces.size;
     if (!surface.isUsable) {
@@ -160,83 +173,60 @@ export class Display implements Actor<DisplayMessage> {
     this.damaged(scanout, view.surface);
   }
 
-  private damaged(scanout: Scanout, surface: Surface): void {
+  private damaged(scanout: Scanout, surface: AnySurface): void {
     surface.damaged();
     this.stale |= 1 << scanout.id;
   }
 
-  private mapCursorPool({ fd, slots }: MessageOf<"cursor-pool">): void {
-    this.cursorPool?.unmap();
-    this.cursorPool = null;
-    try {
-      this.cursorPool = NativeMemory.mapShared(fd, 0, slots * cursorImageBytes, "read");
-    } finally {
-      closeFd(fd);
-    }
-    for (const message of this.earlyCursors.values()) this.loadCursor(message);
-    this.earlyCursors.clear();
-  }
-
-  private loadCursor(message: MessageOf<"cursor">): void {
-    const { scanout: id, slot, x, y, hotX, hotY } = message;
-    const pool = this.cursorPool;
-    if (pool === null) {
-      // The pool comes from another sender, and may come later.
-      this.earlyCursors.set(id, message);
-      return;
-    }
-    const offset = slot * cursorImageBytes;
-    if (slot < 0 || offset + cursorImageBytes > pool.length) throw new RangeError(`no cursor slot ${slot}`);
-    const scanout = this.scanouts[id]!;
-    scanout.cursor.load(pool.address + offset);
-    Object.assign(scanout.cursor, { isVisible: true, x, y, hotX, hotY });
-    this.context.counters[Counter.cursorImages]!++;
-    for (const sink of this.sinks) sink.cursor(scanout);
-  }
-
-  private moveCursor({ type, scanout: id, x, y }: MessageOf<"cursor-move" | "cursor-hide">): void {
-    const early = this.earlyCursors.get(id);
-    if (early !== undefined && type === "cursor-hide") this.earlyCursors.delete(id);
-    else if (early !== undefined) this.earlyCursors.set(id, { ...early, x, y });
-    const scanout = this.scanouts[id]!;
-    const { cursor } = scanout;
-    cursor.x = x;
-    cursor.y = y;
-    this.context.counters[Counter.cursorMoves]!++;
-    // Where a hidden cursor is, is said when it appears.
-    if (!cursor.isVisible) return;
-    cursor.isVisible = type === "cursor-move";
-    for (const sink of this.sinks) sink.cursorMove(scanout);
-  }
-
   private openVmm({ fd, resumed }: MessageOf<"vmm-socket">): void {
-    this.closeVmm();
     const { context, io, scanouts, modes, answer } = this;
-    if (resumed && context.keep[StreamWord.broken] === 1) return closeFd(fd);
-    const sink = new VmmSink({
-      context,
-      io,
-      socket: fd,
-      resumed,
-      scanouts,
-      modes,
-      answer,
-      died: () => {
-        this.sinks.delete(sink);
-        this.vmm = null;
-      },
-    });
-    this.vmm = sink;
-    this.sinks.add(sink);
-    attach(sink, scanouts);
-    for (const { id, view } of scanouts) if (view !== null) this.stale |= 1 << id;
+    this.dropVmm();
+    if (resumed && context.keep[StreamWord.broken] === 1) {
+      closeFd(fd);
+    } else {
+      const sink = new VmmSink({
+        context,
+        io,
+        socket: fd,
+        resumed,
+        scanouts,
+        modes,
+        answer,
+        negotiated: () => this.tellTakes(),
+        died: () => {
+          this.sinks.delete(sink);
+          this.vmm = null;
+          this.tellTakes();
+        },
+      });
+      this.vmm = sink;
+      this.sinks.add(sink);
+      attach(sink, scanouts);
+      for (const { id, view } of scanouts) if (view !== null) this.stale |= 1 << id;
+    }
+    this.tellTakes();
   }
 
   private closeVmm(): void {
+    this.dropVmm();
+    this.tellTakes();
+  }
+
+  private dropVmm(): void {
     if (this.vmm === null) return;
     this.sinks.delete(this.vmm);
     this.vmm.hangUp();
     this.vmm = null;
+  }
+
+  /** Tells the ctrl queue which surfaces can be shown, where it does not know it from us or a predecessor. */
+  private tellTakes(): void {
+    const { keep } = this.context;
+    const { dmabuf, modifiers } = this.vmm?.takes ?? { dmabuf: false, modifiers: false };
+    const takes = (dmabuf ? 1 : 0) | (modifiers ? 2 : 0);
+    if (keep[toldTakes] === takes) return;
+    keep[toldTakes] = takes;
+    this.context.send("ctrl-queue", { type: "display-takes", dmabuf, modifiers });
   }
 
   private askQuestions(): void {
@@ -252,15 +242,16 @@ export class Display implements Actor<DisplayMessage> {
   private snapshot({ token, scanout }: MessageOf<"snapshot">): void {
     const { view } = this.scanouts[scanout]!;
     this.context.counters[Counter.snapshots]!++;
+    const { width, height } = view ?? { width: 0, height: 0 };
     let fd = -1;
+    let error = view === null ? `scanout ${scanout} is off` : "";
     try {
       if (view !== null) fd = takeSnapshot(view);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      this.context.log.warning(`no picture of scanout ${scanout}: ${error.message}`);
+    } catch (cause) {
+      if (!(cause instanceof SystemError) && !(cause instanceof UnreadableSurface)) throw cause;
+      error = `no picture of scanout ${scanout}: ${cause.message}`;
     }
-    const { width, height } = view ?? { width: 0, height: 0 };
-    this.context.send("supervisor", { type: "snapshot", token, fd, width, height });
+    this.context.send("supervisor", { type: "snapshot", token, fd, width, height, error });
   }
 
   private describe(token: number): void {
@@ -291,7 +282,7 @@ export class Display implements Actor<DisplayMessage> {
     return false;
   }
 
-  private isStaleElsewhere(surface: Surface): boolean {
+  private isStaleElsewhere(surface: AnySurface): boolean {
     return this.scanouts.some(({ id, view }) => view?.surface === surface && this.stale & (1 << id));
   }
 }

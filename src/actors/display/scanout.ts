@@ -5,11 +5,14 @@ import { asPointer, libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { bytesPerPixel, cursorSize } from "../../transport/virtio-gpu/protocol.ts";
 import type { Rect } from "../damage.ts";
-import type { Surface } from "./surface.ts";
+import type { DmabufSurface } from "./dmabuf-surface.ts";
+import type { MemorySurface } from "./memory-surface.ts";
+
+export type AnySurface = MemorySurface | DmabufSurface;
 
 /** A rectangle of a surface that a scanout shows; a new one is another object. */
 export interface View extends Rect {
-  readonly surface: Surface;
+  readonly surface: AnySurface;
 }
 
 /** Bytes of a cursor image: 64 × 64 pixels of B, G, R, A. */

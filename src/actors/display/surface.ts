@@ -1,72 +1,56 @@
-// One surface: a resource's storage on loan from the ctrl queue, mapped once and given back when no sink reads it.
+// One surface: a resource's storage on loan from the ctrl queue, given back when no sink reads it.
 
 import { createActor } from "xstate";
-import { closeFd, sizeOfFd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
 import { surfaceMachine } from "../machines/surface.ts";
-import type { DisplayMessage } from "../messages/display.ts";
 import type { Rect } from "../damage.ts";
 
-export type SurfaceMessage = Extract<DisplayMessage, { type: "surface" }>;
+/** Its pixels can't be read by the CPU; the message says why. */
+export class UnreadableSurface extends Error {}
 
-/** The longest surface: what one view of memory can show. */
-const bytesMax = 2 ** 32;
-
-export class Surface {
+export abstract class Surface {
   readonly id: number;
   readonly width: number;
   readonly height: number;
-  /** Bytes from one row to the next. */
-  readonly stride: number;
-  readonly format: number;
+  /** Why it can't be shown, where it can't. */
+  failure = "";
   private readonly lifecycle = createActor(surfaceMachine);
-  private memory: NativeMemory | null = null;
-  private words: Uint32Array | null = null;
 
   /**
-   * Maps the storage that `message` names and closes its descriptor. `released` is called once, when the surface is
-   * dropped and nothing reads it any more; its memory is unmapped by then.
+   * `released` is called once, when the surface is dropped and nothing reads it any more; its storage is let go of by
+   * then.
    */
   constructor(
-    message: SurfaceMessage,
-    private readonly released: (surface: Surface) => void,
+    { surface, width, height }: { surface: number; width: number; height: number },
+    released: (surface: Surface) => void,
   ) {
-    this.id = message.surface;
-    this.width = message.width;
-    this.height = message.height;
-    this.stride = message.stride;
-    this.format = message.format;
-    this.lifecycle.subscribe({ complete: () => this.release() });
+    this.id = surface;
+    this.width = width;
+    this.height = height;
+    this.lifecycle.subscribe({
+      complete: () => {
+        this.free();
+        released(this);
+      },
+    });
     this.lifecycle.start();
-    try {
-      this.map(message);
-    } finally {
-      closeFd(message.fd);
-    }
   }
 
-  /** Whether it can be shown: it is mapped, and not dropped. */
+  /** Copies a rectangle to `target`, tightly packed, bytes B, G, R, X. Throws {@link UnreadableSurface}. */
+  abstract copy(rect: Rect, target: Uint32Array): void;
+
+  /** What kind of storage it is, for people. */
+  abstract describe(): Record<string, unknown>;
+
+  /** Lets go of the storage. */
+  protected abstract free(): void;
+
+  /** Whether it can be shown: its storage is there, and it is not dropped. */
   get isUsable(): boolean {
     return this.lifecycle.getSnapshot().matches("mapped");
   }
 
   get isStale(): boolean {
     return this.lifecycle.getSnapshot().matches({ mapped: "stale" });
-  }
-
-  /** Why it can't be shown, where it can't. */
-  failure = "";
-
-  /** The native address of its first pixel, for as long as it is read. */
-  get address(): number {
-    return this.mapped().address;
-  }
-
-  /** Its pixels, `stride` / 4 a row, for as long as it is read. */
-  get pixels(): Uint32Array {
-    this.words ??= new Uint32Array(this.mapped().view());
-    return this.words;
   }
 
   contains({ x, y, width, height }: Rect): boolean {
@@ -82,7 +66,7 @@ export class Surface {
     this.lifecycle.send({ type: "PRESENTED" });
   }
 
-  /** A sink starts to read; the memory stays until it says {@link readDone}. */
+  /** A sink starts to read; the storage stays until it says {@link readDone}. */
   read(): void {
     this.lifecycle.send({ type: "READ" });
   }
@@ -96,49 +80,19 @@ export class Surface {
     this.lifecycle.send({ type: "DROP" });
   }
 
-  /** Unmaps at once, when the whole display ends and nobody waits for the release. */
+  /** Lets go of the storage at once, when the whole display ends and nobody waits for the release. */
   discard(): void {
     this.lifecycle.stop();
-    this.unmap();
+    this.free();
   }
 
   get state(): string {
     return JSON.stringify(this.lifecycle.getSnapshot().value);
   }
 
-  private map({ fd, offset, bytes, stride, width, height }: SurfaceMessage): void {
-    this.failure = "";
-    if (width === 0 || height === 0 || (height - 1) * stride + width * bytesPerPixel > bytes) {
-      this.failure = `${width}x${height} pixels in rows of ${stride} bytes do not lie in ${bytes} bytes`;
-    } else if (stride % bytesPerPixel !== 0 || offset % bytesPerPixel !== 0) {
-      this.failure = `rows of ${stride} bytes from offset ${offset} are not aligned to pixels`;
-    } else if (bytes > bytesMax) {
-      this.failure = `${bytes} bytes are more than the display can map`;
-    } else {
-      try {
-        // Reading behind the end of the file would kill the process.
-        if (sizeOfFd(fd) < offset + bytes) this.failure = "its storage is shorter than it says";
-        else this.memory = NativeMemory.mapShared(fd, offset, bytes, "read");
-      } catch (error) {
-        this.failure = (error as Error).message;
-      }
-    }
-    this.lifecycle.send({ type: this.memory === null ? "MAP_FAILED" : "MAPPED" });
-  }
-
-  private mapped(): NativeMemory {
-    if (this.memory === null) throw new Error(`surface ${this.id} is not mapped`);
-    return this.memory;
-  }
-
-  private release(): void {
-    this.unmap();
-    this.released(this);
-  }
-
-  private unmap(): void {
-    this.words = null;
-    this.memory?.unmap();
-    this.memory = null;
+  /** The last step of making one: it is usable, unless `failure` says why not. */
+  protected ready(failure: string): void {
+    this.failure = failure;
+    this.lifecycle.send({ type: failure === "" ? "MAPPED" : "MAP_FAILED" });
   }
 }

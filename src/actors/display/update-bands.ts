@@ -6,8 +6,8 @@ import { convertToBgrx, isBgrx } from "../../transport/pixels.ts";
 import type { MessageWriter } from "../../transport/vhost-user-gpu/message-writer.ts";
 import { Request, Update } from "../../transport/vhost-user-gpu/protocol.ts";
 import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
-import type { Damage } from "../damage.ts";
-import type { View } from "./scanout.ts";
+import type { Damage, Rect } from "../damage.ts";
+import type { MemorySurface } from "./memory-surface.ts";
 
 /**
  * Pixels of one message. A VMM shows a message at once, so fewer would tear; cursor messages wait for one, so more
@@ -16,8 +16,11 @@ import type { View } from "./scanout.ts";
 const defaultBandBytes = 16 * 1024 * 1024;
 
 export class UpdateBands {
-  private view: View | null = null;
+  private surface: MemorySurface | null = null;
   private scanout = 0;
+  /** Where the scanout's top left corner lies in the surface. */
+  private originX = 0;
+  private originY = 0;
   private left = 0;
   private width = 0;
   /** The next row to send, and the one after the last. */
@@ -32,14 +35,16 @@ export class UpdateBands {
 
   /** Whether a frame is under way: of scanout `id`, or of any. */
   isActive(id = this.scanout): boolean {
-    return this.view !== null && this.scanout === id;
+    return this.surface !== null && this.scanout === id;
   }
 
-  /** Starts a frame: what `view` shows in `damage`, which is inside of it. The surface is read until the frame ends. */
-  begin(scanout: number, view: View, damage: Damage): void {
-    view.surface.read();
-    this.view = view;
+  /** Starts a frame: `damage` of a scanout that shows `view` of `surface`, which is read until the frame ends. */
+  begin(scanout: number, surface: MemorySurface, view: Rect, damage: Damage): void {
+    surface.read();
+    this.surface = surface;
     this.scanout = scanout;
+    this.originX = view.x;
+    this.originY = view.y;
     this.left = damage.left;
     this.width = damage.right - damage.left;
     this.row = damage.top;
@@ -49,13 +54,12 @@ export class UpdateBands {
 
   /** Starts the frame's next message on an idle `writer`. */
   start(writer: MessageWriter): void {
-    const { left, row, width } = this;
-    const view = this.view!;
-    const { surface } = view;
+    const { left, row, width, originX, originY } = this;
+    const surface = this.surface!;
     const rowBytes = width * bytesPerPixel;
     const rows = Math.min(this.bottom - row, Math.max(1, Math.floor(this.bandBytesMax / rowBytes)));
     writer.start(Request.UPDATE, Update.bytes + rows * rowBytes, this.scanout, left, row, width, rows);
-    const offset = (view.y + row) * surface.stride + (view.x + left) * bytesPerPixel;
+    const offset = (originY + row) * surface.stride + (originX + left) * bytesPerPixel;
     if (isBgrx(surface.format)) {
       writer.body(surface.address + offset, rowBytes, surface.stride);
     } else {
@@ -86,14 +90,14 @@ export class UpdateBands {
 
   /** Gives up everything, the message that is half sent too. */
   close(): void {
-    if (this.view !== null) this.end();
+    if (this.surface !== null) this.end();
     this.staging?.unmap();
     this.staging = null;
   }
 
   private end(): void {
-    const { surface } = this.view!;
-    this.view = null;
+    const surface = this.surface!;
+    this.surface = null;
     surface.readDone();
   }
 

@@ -21,7 +21,7 @@ import { edidOf } from "./outputs.ts";
 import { type Answer, answerFrom, type Question } from "./questions.ts";
 
 /** Protocol features that this back-end can use. */
-const supportedFeatures = 1 << ProtocolFeature.EDID;
+const supportedFeatures = (1 << ProtocolFeature.EDID) | (1 << ProtocolFeature.DMABUF2);
 
 export interface VmmRequestsOptions {
   /** Where the stream stands ({@link StreamWord}). */
@@ -34,6 +34,8 @@ export interface VmmRequestsOptions {
   /** The outputs until the VMM says others. */
   modes: readonly DisplayMode[];
   answer: Answer;
+  /** The VMM has said its protocol features. */
+  negotiated: () => void;
 }
 
 export class VmmRequests {
@@ -50,7 +52,7 @@ export class VmmRequests {
 
   constructor(private readonly options: VmmRequestsOptions) {
     this.modes = options.modes;
-    if (options.words[StreamWord.negotiated] === 1) {
+    if (this.isNegotiated) {
       this.isReady = true;
       this.mustSetFeatures = true;
     } else {
@@ -60,8 +62,17 @@ export class VmmRequests {
 
   /** Names of the protocol features in use. */
   get featureNames(): string[] {
-    const features = this.features;
-    return Object.entries(ProtocolFeature).flatMap(([name, bit]) => (features & (1 << bit) ? [name] : []));
+    return Object.entries(ProtocolFeature).flatMap(([name, bit]) => (this.has(bit) ? [name] : []));
+  }
+
+  /** Whether the VMM has said its protocol features. */
+  get isNegotiated(): boolean {
+    return this.options.words[StreamWord.negotiated] === 1;
+  }
+
+  /** Whether the VMM takes dma-bufs with a format modifier. */
+  get hasModifiers(): boolean {
+    return this.has(ProtocolFeature.DMABUF2);
   }
 
   /** Asks the VMM, or answers at once where it is known to say nothing. */
@@ -73,7 +84,7 @@ export class VmmRequests {
   /** Starts the next request on an idle `writer`. Answers whether there was one. */
   start(writer: MessageWriter): boolean {
     const { words } = this.options;
-    if (words[StreamWord.negotiated] === 0) {
+    if (!this.isNegotiated) {
       // Until a late answer comes, nothing else is asked either.
       if (isOutstanding(words, Request.GET_PROTOCOL_FEATURES)) return false;
       writer.start(Request.GET_PROTOCOL_FEATURES, 0);
@@ -131,8 +142,12 @@ export class VmmRequests {
     return this.options.words[StreamWord.features]!;
   }
 
+  private has(feature: number): boolean {
+    return (this.features & (1 << feature)) !== 0;
+  }
+
   private requestFor(question: Question): number {
-    const hasEdid = (this.features & (1 << ProtocolFeature.EDID)) !== 0 && !this.isSilent(Request.GET_EDID);
+    const hasEdid = this.has(ProtocolFeature.EDID) && !this.isSilent(Request.GET_EDID);
     return question.type === "edid" && hasEdid ? Request.GET_EDID : Request.GET_DISPLAY_INFO;
   }
 
@@ -159,9 +174,10 @@ export class VmmRequests {
   private timedOut(): void {
     const { words, log, timeoutMs, counters } = this.options;
     const question = this.waiting[0];
-    const isNegotiating = words[StreamWord.negotiated] === 0;
     const request =
-      isNegotiating || question === undefined ? Request.GET_PROTOCOL_FEATURES : this.requestFor(question);
+      !this.isNegotiated || question === undefined
+        ? Request.GET_PROTOCOL_FEATURES
+        : this.requestFor(question);
     this.timeouts++;
     counters[Counter.questionsUnanswered]!++;
     // A request that the VMM has not even read may be asked again.
@@ -184,6 +200,7 @@ export class VmmRequests {
     this.mustSetFeatures = true;
     this.isReady = true;
     log.debug(`the VMM's display has ${this.featureNames.join(", ") || "no protocol features"}`);
+    this.options.negotiated();
     this.nextQuestion();
   }
 

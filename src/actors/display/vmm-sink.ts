@@ -6,24 +6,22 @@ import { SystemError } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { SocketIo } from "../../transport/os/unix-socket.ts";
 import { MessageWriter } from "../../transport/vhost-user-gpu/message-writer.ts";
-import {
-  CursorPosition,
-  CursorUpdate,
-  Request,
-  Scanout as ScanoutMessage,
-} from "../../transport/vhost-user-gpu/protocol.ts";
+import { Request } from "../../transport/vhost-user-gpu/protocol.ts";
 import { DisplayProtocolError, ReplyReader } from "../../transport/vhost-user-gpu/reply-reader.ts";
 import { StreamWord } from "../../transport/vhost-user-gpu/stream-words.ts";
-import { bytesPerPixel, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import type { DisplayMode } from "../messages/ctrl-queue.ts";
 import type { ActorContext } from "../runtime/actor.ts";
-import { Damage, type Rect } from "../damage.ts";
+import type { Rect } from "../damage.ts";
+import { DmabufSurface } from "./dmabuf-surface.ts";
+import { DmabufUpdates } from "./dmabuf-updates.ts";
 import { FrameCounters } from "./frame-counters.ts";
 import type { Answer, Question } from "./questions.ts";
-import { cursorImageBytes, type Scanout } from "./scanout.ts";
+import type { Scanout, View } from "./scanout.ts";
 import type { Sink } from "./sink.ts";
-import { UpdateBands } from "./update-bands.ts";
+import { VmmCursors } from "./vmm-cursors.ts";
+import { VmmFrames } from "./vmm-frames.ts";
 import { VmmRequests } from "./vmm-requests.ts";
+import { VmmScanouts } from "./vmm-scanouts.ts";
 
 export interface VmmSinkOptions {
   context: ActorContext;
@@ -35,54 +33,56 @@ export interface VmmSinkOptions {
   scanouts: readonly Scanout[];
   modes: readonly DisplayMode[];
   answer: Answer;
+  /** The VMM has said its protocol features. */
+  negotiated: () => void;
   /** The socket is dead, and the sink has closed itself. */
   died: () => void;
   bandBytesMax?: number;
 }
-
-/** The size of a scanout that the VMM shows in an unknown size. */
-const unknownSize = -1;
 
 export class VmmSink implements Sink {
   readonly name = "vmm";
   private readonly writer: MessageWriter;
   private readonly reader: ReplyReader;
   private readonly requests: VmmRequests;
-  private readonly bands: UpdateBands;
+  private readonly shown: VmmScanouts;
+  private readonly cursors: VmmCursors;
+  private readonly updates: DmabufUpdates;
+  private readonly frames: VmmFrames;
   private readonly counters: FrameCounters;
   private isBlocked = false;
   private isClosed = false;
-
-  // What the VMM has yet to be told, bit n for scanout n.
-  private changed = 0;
-  private cursorLoaded = 0;
-  private cursorMoved = 0;
-  private damaged = 0;
-  private readonly damage = Array.from({ length: scanoutsMax }, () => new Damage());
-  /** Sizes of what the VMM shows. */
-  private readonly shownWidth = new Float64Array(scanoutsMax);
-  private readonly shownHeight = new Float64Array(scanoutsMax);
-  /** The scanout that comes first with its next frame. */
-  private turnOf = 0;
-  private frameBytes = 0;
+  private hasWarned = false;
 
   constructor(private readonly options: VmmSinkOptions) {
     const { context, io, socket, resumed, modes, answer, bandBytesMax } = options;
-    const words = context.keep;
+    const { keep: words, timers, log, counters } = context;
     if (!resumed) words.fill(0, 0, StreamWord.count);
     this.writer = new MessageWriter(io, words);
     this.reader = new ReplyReader(io, words);
     this.writer.resume();
     this.reader.resume();
-    const { timers, log, counters } = context;
     const timeoutMs = context.config.displayTimeoutMs;
-    this.requests = new VmmRequests({ words, timers, log, counters, timeoutMs, modes, answer });
-    this.bands = new UpdateBands(bandBytesMax);
-    this.counters = new FrameCounters(context.counters);
-    for (let id = 0; id < scanoutsMax; id++) {
-      if (words[StreamWord.shown]! & (1 << id)) this.shownWidth[id] = unknownSize;
-    }
+    const negotiated = (): void => this.negotiated();
+    this.requests = new VmmRequests({ words, timers, log, counters, timeoutMs, modes, answer, negotiated });
+    this.updates = new DmabufUpdates({ words, timers, log, counters, timeoutMs });
+    this.counters = new FrameCounters(counters);
+    const viewOf = (id: number): View | null => this.viewOf(id);
+    this.frames = new VmmFrames(viewOf, this.updates, this.counters, bandBytesMax);
+    this.shown = new VmmScanouts({
+      words,
+      viewOf,
+      isUnanswered: (id) => this.updates.isUnanswered(id),
+      takesModifiers: () => this.requests.hasModifiers,
+    });
+    this.cursors = new VmmCursors(options.scanouts);
     context.epoll.add(socket, EPOLLIN, (events) => this.ready(events));
+  }
+
+  /** Whether the VMM shows dma-bufs, and such as have a modifier. */
+  get takes(): { dmabuf: boolean; modifiers: boolean } {
+    const { isNegotiated, hasModifiers } = this.requests;
+    return { dmabuf: isNegotiated, modifiers: hasModifiers };
   }
 
   ask(question: Question): void {
@@ -90,34 +90,22 @@ export class VmmSink implements Sink {
   }
 
   scanout({ id, view }: Scanout): void {
-    const bit = 1 << id;
-    this.changed |= bit;
-    this.damage[id]!.clear();
-    this.damaged &= ~bit;
-    if (view !== null) {
-      this.damage[id]!.add(0, 0, view.width, view.height);
-      this.damaged |= bit;
-    }
+    this.shown.change(id);
+    this.frames.replace(id, view);
     // A frame of the same size is finished, so that a guest that flips faster than the VMM reads is seen at all.
-    if (this.bands.isActive(id) && !this.isShownAs(id, view?.width ?? 0, view?.height ?? 0)) {
-      this.bands.cancel();
-      this.counters.skip();
-    }
+    if (!this.shown.fits(id, view)) this.frames.cancel(id);
   }
 
   update({ id }: Scanout, damage: Rect): void {
-    if (this.damaged & (1 << id)) this.counters.merge();
-    this.damage[id]!.add(damage.x, damage.y, damage.width, damage.height);
-    if (!this.damage[id]!.isEmpty) this.damaged |= 1 << id;
+    this.frames.add(id, damage);
   }
 
-  cursor({ id }: Scanout): void {
-    this.cursorLoaded |= 1 << id;
-    this.cursorMoved |= 1 << id;
+  cursor(scanout: Scanout): void {
+    this.cursors.load(scanout);
   }
 
-  cursorMove({ id }: Scanout): void {
-    this.cursorMoved |= 1 << id;
+  cursorMove(scanout: Scanout): void {
+    this.cursors.move(scanout);
   }
 
   pump(): boolean {
@@ -129,10 +117,7 @@ export class VmmSink implements Sink {
           return false;
         }
         // After so many bytes, messages come first.
-        if (this.writer.request === Request.UPDATE) {
-          this.updateSent();
-          return true;
-        }
+        if (this.sent(this.writer.request)) return true;
       }
     } catch (error) {
       this.die(error);
@@ -141,7 +126,7 @@ export class VmmSink implements Sink {
   }
 
   isBehind({ id }: Scanout): boolean {
-    return (this.damaged & (1 << id)) !== 0 || this.bands.isActive(id);
+    return this.frames.isBehind(id);
   }
 
   describe(): Record<string, unknown> {
@@ -152,7 +137,8 @@ export class VmmSink implements Sink {
       features: this.requests.featureNames,
       blocked: this.isBlocked,
       bytesSent: this.writer.bytesSent,
-      timeouts: this.requests.timeouts,
+      timeouts: this.requests.timeouts + this.updates.timeouts,
+      updatesUnanswered: this.updates.unanswered,
       frames,
       frameBytes: bytes,
       merged,
@@ -172,7 +158,8 @@ export class VmmSink implements Sink {
     const { context, socket } = this.options;
     context.epoll.remove(socket);
     closeFd(socket);
-    this.bands.close();
+    this.frames.close();
+    this.shown.close();
     this.writer.close();
     this.reader.close();
     this.requests.close();
@@ -190,81 +177,55 @@ export class VmmSink implements Sink {
           return this.lose();
         }
         // A lost reply is asked for again where it is still wanted.
-        if (received === "reply") this.requests.take(this.reader.request, this.reader.payload);
+        if (received === "reply") this.take();
       }
     } catch (error) {
       this.die(error);
     }
   }
 
+  private take(): void {
+    const { request, scanout, payload } = this.reader;
+    if (request === Request.DMABUF_UPDATE) this.frames.updateAnswered(scanout);
+    else this.requests.take(request, payload);
+  }
+
   /** Starts the message that matters most. Answers false when there is none. */
   private startNext(): boolean {
-    if (this.requests.start(this.writer)) return true;
+    const { writer } = this;
+    if (this.requests.start(writer)) return true;
     if (!this.requests.isReady) return false;
-    return this.startScanout() || this.startCursor() || this.startUpdate();
+    return this.shown.start(writer) || this.cursors.start(writer) || this.frames.start(writer);
   }
 
-  private startScanout(): boolean {
-    while (this.changed !== 0) {
-      const id = lowestBit(this.changed);
-      const bit = 1 << id;
-      this.changed &= ~bit;
-      const { view } = this.options.scanouts[id]!;
-      const width = view?.width ?? 0;
-      const height = view?.height ?? 0;
-      // The VMM clears a scanout that is set, so a page flip sets nothing.
-      if (this.isShownAs(id, width, height)) continue;
-      this.shownWidth[id] = width;
-      this.shownHeight[id] = height;
-      const { keep } = this.options.context;
-      keep[StreamWord.shown] = width > 0 ? keep[StreamWord.shown]! | bit : keep[StreamWord.shown]! & ~bit;
-      this.writer.start(Request.SCANOUT, ScanoutMessage.bytes, id, width, height);
-      return true;
+  /** A message is sent. Answers whether it was one with many bytes. */
+  private sent(request: number): boolean {
+    if (request === Request.UPDATE) this.frames.updateSent();
+    else this.shown.sent();
+    return request === Request.UPDATE;
+  }
+
+  private negotiated(): void {
+    // One that could not be shown without a modifier may be shown now.
+    for (const scanout of this.options.scanouts) {
+      if (scanout.view?.surface instanceof DmabufSurface) this.scanout(scanout);
     }
-    return false;
+    this.options.negotiated();
   }
 
-  private startCursor(): boolean {
-    if (this.cursorMoved === 0) return false;
-    const id = lowestBit(this.cursorMoved);
-    const bit = 1 << id;
-    this.cursorMoved &= ~bit;
-    const { isVisible, x, y, hotX, hotY, image } = this.options.scanouts[id]!.cursor;
-    if (isVisible && image !== null && this.cursorLoaded & bit) {
-      this.cursorLoaded &= ~bit;
-      this.writer.start(Request.CURSOR_UPDATE, CursorUpdate.bytes, id, x, y, hotX, hotY);
-      // An image that changes while it is sent is sent again.
-      this.writer.body(image.address, cursorImageBytes, cursorImageBytes);
-    } else {
-      const request = isVisible ? Request.CURSOR_POS : Request.CURSOR_POS_HIDE;
-      this.writer.start(request, CursorPosition.bytes, id, x, y);
+  /** What the VMM is to show of a scanout: nothing where it can't. */
+  private viewOf(id: number): View | null {
+    const { view } = this.options.scanouts[id]!;
+    const surface = view?.surface;
+    if (!(surface instanceof DmabufSurface)) return view;
+    const needs = surface.needsModifier && !this.requests.hasModifiers;
+    if (!needs && surface.offset === 0) return view;
+    if (!this.hasWarned) {
+      const why = needs ? "a format modifier" : `an offset of ${surface.offset}`;
+      this.options.context.log.warning(`the VMM can't show surface ${surface.id}, a dma-buf with ${why}`);
     }
-    return true;
-  }
-
-  private startUpdate(): boolean {
-    if (!this.bands.isActive()) {
-      if (this.damaged === 0) return false;
-      const after = this.damaged >>> this.turnOf;
-      const id = after === 0 ? lowestBit(this.damaged) : this.turnOf + lowestBit(after);
-      this.turnOf = (id + 1) % scanoutsMax;
-      this.damaged &= ~(1 << id);
-      const damage = this.damage[id]!;
-      this.frameBytes = (damage.right - damage.left) * (damage.bottom - damage.top) * bytesPerPixel;
-      this.bands.begin(id, this.options.scanouts[id]!.view!, damage);
-      damage.clear();
-    }
-    this.bands.start(this.writer);
-    return true;
-  }
-
-  private updateSent(): void {
-    // A predecessor's last message is no frame of ours.
-    if (this.bands.isActive() && this.bands.sent()) this.counters.frame(this.frameBytes);
-  }
-
-  private isShownAs(id: number, width: number, height: number): boolean {
-    return this.shownWidth[id] === width && this.shownHeight[id] === height;
+    this.hasWarned = true;
+    return null;
   }
 
   /** Watches for room in the socket only while there is none. */
@@ -292,5 +253,3 @@ export class VmmSink implements Sink {
     this.options.died();
   }
 }
-
-const lowestBit = (mask: number): number => 31 - Math.clz32(mask & -mask);

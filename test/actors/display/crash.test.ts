@@ -104,9 +104,8 @@ function expectRestored(vmm: RawVmm, seen: RawMessage[], runner: DisplayRunner):
   }
   const cursor = seen.findLast(({ request }) => request === Request.CURSOR_UPDATE)!;
   expect([0, 4, 8, 12, 16].map((at) => cursor.payload.getUint32(at, true))).toEqual([0, 9, 8, 1, 2]);
-  const told = runner.told("ctrl-queue");
-  expect(told.map(({ type }) => type)).toEqual(["display-info", "edid"]);
-  expect(told[0]).toMatchObject({ modes: modesOfVmm });
+  expect(runner.answers.map(({ type }) => type)).toEqual(["display-info", "edid"]);
+  expect(runner.answers[0]).toMatchObject({ modes: modesOfVmm });
   expect(runner.context.logged.filter(({ level }) => level !== "debug")).toEqual([]);
 }
 

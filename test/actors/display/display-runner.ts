@@ -23,6 +23,26 @@ export class DisplayRunner {
     return this.context.sent.filter((one) => one.to === to).map(({ message }) => message as Inbox[To]);
   }
 
+  /** What the ctrl queue was answered. */
+  get answers(): Inbox["ctrl-queue"][] {
+    return this.told("ctrl-queue").filter(({ type }) => type === "display-info" || type === "edid");
+  }
+
+  /** Surfaces that were given back. */
+  get released(): number[] {
+    return this.told("ctrl-queue").flatMap((message) =>
+      message.type === "surface-released" ? [message.surface] : [],
+    );
+  }
+
+  /** What the ctrl queue was told of dma-bufs: "no", "dmabuf" or "modifiers". */
+  get takes(): string[] {
+    return this.told("ctrl-queue").flatMap((message) => {
+      if (message.type !== "display-takes") return [];
+      return [message.modifiers ? "modifiers" : message.dmabuf ? "dmabuf" : "no"];
+    });
+  }
+
   /** Runs turns while there is work, and then serves what is ready, at most so often; never waits. */
   run(rounds = Infinity): void {
     const { context, display } = this;

@@ -18,10 +18,7 @@ afterEach(() => {
 });
 
 const tell = (...messages: Parameters<Stage["runner"]["tell"]>) => stage.runner.tell(...messages);
-const released = () =>
-  stage.runner
-    .told("ctrl-queue")
-    .flatMap((message) => (message.type === "surface-released" ? [message.surface] : []));
+const released = () => stage.runner.released;
 
 function description() {
   tell({ type: "describe", token: 5 });
@@ -156,7 +153,8 @@ describe("snapshots", () => {
   });
 
   test("of a scanout that is off have no descriptor", () => {
-    expect(snapshot(3)).toEqual({ type: "snapshot", token: 9, fd: -1, width: 0, height: 0 });
+    const error = "scanout 3 is off";
+    expect(snapshot(3)).toEqual({ type: "snapshot", token: 9, fd: -1, width: 0, height: 0, error });
   });
 });
 

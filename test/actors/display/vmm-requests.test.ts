@@ -40,7 +40,7 @@ function connectNegotiated(features = 1): RawVmm {
   return raw;
 }
 
-const answers = (): CtrlQueueMessage[] => stage.runner.told("ctrl-queue");
+const answers = (): CtrlQueueMessage[] => stage.runner.answers;
 const warnings = (): string[] =>
   stage.runner.context.logged.filter(({ level }) => level === "warning").map(({ text }) => text);
 
@@ -233,7 +233,7 @@ describe("a VMM that keeps silent", () => {
     stage.runner.run();
     const [set, get] = raw.messages();
     expect(set).toMatchObject({ request: Request.SET_PROTOCOL_FEATURES });
-    expect(set!.payload.getBigUint64(0, true)).toBe(1n);
+    expect(set!.payload.getBigUint64(0, true)).toBe(3n);
     expect(get).toMatchObject({ request: Request.GET_DISPLAY_INFO });
   });
 

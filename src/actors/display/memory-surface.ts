@@ -1,0 +1,84 @@
+// A surface whose pixels lie in shared memory, mapped once.
+
+import { closeFd, sizeOfFd } from "../../transport/os/fds.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { convertToBgrx } from "../../transport/pixels.ts";
+import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
+import type { Rect } from "../damage.ts";
+import type { DisplayMessage } from "../messages/display.ts";
+import { Surface } from "./surface.ts";
+
+type SurfaceMessage = Extract<DisplayMessage, { type: "surface" }>;
+
+/** The longest surface: what one view of memory can show. */
+const bytesMax = 2 ** 32;
+
+export class MemorySurface extends Surface {
+  /** Bytes from one row to the next. */
+  readonly stride: number;
+  readonly format: number;
+  private memory: NativeMemory | null = null;
+  private words: Uint32Array | null = null;
+
+  /** Maps the storage that `message` names and closes its descriptor. */
+  constructor(message: SurfaceMessage, released: (surface: Surface) => void) {
+    super(message, released);
+    this.stride = message.stride;
+    this.format = message.format;
+    try {
+      this.ready(this.map(message));
+    } finally {
+      closeFd(message.fd);
+    }
+  }
+
+  /** The native address of its first pixel, for as long as it is read. */
+  get address(): number {
+    return this.mapped().address;
+  }
+
+  /** Its pixels, `stride` / 4 a row, for as long as it is read. */
+  get pixels(): Uint32Array {
+    this.words ??= new Uint32Array(this.mapped().view());
+    return this.words;
+  }
+
+  copy({ x, y, width, height }: Rect, target: Uint32Array): void {
+    const stride = this.stride / bytesPerPixel;
+    convertToBgrx(this.format, this.pixels, y * stride + x, stride, width, height, target);
+  }
+
+  describe(): Record<string, unknown> {
+    return { format: this.format };
+  }
+
+  protected free(): void {
+    this.words = null;
+    this.memory?.unmap();
+    this.memory = null;
+  }
+
+  /** Answers why it can't be mapped, or nothing. */
+  private map({ fd, offset, bytes, stride, width, height }: SurfaceMessage): string {
+    if (width === 0 || height === 0 || (height - 1) * stride + width * bytesPerPixel > bytes) {
+      return `${width}x${height} pixels in rows of ${stride} bytes do not lie in ${bytes} bytes`;
+    }
+    if (stride % bytesPerPixel !== 0 || offset % bytesPerPixel !== 0) {
+      return `rows of ${stride} bytes from offset ${offset} are not aligned to pixels`;
+    }
+    if (bytes > bytesMax) return `${bytes} bytes are more than the display can map`;
+    try {
+      // Reading behind the end of the file would kill the process.
+      if (sizeOfFd(fd) < offset + bytes) return "its storage is shorter than it says";
+      this.memory = NativeMemory.mapShared(fd, offset, bytes, "read");
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  private mapped(): NativeMemory {
+    if (this.memory === null) throw new Error(`surface ${this.id} is not mapped`);
+    return this.memory;
+  }
+}
