@@ -1,32 +1,53 @@
-// `bun bench`: what the parts of the hot path cost, measured with mitata.
+// `bun bench`: what the parts of the hot path cost, and how the server compares with others.
 
-import { parseArgs } from "node:util";
-import { run } from "mitata";
-import "./micro/ring.ts";
-import "./micro/lifecycle.ts";
-import "./micro/memory.ts";
-import "./micro/mailbox.ts";
+import { type BenchOptions, help, parseOptions, UsageError } from "./options.ts";
+import { comparison, emptyReport, readReport } from "./report/run-report.ts";
+import { BackendError } from "./system/backends.ts";
+import { chooseBackends, runSystem } from "./system/index.ts";
+import { workloads } from "./system/workloads/index.ts";
 
-const help = `bun bench [--filter REGEX] [--json FILE]
+const exit = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
-Micro benchmarks of the hot path, in this process.
+process.exit(await main(process.argv.slice(2)));
 
-  --filter REGEX   only those whose name matches
-  --json FILE      write the results as JSON too
-  --help           this text
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const options = parseOptions(argv);
+    if (options.help) console.log(help);
+    else if (options.list)
+      for (const { name, title } of workloads) console.log(`${name.padEnd(40)} ${title}`);
+    else return await bench(options);
+    return exit.done;
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof BackendError)) throw error;
+    console.error(`bench: ${error.message}\nSee bun bench --help.`);
+    return exit.usage;
+  }
+}
 
-Absolute times on a shared machine mean little: compare within one run.`;
-
-const { values } = parseArgs({
-  options: {
-    filter: { type: "string", default: "." },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-
-if (values.help) console.log(help);
-else {
-  const results = await run({ filter: new RegExp(values.filter), format: { mitata: { name: "longest" } } });
-  if (values.json !== undefined) await Bun.write(values.json, JSON.stringify(results.benchmarks, null, 2));
+async function bench(options: BenchOptions): Promise<number> {
+  const before = options.compare === undefined ? null : readReport(options.compare);
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupted.abort());
+  const { backends, dispose } = chooseBackends(options);
+  const report = emptyReport(backends, options.rounds, options.quick);
+  try {
+    if (options.system) {
+      const chosen = workloads.filter(({ name }) => options.filter.test(name));
+      await runSystem(chosen, backends, options, report, interrupted.signal);
+    }
+    if (options.micro)
+      report.micro.push(...(await (await import("./micro/index.ts")).runMicro(options.filter)));
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    console.error("\ninterrupted");
+  } finally {
+    dispose();
+  }
+  if (before !== null)
+    console.log(`\nAgainst ${options.compare}, of ${before.date}\n${comparison(before, report)}`);
+  if (options.json !== undefined) await Bun.write(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (interrupted.signal.aborted) return exit.interrupted;
+  return report.failures.length > 0 ? exit.failed : exit.done;
 }

@@ -1,0 +1,122 @@
+// The command line of `bun bench`.
+
+import { parseArgs } from "node:util";
+
+export const help = `bun bench [options]
+
+Measures the parts of the hot path in this process (micro), and a real server in front of a synthetic guest (system).
+Absolute times on a shared machine mean little: compare within one run.
+
+What to run
+  --micro, --system     only these
+  --filter REGEX        only workloads and micro benchmarks whose name matches
+  --list                print the workloads' names and end
+  --quick               short windows and 3 rounds, for a first look
+  --rounds N            rounds of each workload (default 5, with --quick 3)
+
+What to compare this checkout's server with, in turn, a fresh process each time (default: --peer, where there is one)
+  --peer PATH           another vhost-user-gpu back-end; default QEMU's own, installed or fetched by
+                        scripts/fetch-peer.sh
+  --no-peer             nothing
+  --baseline DIR        the server of another checkout
+  --rev REV             the server of a git revision
+  --variant NAME=ARGS   this checkout's server with other arguments; may be given several times
+  --server-args ARGS    arguments of every server of Fencepost
+
+What to do with the figures
+  --json FILE           write them
+  --compare FILE        compare them with an earlier run's
+  --help                this text
+
+A ratio is how many times better this checkout's server is than the other: the median of the rounds' ratios, and their
+least and greatest. Exit codes: 0 done, 1 a workload failed, 2 wrong options, 130 interrupted.`;
+
+export interface BenchOptions {
+  micro: boolean;
+  system: boolean;
+  filter: RegExp;
+  list: boolean;
+  quick: boolean;
+  rounds: number;
+  /** Undefined: where there is one and nothing else to compare with. */
+  peer: string | undefined;
+  noPeer: boolean;
+  baseline: string | undefined;
+  rev: string | undefined;
+  variants: { name: string; args: string[] }[];
+  serverArgs: string[];
+  json: string | undefined;
+  compare: string | undefined;
+  help: boolean;
+}
+
+/** A mistake on the command line. */
+export class UsageError extends Error {}
+
+export function parseOptions(argv: readonly string[]): BenchOptions {
+  const values = parse(argv);
+  const both = values.micro === values.system;
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError("--rounds wants a whole number above 0");
+  return {
+    micro: both || values.micro,
+    system: both || values.system,
+    filter: regularExpression(values.filter),
+    list: values.list,
+    quick: values.quick,
+    rounds,
+    peer: values.peer,
+    noPeer: values["no-peer"],
+    baseline: values.baseline,
+    rev: values.rev,
+    variants: values.variant.map(variant),
+    serverArgs: words(values["server-args"]),
+    json: values.json,
+    compare: values.compare,
+    help: values.help,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        micro: { type: "boolean", default: false },
+        system: { type: "boolean", default: false },
+        filter: { type: "string", default: "." },
+        list: { type: "boolean", default: false },
+        quick: { type: "boolean", default: false },
+        rounds: { type: "string" },
+        peer: { type: "string" },
+        "no-peer": { type: "boolean", default: false },
+        baseline: { type: "string" },
+        rev: { type: "string" },
+        variant: { type: "string", multiple: true, default: [] },
+        "server-args": { type: "string", default: "" },
+        json: { type: "string" },
+        compare: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message.split("\n")[0]);
+  }
+}
+
+function regularExpression(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new UsageError(`--filter: ${text} is no regular expression`);
+  }
+}
+
+function variant(text: string): { name: string; args: string[] } {
+  const [, name, args] = /^([^=\s]+)=(.*)$/.exec(text) ?? [];
+  if (name === undefined || args === undefined)
+    throw new UsageError(`--variant wants NAME=ARGS, not ${text}`);
+  return { name, args: words(args) };
+}
+
+const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");

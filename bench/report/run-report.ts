@@ -1,0 +1,104 @@
+// A run as JSON: what ran, on what, and every figure.
+
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus, release } from "node:os";
+import packageJson from "../../package.json";
+import { type Backend, checkout } from "../system/backends.ts";
+import type { Failure, Result } from "../system/runner.ts";
+import { number, table } from "./table.ts";
+
+export interface MicroResult {
+  name: string;
+  /** Nanoseconds of one iteration. */
+  min: number;
+  median: number;
+  p99: number;
+}
+
+export interface RunReport {
+  date: string;
+  machine: Machine;
+  versions: Record<string, string>;
+  backends: { name: string; about: string }[];
+  rounds: number;
+  quick: boolean;
+  micro: MicroResult[];
+  system: Result[];
+  failures: Failure[];
+}
+
+interface Machine {
+  cpu: string;
+  cpus: number;
+  kernel: string;
+}
+
+export function emptyReport(backends: readonly Backend[], rounds: number, quick: boolean): RunReport {
+  return {
+    date: new Date().toISOString(),
+    machine: { cpu: cpus()[0]?.model ?? process.arch, cpus: availableParallelism(), kernel: release() },
+    versions: { fencepost: packageJson.version, revision: revision(), bun: Bun.version },
+    backends: backends.map(({ name, about }) => ({ name, about })),
+    rounds,
+    quick,
+    micro: [],
+    system: [],
+    failures: [],
+  };
+}
+
+export function readReport(path: string): RunReport {
+  return JSON.parse(readFileSync(path, "utf8")) as RunReport;
+}
+
+/** Medians and ratios of two runs side by side, where both have them. */
+export function comparison(before: RunReport, after: RunReport): string {
+  const rows: string[][] = [["", "before", "after", "better by"]];
+  for (const now of after.micro) {
+    const then = before.micro.find(({ name }) => name === now.name);
+    if (then !== undefined)
+      rows.push([
+        `${now.name}, ns`,
+        number(then.median),
+        number(now.median),
+        times(then.median / now.median),
+      ]);
+  }
+  for (const now of after.system) {
+    const then = before.system.find(
+      ({ workload, metric }) => workload === now.workload && metric === now.metric,
+    );
+    if (then === undefined || now.better === "neither") continue;
+    const name = `${now.workload}, ${now.metric}`;
+    const subject = after.backends[0]!.name;
+    const [old, young] = [then.backends[before.backends[0]!.name], now.backends[subject]];
+    if (old !== undefined && young !== undefined) {
+      const change = now.better === "more" ? young.median / old.median : old.median / young.median;
+      rows.push([`${name}, ${now.unit}`, number(old.median), number(young.median), times(change)]);
+    }
+    for (const [other, ratio] of Object.entries(now.ratios)) {
+      const was = then.ratios[other];
+      if (was !== undefined)
+        rows.push([
+          `${name}, × ${other}`,
+          number(was.median),
+          number(ratio.median),
+          times(ratio.median / was.median),
+        ]);
+    }
+  }
+  const same = JSON.stringify(before.machine) === JSON.stringify(after.machine);
+  const warning = same ? "" : "\nThe two ran on different machines: compare the ratios only.";
+  return `${table(rows)}${warning}`;
+}
+
+const times = (change: number): string => `${number(change)} ×`;
+
+function revision(): string {
+  const git = (...args: string[]) =>
+    Bun.spawnSync(["git", ...args], { cwd: checkout })
+      .stdout.toString()
+      .trim();
+  const changed = git("status", "--porcelain", "--", "src") === "" ? "" : " with changes";
+  return `${git("rev-parse", "--short", "HEAD") || "unknown"}${changed}`;
+}

@@ -1,0 +1,84 @@
+// The servers that a run compares: this checkout's, with settings or without, another checkout's, and other back-ends.
+
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { ServerProcess } from "../../src/guest/server-process.ts";
+import type { Renderer } from "./workload.ts";
+
+export const checkout = resolve(import.meta.dir, "../..");
+const installedPeer = "/usr/lib/qemu/vhost-user-gpu";
+const cachedPeer = join(checkout, ".cache/peer/usr/lib/qemu/vhost-user-gpu");
+
+export interface Backend {
+  /** As in tables. */
+  name: string;
+  /** What it is: a version, a revision, settings. */
+  about: string;
+  command: readonly string[];
+  args: Record<Renderer, readonly string[]>;
+  displayFeatures: number;
+}
+
+export class BackendError extends Error {}
+
+/** The server of the checkout at `directory`, with `args` added to its command line. */
+export function fencepost(
+  name: string,
+  about: string,
+  args: readonly string[],
+  directory = checkout,
+): Backend {
+  const main = join(directory, "src/main.ts");
+  if (!existsSync(main))
+    throw new BackendError(`${directory} is no checkout of Fencepost: it has no src/main.ts`);
+  return {
+    name,
+    about,
+    command: [process.execPath, main],
+    args: { software: ["--renderer", "software", ...args], virgl: ["--renderer", "virgl", ...args] },
+    displayFeatures: 3,
+  };
+}
+
+/** Another vhost-user-gpu back-end that knows --socket-path and --virgl. */
+export function peer(path: string): Backend {
+  if (!existsSync(path)) throw new BackendError(`there is no ${path}`);
+  const stamp = join(path, "../../../../stamp");
+  const about = path === cachedPeer ? readFileSync(stamp, "utf8").trim() : path;
+  return {
+    name: "peer",
+    about,
+    command: [path],
+    args: { software: [], virgl: ["--virgl"] },
+    displayFeatures: 0,
+  };
+}
+
+/** QEMU's back-end where it is installed or fetched; null where it is neither. */
+export function defaultPeer(): string | null {
+  return [installedPeer, cachedPeer].find((path) => existsSync(path)) ?? null;
+}
+
+/** Unpacks revision `rev` of this repository beside its dependencies; `remove` deletes it. */
+export function checkOut(rev: string): { directory: string; remove: () => void } {
+  const directory = mkdtempSync(join(tmpdir(), "fencepost-rev-"));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const archive = Bun.spawnSync(["git", "archive", "--format=tar", rev], { cwd: checkout });
+  const unpacked =
+    archive.success && Bun.spawnSync(["tar", "-x", "-C", directory], { stdin: archive.stdout }).success;
+  if (!unpacked) {
+    remove();
+    throw new BackendError(`git has no revision ${rev}: ${archive.stderr.toString().trim()}`);
+  }
+  const lock = "bun.lock";
+  if (readFileSync(join(directory, lock), "utf8") === readFileSync(join(checkout, lock), "utf8")) {
+    symlinkSync(join(checkout, "node_modules"), join(directory, "node_modules"));
+  } else Bun.spawnSync([process.execPath, "install", "--frozen-lockfile"], { cwd: directory });
+  return { directory, remove };
+}
+
+/** Starts a back-end and waits until it listens. */
+export function start(backend: Backend, renderer: Renderer): Promise<ServerProcess> {
+  return ServerProcess.start({ command: backend.command, args: backend.args[renderer], stopMs: 2_000 });
+}

@@ -1,0 +1,57 @@
+// The display reader's thread.
+
+import { workerData } from "node:worker_threads";
+import { DisplayPeer } from "../../src/guest/display-peer.ts";
+import { Pump } from "../../src/guest/pump.ts";
+import {
+  CursorPosition,
+  CursorUpdate,
+  Header,
+  Request,
+  Scanout,
+  Update,
+} from "../../src/transport/vhost-user-gpu/protocol.ts";
+import { type DisplayWorkerData, Total, Word } from "./display-reader.ts";
+
+/** How soon a wish of the other thread is noticed. */
+const noticeMs = 5;
+
+const data = workerData as DisplayWorkerData;
+const words = new Int32Array(data.words);
+const totals = new Float64Array(data.totals);
+const pump = new Pump();
+const peer = new DisplayPeer(data.fd, pump, data.options);
+peer.pause();
+
+for (;;) {
+  const wanted = Atomics.load(words, Word.wanted);
+  let changed = false;
+  if (wanted !== words[Word.reading]) {
+    if (wanted === 1) peer.resume();
+    else peer.pause();
+    Atomics.store(words, Word.reading, wanted);
+    changed = true;
+  }
+  if (pump.epoll.wait(noticeMs) > 0) changed = true;
+  if (!changed) continue;
+  totals[Total.pixelBytes] = peer.bytes - bytesBesidePixels();
+  totals[Total.cursorMessages] = peer.count(Request.CURSOR_POS) + peer.count(Request.CURSOR_UPDATE);
+  Atomics.add(words, Word.progress, 1);
+  Atomics.notify(words, Word.progress);
+}
+
+/** Of everything that was announced. */
+function bytesBesidePixels(): number {
+  const sizes: [number, number][] = [
+    [Request.GET_PROTOCOL_FEATURES, 0],
+    [Request.SET_PROTOCOL_FEATURES, 8],
+    [Request.GET_DISPLAY_INFO, 0],
+    [Request.GET_EDID, 4],
+    [Request.CURSOR_POS, CursorPosition.bytes],
+    [Request.CURSOR_POS_HIDE, CursorPosition.bytes],
+    [Request.CURSOR_UPDATE, CursorUpdate.bytes],
+    [Request.SCANOUT, Scanout.bytes],
+    [Request.UPDATE, Update.bytes],
+  ];
+  return sizes.reduce((sum, [request, bytes]) => sum + peer.count(request) * (Header.bytes + bytes), 0);
+}

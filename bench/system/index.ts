@@ -1,0 +1,76 @@
+// The system benchmarks of one run: which workloads, which back-ends, what is printed.
+
+import type { BenchOptions } from "../options.ts";
+import { summaryTable, workloadTable } from "../report/table.ts";
+import type { RunReport } from "../report/run-report.ts";
+import { type Backend, checkOut, defaultPeer, fencepost, peer } from "./backends.ts";
+import { runWorkload } from "./runner.ts";
+import { placement } from "./scheduling.ts";
+import type { Budget } from "./stage.ts";
+import type { Workload } from "./workload.ts";
+
+const budgets: Record<"full" | "quick", Budget> = {
+  full: { warmMs: 1_000, measureMs: 2_000, windowMs: 40 },
+  quick: { warmMs: 400, measureMs: 600, windowMs: 20 },
+};
+
+/** The server of this checkout, and those to compare it with. `dispose` removes what was unpacked for them. */
+export function chooseBackends(options: BenchOptions): { backends: Backend[]; dispose: () => void } {
+  const { serverArgs: args, baseline, rev, variants } = options;
+  const backends = [fencepost("fencepost", args.join(" ") || "this checkout", args)];
+  let dispose = (): void => undefined;
+  if (baseline !== undefined) backends.push(fencepost("baseline", baseline, args, baseline));
+  for (const { name, args: own } of variants)
+    backends.push(fencepost(name, own.join(" "), [...args, ...own]));
+  const path = options.peer ?? (backends.length === 1 && rev === undefined ? defaultPeer() : null);
+  if (path !== null && !options.noPeer) backends.push(peer(path));
+  if (rev !== undefined) {
+    const other = checkOut(rev);
+    dispose = other.remove;
+    backends.push(fencepost("revision", rev, args, other.directory));
+  }
+  return { backends, dispose };
+}
+
+/** Runs and prints; adds to `report` as it goes. */
+export async function runSystem(
+  workloads: readonly Workload[],
+  backends: readonly Backend[],
+  options: BenchOptions,
+  report: RunReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const names = backends.map(({ name }) => name);
+  for (const { name, about } of backends) console.log(`${name.padEnd(12)} ${about}`);
+  if (backends.length === 1 && !options.noPeer) {
+    console.log("Nothing to compare with: scripts/fetch-peer.sh gets QEMU's back-end.");
+  }
+  for (const [index, workload] of workloads.entries()) {
+    const place = `[${index + 1}/${workloads.length}]`;
+    const { results, failures } = await runWorkload(workload, backends, {
+      rounds: options.rounds,
+      budget: budgets[options.quick ? "quick" : "full"],
+      signal,
+      progress: (_, round, backend) =>
+        progress(`${place} ${workload.name}  round ${round + 1}  ${backend.name}`),
+    });
+    progress("");
+    console.log(`\n${place} ${workload.name}: ${workload.title}${placementText(workload)}`);
+    if (results.length > 0) console.log(workloadTable(results));
+    for (const { backend, reason } of failures)
+      console.log(`  ${backend} failed: ${reason.replaceAll("\n", "\n    ")}`);
+    report.system.push(...results);
+    report.failures.push(...failures);
+  }
+  if (report.system.length > 0) console.log(`\nMedians\n${summaryTable(report.system, names)}`);
+}
+
+function placementText(workload: Workload): string {
+  const cpus = workload.kind === "guest" && workload.pinned ? placement() : null;
+  return cpus === null ? "" : ` (driver on CPU ${cpus.driver}, server on ${cpus.server})`;
+}
+
+/** A line that is written over, on terminals only. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}

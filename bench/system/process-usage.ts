@@ -1,0 +1,44 @@
+// What a process has used, as the kernel counts it.
+
+import { readdirSync, readFileSync } from "node:fs";
+
+export interface Usage {
+  /** CPU time of all threads, in nanoseconds. */
+  cpuNs: number;
+  /** Times that a thread gave its processor up to wait for something. */
+  sleeps: number;
+  /** read and write system calls, of eventfds too; not those that wait, and not messages on sockets. */
+  readsAndWrites: number;
+}
+
+/** Threads that have ended count no more. */
+export function usageOf(pid: number): Usage {
+  let cpuNs = 0;
+  let sleeps = 0;
+  for (const tid of readdirSync(`/proc/${pid}/task`)) {
+    const task = `/proc/${pid}/task/${tid}`;
+    cpuNs += Number(readFileSync(`${task}/schedstat`, "utf8").split(" ")[0]);
+    sleeps += field(readFileSync(`${task}/status`, "utf8"), "voluntary_ctxt_switches");
+  }
+  const io = readFileSync(`/proc/${pid}/io`, "utf8");
+  return { cpuNs, sleeps, readsAndWrites: field(io, "syscr") + field(io, "syscw") };
+}
+
+export interface Memory {
+  /** Resident, in bytes: pages shared with other processes count whole. */
+  rss: number;
+  /** The same, pages shared by n processes counted as 1/n. */
+  pss: number;
+  /** Of {@link pss}, all but shared memory such as the guest's RAM. */
+  pssOwn: number;
+}
+
+export function memoryOf(pid: number): Memory {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const bytes = (name: string): number => field(text, name) * 1024;
+  return { rss: bytes("Rss"), pss: bytes("Pss"), pssOwn: bytes("Pss_Anon") + bytes("Pss_File") };
+}
+
+function field(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)![1]);
+}

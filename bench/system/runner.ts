@@ -1,0 +1,178 @@
+// Runs workloads against each back-end in turn, A B A B, every time in front of a fresh server.
+
+import { join } from "node:path";
+import type { ServerProcess } from "../../src/guest/server-process.ts";
+import { median, type Summary, summariseRounds } from "../report/statistics.ts";
+import { type Backend, start } from "./backends.ts";
+import type { Job } from "./driver.ts";
+import { type Better, type Figure, ratioOf } from "./figure.ts";
+import { type Placement, placement } from "./scheduling.ts";
+import type { Budget } from "./stage.ts";
+import type { GuestWorkload, Workload } from "./workload.ts";
+
+export interface SystemOptions {
+  rounds: number;
+  budget: Budget;
+  /** Ends the run early; whatever was started is stopped. */
+  signal: AbortSignal;
+  progress: (workload: Workload, round: number, backend: Backend) => void;
+}
+
+/** How many times better the first back-end is, by the rounds' medians. */
+export interface Ratio {
+  median: number;
+  min: number;
+  max: number;
+}
+
+export interface Measured extends Summary {
+  rounds: Figure[];
+}
+
+/** One metric of one workload, by the back-ends' names. */
+export interface Result {
+  workload: string;
+  metric: string;
+  unit: string;
+  better: Better;
+  backends: Record<string, Measured>;
+  ratios: Record<string, Ratio>;
+}
+
+export interface Failure {
+  workload: string;
+  backend: string;
+  reason: string;
+}
+
+export interface WorkloadReport {
+  results: Result[];
+  failures: Failure[];
+}
+
+/** Longer than any workload takes. */
+const driverLimitMs = 120_000;
+
+export async function runWorkload(
+  workload: Workload,
+  backends: readonly Backend[],
+  options: SystemOptions,
+): Promise<WorkloadReport> {
+  const rounds = new Map<Backend, Figure[][]>(backends.map((backend) => [backend, []]));
+  const failures: Failure[] = [];
+  for (let round = 0; round < options.rounds; round++) {
+    for (const backend of backends) {
+      if (failures.some((failure) => failure.backend === backend.name)) continue;
+      options.signal.throwIfAborted();
+      options.progress(workload, round, backend);
+      try {
+        rounds.get(backend)!.push(await measure(workload, backend, options));
+      } catch (error) {
+        options.signal.throwIfAborted();
+        failures.push({ workload: workload.name, backend: backend.name, reason: (error as Error).message });
+      }
+    }
+  }
+  const complete = backends.filter((backend) => rounds.get(backend)!.length === options.rounds);
+  return { results: resultsOf(workload, complete, rounds), failures };
+}
+
+async function measure(workload: Workload, backend: Backend, options: SystemOptions): Promise<Figure[]> {
+  if (workload.kind === "server") return await workload.measure(backend, options.budget);
+  const server = await start(backend, workload.renderer);
+  try {
+    return await drive(workload, backend, server, options);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function drive(
+  workload: GuestWorkload,
+  backend: Backend,
+  server: ServerProcess,
+  { budget, signal }: SystemOptions,
+): Promise<Figure[]> {
+  const cpus = workload.pinned ? placement() : null;
+  const job: Job = {
+    workload: workload.name,
+    socketPath: server.socketPath,
+    serverPid: server.pid,
+    cpus,
+    budget,
+    displayFeatures: backend.displayFeatures,
+  };
+  const awake = cpus === null ? [] : keepAwake(cpus);
+  const driver = Bun.spawn([process.execPath, join(import.meta.dir, "driver.ts"), JSON.stringify(job)], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: driverLimitMs,
+    killSignal: "SIGKILL",
+    signal,
+  });
+  try {
+    const [output, errors] = await Promise.all([driver.stdout.text(), driver.stderr.text()]);
+    if ((await driver.exited) === 0) return JSON.parse(output) as Figure[];
+    const why =
+      errors
+        .trim()
+        .split("\n")
+        .filter((line) => /error|Error/.test(line))
+        .at(-1) ?? errors.trim();
+    const ended = server.exitCode === null ? "" : ` (the server ended with code ${server.exitCode})`;
+    throw new Error(
+      `${why || "the driver took too long"}${ended}\n${server.log().trim().split("\n").slice(-3).join("\n")}`,
+    );
+  } finally {
+    for (const process of awake) process.kill("SIGKILL");
+    await Promise.all(awake.map((process) => process.exited));
+  }
+}
+
+function keepAwake({ driver, server }: Placement): Bun.Subprocess[] {
+  return [...driver, ...server].map((cpu) =>
+    Bun.spawn([process.execPath, join(import.meta.dir, "keep-awake.ts"), String(cpu)], {
+      stdio: ["ignore", "ignore", "ignore"],
+    }),
+  );
+}
+
+function resultsOf(
+  workload: Workload,
+  backends: readonly Backend[],
+  rounds: ReadonlyMap<Backend, Figure[][]>,
+): Result[] {
+  const [first, ...others] = backends;
+  if (first === undefined) return [];
+  return rounds.get(first)![0]!.map(({ metric, unit, better }, index) => {
+    const figuresOf = (backend: Backend): Figure[] => rounds.get(backend)!.map((round) => round[index]!);
+    const ratiosTo = (other: Backend): number[] => {
+      const theirs = figuresOf(other);
+      return figuresOf(first)
+        .map((figure, round) => ratioOf(better, figure.median, theirs[round]!.median))
+        .filter((ratio) => ratio !== null);
+    };
+    return {
+      workload: workload.name,
+      metric,
+      unit,
+      better,
+      backends: Object.fromEntries(
+        backends.map((backend) => {
+          const figures = figuresOf(backend);
+          return [backend.name, { ...summariseRounds(figures), rounds: figures }];
+        }),
+      ),
+      ratios: Object.fromEntries(
+        others
+          .map((other) => [other.name, ratiosTo(other)] as const)
+          .filter(([, ratios]) => ratios.length > 0)
+          .map(([name, ratios]) => [
+            name,
+            { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
+          ]),
+      ),
+    };
+  });
+}

@@ -1,0 +1,35 @@
+// A workload: what is done to a server, and how the two sides are placed for it.
+
+import type { GuestOptions } from "../../src/guest/synthetic-guest.ts";
+import type { Backend } from "./backends.ts";
+import type { Figure } from "./figure.ts";
+import type { Budget, Stage } from "./stage.ts";
+
+export type Renderer = "software" | "virgl";
+
+interface Common {
+  /** As in `--filter`: a path from the general to the special. */
+  name: string;
+  title: string;
+  renderer: Renderer;
+}
+
+/** Runs in a driver's process, in front of a fresh server. */
+export interface GuestWorkload extends Common {
+  kind: "guest";
+  /**
+   * Driver and server have processors of their own, which are kept awake, and the driver watches its ring without
+   * sleeping. Otherwise both sleep when they have nothing to do, and the kernel places them.
+   */
+  pinned: boolean;
+  guest?: GuestOptions;
+  measure(stage: Stage): Figure[];
+}
+
+/** Starts servers itself. */
+export interface ServerWorkload extends Common {
+  kind: "server";
+  measure(backend: Backend, budget: Budget): Promise<Figure[]>;
+}
+
+export type Workload = GuestWorkload | ServerWorkload;

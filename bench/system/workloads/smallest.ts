@@ -1,0 +1,48 @@
+// The smallest command that does nothing but be checked and answered: RESOURCE_FLUSH of what no scanout shows.
+
+import * as commands from "../../../src/guest/commands.ts";
+import { areaOf, expectOk } from "../../../src/guest/gpu-driver.ts";
+import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { expectOkAnswers, type Stage } from "../stage.ts";
+import type { GuestWorkload, Renderer } from "../workload.ts";
+
+const size = { width: 64, height: 64 };
+const hidden = 1;
+
+export const smallest: GuestWorkload[] = (["software", "virgl"] as Renderer[]).flatMap((renderer) => [
+  {
+    kind: "guest",
+    name: `smallest/${renderer}/64`,
+    title: "Smallest command, 64 in flight",
+    renderer,
+    pinned: true,
+    measure(stage) {
+      const pipeline = flushes(stage, 64);
+      const figures = stage.rate("command", (count) => pipeline.run(count), pipeline.depth);
+      expectOkAnswers(pipeline);
+      return figures;
+    },
+  },
+  {
+    kind: "guest",
+    name: `smallest/${renderer}/1`,
+    title: "Smallest command, one at a time",
+    renderer,
+    pinned: true,
+    measure(stage) {
+      const pipeline = flushes(stage, 1);
+      const figures = stage.latency("command", pipeline);
+      expectOkAnswers(pipeline);
+      return figures;
+    },
+  },
+]);
+
+function flushes(stage: Stage, depth: number) {
+  const { gpu } = stage.guest;
+  expectOk(gpu.createResource2d(hidden, Format.B8G8R8X8, size.width, size.height), "RESOURCE_CREATE_2D");
+  const request = commands.flushResource(hidden, areaOf(size));
+  const pipeline = stage.pipeline({ depth, requestBytes: request.byteLength });
+  pipeline.fill(request);
+  return pipeline;
+}
