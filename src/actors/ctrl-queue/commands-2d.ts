@@ -173,7 +173,7 @@ export function commands2d(device: Device): Commands2d {
     const words = [x, y, 0, width, height, 1];
     const transfer = { words, at: 0, level: 0, stride: 0, layerStride: 0, offset };
     if (!rendered.holds(resource, transfer)) return Response.ERR_INVALID_PARAMETER;
-    return rendered.transfer("to-host", resource, 0, transfer) === 0
+    return resource.iovecs !== null && rendered.transfer("to-host", resource, 0, transfer) === 0
       ? Response.OK_NODATA
       : Response.ERR_UNSPEC;
   }

@@ -214,6 +214,8 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
       request.u32(Transfer3d.height) === 0 ||
       request.u32(Transfer3d.depth) === 0;
     if (isEmpty) return Response.OK_NODATA;
+    // The memory map has lost some of the backing.
+    if (resource!.iovecs === null) return Response.ERR_UNSPEC;
     const error = gpu.resources.transfer(direction, resource!, contextId, transfer);
     return error === 0 ? Response.OK_NODATA : codeOf(error);
   }

@@ -110,10 +110,8 @@ export class RenderedResources {
     return offset + span <= (resource.backing?.length ?? 0);
   }
 
-  /** Copies a box that {@link holds} between backing and renderer. Answers an errno. */
+  /** Copies a box that {@link holds} between the backing, which has iovecs, and the renderer. Answers an errno. */
   transfer(direction: "to-host" | "from-host", resource: Resource, context: number, what: Transfer): number {
-    // The memory map lost some of the backing.
-    if (resource.iovecs === null) return -1;
     const { words, at, level, stride, layerStride, offset } = what;
     this.epoch++;
     if (direction === "from-host") resource.backing!.wrote();
