@@ -103,29 +103,41 @@ export class RenderedResources {
     const rowBytes = Math.ceil(width / layout.width) * layout.bytes;
     const rows = Math.ceil(height / layout.height);
     const rowStride = stride === 0 ? Math.ceil(levelWidth / layout.width) * layout.bytes : stride;
-    const fullLayer = Math.ceil(levelHeight / layout.height) * rowStride;
-    const step = layerStride === 0 ? fullLayer : layerStride;
     if (rowStride < rowBytes || (layerStride !== 0 && layerStride < rows * rowStride)) return false;
+    // The library rounds such strides down, or not, as the backing is scattered.
+    if (rows > 1 && rowStride % layout.bytes !== 0) return false;
+    const step = layerStep(resource, transfer);
     const span = (depth - 1) * step + (rows - 1) * rowStride + rowBytes;
     return offset + span <= (resource.backing?.length ?? 0);
   }
 
-  /** Copies a box that {@link holds} between the backing, which has iovecs, and the renderer. Answers an errno. */
+  /**
+   * Copies a box that {@link holds} between the backing, which has iovecs, and the renderer. Answers an errno. Layer by
+   * layer: of several the library would read back the first, and give the guest its own heap in place of the others.
+   */
   transfer(direction: "to-host" | "from-host", resource: Resource, context: number, what: Transfer): number {
-    const { words, at, level, stride, layerStride, offset } = what;
+    const { words, at, level, stride, offset } = what;
+    const z = words[at + 2]!;
+    const layers = words[at + 5]!;
+    const step = layers === 1 ? 0 : layerStep(resource, what);
     this.epoch++;
     if (direction === "from-host") resource.backing!.wrote();
-    return this.renderer.transfer(
-      direction,
-      resource.id,
-      context,
-      words,
-      at,
-      level,
-      stride,
-      layerStride,
-      offset,
-    );
+    let error = 0;
+    for (let layer = 0; layer < layers && error === 0; layer++) {
+      const from = offset + layer * step;
+      error = this.renderer.transferLayer(
+        direction,
+        resource.id,
+        context,
+        words,
+        at,
+        z + layer,
+        level,
+        stride,
+        from,
+      );
+    }
+    return error;
   }
 
   /** The picture's dma-buf, or null where the host's driver exports none. */
@@ -151,6 +163,14 @@ export function isPicture({ format, shape }: Resource): boolean {
     samples <= 1 &&
     isFormat(displayFormat(format))
   );
+}
+
+/** Bytes from one layer of a transfer to the next. */
+function layerStep({ format, width, height }: Resource, { level, stride, layerStride }: Transfer): number {
+  if (layerStride !== 0) return layerStride;
+  const layout = blockLayout(format)!;
+  const rowStride = stride === 0 ? Math.ceil(minify(width, level) / layout.width) * layout.bytes : stride;
+  return Math.ceil(minify(height, level) / layout.height) * rowStride;
 }
 
 const minify = (size: number, level: number): number => Math.max(1, Math.floor(size / 2 ** level));

@@ -68,6 +68,7 @@ export const VirglFormat = {
   R32G32B32_FLOAT: 30,
   R32G32B32A32_FLOAT: 31,
   R8_UNORM: 64,
+  R8G8B8A8_UNORM: 67,
 } as const;
 
 /** PIPE_SHADER_*. */

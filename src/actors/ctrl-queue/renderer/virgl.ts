@@ -155,22 +155,24 @@ export class VirglRenderer {
   }
 
   /**
-   * Copies a box between the resource's backing and the renderer, both of which the caller has checked to be large
-   * enough. `box` is x, y, z, width, height, depth from word `at` on. Answers an errno.
+   * Copies layer `z` of a box between the resource's backing and the renderer, both of which the caller has checked to
+   * be large enough. `box` is x, y, z, width, height, depth from word `at` on. Answers an errno.
    */
-  transfer(
+  transferLayer(
     direction: "to-host" | "from-host",
     id: number,
     context: number,
     box: ArrayLike<number>,
     at: number,
+    z: number,
     level: number,
     stride: number,
-    layerStride: number,
     offset: number,
   ): number {
     for (let word = 0; word < boxWords; word++) this.box[word] = box[at + word]!;
-    return this.move(direction, id, context, level, stride, layerStride, offset, null, 0);
+    this.box[2] = z;
+    this.box[5] = 1;
+    return this.move(direction, id, context, level, stride, offset, null, 0);
   }
 
   /** Copies a rectangle of a 2D texture from or to native memory; rows are `stride` bytes apart. Answers an errno. */
@@ -194,7 +196,7 @@ export class VirglRenderer {
     this.iovec[0] = BigInt(address);
     this.iovec[1] = BigInt(bytes);
     const iovec = asPointer(this.scratch.address + 128);
-    return this.move(direction, id, 0, 0, stride, 0, 0, iovec, 1);
+    return this.move(direction, id, 0, 0, stride, 0, iovec, 1);
   }
 
   /** Runs `words` words of a context's command stream at `address`. Answers an errno. */
@@ -261,7 +263,6 @@ export class VirglRenderer {
     context: number,
     level: number,
     stride: number,
-    layerStride: number,
     offset: number,
     iovec: Pointer | null,
     count: number,
@@ -269,28 +270,8 @@ export class VirglRenderer {
     const { symbols } = this;
     const box = asPointer(this.scratch.address);
     return direction === "to-host"
-      ? symbols.virgl_renderer_transfer_write_iov(
-          id,
-          context,
-          level,
-          stride,
-          layerStride,
-          box,
-          offset,
-          iovec,
-          count,
-        )
-      : symbols.virgl_renderer_transfer_read_iov(
-          id,
-          context,
-          level,
-          stride,
-          layerStride,
-          box,
-          offset,
-          iovec,
-          count,
-        );
+      ? symbols.virgl_renderer_transfer_write_iov(id, context, level, stride, 0, box, offset, iovec, count)
+      : symbols.virgl_renderer_transfer_read_iov(id, context, level, stride, 0, box, offset, iovec, count);
   }
 }
 
