@@ -63,6 +63,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "restore-fences":
         this.fenceWatch?.begin();
         return;
+      case "describe":
+        this.describe(message.token);
+        return;
       case "surface-released":
         outbox.surfaceReleased(message.surface);
         return;
@@ -145,6 +148,20 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       if (gpu.fences.pending > 0) Bun.sleepSync(1);
     }
     gpu.fences.finishAll();
+  }
+
+  private describe(token: number): void {
+    const { gpu } = this.device;
+    const state =
+      gpu === null
+        ? { renderer: "software" }
+        : {
+            renderer: "virgl",
+            gl: gpu.renderer.description,
+            node: gpu.renderer.node,
+            capsets: gpu.renderer.capsets,
+          };
+    this.context.send("supervisor", { type: "description", token, state });
   }
 
   private count(): void {

@@ -25,5 +25,7 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("fences-check") }),
   /** A new fence poller has taken over and knows nothing. */
   z.object({ type: z.literal("restore-fences") }),
+  /** A question of the supervisor. */
+  z.object({ type: z.literal("describe"), token }),
 ]);
 export type CtrlQueueMessage = z.infer<typeof CtrlQueueMessage>;

@@ -42,7 +42,7 @@ export class Inquiries {
   }
 
   /** The actor's own account of itself; null when it does not answer. */
-  async describe(actor: "display"): Promise<Record<string, unknown> | null> {
+  async describe(actor: "display" | "ctrl-queue"): Promise<Record<string, unknown> | null> {
     const answer = await this.ask(actor, (token) => this.host.send(actor, { type: "describe", token }));
     return answer?.type === "description" ? answer.state : null;
   }

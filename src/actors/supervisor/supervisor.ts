@@ -208,11 +208,16 @@ export class Supervisor {
         { state: this.actors.get(name)!.getSnapshot().value, counters: this.inquiries.counters(name) },
       ]),
     );
+    const [renderer, display] = await Promise.all([
+      this.inquiries.describe("ctrl-queue"),
+      this.inquiries.describe("display"),
+    ]);
     return {
       device: this.device.getSnapshot().value,
       pid: process.pid,
       actors,
-      display: await this.inquiries.describe("display"),
+      renderer,
+      display,
     };
   }
 }
