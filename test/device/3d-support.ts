@@ -2,7 +2,7 @@
 
 import { expect } from "bun:test";
 import type { CommandResult } from "../../src/guest/command-queue.ts";
-import type { Box, Resource3d, Transfer } from "../../src/guest/commands-3d.ts";
+import type { Box, Resource3d } from "../../src/guest/commands-3d.ts";
 import type { GuestBuffer, GuestRange } from "../../src/guest/guest-memory.ts";
 import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
 import * as virgl from "../../src/guest/virgl/index.ts";
@@ -151,7 +151,7 @@ export const bgra = (red: number, green: number, blue: number, alpha = 255): num
   ((alpha << 24) | (red << 16) | (green << 8) | blue) >>> 0;
 
 /** A picture in which every pixel tells where it is, alpha included. */
-export function gradient(width: number, height: number, seed = 0): Uint32Array {
+export function gradient(width: number, height: number, seed = 0): Uint32Array<ArrayBuffer> {
   return Uint32Array.from({ length: width * height }, (_, at) => {
     const [x, y] = [at % width, Math.floor(at / width)];
     return bgra(
@@ -193,9 +193,3 @@ export function scattered(guest: SyntheticGuest, bytes: number, piece: number): 
   const places = pieces.map(({ address }) => address).toReversed();
   return pieces.map(({ length }, at) => ({ address: places[at]!, length }));
 }
-
-/** Transfers that begin at the backing's start: `stride` and `layerStride` as the level has them. */
-export const whole = (width: number, height: number, depth = 1, level = 0): Transfer => ({
-  box: { x: 0, y: 0, z: 0, width, height, depth },
-  level,
-});
