@@ -5,8 +5,8 @@ import { openLogSink } from "./actors/supervisor/log-sink.ts";
 import { Supervisor } from "./actors/supervisor/supervisor.ts";
 import { ConfigError, helpText, parseCommandLine, type ServerConfig } from "./config.ts";
 
-/** What QEMU's back-end conventions call the capabilities of a "gpu" back-end; none are ours yet. */
-const capabilities = { type: "gpu", features: [] };
+/** What QEMU's back-end conventions call the capabilities of a "gpu" back-end: flags that it takes. */
+const capabilities = { type: "gpu", features: ["render-node", "virgl"] };
 
 const exitUsage = 2;
 
