@@ -1,7 +1,7 @@
 // The resources that the renderer has: made there, or moved there when a context first attaches them.
 
 import { blockLayout, displayFormat } from "../../transport/virtio-gpu/formats.ts";
-import { bytesPerPixel, isFormat } from "../../transport/virtio-gpu/protocol.ts";
+import { bytesPerPixel, Format, isFormat } from "../../transport/virtio-gpu/protocol.ts";
 import type { DmabufPicture } from "./renderer/dmabuf.ts";
 import { Iovecs } from "./renderer/iovecs.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
@@ -32,7 +32,9 @@ export class RenderedResources {
    */
   promote(resource: Resource): boolean {
     const { id, format, width, height, storage, stride, bytes } = resource;
-    const shape = [Target.TEXTURE_2D, format, pictureBind, width, height, 1, 1, 0, 0, 0];
+    // The library lacks the one format, whose bytes are those of the other.
+    const known = format === Format.X8B8G8R8 ? Format.A8B8G8R8 : format;
+    const shape = [Target.TEXTURE_2D, known, pictureBind, width, height, 1, 1, 0, 0, 0];
     if (this.renderer.createResource(id, shape) !== 0) return false;
     if (storage !== null) {
       const { address } = storage;
