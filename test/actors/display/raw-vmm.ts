@@ -9,6 +9,8 @@ export interface RawMessage {
   request: number;
   flags: number;
   payload: DataView;
+  /** The descriptor that came with its first byte, or -1; it is closed with the VMM. */
+  fd: number;
 }
 
 const bufferBytes = 1024 * 1024;
@@ -21,34 +23,20 @@ export class RawVmm {
   private readonly memory = NativeMemory.allocate(bufferBytes);
   private readonly bytes = new Uint8Array(this.memory.view());
   private received: number[] = [];
+  private messageFd = -1;
+  private readonly fds: number[] = [];
 
   constructor() {
     [this.backEndFd, this.fd] = socketPair("stream");
   }
 
-  /** Reads at most `limit` of the bytes that are there. */
-  read(limit = bufferBytes): number {
-    const count = Math.max(0, this.io.receive(this.fd, this.memory.address, Math.min(limit, bufferBytes)));
-    for (let index = 0; index < count; index++) this.received.push(this.bytes[index]!);
-    return count;
-  }
-
-  /** Reads what is there and answers the whole messages among it. */
+  /** Reads what is there, never beyond a message as QEMU does, and answers the messages that are whole. */
   messages(): RawMessage[] {
-    while (this.read() > 0);
     const messages: RawMessage[] = [];
     for (;;) {
-      const bytes = Uint8Array.from(this.received);
-      if (bytes.length < Header.bytes) return messages;
-      const view = new DataView(bytes.buffer);
-      const size = view.getUint32(Header.size, true);
-      if (bytes.length < Header.bytes + size) return messages;
-      messages.push({
-        request: view.getUint32(Header.request, true),
-        flags: view.getUint32(Header.flags, true),
-        payload: new DataView(bytes.slice(Header.bytes, Header.bytes + size).buffer),
-      });
-      this.received = this.received.slice(Header.bytes + size);
+      const missing = this.missing();
+      if (missing === 0) messages.push(this.taken());
+      else if (!this.read(missing)) return messages;
     }
   }
 
@@ -65,9 +53,41 @@ export class RawVmm {
   }
 
   close(): void {
+    for (const fd of this.fds.splice(0)) closeFd(fd);
     closeFd(this.fd);
     this.io.close();
     this.memory.unmap();
+  }
+
+  private read(length: number): boolean {
+    const isFirst = this.received.length === 0;
+    const count = Math.max(0, this.io.receive(this.fd, this.memory.address, Math.min(length, bufferBytes)));
+    for (const fd of this.io.receivedFds) {
+      this.fds.push(fd);
+      if (!isFirst || this.messageFd >= 0) throw new Error("a descriptor behind the first byte of a message");
+      this.messageFd = fd;
+    }
+    for (let index = 0; index < count; index++) this.received.push(this.bytes[index]!);
+    return count > 0;
+  }
+
+  /** Bytes until the header, and then the message, is there. */
+  private missing(): number {
+    const { length } = this.received;
+    return length < Header.bytes ? Header.bytes - length : Header.bytes + this.field(Header.size) - length;
+  }
+
+  private field(offset: number): number {
+    return new DataView(Uint8Array.from(this.received.slice(0, Header.bytes)).buffer).getUint32(offset, true);
+  }
+
+  private taken(): RawMessage {
+    const payload = new DataView(Uint8Array.from(this.received.slice(Header.bytes)).buffer);
+    const fd = this.messageFd;
+    const message = { request: this.field(Header.request), flags: this.field(Header.flags), payload, fd };
+    this.messageFd = -1;
+    this.received = [];
+    return message;
   }
 }
 

@@ -1,14 +1,18 @@
 // A display with a VMM at the other end of a real socket, and surfaces to show.
 
 import type { Rect } from "../../../src/actors/damage.ts";
+import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
 import { DisplayPeer, type DisplayPeerOptions } from "../../../src/guest/display-peer.ts";
 import { DeviceTimeout, Pump } from "../../../src/guest/pump.ts";
+import { Fourcc } from "../../../src/transport/drm-formats.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
 import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { FakeContext } from "../../support/fake-context.ts";
+
+type DmabufMessage = Extract<DisplayMessage, { type: "dmabuf-surface" }>;
 
 /** A resource's storage as the ctrl queue holds it. */
 export class TestSurface {
@@ -37,6 +41,24 @@ export class TestSurface {
     const fd = duplicateFd(this.fd);
     const bytes = memory.length;
     return { type: "surface" as const, surface: id, fd, offset, bytes, stride, width, height, format };
+  }
+
+  /** The same storage as a dma-buf, whose place shared memory takes: it is passed on and mapped in the same way. */
+  dmabuf(changes: Partial<DmabufMessage> = {}): DmabufMessage {
+    const { id, offset, stride, width, height } = this;
+    const kind = { fourcc: Fourcc.XRGB8888, modifierHigh: 0, modifierLow: 0, flags: 0 };
+    const type = "dmabuf-surface";
+    return {
+      type,
+      surface: id,
+      fd: duplicateFd(this.fd),
+      offset,
+      stride,
+      width,
+      height,
+      ...kind,
+      ...changes,
+    };
   }
 
   /** Writes 0xRRGGBB in the surface's own format, with rubbish in the byte that is no colour. */
@@ -112,6 +134,28 @@ export class Stage {
 
   showPart(surface: TestSurface, rect: Rect, scanout = 0): void {
     this.runner.tell(surface.message, { type: "scanout", scanout, surface: surface.id, ...rect });
+  }
+
+  /** Announces a surface as a dma-buf and shows all of it. */
+  showDmabuf(surface: TestSurface, scanout = 0, changes: Parameters<TestSurface["dmabuf"]>[0] = {}): void {
+    const { id, width, height } = surface;
+    this.runner.tell(surface.dmabuf(changes), {
+      type: "scanout",
+      scanout,
+      surface: id,
+      x: 0,
+      y: 0,
+      width,
+      height,
+    });
+  }
+
+  off(scanout = 0): void {
+    this.runner.tell({ type: "scanout-off", scanout });
+  }
+
+  drop(surface: TestSurface): void {
+    this.runner.tell({ type: "surface-drop", surface: surface.id });
   }
 
   flush(rect: Rect, scanout = 0): void {
