@@ -1,6 +1,7 @@
 // A display that crashes while it lends dma-bufs to the VMM: its successor goes on with the same socket at any byte.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Counter } from "../../../src/actors/display/counters.ts";
 import type { Display } from "../../../src/actors/display/display.ts";
 import { DisplayPeer } from "../../../src/guest/display-peer.ts";
 import { Pump } from "../../../src/guest/pump.ts";
@@ -35,7 +36,10 @@ class Scene {
   runner: DisplayRunner;
   private readonly backEndFd: number;
 
-  constructor(answersUpdates = true) {
+  constructor(
+    answersUpdates = true,
+    private readonly settings = config,
+  ) {
     const [ours, theirs] = socketPair("stream");
     this.backEndFd = theirs;
     this.peer = new DisplayPeer(ours, this.pump, { answersUpdates });
@@ -69,7 +73,7 @@ class Scene {
   }
 
   private start(resumed: boolean): DisplayRunner {
-    const runner = new DisplayRunner(new FakeContext("display", config, this.keep));
+    const runner = new DisplayRunner(new FakeContext("display", this.settings, this.keep));
     runner.tell({ type: "vmm-socket", fd: duplicateFd(this.backEndFd), resumed });
     return runner;
   }
@@ -172,6 +176,19 @@ describe("an answer that is owed to a display that crashed", () => {
       scene.expectSound();
       scene.close();
     }
+  });
+
+  test("is missed by its successor too", () => {
+    const scene = new Scene(false, serverConfig("--display-timeout-ms", "1"));
+    scene.runner.tell(...dmabuf(2).messages());
+    scene.settle();
+    scene.crash();
+    const { counters, logged } = scene.runner.context;
+    const deadline = performance.now() + 5000;
+    while (counters[Counter.updatesUnanswered] !== 1 && performance.now() < deadline) scene.settle();
+    expect(counters[Counter.updatesUnanswered]).toBe(1);
+    expect(logged.at(-1)!.text).toContain("did not answer DMABUF_UPDATE of scanout 0");
+    scene.close();
   });
 
   test("is for the scanout that was first asked about", () => {

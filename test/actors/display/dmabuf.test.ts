@@ -11,6 +11,7 @@ import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
 import { StreamWord } from "../../../src/transport/vhost-user-gpu/stream-words.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
+import { Valve } from "../../support/valve.ts";
 import { answer, RawVmm } from "./raw-vmm.ts";
 import { gradient, Stage, type TestSurface } from "./stage.ts";
 
@@ -495,6 +496,38 @@ describe("a VMM that keeps its answers", () => {
     stage.peer.answerUpdate();
     stage.settle();
     expectShown(0, () => 30);
+  });
+});
+
+describe("a socket that is full", () => {
+  test.each([0, 1, 59])("keeps the surface until its descriptor and %d bytes more are sent", (bytes) => {
+    stage.connect();
+    stage.settle();
+    const [one, two] = surfaces(2);
+    const before = openFds();
+    stage.showDmabuf(one!);
+    new Valve(bytes).around(() => stage.runner.run(4));
+    stage.drop(one!);
+    expect(stage.runner.released).toEqual([]);
+    stage.showDmabuf(two!);
+    stage.settle();
+    expect(stage.runner.released).toEqual([1]);
+    expect(seen()).toEqual(["dmabuf-scanout 0 16x8", "dmabuf-scanout 0 16x8", "dmabuf-update 0 16x8+0+0"]);
+    expectShown(0, () => 2);
+    expect(openFds()).toBe(before + 2);
+  });
+
+  test("gives the surface back when it closes", () => {
+    stage.connect();
+    stage.settle();
+    const [one] = surfaces(1);
+    stage.showDmabuf(one!);
+    new Valve(0).around(() => stage.runner.run(4));
+    stage.drop(one!);
+    expect(stage.runner.released).toEqual([]);
+    stage.peer.close();
+    stage.runner.run();
+    expect(stage.runner.released).toEqual([1]);
   });
 });
 
