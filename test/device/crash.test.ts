@@ -46,6 +46,19 @@ for (const actor of ["display", "cursor-queue", "fence-poller", "resource-bridge
     }));
 }
 
+test("a scanout that goes off while there is no display is turned off at the VMM by the next one", () =>
+  withDevice({}, async (guest) => {
+    const { gpu } = guest;
+    const screen = gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+    gpu.show(0, screen);
+    guest.pump.until(() => guest.display!.framebuffer(0) !== null, "the picture");
+    expect(await server().control({ command: "kill", actor: "display" })).toEqual({ ok: true });
+    expectOk(gpu.setScanout(0, 0, areaOf(screen)));
+    guest.pump.until(() => guest.display!.framebuffer(0) === null, "scanout 0 going off");
+    gpu.show(0, screen);
+    guest.pump.until(() => guest.display!.framebuffer(0) !== null, "the picture again");
+  }));
+
 test("the ctrl queue killed ends the device in order, with an exit code that says so", async () => {
   const lone = await ServerProcess.start();
   const guest = SyntheticGuest.boot(lone.socketPath, {});
