@@ -34,6 +34,8 @@ export interface Commands3d {
 
 const ENOMEM = 12;
 const EINVAL = 22;
+/** The library counts pixels in signed words. */
+const sizeMax = 0x7fff_ffff;
 /** The low byte of `context_init` is the capset that the context is for. */
 const capsetMask = 0xff;
 
@@ -158,9 +160,12 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
       flags: request.u32(ResourceCreate3d.flags),
     };
     const layout = blockLayout(format);
-    if (layout === undefined || width === 0 || height === 0 || shape.depth === 0 || shape.arraySize === 0) {
+    const sizes = [width, height, shape.depth, shape.arraySize];
+    if (layout === undefined || sizes.some((size) => size === 0 || size > sizeMax)) {
       return Response.ERR_INVALID_PARAMETER;
     }
+    // The library allows one more, of which GL then makes nothing.
+    if (2 ** shape.lastLevel > Math.max(width, height, shape.depth)) return Response.ERR_INVALID_PARAMETER;
     const blocks = Math.ceil(width / layout.width) * Math.ceil(height / layout.height);
     const layers = shape.depth * shape.arraySize * Math.max(1, shape.samples);
     // All smaller levels together are a third of the first.
