@@ -29,7 +29,7 @@ What to do with the figures
   --help                this text
 
 A ratio is how many times better this checkout's server is than the other: the median of the rounds' ratios, and their
-least and greatest. Exit codes: 0 done, 1 a workload failed, 2 wrong options, 130 interrupted.`;
+least and greatest. Exit codes: 0 done, 1 this checkout's server failed, 2 wrong options, 130 interrupted.`;
 
 export interface BenchOptions {
   micro: boolean;

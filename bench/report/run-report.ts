@@ -3,11 +3,15 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release } from "node:os";
 import packageJson from "../../package.json";
+import { UsageError } from "../options.ts";
 import { type Backend, checkout } from "../system/backends.ts";
+import { parseFigures } from "../system/figure.ts";
 import type { Failure, Result } from "../system/runner.ts";
+import type { Summary } from "./statistics.ts";
 import { number, table } from "./table.ts";
 
 export interface MicroResult {
+  group: string;
   name: string;
   /** Nanoseconds of one iteration. */
   min: number;
@@ -23,6 +27,8 @@ export interface RunReport {
   rounds: number;
   quick: boolean;
   micro: MicroResult[];
+  /** Commands a second that the driver could send. */
+  driverCeiling: Summary | null;
   system: Result[];
   failures: Failure[];
 }
@@ -42,23 +48,28 @@ export function emptyReport(backends: readonly Backend[], rounds: number, quick:
     rounds,
     quick,
     micro: [],
+    driverCeiling: null,
     system: [],
     failures: [],
   };
 }
 
 export function readReport(path: string): RunReport {
-  return JSON.parse(readFileSync(path, "utf8")) as RunReport;
+  try {
+    return parseFigures(readFileSync(path, "utf8")) as RunReport;
+  } catch (error) {
+    throw new UsageError(`--compare: ${(error as Error).message}`);
+  }
 }
 
 /** Medians and ratios of two runs side by side, where both have them. */
 export function comparison(before: RunReport, after: RunReport): string {
   const rows: string[][] = [["", "before", "after", "better by"]];
   for (const now of after.micro) {
-    const then = before.micro.find(({ name }) => name === now.name);
+    const then = before.micro.find(({ group, name }) => group === now.group && name === now.name);
     if (then !== undefined)
       rows.push([
-        `${now.name}, ns`,
+        `${now.group}: ${now.name}, ns`,
         number(then.median),
         number(now.median),
         times(then.median / now.median),

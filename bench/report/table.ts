@@ -2,13 +2,15 @@
 
 import type { Ratio, Result } from "../system/runner.ts";
 
-/** Rows of equally many cells; the first column to the left, all others to the right. */
-export function table(rows: readonly (readonly string[])[], indent = ""): string {
+/** Rows of equally many cells; the first `names` columns to the left, all others to the right. */
+export function table(rows: readonly (readonly string[])[], indent = "", names = 1): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) =>
       row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+        .map((cell, column) =>
+          column < names ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+        )
         .join("  "),
     )
     .map((line) => (indent + line).trimEnd())
@@ -32,7 +34,7 @@ export function workloadTable(results: readonly Result[]): string {
       ]);
     }
   }
-  return table(rows, "  ");
+  return table(rows, "  ", 2);
 }
 
 /** Medians and ratios of a whole run. */
@@ -48,7 +50,7 @@ export function summaryTable(results: readonly Result[], backends: readonly stri
     }),
     ...others.map((name) => ratioText(result.ratios[name])),
   ]);
-  return table([header, ...rows]);
+  return table([header, ...rows], "", 2);
 }
 
 function ratioText(ratio: Ratio | undefined): string {

@@ -8,7 +8,11 @@ import type { Renderer } from "./workload.ts";
 
 export const checkout = resolve(import.meta.dir, "../..");
 const installedPeer = "/usr/lib/qemu/vhost-user-gpu";
-const cachedPeer = join(checkout, ".cache/peer/usr/lib/qemu/vhost-user-gpu");
+const peerCache = join(checkout, ".cache/peer");
+const cachedPeer = join(peerCache, "usr/lib/qemu/vhost-user-gpu");
+/** Preloaded, it lets a peer render without a render node. */
+const surfaceless = join(peerCache, "surfaceless.so");
+const renderNode = "/dev/dri/renderD128";
 
 export interface Backend {
   /** As in tables. */
@@ -17,6 +21,7 @@ export interface Backend {
   about: string;
   command: readonly string[];
   args: Record<Renderer, readonly string[]>;
+  env: Record<Renderer, Record<string, string>>;
   displayFeatures: number;
 }
 
@@ -37,20 +42,22 @@ export function fencepost(
     about,
     command: [process.execPath, main],
     args: { software: ["--renderer", "software", ...args], virgl: ["--renderer", "virgl", ...args] },
-    displayFeatures: 3,
+    env: { software: {}, virgl: {} },
+    displayFeatures: 1,
   };
 }
 
 /** Another vhost-user-gpu back-end that knows --socket-path and --virgl. */
 export function peer(path: string): Backend {
   if (!existsSync(path)) throw new BackendError(`there is no ${path}`);
-  const stamp = join(path, "../../../../stamp");
-  const about = path === cachedPeer ? readFileSync(stamp, "utf8").trim() : path;
+  const about = path === cachedPeer ? readFileSync(join(peerCache, "stamp"), "utf8").trim() : path;
+  const preload = existsSync(renderNode) || !existsSync(surfaceless) ? {} : { LD_PRELOAD: surfaceless };
   return {
     name: "peer",
     about,
     command: [path],
     args: { software: [], virgl: ["--virgl"] },
+    env: { software: {}, virgl: preload },
     displayFeatures: 0,
   };
 }
@@ -80,5 +87,10 @@ export function checkOut(rev: string): { directory: string; remove: () => void }
 
 /** Starts a back-end and waits until it listens. */
 export function start(backend: Backend, renderer: Renderer): Promise<ServerProcess> {
-  return ServerProcess.start({ command: backend.command, args: backend.args[renderer], stopMs: 2_000 });
+  return ServerProcess.start({
+    command: backend.command,
+    args: backend.args[renderer],
+    env: backend.env[renderer],
+    stopMs: 2_000,
+  });
 }

@@ -19,7 +19,7 @@ export const Word = {
 export const Total = {
   /** Bytes of pixels. */
   pixelBytes: 0,
-  /** CURSOR_POS and CURSOR_UPDATE messages. */
+  /** CURSOR_POS, CURSOR_POS_HIDE and CURSOR_UPDATE messages. */
   cursorMessages: 1,
   count: 2,
 } as const;

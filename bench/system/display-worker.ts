@@ -16,6 +16,7 @@ import { type DisplayWorkerData, Total, Word } from "./display-reader.ts";
 /** How soon a wish of the other thread is noticed. */
 const noticeMs = 5;
 
+const cursorRequests = [Request.CURSOR_POS, Request.CURSOR_POS_HIDE, Request.CURSOR_UPDATE];
 const data = workerData as DisplayWorkerData;
 const words = new Int32Array(data.words);
 const totals = new Float64Array(data.totals);
@@ -35,7 +36,7 @@ for (;;) {
   if (pump.epoll.wait(noticeMs) > 0) changed = true;
   if (!changed) continue;
   totals[Total.pixelBytes] = peer.bytes - bytesBesidePixels();
-  totals[Total.cursorMessages] = peer.count(Request.CURSOR_POS) + peer.count(Request.CURSOR_UPDATE);
+  totals[Total.cursorMessages] = cursorRequests.reduce((sum, request) => sum + peer.count(request), 0);
   Atomics.add(words, Word.progress, 1);
   Atomics.notify(words, Word.progress);
 }

@@ -4,7 +4,8 @@
 
 import { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
 import { DisplayReader } from "./display-reader.ts";
-import { dieWithParent, pin } from "./scheduling.ts";
+import type { Figure } from "./figure.ts";
+import { dieWithParent, pin, type Placement } from "./scheduling.ts";
 import { type Budget, Stage } from "./stage.ts";
 import { workloads } from "./workloads/index.ts";
 
@@ -13,9 +14,9 @@ export interface Job {
   socketPath: string;
   serverPid: number;
   /** Null: both sides go where the kernel puts them. */
-  cpus: { driver: number[]; server: number[] } | null;
+  cpus: Placement | null;
   budget: Budget;
-  /** What the VMM's display offers: 0 as QEMU 7.2, 3 as QEMU 10. */
+  /** Protocol features of the VMM's display: no dma-buf, so that every back-end sends pixels. */
   displayFeatures: number;
 }
 
@@ -27,25 +28,27 @@ const memory = [
 ];
 
 dieWithParent();
-const job = JSON.parse(process.argv[2]!) as Job;
-const workload = workloads.find(({ name }) => name === job.workload);
-if (workload?.kind !== "guest") throw new Error(`${job.workload} is no workload for a driver`);
-
-const modes = [{ x: 0, y: 0, width: 1920, height: 1080 }];
-const display = new DisplayReader({ features: job.displayFeatures, modes });
-const guest = SyntheticGuest.connect(job.socketPath, {
-  memory,
-  display: null,
-  patienceMs: 20_000,
-  ...workload.guest,
-});
-guest.initialise();
-guest.frontend.gpuSetSocket(display.fd);
-guest.start();
-if (job.cpus !== null) {
-  pin(process.pid, job.cpus.driver);
-  pin(job.serverPid, job.cpus.server);
+try {
+  await Bun.write(Bun.stdout, JSON.stringify(drive(JSON.parse(process.argv[2]!) as Job)));
+  process.exit(0);
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
 }
-const figures = workload.measure(new Stage(guest, display, job.budget, job.serverPid, job.cpus !== null));
-await Bun.write(Bun.stdout, JSON.stringify(figures));
-process.exit(0);
+
+function drive(job: Job): Figure[] {
+  const workload = workloads.find(({ name }) => name === job.workload);
+  if (workload?.kind !== "guest") throw new Error(`${job.workload} is no workload for a driver`);
+  const modes = [{ x: 0, y: 0, width: 1920, height: 1080 }];
+  const display = new DisplayReader({ features: job.displayFeatures, modes });
+  const options = { memory, display: null, patienceMs: 20_000, ...workload.guest };
+  const guest = SyntheticGuest.connect(job.socketPath, options);
+  guest.initialise();
+  guest.frontend.gpuSetSocket(display.fd);
+  guest.start();
+  if (job.cpus !== null) {
+    pin(process.pid, job.cpus.driver);
+    pin(job.serverPid, job.cpus.server);
+  }
+  return workload.measure(new Stage(guest, display, job.budget, job.serverPid, job.cpus !== null));
+}

@@ -16,6 +16,11 @@ export function figure(metric: string, unit: string, better: Better, samples: Ar
   return { metric, unit, better, ...summarise(samples) };
 }
 
+/** Reads what JSON.stringify has written of figures: it turns "never" into null. */
+export function parseFigures(json: string): unknown {
+  return JSON.parse(json, (_, value: unknown) => (value === null ? Infinity : value));
+}
+
 /** How many times better `ours` is than `theirs`; null where that cannot be said. */
 export function ratioOf(better: Better, ours: number, theirs: number): number | null {
   if (better === "neither") return null;

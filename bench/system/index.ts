@@ -1,10 +1,10 @@
 // The system benchmarks of one run: which workloads, which back-ends, what is printed.
 
 import type { BenchOptions } from "../options.ts";
-import { summaryTable, workloadTable } from "../report/table.ts";
+import { number, summaryTable, workloadTable } from "../report/table.ts";
 import type { RunReport } from "../report/run-report.ts";
 import { type Backend, checkOut, defaultPeer, fencepost, peer } from "./backends.ts";
-import { runWorkload } from "./runner.ts";
+import { measureCeiling, runWorkload } from "./runner.ts";
 import { placement } from "./scheduling.ts";
 import type { Budget } from "./stage.ts";
 import type { Workload } from "./workload.ts";
@@ -45,6 +45,9 @@ export async function runSystem(
   if (backends.length === 1 && !options.noPeer) {
     console.log("Nothing to compare with: scripts/fetch-peer.sh gets QEMU's back-end.");
   }
+  const ceiling = await measureCeiling(signal);
+  report.driverCeiling = ceiling;
+  console.log(`The driver sends ${number(ceiling.median)} commands a second to a device that costs nothing.`);
   for (const [index, workload] of workloads.entries()) {
     const place = `[${index + 1}/${workloads.length}]`;
     const { results, failures } = await runWorkload(workload, backends, {
@@ -62,7 +65,13 @@ export async function runSystem(
     report.system.push(...results);
     report.failures.push(...failures);
   }
-  if (report.system.length > 0) console.log(`\nMedians\n${summaryTable(report.system, names)}`);
+  if (report.system.length > 0)
+    console.log(
+      `\nMedians\n${summaryTable(
+        report.system.filter(({ better }) => better !== "neither"),
+        names,
+      )}`,
+    );
 }
 
 function placementText(workload: Workload): string {

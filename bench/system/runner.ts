@@ -2,10 +2,10 @@
 
 import { join } from "node:path";
 import type { ServerProcess } from "../../src/guest/server-process.ts";
-import { median, type Summary, summariseRounds } from "../report/statistics.ts";
+import { median, summarise, type Summary, summariseRounds } from "../report/statistics.ts";
 import { type Backend, start } from "./backends.ts";
 import type { Job } from "./driver.ts";
-import { type Better, type Figure, ratioOf } from "./figure.ts";
+import { type Better, type Figure, parseFigures, ratioOf } from "./figure.ts";
 import { type Placement, placement } from "./scheduling.ts";
 import type { Budget } from "./stage.ts";
 import type { GuestWorkload, Workload } from "./workload.ts";
@@ -48,6 +48,14 @@ export interface Failure {
 export interface WorkloadReport {
   results: Result[];
   failures: Failure[];
+}
+
+/** Commands a second that the driver can send at most; see ceiling.ts. */
+export async function measureCeiling(signal: AbortSignal): Promise<Summary> {
+  const driver = Bun.spawn([process.execPath, join(import.meta.dir, "ceiling.ts")], { signal });
+  const rates = await driver.stdout.text();
+  signal.throwIfAborted();
+  return summarise(JSON.parse(rates) as number[]);
 }
 
 /** Longer than any workload takes. */
@@ -113,17 +121,10 @@ async function drive(
   });
   try {
     const [output, errors] = await Promise.all([driver.stdout.text(), driver.stderr.text()]);
-    if ((await driver.exited) === 0) return JSON.parse(output) as Figure[];
-    const why =
-      errors
-        .trim()
-        .split("\n")
-        .filter((line) => /error|Error/.test(line))
-        .at(-1) ?? errors.trim();
-    const ended = server.exitCode === null ? "" : ` (the server ended with code ${server.exitCode})`;
-    throw new Error(
-      `${why || "the driver took too long"}${ended}\n${server.log().trim().split("\n").slice(-3).join("\n")}`,
-    );
+    if ((await driver.exited) === 0) return parseFigures(output) as Figure[];
+    const ended = server.exitCode === null ? "" : `, the server ended with code ${server.exitCode}`;
+    const why = errors.trim() || `no result within ${driverLimitMs / 1000} s`;
+    throw new Error([`${why}${ended}`, ...server.log().trim().split("\n").slice(-3)].join("\n"));
   } finally {
     for (const process of awake) process.kill("SIGKILL");
     await Promise.all(awake.map((process) => process.exited));

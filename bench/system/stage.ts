@@ -46,7 +46,7 @@ export class Stage {
     readonly guest: SyntheticGuest,
     readonly display: DisplayReader,
     readonly budget: Budget,
-    private readonly serverPid: number,
+    readonly serverPid: number,
     private readonly spins: boolean,
   ) {}
 

@@ -1,8 +1,20 @@
 // Every system workload, in the order in which they run.
 
 import type { Workload } from "../workload.ts";
+import { cursors } from "./cursor.ts";
 import { flushes } from "./flush.ts";
+import { processes } from "./process.ts";
+import { resources } from "./resources.ts";
 import { smallest } from "./smallest.ts";
+import { streams } from "./streams.ts";
 import { transfers } from "./transfer.ts";
 
-export const workloads: readonly Workload[] = [...smallest, ...transfers, ...flushes];
+export const workloads: readonly Workload[] = [
+  ...smallest,
+  ...resources,
+  ...transfers,
+  ...flushes,
+  ...cursors,
+  ...streams,
+  ...processes,
+];

@@ -8,6 +8,8 @@ import type { GuestWorkload, Renderer } from "../workload.ts";
 
 const size = { width: 64, height: 64 };
 const hidden = 1;
+/** Long enough for every server to have gone to sleep. */
+const pauseUs = 200;
 
 export const smallest: GuestWorkload[] = (["software", "virgl"] as Renderer[]).flatMap((renderer) => [
   {
@@ -36,6 +38,19 @@ export const smallest: GuestWorkload[] = (["software", "virgl"] as Renderer[]).f
       return figures;
     },
   },
+  {
+    kind: "guest",
+    name: `smallest/${renderer}/rare`,
+    title: `Smallest command, ${pauseUs} µs after the last one's answer`,
+    renderer,
+    pinned: true,
+    measure(stage) {
+      const pipeline = flushes(stage, 1);
+      const figures = stage.latency("command", pipeline, pause);
+      expectOkAnswers(pipeline);
+      return figures;
+    },
+  },
 ]);
 
 function flushes(stage: Stage, depth: number) {
@@ -45,4 +60,9 @@ function flushes(stage: Stage, depth: number) {
   const pipeline = stage.pipeline({ depth, requestBytes: request.byteLength });
   pipeline.fill(request);
   return pipeline;
+}
+
+function pause(): void {
+  const end = Bun.nanoseconds() + pauseUs * 1000;
+  while (Bun.nanoseconds() < end);
 }

@@ -1,0 +1,124 @@
+// The server as a process: how soon it listens, and how much memory it takes.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as commands from "../../../src/guest/commands.ts";
+import { areaOf } from "../../../src/guest/gpu-driver.ts";
+import { SystemError } from "../../../src/transport/os/errors.ts";
+import { closeFd } from "../../../src/transport/os/fds.ts";
+import { connectUnix } from "../../../src/transport/os/unix-socket.ts";
+import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { type Backend, start } from "../backends.ts";
+import { type Figure, figure } from "../figure.ts";
+import { type Memory, memoryOf, usageOf } from "../process-usage.ts";
+import type { Renderer, Workload } from "../workload.ts";
+import { sizes } from "./transfer.ts";
+
+const starts = 5;
+const startLimitMs = 10_000;
+/** After which a server that has nothing to do has settled. */
+const settleMs = 1_000;
+const mebibyte = 2 ** 20;
+
+export const processes: Workload[] = (["software", "virgl"] as Renderer[]).flatMap((renderer): Workload[] => [
+  {
+    kind: "server",
+    name: `start/${renderer}`,
+    title: "From the start of the process until it accepts a connection",
+    renderer,
+    async measure(backend) {
+      const runs: { listeningMs: number; cpuMs: number }[] = [];
+      for (let run = 0; run < starts; run++) runs.push(await startOnce(backend, renderer));
+      return [
+        figure(
+          "listening after",
+          "ms",
+          "less",
+          runs.map(({ listeningMs }) => listeningMs),
+        ),
+        figure(
+          "CPU until then",
+          "ms",
+          "less",
+          runs.map(({ cpuMs }) => cpuMs),
+        ),
+      ];
+    },
+  },
+  {
+    kind: "server",
+    name: `memory/${renderer}/idle`,
+    title: "Memory of a server that listens",
+    renderer,
+    async measure(backend) {
+      const server = await start(backend, renderer);
+      try {
+        await Bun.sleep(settleMs);
+        return memoryFigures(memoryOf(server.pid));
+      } finally {
+        await server.stop();
+      }
+    },
+  },
+  {
+    kind: "guest",
+    name: `memory/${renderer}/busy`,
+    title: "Memory of a server that has taken 1920×1080 frames for a while",
+    renderer,
+    pinned: false,
+    measure(stage) {
+      const { gpu } = stage.guest;
+      const image = gpu.createImage(1, Format.B8G8R8X8, sizes["1080p"].width, sizes["1080p"].height);
+      image.pixels.fill(0x00336699);
+      const request = commands.transferToHost2d(1, areaOf(image), 0);
+      stage.windows((count) => {
+        for (let index = 0; index < count; index++) stage.guest.control.call(request);
+      });
+      return memoryFigures(memoryOf(stage.serverPid));
+    },
+  },
+]);
+
+function memoryFigures({ rss, pss, pssOwn }: Memory): Figure[] {
+  return [
+    figure("RSS", "MiB", "less", [rss / mebibyte]),
+    figure("PSS", "MiB", "less", [pss / mebibyte]),
+    figure("PSS without shared memory", "MiB", "less", [pssOwn / mebibyte]),
+  ];
+}
+
+async function startOnce(
+  backend: Backend,
+  renderer: Renderer,
+): Promise<{ listeningMs: number; cpuMs: number }> {
+  const directory = mkdtempSync(join(tmpdir(), "fencepost-bench-"));
+  const socketPath = join(directory, "gpu.sock");
+  const from = performance.now();
+  const child = Bun.spawn([...backend.command, "--socket-path", socketPath, ...backend.args[renderer]], {
+    env: { ...process.env, ...backend.env[renderer] },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  try {
+    while (!accepts(socketPath)) {
+      if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}`);
+      if (performance.now() - from > startLimitMs) throw new Error("the server does not listen");
+      await Bun.sleep(1);
+    }
+    return { listeningMs: performance.now() - from, cpuMs: usageOf(child.pid).cpuNs / 1e6 };
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function accepts(path: string): boolean {
+  try {
+    closeFd(connectUnix(path, "stream"));
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && ["ENOENT", "ECONNREFUSED"].includes(error.code)) return false;
+    throw error;
+  }
+}
