@@ -330,14 +330,15 @@ describe("guests that leave with work under way", () => {
     }
   });
 
-  test("a ring that is stopped has answered everything, and goes on with contexts and resources", () =>
+  test("a ring that is stopped has answered all that it took, and goes on with contexts and resources", () =>
     withDevice(patient, (guest) => {
+      const { ring } = guest.control;
       const sent = makeBusy(guest);
+      const first = (ring.raw.publishedAvailIndex() - sent.length) & 0xffff;
       guest.stop();
-      for (const { done, result } of sent) {
-        expect(done).toBe(true);
-        expectOk(result);
-      }
+      const taken = (ring.base - first) & 0xffff;
+      expect(sent.map(({ done }) => done)).toEqual(sent.map((_, at) => at < taken));
+      for (const { result } of sent.slice(0, taken)) expectOk(result);
       guest.start();
       const texture = { resourceId: 2, format: virgl.VirglFormat.B8G8R8A8_UNORM };
       const stream = new virgl.CommandStream();
