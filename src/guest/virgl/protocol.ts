@@ -63,8 +63,6 @@ export const VirglFormat = {
   B8G8R8X8_UNORM: 2,
   B5G6R5_UNORM: 7,
   S8_UINT_Z24_UNORM: 20,
-  R32_FLOAT: 28,
-  R32G32_FLOAT: 29,
   R32G32B32_FLOAT: 30,
   R32G32B32A32_FLOAT: 31,
   R8_UNORM: 64,
@@ -75,7 +73,7 @@ export const VirglFormat = {
 export const ShaderType = { VERTEX: 0, FRAGMENT: 1 } as const;
 
 /** PIPE_PRIM_*. */
-export const Primitive = { TRIANGLES: 4, TRIANGLE_STRIP: 5 } as const;
+export const Primitive = { TRIANGLES: 4 } as const;
 
 /** PIPE_CLEAR_*; bits. */
 export const ClearBuffers = { DEPTH: 1, STENCIL: 2, COLOR0: 4 } as const;
@@ -87,19 +85,19 @@ export const CompareFunc = { LESS: 1, EQUAL: 2 } as const;
 export const StencilOp = { INCR: 3 } as const;
 
 /** PIPE_FACE_*. */
-export const Face = { NONE: 0, FRONT: 1, BACK: 2 } as const;
+export const Face = { NONE: 0, BACK: 2 } as const;
 
 /** PIPE_BLENDFACTOR_*. */
-export const BlendFactor = { ONE: 1, SRC_ALPHA: 3, INV_SRC_ALPHA: 0x13 } as const;
+export const BlendFactor = { SRC_ALPHA: 3, INV_SRC_ALPHA: 0x13 } as const;
 
 /** PIPE_MASK_*: parts of a pixel; bits. */
-export const Mask = { RGBA: 0x0f, Z: 0x10, S: 0x20 } as const;
+export const Mask = { RGBA: 0x0f } as const;
 
 /** PIPE_TEX_FILTER_*. */
 export const Filter = { NEAREST: 0, LINEAR: 1 } as const;
 
 /** PIPE_TEX_MIPFILTER_*. */
-export const MipFilter = { NEAREST: 0, LINEAR: 1, NONE: 2 } as const;
+export const MipFilter = { NEAREST: 0, NONE: 2 } as const;
 
 /** PIPE_TEX_WRAP_*. */
-export const Wrap = { REPEAT: 0, CLAMP_TO_EDGE: 2 } as const;
+export const Wrap = { CLAMP_TO_EDGE: 2 } as const;
