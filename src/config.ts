@@ -91,7 +91,7 @@ const settings = {
   pollUs: {
     group: "Device",
     value: "US",
-    help: "poll an idle queue for up to US microseconds before sleeping",
+    help: "watch an idle queue for up to US microseconds before sleeping, 3 at least",
     schema: integer(0, 10_000).default(0),
   },
   displayTimeoutMs: {

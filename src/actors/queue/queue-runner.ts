@@ -16,6 +16,10 @@ import { Request } from "./request.ts";
 
 /** Commands taken before messages, timers and the used index get their turn. */
 const batchMax = 64;
+/** Commands after which the guest may see what is finished, if it is looking anyway and wants no interrupt. */
+const glimpse = 8;
+/** How long to look for more before sleeping, whatever the settings: a sleep and its wake-up cost more than this. */
+const sleepCostNs = 3_000;
 /** Bytes copied for one batch before its finished commands are shown to the guest. */
 const heavyBytesMax = 256 * 1024;
 
@@ -70,7 +74,7 @@ export class QueueRunner {
     requestBytesMax: number,
   ) {
     this.request = new Request(requestBytesMax);
-    this.pollNs = context.config.pollUs * 1000;
+    this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
 
   /** Handles the messages that concern the ring; answers false for any other. */
@@ -122,11 +126,12 @@ export class QueueRunner {
     ring.disableKicks();
     for (;;) {
       if (this.batch()) return true;
+      ring.publish();
       this.handler.idle?.();
       // A message may have stopped the ring.
       if (this.ring !== ring) return true;
-      ring.publish();
-      if (this.pollNs > 0 && this.poll(ring)) continue;
+      if (!this.enabled || this.broken) return false;
+      if (this.poll(ring)) continue;
       return ring.enableKicks();
     }
   }
@@ -194,6 +199,7 @@ export class QueueRunner {
         this.fail(this.ring!);
         return false;
       } else this.context.counters[QueueCounter.malformedChains]!++;
+      if (count % glimpse === glimpse - 1) this.ring!.publishSilently();
       if (this.copiedBytes > heavyBytesMax) {
         this.copiedBytes = 0;
         this.ring!.publish();

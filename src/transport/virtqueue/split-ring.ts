@@ -164,6 +164,17 @@ export class SplitRing {
     if (this.wantsCall(published, usedIndex)) this.call();
   }
 
+  /** Shows the guest what was completed unless it wants to be called for that, which {@link publish} does later. */
+  publishSilently(): void {
+    if (
+      this.attached &&
+      this.published !== this.usedIndex &&
+      !this.wantsCall(this.published, this.usedIndex)
+    ) {
+      this.publish();
+    }
+  }
+
   private wantsCall(from: number, to: number): boolean {
     if (!this.layout.eventIdx) return (Atomics.load(this.avail, FLAGS) & AvailFlag.NO_INTERRUPT) === 0;
     const usedEvent = Atomics.load(this.avail, 2 + this.layout.num);
