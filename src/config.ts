@@ -100,6 +100,11 @@ const settings = {
     help: "answer from --outputs when the VMM's display is silent for so long",
     schema: integer(1, 60_000).default(2_000),
   },
+  copyPictures: {
+    group: "Display",
+    help: "copy 3D pictures to the VMM, for one that cannot show dma-bufs (QEMU's -display none)",
+    schema: Switch,
+  },
   resourcesMax: {
     group: "Limits",
     value: "N",

@@ -54,8 +54,13 @@ export const isLinear = ({ modifierHigh, modifierLow }: Modifier): boolean =>
   modifierHigh === 0 && modifierLow === 0;
 
 /** DRM_FORMAT_MOD_INVALID: how the pixels lie is known to the driver alone. */
+export const implicitModifier: Modifier = { modifierHigh: 0x00ff_ffff, modifierLow: 0xffff_ffff };
+
 export const isImplicit = ({ modifierHigh, modifierLow }: Modifier): boolean =>
-  modifierHigh === 0x00ff_ffff && modifierLow === 0xffff_ffff;
+  modifierHigh === implicitModifier.modifierHigh && modifierLow === implicitModifier.modifierLow;
+
+/** Whether the pixels make no sense to somebody who is not told the modifier. */
+export const needsModifier = (modifier: Modifier): boolean => !isLinear(modifier) && !isImplicit(modifier);
 
 /** "0x0100000000000002". */
 export const modifierName = ({ modifierHigh, modifierLow }: Modifier): string =>

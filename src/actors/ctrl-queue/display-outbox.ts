@@ -1,6 +1,7 @@
 // What the display still has to be told. Changes that it has not taken yet are merged, so that a guest that flips
 // faster than the display draws costs neither memory nor time.
 
+import { needsModifier } from "../../transport/drm-formats.ts";
 import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
 import { displayFormat } from "../../transport/virtio-gpu/formats.ts";
 import { resourceFlagY0Top, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
@@ -8,7 +9,6 @@ import { Damage } from "../damage.ts";
 import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { RenderedResources } from "./rendered-resources.ts";
-import { needsModifier } from "./renderer/dmabuf.ts";
 import type { Resource } from "./resources.ts";
 import type { Storage } from "./storage.ts";
 
@@ -53,6 +53,7 @@ export class DisplayOutbox {
     pending.width = width;
     pending.height = height;
     this.markChanged(scanout);
+    if (resource.isShared && !this.isShownWhole(resource)) this.announceAnew([resource]);
     this.send();
   }
 
@@ -96,6 +97,10 @@ export class DisplayOutbox {
   displayTakes(dmabuf: boolean, modifiers: boolean, resources: Iterable<Resource>): void {
     if (dmabuf === this.takes.dmabuf && modifiers === this.takes.modifiers) return;
     this.takes = { dmabuf, modifiers };
+    this.announceAnew(resources);
+  }
+
+  private announceAnew(resources: Iterable<Resource>): void {
     const stale: number[] = [];
     for (const resource of resources) {
       if (!resource.isRendered || resource.surface === 0) continue;
@@ -184,10 +189,13 @@ export class DisplayOutbox {
   /** Shares the renderer's own picture, where it can be and the display takes it. */
   private announceDmabuf(resource: Resource): boolean {
     resource.isShared = false;
-    if (!resource.isRendered || !this.takes.dmabuf) return false;
+    const { dmabuf, modifiers } = this.takes;
+    if (!resource.isRendered || !dmabuf || this.context.config.copyPictures) return false;
+    if (!this.isShownWhole(resource)) return false;
     const picture = this.rendered!.exportDmabuf(resource);
     if (picture === null) return false;
-    if (!this.takes.modifiers && needsModifier(picture)) {
+    // The VMM's display protocol has no field for an offset.
+    if (picture.offset !== 0 || (!modifiers && needsModifier(picture))) {
       closeFd(picture.fd);
       return false;
     }
@@ -198,15 +206,23 @@ export class DisplayOutbox {
     return true;
   }
 
+  /** Whether every scanout of the resource shows all of it: QEMU takes no part of a dma-buf. */
+  private isShownWhole({ scanouts, width, height }: Resource): boolean {
+    return this.scanouts.every(
+      (pending, id) => (scanouts & (1 << id)) === 0 || (pending.width === width && pending.height === height),
+    );
+  }
+
   /** Copies what the renderer has of a rectangle of a scanout to where the display reads it. */
   private refresh(pending: Pending, x: number, y: number, width: number, height: number): void {
-    const { shown, context } = { shown: pending.shown!, context: this.context };
+    const shown = pending.shown!;
     if (!shown.isRendered) return;
     const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
     if (isWhole) pending.epoch = this.rendered!.epoch;
     if (shown.isShared) return;
     const error = this.rendered!.readBack(shown, pending.x + x, pending.y + y, width, height);
-    if (error !== 0) context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);
+    if (error !== 0)
+      this.context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);
   }
 
   private markChanged(scanout: number): void {

@@ -108,6 +108,12 @@ export class QemuGuest {
     return status;
   }
 
+  /** Ends QEMU as a crash would: nothing of it says goodbye. `stop` is still to be called. */
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.child.exited;
+  }
+
   /** Ends QEMU, by force if need be, and removes its sockets; the logs stay. */
   async stop(): Promise<void> {
     this.qmp.execute("quit").catch(() => {});

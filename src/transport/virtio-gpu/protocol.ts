@@ -169,7 +169,7 @@ export const CapsetInfo = { capsetId: 24, maxVersion: 28, maxSize: 32, bytes: 40
 /** struct virtio_gpu_resp_edid. */
 export const Edid = { size: 24, edid: 32, edidBytesMax: 1024, bytes: 32 + 1024 } as const;
 
-/** VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: the first row of the resource is the top one. */
+/** VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: which way up a texture is kept. Transfers follow it by themselves. */
 export const resourceFlagY0Top = 1;
 
 /** Capset ids (§5.7.6.8). */

@@ -18,9 +18,10 @@ import {
   ResourceInfo,
   type Virglrenderer,
 } from "../../../ffi/virglrenderer.ts";
+import { implicitModifier } from "../../../transport/drm-formats.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { Capset } from "../../../transport/virtio-gpu/protocol.ts";
-import { type DmabufPicture, modifierInvalid } from "./dmabuf.ts";
+import type { DmabufPicture } from "./dmabuf.ts";
 import { type CapsetDescription, describeGl, listCapsets } from "./capsets.ts";
 
 /** Why there is no renderer, and what mends it; for the person who started the server. */
@@ -243,7 +244,7 @@ export class VirglRenderer {
     );
     if (error !== 0) return null;
     const [fd, stride, offset] = out as unknown as [number, number, number];
-    let modifier: { modifierHigh: number; modifierLow: number } = modifierInvalid;
+    let modifier = implicitModifier;
     if (extendedInfo?.virgl_renderer_resource_get_info_ext(id, at) === 0) {
       const low = info.getUint32(ExtendedInfo.modifier, true);
       modifier = { modifierHigh: info.getUint32(ExtendedInfo.modifier + 4, true), modifierLow: low };
