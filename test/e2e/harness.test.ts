@@ -3,7 +3,8 @@
 import { expect, test } from "bun:test";
 import { until, within } from "../../src/guest/qemu/deadline.ts";
 import { diffImages, readPpm } from "../../src/guest/qemu/image.ts";
-import { warnings } from "./support/kernel-log.ts";
+import { complaints, warnings } from "./support/kernel-log.ts";
+import { cubeFault } from "./support/cube.ts";
 import { cursorSide, expectedCursor, expectedPattern, paintedOver } from "./support/pattern.ts";
 
 const ppm = (header: string, samples: number[]): Uint8Array =>
@@ -31,6 +32,16 @@ test("a difference names its count, its bounds and its first pixel", () => {
   );
 });
 
+test("a picture of no cube is told from one", () => {
+  const grey = { width: 200, height: 100, pixels: new Uint32Array(20_000).fill(0x808080) };
+  expect(cubeFault({ ...grey, pixels: new Uint32Array(20_000) })).toBe("its first pixel is 0, not grey");
+  expect(cubeFault(grey)).toBe("0.0 % of it is not grey");
+  const square = { x: 70, y: 20, width: 60, height: 60 };
+  expect(cubeFault(paintedOver(grey, square, 3))).toBeNull();
+  expect(cubeFault(paintedOver(grey, { ...square, y: 40 }, 3))).toStartWith("(70, 95) in its margin is ");
+  expect(cubeFault(paintedOver(grey, { ...square, x: 20 }, 3))).toBe("its centre is grey");
+});
+
 test("images of two sizes differ by their sizes", () => {
   expect(diffImages(expectedPattern(4, 3, 1), expectedPattern(4, 4, 1))).toBe("it is 4x3, not 4x4");
 });
@@ -53,6 +64,20 @@ test("warnings are told by level and by word, and lose their times", () => {
     "WARNING: CPU: 0 PID: 1",
     "[drm:virtio_gpu_dequeue_ctrl_func [virtio_gpu]] *ERROR* response 0x1202",
   ]);
+});
+
+test("a kernel's known warnings are left out, and others are told by their headlines", () => {
+  const log = [
+    "<4>[    6.1] WARNING: CPU: 1 PID: 103 at drivers/gpu/drm/drm_mm.c:999 drm_mm_takedown+0x23/0x30 [drm]",
+    "<4>[    6.2] WARNING: CPU: 1 PID: 104 at drivers/gpu/drm/drm_gem.c:1 drm_gem_fault+0x1/0x2 [drm]",
+    "<4>[    6.2] Modules linked in: drm",
+    "<4>[    6.2] RIP: 0010:drm_gem_fault+0x1/0x2 [drm]",
+    "<4>[    6.2] Call Trace:",
+    "<4>[    6.2]  drm_dev_put+0x4d/0x70 [drm]",
+  ];
+  const fault = "WARNING: CPU: 1 PID: 104 at drivers/gpu/drm/drm_gem.c:1 drm_gem_fault+0x1/0x2 [drm]";
+  expect(complaints(log, "6.1")).toEqual([fault]);
+  expect(complaints(log, "6.12")).toHaveLength(2);
 });
 
 test("waiting ends with what was waited for", async () => {

@@ -1,4 +1,4 @@
-// A Debian kernel in QEMU: what Fencepost shows is, pixel by pixel, what the guest has painted and what QEMU's own
+// A Debian kernel in QEMU that draws in 2D: what Fencepost shows is, pixel by pixel, what the guest has painted and what QEMU's own
 // virtio-gpu-pci shows.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -18,6 +18,9 @@ const testTimeoutMs = 60_000;
 const cursorTimeoutMs = 5_000;
 const outputs = 2;
 
+const renderers = ["software", "virgl"] as const;
+type Renderer = (typeof renderers)[number];
+
 /** What QEMU's own device gave, for the comparison. */
 interface Baseline {
   frames: Map<Step, Map<number, Image>>;
@@ -36,7 +39,9 @@ if (missing.length > 0 && !process.env["CI"]) {
     describe(`Linux ${kernel}`, () => {
       const baseline: Baseline = { frames: new Map(), warnings: [] };
       describe("on QEMU's own device", () => baselineTests(kernel, baseline));
-      describe("on Fencepost", () => fencepostTests(kernel, baseline));
+      for (const renderer of renderers) {
+        describe(`on Fencepost's ${renderer} renderer`, () => fencepostTests(kernel, renderer, baseline));
+      }
     });
   }
 }
@@ -68,13 +73,13 @@ function baselineTests(kernel: Kernel, baseline: Baseline): void {
   });
 }
 
-function fencepostTests(kernel: Kernel, baseline: Baseline): void {
-  const logDirectory = join(logsPath, `${kernel}-fencepost`);
+function fencepostTests(kernel: Kernel, renderer: Renderer, baseline: Baseline): void {
+  const logDirectory = join(logsPath, `${kernel}-${renderer}`);
   let server: ServerProcess | undefined;
   let guest: QemuGuest | undefined;
 
   beforeAll(async () => {
-    server = await ServerProcess.start();
+    server = await ServerProcess.start({ args: ["--renderer", renderer] });
     const gpu = { kind: "vhost-user", socketPath: server.socketPath, outputs } as const;
     guest = await QemuGuest.boot({ kernel, gpu }, logDirectory);
   }, bootTimeoutMs);

@@ -29,6 +29,6 @@ export async function waitForScreen(guest: QemuGuest, head: number, expected: Im
   }
 }
 
-async function savePng(path: string, { width, height, pixels }: Image): Promise<void> {
+export async function savePng(path: string, { width, height, pixels }: Image): Promise<void> {
   await Bun.write(path, await encodePng(new Uint8Array(pixels.buffer), width, height));
 }
