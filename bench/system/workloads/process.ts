@@ -100,12 +100,16 @@ async function startOnce(
     stdio: ["ignore", "ignore", "ignore"],
   });
   try {
-    while (!accepts(socketPath)) {
+    let connection = connect(socketPath);
+    for (; connection < 0; connection = connect(socketPath)) {
       if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}`);
       if (performance.now() - from > startLimitMs) throw new Error("the server does not listen");
       await Bun.sleep(1);
     }
-    return { listeningMs: performance.now() - from, cpuMs: usageOf(child.pid).cpuNs / 1e6 };
+    const listeningMs = performance.now() - from;
+    const cpuMs = usageOf(child.pid).cpuNs / 1e6;
+    closeFd(connection);
+    return { listeningMs, cpuMs };
   } finally {
     child.kill("SIGKILL");
     await child.exited;
@@ -113,12 +117,12 @@ async function startOnce(
   }
 }
 
-function accepts(path: string): boolean {
+/** A connection, or -1 while nobody listens. */
+function connect(path: string): number {
   try {
-    closeFd(connectUnix(path, "stream"));
-    return true;
+    return connectUnix(path, "stream");
   } catch (error) {
-    if (error instanceof SystemError && ["ENOENT", "ECONNREFUSED"].includes(error.code)) return false;
+    if (error instanceof SystemError && ["ENOENT", "ECONNREFUSED"].includes(error.code)) return -1;
     throw error;
   }
 }

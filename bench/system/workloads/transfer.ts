@@ -54,8 +54,15 @@ function transfer(
       expectOkAnswers(pipeline);
       const target = NativeMemory.allocate(bytes);
       const source = asPointer(backing.region.userAddress + backing.address - backing.region.guestAddress);
-      const copies = stage.windows((count) => {
+      let copied = 0;
+      let copyCpuUs = 0;
+      const copies = stage.windows((count, measured) => {
+        const before = process.cpuUsage();
         for (let index = 0; index < count; index++) libc.memcpy(asPointer(target.address), source, bytes);
+        const { user, system } = process.cpuUsage(before);
+        if (!measured) return;
+        copied += count;
+        copyCpuUs += user + system;
       });
       target.unmap();
       const speeds = (seconds: number[]) => seconds.map((one) => bytes / one / 1e9);
@@ -63,6 +70,8 @@ function transfer(
         figure("speed", "GB/s", "more", speeds(transfers.seconds)),
         figure("memcpy", "GB/s", "neither", speeds(copies.seconds)),
         ...stage.cost("transfer", transfers),
+        // What a busy machine leaves comparable: processor time, of the same bytes.
+        figure("memcpy CPU", "µs/transfer", "neither", [copyCpuUs / copied]),
       ];
     },
   };
