@@ -64,6 +64,19 @@ export class MemoryMap {
     return host !== 0 && length <= this.contiguous ? host : 0;
   }
 
+  /** The region that holds guest-physical `address`. */
+  regionAt(address: number): { readonly start: number; readonly end: number } | undefined {
+    return this.translate(address) === 0 ? undefined : this.regions[this.last];
+  }
+
+  /** Whether all of `[address, address + length)` is guest memory, in however many regions. */
+  holds(address: number, length: number): boolean {
+    for (let done = 0; done < length; done += this.contiguous) {
+      if (this.translate(address + done) === 0) return false;
+    }
+    return true;
+  }
+
   /** Records that `length` bytes from guest-physical `address` were written. */
   wrote(address: number, length: number): void {
     if (this.dirtyLog !== null) this.dirtyLog.mark(address, length);

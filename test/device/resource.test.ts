@@ -69,12 +69,11 @@ describe("RESOURCE_CREATE_2D", () => {
 
   test("create_2d_beyond_the_byte_limit_returns_out_of_memory_until_unref", () =>
     withDevice({}, ({ gpu }) => {
-      // The default limit is 1 GiB; storage is made when it is first needed.
-      const quarter = { width: 8192, height: 8192 };
-      for (let id = 1; id <= 4; id++) expectOk(gpu.createResource2d(id, 1, quarter.width, quarter.height));
-      expectType(gpu.createResource2d(5, 1, 1, 1), ERR_OUT_OF_MEMORY);
+      // The default limit is 4 GiB; storage is made when it is first needed.
+      for (let id = 1; id <= 16; id++) expectOk(gpu.createResource2d(id, 1, 8192, 8192));
+      expectType(gpu.createResource2d(17, 1, 1, 1), ERR_OUT_OF_MEMORY);
       expectOk(gpu.unrefResource(2));
-      expectOk(gpu.createResource2d(5, 1, 1, 1));
+      expectOk(gpu.createResource2d(17, 1, 1, 1));
     }));
 });
 

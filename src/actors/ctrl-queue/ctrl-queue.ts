@@ -13,6 +13,7 @@ import { dispatcher } from "./dispatch.ts";
 import { FenceWatch } from "./fence-watch.ts";
 import { startRenderer } from "./renderer/start.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
+import { Storage } from "./storage.ts";
 
 /** How long a stopping ring waits for the renderer, in milliseconds. */
 const drainMs = 1_000;
@@ -117,6 +118,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
+    Storage.forget();
     this.device.gpu?.renderer.close();
   }
 

@@ -8,6 +8,7 @@ import type { Backing } from "./backing.ts";
 import { DisplayOutbox } from "./display-outbox.ts";
 import { Gpu } from "./gpu.ts";
 import { Questions } from "./questions.ts";
+import { Storage } from "./storage.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
 import { type Resource, ResourceTable } from "./resources.ts";
 
@@ -103,6 +104,7 @@ export class Device {
     const disable = eventIndex(scanout, "DISABLE");
     for (const { id } of this.gpu?.contexts.all() ?? []) this.gpu!.destroyContext(id);
     for (const resource of this.resources.all()) this.unref(resource);
+    Storage.forget();
     for (let id = 0; id < scanoutsMax; id++) {
       const next = step(scanout, this.scanoutStates[id]!, disable);
       if (!isRefused(next)) this.scanoutStates[id] = next;

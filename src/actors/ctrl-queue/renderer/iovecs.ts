@@ -11,9 +11,9 @@ export class Iovecs {
     readonly count: number,
   ) {}
 
-  /** The runs of `backing`, or null when some of it is no longer guest memory, or there is no memory for them. */
+  /** The pieces of `backing`, or null when some of it is no longer guest memory, or there is no memory for them. */
   static of(backing: Backing): Iovecs | null {
-    const count = backing.follow();
+    const count = backing.countPieces();
     if (count < 0) return null;
     const bytes = Math.max(count, 1) * iovecBytes;
     const address = Number(libc.malloc(bytes));
