@@ -1,6 +1,6 @@
 // The real server as a child process, in a temporary directory of its own, with its log kept for whoever asks why.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,8 @@ export class ServerProcess {
   static async start(options: ServerOptions = {}): Promise<ServerProcess> {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-"));
     const socketPath = join(directory, "gpu.sock");
-    const log = Bun.file(join(directory, "server.log"));
+    // One descriptor for both: two would overwrite each other's lines.
+    const log = openSync(join(directory, "server.log"), "w");
     const command = options.command ?? [process.execPath, serverMain];
     const child = Bun.spawn([...command, "--socket-path", socketPath, ...(options.args ?? [])], {
       env: { ...process.env, ...options.env },
@@ -44,6 +45,7 @@ export class ServerProcess {
       stdout: log,
       stderr: log,
     });
+    closeSync(log);
     const server = new ServerProcess(directory, child, options.stopMs ?? 5000);
     const deadline = performance.now() + (options.startMs ?? 10_000);
     while (!existsSync(socketPath)) {

@@ -23,6 +23,12 @@ const bootTimeoutMs = 120_000;
 const testTimeoutMs = 240_000;
 const outputs = 2;
 
+const cubes = [
+  { name: "on the first output", options: "" },
+  { name: "with fences between GL and the output", options: "-A" },
+  { name: "with a mapped buffer as its texture", options: "-M rgba" },
+];
+
 /**
  * glmark2's scenes that know how they must look. Those with textures are missing: Debian has put other pictures in
  * the place of non-free ones, and so their own validation fails everywhere.
@@ -117,17 +123,19 @@ function virglTests(kernel: Kernel): void {
     testTimeoutMs,
   );
 
-  test(
-    "kmscube's cube turns on the first output, and leaves nothing behind when it is killed",
-    async () => {
-      await startCube(session.guest);
-      expect(await cubeRenderer(session.guest)).toStartWith("virgl ");
-      await waitForTurningCube(session.guest, 0);
-      await stopCube(session.guest);
-      await waitForRendererUse(session.server, atRest);
-    },
-    testTimeoutMs,
-  );
+  for (const { name, options } of cubes) {
+    test(
+      `kmscube's cube turns ${name}, and leaves nothing behind when it is killed`,
+      async () => {
+        await startCube(session.guest, options);
+        expect(await cubeRenderer(session.guest)).toStartWith("virgl ");
+        await waitForTurningCube(session.guest, 0);
+        await stopCube(session.guest);
+        await waitForRendererUse(session.server, atRest);
+      },
+      testTimeoutMs,
+    );
+  }
 
   test(
     "glmark2's scenes look as they must",

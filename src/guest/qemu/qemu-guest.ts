@@ -1,6 +1,6 @@
 // A Linux guest in QEMU: started, driven through its serial port and QMP, and ended.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { qemuPaths } from "./cache.ts";
@@ -47,13 +47,15 @@ export class QemuGuest {
       serialSocket: join(runDirectory, "serial"),
       consoleLog: join(logDirectory, "console.log"),
     };
-    const log = Bun.file(join(logDirectory, "qemu.log"));
+    // One descriptor for both: two would overwrite each other's lines.
+    const log = openSync(join(logDirectory, "qemu.log"), "w");
     const child = Bun.spawn([qemuPaths.binary, ...qemuArgs(options, paths)], {
       env: { ...process.env, QEMU_MODULE_DIR: qemuPaths.modules },
       stdin: "ignore",
       stdout: log,
       stderr: log,
     });
+    closeSync(log);
     const ended = child.exited.then((code): never => {
       throw new Error(`QEMU ended with code ${code}\n${tail(join(logDirectory, "qemu.log"))}`);
     });

@@ -27,9 +27,9 @@ export async function eglDrivers(guest: QemuGuest): Promise<Record<string, strin
 }
 
 /** Starts kmscube on the first output; it turns until `stopCube`. */
-export async function startCube(guest: QemuGuest): Promise<void> {
+export async function startCube(guest: QemuGuest, options = ""): Promise<void> {
   // It ends when there is something to read, even an end.
-  await guest.run(`sh (tail -f /dev/null | kmscube) >${cubeLog} 2>&1 &`);
+  await guest.run(`sh (tail -f /dev/null | kmscube ${options}) >${cubeLog} 2>&1 &`);
 }
 
 /** GL's name for the renderer that kmscube draws with, once it has said it. */
