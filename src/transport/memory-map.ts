@@ -24,8 +24,6 @@ export class MemoryMap {
   private regions: MappedRegion[] = [];
   private last = 0;
 
-  /** Grows by one whenever an address may translate differently than before. */
-  generation = 0;
   /** Bytes from the address last given to {@link translate} to the end of its region, or of the hole that it is in. */
   contiguous = 0;
   /** Where written pages are recorded, while the VMM asks for it. */
@@ -113,7 +111,6 @@ export class MemoryMap {
     for (const region of this.regions) if (!keptIds.has(region.id)) region.memory.unmap();
     this.regions = next;
     this.last = 0;
-    this.generation++;
   }
 
   /** Unmaps everything. */

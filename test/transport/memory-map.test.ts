@@ -133,26 +133,26 @@ test("a region that is gone is found no more", () => {
   expect(leadsTo(0)).toBe(true);
 });
 
-test("every change has a new generation", () => {
-  const before = map.generation;
-  share([0, page]);
-  expect(map.generation).toBe(before + 1);
-  map.clear();
-  expect(map.generation).toBe(before + 2);
-});
-
 test("overlapping regions are refused and the map stays as it was", () => {
   share([0, page]);
   const [region] = tableOf(guest.regions);
   const overlapping = guest.addRegion(page / 2, page);
-  const generation = map.generation;
 
   const replace = (): void =>
     map.replace([region!, { ...region!, id: 2, guestAddress: overlapping.guestAddress, fd: overlapping.fd }]);
 
   expect(replace).toThrow(/overlap at guest address 0x800/);
-  expect(map.generation).toBe(generation);
   expect(leadsTo(0)).toBe(true);
+});
+
+test("a range is guest memory where regions that touch hold all of it", () => {
+  share([0, page], [page, page], [3 * page, page]);
+  expect(map.holds(0, 2 * page)).toBe(true);
+  expect(map.holds(page - 1, 2)).toBe(true);
+  expect(map.holds(1, 2 * page)).toBe(false);
+  expect(map.holds(2 * page, 1)).toBe(false);
+  expect(map.regionAt(page)).toMatchObject({ start: page, end: 2 * page });
+  expect(map.regionAt(2 * page)).toBeUndefined();
 });
 
 test("a region outside of its file is refused", () => {

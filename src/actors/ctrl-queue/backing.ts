@@ -17,18 +17,15 @@ export class Backing {
 
   private constructor(
     private readonly memory: MemoryMap,
-    /** Where each run begins in guest memory. */
-    private readonly guests: Float64Array,
-    /** Where each run begins in the backing; the last is the length of all. */
-    private readonly starts: Float64Array,
+    private readonly runs: Runs,
+    readonly runCount: number,
   ) {}
 
   /** Reads `count` entries from `words` at byte `offset`. Answers null when one lies outside of guest memory. */
   static read(memory: MemoryMap, words: Uint32Array, offset: number, count: number): Backing | null {
-    reserve(count);
-    const guests = scratchGuests;
-    const starts = scratchStarts;
-    let runs = 0;
+    const runs = Runs.take(count);
+    const { guests, starts } = runs;
+    let run = 0;
     let end = 0;
     let follows = -1;
     // The region of the entry before, which is nearly always that of the next one.
@@ -41,33 +38,34 @@ export class Backing {
       if (length === 0) continue;
       // Above 2^53 no address is exact, and no guest has memory there.
       const high = words[at + 1]!;
-      if (high >= 0x20_0000) return null;
+      if (high >= 0x20_0000) return runs.refuse();
       const guest = high * 2 ** 32 + words[at]!;
       if (guest < from || guest + length > to) {
-        if (!memory.holds(guest, length)) return null;
+        if (!memory.holds(guest, length)) return runs.refuse();
         const region = memory.regionAt(guest)!;
         from = region.start;
         to = region.end;
       }
       if (guest !== follows) {
-        guests[runs] = guest;
-        starts[runs] = end;
-        runs++;
+        guests[run] = guest;
+        starts[run] = end;
+        run++;
       }
       end += length;
       follows = guest + length;
     }
-    starts[runs] = end;
-    return new Backing(memory, guests.slice(0, runs), starts.slice(0, runs + 1));
+    starts[run] = end;
+    return new Backing(memory, runs.fit(run), run);
   }
 
   /** Bytes of backing. */
   get length(): number {
-    return this.starts[this.runCount]!;
+    return this.runs.starts[this.runCount]!;
   }
 
-  get runCount(): number {
-    return this.guests.length;
+  /** The backing is no longer used. */
+  free(): void {
+    this.runs.give();
   }
 
   /**
@@ -75,7 +73,8 @@ export class Backing {
    * {@link length}. Answers false, with a part copied, when some of it is no longer guest memory.
    */
   copyTo(offset: number, destination: number, length: number): boolean {
-    const { memory, guests, starts } = this;
+    const { memory } = this;
+    const { guests, starts } = this.runs;
     let run = this.find(offset);
     let left = length;
     let from = offset;
@@ -107,13 +106,15 @@ export class Backing {
   /** Records that the device wrote all of the backing. */
   wrote(): void {
     if (this.memory.dirtyLog === null) return;
+    const { guests, starts } = this.runs;
     for (let run = 0; run < this.runCount; run++) {
-      this.memory.wrote(this.guests[run]!, this.starts[run + 1]! - this.starts[run]!);
+      this.memory.wrote(guests[run]!, starts[run + 1]! - starts[run]!);
     }
   }
 
   private eachPiece(words: Uint32Array | null): number {
-    const { memory, guests, starts } = this;
+    const { memory } = this;
+    const { guests, starts } = this.runs;
     let pieces = 0;
     for (let run = 0; run < this.runCount; run++) {
       let guest = guests[run]!;
@@ -136,7 +137,8 @@ export class Backing {
 
   /** The run that holds byte `offset`. */
   private find(offset: number): number {
-    const { starts, last } = this;
+    const { last } = this;
+    const { starts } = this.runs;
     if (offset >= starts[last]! && offset < starts[last + 1]!) return last;
     if (last + 2 <= this.runCount && offset === starts[last + 1]!) return last + 1;
     let low = 0;
@@ -150,12 +152,56 @@ export class Backing {
   }
 }
 
-/** Where runs are gathered before their number is known. */
-let scratchGuests = new Float64Array(0);
-let scratchStarts = new Float64Array(1);
+/** Room for runs, used again for later backings: a guest that attaches all the time makes no garbage. */
+class Runs {
+  /** Runs in all that are kept, of 16 bytes each. */
+  private static readonly keptMax = 64 * 1024;
+  /** Rooms that are free, by the logarithm of their capacity. */
+  private static readonly free: Runs[][] = Array.from({ length: 32 }, () => []);
+  private static kept = 0;
 
-function reserve(runs: number): void {
-  if (scratchGuests.length >= runs) return;
-  scratchGuests = new Float64Array(runs);
-  scratchStarts = new Float64Array(runs + 1);
+  /** Where each run begins in guest memory. */
+  readonly guests: Float64Array;
+  /** Where each run begins in the backing; the one after the last is the length of all. */
+  readonly starts: Float64Array;
+
+  private constructor(private readonly size: number) {
+    this.guests = new Float64Array(this.capacity);
+    this.starts = new Float64Array(this.capacity + 1);
+  }
+
+  /** Room for `count` runs at least. */
+  static take(count: number): Runs {
+    const size = 32 - Math.clz32(Math.max(count, 1) - 1);
+    const used = Runs.free[size]!.pop();
+    if (used === undefined) return new Runs(size);
+    Runs.kept -= used.capacity;
+    return used;
+  }
+
+  give(): void {
+    if (Runs.kept + this.capacity > Runs.keptMax) return;
+    Runs.kept += this.capacity;
+    Runs.free[this.size]!.push(this);
+  }
+
+  /** Gives the room back; answers what a refused list is read as. */
+  refuse(): null {
+    this.give();
+    return null;
+  }
+
+  /** The same `count` runs in a smaller room, where most of this one would be wasted. */
+  fit(count: number): Runs {
+    if (count * 4 > this.capacity) return this;
+    const smaller = Runs.take(count);
+    smaller.guests.set(this.guests.subarray(0, count));
+    smaller.starts.set(this.starts.subarray(0, count + 1));
+    this.give();
+    return smaller;
+  }
+
+  private get capacity(): number {
+    return 2 ** this.size;
+  }
 }

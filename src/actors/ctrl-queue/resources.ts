@@ -128,6 +128,7 @@ export class ResourceTable {
     const runs = this.runs - (resource.backing?.runCount ?? 0) + (backing?.runCount ?? 0);
     if (backing !== null && runs > this.runsMax) return false;
     this.runs = runs;
+    resource.backing?.free();
     resource.backing = backing;
     return true;
   }
