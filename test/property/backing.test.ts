@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { Backing } from "../../src/actors/ctrl-queue/backing.ts";
 import { GuestMemory, type GuestRange } from "../../src/guest/guest-memory.ts";
 import { MemoryMap, type MemoryRegion } from "../../src/transport/memory-map.ts";
+import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { tableOf } from "../support/guest-map.ts";
 
@@ -266,4 +267,58 @@ test("entries of no length count for nothing, wherever they point", () => {
   expect(read(map, [nothing])!.length).toBe(0);
   expect(read(map, [])!.length).toBe(0);
   map.clear();
+});
+
+test("pieces are those of the entries wherever they lie in a large memory", () => {
+  const gib = 2 ** 30;
+  const [first, second] = [
+    { guestAddress: gib / 2, size: 3 * gib },
+    { guestAddress: 2 ** 32 + 4 * gib, size: 2 * gib },
+  ];
+  const fd = createMemfd("large", first.size + second.size);
+  const map = new MemoryMap();
+  map.replace([
+    { id: 1, ...first, fd, fdOffset: 0 },
+    { id: 2, ...second, fd, fdOffset: first.size },
+  ]);
+  closeFd(fd);
+  const inside = ({ guestAddress, size }: typeof first) =>
+    fc
+      .tuple(
+        // Near the borders of a GiB as well as anywhere.
+        fc.oneof(
+          fc.nat(size),
+          fc.nat(2 * page).map((at) => (at + gib / 2 - page) % size),
+        ),
+        fc.oneof(fc.nat(2 * page), fc.nat(size)),
+      )
+      .map(([at, length]) => ({ address: guestAddress + at, length: Math.min(length, size - at) }));
+  const anywhere = fc.array(fc.oneof(inside(first), inside(second)), { minLength: 1, maxLength: 40 });
+  try {
+    fc.assert(
+      fc.property(anywhere, (ranges) => {
+        const backing = read(map, ranges)!;
+        const words = new Uint32Array(Math.max(backing.countPieces(), 1) * 4);
+        backing.writeIovecs(words);
+        // What follows the piece before it in guest memory is part of it.
+        const expected: { host: number; length: number }[] = [];
+        let end = -1;
+        for (const { address, length } of ranges.filter(({ length }) => length > 0)) {
+          if (address === end) expected.at(-1)!.length += length;
+          else expected.push({ host: map.translate(address), length });
+          end = address + length;
+        }
+        const pieces = expected.map((_, at) => ({
+          host: words[at * 4 + 1]! * 2 ** 32 + words[at * 4]!,
+          length: words[at * 4 + 3]! * 2 ** 32 + words[at * 4 + 2]!,
+        }));
+        expect(backing.countPieces()).toBe(expected.length);
+        expect(pieces).toEqual(expected);
+        backing.free();
+      }),
+      { numRuns: 500 },
+    );
+  } finally {
+    map.clear();
+  }
 });

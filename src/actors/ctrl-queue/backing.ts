@@ -5,6 +5,9 @@ import { asPointer, libc } from "../../ffi/libc.ts";
 import type { MemoryMap } from "../../transport/memory-map.ts";
 import { MemoryEntry } from "../../transport/virtio-gpu/protocol.ts";
 
+/** Guest addresses are looked at in windows of one GiB. */
+const windowBits = 30;
+const windowMask = 0x3fff_ffff;
 /** A memcpy's length is a u32. */
 const copyBytesMax = 0x8000_0000;
 
@@ -27,32 +30,51 @@ export class Backing {
     const { guests, starts } = runs;
     let run = 0;
     let end = 0;
-    let follows = -1;
-    // The region of the entry before, which is nearly always that of the next one.
+    // The part of the last entry's region within one GiB, which is nearly always the next one's too: there, addresses
+    // are small integers from `base` on, which is what keeps this loop short.
+    let windowHigh = -1;
+    let windowLow = -1;
+    let base = 0;
     let from = 0;
     let to = 0;
+    let follows = -1;
     const first = offset >>> 2;
     const past = first + count * (MemoryEntry.bytes / 4);
     for (let at = first; at < past; at += MemoryEntry.bytes / 4) {
-      const length = words[at + 2]!;
+      // Signed, so that all of this is integers: what is negative takes the long way.
+      let length = words[at + 2]! | 0;
       if (length === 0) continue;
-      // Above 2^53 no address is exact, and no guest has memory there.
-      const high = words[at + 1]!;
-      if (high >= 0x20_0000) return runs.refuse();
-      const guest = high * 2 ** 32 + words[at]!;
-      if (guest < from || guest + length > to) {
+      const low = words[at]! | 0;
+      const high = words[at + 1]! | 0;
+      const start = low & windowMask;
+      if (
+        high !== windowHigh ||
+        low >>> windowBits !== windowLow ||
+        length < 0 ||
+        start < from ||
+        start > to - length
+      ) {
+        // Above 2^53 no address is exact, and no guest has memory there.
+        if (high >>> 0 >= 0x20_0000) return runs.refuse();
+        const guest = high * 2 ** 32 + (low >>> 0);
+        length >>>= 0;
         if (!memory.holds(guest, length)) return runs.refuse();
+        const expected = base + follows;
         const region = memory.regionAt(guest)!;
-        from = region.start;
-        to = region.end;
+        windowHigh = high;
+        windowLow = low >>> windowBits;
+        base = guest - start;
+        from = Math.max(region.start - base, 0);
+        to = Math.min(region.end - base, windowMask);
+        follows = expected === guest ? start : -1;
       }
-      if (guest !== follows) {
-        guests[run] = guest;
+      if (start !== follows) {
+        guests[run] = base + start;
         starts[run] = end;
         run++;
       }
       end += length;
-      follows = guest + length;
+      follows = start + length;
     }
     starts[run] = end;
     return new Backing(memory, runs.fit(run), run);
