@@ -20,7 +20,8 @@ What to compare this checkout's server with, in turn, a fresh process each time 
   --no-peer             nothing
   --baseline DIR        the server of another checkout
   --rev REV             the server of a git revision
-  --variant NAME=ARGS   this checkout's server with other arguments; may be given several times
+  --variant NAME=ARGS   this checkout's server with other arguments, or words like VARIABLE=value before them for its
+                        environment; may be given several times
   --server-args ARGS    arguments of every server of Fencepost
 
 What to do with the figures
@@ -30,6 +31,13 @@ What to do with the figures
 
 A ratio is how many times better this checkout's server is than the other: the median of the rounds' ratios, and their
 least and greatest. Exit codes: 0 done, 1 this checkout's server failed, 2 wrong options, 130 interrupted.`;
+
+/** A server of this checkout with settings of its own. */
+export interface Variant {
+  name: string;
+  args: string[];
+  env: Record<string, string>;
+}
 
 export interface BenchOptions {
   micro: boolean;
@@ -43,7 +51,7 @@ export interface BenchOptions {
   noPeer: boolean;
   baseline: string | undefined;
   rev: string | undefined;
-  variants: { name: string; args: string[] }[];
+  variants: Variant[];
   serverArgs: string[];
   json: string | undefined;
   compare: string | undefined;
@@ -112,11 +120,19 @@ function regularExpression(text: string): RegExp {
   }
 }
 
-function variant(text: string): { name: string; args: string[] } {
+function variant(text: string): Variant {
   const [, name, args] = /^([^=\s]+)=(.*)$/.exec(text) ?? [];
   if (name === undefined || args === undefined)
     throw new UsageError(`--variant wants NAME=ARGS, not ${text}`);
-  return { name, args: words(args) };
+  const isVariable = (word: string): boolean => /^[A-Z_][A-Z0-9_]*=/.test(word);
+  const all = words(args);
+  const env = Object.fromEntries(
+    all.filter(isVariable).map((word) => {
+      const at = word.indexOf("=");
+      return [word.slice(0, at), word.slice(at + 1)];
+    }),
+  );
+  return { name, args: all.filter((word) => !isVariable(word)), env };
 }
 
 const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");

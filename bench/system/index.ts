@@ -20,8 +20,11 @@ export function chooseBackends(options: BenchOptions): { backends: Backend[]; di
   const backends = [fencepost("fencepost", args.join(" ") || "this checkout", args)];
   let dispose = (): void => undefined;
   if (baseline !== undefined) backends.push(fencepost("baseline", baseline, args, baseline));
-  for (const { name, args: own } of variants)
-    backends.push(fencepost(name, own.join(" "), [...args, ...own]));
+  for (const { name, args: own, env } of variants) {
+    const about = [...Object.entries(env).map(([key, value]) => `${key}=${value}`), ...own].join(" ");
+    const backend = fencepost(name, about, [...args, ...own]);
+    backends.push({ ...backend, env: { software: env, virgl: env } });
+  }
   const path = options.peer ?? (backends.length === 1 && rev === undefined ? defaultPeer() : null);
   if (path !== null && !options.noPeer) backends.push(peer(path));
   if (rev !== undefined) {

@@ -111,10 +111,15 @@ describe("options", () => {
   test("variants are a name and arguments", () => {
     const { variants, system, micro } = parseOptions(["--system", "--variant", "poll=--poll-us 50"]);
     expect({ variants, system, micro }).toEqual({
-      variants: [{ name: "poll", args: ["--poll-us", "50"] }],
+      variants: [{ name: "poll", args: ["--poll-us", "50"], env: {} }],
       system: true,
       micro: false,
     });
+  });
+
+  test("variants may have variables of the environment", () => {
+    const { variants } = parseOptions(["--variant", "one=A_B=c=d --poll-us 5 X1=2"]);
+    expect(variants).toEqual([{ name: "one", args: ["--poll-us", "5"], env: { A_B: "c=d", X1: "2" } }]);
   });
 
   test.each(["--rounds 0", "--filter (", "--variant poll", "--nothing", "positional"])(

@@ -50,6 +50,20 @@ export const streams: GuestWorkload[] = [
   },
   {
     kind: "guest",
+    name: "submit/fenced/1",
+    title: "Fenced SUBMIT_3D that clears 64×64, one at a time",
+    renderer: "virgl",
+    pinned: true,
+    measure(stage) {
+      const stream = clearStream(openScene(stage, { width: 64, height: 64 }));
+      const pipeline = fencedPipeline(stage, 1, stream);
+      const figures = stage.latency("command", pipeline, pipeline.nextFence);
+      expectOkAnswers(pipeline);
+      return figures;
+    },
+  },
+  {
+    kind: "guest",
     name: "submit/state/64",
     title: "SUBMIT_3D of viewport, scissor and 16 constants, 64 in flight",
     renderer: "virgl",
