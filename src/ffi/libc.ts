@@ -29,6 +29,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   munmap: { args: ["ptr", FFIType.i64_fast], returns: "i32" },
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },
   recvmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  sched_yield: { args: [], returns: "i32" },
   sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },

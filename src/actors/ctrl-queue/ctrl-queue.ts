@@ -87,6 +87,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     return more;
   }
 
+  private readonly hasWork = (): boolean => this.context.isRung() || this.queue.hasMore();
+
   execute(): number {
     const { request } = this.queue;
     const flags = request.u32(Header.flags);
@@ -100,6 +102,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   idle(): void {
     this.fenceWatch?.announce();
+    this.fenceWatch?.linger(this.hasWork);
     this.cursorImages.serve();
     this.device.outbox.send();
     this.count();

@@ -1,10 +1,14 @@
 // What the ctrl queue and the fence poller tell each other: when fences are out, and when to look after them.
 
+import { libc } from "../../ffi/libc.ts";
 import { duplicateFd } from "../../transport/os/fds.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { CtrlCounter } from "./counters.ts";
 import type { Fences } from "./fences.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
+
+/** How long to wait for fences before sleeping. */
+const lingerNs = 30_000;
 
 export class FenceWatch {
   /** Whether the poller knows that fences are out. */
@@ -51,6 +55,17 @@ export class FenceWatch {
     if (this.isAnnounced || this.fences.pending === 0) return;
     this.isAnnounced = true;
     this.context.send("fence-poller", { type: "pending", fences: this.fences.pending });
+  }
+
+  /** Waits for fences a moment, unless `isWanted()`: a short picture is done before two threads could be woken. */
+  linger(isWanted: () => boolean): void {
+    if (this.fences.pending === 0) return;
+    const until = Bun.nanoseconds() + lingerNs;
+    do {
+      // Where processors are few, the renderer's own threads need this one.
+      libc.sched_yield();
+      this.fences.poll();
+    } while (this.fences.pending > 0 && !isWanted() && Bun.nanoseconds() < until);
   }
 
   private rest(): void {

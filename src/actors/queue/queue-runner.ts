@@ -136,6 +136,11 @@ export class QueueRunner {
     }
   }
 
+  /** Whether a command waits. */
+  hasMore(): boolean {
+    return this.ring?.hasMore() ?? false;
+  }
+
   /** The avail index that the guest has published: what is below it was sent before now. */
   availIndex(): number {
     return this.ring?.availIndex() ?? 0;
