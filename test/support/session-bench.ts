@@ -123,6 +123,8 @@ export class SessionBench {
   told: Told[] = [];
   /** The base that each queue says when its ring stops. */
   readonly bases: Record<QueueName, number> = { "ctrl-queue": 0, "cursor-queue": 0 };
+  /** A queue that takes what it is told into its grave. */
+  dying: QueueName | null = null;
   /** What a queue says, once, went wrong with a message of a type. */
   readonly errors = new Map<string, string>();
   private readonly fronts: Front[] = [];
@@ -180,7 +182,7 @@ export class SessionBench {
     const told = { to, ...message } as Told;
     this.told.push(told);
     this.context.sent.pop();
-    if (!("token" in told)) return;
+    if (!("token" in told) || to === this.dying) return;
     const { token, type } = told;
     const error = this.errors.get(type) ?? "";
     this.errors.delete(type);

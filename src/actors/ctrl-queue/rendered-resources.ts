@@ -122,8 +122,8 @@ export class RenderedResources {
     const z = words[at + 2]!;
     const layers = words[at + 5]!;
     const step = layers === 1 ? 0 : layerStep(resource, what);
-    this.epoch++;
-    if (direction === "from-host") resource.backing!.wrote();
+    if (direction === "to-host") this.epoch++;
+    else resource.backing!.wrote();
     let error = 0;
     for (let layer = 0; layer < layers && error === 0; layer++) {
       const from = offset + layer * step;

@@ -27,7 +27,6 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private readonly outbox: CursorOutbox;
   private readonly images = new Map<number, Image>();
   private readonly slotTurn = new Uint8Array(scanoutsMax);
-  private nextToken = 1;
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, requestBytesMax);
@@ -95,7 +94,8 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   }
 
   private fetchImage(scanout: number, resource: number, hotX: number, hotY: number): void {
-    const token = this.nextToken++;
+    // Goes on where a predecessor was, whose answers are still under way.
+    const token = ++this.context.keep[0]!;
     const turn = this.slotTurn[scanout]!;
     this.slotTurn[scanout] = (turn + 1) % slotsPerScanout;
     const slot = scanout * slotsPerScanout + turn;

@@ -178,6 +178,7 @@ export class Supervisor {
     const snapshot = actor.getSnapshot();
     if (snapshot.matches("failed")) this.device.send({ type: "ACTOR_LOST", actor: name });
     if (!snapshot.matches("restarting")) return;
+    if (name === "cursor-queue") this.host.send("vhost-session", { type: "lost", actor: name });
     setTimeout(() => {
       if (!actor.getSnapshot().matches("restarting")) return;
       actor.send({ type: "SPAWN" });

@@ -126,7 +126,9 @@ export class Session {
     this.shareMemory([actor]);
     this.shareLog([actor]);
     const vring = this.vrings[queueActors.indexOf(actor)]!;
-    if (vring.isStarted) this.startRing(vring, -1);
+    // One that is being stopped is started again to say where it is.
+    if (vring.isStarted || this.queues.owesBase(actor)) this.startRing(vring, -1);
+    this.queues.settle(actor);
   }
 
   /** Stops the rings and releases everything; the queues forget the driver. */

@@ -41,7 +41,11 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       case "ring-stopped":
         this.queues.answered(message);
         return;
+      case "lost":
+        this.queues.lose(message.actor);
+        return;
       case "restore":
+        if (message.actor !== "display") this.queues.find(message.actor);
         this.session?.restore(message.actor);
         return;
       case "renderer":

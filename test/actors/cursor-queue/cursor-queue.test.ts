@@ -21,6 +21,21 @@ const at = (scanoutId: number, x = 0, y = 0) => ({ scanoutId, x, y });
 /** What was asked of the ctrl queue since the last call. */
 const asked = () => context.take("ctrl-queue").filter((message) => message.type === "cursor-image");
 
+test("a successor takes no answer to what its predecessor asked", () => {
+  bench.offer(updateCursor(at(0), 1));
+  bench.run();
+  const late = asked()[0]!.token;
+  const next = new FakeContext("cursor-queue", undefined, context.keep);
+  const successor = new QueueBench(next, new CursorQueue(next), { size: 256 });
+  const head = successor.offer(updateCursor(at(0), 2));
+  successor.run();
+
+  successor.tell({ type: "cursor-image", token: late, error: 0 });
+  successor.collect();
+  expect(successor.takeAnswer(head)).toBeNull();
+  successor.close();
+});
+
 function image(token: number, error = 0): void {
   bench.tell({ type: "cursor-image", token, error });
   bench.collect();

@@ -627,6 +627,67 @@ describe("a cursor queue that was restarted", () => {
     expect(bench.told).toEqual([]);
   });
 
+  /** The cursor queue has crashed; its successor comes as soon as somebody waits for it. */
+  function crash(): void {
+    bench.actor.receive({ type: "lost", actor: "cursor-queue" });
+    bench.context.arriving.push(() => bench.actor.receive({ type: "restore", actor: "cursor-queue" }));
+  }
+
+  test("is asked nothing before it was told everything, and what was asked meanwhile is done", () => {
+    startRings();
+    bench.forget();
+    crash();
+    front.tell(R.SET_VRING_ENABLE, state(1, 0));
+
+    expect(bench.toldTypes).toEqual([
+      "cursor-queue memory",
+      "cursor-queue dirty-log",
+      "cursor-queue ring-start",
+    ]);
+    expect(bench.told[2]).toMatchObject({ enabled: false });
+    expect(front.isClosed).toBe(false);
+  });
+
+  test("says where its ring is when it is stopped while it is gone", () => {
+    startRings();
+    bench.forget();
+    bench.bases["cursor-queue"] = 17;
+    crash();
+
+    expect(front.ask(R.GET_VRING_BASE, state(1, 0)).payload).toEqual(state(1, 17));
+    expect(bench.toldTypes).toEqual([
+      "cursor-queue memory",
+      "cursor-queue dirty-log",
+      "cursor-queue ring-start",
+      "cursor-queue ring-stop",
+    ]);
+  });
+
+  test("need not answer what its predecessor was asked", () => {
+    startRings();
+    bench.forget();
+    bench.dying = "cursor-queue";
+    bench.context.arriving.push(() => {
+      bench.dying = null;
+      crash();
+    });
+    front.tell(R.SET_VRING_ENABLE, state(1, 0));
+
+    expect(bench.toldTypes[0]).toBe("cursor-queue ring-enable");
+    expect(bench.told.at(-1)).toMatchObject({ type: "ring-start", enabled: false });
+    expect(front.isClosed).toBe(false);
+  });
+
+  test("that was to be told of the log leaves no descriptor of that", () => {
+    startRings();
+    bench.forget();
+    crash();
+    const log = createMemfd("log", 4096);
+    expect(front.ask(R.SET_LOG_BASE, joined(u64(4096), u64(0)), [log]).payload).toEqual(u64(0));
+    closeFd(log);
+    expect(bench.toldTypes.filter((type) => type === "cursor-queue dirty-log")).toHaveLength(1);
+  });
+
   test("a ring that was stopped is not started", () => {
     startRings();
     front.ask(R.GET_VRING_BASE, state(1, 0));
