@@ -137,7 +137,7 @@ export class Session {
     this.memory.clear();
     this.shareMemory(queueActors);
     this.context.send("display", { type: "vmm-socket-closed" });
-    for (const vring of this.vrings) vring.reset();
+    for (const vring of this.vrings) vring.close();
     closeFd(this.log.fd);
     if (this.log.fd >= 0) {
       this.log.fd = -1;

@@ -97,10 +97,17 @@ export class Vring {
     return this[which] < 0 ? -1 : duplicateFd(this[which]);
   }
 
-  /** Back to a ring that nothing is known of. */
+  /** The session is over. */
+  close(): void {
+    this.reset();
+    this.replaceFd("errFd", -1);
+  }
+
+  /** Back to a ring that nothing is known of, but for its err descriptor: QEMU gives that once, when it connects. */
   reset(): void {
     this.take("RESET");
-    for (const which of ["kickFd", "callFd", "errFd"] as const) this.replaceFd(which, -1);
+    this.replaceFd("kickFd", -1);
+    this.replaceFd("callFd", -1);
     this.num = 0;
     this.base = 0;
     this.addresses = { flags: 0, desc: 0, avail: 0, used: 0, log: 0 };

@@ -389,6 +389,17 @@ describe("stopping rings", () => {
     startRing(0);
     expect(bench.toldTypes).toContain("ctrl-queue ring-start");
   });
+
+  test("a reset device keeps its err descriptors, which are given once", () => {
+    front.tell(R.SET_VRING_ERR, u64(0), [eventfd]);
+    startRings();
+    front.tell(R.RESET_DEVICE);
+    bench.forget();
+    front.tell(R.SET_FEATURES, u64(features));
+    startRing(0);
+    const start = bench.told.find((told) => told.type === "ring-start");
+    expect(start?.type === "ring-start" && start.errFd).toBeGreaterThanOrEqual(0);
+  });
 });
 
 describe("memory", () => {

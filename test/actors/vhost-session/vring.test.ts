@@ -15,7 +15,7 @@ beforeEach(() => {
   vring = new Vring(1, machine);
 });
 afterEach(() => {
-  vring.reset();
+  vring.close();
   expect(openFds()).toBe(before);
 });
 
