@@ -1,0 +1,40 @@
+// What a device asks of the resource bridge and is told, whichever of the two wire forms it speaks. docs/bridge.md.
+//
+// A packet of a SOCK_SEQPACKET socket is one request or one answer. The answer's descriptor, if it has one, comes with it.
+
+import { form2019 } from "./form-2019.ts";
+import { jsonForm } from "./json-form.ts";
+
+export type BridgeRequest =
+  | { kind: "buffer"; resource: number }
+  /** A fence by the id that the guest gave it, a u64. */
+  | { kind: "fence"; seqno: bigint };
+
+/** Bytes before a plane's first row, and from one row to the next. */
+export interface Plane {
+  offset: number;
+  stride: number;
+}
+
+/** `planes` and `modifier` are null where the wire form has no room for them. */
+export type BridgeAnswer =
+  | { kind: "buffer"; planes: readonly Plane[] | null; modifier: bigint | null }
+  | { kind: "fence" }
+  | { kind: "invalid" };
+
+/** How requests and answers are written. Decoders answer null to what is none, whatever the bytes are. */
+export interface WireForm {
+  readonly name: "2019" | "json";
+  /** Throws RangeError for a request that the form does not know. */
+  encodeRequest(request: BridgeRequest): Uint8Array;
+  decodeRequest(packet: Uint8Array): BridgeRequest | null;
+  encodeAnswer(answer: BridgeAnswer): Uint8Array;
+  /** `fds`: how many descriptors came with the packet. The one that the answer is about is the first of them. */
+  decodeAnswer(packet: Uint8Array, fds: number): BridgeAnswer | null;
+}
+
+/** Bytes of the longest packet that is looked at. */
+export const packetBytesMax = 4096;
+
+/** A JSON document begins with a printable character, a packet of 2019 with a small number. */
+export const wireFormOf = (packet: Uint8Array): WireForm => (packet[0]! < 0x20 ? form2019 : jsonForm);
