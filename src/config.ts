@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 
 const outputsMax = 16;
+const resourceBridgesMax = 16;
 
 /** A whole number, or its decimal digits: nothing that merely converts to one, such as "". */
 const integer = (min = 0, max = Number.MAX_SAFE_INTEGER) =>
@@ -32,6 +33,8 @@ interface Setting {
   help: string;
   /** The placeholder of the flag's value; a flag without one takes none. */
   value?: string;
+  /** Whether the flag may be given more than once. In the environment its values have colons between them. */
+  repeats?: true;
   schema: z.ZodType;
   group: "Connection" | "Device" | "Display" | "Limits" | "Operation";
 }
@@ -59,6 +62,17 @@ const settings = {
     value: "PATH",
     help: "control socket for `bun run ctl` (default: the socket path with .ctl added)",
     schema: z.string().min(1).optional(),
+  },
+  resourceBridge: {
+    group: "Connection",
+    value: "PATH",
+    repeats: true,
+    help: "lend resources to other devices on this Unix socket; may be given more than once",
+    schema: z
+      .array(z.string().min(1))
+      .max(resourceBridgesMax)
+      .refine((paths) => new Set(paths).size === paths.length, "want each path once")
+      .default([]),
   },
   renderer: {
     group: "Device",
@@ -183,32 +197,29 @@ export function parseCommandLine(args: string[], env: Record<string, string | un
   return { kind: "serve", config: resolve(flags, env) };
 }
 
-function readFlags(args: string[]): Record<string, string | boolean | undefined> {
-  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {
+type Flags = Record<string, string | boolean | string[] | undefined>;
+
+function readFlags(args: string[]): Flags {
+  const options: Record<string, { type: "string" | "boolean"; short?: string; multiple?: boolean }> = {
     help: { type: "boolean", short: "h" },
     version: { type: "boolean", short: "V" },
     "print-capabilities": { type: "boolean" },
     ...qemuFlags,
   };
   for (const [name, setting] of Object.entries<Setting>(settings)) {
-    options[kebab(name)] = { type: setting.value === undefined ? "boolean" : "string" };
+    const type = setting.value === undefined ? "boolean" : "string";
+    options[kebab(name)] = { type, multiple: setting.repeats ?? false };
   }
   options["socket-path"]!.short = "s";
   options["fd"]!.short = "f";
   try {
-    return parseArgs({ args, options, strict: true, allowPositionals: false }).values as Record<
-      string,
-      string | boolean | undefined
-    >;
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values as Flags;
   } catch (error) {
     throw new ConfigError(`${(error as Error).message.split(/\.? ?\n|\. /)[0]}. See --help.`);
   }
 }
 
-function resolve(
-  flags: Record<string, string | boolean | undefined>,
-  env: Record<string, string | undefined>,
-): ServerConfig {
+function resolve(flags: Flags, env: Record<string, string | undefined>): ServerConfig {
   const file = readFile(flags["config"] ?? env["FENCEPOST_CONFIG"]);
   const values: Record<string, unknown> = {};
   const mistakes: string[] = [];
@@ -218,7 +229,7 @@ function resolve(
     let raw: unknown = file[name];
     let origin = `"${name}" in the file`;
     if (env[variable] !== undefined) {
-      raw = setting.value === undefined ? switchOf(env[variable]) : env[variable];
+      raw = fromEnvironment(setting, env[variable]);
       origin = variable;
     }
     if (flags[flag] !== undefined) {
@@ -243,11 +254,13 @@ function resolve(
 }
 
 /** A switch in the environment is 1 or 0; what else it may be is left to the schema to refuse. */
-function switchOf(text: string): boolean | string {
+function fromEnvironment(setting: Setting, text: string): boolean | string | string[] {
+  if (setting.repeats) return text.split(":");
+  if (setting.value !== undefined) return text;
   return text === "1" ? true : text === "0" ? false : text;
 }
 
-function readFile(path: string | boolean | undefined): Record<string, unknown> {
+function readFile(path: Flags[string]): Record<string, unknown> {
   if (typeof path !== "string") return {};
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, "utf8")));
@@ -277,6 +290,7 @@ export function helpText(): string {
     row("--virgl", "the same as --renderer virgl, for management software"),
     "",
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
+    "One that may be given more than once has colons between its values in the environment, and is an array in the file.",
     "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 a mistake in the settings,",
     "3 an actor was lost.",
   );

@@ -47,6 +47,7 @@ describe("what is asked for", () => {
     expect(serve([])).toMatchObject({
       fd: undefined,
       once: false,
+      resourceBridge: [],
       renderer: "auto",
       outputs: [{ width: 1280, height: 800 }],
       pollUs: 0,
@@ -108,6 +109,27 @@ describe("values", () => {
     expect(mistake(["--resources-max", "0"])).toStartWith("--resources-max: ");
     expect(mistake(["--command-bytes-max", "4095"])).toStartWith("--command-bytes-max: ");
     expect(mistake(["--backing-entries-max", "65537"])).toStartWith("--backing-entries-max: ");
+  });
+
+  test("paths that may be given more than once are all kept", () => {
+    const expected = { resourceBridge: ["/run/wl", "/run/video"] };
+    expect(serve(["--resource-bridge", "/run/wl", "--resource-bridge=/run/video"])).toMatchObject(expected);
+    expect(serve([], { FENCEPOST_RESOURCE_BRIDGE: "/run/wl:/run/video" })).toMatchObject(expected);
+    expect(serve(["--config", file(expected)])).toMatchObject(expected);
+    // Those of a flag take the place of the others.
+    const env = { FENCEPOST_RESOURCE_BRIDGE: "/run/wl:/run/video" };
+    expect(serve(["--resource-bridge", "/a:b"], env).resourceBridge).toEqual(["/a:b"]);
+  });
+
+  test("paths that make no sense are refused", () => {
+    expect(mistake(["--resource-bridge="])).toStartWith("--resource-bridge: ");
+    expect(mistake(["--resource-bridge", "/a", "--resource-bridge", "/a"])).toContain("want each path once");
+    const many = Array.from({ length: 17 }, (_, at) => `--resource-bridge=/${at}`);
+    expect(mistake(many)).toStartWith("--resource-bridge: ");
+    expect(mistake([], { FENCEPOST_RESOURCE_BRIDGE: "/a:" })).toStartWith("FENCEPOST_RESOURCE_BRIDGE: ");
+    expect(mistake(["--config", file({ resourceBridge: "/a" })])).toStartWith(
+      '"resourceBridge" in the file: ',
+    );
   });
 
   test("an empty variable is no descriptor 0", () => {

@@ -51,6 +51,11 @@ const dmabufExport = {
   virgl_renderer_get_fd_for_texture2: { args: ["u32", "ptr", "ptr", "ptr"], returns: "i32" },
 } as const;
 
+/** A fence's sync file, on hosts that can export one. The number has 32 bits in some versions and 64 in others. */
+const fenceExport = {
+  virgl_renderer_export_fence: { args: [FFIType.i64_fast, "ptr"], returns: "i32" },
+} as const;
+
 /** What 1.0 says of a resource beyond 0.10. */
 const extendedInfo = {
   virgl_renderer_resource_get_info_ext: { args: ["i32", "ptr"], returns: "i32" },
@@ -69,6 +74,7 @@ export interface Virglrenderer {
   contextFlags: Symbols<typeof contextFlags> | null;
   contextFences: Symbols<typeof contextFences> | null;
   dmabufExport: Symbols<typeof dmabufExport> | null;
+  fenceExport: Symbols<typeof fenceExport> | null;
   extendedInfo: Symbols<typeof extendedInfo> | null;
   logger: Symbols<typeof logger> | null;
 }
@@ -80,6 +86,7 @@ export function openVirglrenderer(): Virglrenderer {
     contextFlags: ifThere(contextFlags),
     contextFences: ifThere(contextFences),
     dmabufExport: ifThere(dmabufExport),
+    fenceExport: ifThere(fenceExport),
     extendedInfo: ifThere(extendedInfo),
     logger: ifThere(logger),
   };

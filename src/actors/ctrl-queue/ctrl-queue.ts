@@ -10,6 +10,7 @@ import { CtrlCounter } from "./counters.ts";
 import { CursorImages } from "./cursor-images.ts";
 import { Device } from "./device.ts";
 import { dispatcher } from "./dispatch.ts";
+import { Exports } from "./exports.ts";
 import { FenceWatch } from "./fence-watch.ts";
 import { startRenderer } from "./renderer/start.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
@@ -22,6 +23,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
   private readonly device: Device;
   private readonly cursorImages: CursorImages;
+  private readonly exports: Exports;
   private readonly dispatch: Command;
   private readonly fenceWatch: FenceWatch | null;
   private readonly fenceEvent: number;
@@ -39,6 +41,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       capsets: gpu?.renderer.capsets.length ?? 0,
     });
     this.cursorImages = new CursorImages(this.device);
+    this.exports = new Exports(this.device);
     this.dispatch = dispatcher(this.device);
   }
 
@@ -78,12 +81,18 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "cursor-image":
         this.cursorImages.request(message.token, message.resource, message.slot);
         return;
+      case "lend-resource":
+        this.exports.lendResource(message.token, message.resource);
+        return;
+      case "lend-fence":
+        this.exports.lendFence(message.token, message.fenceHigh, message.fenceLow);
+        return;
     }
   }
 
   turn(): boolean {
     const more = this.queue.turn();
-    this.cursorImages.serve();
+    this.device.afterCommands.serve();
     return more;
   }
 
@@ -103,7 +112,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   idle(): void {
     this.fenceWatch?.announce();
     this.fenceWatch?.linger(this.hasWork);
-    this.cursorImages.serve();
+    this.device.afterCommands.serve();
     this.device.outbox.send();
     this.count();
   }
@@ -116,7 +125,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   finishParked(): void {
     this.drainFences();
     this.device.questions.abandon();
-    this.cursorImages.finish();
+    this.device.afterCommands.finish();
   }
 
   stop(): void {

@@ -14,21 +14,12 @@ import type { Resource } from "./resources.ts";
 const imageWords = cursorSize * cursorSize;
 const imageBytes = imageWords * 4;
 
-interface Waiting {
-  token: number;
-  resource: number;
-  slot: number;
-  /** The avail index at the time of asking: commands before it come first. */
-  after: number;
-}
-
 export class CursorImages {
   private readonly slots = scanoutsMax * slotsPerScanout;
   private readonly fd = createMemfd("fencepost-cursors", this.slots * imageBytes);
   private readonly pool = NativeMemory.mapShared(this.fd, 0, this.slots * imageBytes, "write");
   private readonly words = new Uint32Array(this.pool.view());
   private readonly take: number;
-  private waiting: Waiting[] = [];
 
   constructor(private readonly device: Device) {
     this.take = eventIndex(device.context.machines.resource, "UPDATE_CURSOR");
@@ -43,26 +34,9 @@ export class CursorImages {
 
   /** Answers once every command that already waits has been run: the image's transfer is often one of them. */
   request(token: number, resource: number, slot: number): void {
-    this.waiting.push({ token, resource, slot, after: this.device.queue.availIndex() });
-    this.serve();
-  }
-
-  /** Answers what is due. Called whenever the queue has made progress. */
-  serve(): void {
-    if (this.waiting.length > 0) this.answer((ask) => this.device.queue.hasReached(ask.after));
-  }
-
-  /** Answers everything: the ring stops, and its next indexes have nothing to do with those that were waited for. */
-  finish(): void {
-    this.answer(() => true);
-  }
-
-  private answer(isDue: (ask: Waiting) => boolean): void {
-    this.waiting = this.waiting.filter((ask) => {
-      if (!isDue(ask)) return true;
-      const error = this.copy(ask.resource, ask.slot);
-      this.device.context.send("cursor-queue", { type: "cursor-image", token: ask.token, error });
-      return false;
+    this.device.afterCommands.run(() => {
+      const error = this.copy(resource, slot);
+      this.device.context.send("cursor-queue", { type: "cursor-image", token, error });
     });
   }
 

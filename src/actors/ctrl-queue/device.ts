@@ -4,6 +4,7 @@ import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { eventIndex, isRefused, step } from "../machines/table.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import { AfterCommands } from "./after-commands.ts";
 import type { Backing } from "./backing.ts";
 import { DisplayOutbox } from "./display-outbox.ts";
 import { Gpu } from "./gpu.ts";
@@ -18,6 +19,8 @@ const fullBackingsMax = 256;
 export class Device {
   readonly resources: ResourceTable;
   readonly outbox: DisplayOutbox;
+  /** What other actors asked for. */
+  readonly afterCommands: AfterCommands;
   /** State of the scanout machine and the resource shown, by scanout. */
   readonly scanoutStates = new Uint8Array(scanoutsMax);
   readonly shown: (Resource | null)[] = Array.from({ length: scanoutsMax }, () => null);
@@ -36,6 +39,7 @@ export class Device {
     const { config, machines } = context;
     const runsMax = fullBackingsMax * config.backingEntriesMax;
     this.resources = new ResourceTable(config.resourcesMax, config.storageBytesMax, runsMax);
+    this.afterCommands = new AfterCommands(queue);
     this.gpu = renderer === null ? null : new Gpu(renderer, queue, config, machines.fence);
     this.outbox = new DisplayOutbox(context, this.gpu?.resources ?? null);
     this.follow = eventIndex(machines.scanout, "PROMOTE");

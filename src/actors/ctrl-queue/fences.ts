@@ -113,6 +113,21 @@ export class Fences {
     return PARKED;
   }
 
+  /**
+   * The renderer's number of the fence that a command of the device's own timeline waits for, by the halves of the id
+   * that the guest gave it; 0 when no such command waits.
+   */
+  numberOf(fenceHigh: number, fenceLow: number): number {
+    const { waiting, first } = this.global;
+    for (let index = first; index < waiting.length; index++) {
+      const { fence, parked } = waiting[index]!;
+      const { header } = parked!;
+      const isIt = header[Header.fenceId / 4] === fenceLow && header[Header.fenceId / 4 + 1] === fenceHigh;
+      if (isIt) return fence;
+    }
+    return 0;
+  }
+
   /** Asks the renderer which fences have retired, and answers their commands. */
   poll(): void {
     if (this.count > 0) this.renderer.poll();

@@ -19,6 +19,10 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("restore-display") }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
   z.object({ type: z.literal("cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
+  /** Lend a resource's pixels, after the commands that already wait. */
+  z.object({ type: z.literal("lend-resource"), token, resource: u32 }),
+  /** Lend a fence by the halves of the id that the guest gave it, after the commands that already wait. */
+  z.object({ type: z.literal("lend-fence"), token, fenceHigh: u32, fenceLow: u32 }),
   /** The renderer's fence descriptor became readable, or it is time to ask it. */
   z.object({ type: z.literal("fences-ready") }),
   /** Fences have been out for a while: which are too old? Answered with `pending`. */

@@ -1,6 +1,22 @@
-// What the resource bridge receives: nothing yet, as no path can be given to it.
+// What the resource bridge receives: the ctrl queue's answers to questions with the same token.
 
 import { z } from "zod";
+import { fd, token, u32 } from "./queue.ts";
 
-export const ResourceBridgeMessage = z.never();
+export const ResourceBridgeMessage = z.discriminatedUnion("type", [
+  /** A resource's pixels in one plane: bytes from one row to the next and before the first, and the format modifier. */
+  z.object({
+    type: z.literal("lent-buffer"),
+    token,
+    fd,
+    stride: u32,
+    offset: u32,
+    modifierHigh: u32,
+    modifierLow: u32,
+  }),
+  /** A descriptor that becomes readable when the fence has retired. */
+  z.object({ type: z.literal("lent-fence"), token, fd }),
+  /** There is no such resource or fence, or it cannot be lent. */
+  z.object({ type: z.literal("not-lent"), token }),
+]);
 export type ResourceBridgeMessage = z.infer<typeof ResourceBridgeMessage>;

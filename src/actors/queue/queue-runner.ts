@@ -146,10 +146,11 @@ export class QueueRunner {
     return this.ring?.availIndex() ?? 0;
   }
 
-  /** Whether every command below `index` has been taken. */
+  /** Whether every command below `index` has been taken, or never will be. */
   hasReached(index: number): boolean {
     return (
       this.ring === null ||
+      this.broken ||
       ((index - this.ring.next) & 0xffff) === 0 ||
       ((this.ring.next - index) & 0xffff) < 0x8000
     );

@@ -7,6 +7,7 @@ import { counterNames as displayCounters } from "../display/counters.ts";
 import type { SupervisorMessage } from "../messages/supervisor.ts";
 import type { WorkerName } from "../names.ts";
 import { queueCounters } from "../queue/counters.ts";
+import { bridgeCounters } from "../resource-bridge/counters.ts";
 import type { ActorHost } from "../runtime/host.ts";
 import { sessionCounters } from "../vhost-session/counters.ts";
 
@@ -27,7 +28,7 @@ const counterNames: Record<WorkerName, readonly string[]> = {
   "cursor-queue": queueCounters,
   "vhost-session": sessionCounters,
   "fence-poller": [],
-  "resource-bridge": [],
+  "resource-bridge": bridgeCounters,
 };
 
 export class Inquiries {

@@ -19,6 +19,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_SEQPACKET,
   SOCK_STREAM,
+  SO_SNDBUF,
   SOL_SOCKET,
 } from "../../ffi/libc.ts";
 import { checked, SystemError } from "./errors.ts";
@@ -85,6 +86,13 @@ export function acceptUnix(listener: number): number {
   if (fd >= 0) return fd;
   if (errno() === EAGAIN || errno() === EINTR) return -1;
   throw new SystemError("accept4", errno(), "accepting a connection");
+}
+
+/** Limits what was sent on `fd` and not yet received, descriptors included, to about so many bytes. */
+export function limitSendBuffer(fd: number, bytes: number): void {
+  const value = new Int32Array([bytes]);
+  const result = libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, value, 4);
+  checked(result, "setsockopt", "limiting a socket's send buffer");
 }
 
 /** A connected pair of sockets. */

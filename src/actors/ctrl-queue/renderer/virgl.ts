@@ -222,6 +222,14 @@ export class VirglRenderer {
     this.symbols.virgl_renderer_poll();
   }
 
+  /** A sync file of a fence of the global timeline that is out, the caller's to close; -1 where the host makes none. */
+  exportFence(fence: number): number {
+    const { fenceExport } = this.library;
+    if (fenceExport === null) return -1;
+    const out = new Int32Array([-1]);
+    return fenceExport.virgl_renderer_export_fence(fence, ptr(out)) === 0 ? out[0]! : -1;
+  }
+
   /** The dma-buf of a 2D texture, or null where the host's driver exports none. */
   exportDmabuf(id: number): DmabufPicture | null {
     const { dmabufExport, extendedInfo } = this.library;
