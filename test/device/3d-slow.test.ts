@@ -121,6 +121,8 @@ test("a context that is destroyed while its work is under way leaves no command 
 test("a ring that stops gives the renderer time to finish", () =>
   withDevice(patient, (guest) => {
     const slow = submitFenced(guest, slowDraws(guest, 1), 1n);
+    // Its answer shows that the one before it was taken.
+    expectOk(guest.gpu.createResource3d(smallTexture(9)));
     guest.stop();
     expect(slow.done).toBe(true);
     expectOk(slow.result);

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type Kernel, kernels, logsPath, missingParts, type Root } from "../../src/guest/qemu/cache.ts";
+import { until } from "../../src/guest/qemu/deadline.ts";
 import { QemuGuest } from "../../src/guest/qemu/qemu-guest.ts";
 import { ServerProcess } from "../../src/guest/server-process.ts";
 import { waitForTurningCube } from "./support/cube.ts";
@@ -105,7 +106,15 @@ function virglTests(kernel: Kernel): void {
       await session.guest.run("unbind");
       await waitForRendererUse(session.server, nothingUsed);
       await session.guest.run("bind");
-      atRest = await rendererUse(session.server);
+      // The text console comes back a moment after the driver.
+      atRest = await until(
+        "the text console",
+        async () => {
+          const use = await rendererUse(session.server);
+          return use.resources > 0 ? use : undefined;
+        },
+        testTimeoutMs,
+      );
       expect(atRest.contexts).toBeLessThanOrEqual(1);
     },
     testTimeoutMs,

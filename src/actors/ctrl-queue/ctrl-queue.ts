@@ -87,6 +87,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "lend-fence":
         this.exports.lendFence(message.token, message.fenceHigh, message.fenceLow);
         return;
+      case "bridge-lost":
+        this.exports.borrowerLost();
+        return;
     }
   }
 

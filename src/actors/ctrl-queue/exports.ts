@@ -2,18 +2,22 @@
 //
 // Storage that was lent never becomes another resource's: a borrower may keep it for as long as it likes.
 
-import { duplicateFd } from "../../transport/os/fds.ts";
+import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
 import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
 import { eventIndex, isRefused, step } from "../machines/table.ts";
 import type { Device } from "./device.ts";
 import { isPicture } from "./rendered-resources.ts";
 import type { Resource } from "./resources.ts";
 
-type LentBuffer = Extract<ResourceBridgeMessage, { type: "lent-buffer" }>;
-type Buffer = Omit<LentBuffer, "type" | "token">;
+type Lent = Extract<ResourceBridgeMessage, { fd: number }>;
+type Buffer = Omit<Extract<Lent, { type: "lent-buffer" }>, "type" | "token">;
 
 export class Exports {
   private readonly event: number;
+  /** Descriptors of the answers that the bridge may not have taken yet, oldest first; -1 for one without. */
+  private readonly underWay: number[] = [];
+  /** Counts the bridges that there were. */
+  private borrower = 0;
 
   constructor(private readonly device: Device) {
     this.event = eventIndex(device.context.machines.resource, "EXPORT");
@@ -21,25 +25,53 @@ export class Exports {
 
   /** Answers once every command that already waits has been run: the resource's creation is often one of them. */
   lendResource(token: number, id: number): void {
-    this.device.afterCommands.run(() => {
+    this.afterCommands(() => {
       const buffer = this.bufferOf(id);
-      this.device.context.send(
-        "resource-bridge",
-        buffer === null ? { type: "not-lent", token } : { type: "lent-buffer", token, ...buffer },
-      );
+      if (buffer === null) this.refuse(token);
+      else this.lend({ type: "lent-buffer", token, ...buffer });
     });
   }
 
+  /** As {@link lendResource}. */
   lendFence(token: number, fenceHigh: number, fenceLow: number): void {
-    this.device.afterCommands.run(() => {
-      const { gpu, context } = this.device;
+    this.afterCommands(() => {
+      const { gpu } = this.device;
       const fence = gpu?.fences.numberOf(fenceHigh, fenceLow) ?? 0;
       const fd = fence === 0 ? -1 : gpu!.renderer.exportFence(fence);
-      context.send(
-        "resource-bridge",
-        fd < 0 ? { type: "not-lent", token } : { type: "lent-fence", token, fd },
-      );
+      if (fd < 0) this.refuse(token);
+      else this.lend({ type: "lent-fence", token, fd });
     });
+  }
+
+  /** The bridge is gone, and its successor knows nothing of what it asked for. */
+  borrowerLost(): void {
+    this.borrower++;
+    this.forgetTaken();
+    for (const fd of this.underWay.splice(0)) closeFd(fd);
+  }
+
+  private afterCommands(work: () => void): void {
+    const { borrower } = this;
+    this.device.afterCommands.run(() => {
+      if (borrower === this.borrower) work();
+    });
+  }
+
+  private lend(message: Lent): void {
+    this.forgetTaken();
+    this.underWay.push(message.fd);
+    this.device.context.send("resource-bridge", message);
+  }
+
+  private refuse(token: number): void {
+    this.forgetTaken();
+    this.underWay.push(-1);
+    this.device.context.send("resource-bridge", { type: "not-lent", token });
+  }
+
+  private forgetTaken(): void {
+    const untaken = this.device.context.backlog("resource-bridge");
+    this.underWay.splice(0, this.underWay.length - untaken);
   }
 
   private bufferOf(id: number): Buffer | null {

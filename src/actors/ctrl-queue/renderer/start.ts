@@ -6,7 +6,10 @@ import { RendererUnavailable, VirglRenderer } from "./virgl.ts";
 
 /** Starts virglrenderer where it is wanted and works; null means that software runs 2D alone. */
 export function startRenderer(config: ServerConfig, log: Log): VirglRenderer | null {
-  if (config.renderer === "software") return null;
+  if (config.renderer === "software") {
+    log.info("no 3D, as --renderer software asks: 2D in software");
+    return null;
+  }
   try {
     const { renderNode, logLevel } = config;
     const renderer = VirglRenderer.start({ renderNode, verbose: logLevel === "debug" });
