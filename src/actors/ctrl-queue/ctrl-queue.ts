@@ -82,13 +82,13 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         this.cursorImages.request(message.token, message.resource, message.slot);
         return;
       case "lend-resource":
-        this.exports.lendResource(message.token, message.resource);
+        this.exports.lendResource(message);
         return;
       case "lend-fence":
-        this.exports.lendFence(message.token, message.fenceHigh, message.fenceLow);
+        this.exports.lendFence(message);
         return;
       case "bridge-lost":
-        this.exports.borrowerLost();
+        this.exports.bridgeLost();
         return;
     }
   }

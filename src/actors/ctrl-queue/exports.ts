@@ -3,12 +3,15 @@
 // Storage that was lent never becomes another resource's: a borrower may keep it for as long as it likes.
 
 import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
+import type { CtrlQueueMessage } from "../messages/ctrl-queue.ts";
 import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
 import { eventIndex, isRefused, step } from "../machines/table.ts";
 import type { Device } from "./device.ts";
 import { isPicture } from "./rendered-resources.ts";
 import type { Resource } from "./resources.ts";
 
+type LendResource = Extract<CtrlQueueMessage, { type: "lend-resource" }>;
+type LendFence = Extract<CtrlQueueMessage, { type: "lend-fence" }>;
 type Lent = Extract<ResourceBridgeMessage, { fd: number }>;
 type Buffer = Omit<Extract<Lent, { type: "lent-buffer" }>, "type" | "token">;
 
@@ -16,25 +19,26 @@ export class Exports {
   private readonly event: number;
   /** Descriptors of the answers that the bridge may not have taken yet, oldest first; -1 for one without. */
   private readonly underWay: number[] = [];
-  /** Counts the bridges that there were. */
-  private borrower = 0;
+  /** The last bridge that asked, and the last that crashed. */
+  private bridge = 0;
+  private lost = 0;
 
   constructor(private readonly device: Device) {
     this.event = eventIndex(device.context.machines.resource, "EXPORT");
   }
 
   /** Answers once every command that already waits has been run: the resource's creation is often one of them. */
-  lendResource(token: number, id: number): void {
-    this.afterCommands(() => {
-      const buffer = this.bufferOf(id);
+  lendResource({ token, bridge, resource }: LendResource): void {
+    this.afterCommands(bridge, () => {
+      const buffer = this.bufferOf(resource);
       if (buffer === null) this.refuse(token);
       else this.lend({ type: "lent-buffer", token, ...buffer });
     });
   }
 
   /** As {@link lendResource}. */
-  lendFence(token: number, fenceHigh: number, fenceLow: number): void {
-    this.afterCommands(() => {
+  lendFence({ token, bridge, fenceHigh, fenceLow }: LendFence): void {
+    this.afterCommands(bridge, () => {
       const { gpu } = this.device;
       const fence = gpu?.fences.numberOf(fenceHigh, fenceLow) ?? 0;
       const fd = fence === 0 ? -1 : gpu!.renderer.exportFence(fence);
@@ -44,16 +48,16 @@ export class Exports {
   }
 
   /** The bridge is gone, and its successor knows nothing of what it asked for. */
-  borrowerLost(): void {
-    this.borrower++;
+  bridgeLost(): void {
+    this.lost = this.bridge;
     this.forgetTaken();
     for (const fd of this.underWay.splice(0)) closeFd(fd);
   }
 
-  private afterCommands(work: () => void): void {
-    const { borrower } = this;
+  private afterCommands(bridge: number, work: () => void): void {
+    this.bridge = bridge;
     this.device.afterCommands.run(() => {
-      if (borrower === this.borrower) work();
+      if (bridge > this.lost) work();
     });
   }
 

@@ -19,10 +19,18 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("restore-display") }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
   z.object({ type: z.literal("cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
-  /** Lend a resource's pixels, after the commands that already wait. */
-  z.object({ type: z.literal("lend-resource"), token, resource: u32 }),
+  /** Lend a resource's pixels, after the commands that already wait. `bridge` counts the bridges that there were. */
+  z.object({ type: z.literal("lend-resource"), token, bridge: z.int().positive(), resource: u32 }),
   /** Lend a fence by the halves of the id that the guest gave it, after the commands that already wait. */
-  z.object({ type: z.literal("lend-fence"), token, fenceHigh: u32, fenceLow: u32 }),
+  z.object({
+    type: z.literal("lend-fence"),
+    token,
+    bridge: z.int().positive(),
+    fenceHigh: u32,
+    fenceLow: u32,
+  }),
+  /** The resource bridge has crashed: what it was lent and has not taken is nobody's, and what it asked for too. */
+  z.object({ type: z.literal("bridge-lost") }),
   /** The renderer's fence descriptor became readable, or it is time to ask it. */
   z.object({ type: z.literal("fences-ready") }),
   /** Fences have been out for a while: which are too old? Answered with `pending`. */

@@ -20,8 +20,8 @@ const acceptPauseMs = 1_000;
 /** What a peer may leave unread: the least that the kernel knows, which is a few answers. */
 const sendBufferBytes = 1;
 
-/** Words that outlive a crash. */
-const Keep = { lastToken: 0, hasListened: 1 } as const;
+/** Words that outlive a crash: counts of tokens and of bridges. */
+const Keep = { tokens: 0, bridges: 1 } as const;
 
 export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
   private readonly listeners = new Map<string, number>();
@@ -33,10 +33,13 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
     buffer: NativeMemory.allocate(packetBytesMax + 1),
   };
 
+  /** Which bridge of the process this is, from 1 on. */
+  private readonly bridge: number;
+
   constructor(private readonly context: ActorContext) {
+    this.bridge = ++context.keep[Keep.bridges]!;
     this.count();
     for (const path of context.config.resourceBridge) this.listen(path);
-    context.keep[Keep.hasListened] = 1;
   }
 
   receive(message: ResourceBridgeMessage): void {
@@ -53,13 +56,14 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
   }
 
   ask(peer: Peer, request: BridgeRequest): void {
+    const { bridge } = this;
     const token = this.nextToken();
     this.asked.set(token, peer);
     this.context.send(
       "ctrl-queue",
       request.kind === "buffer"
-        ? { type: "lend-resource", token, resource: request.resource }
-        : { type: "lend-fence", token, ...halvesOf(request.seqno) },
+        ? { type: "lend-resource", token, bridge, resource: request.resource }
+        : { type: "lend-fence", token, bridge, ...halvesOf(request.seqno) },
     );
   }
 
@@ -91,7 +95,7 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
     } catch (error) {
       const reason = `no resource bridge: ${(error as Error).message}`;
       // A guest that runs already shall not end for that.
-      if (this.context.keep[Keep.hasListened] === 1) this.context.log.error(reason);
+      if (this.bridge > 1) this.context.log.error(reason);
       else this.context.send("supervisor", { type: "fatal", reason });
     }
   }
@@ -125,8 +129,8 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
   /** Never one of a predecessor's, whose answers may still be on their way. */
   private nextToken(): number {
     const { keep } = this.context;
-    keep[Keep.lastToken] = (keep[Keep.lastToken]! + 1) & 0x7fff_ffff;
-    return keep[Keep.lastToken]!;
+    keep[Keep.tokens] = (keep[Keep.tokens]! + 1) & 0x7fff_ffff;
+    return keep[Keep.tokens]!;
   }
 
   private count(): void {

@@ -179,6 +179,7 @@ export class Supervisor {
     if (snapshot.matches("failed")) this.device.send({ type: "ACTOR_LOST", actor: name });
     if (!snapshot.matches("restarting")) return;
     if (name === "cursor-queue") this.host.send("vhost-session", { type: "lost", actor: name });
+    if (name === "resource-bridge") this.host.send("ctrl-queue", { type: "bridge-lost" });
     setTimeout(() => {
       if (!actor.getSnapshot().matches("restarting")) return;
       actor.send({ type: "SPAWN" });
