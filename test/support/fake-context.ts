@@ -60,6 +60,8 @@ export class FakeContext implements ActorContext {
     for (const deliver of this.arriving.splice(0)) deliver();
   }
 
+  tidy(): void {}
+
   /** Nothing arrives later: what is not done after what waits was delivered never is. */
   waitUntil(done: () => boolean): boolean {
     while (this.isRung()) this.drain();

@@ -217,6 +217,7 @@ export class Display implements Actor<DisplayMessage> {
     this.sinks.delete(this.vmm);
     this.vmm.hangUp();
     this.vmm = null;
+    this.context.tidy();
   }
 
   /** Tells the ctrl queue which surfaces can be shown, where it does not know it from us or a predecessor. */

@@ -112,6 +112,7 @@ export class QueueRunner {
         this.answer(own.token, () => {
           this.stop();
           this.handler.reset();
+          this.context.tidy();
         });
         return true;
       default:

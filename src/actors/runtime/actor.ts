@@ -31,6 +31,8 @@ export interface ActorContext {
   isRung(): boolean;
   /** Delivers waiting messages now, between two pieces of a long turn. */
   drain(): void;
+  /** Collects what a session has left: an actor that then sleeps would keep it. Takes milliseconds. */
+  tidy(): void;
   /** Sleeps and receives messages, and nothing else, until `done()` or the deadline. Answers whether it was done. */
   waitUntil(done: () => boolean, timeoutMs: number): boolean;
 }
@@ -100,6 +102,7 @@ export async function runActor<Name extends WorkerName>(
     backlog: (to) => mailbox.backlog(to),
     isRung: () => words.isRung(slot),
     drain,
+    tidy: () => Bun.gc(true),
     waitUntil(done, timeoutMs) {
       bell ??= watchBell();
       const deadline = Bun.nanoseconds() + timeoutMs * 1e6;

@@ -144,6 +144,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     this.session = null;
     session.close();
     this.machine.send({ type: "RELEASED" });
+    this.context.tidy();
   }
 
   private report(snapshot: ReturnType<typeof this.machine.getSnapshot>): void {
