@@ -17,7 +17,7 @@ import { Request } from "./request.ts";
 /** Commands taken before messages, timers and the used index get their turn. */
 const batchMax = 64;
 /** Commands after which the guest may see what is finished, if it is looking anyway and wants no interrupt. */
-const glimpse = 8;
+const glimpse = 16;
 /** How long to look for more before sleeping, whatever the settings: a sleep and its wake-up cost more than this. */
 const sleepCostNs = 3_000;
 /** Bytes copied for one batch before its finished commands are shown to the guest. */

@@ -58,7 +58,12 @@ export class Request {
       responseWords[4] = words[4]!;
       responseWords[5] = words[5]! & 0xff;
     } else {
-      responseWords.fill(0, 1, 6);
+      // Five stores; a call of fill() costs more.
+      responseWords[1] = 0;
+      responseWords[2] = 0;
+      responseWords[3] = 0;
+      responseWords[4] = 0;
+      responseWords[5] = 0;
     }
   }
 }
