@@ -1,0 +1,451 @@
+// Resources of a guest, lent to other devices over the real sockets of the resource bridge while the guest goes on drawing.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createResource2d } from "../../src/guest/commands.ts";
+import * as commands3d from "../../src/guest/commands-3d.ts";
+import { areaOf, type Image } from "../../src/guest/gpu-driver.ts";
+import { ServerProcess } from "../../src/guest/server-process.ts";
+import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
+import * as virgl from "../../src/guest/virgl/index.ts";
+import { BridgeClient, type BridgeClientOptions, BridgeFailure } from "../../src/transport/bridge/client.ts";
+import { Epoll, EPOLLIN } from "../../src/transport/os/epoll.ts";
+import type { Plane } from "../../src/transport/bridge/protocol.ts";
+import { closeFd, sizeOfFd } from "../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import { Format } from "../../src/transport/virtio-gpu/protocol.ts";
+import { decodePng } from "../support/png.ts";
+import {
+  clearTo,
+  draw,
+  gradient,
+  makeBuffer,
+  makeContext,
+  makeTexture,
+  patient,
+  upload,
+  virglServer,
+} from "./3d-support.ts";
+import { expectOk, expectShown, pattern, serveTests } from "./support.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fencepost-bridge-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const [width, height] = [160, 100];
+const bytes = width * height * 4;
+
+/** What was lent, mapped as a borrower would. */
+class Borrowed {
+  private readonly memory: NativeMemory;
+  readonly pixels: Uint32Array;
+
+  constructor(fd: number) {
+    this.memory = NativeMemory.mapShared(fd, 0, bytes, "read");
+    this.pixels = new Uint32Array(this.memory.view());
+    closeFd(fd);
+  }
+
+  return(): void {
+    this.memory.unmap();
+  }
+}
+
+/** Connects for the time of `body`. */
+async function withPeer<Result>(
+  path: string,
+  options: BridgeClientOptions,
+  body: (peer: BridgeClient) => Result | Promise<Result>,
+): Promise<Result> {
+  const peer = new BridgeClient(path, { patienceMs: 20_000, ...options });
+  try {
+    return await body(peer);
+  } finally {
+    peer.close();
+  }
+}
+
+function borrow(peer: BridgeClient, resource: number): Borrowed {
+  const lent = peer.ask({ kind: "buffer", resource });
+  expect(lent.kind).toBe("buffer");
+  return new Borrowed(lent.fd);
+}
+
+/** Asks for a resource and gives it back at once; answers whether it was lent. */
+function isLent(peer: BridgeClient, resource: number): boolean {
+  const { kind, fd } = peer.ask({ kind: "buffer", resource });
+  closeFd(fd);
+  return kind === "buffer";
+}
+
+function makeImage(guest: SyntheticGuest, id: number, seed: number): Image {
+  const image = guest.gpu.createImage(id, Format.B8G8R8X8, width, height);
+  image.pixels.set(pattern(width, height, seed));
+  guest.gpu.present(image);
+  return image;
+}
+
+/** Asks until `isDone` says so; the server gets its time in between. */
+async function until(what: string, isDone: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!(await isDone())) {
+    if (performance.now() > deadline) throw new Error(`no ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+async function countersOf(server: ServerProcess): Promise<Record<string, number>> {
+  const { actors } = (await server.control({ command: "status" })) as unknown as {
+    actors: Record<string, { counters: Record<string, number> }>;
+  };
+  return actors["resource-bridge"]!.counters;
+}
+
+describe("of a guest that draws in 2D", () => {
+  const [wl, video] = [join(folder, "wl"), join(folder, "video")];
+  const { withDevice, server } = serveTests("--resource-bridge", wl, "--resource-bridge", video);
+
+  test("two peers in both wire forms see every frame of a resource", () =>
+    withDevice({}, (guest) =>
+      withPeer(wl, { form: "json" }, (today) =>
+        withPeer(video, { form: "2019" }, (legacy) => {
+          const image = makeImage(guest, 1, 0);
+          guest.gpu.show(0, image);
+          const lent = [borrow(today, 1), borrow(legacy, 1)];
+          for (let frame = 1; frame <= 50; frame++) {
+            const picture = pattern(width, height, frame);
+            image.pixels.set(picture);
+            guest.gpu.present(image);
+            for (const { pixels } of lent) expect(pixels).toEqual(picture);
+            // One that comes only now sees the same.
+            if (frame % 10 !== 0) continue;
+            const late = borrow(frame % 20 === 0 ? today : legacy, 1);
+            expect(late.pixels).toEqual(picture);
+            late.return();
+          }
+          for (const each of lent) each.return();
+        }),
+      ),
+    ));
+
+  test("today's form tells one linear plane", () =>
+    withDevice({}, (guest) =>
+      withPeer(wl, {}, (peer) => {
+        makeImage(guest, 1, 0);
+        const { fd, ...lent } = peer.ask({ kind: "buffer", resource: 1 });
+        closeFd(fd);
+        const planes = [{ offset: 0, stride: width * 4 }];
+        expect(lent).toEqual({ kind: "buffer", planes, modifier: 0n });
+      }),
+    ));
+
+  test("peers ask while the guest's commands are under way, and get whole resources", () =>
+    withDevice({}, (guest) =>
+      withPeer(wl, {}, (peer) => {
+        const { control } = guest.gpu;
+        // Each is asked for as soon as its creation is in the ring.
+        for (let id = 1; id <= 200; id++) {
+          const creation = control.submit(createResource2d(id, Format.R8G8B8A8, width, height));
+          expect(isLent(peer, id)).toBe(true);
+          expectOk(control.wait(creation));
+        }
+      }),
+    ));
+
+  test("unknown, freed and created anew", () =>
+    withDevice({}, (guest) =>
+      withPeer(wl, {}, (today) =>
+        withPeer(wl, { form: "2019" }, (legacy) => {
+          for (const peer of [today, legacy]) {
+            for (const id of [0, 1, 0xffff_ffff]) expect(isLent(peer, id)).toBe(false);
+          }
+          makeImage(guest, 1, 1);
+          const old = borrow(today, 1);
+          expectOk(guest.gpu.unrefResource(1));
+          for (const peer of [today, legacy]) expect(isLent(peer, 1)).toBe(false);
+          makeImage(guest, 1, 2);
+          const anew = borrow(legacy, 1);
+          expect(anew.pixels).toEqual(pattern(width, height, 2));
+          expect(old.pixels).toEqual(pattern(width, height, 1));
+          old.return();
+          anew.return();
+        }),
+      ),
+    ));
+
+  test("a fence is Invalid in software, whichever it is", () =>
+    withDevice({}, (guest) =>
+      withPeer(wl, {}, (peer) => {
+        expectOk(guest.gpu.createResource2d(1, Format.B8G8R8X8, 4, 4, { fenceId: 9n }));
+        for (const seqno of [0n, 9n, 2n ** 53n + 1n, 2n ** 64n - 1n]) {
+          expect(peer.ask({ kind: "fence", seqno })).toEqual({ kind: "invalid", fd: -1 });
+        }
+      }),
+    ));
+
+  test("what was lent outlives the guest, whose resources are gone", async () => {
+    let lent: Borrowed | null = null;
+    await withDevice({}, async (guest) => {
+      makeImage(guest, 1, 5);
+      lent = await withPeer(wl, {}, (peer) => borrow(peer, 1));
+    });
+    await withDevice({}, () => withPeer(wl, {}, (peer) => expect(isLent(peer, 1)).toBe(false)));
+    expect(lent!.pixels).toEqual(pattern(width, height, 5));
+    lent!.return();
+  });
+
+  test("a hundred peers, of which many never read or hang up, cost the guest nothing", () =>
+    withDevice({}, async (guest) => {
+      const image = makeImage(guest, 1, 0);
+      guest.gpu.show(0, image);
+      await until("rest", async () => (await countersOf(server()))["peers"] === 0);
+      const before = server().usage().fds;
+      const request = new TextEncoder().encode('{"GetBuffer":{"id":1}}');
+      const peers = Array.from({ length: 100 }, (_, at) => new BridgeClient(at % 2 === 0 ? wl : video));
+      // Requests without end, whose answers nobody reads; and hang-ups with answers under way.
+      for (const peer of peers) for (let count = 0; count < 10; count++) peer.send(request);
+      for (const peer of peers.slice(50)) peer.close();
+      for (let frame = 1; frame <= 20; frame++) {
+        image.pixels.set(pattern(width, height, frame));
+        guest.gpu.present(image);
+        await withPeer(video, { form: "2019" }, (peer) => {
+          const lent = borrow(peer, 1);
+          expect(lent.pixels).toEqual(pattern(width, height, frame));
+          lent.return();
+        });
+      }
+      for (const peer of peers.slice(0, 50)) peer.close();
+      await until("rest", async () => (await countersOf(server()))["peers"] === 0);
+      expect(server().usage().fds).toBe(before);
+      expect(await countersOf(server())).toMatchObject({ peersRefused: 0, peersDropped: 0 });
+    }));
+
+  test("a bridge that is killed comes back on its paths, and its peers with it", () =>
+    withDevice({}, async (guest) => {
+      const image = makeImage(guest, 1, 0);
+      const before = server().usage().fds;
+      for (let round = 1; round <= 3; round++) {
+        const peers = [wl, video].map((path) => new BridgeClient(path));
+        const lent = peers.map((peer) => borrow(peer, 1));
+        const restarts = server().log().split("resource-bridge: restarted").length;
+        expect(await server().control({ command: "kill", actor: "resource-bridge" })).toEqual({ ok: true });
+        for (const peer of peers) {
+          expect(() => peer.receive()).toThrow(BridgeFailure);
+          peer.close();
+        }
+        await until("restart", () => server().log().split("resource-bridge: restarted").length > restarts);
+        image.pixels.set(pattern(width, height, round));
+        guest.gpu.present(image);
+        // What was lent before is still the resource.
+        for (const each of lent) expect(each.pixels).toEqual(pattern(width, height, round));
+        for (const each of lent) each.return();
+        for (const path of [wl, video])
+          await withPeer(path, {}, (peer) => expect(isLent(peer, 1)).toBe(true));
+      }
+      await until("rest", async () => (await countersOf(server()))["peers"] === 0);
+      expect(server().usage().fds).toBe(before);
+    }));
+
+  describe("the client", () => {
+    const run = (...args: string[]) => {
+      const client = join(import.meta.dir, "..", "..", "src", "bridge-client.ts");
+      const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, client, ...args]);
+      return { exitCode, out: stdout.toString(), error: stderr.toString() };
+    };
+    const picture = join(folder, "now.png");
+    const size = `${width}x${height}`;
+
+    for (const form of [[], ["--legacy"]]) {
+      test(`writes what it borrowed as a PNG ${form.join()}`, () =>
+        withDevice({}, (guest) => {
+          makeImage(guest, 7, 3);
+          const { exitCode, error } = run(
+            ...[wl, "--resource", "7", "--output", picture, "--size", size, ...form],
+          );
+          expect({ exitCode, error }).toEqual({ exitCode: 0, error: "" });
+          const png = decodePng(readFileSync(picture));
+          const expected = Array.from(pattern(width, height, 3), (pixel) => ((pixel << 8) | 0xff) >>> 0);
+          expect(png).toEqual({ width, height, pixels: expected });
+        }));
+    }
+
+    test("prints how the pixels lie, and knows other formats", () =>
+      withDevice({}, (guest) => {
+        // A whole number of pages, so that nothing lies behind the last row.
+        const image = guest.gpu.createImage(8, Format.R8G8B8X8, 64, 32);
+        image.pixels.fill(0x0011_2233);
+        guest.gpu.present(image);
+        const { exitCode, out } = run(
+          ...[wl, "--resource", "8", "--output", picture, "--format", "XBGR8888"],
+        );
+        expect(exitCode).toBe(0);
+        expect(JSON.parse(out)).toEqual({
+          planes: [{ offset: 0, stride: 256 }],
+          modifier: "0x0000000000000000",
+          bytes: 8192,
+        });
+        const png = decodePng(readFileSync(picture));
+        expect(png).toEqual({ width: 64, height: 32, pixels: Array(64 * 32).fill(0x3322_11ff) });
+      }));
+
+    test("says what is wrong, with its exit code", () =>
+      withDevice({}, () => {
+        expect(run("--help")).toMatchObject({ exitCode: 0, out: expect.stringContaining("--resource ID") });
+        for (const [args, exitCode, error] of [
+          [[wl, "--resource", "1"], 1, "resource 1 cannot be borrowed"],
+          [[wl, "--resource", "1", "--legacy"], 1, "resource 1 cannot be borrowed"],
+          [[join(folder, "nobody"), "--resource", "1"], 1, "connect failed with ENOENT"],
+          [[], 2, "want one PATH"],
+          [[wl, wl, "--resource", "1"], 2, "want one PATH"],
+          [[wl], 2, "--resource wants"],
+          [[wl, "--resource", "4294967296"], 2, "--resource wants"],
+          [[wl, "--resource", "x"], 2, "--resource wants"],
+          [[wl, "--resource", "1", "--size", "0x1"], 2, "--size wants"],
+          [[wl, "--resource", "1", "--format", "NV12"], 2, "unknown format NV12"],
+          [[wl, "--resource", "1", "--legacy", "--output", picture], 2, "wants --size"],
+          [[wl, "--colour"], 2, "--colour"],
+        ] as [string[], number, string][]) {
+          expect(run(...args)).toEqual({ exitCode, out: "", error: expect.stringContaining(error) });
+        }
+      }));
+  });
+});
+
+describe("at the start", () => {
+  test("a path that cannot be listened on ends the server with what is wrong, and code 1", async () => {
+    const path = join(folder, "missing", "socket");
+    const failure = await ServerProcess.start({ args: ["--resource-bridge", path] }).catch(
+      (error: unknown) => error as Error,
+    );
+    expect((failure as Error).message).toContain("ended with code 1");
+    expect((failure as Error).message).toContain(`no resource bridge: listening on ${path}`);
+  });
+
+  test("a socket that a killed server left is replaced, and removed at the end", async () => {
+    const path = join(folder, "left");
+    const args = ["--resource-bridge", path];
+    const first = await ServerProcess.start({ args });
+    process.kill(first.pid, "SIGKILL");
+    await first.stop();
+    expect(existsSync(path)).toBe(true);
+    const second = await ServerProcess.start({ args });
+    await withPeer(path, {}, (peer) => expect(isLent(peer, 1)).toBe(false));
+    expect(await second.stop()).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe("of a guest that draws in 3D", () => {
+  const path = join(folder, "3d");
+  const { withDevice, server } = serveTests(...virglServer, "--resource-bridge", path);
+  let onCpu = true;
+  beforeAll(async () => {
+    const { renderer } = await server().control({ command: "status" });
+    onCpu = (renderer as { node: string | null }).node === null;
+  });
+
+  const with3d = (body: (guest: SyntheticGuest, peer: BridgeClient) => unknown) =>
+    withDevice(patient, async (guest) => {
+      makeContext(guest);
+      await withPeer(path, {}, (peer) => body(guest, peer));
+    });
+
+  /** A copy where the renderer is on the CPU. Elsewhere a dma-buf, which nobody here can read: it has room for all rows. */
+  function expectLent(peer: BridgeClient, resource: number, picture: Uint32Array): Borrowed | null {
+    const lent = peer.ask({ kind: "buffer", resource });
+    if (lent.kind !== "buffer") throw new Error(`resource ${resource} is not lent`);
+    const [{ offset, stride }] = lent.planes as [Plane];
+    if (onCpu) {
+      expect({ offset, stride, modifier: lent.modifier }).toEqual({
+        offset: 0,
+        stride: width * 4,
+        modifier: 0n,
+      });
+      const borrowed = new Borrowed(lent.fd);
+      expect(borrowed.pixels).toEqual(picture);
+      return borrowed;
+    }
+    expect(stride).toBeGreaterThanOrEqual(width * 4);
+    expect(sizeOfFd(lent.fd)).toBeGreaterThanOrEqual(offset + stride * (height - 1) + width * 4);
+    closeFd(lent.fd);
+    return null;
+  }
+
+  test("a picture is lent as it is when it is asked for", () =>
+    with3d((guest, peer) => {
+      const texture = makeTexture(guest, 1, width, height);
+      const picture = gradient(width, height, 1);
+      upload(guest, texture, picture);
+      const first = expectLent(peer, 1, picture);
+      draw(guest, (stream) => clearTo(stream, texture, [10, 20, 30, 255]));
+      // Read back when somebody asks, not before.
+      expect(first?.pixels ?? picture).toEqual(picture);
+      const cleared = new Uint32Array(width * height).fill(0xff0a_141e);
+      const second = expectLent(peer, 1, cleared);
+      // Both are one memory.
+      expect(first?.pixels ?? cleared).toEqual(cleared);
+      first?.return();
+      second?.return();
+    }));
+
+  test("a picture that is shown may be lent, and the other way round", () =>
+    with3d((guest, peer) => {
+      const texture = makeTexture(guest, 1, width, height);
+      upload(guest, texture, gradient(width, height, 2));
+      expectOk(guest.gpu.setScanout(0, 1, areaOf(texture)));
+      expectOk(guest.gpu.flushResource(1, areaOf(texture)));
+      expectShown(guest, 0, width, height, gradient(width, height, 2));
+      const lent = expectLent(peer, 1, gradient(width, height, 2));
+      upload(guest, texture, gradient(width, height, 3));
+      expectOk(guest.gpu.flushResource(1, areaOf(texture)));
+      expectShown(guest, 0, width, height, gradient(width, height, 3));
+      expectOk(guest.gpu.unrefResource(1));
+      expect(lent?.pixels ?? gradient(width, height, 3)).toEqual(gradient(width, height, 3));
+      lent?.return();
+    }));
+
+  test("a 2D resource that moves into the renderer leaves what was lent, and is lent anew", () =>
+    with3d((guest, peer) => {
+      const image = makeImage(guest, 1, 4);
+      const before = borrow(peer, 1);
+      expectOk(guest.gpu.attachResource(1, 1));
+      expectLent(peer, 1, pattern(width, height, 4))?.return();
+      image.pixels.set(pattern(width, height, 6));
+      guest.gpu.present(image);
+      expectLent(peer, 1, pattern(width, height, 6))?.return();
+      expect(before.pixels).toEqual(pattern(width, height, 4));
+      before.return();
+    }));
+
+  test("what is no picture is Invalid", () =>
+    with3d((guest, peer) => {
+      makeBuffer(guest, 1, virgl.Bind.VERTEX_BUFFER, new Uint8Array(64));
+      const { S8_UINT_Z24_UNORM } = virgl.VirglFormat;
+      const bind = virgl.Bind.DEPTH_STENCIL;
+      makeTexture(guest, 2, width, height, { format: S8_UINT_Z24_UNORM, bind });
+      makeTexture(guest, 3, width, height, { target: virgl.Target.TEXTURE_2D_ARRAY, arraySize: 2 });
+      for (const id of [1, 2, 3])
+        expect(peer.ask({ kind: "buffer", resource: id })).toMatchObject({ fd: -1 });
+    }));
+
+  test("a fence that is out is lent where the host can make it a descriptor", () =>
+    with3d((guest, peer) => {
+      const texture = makeTexture(guest, 1, 2048, 2048);
+      const stream = new virgl.CommandStream();
+      for (let count = 0; count < 50; count++) clearTo(stream, texture, [count, 0, 0, 255]);
+      const fenceId = 2n ** 63n + 5n;
+      const submission = guest.gpu.control.submit(commands3d.submit3d(1, stream.bytes, { fenceId }));
+      const { kind, fd } = peer.ask({ kind: "fence", seqno: fenceId });
+      expectOk(guest.gpu.control.wait(submission, "the clears"));
+      if (onCpu) expect(kind).toBe("invalid");
+      if (kind === "fence") {
+        const epoll = new Epoll();
+        epoll.add(fd, EPOLLIN, () => {});
+        expect(epoll.wait(20_000)).toBe(1);
+        epoll.close();
+        closeFd(fd);
+      }
+      expect(peer.ask({ kind: "fence", seqno: 5n })).toEqual({ kind: "invalid", fd: -1 });
+    }));
+});
