@@ -102,6 +102,19 @@ async function countersOf(server: ServerProcess): Promise<Record<string, number>
   return actors["resource-bridge"]!.counters;
 }
 
+/** The server's open descriptors once nothing is under way: no peer, and no connection that is being closed. */
+async function fdsAtRest(server: ServerProcess): Promise<number> {
+  await until("rest", async () => (await countersOf(server))["peers"] === 0);
+  let fds = -1;
+  for (let same = 0; same < 10; same++) {
+    await Bun.sleep(20);
+    const now = server.usage().fds;
+    if (now !== fds) same = 0;
+    fds = now;
+  }
+  return fds;
+}
+
 describe("of a guest that draws in 2D", () => {
   const [wl, video] = [join(folder, "wl"), join(folder, "video")];
   const { withDevice, server } = serveTests("--resource-bridge", wl, "--resource-bridge", video);
@@ -199,8 +212,7 @@ describe("of a guest that draws in 2D", () => {
     withDevice({}, async (guest) => {
       const image = makeImage(guest, 1, 0);
       guest.gpu.show(0, image);
-      await until("rest", async () => (await countersOf(server()))["peers"] === 0);
-      const before = server().usage().fds;
+      const before = await fdsAtRest(server());
       const request = new TextEncoder().encode('{"GetBuffer":{"id":1}}');
       const peers = Array.from({ length: 100 }, (_, at) => new BridgeClient(at % 2 === 0 ? wl : video));
       // Requests without end, whose answers nobody reads; and hang-ups with answers under way.
@@ -216,22 +228,26 @@ describe("of a guest that draws in 2D", () => {
         });
       }
       for (const peer of peers.slice(0, 50)) peer.close();
-      await until("rest", async () => (await countersOf(server()))["peers"] === 0);
-      expect(server().usage().fds).toBe(before);
+      expect(await fdsAtRest(server())).toBe(before);
       expect(await countersOf(server())).toMatchObject({ peersRefused: 0, peersDropped: 0 });
     }));
 
   test("a bridge that is killed comes back on its paths, and its peers with it", () =>
     withDevice({}, async (guest) => {
       const image = makeImage(guest, 1, 0);
-      const before = server().usage().fds;
+      const before = await fdsAtRest(server());
       for (let round = 1; round <= 3; round++) {
         const peers = [wl, video].map((path) => new BridgeClient(path));
         const lent = peers.map((peer) => borrow(peer, 1));
+        // It shall have its hands full.
+        const request = new TextEncoder().encode('{"GetBuffer":{"id":1}}');
+        for (let count = 0; count < 200; count++) peers[count % 2]!.send(request);
         const restarts = server().log().split("resource-bridge: restarted").length;
         expect(await server().control({ command: "kill", actor: "resource-bridge" })).toEqual({ ok: true });
         for (const peer of peers) {
-          expect(() => peer.receive()).toThrow(BridgeFailure);
+          expect(() => {
+            for (;;) closeFd(peer.receive().fd);
+          }).toThrow(BridgeFailure);
           peer.close();
         }
         await until("restart", () => server().log().split("resource-bridge: restarted").length > restarts);
@@ -243,8 +259,7 @@ describe("of a guest that draws in 2D", () => {
         for (const path of [wl, video])
           await withPeer(path, {}, (peer) => expect(isLent(peer, 1)).toBe(true));
       }
-      await until("rest", async () => (await countersOf(server()))["peers"] === 0);
-      expect(server().usage().fds).toBe(before);
+      expect(await fdsAtRest(server())).toBe(before);
     }));
 
   describe("the client", () => {
