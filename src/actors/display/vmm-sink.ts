@@ -1,7 +1,7 @@
 // Shows scanouts on the VMM's display socket. It never waits for the VMM: one message is under way at most, and what
 // changes meanwhile is merged until the socket takes the next one.
 
-import { EPOLLIN, EPOLLOUT } from "../../transport/os/epoll.ts";
+import { EPOLLET, EPOLLIN, EPOLLOUT } from "../../transport/os/epoll.ts";
 import { SystemError } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { SocketIo } from "../../transport/os/unix-socket.ts";
@@ -76,7 +76,8 @@ export class VmmSink implements Sink {
       takesModifiers: () => this.requests.hasModifiers,
     });
     this.cursors = new VmmCursors(options.scanouts);
-    context.epoll.add(socket, EPOLLIN, (events) => this.ready(events));
+    // Edge-triggered: room in the socket matters only after it was full, and is told of without asking again.
+    context.epoll.add(socket, EPOLLIN | EPOLLOUT | EPOLLET, (events) => this.ready(events));
   }
 
   /** Whether the VMM shows dma-bufs, and such as have a modifier. */
@@ -113,7 +114,7 @@ export class VmmSink implements Sink {
     try {
       while (!this.writer.isIdle || this.startNext()) {
         if (!this.writer.send(this.options.socket)) {
-          this.block(true);
+          this.isBlocked = true;
           return false;
         }
         // After so many bytes, messages come first.
@@ -166,7 +167,8 @@ export class VmmSink implements Sink {
   }
 
   private ready(events: number): void {
-    if (events & EPOLLOUT) this.block(false);
+    if (events & EPOLLOUT) this.isBlocked = false;
+    if (events === EPOLLOUT) return;
     try {
       for (;;) {
         const received = this.reader.receive(this.options.socket);
@@ -226,12 +228,6 @@ export class VmmSink implements Sink {
     }
     this.hasWarned = true;
     return null;
-  }
-
-  /** Watches for room in the socket only while there is none. */
-  private block(isBlocked: boolean): void {
-    this.isBlocked = isBlocked;
-    this.options.context.epoll.modify(this.options.socket, isBlocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
   }
 
   /** Ends the sink for an error of the socket; any other error is a bug and goes on. */
