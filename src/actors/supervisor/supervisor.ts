@@ -4,7 +4,7 @@ import { type Actor as Machine, createActor } from "xstate";
 import type { ServerConfig } from "../../config.ts";
 import { actorMachine } from "../machines/actor.ts";
 import { deviceMachine, exitCodes } from "../machines/device.ts";
-import { compileAll } from "../machines/index.ts";
+import { loadTables } from "../machines/tables.ts";
 import type { SupervisorMessage } from "../messages/supervisor.ts";
 import { restartable, type WorkerName, workerNames } from "../names.ts";
 import { ActorHost } from "../runtime/host.ts";
@@ -32,7 +32,7 @@ export class Supervisor {
     private readonly log: LogSink,
     private readonly onListening: () => void,
   ) {
-    this.host = new ActorHost(config, compileAll(), {
+    this.host = new ActorHost(config, loadTables(), {
       message: (from, message) => this.receive(from, message),
       crashed: (name, error) => this.crashed(name, error),
     });
