@@ -83,7 +83,7 @@ unpack_packages() {
   local directory="$1" suite="$2" package file
   shift 2
   mkdir -p "$directory/.packages"
-  (cd "$directory/.packages" && apt-get "--config-file=$apt_root/apt.conf" -qq \
+  (cd "$directory/.packages" && apt-get "--config-file=$apt_root/apt.conf" -qq -o Dir::State::status=/dev/null \
     -o "APT::Default-Release=$suite" download "$@")
   for file in "$directory"/.packages/*.deb; do
     dpkg -x "$file" "$directory"
