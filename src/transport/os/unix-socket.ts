@@ -136,11 +136,6 @@ export class SocketIo {
     setAddress(this.data, offset + 8, length);
   }
 
-  /** The gather list, an array of struct iovec. */
-  get gathered(): { address: number; count: number } {
-    return { address: this.memory.address + this.iovecOffset, count: this.iovecs };
-  }
-
   /** Sends what was gathered, with `fds`. Never blocks: answers the bytes taken, or {@link WOULD_BLOCK}. */
   send(socket: number, fds: readonly number[] = [], flags = MSG_DONTWAIT): number {
     if (fds.length > fdsPerMessageMax) throw new RangeError(`${fds.length} descriptors in one message`);
