@@ -14,7 +14,7 @@ import { Exports } from "./exports.ts";
 import { FenceWatch } from "./fence-watch.ts";
 import { startRenderer } from "./renderer/start.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
-import { chooseTier } from "./storage/probe.ts";
+import { Storage } from "./storage.ts";
 
 /** How long a stopping ring waits for the renderer, in milliseconds. */
 const drainMs = 1_000;
@@ -31,7 +31,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, context.config.commandBytesMax);
     const renderer = startRenderer(context.config, context.log);
-    this.device = new Device(context, this.queue, renderer, chooseTier(context.config, context.log));
+    this.device = new Device(context, this.queue, renderer);
     const { gpu } = this.device;
     this.fenceWatch = gpu === null ? null : new FenceWatch(context, gpu.fences, gpu.renderer);
     this.fenceEvent = eventIndex(context.machines.context, "FENCE");
@@ -133,7 +133,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
-    this.device.storages.close();
+    Storage.forget();
     this.device.gpu?.renderer.close();
   }
 
@@ -168,8 +168,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   private describe(token: number): void {
-    const { gpu, tier } = this.device;
-    const renderer =
+    const { gpu } = this.device;
+    const state =
       gpu === null
         ? { renderer: "software" }
         : {
@@ -178,8 +178,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
             node: gpu.renderer.node,
             capsets: gpu.renderer.capsets,
           };
-    const storage = { kind: tier.kind, description: tier.description };
-    this.context.send("supervisor", { type: "description", token, state: { renderer, storage } });
+    this.context.send("supervisor", { type: "description", token, state });
   }
 
   private count(): void {

@@ -3,9 +3,7 @@
 import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
 import type { Backing } from "./backing.ts";
 import type { Iovecs } from "./renderer/iovecs.ts";
-import { memfdBytes } from "./storage/memfd-storage.ts";
-import type { Storage } from "./storage/storage.ts";
-import type { Storages } from "./storage/storages.ts";
+import { Storage } from "./storage.ts";
 
 /** The parts of RESOURCE_CREATE_3D that a 2D resource lacks. */
 export interface Shape {
@@ -38,10 +36,8 @@ export class Resource {
   width = 0;
   height = 0;
   format = 0;
-  /** Bytes that its pixels take where the renderer has them, or will where nobody has them yet. */
+  /** Bytes of all its pixels. */
   bytes = 0;
-  /** Those that are paid from the guest's budget; storage is paid for itself. */
-  reserved = 0;
   /** What a 3D resource has besides; a 2D one is one level and one layer of a 2D texture. */
   shape: Shape = flat;
   /** Whether the renderer has its pixels. */
@@ -56,38 +52,32 @@ export class Resource {
   storage: Storage | null = null;
   /** A bit for every scanout that shows this resource. */
   scanouts = 0;
-  /** Whose dma-buf the display has: the renderer's own picture, or the storage's. null while it has none. */
-  shared: "picture" | "storage" | null = null;
+  /** Whether the display has the renderer's own picture instead of {@link storage}. */
+  isShared = false;
   /** The display's name for the storage, or 0 while the display does not know it. */
   surface = 0;
 
-  constructor(private readonly storages: Storages) {}
-
-  /** Bytes from one row of a 2D resource's backing to the next. */
+  /** Bytes from one row of {@link storage} to the next. */
   get stride(): number {
     return this.width * bytesPerPixel;
   }
 
-  /** The storage, made now if need be. Throws when the host cannot make it, or the guest may not have it. */
+  /** The storage, made now if need be. Throws when the host cannot make it. */
   pixels(): Storage {
-    if (this.storage !== null) return this.storage;
-    // Where the renderer has the pixels, this is a copy.
-    const paid = this.isRendered ? 0 : this.reserved;
-    this.storage = this.storages.create(this.width, this.height, paid);
-    this.reserved -= paid;
-    return this.storage;
+    return (this.storage ??= Storage.create(this.stride * this.height));
   }
 }
 
 export class ResourceTable {
   private readonly byId = new Map<number, Resource>();
   private readonly free: Resource[] = [];
+  private bytes = 0;
   private runs = 0;
 
   /** `runsMax`: runs of guest memory in all backings together, each of which costs the host 24 bytes. */
   constructor(
-    private readonly storages: Storages,
     private readonly countMax: number,
+    private readonly bytesMax: number,
     private readonly runsMax: number,
   ) {}
 
@@ -95,9 +85,9 @@ export class ResourceTable {
     return this.byId.size;
   }
 
-  /** Bytes of all resources, whether their pixels are anywhere yet or not, and of storage that the display still has. */
+  /** Bytes of all resources, whether their storage is made or not. */
   get bytesUsed(): number {
-    return this.storages.budget.used;
+    return this.bytes;
   }
 
   get(id: number): Resource | undefined {
@@ -110,7 +100,7 @@ export class ResourceTable {
 
   /** Whether one more resource of `bytes` keeps within the limits. */
   hasRoom(bytes: number): boolean {
-    return this.byId.size < this.countMax && this.storages.budget.hasRoom(bytes);
+    return this.byId.size < this.countMax && this.bytes + bytes <= this.bytesMax;
   }
 
   add(
@@ -118,10 +108,10 @@ export class ResourceTable {
     width: number,
     height: number,
     format: number,
-    bytes = memfdBytes(width, height),
+    bytes = width * height * bytesPerPixel,
     shape = flat,
   ): Resource {
-    const resource = this.free.pop() ?? new Resource(this.storages);
+    const resource = this.free.pop() ?? new Resource();
     resource.id = id;
     resource.width = width;
     resource.height = height;
@@ -129,18 +119,8 @@ export class ResourceTable {
     resource.bytes = bytes;
     resource.shape = shape;
     this.byId.set(id, resource);
-    this.reserve(resource, bytes);
+    this.bytes += bytes;
     return resource;
-  }
-
-  /** Pays `bytes` for a resource from now on, besides its storage. Answers false, with nothing done, beyond the limit. */
-  reserve(resource: Resource, bytes: number): boolean {
-    const { budget } = this.storages;
-    const more = bytes - resource.reserved;
-    if (more > 0 && !budget.hasRoom(more)) return false;
-    budget.take(more);
-    resource.reserved = bytes;
-    return true;
   }
 
   /** Gives the resource a backing, or takes it away. Answers false, with nothing done, beyond the limit. */
@@ -156,10 +136,10 @@ export class ResourceTable {
   /** Forgets the resource; its storage is the caller's to free or to leave to the display. */
   remove(resource: Resource): void {
     this.byId.delete(resource.id);
-    this.reserve(resource, 0);
+    this.bytes -= resource.bytes;
     resource.state = 0;
     resource.isRendered = false;
-    resource.shared = null;
+    resource.isShared = false;
     this.setBacking(resource, null);
     resource.storage = null;
     resource.scanouts = 0;

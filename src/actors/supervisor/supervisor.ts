@@ -210,7 +210,7 @@ export class Supervisor {
         { state: this.actors.get(name)!.getSnapshot().value, counters: this.inquiries.counters(name) },
       ]),
     );
-    const [ctrlQueue, display] = await Promise.all([
+    const [renderer, display] = await Promise.all([
       this.inquiries.describe("ctrl-queue"),
       this.inquiries.describe("display"),
     ]);
@@ -218,8 +218,7 @@ export class Supervisor {
       device: this.device.getSnapshot().value,
       pid: process.pid,
       actors,
-      renderer: ctrlQueue?.["renderer"] ?? null,
-      storage: ctrlQueue?.["storage"] ?? null,
+      renderer,
       display,
     };
   }
