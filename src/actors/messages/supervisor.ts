@@ -6,6 +6,8 @@ import { fd, token, u32 } from "./queue.ts";
 export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
   z.object({ type: z.literal("stopped") }),
+  /** The actor threw: this is its last message. */
+  z.object({ type: z.literal("crashed"), reason: z.string() }),
   z.object({
     type: z.literal("log"),
     level: z.enum(["debug", "info", "warning", "error"]),

@@ -118,9 +118,9 @@ export async function runActor<Name extends WorkerName>(
     },
   };
 
-  actor = create(context);
-  mailbox.send("supervisor", { type: "ready" });
   try {
+    actor = create(context);
+    mailbox.send("supervisor", { type: "ready" });
     while (!stopping) {
       if (words.isRung(slot)) drain();
       timers.runDue();
@@ -131,17 +131,18 @@ export async function runActor<Name extends WorkerName>(
     // What is mapped and open outlives the thread: a successor would find it taken, and the process would grow.
     if (restartable.has(name)) releaseQuietly(actor);
     epoll.close();
-    throw error;
+    mailbox.send("supervisor", { type: "crashed", reason: (error as Error).message });
+    return;
   }
   actor.stop?.();
   mailbox.send("supervisor", { type: "stopped" });
 }
 
 /** Stops an actor that has failed; it may fail at that too. */
-function releaseQuietly(actor: Actor<never>): void {
+function releaseQuietly(actor: Actor<never> | null): void {
   try {
-    actor.stop?.();
+    actor?.stop?.();
   } catch {
-    // The error that is on its way says why.
+    // The first error says why.
   }
 }

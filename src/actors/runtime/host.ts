@@ -1,7 +1,6 @@
 // The supervisor's side of the actors: it spawns each worker once, links them, stops them in order, and replaces one
 // that died. With actor.ts and mailbox.ts the only code that knows that an actor is a thread.
 
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { ServerConfig } from "../../config.ts";
 import { closeFd, createEventfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
@@ -20,9 +19,9 @@ export interface WorkerStart {
 }
 
 export interface HostEvents {
-  message(from: WorkerName, message: Inbox["supervisor"]): void;
+  message(from: WorkerName, message: Exclude<Inbox["supervisor"], { type: "crashed" }>): void;
   /** A worker threw and is gone. */
-  crashed(name: WorkerName, error: Error): void;
+  crashed(name: WorkerName, reason: string): void;
 }
 
 // Literal paths, so that a bundler finds the entry points.
@@ -115,10 +114,6 @@ export class ActorHost {
   private spawn(name: WorkerName, ports: [ActorName, MessagePort][]): void {
     const { port1, port2 } = new MessageChannel();
     this.mailbox.link(name, port1);
-    port1.on("message", (message: Inbox["supervisor"]) => {
-      if (message.type === "stopped") this.waitingForStop.get(name)?.();
-      this.events.message(name, message);
-    });
     const start: WorkerStart = {
       config: this.config,
       machines: this.machines,
@@ -126,19 +121,31 @@ export class ActorHost {
       bellFds: this.bellFds,
       ports: [["supervisor", port2], ...ports],
     };
+    // The web's Worker: one of node:worker_threads brings Node's streams, which take longer and more memory than an actor.
     const worker = new Worker(entries[name](), {
       name,
+      smol: true,
       workerData: start,
       transferList: start.ports.map(([, port]) => port),
-      smol: true,
-    } as ConstructorParameters<typeof Worker>[1]);
+    } as WorkerOptions);
     this.workers.set(name, worker);
-    worker.on("error", (error) => {
+    const lost = (reason: string): void => {
       if (this.workers.get(name) !== worker) return;
       this.workers.delete(name);
       port1.close();
       this.waitingForStop.get(name)?.();
-      this.events.crashed(name, error instanceof Error ? error : new Error(String(error)));
-    });
+      this.events.crashed(name, reason);
+    };
+    port1.onmessage = ({ data }) => {
+      const message = data as Inbox["supervisor"];
+      if (message.type === "crashed") return lost(message.reason);
+      if (message.type === "stopped") this.waitingForStop.get(name)?.();
+      this.events.message(name, message);
+    };
+    // What the actor's loop could not catch, such as a module that does not load.
+    worker.onerror = (event) => {
+      event.preventDefault();
+      lost(event.message.trim());
+    };
   }
 }

@@ -1,6 +1,6 @@
 // A worker's mailbox: a message port a peer, drained when the actor's doorbell has rung.
 
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { receiveMessageOnPort } from "node:worker_threads";
 import { signalEventfd } from "../../transport/os/fds.ts";
 import type { Inbox } from "../messages/index.ts";
 import type { ActorName } from "../names.ts";

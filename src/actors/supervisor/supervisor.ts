@@ -7,7 +7,7 @@ import { deviceMachine, exitCodes } from "../machines/device.ts";
 import { loadTables } from "../machines/tables.ts";
 import type { SupervisorMessage } from "../messages/supervisor.ts";
 import { restartable, type WorkerName, workerNames } from "../names.ts";
-import { ActorHost } from "../runtime/host.ts";
+import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { LogSink } from "./log-sink.ts";
@@ -34,7 +34,7 @@ export class Supervisor {
   ) {
     this.host = new ActorHost(config, loadTables(), {
       message: (from, message) => this.receive(from, message),
-      crashed: (name, error) => this.crashed(name, error),
+      crashed: (name, reason) => this.crashed(name, reason),
     });
     for (const name of workerNames) {
       this.actors.set(
@@ -102,7 +102,7 @@ export class Supervisor {
     }
   }
 
-  private receive(from: WorkerName, message: SupervisorMessage): void {
+  private receive(from: WorkerName, message: Parameters<HostEvents["message"]>[1]): void {
     switch (message.type) {
       case "ready":
         this.ready(from);
@@ -170,9 +170,9 @@ export class Supervisor {
     }
   }
 
-  private crashed(name: WorkerName, error: Error): void {
+  private crashed(name: WorkerName, reason: string): void {
     const actor = this.actors.get(name)!;
-    this.log.write("error", name, `crashed: ${error.message}`);
+    this.log.write("error", name, `crashed: ${reason}`);
     this.inquiries.abandon(name);
     actor.send({ type: "CRASH" });
     const snapshot = actor.getSnapshot();

@@ -1,6 +1,5 @@
 // The actor loop in real threads: no message is lost, doubled or reordered, and no sleeper is left asleep.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { compileAll } from "../../../src/actors/machines/index.ts";
 import type { ActorName, WorkerName } from "../../../src/actors/names.ts";
 import { Mailbox } from "../../../src/actors/runtime/mailbox.ts";
@@ -37,20 +36,20 @@ class World {
   spawn(name: Name, ports: [ActorName, MessagePort][]): void {
     const { port1, port2 } = new MessageChannel();
     this.mailbox.link(name, port1);
-    port1.on("message", (message: Record<string, unknown>) => {
+    port1.onmessage = ({ data: message }) => {
+      if (message["type"] === "crashed") this.errors.push(message["reason"] as string);
       const state =
         message["type"] === "description" ? (message["state"] as Record<string, unknown>) : message;
       const one = { from: name, message: state };
       const index = this.waiting.findIndex(({ matches }) => matches(one));
       if (index < 0) this.said.push(one);
       else this.waiting.splice(index, 1)[0]!.resolve(state);
-    });
+    };
     const all: [ActorName, MessagePort][] = [["supervisor", port2], ...ports];
     const worker = new Worker(new URL("./test-worker.ts", import.meta.url), {
       workerData: { name, config, machines, wordsFd: this.words.fd, bellFds: this.bells, ports: all },
       transferList: all.map(([, port]) => port),
-    } as ConstructorParameters<typeof Worker>[1]);
-    worker.on("error", (error) => this.errors.push((error as Error).message));
+    } as WorkerOptions);
     this.workers.set(name, worker);
   }
 
@@ -73,11 +72,11 @@ class World {
   }
 
   died(name: Name): Promise<void> {
-    return new Promise((resolve) => this.workers.get(name)!.on("exit", () => resolve()));
+    return new Promise((resolve) => this.workers.get(name)!.addEventListener("close", () => resolve()));
   }
 
   async end(): Promise<void> {
-    for (const worker of this.workers.values()) await worker.terminate();
+    for (const worker of this.workers.values()) worker.terminate();
     for (const fd of Object.values(this.bells)) closeFd(fd);
   }
 }
@@ -215,6 +214,7 @@ test("a successor has its predecessor's kept words, a new channel to every peer,
     // What is under way to the dead is lost, and must not count as waiting for ever.
     const died = world.died(b);
     world.mailbox.sendRuntime(b, { runtime: "crash" }, []);
+    expect(await world.hear(b, "reason")).toEqual({ type: "crashed", reason: "killed by request" });
     await died;
     await world.ask(a, { do: "flood", to: b, count: 100 }, "done");
     const { port1, port2 } = new MessageChannel();
