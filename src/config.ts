@@ -4,7 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 
@@ -29,10 +29,26 @@ const Mode = z
   })
   .refine(({ width, height }) => width > 0 && height > 0, "an output needs at least one pixel");
 
+/** The path of a compositor's socket: "1" or true is the session's, "0" or false is none. */
+const Compositor = z
+  .union([z.boolean(), z.string().min(1, "want a socket's name or path")])
+  .optional()
+  .transform((value, context) => {
+    if (value === undefined || value === false || value === "0") return undefined;
+    const name = value === true || value === "1" ? (process.env["WAYLAND_DISPLAY"] ?? "wayland-0") : value;
+    if (isAbsolute(name)) return name;
+    const directory = process.env["XDG_RUNTIME_DIR"];
+    if (directory !== undefined) return join(directory, name);
+    context.addIssue(`XDG_RUNTIME_DIR does not say where the socket ${name} is`);
+    return z.NEVER;
+  });
+
 interface Setting {
   help: string;
   /** The placeholder of the flag's value; a flag without one takes none. */
   value?: string;
+  /** What the flag means where it comes without its value. */
+  bare?: string;
   /** Whether the flag may be given more than once. In the environment its values have colons between them. */
   repeats?: true;
   schema: z.ZodType;
@@ -107,6 +123,13 @@ const settings = {
     value: "US",
     help: "watch an idle queue for up to US microseconds before sleeping, 3 at least",
     schema: integer(0, 10_000).default(0),
+  },
+  wayland: {
+    group: "Display",
+    value: "SOCKET",
+    bare: "1",
+    help: "show each scanout in a window of this Wayland compositor (default: WAYLAND_DISPLAY's)",
+    schema: Compositor,
   },
   displayTimeoutMs: {
     group: "Display",
@@ -212,8 +235,12 @@ function readFlags(args: string[]): Flags {
   }
   options["socket-path"]!.short = "s";
   options["fd"]!.short = "f";
+  const bare = new Map(
+    Object.entries<Setting>(settings).map(([name, one]) => [`--${kebab(name)}`, one.bare]),
+  );
+  const whole = args.map((arg) => (bare.get(arg) === undefined ? arg : `${arg}=${bare.get(arg)}`));
   try {
-    return parseArgs({ args, options, strict: true, allowPositionals: false }).values as Flags;
+    return parseArgs({ args: whole, options, strict: true, allowPositionals: false }).values as Flags;
   } catch (error) {
     throw new ConfigError(`${(error as Error).message.split(/\.? ?\n|\. /)[0]}. See --help.`);
   }
@@ -298,7 +325,9 @@ export function helpText(): string {
 }
 
 function flagHelp(name: string, setting: Setting): string {
-  const flag = `--${kebab(name)}${setting.value === undefined ? "" : ` ${setting.value}`}`;
+  const { value, bare } = setting;
+  const shape = value === undefined ? "" : bare === undefined ? ` ${value}` : `[=${value}]`;
+  const flag = `--${kebab(name)}${shape}`;
   const fallback = setting.schema.safeParse(undefined).data;
   const shown = typeof fallback === "string" || typeof fallback === "number" ? ` (default: ${fallback})` : "";
   return row(flag, setting.help + (name === "outputs" ? " (default: 1280x800)" : shown));

@@ -119,6 +119,9 @@ export class Supervisor {
       case "fatal":
         this.device.send({ type: "FATAL", reason: message.reason });
         return;
+      case "shutdown":
+        this.shutdown(message.reason);
+        return;
       case "snapshot":
       case "description":
         this.inquiries.answered(message);

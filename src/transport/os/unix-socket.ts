@@ -68,10 +68,11 @@ export function freeSocketPath(path: string): "free" | "live" | "not a socket" {
   return "free";
 }
 
-/** Connects to the socket at `path`; the descriptor is blocking. */
-export function connectUnix(path: string, kind: SocketKind): number {
+/** Connects to the socket at `path`; the descriptor is blocking, unless it is asked not to wait for a listener either. */
+export function connectUnix(path: string, kind: SocketKind, isBlocking = true): number {
   const address = socketAddress(path);
-  const fd = checked(libc.socket(AF_UNIX, typeOf(kind), 0), "socket", `connecting to ${path}`);
+  const type = typeOf(kind) | (isBlocking ? 0 : SOCK_NONBLOCK);
+  const fd = checked(libc.socket(AF_UNIX, type, 0), "socket", `connecting to ${path}`);
   if (libc.connect(fd, address, address.length) < 0) {
     const error = new SystemError("connect", errno(), `connecting to ${path}`);
     libc.close(fd);
@@ -88,11 +89,14 @@ export function acceptUnix(listener: number): number {
   throw new SystemError("accept4", errno(), "accepting a connection");
 }
 
-/** Limits what was sent on `fd` and not yet received, descriptors included, to about so many bytes. */
-export function limitSendBuffer(fd: number, bytes: number): void {
+/**
+ * Makes what was sent on `fd` and not yet received, descriptors included, at most about so many bytes: less where
+ * net.core.wmem_max is less.
+ */
+export function sizeSendBuffer(fd: number, bytes: number): void {
   const value = new Int32Array([bytes]);
   const result = libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, value, 4);
-  checked(result, "setsockopt", "limiting a socket's send buffer");
+  checked(result, "setsockopt", "sizing a socket's send buffer");
 }
 
 /** A connected pair of sockets. */
@@ -134,6 +138,11 @@ export class SocketIo {
     const offset = this.iovecOffset + this.iovecs++ * iovecBytes;
     setAddress(this.data, offset, address);
     setAddress(this.data, offset + 8, length);
+  }
+
+  /** The gather list, an array of struct iovec. */
+  get gathered(): { address: number; count: number } {
+    return { address: this.memory.address + this.iovecOffset, count: this.iovecs };
   }
 
   /** Sends what was gathered, with `fds`. Never blocks: answers the bytes taken, or {@link WOULD_BLOCK}. */
