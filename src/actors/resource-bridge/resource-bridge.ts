@@ -5,7 +5,7 @@ import { type BridgeAnswer, type BridgeRequest, packetBytesMax } from "../../tra
 import { EPOLLIN } from "../../transport/os/epoll.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { acceptUnix, limitSendBuffer, listenUnix, SocketIo } from "../../transport/os/unix-socket.ts";
+import { acceptUnix, sizeSendBuffer, listenUnix, SocketIo } from "../../transport/os/unix-socket.ts";
 import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { BridgeCounter } from "./counters.ts";
@@ -121,7 +121,7 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
       closeFd(fd);
       return;
     }
-    limitSendBuffer(fd, sendBufferBytes);
+    sizeSendBuffer(fd, sendBufferBytes);
     this.peers.add(new Peer(this.context, this.tools, fd, this));
     this.count();
   }
