@@ -130,8 +130,8 @@ export class CommandQueue {
   private waitUntil(happened: () => boolean, what: string): void {
     this.pump.until(() => {
       this.collect();
-      // An answer may come between the last look and the request for an interrupt.
-      if (!happened() && this.ring.enableCall()) this.collect();
+      // An answer may come between the last look and the request for an interrupt, which is then one for the past.
+      while (!happened() && this.ring.enableCall()) this.collect();
       return happened();
     }, what);
   }
