@@ -27,6 +27,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
   mmap: { args: ["ptr", FFIType.i64_fast, "i32", "i32", "i32", FFIType.i64_fast], returns: "ptr" },
   munmap: { args: ["ptr", FFIType.i64_fast], returns: "i32" },
+  pipe2: { args: ["ptr", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },
   recvmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   sched_yield: { args: [], returns: "i32" },
@@ -34,7 +35,9 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
+  splice: { args: ["i32", "ptr", "i32", "ptr", "u32", "u32"], returns: "i32" },
   unlink: { args: ["ptr"], returns: "i32" },
+  vmsplice: { args: ["i32", "ptr", "u32", "u32"], returns: "i32" },
   write: { args: ["i32", "ptr", "u32"], returns: "i32" },
   __errno_location: { args: [], returns: "ptr" },
 });
@@ -59,6 +62,7 @@ export function cString(text: string): Uint8Array {
 // asm-generic values, shared by x86-64 and arm64.
 export const EINTR = 4;
 export const EAGAIN = 11;
+export const EINVAL = 22;
 export const EPIPE = 32;
 export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;
@@ -79,7 +83,10 @@ export const F_ADD_SEALS = 1033;
 export const F_GET_SEALS = 1034;
 export const F_SEAL_SHRINK = 2;
 export const F_SEAL_GROW = 4;
+export const F_SETPIPE_SZ = 1031;
 export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+export const SPLICE_F_NONBLOCK = 2;
 
 /** _IOW('b', 0, struct dma_buf_sync). */
 export const DMA_BUF_IOCTL_SYNC = 0x4008_6200;

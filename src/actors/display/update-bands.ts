@@ -61,7 +61,7 @@ export class UpdateBands {
     writer.start(Request.UPDATE, Update.bytes + rows * rowBytes, this.scanout, left, row, width, rows);
     const offset = (originY + row) * surface.stride + (originX + left) * bytesPerPixel;
     if (isBgrx(surface.format)) {
-      writer.body(surface.address + offset, rowBytes, surface.stride);
+      writer.lend(surface.address + offset, rowBytes, surface.stride);
     } else {
       const from = offset / bytesPerPixel;
       const stride = surface.stride / bytesPerPixel;

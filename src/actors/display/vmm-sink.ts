@@ -3,8 +3,8 @@
 
 import { EPOLLET, EPOLLIN, EPOLLOUT } from "../../transport/os/epoll.ts";
 import { SystemError } from "../../transport/os/errors.ts";
-import { closeFd } from "../../transport/os/fds.ts";
-import type { SocketIo } from "../../transport/os/unix-socket.ts";
+import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
+import { sizeSendBuffer, type SocketIo } from "../../transport/os/unix-socket.ts";
 import { MessageWriter } from "../../transport/vhost-user-gpu/message-writer.ts";
 import { Request } from "../../transport/vhost-user-gpu/protocol.ts";
 import { DisplayProtocolError, ReplyReader } from "../../transport/vhost-user-gpu/reply-reader.ts";
@@ -22,6 +22,9 @@ import { VmmCursors } from "./vmm-cursors.ts";
 import { VmmFrames } from "./vmm-frames.ts";
 import { VmmRequests } from "./vmm-requests.ts";
 import { VmmScanouts } from "./vmm-scanouts.ts";
+
+/** So much that the display need not wake up often for a frame; the kernel doubles it. */
+const sendBufferBytes = 512 * 1024;
 
 export interface VmmSinkOptions {
   context: ActorContext;
@@ -76,6 +79,8 @@ export class VmmSink implements Sink {
       takesModifiers: () => this.requests.hasModifiers,
     });
     this.cursors = new VmmCursors(options.scanouts);
+    setNonBlocking(socket);
+    sizeSendBuffer(socket, sendBufferBytes);
     // Edge-triggered: room in the socket matters only after it was full, and is told of without asking again.
     context.epoll.add(socket, EPOLLIN | EPOLLOUT | EPOLLET, (events) => this.ready(events));
   }

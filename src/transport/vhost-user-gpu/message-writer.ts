@@ -2,6 +2,7 @@
 // lie, so a message that the socket takes in pieces goes on from there.
 
 import { NativeMemory } from "../os/native-memory.ts";
+import { PageLender, REFUSED } from "../os/page-lender.ts";
 import { SocketIo, WOULD_BLOCK } from "../os/unix-socket.ts";
 import { DmabufUpdate, Header, hasReply, Request } from "./protocol.ts";
 import { headWords, pushUpdate, setOutstanding, StreamWord } from "./stream-words.ts";
@@ -11,6 +12,12 @@ const payloadBytesMax = 0xffff_ffff;
 /** More than a socket's buffer holds, so that no long gather list is made in vain. */
 const gatherBytesMax = 1024 * 1024;
 const zeroBytes = 64 * 1024;
+/**
+ * To lend less costs more than to copy it. It must be more than any storage that may become another guest's while the
+ * VMM has yet to read what it was lent.
+ */
+const lentBytesMin = 256 * 1024 + 1;
+const lentRowBytesMin = 4096;
 const noFds: readonly number[] = [];
 
 export class MessageWriter {
@@ -26,6 +33,10 @@ export class MessageWriter {
   private stride = 0;
   private zeroes: NativeMemory | null = null;
   private fds = noFds;
+  private readonly lender = new PageLender();
+  private canLend = true;
+  /** Whether the body's pages are lent, and not copied. */
+  private isLent = false;
 
   /** `words` hold where the stream stands ({@link StreamWord}). */
   constructor(
@@ -79,6 +90,16 @@ export class MessageWriter {
     this.stride = stride;
   }
 
+  /**
+   * The same of memory that is still good to read, if perhaps not the same to see, when the message is sent and the
+   * other side has yet to read it. `socket`s must be non-blocking.
+   */
+  lend(address: number, rowBytes: number, stride: number): void {
+    this.body(address, rowBytes, stride);
+    const isWorth = this.total - this.headBytes >= lentBytesMin && this.rowBytes >= lentRowBytesMin;
+    this.isLent = this.canLend && isWorth;
+  }
+
   /** Goes on with a message that a predecessor left half sent. Its pixels are lost: zeroes take their place. */
   resume(): void {
     const total = this.words[StreamWord.messageBytes]! >>> 0;
@@ -97,22 +118,46 @@ export class MessageWriter {
   /** Sends what the socket takes. Answers whether the message is sent whole; throws SystemError when it can't be. */
   send(socket: number): boolean {
     while (!this.isIdle) {
-      const gathered = this.gather();
-      // A descriptor that was taken with some of the bytes must not be sent again with the others.
-      const taken = this.io.send(socket, this.sent === 0 ? this.fds : noFds);
-      if (taken === WOULD_BLOCK) return false;
-      this.sent += taken;
-      this.bytesSent += taken;
-      this.words[StreamWord.messageOwed] = this.total - this.sent;
-      if (taken < gathered) return false;
+      const isTaken =
+        this.isLent && this.sent >= this.headBytes ? this.sendPages(socket) : this.sendCopy(socket);
+      if (!isTaken) return false;
     }
     this.oweReply();
     return true;
   }
 
   close(): void {
+    this.lender.close();
     this.head.unmap();
     this.zeroes?.unmap();
+  }
+
+  /** Answers whether the socket took all that it was offered. */
+  private sendCopy(socket: number): boolean {
+    const gathered = this.gather();
+    // A descriptor that was taken with some of the bytes must not be sent again with the others.
+    const taken = this.io.send(socket, this.sent === 0 ? this.fds : noFds);
+    if (taken === WOULD_BLOCK) return false;
+    this.took(taken);
+    return taken === gathered;
+  }
+
+  private sendPages(socket: number): boolean {
+    if (this.lender.waiting === 0) this.gather();
+    const taken = this.lender.send(this.io, socket);
+    if (taken === WOULD_BLOCK) return false;
+    if (taken === REFUSED) {
+      this.canLend = this.isLent = false;
+      return true;
+    }
+    this.took(taken);
+    return this.lender.waiting === 0;
+  }
+
+  private took(bytes: number): void {
+    this.sent += bytes;
+    this.bytesSent += bytes;
+    this.words[StreamWord.messageOwed] = this.total - this.sent;
   }
 
   private oweReply(): void {
@@ -128,6 +173,7 @@ export class MessageWriter {
     this.total = total;
     this.sent = sent;
     this.headBytes = headBytes;
+    this.isLent = false;
   }
 
   /** Gathers what is next; answers its bytes. */
@@ -141,7 +187,8 @@ export class MessageWriter {
       io.gather(this.head.address + this.sent, gathered);
       ranges = 1;
     }
-    const bodyBytes = this.total - headBytes;
+    // The head of a body that is lent goes alone.
+    const bodyBytes = this.isLent && ranges > 0 ? 0 : this.total - headBytes;
     let at = Math.max(0, this.sent - headBytes);
     while (at < bodyBytes && ranges < SocketIo.rangesMax && gathered < gatherBytesMax) {
       const row = Math.floor(at / rowBytes);
