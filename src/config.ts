@@ -99,8 +99,14 @@ const settings = {
   renderNode: {
     group: "Device",
     value: "PATH",
-    help: "render 3D on this DRM node (default: the first that works, or else the CPU)",
+    help: "DRM node for 3D and gbm (default: the first that works; 3D without one on the CPU)",
     schema: z.string().min(1).optional(),
+  },
+  storage: {
+    group: "Device",
+    value: "KIND",
+    help: "2D resources lie in gbm, udmabuf or memfd; auto: the first that works",
+    schema: z.enum(["auto", "gbm", "udmabuf", "memfd"]).default("auto"),
   },
   fenceAlarmMs: {
     group: "Device",
@@ -139,7 +145,7 @@ const settings = {
   },
   copyPictures: {
     group: "Display",
-    help: "copy 3D pictures to the VMM, for one that cannot show dma-bufs (QEMU's -display none)",
+    help: "copy pictures to the VMM, for one that cannot show dma-bufs (QEMU's -display none)",
     schema: Switch,
   },
   resourcesMax: {

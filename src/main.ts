@@ -49,7 +49,6 @@ function banner(config: ServerConfig): string {
   const mib = (bytes: number): string => `${Math.floor(bytes / 1024 / 1024)} MiB`;
   return [
     `Fencepost ${packageJson.version} listens on ${config.socketPath}`,
-    `  storage   memfd`,
     `  limits    ${config.resourcesMax} resources, ${mib(config.storageBytesMax)} of storage, ` +
       `${config.backingEntriesMax} backing entries, ${mib(config.commandBytesMax)} a command`,
     `  control   ${config.controlPath} (bun run ctl --help)`,

@@ -47,7 +47,7 @@ export class ServerProcess {
     });
     closeSync(log);
     const server = new ServerProcess(directory, child, options.stopMs ?? 5000);
-    const deadline = performance.now() + (options.startMs ?? 10_000);
+    const deadline = performance.now() + (options.startMs ?? 60_000);
     while (!existsSync(socketPath)) {
       if (child.exitCode !== null || performance.now() > deadline) {
         const state = child.exitCode === null ? "is not listening" : `ended with code ${child.exitCode}`;

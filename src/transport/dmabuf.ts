@@ -31,9 +31,11 @@ export interface DmabufImage extends Modifier {
 /** Its pixels lie in a way that is not read here; the message says which. */
 export class UnreadableDmabuf extends Error {}
 
-/** struct dma_buf_sync. */
+/** struct dma_buf_sync: its flags, of which 1 is read, 2 write and 4 end. */
 const syncStart = new BigUint64Array([1n]);
 const syncEnd = new BigUint64Array([1n | 4n]);
+const writeStart = new BigUint64Array([2n]);
+const writeEnd = new BigUint64Array([2n | 4n]);
 
 const mappedBytesMax = 2 ** 32;
 
@@ -74,6 +76,12 @@ export function readDmabuf(
   }
 }
 
+/** This CPU is about to write through a mapping: waits for what a GPU still does with the dma-buf. */
+export const beginWriting = (fd: number): void => sync(fd, writeStart);
+
+/** What this CPU has written is there for a GPU. */
+export const endWriting = (fd: number): void => sync(fd, writeEnd);
+
 function checkedFormat(image: DmabufImage): number {
   const format = formatOfFourcc(image.fourcc);
   if (isImplicit(image)) throw new UnreadableDmabuf("only the GPU's driver knows how its pixels lie");
@@ -87,7 +95,7 @@ function checkedFormat(image: DmabufImage): number {
   return format;
 }
 
-/** Makes the GPU's writes visible for as long as the CPU reads; memory that is no dma-buf needs none of it. */
+/** Makes the GPU's writes visible to the CPU, or the other way round; memory that is no dma-buf needs none of it. */
 function sync(fd: number, request: BigUint64Array): void {
   while (libc.ioctl(fd, DMA_BUF_IOCTL_SYNC, request) < 0 && (errno() === EINTR || errno() === EAGAIN));
 }

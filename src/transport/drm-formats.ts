@@ -36,6 +36,11 @@ const formats: Readonly<Record<number, number>> = {
 /** The virtio format whose pixels have the same bytes as `code`'s, if there is one. */
 export const formatOfFourcc = (code: number): number | undefined => formats[code];
 
+const fourccs = new Map(Object.entries(formats).map(([code, format]) => [format, Number(code)]));
+
+/** The DRM format whose pixels have the same bytes as a virtio format's, if there is one. */
+export const fourccOfFormat = (format: number): number | undefined => fourccs.get(format);
+
 /** "XR24"; what is no letter or digit becomes a dot. */
 export const fourccName = (code: number): string =>
   String.fromCharCode(code & 0xff, (code >>> 8) & 0xff, (code >>> 16) & 0xff, code >>> 24).replace(

@@ -6,8 +6,11 @@ import { areaOf } from "../../src/guest/gpu-driver.ts";
 import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 
+/** 1000 × 250 pixels in whole pages. */
+const storageBytesMax = 245 * 4096;
+
 const { withDevice } = serveTests(
-  ...["--resources-max", "100", "--storage-bytes-max", "1000000"],
+  ...["--resources-max", "100", "--storage-bytes-max", String(storageBytesMax)],
   ...["--backing-entries-max", "10", "--command-bytes-max", "4096"],
 );
 const { ERR_OUT_OF_MEMORY } = Response;

@@ -20,6 +20,7 @@ import { Backing } from "./backing.ts";
 import type { Device } from "./device.ts";
 import { isPicture } from "./rendered-resources.ts";
 import type { Resource } from "./resources.ts";
+import { memfdBytes } from "./storage/memfd-storage.ts";
 
 /** Runs one command; answers the response's type. */
 export type Command = (request: Request) => number;
@@ -63,7 +64,7 @@ export function commands2d(device: Device): Commands2d {
     const height = request.u32(ResourceCreate2d.height);
     if (!isFormat(format) || width === 0 || height === 0) return Response.ERR_INVALID_PARAMETER;
     // Exact below 2^53, and far above every limit where it is not.
-    if (!resources.hasRoom(width * height * bytesPerPixel)) return Response.ERR_OUT_OF_MEMORY;
+    if (!resources.hasRoom(memfdBytes(width, height))) return Response.ERR_OUT_OF_MEMORY;
     resources.add(id, width, height, format).state = next;
     return Response.OK_NODATA;
   }
@@ -146,18 +147,16 @@ export function commands2d(device: Device): Commands2d {
     const span = stride * (height - 1) + width * bytesPerPixel;
     if (offset + span > backing!.length) return Response.ERR_INVALID_PARAMETER;
     if (!hasPixels(resource!)) return Response.ERR_OUT_OF_MEMORY;
-    const destination = resource!.storage!.address + y * stride + x * bytesPerPixel;
+    const storage = resource!.storage!;
     queue.copiedBytes += span;
-    if (width === resource!.width) {
-      return backing!.copyTo(offset, destination, span) ? Response.OK_NODATA : Response.ERR_UNSPEC;
-    }
-    const rowBytes = width * bytesPerPixel;
-    for (let row = 0; row < height; row++) {
-      if (!backing!.copyTo(offset + row * stride, destination + row * stride, rowBytes)) {
-        return Response.ERR_UNSPEC;
-      }
-    }
-    return Response.OK_NODATA;
+    const destination = storage.address + y * storage.stride + x * bytesPerPixel;
+    const isAdjacent = width === resource!.width && storage.stride === stride;
+    storage.beginWrite();
+    const isWhole = isAdjacent
+      ? backing!.copyTo(offset, destination, span)
+      : copyRows(backing!, offset, stride, destination, storage.stride, width * bytesPerPixel, height);
+    storage.endWrite();
+    return isWhole ? Response.OK_NODATA : Response.ERR_UNSPEC;
   }
 
   /** The renderer knows the same layout: rows are as long as the resource is wide. */
@@ -217,6 +216,22 @@ export function commands2d(device: Device): Commands2d {
   }
 
   return { create, unref, setScanout, flush, transfer, attachBacking, detachBacking };
+}
+
+/** Copies rows one by one. Answers false, with a part copied, when some of the backing is no longer guest memory. */
+function copyRows(
+  backing: Backing,
+  offset: number,
+  stride: number,
+  destination: number,
+  destinationStride: number,
+  rowBytes: number,
+  rows: number,
+): boolean {
+  for (let row = 0; row < rows; row++) {
+    if (!backing.copyTo(offset + row * stride, destination + row * destinationStride, rowBytes)) return false;
+  }
+  return true;
 }
 
 /** Whether the rectangle lies inside of the resource. u32 sums are exact in a Number. */

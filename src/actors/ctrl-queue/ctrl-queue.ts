@@ -14,7 +14,7 @@ import { Exports } from "./exports.ts";
 import { FenceWatch } from "./fence-watch.ts";
 import { startRenderer } from "./renderer/start.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
-import { Storage } from "./storage.ts";
+import { chooseTier } from "./storage/probe.ts";
 
 /** How long a stopping ring waits for the renderer, in milliseconds. */
 const drainMs = 1_000;
@@ -31,7 +31,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, context.config.commandBytesMax);
     const renderer = startRenderer(context.config, context.log);
-    this.device = new Device(context, this.queue, renderer);
+    this.device = new Device(context, this.queue, renderer, chooseTier(context.config, context.log));
     const { gpu } = this.device;
     this.fenceWatch = gpu === null ? null : new FenceWatch(context, gpu.fences, gpu.renderer);
     this.fenceEvent = eventIndex(context.machines.context, "FENCE");
@@ -133,7 +133,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
-    Storage.forget();
+    this.device.storages.close();
     this.device.gpu?.renderer.close();
   }
 
@@ -168,8 +168,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   private describe(token: number): void {
-    const { gpu } = this.device;
-    const state =
+    const { gpu, tier } = this.device;
+    const renderer =
       gpu === null
         ? { renderer: "software" }
         : {
@@ -178,7 +178,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
             node: gpu.renderer.node,
             capsets: gpu.renderer.capsets,
           };
-    this.context.send("supervisor", { type: "description", token, state });
+    const storage = { kind: tier.kind, description: tier.description };
+    this.context.send("supervisor", { type: "description", token, state: { renderer, storage } });
   }
 
   private count(): void {

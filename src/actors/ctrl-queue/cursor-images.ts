@@ -3,7 +3,7 @@
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { createMemfd, duplicateFd } from "../../transport/os/fds.ts";
 import { convertToBgrx } from "../../transport/pixels.ts";
-import { cursorSize, Response, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { bytesPerPixel, cursorSize, Response, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
 import { slotsPerScanout } from "../queue/cursor-slots.ts";
 import { displayFormat } from "../../transport/virtio-gpu/formats.ts";
@@ -53,14 +53,15 @@ export class CursorImages {
     const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
     if (resource!.isRendered && !this.readBack(resource!)) return Response.ERR_OUT_OF_MEMORY;
     // A resource that nothing was transferred to is all zero, which is transparent.
-    if (resource!.storage === null) {
+    const { storage } = resource!;
+    if (storage === null) {
       image.fill(0);
       return 0;
     }
     // The fourth byte is alpha whatever the format says: Linux puts ARGB cursors into resources of B8G8R8X8.
-    const pixels = new Uint32Array(resource!.storage.view());
+    const pixels = new Uint32Array(storage.view());
     const format = displayFormat(resource!.format);
-    convertToBgrx(format, pixels, 0, cursorSize, cursorSize, cursorSize, image);
+    convertToBgrx(format, pixels, 0, storage.stride / bytesPerPixel, cursorSize, cursorSize, image);
     return 0;
   }
 

@@ -9,9 +9,11 @@ import type { Backing } from "./backing.ts";
 import { DisplayOutbox } from "./display-outbox.ts";
 import { Gpu } from "./gpu.ts";
 import { Questions } from "./questions.ts";
-import { Storage } from "./storage.ts";
 import type { VirglRenderer } from "./renderer/virgl.ts";
 import { type Resource, ResourceTable } from "./resources.ts";
+import { Budget } from "./storage/budget.ts";
+import { Storages } from "./storage/storages.ts";
+import type { Tier } from "./storage/tier.ts";
 
 /** Backings of the greatest length that may exist at a time; by default they take 100 MB of the host. */
 const fullBackingsMax = 256;
@@ -27,6 +29,7 @@ export class Device {
   readonly questions = new Questions(this);
   /** The 3D side, where there is a renderer. */
   readonly gpu: Gpu | null;
+  readonly storages: Storages;
 
   private readonly release: number;
   private readonly follow: number;
@@ -35,10 +38,12 @@ export class Device {
     readonly context: ActorContext,
     readonly queue: QueueRunner,
     renderer: VirglRenderer | null,
+    readonly tier: Tier,
   ) {
     const { config, machines } = context;
     const runsMax = fullBackingsMax * config.backingEntriesMax;
-    this.resources = new ResourceTable(config.resourcesMax, config.storageBytesMax, runsMax);
+    this.storages = new Storages(tier, new Budget(config.storageBytesMax), context.log);
+    this.resources = new ResourceTable(this.storages, config.resourcesMax, runsMax);
     this.afterCommands = new AfterCommands(queue);
     this.gpu = renderer === null ? null : new Gpu(renderer, queue, config, machines.fence);
     this.outbox = new DisplayOutbox(context, this.gpu?.resources ?? null);
@@ -55,7 +60,14 @@ export class Device {
 
   /** Moves a 2D resource into the renderer. Answers false, with nothing changed, when that does not take it. */
   promote(resource: Resource): boolean {
-    if (!this.gpu!.resources.promote(resource)) return false;
+    const { bytes, reserved } = resource;
+    // Storage that the display knows stays beside what the renderer makes; other storage makes room for it.
+    if (resource.surface !== 0 && !this.resources.reserve(resource, bytes)) return false;
+    if (!this.gpu!.resources.promote(resource)) {
+      this.resources.reserve(resource, reserved);
+      return false;
+    }
+    this.resources.reserve(resource, bytes);
     for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
       const id = 31 - Math.clz32(bits & -bits);
       this.scanoutStates[id] = step(this.context.machines.scanout, this.scanoutStates[id]!, this.follow);
@@ -108,7 +120,7 @@ export class Device {
     const disable = eventIndex(scanout, "DISABLE");
     for (const { id } of this.gpu?.contexts.all() ?? []) this.gpu!.destroyContext(id);
     for (const resource of this.resources.all()) this.unref(resource);
-    Storage.forget();
+    this.storages.forget();
     for (let id = 0; id < scanoutsMax; id++) {
       const next = step(scanout, this.scanoutStates[id]!, disable);
       if (!isRefused(next)) this.scanoutStates[id] = next;

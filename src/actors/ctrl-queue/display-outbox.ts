@@ -1,7 +1,7 @@
 // What the display still has to be told. Changes that it has not taken yet are merged, so that a guest that flips
 // faster than the display draws costs neither memory nor time.
 
-import { needsModifier } from "../../transport/drm-formats.ts";
+import { fourccOfFormat, needsModifier } from "../../transport/drm-formats.ts";
 import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
 import { displayFormat } from "../../transport/virtio-gpu/formats.ts";
 import { resourceFlagY0Top, scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
@@ -10,7 +10,7 @@ import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { RenderedResources } from "./rendered-resources.ts";
 import type { Resource } from "./resources.ts";
-import type { Storage } from "./storage.ts";
+import type { Storage } from "./storage/storage.ts";
 
 class Pending {
   shown: Resource | null = null;
@@ -53,7 +53,7 @@ export class DisplayOutbox {
     pending.width = width;
     pending.height = height;
     this.markChanged(scanout);
-    if (resource.isShared && !this.isShownWhole(resource)) this.announceAnew([resource]);
+    if (resource.shared !== null && !this.isShownWhole(resource)) this.announceAnew([resource]);
     this.send();
   }
 
@@ -93,7 +93,7 @@ export class DisplayOutbox {
     this.context.send("display", { type: "surface-drop", surface: resource.surface });
   }
 
-  /** The display can show dma-bufs, or no longer can: what the renderer has is announced in the other way. */
+  /** The display can show dma-bufs, or no longer can: what may be in one is announced in the other way. */
   displayTakes(dmabuf: boolean, modifiers: boolean, resources: Iterable<Resource>): void {
     if (dmabuf === this.takes.dmabuf && modifiers === this.takes.modifiers) return;
     this.takes = { dmabuf, modifiers };
@@ -103,7 +103,7 @@ export class DisplayOutbox {
   private announceAnew(resources: Iterable<Resource>): void {
     const stale: number[] = [];
     for (const resource of resources) {
-      if (!resource.isRendered || resource.surface === 0) continue;
+      if (resource.surface === 0 || !(resource.isRendered || resource.storage!.fitsGpu)) continue;
       stale.push(resource.surface);
       resource.surface = 0;
       for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
@@ -168,8 +168,9 @@ export class DisplayOutbox {
     const surface = this.nextSurface++;
     resource.surface = surface;
     if (this.announceDmabuf(resource)) return surface;
-    const { stride, width, height } = resource;
-    const fd = duplicateFd(resource.pixels().fd);
+    const { width, height } = resource;
+    const { fd: pixels, stride } = resource.pixels();
+    const fd = duplicateFd(pixels);
     const format = displayFormat(resource.format);
     const bytes = stride * height;
     this.context.send("display", {
@@ -186,23 +187,45 @@ export class DisplayOutbox {
     return surface;
   }
 
-  /** Shares the renderer's own picture, where it can be and the display takes it. */
+  /** Shares a dma-buf, where there is one and the display takes it. */
   private announceDmabuf(resource: Resource): boolean {
-    resource.isShared = false;
-    const { dmabuf, modifiers } = this.takes;
-    if (!resource.isRendered || !dmabuf || this.context.config.copyPictures) return false;
-    if (!this.isShownWhole(resource)) return false;
+    resource.shared = null;
+    if (!this.takes.dmabuf || this.context.config.copyPictures || !this.isShownWhole(resource)) return false;
+    if (resource.isRendered && this.announcePicture(resource)) resource.shared = "picture";
+    else if (this.announceStorage(resource)) resource.shared = "storage";
+    return resource.shared !== null;
+  }
+
+  /** Shares the renderer's own picture. */
+  private announcePicture(resource: Resource): boolean {
     const picture = this.rendered!.exportDmabuf(resource);
     if (picture === null) return false;
     // The VMM's display protocol has no field for an offset.
-    if (picture.offset !== 0 || (!modifiers && needsModifier(picture))) {
+    if (picture.offset !== 0 || (!this.takes.modifiers && needsModifier(picture))) {
       closeFd(picture.fd);
       return false;
     }
     const { surface, width, height, shape } = resource;
     const flags = shape.flags & resourceFlagY0Top;
     this.context.send("display", { type: "dmabuf-surface", surface, width, height, flags, ...picture });
-    resource.isShared = true;
+    return true;
+  }
+
+  /** Shares the storage, where that is a dma-buf. */
+  private announceStorage(resource: Resource): boolean {
+    const { surface, width, height, format } = resource;
+    const storage = resource.pixels();
+    const fourcc = fourccOfFormat(displayFormat(format));
+    if (!storage.fitsGpu || storage.dmabuf() < 0 || fourcc === undefined) return false;
+    this.context.send("display", {
+      type: "dmabuf-surface",
+      surface,
+      width,
+      height,
+      fourcc,
+      flags: 0,
+      ...storage.lend(),
+    });
     return true;
   }
 
@@ -219,7 +242,7 @@ export class DisplayOutbox {
     if (!shown.isRendered) return;
     const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
     if (isWhole) pending.epoch = this.rendered!.epoch;
-    if (shown.isShared) return;
+    if (shown.shared === "picture") return;
     const error = this.rendered!.readBack(shown, pending.x + x, pending.y + y, width, height);
     if (error !== 0)
       this.context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);

@@ -2,7 +2,7 @@
 //
 // Storage that was lent never becomes another resource's: a borrower may keep it for as long as it likes.
 
-import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
+import { closeFd } from "../../transport/os/fds.ts";
 import type { CtrlQueueMessage } from "../messages/ctrl-queue.ts";
 import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
 import { eventIndex, isRefused, step } from "../machines/table.ts";
@@ -84,7 +84,7 @@ export class Exports {
     const resource = resources.get(id);
     if (resource === undefined || isRefused(step(machine, resource.state, this.event))) return null;
     try {
-      return resource.isRendered ? this.renderedBuffer(resource) : storageOf(resource);
+      return resource.isRendered ? this.renderedBuffer(resource) : resource.pixels().lend();
     } catch (error) {
       context.log.guest(() => `resource ${id} cannot be lent: ${(error as Error).message}`);
       return null;
@@ -101,17 +101,9 @@ export class Exports {
     }
     if (!isPicture(resource)) return null;
     const { width, height } = resource;
-    resource.pixels();
+    const storage = resource.pixels();
     const error = rendered.readBack(resource, 0, 0, width, height);
     if (error !== 0) throw new Error(`it cannot be read back (errno ${error})`);
-    return storageOf(resource);
+    return storage.lend();
   }
-}
-
-/** The resource's storage, made now if need be: linear. */
-function storageOf(resource: Resource): Buffer {
-  const storage = resource.pixels();
-  const fd = duplicateFd(storage.fd);
-  storage.isExported = true;
-  return { fd, stride: resource.stride, offset: 0, modifierHigh: 0, modifierLow: 0 };
 }

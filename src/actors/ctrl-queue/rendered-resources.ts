@@ -31,13 +31,14 @@ export class RenderedResources {
    * renderer does not take it.
    */
   promote(resource: Resource): boolean {
-    const { id, format, width, height, storage, stride, bytes } = resource;
+    const { id, format, width, height, storage } = resource;
     // The library lacks the one format, whose bytes are those of the other.
     const known = format === Format.X8B8G8R8 ? Format.A8B8G8R8 : format;
     const shape = [Target.TEXTURE_2D, known, pictureBind, width, height, 1, 1, 0, 0, 0];
     if (this.renderer.createResource(id, shape) !== 0) return false;
     if (storage !== null) {
-      const { address } = storage;
+      const { address, stride } = storage;
+      const bytes = stride * height;
       if (this.renderer.copyRectangle("to-host", id, 0, 0, width, height, address, bytes, stride) !== 0) {
         this.renderer.unref(id);
         return false;
@@ -149,11 +150,15 @@ export class RenderedResources {
 
   /** Copies a rectangle of a picture into the same place of its storage, which exists. Answers an errno. */
   readBack(resource: Resource, x: number, y: number, width: number, height: number): number {
-    const { id, stride, storage } = resource;
-    const offset = y * stride + x * bytesPerPixel;
+    const { id } = resource;
+    const storage = resource.storage!;
+    const { stride } = storage;
     const bytes = stride * (height - 1) + width * bytesPerPixel;
-    const address = storage!.address + offset;
-    return this.renderer.copyRectangle("from-host", id, x, y, width, height, address, bytes, stride);
+    const address = storage.address + y * stride + x * bytesPerPixel;
+    storage.beginWrite();
+    const error = this.renderer.copyRectangle("from-host", id, x, y, width, height, address, bytes, stride);
+    storage.endWrite();
+    return error;
   }
 }
 

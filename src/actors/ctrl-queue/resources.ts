@@ -3,7 +3,9 @@
 import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
 import type { Backing } from "./backing.ts";
 import type { Iovecs } from "./renderer/iovecs.ts";
-import { Storage } from "./storage.ts";
+import { memfdBytes } from "./storage/memfd-storage.ts";
+import type { Storage } from "./storage/storage.ts";
+import type { Storages } from "./storage/storages.ts";
 
 /** The parts of RESOURCE_CREATE_3D that a 2D resource lacks. */
 export interface Shape {
@@ -36,8 +38,10 @@ export class Resource {
   width = 0;
   height = 0;
   format = 0;
-  /** Bytes of all its pixels. */
+  /** Bytes that its pixels take where the renderer has them, or will where nobody has them yet. */
   bytes = 0;
+  /** Those that are paid from the guest's budget; storage is paid for itself. */
+  reserved = 0;
   /** What a 3D resource has besides; a 2D one is one level and one layer of a 2D texture. */
   shape: Shape = flat;
   /** Whether the renderer has its pixels. */
@@ -52,32 +56,38 @@ export class Resource {
   storage: Storage | null = null;
   /** A bit for every scanout that shows this resource. */
   scanouts = 0;
-  /** Whether the display has the renderer's own picture instead of {@link storage}. */
-  isShared = false;
+  /** Whose dma-buf the display has: the renderer's own picture, or the storage's. null while it has none. */
+  shared: "picture" | "storage" | null = null;
   /** The display's name for the storage, or 0 while the display does not know it. */
   surface = 0;
 
-  /** Bytes from one row of {@link storage} to the next. */
+  constructor(private readonly storages: Storages) {}
+
+  /** Bytes from one row of a 2D resource's backing to the next. */
   get stride(): number {
     return this.width * bytesPerPixel;
   }
 
-  /** The storage, made now if need be. Throws when the host cannot make it. */
+  /** The storage, made now if need be. Throws when the host cannot make it, or the guest may not have it. */
   pixels(): Storage {
-    return (this.storage ??= Storage.create(this.stride * this.height));
+    if (this.storage !== null) return this.storage;
+    // Where the renderer has the pixels, this is a copy.
+    const paid = this.isRendered ? 0 : this.reserved;
+    this.storage = this.storages.create(this.width, this.height, paid);
+    this.reserved -= paid;
+    return this.storage;
   }
 }
 
 export class ResourceTable {
   private readonly byId = new Map<number, Resource>();
   private readonly free: Resource[] = [];
-  private bytes = 0;
   private runs = 0;
 
   /** `runsMax`: runs of guest memory in all backings together, each of which costs the host 24 bytes. */
   constructor(
+    private readonly storages: Storages,
     private readonly countMax: number,
-    private readonly bytesMax: number,
     private readonly runsMax: number,
   ) {}
 
@@ -85,9 +95,9 @@ export class ResourceTable {
     return this.byId.size;
   }
 
-  /** Bytes of all resources, whether their storage is made or not. */
+  /** Bytes of all resources, whether their pixels are anywhere yet or not, and of storage that the display still has. */
   get bytesUsed(): number {
-    return this.bytes;
+    return this.storages.budget.used;
   }
 
   get(id: number): Resource | undefined {
@@ -100,7 +110,7 @@ export class ResourceTable {
 
   /** Whether one more resource of `bytes` keeps within the limits. */
   hasRoom(bytes: number): boolean {
-    return this.byId.size < this.countMax && this.bytes + bytes <= this.bytesMax;
+    return this.byId.size < this.countMax && this.storages.budget.hasRoom(bytes);
   }
 
   add(
@@ -108,10 +118,10 @@ export class ResourceTable {
     width: number,
     height: number,
     format: number,
-    bytes = width * height * bytesPerPixel,
+    bytes = memfdBytes(width, height),
     shape = flat,
   ): Resource {
-    const resource = this.free.pop() ?? new Resource();
+    const resource = this.free.pop() ?? new Resource(this.storages);
     resource.id = id;
     resource.width = width;
     resource.height = height;
@@ -119,8 +129,18 @@ export class ResourceTable {
     resource.bytes = bytes;
     resource.shape = shape;
     this.byId.set(id, resource);
-    this.bytes += bytes;
+    this.reserve(resource, bytes);
     return resource;
+  }
+
+  /** Pays `bytes` for a resource from now on, besides its storage. Answers false, with nothing done, beyond the limit. */
+  reserve(resource: Resource, bytes: number): boolean {
+    const { budget } = this.storages;
+    const more = bytes - resource.reserved;
+    if (more > 0 && !budget.hasRoom(more)) return false;
+    budget.take(more);
+    resource.reserved = bytes;
+    return true;
   }
 
   /** Gives the resource a backing, or takes it away. Answers false, with nothing done, beyond the limit. */
@@ -136,10 +156,10 @@ export class ResourceTable {
   /** Forgets the resource; its storage is the caller's to free or to leave to the display. */
   remove(resource: Resource): void {
     this.byId.delete(resource.id);
-    this.bytes -= resource.bytes;
+    this.reserve(resource, 0);
     resource.state = 0;
     resource.isRendered = false;
-    resource.isShared = false;
+    resource.shared = null;
     this.setBacking(resource, null);
     resource.storage = null;
     resource.scanouts = 0;

@@ -213,7 +213,7 @@ export class Supervisor {
         { state: this.actors.get(name)!.getSnapshot().value, counters: this.inquiries.counters(name) },
       ]),
     );
-    const [renderer, display] = await Promise.all([
+    const [ctrlQueue, display] = await Promise.all([
       this.inquiries.describe("ctrl-queue"),
       this.inquiries.describe("display"),
     ]);
@@ -221,7 +221,8 @@ export class Supervisor {
       device: this.device.getSnapshot().value,
       pid: process.pid,
       actors,
-      renderer,
+      renderer: ctrlQueue?.["renderer"] ?? null,
+      storage: ctrlQueue?.["storage"] ?? null,
       display,
     };
   }

@@ -1,7 +1,7 @@
 // The ctrl queue without its worker: limits, refusals, and what the display and the cursor queue are told.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { CtrlCounter } from "../../../src/actors/ctrl-queue/counters.ts";
-import { Storage } from "../../../src/actors/ctrl-queue/storage.ts";
+import { MemfdStorage } from "../../../src/actors/ctrl-queue/storage/memfd-storage.ts";
 import { CtrlQueue } from "../../../src/actors/ctrl-queue/ctrl-queue.ts";
 import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
 import {
@@ -69,7 +69,7 @@ const whole = rect(0, 0, 16, 16);
 
 /** Open descriptors, without those of storage that is kept for resources to come. */
 function usedFds(): number {
-  Storage.forget();
+  MemfdStorage.forget();
   return openFds();
 }
 
@@ -149,11 +149,11 @@ describe("creating and freeing", () => {
     run(createResource2d(1, bgrx, 10, 10));
     run(createResource2d(2, bgrx, 5, 4));
     expect([context.counters[CtrlCounter.resources], context.counters[CtrlCounter.storageBytes]]).toEqual([
-      2, 480,
+      2, 8192,
     ]);
     run(unrefResource(1));
     expect([context.counters[CtrlCounter.resources], context.counters[CtrlCounter.storageBytes]]).toEqual([
-      1, 80,
+      1, 4096,
     ]);
   });
 
