@@ -72,6 +72,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         return;
       case "surface-released":
         outbox.surfaceReleased(message.surface);
+        // A stopped ring is never idle.
+        this.count();
         return;
       case "restore-display":
         this.cursorImages.announce();
