@@ -54,6 +54,34 @@ describe("CommandQueue", () => {
     expect(result).toMatchObject({ length: 4, type: 0 });
   });
 
+  test("an interrupt is asked for anew after answers that came before it could", () => {
+    const eventful = new DriverRing(memory, { size: 16, eventIdx: true });
+    const patient = new CommandQueue(eventful, memory, pump);
+    const echo = new EchoDevice(memory, eventful);
+    const early = patient.submit(Uint8Array.of(1), { responseBytes: 1 });
+    const late = patient.submit(Uint8Array.of(2), { responseBytes: 1, hold: true });
+    const enableCall = eventful.enableCall.bind(eventful);
+    eventful.enableCall = () => {
+      // Used too early for an interrupt, and too late for the last look.
+      if (!early.done) echo.serve();
+      return enableCall();
+    };
+    const wait = pump.epoll.wait.bind(pump.epoll);
+    const wakeUps: number[] = [];
+    pump.epoll.wait = (timeoutMs) => {
+      patient.commit();
+      echo.serve();
+      const usedEvent = eventful.avail.halfwords[2 + eventful.size]!;
+      if (usedEvent === 1) echo.call();
+      wakeUps.push(wait(timeoutMs));
+      return wakeUps.at(-1)!;
+    };
+    patient.waitAll();
+    expect(late.done).toBe(true);
+    expect(wakeUps).toEqual([1]);
+    patient.close();
+  });
+
   test("pieces become descriptors that do not touch", () => {
     queue.call(Uint8Array.from({ length: 24 }), { requestPieces: [1, 0, 23], responsePieces: [4, 20] });
     const { readable, writable } = device.seen[0]!;
