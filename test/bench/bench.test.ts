@@ -5,6 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunReport } from "../../bench/report/run-report.ts";
+import { bePatient } from "../support/patience.ts";
+
+bePatient();
 
 const limitMs = 120_000;
 const main = join(import.meta.dir, "../../bench/main.ts");

@@ -7,6 +7,7 @@ import { DeviceTimeout } from "../../src/guest/pump.ts";
 import { ServerProcess } from "../../src/guest/server-process.ts";
 import { type GuestOptions, SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
 import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { bePatient } from "../support/patience.ts";
 
 export interface DeviceFixture {
   /** The file's server; valid inside of tests. */
@@ -30,6 +31,7 @@ export function serveTests(...args: string[]): DeviceFixture {
     return server;
   };
 
+  bePatient();
   beforeAll(async () => {
     server = await ServerProcess.start({ args });
   });

@@ -7,6 +7,9 @@ import { join } from "node:path";
 import { parseDemoOptions } from "../../src/guest/demo/options.ts";
 import { formatLatency, latencyOf } from "../../src/guest/demo/statistics.ts";
 import { decodePng } from "../support/png.ts";
+import { bePatient } from "../support/patience.ts";
+
+bePatient();
 
 const demo = join(import.meta.dir, "../../src/guest/demo/main.ts");
 

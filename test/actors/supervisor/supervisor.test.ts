@@ -8,6 +8,9 @@ import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { connectUnix, listenUnix } from "../../../src/transport/os/unix-socket.ts";
 import { serverConfig } from "../../support/fake-context.ts";
+import { bePatient } from "../../support/patience.ts";
+
+bePatient();
 
 interface Line {
   level: string;
