@@ -11,6 +11,7 @@ import "./lifecycle.ts";
 import "./memory.ts";
 import "./mailbox.ts";
 import "./ffi.ts";
+import "./records.ts";
 
 dieWithParent();
 // The types leave out which group a benchmark is in.
