@@ -12,13 +12,14 @@ import { Cursors } from "./cursors.ts";
 import { describeScanouts } from "./description.ts";
 import { DmabufSurface } from "./dmabuf-surface.ts";
 import { MemorySurface } from "./memory-surface.ts";
-import { configuredModes } from "./outputs.ts";
+import { configuredModes, resizeMode } from "./outputs.ts";
 import { type Answer, answerFrom, type Question } from "./questions.ts";
 import { type AnySurface, Scanout } from "./scanout.ts";
 import { attach, type Sink } from "./sink.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { type Surface, UnreadableSurface } from "./surface.ts";
 import { VmmSink } from "./vmm-sink.ts";
+import { WaylandSink } from "./wayland/wayland-sink.ts";
 
 type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { type: Type }>;
 
@@ -35,6 +36,7 @@ export class Display implements Actor<DisplayMessage> {
   private readonly modes;
   private readonly answer: Answer;
   private vmm: VmmSink | null = null;
+  private wayland: WaylandSink | null = null;
   /** Bit n: scanout n has damage that some sink has yet to show. */
   private stale = 0;
 
@@ -50,6 +52,7 @@ export class Display implements Actor<DisplayMessage> {
       modes: (token, modes) => context.send("ctrl-queue", { type: "display-info", token, modes: [...modes] }),
       edid: (token, edid) => context.send("ctrl-queue", { type: "edid", token, edid }),
     };
+    if (context.config.wayland !== undefined) this.openWindows(context.config.wayland);
   }
 
   receive(message: DisplayMessage): void {
@@ -115,7 +118,7 @@ export class Display implements Actor<DisplayMessage> {
     };
     const surface =
       message.type === "surface"
-        ? new MemorySurface(message, released)
+        ? new MemorySurface(message, released, this.wayland !== null)
         : new DmabufSurface(message, released);
     this.surfaces.set(surface.id, surface);
     this.context.counters[Counter.surfaces] = this.surfaces.size;
@@ -134,6 +137,7 @@ export class Display implements Actor<DisplayMessage> {
       if (scanout.view?.surface === surface) this.turnOff(scanout);
     }
     surface.drop();
+    for (const sink of this.sinks) sink.dropped?.(surface);
   }
 
   private show({ scanout: id, surface: surfaceId, x, y, width, height }: MessageOf<"scanout">): void {
@@ -207,6 +211,28 @@ export class Display implements Actor<DisplayMessage> {
     this.tellTakes();
   }
 
+  private openWindows(path: string): void {
+    const { context, io, scanouts } = this;
+    this.wayland = new WaylandSink({
+      context,
+      io,
+      path,
+      title: "Fencepost",
+      scanouts,
+      takesChanged: () => this.tellTakes(),
+      resized: (scanout, width, height) => this.prefer(scanout, width, height),
+      closed: () => context.send("supervisor", { type: "shutdown", reason: "its window was closed" }),
+    });
+    this.sinks.add(this.wayland);
+  }
+
+  /** Offers the guest another mode. Where the VMM shows the picture, that is what says the modes. */
+  private prefer(scanout: number, width: number, height: number): void {
+    if (this.vmm !== null || scanout >= this.modes.length) return;
+    resizeMode(this.modes, scanout, width, height);
+    this.context.send("vhost-session", { type: "display-changed" });
+  }
+
   private closeVmm(): void {
     this.dropVmm();
     this.tellTakes();
@@ -223,11 +249,19 @@ export class Display implements Actor<DisplayMessage> {
   /** Tells the ctrl queue which surfaces can be shown, where it does not know it from us or a predecessor. */
   private tellTakes(): void {
     const { keep } = this.context;
-    const { dmabuf, modifiers } = this.vmm?.takes ?? { dmabuf: false, modifiers: false };
+    const { dmabuf, modifiers } = this.takes;
     const takes = (dmabuf ? 1 : 0) | (modifiers ? 2 : 0);
     if (keep[toldTakes] === takes) return;
     keep[toldTakes] = takes;
     this.context.send("ctrl-queue", { type: "display-takes", dmabuf, modifiers });
+  }
+
+  /** Which dma-bufs every sink shows. */
+  private get takes(): { dmabuf: boolean; modifiers: boolean } {
+    const all = [this.vmm, this.wayland].flatMap((sink) => sink?.takes ?? []);
+    const every = (has: (one: { dmabuf: boolean; modifiers: boolean }) => boolean): boolean =>
+      all.length > 0 && all.every(has);
+    return { dmabuf: every(({ dmabuf }) => dmabuf), modifiers: every(({ modifiers }) => modifiers) };
   }
 
   private askQuestions(): void {

@@ -12,24 +12,37 @@ type SurfaceMessage = Extract<DisplayMessage, { type: "surface" }>;
 
 /** The longest surface: what one view of memory can show. */
 const bytesMax = 2 ** 32;
+/** Surfaces whose descriptor is kept: a guest may have many more than a process may open files. */
+const keptMax = 128;
+let kept = 0;
 
 export class MemorySurface extends Surface {
   /** Bytes from one row to the next. */
   readonly stride: number;
   readonly format: number;
+  /** Bytes of the file before the first pixel. */
+  readonly offset: number;
+  /** Its storage's descriptor, or -1 where that was not kept. */
+  fd = -1;
+  /** Bytes of that file. */
+  fileBytes = 0;
   private memory: NativeMemory | null = null;
   private words: Uint32Array | null = null;
 
-  /** Maps the storage that `message` names and closes its descriptor. */
-  constructor(message: SurfaceMessage, released: (surface: Surface) => void) {
+  /**
+   * Maps the storage that `message` names. Takes over its descriptor, which somebody may want that it is lent to
+   * (`isLendable`).
+   */
+  constructor(message: SurfaceMessage, released: (surface: Surface) => void, isLendable = false) {
     super(message, released);
     this.stride = message.stride;
     this.format = message.format;
-    try {
-      this.ready(this.map(message));
-    } finally {
-      closeFd(message.fd);
-    }
+    this.offset = message.offset;
+    this.ready(this.map(message));
+    if (isLendable && this.failure === "" && kept < keptMax) {
+      this.fd = message.fd;
+      kept++;
+    } else closeFd(message.fd);
   }
 
   /** The native address of its first pixel, for as long as it is read. */
@@ -56,6 +69,10 @@ export class MemorySurface extends Surface {
     this.words = null;
     this.memory?.unmap();
     this.memory = null;
+    if (this.fd < 0) return;
+    closeFd(this.fd);
+    this.fd = -1;
+    kept--;
   }
 
   /** Answers why it can't be mapped, or nothing. */
@@ -69,7 +86,8 @@ export class MemorySurface extends Surface {
     if (bytes > bytesMax) return `${bytes} bytes are more than the display can map`;
     try {
       // Reading behind the end of the file would kill the process.
-      if (sizeOfFd(fd) < offset + bytes) return "its storage is shorter than it says";
+      this.fileBytes = sizeOfFd(fd);
+      if (this.fileBytes < offset + bytes) return "its storage is shorter than it says";
       this.memory = NativeMemory.mapShared(fd, offset, bytes, "read");
       return "";
     } catch (error) {

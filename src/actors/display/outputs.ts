@@ -13,6 +13,16 @@ export function configuredModes(outputs: readonly { width: number; height: numbe
   });
 }
 
+/** Gives output `index` another size, and those right of it another place. */
+export function resizeMode(modes: DisplayMode[], index: number, width: number, height: number): void {
+  Object.assign(modes[index]!, { width, height });
+  let x = 0;
+  for (const mode of modes) {
+    mode.x = x;
+    x += mode.width;
+  }
+}
+
 /** An EDID that prefers the mode of output `index`; an output without one gets the mode of the first. */
 export function edidOf(modes: readonly DisplayMode[], index: number): Uint8Array<ArrayBuffer> {
   const mode = [modes[index], modes[0]].find((one) => one !== undefined && one.width > 0 && one.height > 0);

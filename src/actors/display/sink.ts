@@ -4,7 +4,7 @@
 // scanout when it can send. So a slow sink merges damage and skips frames, and slows nobody else.
 
 import type { Rect } from "../damage.ts";
-import type { Scanout } from "./scanout.ts";
+import type { AnySurface, Scanout } from "./scanout.ts";
 
 export interface Sink {
   readonly name: string;
@@ -16,6 +16,8 @@ export interface Sink {
   cursor(scanout: Scanout): void;
   /** The cursor moved, or was hidden. */
   cursorMove(scanout: Scanout): void;
+  /** The ctrl queue wants `surface` back, which no scanout shows any more. */
+  dropped?(surface: AnySurface): void;
   /** Sends what the other side takes without waiting. Answers true when it could go on at once. */
   pump(): boolean;
   /** Whether it has yet to show some of `scanout`'s damage. */

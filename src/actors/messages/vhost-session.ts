@@ -14,6 +14,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("restore"), actor: z.enum(["display", "cursor-queue"]) }),
   /** What the device offers besides 2D, from the ctrl queue before anything else: feature bits and capsets. */
   z.object({ type: z.literal("renderer"), features: u32, capsets: z.int().nonnegative() }),
+  /** The outputs have other modes now, of which a driver would like to know. */
+  z.object({ type: z.literal("display-changed") }),
   /** Every actor is up: start to listen. */
   z.object({ type: z.literal("listen") }),
 ]);

@@ -24,6 +24,12 @@ export class ConfigSpace {
     return reply;
   }
 
+  /** Tells the driver of an event, until it clears it. */
+  raise(event: number): void {
+    const pending = this.fields.getUint32(GpuConfig.eventsRead, true);
+    this.fields.setUint32(GpuConfig.eventsRead, pending | event, true);
+  }
+
   /** SET_CONFIG. The driver can write one field: events_clear, which clears bits of events_read. */
   write(message: Message): null {
     const [offset, size] = range(message);

@@ -2,6 +2,7 @@
 // vhost-user.rst "Front-end message types"; the order differs between front-ends and is not relied upon.
 
 import { closeFd, createMemfd, duplicateFd } from "../../transport/os/fds.ts";
+import { BackendChannel } from "../../transport/vhost-user/backend-channel.ts";
 import {
   type Message,
   ProtocolError,
@@ -26,7 +27,7 @@ import {
   VringFd,
   VringState,
 } from "../../transport/vhost-user/protocol.ts";
-import { Feature, Queue } from "../../transport/virtio-gpu/protocol.ts";
+import { Event, Feature, Queue } from "../../transport/virtio-gpu/protocol.ts";
 import { inflightBytes, queueSizeMax } from "../../transport/virtqueue/layout.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { ConfigSpace } from "./config-space.ts";
@@ -85,7 +86,7 @@ export class Session {
   private log = { fd: -1, offset: 0, size: 0 };
   private inflight = { fd: -1, offset: 0, queueCount: 0, queueSize: 0 };
   private displaySocket = -1;
-  private backendFd = -1;
+  private backend: BackendChannel | null = null;
   private replyFds: number[] = [];
 
   constructor(
@@ -143,7 +144,19 @@ export class Session {
       this.log.fd = -1;
       this.shareLog(queueActors);
     }
-    for (const fd of [this.inflight.fd, this.displaySocket, this.backendFd]) closeFd(fd);
+    for (const fd of [this.inflight.fd, this.displaySocket]) closeFd(fd);
+    this.backend?.close();
+  }
+
+  /**
+   * The outputs have other modes, which the driver reads when it hears of the event. A front-end with a display of its
+   * own says the modes itself; and QEMU takes this message for a mistake.
+   */
+  displayChanged(): void {
+    if (this.displaySocket >= 0) return;
+    this.config.raise(Event.DISPLAY);
+    if (this.backend === null || !has(this.ackedProtocol, ProtocolFeature.CONFIG)) return;
+    if (!this.backend.configChanged()) this.context.log.info("the front-end was not told of another mode");
   }
 
   private run(message: Message): Reply {
@@ -166,7 +179,9 @@ export class Session {
       case Request.RESET_OWNER:
         return null;
       case Request.SET_BACKEND_REQ_FD:
-        this.backendFd = replaced(this.backendFd, takeFd(message));
+        this.backend?.close();
+        this.backend = null;
+        this.backend = new BackendChannel(takeFd(message));
         return null;
       case Request.SET_MEM_TABLE:
         return this.setMemoryTable(message);

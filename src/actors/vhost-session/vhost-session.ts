@@ -52,6 +52,9 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.renderer = message;
         this.open();
         return;
+      case "display-changed":
+        this.session?.displayChanged();
+        return;
       case "listen":
         this.mayListen = true;
         this.open();

@@ -37,9 +37,11 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runSynthetic(options: DemoOptions, stopped: () => boolean): Promise<void> {
-  const { scene, width, height, seconds, output } = options;
+  const { scene, width, height, seconds, output, wayland } = options;
   const started = performance.now();
-  const ours = { args: scene === "3d" ? ["--renderer", "virgl"] : [] };
+  const ours = {
+    args: [...(scene === "3d" ? ["--renderer", "virgl"] : []), ...(wayland ? ["--wayland"] : [])],
+  };
   const server = await ServerProcess.start(options.server === undefined ? ours : { command: options.server });
   let guest: SyntheticGuest | null = null;
   try {

@@ -11,6 +11,7 @@ socket, draws an animated scene with a moving pointer, and saves what its displa
   --seconds N        how long to draw (default 3)
   --size WxH         size of the screen in pixels (default 1280x800)
   --output FILE.png  where the last frame goes (default fencepost-demo.png)
+  --wayland          show it in a window of the Wayland compositor that WAYLAND_DISPLAY names, too
   --server "CMD"     another vhost-user-gpu back-end to drive, for example /usr/lib/qemu/vhost-user-gpu
   --qemu             boot a small Linux guest in QEMU instead
   --help             this text
@@ -24,6 +25,7 @@ export interface DemoOptions {
   width: number;
   height: number;
   output: string;
+  wayland: boolean;
   server: string[] | undefined;
   qemu: boolean;
   help: boolean;
@@ -38,6 +40,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
       seconds: { type: "string", default: "3" },
       size: { type: "string", default: "1280x800" },
       output: { type: "string", default: "fencepost-demo.png" },
+      wayland: { type: "boolean", default: false },
       server: { type: "string" },
       qemu: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -57,6 +60,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     seconds,
     ...size,
     output: values.output,
+    wayland: values.wayland,
     server: values.server?.split(" ").filter((word) => word !== ""),
     qemu: values.qemu,
     help: values.help,

@@ -40,6 +40,9 @@ export const Request = {
   GET_STATUS: 40,
 } as const;
 
+/** Back-end → front-end requests. */
+export const BackendRequest = { CONFIG_CHANGE: 2 } as const;
+
 /** The name of a front-end request, for messages to people. */
 export function requestName(request: number): string {
   return Object.entries(Request).find(([, value]) => value === request)?.[0] ?? `request ${request}`;

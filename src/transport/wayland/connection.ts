@@ -21,6 +21,8 @@ const clientIdMax = 0xfeff_ffff;
 const fdsPerSendMax = 28;
 /** A compositor that leaves so much unread is not alive. */
 const queuedBytesMax = 4 * 1024 * 1024;
+/** Descriptors that came before the events that they belong to. */
+const waitingFdsMax = 256;
 const receiveBytes = 2 * (messageBytesMax + 1);
 
 interface Outgoing {
@@ -104,6 +106,8 @@ export class WaylandConnection {
       const address = this.input.address + this.inputLength;
       const received = this.io.receive(this.socket, address, receiveBytes - this.inputLength);
       this.inputFds.push(...this.io.receivedFds);
+      if (this.io.truncatedFds || this.inputFds.length > waitingFdsMax)
+        throw new WaylandError("the compositor sends descriptors that no event is for");
       if (received === WOULD_BLOCK) return true;
       if (received === CLOSED) return false;
       this.inputLength += received;

@@ -13,7 +13,8 @@ export const headerBytes = 8;
 /** The size of a message has 16 bits. */
 export const messageBytesMax = 0xffff;
 
-const padded = (bytes: number): number => (bytes + 3) & ~3;
+/** Lengths come from the other side and may be any u32. */
+const padded = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
 /** A message, and the descriptors that go with it. Throws RangeError for one that is too long. */
 export function encodeMessage(
