@@ -99,12 +99,14 @@ const layouts: Record<number, string> = {
 export const gradient = (x: number, y: number): number => ((x * 7) << 16) | ((y * 5) << 8) | ((x ^ y) & 0xff);
 
 export class Stage {
-  readonly pump = new Pump();
   readonly runner: DisplayRunner;
   readonly peers: DisplayPeer[] = [];
   readonly surfaces: TestSurface[] = [];
 
-  constructor(context = new FakeContext("display")) {
+  constructor(
+    context = new FakeContext("display"),
+    readonly pump = new Pump(),
+  ) {
     this.runner = new DisplayRunner(context);
   }
 

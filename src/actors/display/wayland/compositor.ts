@@ -26,6 +26,8 @@ export interface CompositorEvents {
   /** The connection is over and closed; `reason` is a clause for the log. */
   lost(reason: string): void;
   seat(seat: WlSeat): void;
+  /** It shows other dma-bufs than before. */
+  dmabufsChanged(): void;
 }
 
 /** The oldest wl_compositor whose surfaces take damage in pixels of the buffer. */
@@ -128,7 +130,12 @@ export class Compositor {
         return;
       case ZwpLinuxDmabufV1.interface.name:
         // Older ones tell no modifiers.
-        if (version >= DmabufFormats.versionMin) this.dmabufs = new DmabufFormats(bind(ZwpLinuxDmabufV1));
+        if (version >= DmabufFormats.versionMin) {
+          const changed = (): void => {
+            if (this.isReady) this.events.dmabufsChanged();
+          };
+          this.dmabufs = new DmabufFormats(bind(ZwpLinuxDmabufV1), changed);
+        }
         return;
       case WlSeat.interface.name:
         return this.events.seat(bind(WlSeat));

@@ -20,7 +20,11 @@ export class DmabufFormats {
   static readonly versionMin = 3;
   private known = new Set<string>();
 
-  constructor(private readonly dmabuf: ZwpLinuxDmabufV1) {
+  /** `changed` hears of other formats. */
+  constructor(
+    private readonly dmabuf: ZwpLinuxDmabufV1,
+    private readonly changed: () => void,
+  ) {
     if (dmabuf.version >= feedbackVersion) this.listen();
     else {
       dmabuf.listener = {
@@ -43,7 +47,7 @@ export class DmabufFormats {
     const { fd, width, height, offset, stride, modifierHigh, modifierLow, flags } = surface;
     const params = this.dmabuf.createParams();
     params.add(fd, 0, offset, stride, modifierHigh, modifierLow);
-    const upsideDown = flags & resourceFlagY0Top ? 0 : ZwpLinuxBufferParamsV1Flags.yInvert;
+    const upsideDown = flags & resourceFlagY0Top ? ZwpLinuxBufferParamsV1Flags.yInvert : 0;
     const buffer = params.createImmed(width, height, fourcc, upsideDown);
     params.destroy();
     return buffer;
@@ -65,6 +69,7 @@ export class DmabufFormats {
       done: () => {
         this.known = next;
         next = new Set();
+        this.changed();
       },
     };
   }

@@ -143,6 +143,7 @@ export class WaylandSink implements Sink {
         this.retry(`lost ${path}: ${reason}`);
         takesChanged();
       },
+      dmabufsChanged: takesChanged,
       seat: (seat) => {
         this.pointers.push(new Pointer(compositor, seat, (surface) => this.placeOf(surface)));
       },
