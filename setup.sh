@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 bun_version=1.4.5
 runtime_packages=(libvirglrenderer1 libegl1 libgl1-mesa-dri libgbm1)
 guest_packages=(gcc libc6-dev libdrm-dev busybox-static cpio xz-utils zstd e2fsprogs)
-wayland_packages=(weston libwayland-dev wayland-protocols)
+wayland_packages=(weston xvfb xdotool libwayland-dev wayland-protocols)
 
 guests=yes
 for argument in "$@"; do
