@@ -19,7 +19,7 @@ import { attach, type Sink } from "./sink.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { type Surface, UnreadableSurface } from "./surface.ts";
 import { VmmSink } from "./vmm-sink.ts";
-import { WaylandSink } from "./wayland/wayland-sink.ts";
+import type { WaylandSink } from "./wayland/wayland-sink.ts";
 
 type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { type: Type }>;
 
@@ -40,7 +40,11 @@ export class Display implements Actor<DisplayMessage> {
   /** Bit n: scanout n has damage that some sink has yet to show. */
   private stale = 0;
 
-  constructor(private readonly context: ActorContext) {
+  /** `windows` shows scanouts on a Wayland compositor, where the settings name one. */
+  constructor(
+    private readonly context: ActorContext,
+    windows: typeof WaylandSink | null = null,
+  ) {
     this.cursors = new Cursors(
       this.scanouts,
       context.counters,
@@ -52,7 +56,8 @@ export class Display implements Actor<DisplayMessage> {
       modes: (token, modes) => context.send("ctrl-queue", { type: "display-info", token, modes: [...modes] }),
       edid: (token, edid) => context.send("ctrl-queue", { type: "edid", token, edid }),
     };
-    if (context.config.wayland !== undefined) this.openWindows(context.config.wayland);
+    const { wayland } = context.config;
+    if (windows !== null && wayland !== undefined) this.openWindows(windows, wayland);
   }
 
   receive(message: DisplayMessage): void {
@@ -211,9 +216,9 @@ export class Display implements Actor<DisplayMessage> {
     this.tellTakes();
   }
 
-  private openWindows(path: string): void {
+  private openWindows(windows: typeof WaylandSink, path: string): void {
     const { context, io, scanouts } = this;
-    this.wayland = new WaylandSink({
+    this.wayland = new windows({
       context,
       io,
       path,

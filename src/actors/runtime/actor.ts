@@ -48,7 +48,7 @@ export interface Actor<Message> {
 /** Runs the actor that `create` makes until the supervisor stops it. The last statement of a worker's entry file. */
 export async function runActor<Name extends WorkerName>(
   name: Name,
-  create: (context: ActorContext) => Actor<Inbox[Name]>,
+  create: (context: ActorContext) => Actor<Inbox[Name]> | Promise<Actor<Inbox[Name]>>,
 ): Promise<void> {
   const start = workerData as WorkerStart;
   const words = SharedWords.open(start.wordsFd);
@@ -119,7 +119,7 @@ export async function runActor<Name extends WorkerName>(
   };
 
   try {
-    actor = create(context);
+    actor = await create(context);
     mailbox.send("supervisor", { type: "ready" });
     while (!stopping) {
       if (words.isRung(slot)) drain();

@@ -1,6 +1,7 @@
 // A display without its worker.
 
 import { Display } from "../../../src/actors/display/display.ts";
+import { WaylandSink } from "../../../src/actors/display/wayland/wayland-sink.ts";
 import type { Inbox } from "../../../src/actors/messages/index.ts";
 import { DisplayMessage } from "../../../src/actors/messages/display.ts";
 import { FakeContext } from "../../support/fake-context.ts";
@@ -10,7 +11,7 @@ export class DisplayRunner {
   readonly display: Display;
 
   constructor(readonly context = new FakeContext("display")) {
-    this.display = new Display(context);
+    this.display = new Display(context, WaylandSink);
   }
 
   /** Delivers messages, checked as they would be in development. */

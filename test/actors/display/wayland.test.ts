@@ -260,6 +260,7 @@ describe("the lease of a surface", () => {
     compositor.send(buffer, "release");
     settle();
     expect(stage.runner.released).toEqual([1]);
+    expect(compositor.all("wl_buffer").length).toBe(1);
   });
 
   test("ends at once where the compositor has released it before, and the buffer goes too", () => {

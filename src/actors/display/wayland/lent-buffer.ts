@@ -20,15 +20,25 @@ export class LentBuffer {
   private constructor(
     readonly surface: AnySurface,
     readonly buffer: WlBuffer,
+    freed: (buffer: LentBuffer) => void,
   ) {
-    buffer.listener = { release: () => this.released() };
+    buffer.listener = {
+      release: () => {
+        this.released();
+        freed(this);
+      },
+    };
   }
 
-  /** Lends `surface`; null where the compositor does not take it as it is. */
-  static of(surface: AnySurface, compositor: Compositor): LentBuffer | null {
+  /** Lends `surface`; null where the compositor does not take it as it is. `freed` hears of every release. */
+  static of(
+    surface: AnySurface,
+    compositor: Compositor,
+    freed: (buffer: LentBuffer) => void,
+  ): LentBuffer | null {
     const buffer =
       surface instanceof DmabufSurface ? importDmabuf(surface, compositor) : wrapMemory(surface, compositor);
-    return buffer === null ? null : new LentBuffer(surface, buffer);
+    return buffer === null ? null : new LentBuffer(surface, buffer, freed);
   }
 
   /** It is about to be attached. Attached again before it was released, it is released once. */

@@ -236,12 +236,13 @@ export class Window {
       this.lent.set(view.surface, known);
       return known;
     }
-    const made = LentBuffer.of(view.surface, this.compositor);
+    const made = LentBuffer.of(view.surface, this.compositor, (buffer) => {
+      if (!buffer.surface.isUsable) this.forget(buffer);
+    });
     if (made === null) return null;
     this.lent.set(view.surface, made);
     for (const buffer of this.lent.values()) {
-      const isOld = this.lent.size > lentMax || !buffer.surface.isUsable;
-      if (isOld && buffer.isFree && buffer !== made) this.forget(buffer);
+      if (this.lent.size > lentMax && buffer.isFree && buffer !== made) this.forget(buffer);
     }
     return made;
   }

@@ -1,0 +1,42 @@
+// What closing a window does to the whole device, by a compositor that closes it.
+
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { areaOf } from "../../src/guest/gpu-driver.ts";
+import { ServerProcess } from "../../src/guest/server-process.ts";
+import { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
+import { Format } from "../../src/transport/virtio-gpu/protocol.ts";
+import { bePatient } from "../support/patience.ts";
+import { ScriptedCompositor } from "../support/wayland/scripted-compositor.ts";
+import { expectOk } from "./support.ts";
+
+bePatient();
+
+const directory = mkdtempSync(join(tmpdir(), "fencepost-window-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+test("a window that is closed ends the device in order, with code 0", async () => {
+  const path = join(directory, "wayland-0");
+  const server = await ServerProcess.start({ args: [`--wayland=${path}`] });
+  const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: 10_000 });
+  // It comes later than the server, which looks for it.
+  const compositor = new ScriptedCompositor(path, guest.pump);
+  try {
+    const image = guest.gpu.createImage(1, Format.B8G8R8X8, 64, 64);
+    expectOk(guest.gpu.transferToHost2d(1, areaOf(image)));
+    guest.gpu.show(0, image);
+    guest.pump.until(() => compositor.all("xdg_toplevel").length === 1, "the window");
+    compositor.configure();
+    guest.pump.until(() => compositor.all("wl_buffer").length === 1, "its picture");
+    compositor.send(compositor.one("xdg_toplevel"), "close");
+    guest.pump.until(() => !compositor.isConnected, "the end of the connection");
+    expect(await server.exited).toBe(0);
+    expect(server.log()).toContain("stopped: its window was closed");
+  } finally {
+    guest.close();
+    compositor.close();
+    await server.stop();
+  }
+});
