@@ -37,11 +37,17 @@ async function main(args: string[]): Promise<number> {
 
 async function serve(config: ServerConfig): Promise<number> {
   const log = await openLogSink(config.logLevel);
-  const supervisor = new Supervisor(config, log, () => console.log(banner(config)));
+  const supervisor = new Supervisor(config, log, () => listens(config));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => supervisor.shutdown(`received ${signal}`));
   }
   return await supervisor.run();
+}
+
+function listens(config: ServerConfig): void {
+  console.log(banner(config));
+  // What reading the settings has left would stay for as long as nothing happens here.
+  Bun.gc(true);
 }
 
 /** What an operator needs at start: what was chosen, the limits, and how to start the VMM. */

@@ -5,7 +5,8 @@ import { closeFd } from "../transport/os/fds.ts";
 import { EPOLLIN, EPOLLRDHUP } from "../transport/os/epoll.ts";
 import { SystemError } from "../transport/os/errors.ts";
 import { NativeMemory } from "../transport/os/native-memory.ts";
-import { CLOSED, connectUnix, SocketIo, socketPair, WOULD_BLOCK } from "../transport/os/unix-socket.ts";
+import { connectUnix } from "../transport/os/unix-path.ts";
+import { CLOSED, SocketIo, socketPair, WOULD_BLOCK } from "../transport/os/unix-socket.ts";
 import {
   Config,
   Flags,

@@ -8,7 +8,8 @@ import type { WorkerName } from "../../src/actors/names.ts";
 import { VhostSession } from "../../src/actors/vhost-session/vhost-session.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
-import { CLOSED, connectUnix, SocketIo, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
+import { connectUnix } from "../../src/transport/os/unix-path.ts";
+import { CLOSED, SocketIo, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
 import { FakeContext, type Sent, serverConfig } from "./fake-context.ts";
 
 export type QueueName = "ctrl-queue" | "cursor-queue";

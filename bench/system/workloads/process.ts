@@ -7,7 +7,7 @@ import * as commands from "../../../src/guest/commands.ts";
 import { areaOf } from "../../../src/guest/gpu-driver.ts";
 import { SystemError } from "../../../src/transport/os/errors.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
-import { connectUnix } from "../../../src/transport/os/unix-socket.ts";
+import { connectUnix } from "../../../src/transport/os/unix-path.ts";
 import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
 import { type Backend, start } from "../backends.ts";
 import { type Figure, figure } from "../figure.ts";

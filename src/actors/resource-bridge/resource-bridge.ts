@@ -5,7 +5,8 @@ import { type BridgeAnswer, type BridgeRequest, packetBytesMax } from "../../tra
 import { EPOLLIN } from "../../transport/os/epoll.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { acceptUnix, sizeSendBuffer, listenUnix, SocketIo } from "../../transport/os/unix-socket.ts";
+import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
+import { sizeSendBuffer, SocketIo } from "../../transport/os/unix-socket.ts";
 import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { BridgeCounter } from "./counters.ts";

@@ -120,6 +120,8 @@ export async function runActor<Name extends WorkerName>(
 
   try {
     actor = await create(context);
+    // What loading the modules has left.
+    context.tidy();
     mailbox.send("supervisor", { type: "ready" });
     while (!stopping) {
       if (words.isRung(slot)) drain();

@@ -1,6 +1,6 @@
 // The one place where log lines leave the process: standard error, with time, level and actor.
 
-import { configure, getLogger, getStreamSink } from "@logtape/logtape";
+import { configure, getLogger, type LogRecord } from "@logtape/logtape";
 import type { ActorName } from "../names.ts";
 import type { Level } from "../runtime/log.ts";
 
@@ -10,15 +10,14 @@ export interface LogSink {
 
 /** Opens the sink; call once. */
 export async function openLogSink(lowest: Level): Promise<LogSink> {
-  const stderr = new WritableStream({
-    write: (chunk: Uint8Array) => void process.stderr.write(chunk),
-  });
+  // Bun's own: process.stderr brings Node's streams, which take more memory than an actor.
+  const stderr = Bun.stderr.writer();
   await configure({
     sinks: {
-      stderr: getStreamSink(stderr, {
-        formatter: ({ timestamp, level, category, message }) =>
-          `${new Date(timestamp).toISOString().slice(11, 23)} ${level.padEnd(7)} ${category.at(-1)}: ${message.join("")}\n`,
-      }),
+      stderr: (record) => {
+        stderr.write(line(record));
+        void stderr.flush();
+      },
     },
     loggers: [
       { category: "fencepost", lowestLevel: lowest, sinks: ["stderr"] },
@@ -29,3 +28,6 @@ export async function openLogSink(lowest: Level): Promise<LogSink> {
     write: (level, actor, text) => getLogger(["fencepost", actor])[level]("{text}", { text }),
   };
 }
+
+const line = ({ timestamp, level, category, message }: LogRecord): string =>
+  `${new Date(timestamp).toISOString().slice(11, 23)} ${level.padEnd(7)} ${category.at(-1)}: ${message.join("")}\n`;

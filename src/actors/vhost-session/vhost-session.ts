@@ -3,7 +3,7 @@
 import { type Actor as Machine, createActor } from "xstate";
 import { EPOLLIN } from "../../transport/os/epoll.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
-import { acceptUnix, listenUnix } from "../../transport/os/unix-socket.ts";
+import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
 import { Channel, ProtocolError } from "../../transport/vhost-user/channel.ts";
 import { libc } from "../../ffi/libc.ts";
 import { cString } from "../../ffi/libc.ts";

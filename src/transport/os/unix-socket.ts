@@ -1,12 +1,9 @@
 // Unix sockets that carry file descriptors (SCM_RIGHTS), which Bun's own sockets cannot.
 
-import { existsSync, lstatSync } from "node:fs";
 import {
   AF_UNIX,
   asPointer,
-  cString,
   EAGAIN,
-  ECONNREFUSED,
   EINTR,
   errno,
   libc,
@@ -16,7 +13,6 @@ import {
   MSG_NOSIGNAL,
   SCM_RIGHTS,
   SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SO_SNDBUF,
@@ -34,60 +30,13 @@ export const CLOSED = 0;
 /** The most descriptors that one message may bring; the kernel closes none of a longer list silently for us. */
 export const fdsPerMessageMax = 32;
 
-const sunPathBytes = 108;
 const msghdrBytes = 56;
 const cmsgHeaderBytes = 16;
 const iovecBytes = 16;
 const iovecsMax = 1024;
 
-const typeOf = (kind: SocketKind) => (kind === "stream" ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC;
-
-/** Binds and listens at `path`, replacing a socket left behind by a process that no longer answers there. */
-export function listenUnix(path: string, kind: SocketKind, backlog = 4): number {
-  const address = socketAddress(path);
-  const taken = freeSocketPath(path);
-  if (taken === "not a socket") throw new Error(`${path} exists and is not a socket: choose another path`);
-  if (taken === "live") throw new Error(`another process is listening on ${path}`);
-  const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", `listening on ${path}`);
-  try {
-    checked(libc.bind(fd, address, address.length), "bind", `listening on ${path}`);
-    checked(libc.listen(fd, backlog), "listen", `listening on ${path}`);
-  } catch (error) {
-    libc.close(fd);
-    throw error;
-  }
-  return fd;
-}
-
-/** Makes `path` free to bind by removing a socket that nobody answers at; anything else stays, and is named. */
-export function freeSocketPath(path: string): "free" | "live" | "not a socket" {
-  if (!existsSync(path)) return "free";
-  if (!lstatSync(path).isSocket()) return "not a socket";
-  if (answersAt(socketAddress(path))) return "live";
-  libc.unlink(cString(path));
-  return "free";
-}
-
-/** Connects to the socket at `path`; the descriptor is blocking, unless it is asked not to wait for a listener either. */
-export function connectUnix(path: string, kind: SocketKind, isBlocking = true): number {
-  const address = socketAddress(path);
-  const type = typeOf(kind) | (isBlocking ? 0 : SOCK_NONBLOCK);
-  const fd = checked(libc.socket(AF_UNIX, type, 0), "socket", `connecting to ${path}`);
-  if (libc.connect(fd, address, address.length) < 0) {
-    const error = new SystemError("connect", errno(), `connecting to ${path}`);
-    libc.close(fd);
-    throw error;
-  }
-  return fd;
-}
-
-/** Takes one waiting connection (blocking mode), or -1 when there is none. */
-export function acceptUnix(listener: number): number {
-  const fd = libc.accept4(listener, null, null, SOCK_CLOEXEC);
-  if (fd >= 0) return fd;
-  if (errno() === EAGAIN || errno() === EINTR) return -1;
-  throw new SystemError("accept4", errno(), "accepting a connection");
-}
+/** The type argument of socket(2). */
+export const typeOf = (kind: SocketKind) => (kind === "stream" ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC;
 
 /**
  * Makes what was sent on `fd` and not yet received, descriptors included, at most about so many bytes: less where
@@ -221,26 +170,4 @@ export class SocketIo {
 function setAddress(data: DataView, offset: number, value: number): void {
   data.setUint32(offset, value >>> 0, true);
   data.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
-}
-
-function socketAddress(path: string): Uint8Array {
-  const bytes = cString(path);
-  if (bytes.length > sunPathBytes)
-    throw new Error(`socket path is longer than ${sunPathBytes - 1} bytes: ${path}`);
-  const address = new Uint8Array(2 + bytes.length);
-  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
-  address.set(bytes, 2);
-  return address;
-}
-
-/** Whether somebody listens there: be it with a full backlog, or with a socket of the other kind. */
-function answersAt(address: Uint8Array): boolean {
-  const fd = checked(
-    libc.socket(AF_UNIX, typeOf("stream") | SOCK_NONBLOCK, 0),
-    "socket",
-    "looking for a server",
-  );
-  const refused = libc.connect(fd, address, address.length) < 0 && errno() === ECONNREFUSED;
-  libc.close(fd);
-  return !refused;
 }

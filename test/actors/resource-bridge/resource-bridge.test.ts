@@ -17,7 +17,7 @@ import {
 } from "../../../src/transport/bridge/client.ts";
 import { packetBytesMax } from "../../../src/transport/bridge/protocol.ts";
 import { closeFd, createEventfd, signalEventfd } from "../../../src/transport/os/fds.ts";
-import { listenUnix } from "../../../src/transport/os/unix-socket.ts";
+import { listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { isOpen, openFds, readEventfd } from "../../support/fds.ts";
 

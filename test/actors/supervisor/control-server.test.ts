@@ -1,6 +1,6 @@
 // The control socket: one JSON request a line, one answer a line, whatever a client sends.
 import { closeFd } from "../../../src/transport/os/fds.ts";
-import { connectUnix, listenUnix } from "../../../src/transport/os/unix-socket.ts";
+import { connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";

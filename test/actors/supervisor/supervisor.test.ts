@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type WorkerName, workerNames } from "../../../src/actors/names.ts";
 import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
-import { connectUnix, listenUnix } from "../../../src/transport/os/unix-socket.ts";
+import { connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { serverConfig } from "../../support/fake-context.ts";
 import { bePatient } from "../../support/patience.ts";
 

@@ -6,13 +6,8 @@ import { EPOLLIN } from "../../../src/transport/os/epoll.ts";
 import { SystemError } from "../../../src/transport/os/errors.ts";
 import { closeFd, setNonBlocking, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import {
-  acceptUnix,
-  CLOSED,
-  listenUnix,
-  SocketIo,
-  WOULD_BLOCK,
-} from "../../../src/transport/os/unix-socket.ts";
+import { acceptUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
+import { CLOSED, SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
 import type { Interface } from "../../../src/transport/wayland/object.ts";
 import * as protocol from "../../../src/transport/wayland/protocol.ts";
 import {

@@ -6,12 +6,10 @@ import { join } from "node:path";
 import { libc } from "../../../src/ffi/libc.ts";
 import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
+import { acceptUnix, connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import {
-  acceptUnix,
   CLOSED,
-  connectUnix,
   fdsPerMessageMax,
-  listenUnix,
   SocketIo,
   socketPair,
   WOULD_BLOCK,

@@ -2,7 +2,8 @@
 // other sinks don't notice. What changes while it does not look is merged.
 
 import { SystemError } from "../../../transport/os/errors.ts";
-import { connectUnix, type SocketIo } from "../../../transport/os/unix-socket.ts";
+import { connectUnix } from "../../../transport/os/unix-path.ts";
+import { type SocketIo } from "../../../transport/os/unix-socket.ts";
 import type { Rect } from "../../damage.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { FrameCounters } from "../frame-counters.ts";
