@@ -325,7 +325,7 @@ export function helpText(): string {
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
     "One that may be given more than once has colons between its values in the environment, and is an array in the file.",
     "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 a mistake in the settings,",
-    "3 an actor was lost.",
+    "3 an actor was lost, 4 an actor did not stop in time.",
   );
   return lines.join("\n");
 }

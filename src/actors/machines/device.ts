@@ -72,13 +72,17 @@ export const deviceMachine = setup({
     stopping: {
       on: {
         STOPPED: [{ guard: "allIsWell", target: "stopped" }, { target: "failed" }],
-        STOP_TIMEOUT: {
-          target: "failed",
-          actions: {
-            type: "endWith",
-            params: { exitCode: exitCodes.stopTimeout, reason: "some actors did not stop in time" },
+        STOP_TIMEOUT: [
+          {
+            guard: "allIsWell",
+            target: "failed",
+            actions: {
+              type: "endWith",
+              params: { exitCode: exitCodes.stopTimeout, reason: "some actors did not stop in time" },
+            },
           },
-        },
+          { target: "failed" },
+        ],
         // The first reason counts; what breaks on the way down changes nothing.
         ACTOR_LOST: {},
         FATAL: {},

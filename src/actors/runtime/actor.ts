@@ -120,9 +120,9 @@ export async function runActor<Name extends WorkerName>(
 
   try {
     actor = await create(context);
-    // What loading the modules has left.
-    context.tidy();
     mailbox.send("supervisor", { type: "ready" });
+    // What loading the modules has left would stay for as long as nothing happens here.
+    context.tidy();
     while (!stopping) {
       if (words.isRung(slot)) drain();
       timers.runDue();

@@ -83,8 +83,11 @@ export class ActorHost {
     this.post(name, { runtime: "crash" });
   }
 
-  /** Stops every living worker, last started first, each within `timeoutMs`; those that do not answer are ended. */
-  async stop(timeoutMs: number): Promise<void> {
+  /**
+   * Stops every living worker, last started first, each within `timeoutMs`. Those that do not answer are ended; `late`
+   * hears of them.
+   */
+  async stop(timeoutMs: number, late: (name: WorkerName) => void): Promise<void> {
     for (const name of workerNames.toReversed()) {
       const worker = this.workers.get(name);
       if (worker === undefined) continue;
@@ -96,7 +99,10 @@ export class ActorHost {
         });
       });
       this.post(name, { runtime: "stop" });
-      if (!(await stopped)) await worker.terminate();
+      if (!(await stopped)) {
+        late(name);
+        await worker.terminate();
+      }
       this.workers.delete(name);
     }
     for (const fd of Object.values(this.bellFds)) closeFd(fd);

@@ -85,8 +85,13 @@ export class Supervisor {
   private async stop(): Promise<number> {
     this.control.close();
     for (const actor of this.actors.values()) actor.send({ type: "STOP" });
-    await this.host.stop(stopTimeoutMs);
-    this.device.send({ type: "STOPPED" });
+    let isLate = false;
+    await this.host.stop(stopTimeoutMs, (name) => {
+      isLate = true;
+      this.actors.get(name)!.send({ type: "STOP_TIMEOUT" });
+      this.log.write("error", name, `did not stop within ${stopTimeoutMs / 1000} s, and was ended`);
+    });
+    this.device.send({ type: isLate ? "STOP_TIMEOUT" : "STOPPED" });
     const { exitCode, reason } = this.device.getSnapshot().context;
     if (exitCode === exitCodes.ok) this.log.write("info", "supervisor", `stopped: ${reason}`);
     else this.log.write("error", "supervisor", `the device failed: ${reason}`);

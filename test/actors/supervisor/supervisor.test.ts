@@ -82,6 +82,17 @@ class Run {
   }
 }
 
+/** Keeps an actor from hearing that it is to stop, as if it hung. */
+function deafen(supervisor: Supervisor, deaf: WorkerName): void {
+  const { host } = supervisor as unknown as {
+    host: { post(to: WorkerName, message: { runtime: string }, transfer?: MessagePort[]): void };
+  };
+  const post = host.post.bind(host);
+  host.post = (to, message, transfer) => {
+    if (to !== deaf || message.runtime !== "stop") post(to, message, transfer);
+  };
+}
+
 test("every actor comes up, and a shutdown ends them all with code 0", async () => {
   const run = new Run();
   await run.listening;
@@ -103,6 +114,30 @@ test("every actor comes up, and a shutdown ends them all with code 0", async () 
   expect(run.lines.filter(({ level }) => level === "error")).toEqual([]);
   expect(existsSync(run.path)).toBe(false);
   expect(existsSync(run.config.controlPath)).toBe(false);
+}, 15_000);
+
+test("an actor that does not stop is ended, and the code says so", async () => {
+  const run = new Run();
+  await run.listening;
+  deafen(run.supervisor, "fence-poller");
+  run.supervisor.shutdown("enough");
+
+  expect(await run.exitCode).toBe(4);
+  expect(run.lines).toContainEqual({
+    level: "error",
+    actor: "fence-poller",
+    text: "did not stop within 3 s, and was ended",
+  });
+  expect(run.lines.at(-1)!.text).toBe("the device failed: some actors did not stop in time");
+}, 15_000);
+
+test("a reason from before the stop counts more than an actor that does not stop", async () => {
+  const run = new Run();
+  await run.listening;
+  deafen(run.supervisor, "fence-poller");
+  await run.control({ command: "kill", actor: "ctrl-queue" });
+
+  expect(await run.exitCode).toBe(3);
 }, 15_000);
 
 test("the first reason to end counts", async () => {
