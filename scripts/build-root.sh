@@ -13,6 +13,7 @@ packages=(
   libgl1-mesa-dri libegl-mesa0 libegl1 libgbm1 libgles2 # Mesa, and GLVND in front of it
   mesa-utils                                            # eglinfo
   kmscube libdrm-tests glmark2-es2-drm                  # modetest is in libdrm-tests
+  libvirglrenderer1                                     # for a Fencepost in the guest
 )
 # What nothing in the guest reads.
 unused=(doc man info locale lintian bug gcc gdb iso-codes bash-completion)

@@ -61,6 +61,7 @@ export function cString(text: string): Uint8Array {
 
 // asm-generic values, shared by x86-64 and arm64.
 export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
 export const EINVAL = 22;
 export const EPIPE = 32;

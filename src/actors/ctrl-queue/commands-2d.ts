@@ -149,12 +149,13 @@ export function commands2d(device: Device): Commands2d {
     if (!hasPixels(resource!)) return Response.ERR_OUT_OF_MEMORY;
     const storage = resource!.storage!;
     queue.copiedBytes += span;
-    const destination = storage.address + y * storage.stride + x * bytesPerPixel;
-    const isAdjacent = width === resource!.width && storage.stride === stride;
-    storage.beginWrite();
+    const destination = storage.beginWrite(x, y, width, height);
+    if (destination === 0) return Response.ERR_UNSPEC;
+    const { writeStride } = storage;
+    const isAdjacent = width === resource!.width && writeStride === stride;
     const isWhole = isAdjacent
       ? backing!.copyTo(offset, destination, span)
-      : copyRows(backing!, offset, stride, destination, storage.stride, width * bytesPerPixel, height);
+      : copyRows(backing!, offset, stride, destination, writeStride, width * bytesPerPixel, height);
     storage.endWrite();
     return isWhole ? Response.OK_NODATA : Response.ERR_UNSPEC;
   }

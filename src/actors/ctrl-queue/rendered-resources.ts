@@ -1,5 +1,6 @@
 // The resources that the renderer has: made there, or moved there when a context first attaches them.
 
+import { EIO } from "../../ffi/libc.ts";
 import { blockLayout, displayFormat } from "../../transport/virtio-gpu/formats.ts";
 import { bytesPerPixel, Format, isFormat } from "../../transport/virtio-gpu/protocol.ts";
 import type { DmabufPicture } from "./renderer/dmabuf.ts";
@@ -152,10 +153,10 @@ export class RenderedResources {
   readBack(resource: Resource, x: number, y: number, width: number, height: number): number {
     const { id } = resource;
     const storage = resource.storage!;
-    const { stride } = storage;
+    const address = storage.beginWrite(x, y, width, height);
+    if (address === 0) return EIO;
+    const { writeStride: stride } = storage;
     const bytes = stride * (height - 1) + width * bytesPerPixel;
-    const address = storage.address + y * stride + x * bytesPerPixel;
-    storage.beginWrite();
     const error = this.renderer.copyRectangle("from-host", id, x, y, width, height, address, bytes, stride);
     storage.endWrite();
     return error;

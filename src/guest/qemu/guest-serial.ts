@@ -4,10 +4,12 @@ import { until, within } from "./deadline.ts";
 import { LineConnection } from "./line-connection.ts";
 
 const commandTimeoutMs = 30_000;
+const ignore = (_line: string): void => {};
 
 export class GuestSerial {
   private connection: LineConnection | null = null;
   private data: string[] = [];
+  private onData: (line: string) => void = ignore;
   private answered: { resolve(data: string[]): void; reject(error: Error): void } | null = null;
   private bootCount = 0;
   private release = "";
@@ -36,11 +38,15 @@ export class GuestSerial {
     return until(what, () => (this.bootCount >= count ? this.release : undefined), timeoutMs);
   }
 
-  /** Runs a command, one at a time; answers its data lines. Throws what the guest says against it. */
-  async run(command: string, timeoutMs = commandTimeoutMs): Promise<string[]> {
+  /**
+   * Runs a command, one at a time; answers its data lines, of which `onData` hears as they come. Throws what the guest
+   * says against it.
+   */
+  async run(command: string, timeoutMs = commandTimeoutMs, onData = ignore): Promise<string[]> {
     if (this.answered !== null) throw new Error(`the guest is still busy; ${command} was not sent`);
     const { promise, resolve, reject } = Promise.withResolvers<string[]>();
     this.data = [];
+    this.onData = onData;
     this.answered = { resolve, reject };
     this.connection!.send(command);
     try {
@@ -55,7 +61,7 @@ export class GuestSerial {
   }
 
   private receive(line: string): void {
-    if (line.startsWith("- ")) this.data.push(line.slice(2));
+    if (line.startsWith("- ")) this.receiveData(line.slice(2));
     else if (line.startsWith("ok")) this.settle((wait) => wait.resolve(this.data));
     else if (line.startsWith("error"))
       this.settle((wait) => wait.reject(new Error([...this.data, `guest: ${line}`].join("\n"))));
@@ -63,6 +69,11 @@ export class GuestSerial {
       this.release = line.slice("ready ".length);
       this.bootCount++;
     }
+  }
+
+  private receiveData(line: string): void {
+    this.data.push(line);
+    this.onData(line);
   }
 
   private settle(how: (wait: NonNullable<typeof this.answered>) => void): void {

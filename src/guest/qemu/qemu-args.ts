@@ -13,6 +13,8 @@ export interface GuestOptions {
   /** "busybox" where nothing is said. */
   root?: Root;
   gpu: Gpu;
+  /** As QEMU's -m wants it, where the root's usual memory is not enough. */
+  memory?: string;
   /** More QEMU arguments. */
   extraArgs?: readonly string[];
 }
@@ -28,15 +30,16 @@ export const gpuId = "gpu";
 
 /** llvmpipe wants SSE 4.2 at least, and breaks on `max`. */
 const cpu = "Nehalem";
-const memory: Record<Root, string> = { busybox: "512M", debian: "1024M" };
+const usualMemory: Record<Root, string> = { busybox: "512M", debian: "1024M" };
 
 export function qemuArgs(options: GuestOptions, paths: GuestPaths): string[] {
   const { kernel, root = "busybox", gpu, extraArgs = [] } = options;
+  const memory = options.memory ?? usualMemory[root];
   return [
     ...qemuPaths.data.flatMap((path) => ["-L", path]),
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
     ...["-machine", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2"],
-    ...["-m", memory[root], "-object", `memory-backend-memfd,id=mem,size=${memory[root]},share=on`],
+    ...["-m", memory, "-object", `memory-backend-memfd,id=mem,size=${memory},share=on`],
     ...["-kernel", kernelPath(kernel), "-initrd", initramfsPath(kernel)],
     ...rootArgs(root),
     ...["-chardev", `file,id=console,path=${paths.consoleLog}`, "-serial", "chardev:console"],

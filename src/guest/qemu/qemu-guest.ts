@@ -85,9 +85,9 @@ export class QemuGuest {
     );
   }
 
-  /** Runs a command of the program in the guest; answers its data lines. */
-  async run(command: string, timeoutMs?: number): Promise<string[]> {
-    return await this.explained(this.serial.run(command, timeoutMs));
+  /** Runs a command of the program in the guest; answers its data lines, of which `onData` hears as they come. */
+  async run(command: string, timeoutMs?: number, onData?: (line: string) => void): Promise<string[]> {
+    return await this.explained(this.serial.run(command, timeoutMs, onData));
   }
 
   /** Restarts the guest from within and waits until it takes commands again. */

@@ -1,6 +1,6 @@
 // Storage in a sealed memfd, which udmabuf wraps into a dma-buf when somebody wants one.
 
-import { libc } from "../../../ffi/libc.ts";
+import { asPointer, libc } from "../../../ffi/libc.ts";
 import { SystemError } from "../../../transport/os/errors.ts";
 import { closeFd, createMemfd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
@@ -79,7 +79,7 @@ export class MemfdStorage extends Storage {
 
   /** For the pool alone. */
   reuse(): void {
-    this.clear();
+    libc.memset(asPointer(this.address), 0, this.size);
   }
 
   destroy(): void {
@@ -92,6 +92,7 @@ export class MemfdStorage extends Storage {
   }
 
   protected recycle(): void {
-    if (this.isExported || !pool.give(this)) this.destroy();
+    // A dma-buf pins its pages.
+    if (this.isExported || this.syncFd >= 0 || !pool.give(this)) this.destroy();
   }
 }

@@ -1,10 +1,10 @@
 // Where the pixels of a 2D resource lie on the host: memory that is mapped here and shared by a descriptor.
 
-import { asPointer, libc } from "../../../ffi/libc.ts";
 import { beginWriting, endWriting } from "../../../transport/dmabuf.ts";
 import type { Modifier } from "../../../transport/drm-formats.ts";
 import { duplicateFd } from "../../../transport/os/fds.ts";
 import type { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { bytesPerPixel } from "../../../transport/virtio-gpu/protocol.ts";
 import type { Budget } from "./budget.ts";
 
 /** What a borrower needs to find the pixels; the descriptor is its own. */
@@ -27,7 +27,7 @@ export abstract class Storage {
   /** The dma-buf that must know when this CPU writes; -1 while nobody has one. */
   protected syncFd = -1;
 
-  /** The native address of the first pixel. */
+  /** The native address of the first pixel, to read; who writes asks {@link beginWrite}. */
   readonly address: number;
   /** Bytes that it takes of the host. */
   readonly size: number;
@@ -49,9 +49,17 @@ export abstract class Storage {
     return this.memory.view();
   }
 
-  /** This CPU is about to write pixels that a GPU may be reading. */
-  beginWrite(): void {
+  /**
+   * This CPU is about to write a rectangle, which a GPU may be reading: answers the address of its first pixel, or 0 where
+   * it cannot be written. Rows are {@link writeStride} apart, until {@link endWrite}.
+   */
+  beginWrite(x: number, y: number, _width: number, _height: number): number {
     if (this.syncFd >= 0) beginWriting(this.syncFd);
+    return this.address + y * this.stride + x * bytesPerPixel;
+  }
+
+  get writeStride(): number {
+    return this.stride;
   }
 
   endWrite(): void {
@@ -74,8 +82,4 @@ export abstract class Storage {
   }
 
   protected abstract recycle(): void;
-
-  protected clear(): void {
-    libc.memset(asPointer(this.address), 0, this.size);
-  }
 }

@@ -1,0 +1,165 @@
+// Runs Fencepost's own tests of storage and of the resource bridge inside of Debian guests, which have what this machine
+// may lack: DRM nodes and udmabuf. See docs/guests.md.
+//
+//   bun run test:guest [NAME]...      the configurations of these names, or all
+
+import { basename, dirname, join } from "node:path";
+import { type Kernel, logsPath, missingParts } from "../src/guest/qemu/cache.ts";
+import { QemuGuest } from "../src/guest/qemu/qemu-guest.ts";
+import { ServerProcess } from "../src/guest/server-process.ts";
+
+interface Configuration {
+  name: string;
+  /** What the tests' servers are told; the guest's shell expands it. */
+  env: string;
+  /** Whether its node renders: tests of 3D run too. */
+  has3d: boolean;
+}
+
+interface Boot {
+  kernel: Kernel;
+  /** Whether the guest's GPU is a Fencepost with virgl, or else QEMU's own, which has no 3D. */
+  isServed: boolean;
+  configurations: readonly Configuration[];
+}
+
+const tests = [
+  "test/actors/ctrl-queue/storage.test.ts",
+  "test/actors/ctrl-queue/exports.test.ts",
+  "test/device/bridge.test.ts",
+  "test/device/limits.test.ts",
+];
+/** Not about storage, or a matter of many processes, which take a second each to start there. */
+const leftOut = ["at the start", "the client", "killed"];
+
+/** vgem's render node makes no buffers; its card node does. */
+const vgem =
+  "FENCEPOST_STORAGE=gbm FENCEPOST_RENDER_NODE=/dev/dri/$(basename /sys/devices/platform/vgem/drm/card*)";
+
+const boots: readonly Boot[] = [
+  {
+    kernel: "6.12",
+    isServed: true,
+    configurations: [
+      { name: "6.12 vgem", env: vgem, has3d: false },
+      { name: "6.12 udmabuf", env: "FENCEPOST_STORAGE=udmabuf", has3d: false },
+      {
+        name: "6.12 virtio_gpu",
+        env: "FENCEPOST_STORAGE=gbm FENCEPOST_RENDER_NODE=/dev/dri/renderD128",
+        has3d: false,
+      },
+    ],
+  },
+  { kernel: "6.1", isServed: false, configurations: [{ name: "6.1 vgem", env: vgem, has3d: false }] },
+];
+
+const checkout = join(import.meta.dir, "..");
+const mounts = { checkout, bun: dirname(process.execPath) };
+/** Bun runs many times slower than on the host, where the CPU is emulated. */
+const testTimeoutMs = 120_000;
+const runTimeoutMs = 600_000;
+const commandTimeoutMs = 60_000;
+
+interface Outcome {
+  name: string;
+  passed: number;
+  failed: number;
+  seconds: number;
+}
+
+const missing = missingParts();
+if (missing.length > 0) {
+  console.error(`test-guest: missing: ${missing.join(", ")}; run ./setup.sh`);
+  process.exit(2);
+}
+const wanted = process.argv.slice(2);
+const outcomes: Outcome[] = [];
+for (const boot of boots) {
+  const configurations = boot.configurations.filter(
+    ({ name }) => wanted.length === 0 || wanted.includes(name),
+  );
+  if (configurations.length > 0) outcomes.push(...(await runBoot({ ...boot, configurations })));
+}
+report(outcomes);
+
+async function runBoot(boot: Boot): Promise<Outcome[]> {
+  const logDirectory = join(logsPath, `${boot.kernel}-own-tests`);
+  let server: ServerProcess | null = null;
+  let guest: QemuGuest | null = null;
+  try {
+    if (boot.isServed) server = await ServerProcess.start({ args: ["--renderer", "virgl"] });
+    guest = await bootGuest(boot.kernel, server, logDirectory);
+    const results: Outcome[] = [];
+    for (const configuration of boot.configurations) results.push(await runTests(guest, configuration));
+    return results;
+  } catch (error) {
+    console.error((error as Error).message);
+    return boot.configurations.map(({ name }) => ({ name, passed: 0, failed: 1, seconds: 0 }));
+  } finally {
+    await guest?.stop();
+    if (server !== null) {
+      await Bun.write(join(logDirectory, "server.txt"), server.log());
+      await server.stop();
+    }
+  }
+}
+
+async function bootGuest(
+  kernel: Kernel,
+  server: ServerProcess | null,
+  logDirectory: string,
+): Promise<QemuGuest> {
+  const gpu =
+    server === null
+      ? ({ kind: "in-process", outputs: 1 } as const)
+      : ({ kind: "vhost-user", socketPath: server.socketPath, outputs: 1 } as const);
+  const extraArgs = Object.entries(mounts).flatMap(([tag, path]) => [
+    ...["-fsdev", `local,id=${tag},path=${path},security_model=none,readonly=on`],
+    ...["-device", `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
+  ]);
+  const guest = await QemuGuest.boot({ kernel, root: "debian", memory: "2G", gpu, extraArgs }, logDirectory);
+  await guest.run("sh modprobe -a 9p 9pnet_virtio vgem", commandTimeoutMs);
+  for (const tag of Object.keys(mounts)) {
+    // Nothing changes there meanwhile, so what was read once is not asked for again.
+    const options = "trans=virtio,version=9p2000.L,ro,cache=loose,msize=512000";
+    const mount = `mkdir -p /run/${tag} && mount -t 9p -o ${options} ${tag} /run/${tag}`;
+    await guest.run(`sh ${mount}`, commandTimeoutMs);
+  }
+  return guest;
+}
+
+async function runTests(guest: QemuGuest, { name, env, has3d }: Configuration): Promise<Outcome> {
+  const bun = `/run/bun/${basename(process.execPath)}`;
+  const filter = `-t '^(?!.*(${[...leftOut, ...(has3d ? [] : ["draws in 3D"])].join("|")}))'`;
+  const files = tests.map((path) => `./${path}`).join(" ");
+  const command = `CI=true FENCEPOST_CHECK_MESSAGES=0 ${env} ${bun} test --timeout ${testTimeoutMs} ${filter} ${files} 2>&1`;
+  const counts = { pass: 0, fail: 0, skip: 0 };
+  const started = performance.now();
+  let error = "";
+  try {
+    await guest.run(`sh cd /run/checkout && ${command}`, runTimeoutMs, (line) => {
+      console.log(`${name} | ${line}`);
+      const count = /^ *(\d+) (pass|fail|skip)$/.exec(line);
+      if (count !== null) counts[count[2] as keyof typeof counts] = Number(count[1]);
+    });
+  } catch (failure) {
+    // The tests' own lines are known already.
+    error =
+      (failure as Error).message.split("\n").find((line) => line.startsWith("guest: ")) ?? String(failure);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  if (error !== "") console.log(`${name} | ${error}`);
+  // Nothing may be left out here: what a test wants, the guest has.
+  const failed = Math.max(counts.fail + counts.skip, error !== "" || counts.pass === 0 ? 1 : 0);
+  return { name, passed: counts.pass, failed, seconds };
+}
+
+function report(all: readonly Outcome[]): void {
+  const sum = (key: "passed" | "failed"): number => all.reduce((total, each) => total + each[key], 0);
+  console.log("");
+  for (const { name, passed, failed, seconds } of all) {
+    console.log(`Linux ${name}: ${passed} passed, ${failed} failed (${Math.round(seconds)} s)`);
+  }
+  console.log(`in guests: ${sum("passed")} passed, ${sum("failed")} failed`);
+  process.exitCode = all.length > 0 && sum("failed") === 0 ? 0 : 1;
+}
