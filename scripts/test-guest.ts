@@ -46,7 +46,7 @@ const boots: readonly Boot[] = [
       {
         name: "6.12 virtio_gpu",
         env: "FENCEPOST_STORAGE=gbm FENCEPOST_RENDER_NODE=/dev/dri/renderD128",
-        has3d: false,
+        has3d: true,
       },
     ],
   },

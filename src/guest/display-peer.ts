@@ -2,6 +2,7 @@
 // test to compare and a demo to save.
 
 import { NativeMemory } from "../transport/os/native-memory.ts";
+import { readDmabuf } from "../transport/dmabuf.ts";
 import { closeFd } from "../transport/os/fds.ts";
 import {
   CursorPosition,
@@ -32,6 +33,8 @@ export interface DisplayPeerOptions {
   answersEdid?: boolean;
   /** Whether DMABUF_UPDATE is answered at once, and not by {@link DisplayPeer.answerUpdate}. */
   answersUpdates?: boolean;
+  /** How a dma-buf is read, for {@link DisplayPeer.framebuffer}. */
+  readDmabuf?: typeof readDmabuf;
 }
 
 /** What arrived, in order. */
@@ -64,7 +67,10 @@ export class DisplayPeer {
   readonly events: DisplayEvent[] = [];
   readonly options: Required<DisplayPeerOptions>;
 
-  private readonly scanouts = Array.from({ length: scanoutsMax }, () => new DisplayScanout());
+  private readonly scanouts = Array.from(
+    { length: scanoutsMax },
+    () => new DisplayScanout((...args) => this.options.readDmabuf(...args)),
+  );
   private readonly stream: DisplayStream;
   /** Scanouts whose DMABUF_UPDATE is unanswered, the oldest first. */
   private readonly unanswered: number[] = [];
@@ -80,6 +86,7 @@ export class DisplayPeer {
       answersDisplayInfo: true,
       answersEdid: true,
       answersUpdates: true,
+      readDmabuf,
       ...options,
     };
     this.stream = new DisplayStream(fd, pump, {

@@ -49,6 +49,8 @@ export class DisplayScanout {
   /** Whether SCANOUT came after the dma-buf, and hides it in turn. */
   private isPictureFirst = true;
 
+  constructor(private readonly read: typeof readDmabuf) {}
+
   /** The dma-buf that is shown, or null. */
   get dmabuf(): LentDmabuf | null {
     return this.isPictureFirst ? null : this.lent;
@@ -114,13 +116,13 @@ export class DisplayScanout {
     this.cursor.visible &&= !isHidden;
   }
 
-  /** What is shown: the picture itself, or a copy of what the dma-buf has now. Throws UnreadableDmabuf. */
+  /** What is shown: the picture itself, or a copy of what the dma-buf has now. Throws what its reader throws. */
   framebuffer(): Framebuffer | null {
     const { dmabuf } = this;
     if (dmabuf === null) return this.picture;
     const { width, height } = dmabuf.view;
     const pixels = new Uint32Array(width * height);
-    readDmabuf(dmabuf, dmabuf.view, pixels);
+    this.read(dmabuf, dmabuf.view, pixels);
     return { width, height, pixels };
   }
 

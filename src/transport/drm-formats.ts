@@ -41,6 +41,19 @@ const fourccs = new Map(Object.entries(formats).map(([code, format]) => [format,
 /** The DRM format whose pixels have the same bytes as a virtio format's, if there is one. */
 export const fourccOfFormat = (format: number): number | undefined => fourccs.get(format);
 
+/** Whether pixels have red, green and blue at the same bytes; alpha may be in use or not. */
+export function hasSameColours(one: number, other: number): boolean {
+  const opaque = (code: number): number => opaqueFourccs.get(code) ?? code;
+  return opaque(one) === opaque(other);
+}
+
+const opaqueFourccs = new Map<number, number>([
+  [Fourcc.ARGB8888, Fourcc.XRGB8888],
+  [Fourcc.ABGR8888, Fourcc.XBGR8888],
+  [Fourcc.RGBA8888, Fourcc.RGBX8888],
+  [Fourcc.BGRA8888, Fourcc.BGRX8888],
+]);
+
 /** "XR24"; what is no letter or digit becomes a dot. */
 export const fourccName = (code: number): string =>
   String.fromCharCode(code & 0xff, (code >>> 8) & 0xff, (code >>> 16) & 0xff, code >>> 24).replace(

@@ -7,11 +7,12 @@ import type { GuestBuffer, GuestRange } from "../../src/guest/guest-memory.ts";
 import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
 import * as virgl from "../../src/guest/virgl/index.ts";
 import { Feature } from "../../src/transport/virtio-gpu/protocol.ts";
+import { readShared } from "../support/gpu-reader.ts";
 import { expectOk } from "./support.ts";
 
 /** Arguments of a server that can render. The first frame of a fresh shader cache may take its time. */
 export const virglServer = ["--renderer", "virgl"] as const;
-export const patient = { patienceMs: 20_000 } as const;
+export const patient = { patienceMs: 20_000, display: { readDmabuf: readShared } } as const;
 
 /** What a picture must allow to be drawn, sampled, blitted and read back. */
 export const pictureBind = virgl.Bind.RENDER_TARGET | virgl.Bind.SAMPLER_VIEW;

@@ -10,16 +10,25 @@ import { areaOf, type Image } from "../../src/guest/gpu-driver.ts";
 import { ServerProcess } from "../../src/guest/server-process.ts";
 import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
 import * as virgl from "../../src/guest/virgl/index.ts";
-import { BridgeClient, type BridgeClientOptions, BridgeFailure } from "../../src/transport/bridge/client.ts";
+import {
+  BridgeClient,
+  type BridgeClientOptions,
+  BridgeFailure,
+  type Lent,
+} from "../../src/transport/bridge/client.ts";
 import { Epoll, EPOLLIN } from "../../src/transport/os/epoll.ts";
 import type { Plane } from "../../src/transport/bridge/protocol.ts";
-import { closeFd, sizeOfFd } from "../../src/transport/os/fds.ts";
+import { Fourcc } from "../../src/transport/drm-formats.ts";
+import { closeFd } from "../../src/transport/os/fds.ts";
 import { Format } from "../../src/transport/virtio-gpu/protocol.ts";
 import { decodePng } from "../support/png.ts";
+import { readShared } from "../support/gpu-reader.ts";
 import { BorrowedPicture, storageKind } from "../support/storage.ts";
 import {
+  bgra,
   clearTo,
   draw,
+  expectPixels,
   gradient,
   makeBuffer,
   makeContext,
@@ -352,6 +361,9 @@ describe("at the start", () => {
   });
 });
 
+/** Readers leave out alpha. */
+const opaque = (pixel: number): number => pixel & 0xff_ffff;
+
 describe("of a guest that draws in 3D", () => {
   const path = join(folder, "3d");
   const { withDevice, server } = serveTests(...virglServer, "--resource-bridge", path);
@@ -367,7 +379,7 @@ describe("of a guest that draws in 3D", () => {
       await withPeer(path, {}, (peer) => body(guest, peer));
     });
 
-  /** A copy where the renderer is on the CPU. Elsewhere a dma-buf, which nobody here can read: it has room for all rows. */
+  /** A copy where the renderer is on the CPU, which is answered. Elsewhere a dma-buf, which its driver can read. */
   function expectLent(peer: BridgeClient, resource: number, picture: Uint32Array): BorrowedPicture | null {
     const lent = peer.ask({ kind: "buffer", resource });
     if (lent.kind !== "buffer") throw new Error(`resource ${resource} is not lent`);
@@ -379,10 +391,20 @@ describe("of a guest that draws in 3D", () => {
       expect(borrowed.pixels).toEqual(picture);
       return borrowed;
     }
-    expect(stride).toBeGreaterThanOrEqual(width * 4);
-    expect(sizeOfFd(lent.fd)).toBeGreaterThanOrEqual(offset + stride * (height - 1) + width * 4);
+    expectShared(lent, picture);
     closeFd(lent.fd);
     return null;
+  }
+
+  /** Fails unless a dma-buf is a picture of this fourcc, alpha left out. */
+  function expectShared(lent: Lent, picture: Uint32Array, fourcc: number = Fourcc.XRGB8888): void {
+    if (lent.kind !== "buffer") throw new Error("nothing is lent");
+    const [{ offset, stride }] = lent.planes as [Plane];
+    expect(stride).toBeGreaterThanOrEqual(width * 4);
+    const image = { fd: lent.fd, width, height, stride, offset, fourcc, flags: 0 };
+    const pixels = new Uint32Array(width * height);
+    readShared({ ...image, modifierHigh: 0, modifierLow: 0 }, { x: 0, y: 0, width, height }, pixels);
+    expectPixels(pixels.map(opaque), width, (x, y) => opaque(picture[y * width + x]!));
   }
 
   test("a picture is lent as it is when it is asked for", () =>
@@ -402,6 +424,20 @@ describe("of a guest that draws in 3D", () => {
       second?.return();
     }));
 
+  test("a picture is lent without a copy where the GPU's driver keeps it as the guest's format says", () =>
+    with3d((guest, peer) => {
+      const texture = makeTexture(guest, 1, width, height, { format: virgl.VirglFormat.R8G8B8A8_UNORM });
+      const lent = peer.ask({ kind: "buffer", resource: 1 });
+      for (const blue of [1, 2, 3]) {
+        draw(guest, (stream) => clearTo(stream, texture, [10, 20, blue, 255]));
+        // On the CPU it is read back when somebody asks; a GPU draws into what was lent, once it is told to begin.
+        const again = peer.ask({ kind: "buffer", resource: 1 });
+        expectShared(lent, new Uint32Array(width * height).fill(bgra(10, 20, blue)), Fourcc.XBGR8888);
+        closeFd(again.fd);
+      }
+      closeFd(lent.fd);
+    }));
+
   test("a picture that is shown may be lent, and the other way round", () =>
     with3d((guest, peer) => {
       const texture = makeTexture(guest, 1, width, height);
@@ -409,6 +445,7 @@ describe("of a guest that draws in 3D", () => {
       expectOk(guest.gpu.setScanout(0, 1, areaOf(texture)));
       expectOk(guest.gpu.flushResource(1, areaOf(texture)));
       expectShown(guest, 0, width, height, gradient(width, height, 2));
+      expect(guest.display!.dmabuf(0) === null).toBe(onCpu);
       const lent = expectLent(peer, 1, gradient(width, height, 2));
       upload(guest, texture, gradient(width, height, 3));
       expectOk(guest.gpu.flushResource(1, areaOf(texture)));

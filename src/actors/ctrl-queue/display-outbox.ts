@@ -242,7 +242,10 @@ export class DisplayOutbox {
     if (!shown.isRendered) return;
     const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
     if (isWhole) pending.epoch = this.rendered!.epoch;
-    if (shown.shared === "picture") return;
+    if (shown.shared === "picture") {
+      this.rendered!.flush();
+      return;
+    }
     const error = this.rendered!.readBack(shown, pending.x + x, pending.y + y, width, height);
     if (error !== 0)
       this.context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);

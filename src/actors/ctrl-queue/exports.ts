@@ -2,7 +2,9 @@
 //
 // Storage that was lent never becomes another resource's: a borrower may keep it for as long as it likes.
 
+import { fourccOfFormat, hasSameColours } from "../../transport/drm-formats.ts";
 import { closeFd } from "../../transport/os/fds.ts";
+import { displayFormat } from "../../transport/virtio-gpu/formats.ts";
 import type { CtrlQueueMessage } from "../messages/ctrl-queue.ts";
 import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
 import { eventIndex, isRefused, step } from "../machines/table.ts";
@@ -97,7 +99,8 @@ export class Exports {
     const picture = rendered.exportDmabuf(resource);
     if (picture !== null) {
       const { fd, stride, offset, modifierHigh, modifierLow } = picture;
-      return { fd, stride, offset, modifierHigh, modifierLow };
+      if (isAsGuestSays(resource, picture.fourcc)) return { fd, stride, offset, modifierHigh, modifierLow };
+      closeFd(fd);
     }
     if (!isPicture(resource)) return null;
     const { width, height } = resource;
@@ -106,4 +109,13 @@ export class Exports {
     if (error !== 0) throw new Error(`it cannot be read back (errno ${error})`);
     return storage.lend();
   }
+}
+
+/**
+ * Whether a dma-buf's pixels lie as the resource's format says, which is all that a borrower knows of them. Renderers may
+ * keep one format as another, and translate.
+ */
+function isAsGuestSays({ format }: Resource, fourcc: number): boolean {
+  const expected = fourccOfFormat(displayFormat(format));
+  return expected === undefined || hasSameColours(expected, fourcc);
 }

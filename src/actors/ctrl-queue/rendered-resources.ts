@@ -149,6 +149,11 @@ export class RenderedResources {
     return this.renderer.exportDmabuf(resource.id);
   }
 
+  /** What was drawn is there for whoever has a picture's dma-buf. */
+  flush(): void {
+    this.renderer.flush();
+  }
+
   /** Copies a rectangle of a picture into the same place of its storage, which exists. Answers an errno. */
   readBack(resource: Resource, x: number, y: number, width: number, height: number): number {
     const { id } = resource;

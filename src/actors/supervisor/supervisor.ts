@@ -12,8 +12,8 @@ import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { LogSink } from "./log-sink.ts";
 
-/** How long an actor may take to come up or to stop. */
-const readyTimeoutMs = 10_000;
+/** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated, and one to stop. */
+const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 3_000;
 /** A pause before a restart, and how long a restarted actor must live for its crashes to be forgiven. */
 const restartPauseMs = 10;

@@ -16,6 +16,7 @@ import { closeFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { serverConfig } from "../../support/fake-context.ts";
 import { kindOf, openFds } from "../../support/fds.ts";
+import { readShared } from "../../support/gpu-reader.ts";
 import { BorrowedPicture, keptLog, storageKind } from "../../support/storage.ts";
 
 const sizes = [
@@ -53,6 +54,9 @@ function paint(storage: Storage, width: number, height: number, seed: number): v
 /** Every pixel tells where it is. */
 const painting = (width: number, height: number, seed: number): Uint32Array =>
   Uint32Array.from({ length: width * height }, (_, at) => colour(at % width, Math.floor(at / width), seed));
+
+/** Readers leave out alpha. */
+const opaque = (pixel: number): number => pixel & 0xff_ffff;
 
 function borrow(storage: Storage, width: number, height: number): BorrowedPicture {
   const { fd, stride, offset, modifierHigh, modifierLow } = storage.lend();
@@ -124,10 +128,38 @@ describe(`storage of ${storageKind}`, () => {
         { x: 0, y: 0, width: 64, height: 64 },
         picture,
       );
-      expect(picture.map((pixel) => pixel & 0xffffff)).toEqual(
-        painting(64, 64, 7).map((pixel) => pixel & 0xffffff),
-      );
+      expect(picture.map(opaque)).toEqual(painting(64, 64, 7).map(opaque));
     }
+    storage.free();
+  });
+
+  // What is written must reach the GPU's own memory, where it has some, and not only those who map the dma-buf.
+  test("is read as it is written by a GPU that has imported it, at any part of it", () => {
+    const [width, height] = [96, 40];
+    const storage = tier.create(width, height);
+    const { fd, stride } = storage.lend();
+    const image = { fd, width, height, stride, offset: 0, flags: 0, modifierHigh: 0, modifierLow: 0 };
+    const read = storageKind === "gbm" ? readShared : readDmabuf;
+    const seen = (): Uint32Array => {
+      const pixels = new Uint32Array(width * height);
+      read({ ...image, fourcc: Fourcc.XRGB8888 }, { x: 0, y: 0, width, height }, pixels);
+      return pixels.map(opaque);
+    };
+    const expected = painting(width, height, 3);
+    paint(storage, width, height, 3);
+    expect(seen()).toEqual(expected.map(opaque));
+    for (const [x, y] of [
+      [0, 0],
+      [17, 3],
+      [width - 1, height - 1],
+    ] as const) {
+      const pixel = Uint32Array.of(0x00ab_cdef + x);
+      libc.memcpy(asPointer(storage.beginWrite(x, y, 1, 1)), ptr(pixel), 4);
+      storage.endWrite();
+      expected[y * width + x] = pixel[0]!;
+      expect(seen()).toEqual(expected.map(opaque));
+    }
+    closeFd(fd);
     storage.free();
   });
 

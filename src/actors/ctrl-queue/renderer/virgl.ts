@@ -4,6 +4,7 @@
 
 import { FFIType, JSCallback, type Pointer, ptr } from "bun:ffi";
 import { openSync, readdirSync } from "node:fs";
+import { openGlFlush } from "../../../ffi/egl.ts";
 import { asPointer, libc } from "../../../ffi/libc.ts";
 import {
   boxWords,
@@ -52,6 +53,7 @@ export class VirglRenderer {
   private readonly create = new Uint32Array(this.scratch.view(64, createArgsWords * 4));
   private readonly iovec = new BigUint64Array(this.scratch.view(128, iovecBytes));
   private readonly info = new DataView(this.scratch.view(192, 128));
+  private readonly glFlush: (() => void) | null;
 
   private constructor(
     private readonly library: Virglrenderer,
@@ -60,6 +62,8 @@ export class VirglRenderer {
     private readonly callbacks: RendererCallbacks,
   ) {
     this.symbols = library.required;
+    // Nobody else sees pictures that are rendered on the CPU.
+    this.glFlush = node === null ? null : openGlFlush();
     this.pollFd = this.symbols.virgl_renderer_get_poll_fd();
     this.capsets = listCapsets(this.symbols);
     this.description = describeGl(this.symbols, this.capsets);
@@ -230,6 +234,16 @@ export class VirglRenderer {
     return fenceExport.virgl_renderer_export_fence(fence, ptr(out)) === 0 ? out[0]! : -1;
   }
 
+  /**
+   * Starts all that was given to the driver, which keeps some back: others are to see it in a dma-buf. Contexts that are
+   * not current were flushed when they ceased to be.
+   */
+  flush(): void {
+    if (this.glFlush === null) return;
+    this.library.dmabufExport?.virgl_renderer_force_ctx_0();
+    this.glFlush();
+  }
+
   /** The dma-buf of a 2D texture, or null where the host's driver exports none. */
   exportDmabuf(id: number): DmabufPicture | null {
     const { dmabufExport, extendedInfo } = this.library;
@@ -251,6 +265,7 @@ export class VirglRenderer {
       asPointer(address + 8),
     );
     if (error !== 0) return null;
+    this.glFlush?.();
     const [fd, stride, offset] = out as unknown as [number, number, number];
     let modifier = implicitModifier;
     if (extendedInfo?.virgl_renderer_resource_get_info_ext(id, at) === 0) {
