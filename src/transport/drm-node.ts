@@ -16,6 +16,8 @@ import { checked } from "./os/errors.ts";
 import { closeFd } from "./os/fds.ts";
 
 const folder = "/dev/dri";
+/** Drivers whose buffers no GPU renders with, or that are not to be mapped: taken only when somebody names their node. */
+const passedOver: readonly string[] = ["vgem", "pvr"];
 const nameBytesMax = 64;
 
 /** The render nodes of this host, as paths, in the order of their numbers. */
@@ -40,6 +42,11 @@ export class DrmNode {
     /** The kernel driver's name, such as "i915". */
     readonly driver: string,
   ) {}
+
+  /** Whether it is for those alone who ask for it by name. */
+  get isPassedOver(): boolean {
+    return passedOver.includes(this.driver);
+  }
 
   /** Throws an error with the errno's name as its `code` for a path that can't be opened or is no such node. */
   static open(path: string): DrmNode {

@@ -10,6 +10,7 @@ import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { RenderedResources } from "./rendered-resources.ts";
 import type { Resource } from "./resources.ts";
+import { giveDescriptor, hasDescriptor, takeDescriptor } from "./storage/descriptors.ts";
 import type { Storage } from "./storage/storage.ts";
 
 class Pending {
@@ -30,6 +31,8 @@ export class DisplayOutbox {
   private readonly scanouts = Array.from({ length: scanoutsMax }, () => new Pending());
   /** Storage of freed resources that the display may still be reading, by surface. */
   private readonly leased = new Map<number, Storage>();
+  /** Surfaces of dma-bufs, whose descriptors the display keeps open. */
+  private readonly dmabufs = new Set<number>();
   private nextSurface = 1;
   private dirty = 0;
   private readonly pacing: DisplayPacing;
@@ -115,13 +118,14 @@ export class DisplayOutbox {
   }
 
   surfaceReleased(surface: number): void {
+    if (this.dmabufs.delete(surface)) giveDescriptor();
     this.leased.get(surface)?.free();
     this.leased.delete(surface);
   }
 
   /** Tells a display that knows nothing what every scanout shows. */
   restore(resources: Iterable<Resource>): void {
-    for (const surface of this.leased.keys()) this.surfaceReleased(surface);
+    for (const surface of [...this.leased.keys(), ...this.dmabufs]) this.surfaceReleased(surface);
     for (const resource of resources) {
       if (resource.surface === 0) continue;
       // It may have been announced to the new display already; one that does not know it forgets it at once.
@@ -191,8 +195,12 @@ export class DisplayOutbox {
   private announceDmabuf(resource: Resource): boolean {
     resource.shared = null;
     if (!this.takes.dmabuf || this.context.config.copyPictures || !this.isShownWhole(resource)) return false;
+    if (!hasDescriptor()) return false;
+    takeDescriptor();
     if (resource.isRendered && this.announcePicture(resource)) resource.shared = "picture";
     else if (this.announceStorage(resource)) resource.shared = "storage";
+    if (resource.shared === null) giveDescriptor();
+    else this.dmabufs.add(resource.surface);
     return resource.shared !== null;
   }
 

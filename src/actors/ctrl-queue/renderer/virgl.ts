@@ -3,7 +3,7 @@
 // The guest's ids are the renderer's. Fence numbers are ours: 32 bits that only grow, whatever ids the guest gives.
 
 import { FFIType, JSCallback, type Pointer, ptr } from "bun:ffi";
-import { openSync, readdirSync } from "node:fs";
+import { openSync } from "node:fs";
 import { openGlFlush } from "../../../ffi/egl.ts";
 import { asPointer, libc } from "../../../ffi/libc.ts";
 import {
@@ -20,6 +20,7 @@ import {
   type Virglrenderer,
 } from "../../../ffi/virglrenderer.ts";
 import { implicitModifier } from "../../../transport/drm-formats.ts";
+import { DrmNode, renderNodes } from "../../../transport/drm-node.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { Capset } from "../../../transport/virtio-gpu/protocol.ts";
 import type { DmabufPicture } from "./dmabuf.ts";
@@ -35,7 +36,6 @@ export interface VirglOptions {
   verbose: boolean;
 }
 
-const renderNodes = "/dev/dri";
 export class VirglRenderer {
   readonly capsets: readonly CapsetDescription[];
   /** What renders, as GL says it. */
@@ -370,12 +370,17 @@ function openNode(path: string): number {
   }
 }
 
-function findRenderNodes(): string[] {
+/** Those that may render, in the order in which they are tried. */
+const findRenderNodes = (): string[] => renderNodes().filter((path) => !isPassedOver(path));
+
+function isPassedOver(path: string): boolean {
   try {
-    const nodes = readdirSync(renderNodes).filter((name) => name.startsWith("renderD"));
-    return nodes.toSorted().map((name) => `${renderNodes}/${name}`);
+    const node = DrmNode.open(path);
+    node.close();
+    return node.isPassedOver;
   } catch {
-    return [];
+    // The renderer is to say what is wrong with it.
+    return false;
   }
 }
 

@@ -1,11 +1,16 @@
-// The file descriptors that storage may take of this process.
+// The file descriptors that a guest's pictures may take of this process. Most are mapped too, here and by the display.
 
 import { readFileSync } from "node:fs";
 
-/** Descriptors that a guest's resources leave to the rest of the process. */
-const reserved = 256;
-const max = openFilesMax() - reserved;
+/** What a guest's resources leave to the rest of the process. */
+const reserved = { descriptors: 512, mappings: 8192 };
+const max = Math.min(
+  openFilesMax() - reserved.descriptors,
+  Math.floor((mappingsMax() - reserved.mappings) / 2),
+);
 let used = 0;
+
+export const descriptorsUsed = (): number => used;
 
 export const hasDescriptor = (): boolean => used < max;
 
@@ -23,4 +28,9 @@ export function giveDescriptor(): void {
 function openFilesMax(): number {
   const limit = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
   return limit === null ? 1024 : Number(limit[1]);
+}
+
+/** The kernel's limit on one process's mappings. */
+function mappingsMax(): number {
+  return Number(readFileSync("/proc/sys/vm/max_map_count", "utf8"));
 }

@@ -9,9 +9,6 @@ import { GbmBuffers } from "./gbm-storage.ts";
 import { MemfdStorage } from "./memfd-storage.ts";
 import { type Tier, TierUnavailable } from "./tier.ts";
 
-/** Drivers whose buffers no GPU renders with, or that are not to be mapped: taken only when somebody names their node. */
-const passedOver: readonly string[] = ["vgem", "pvr"];
-
 const probeWord = 0x0102_0304;
 
 const memfd: Tier = {
@@ -60,7 +57,7 @@ function findGbm(renderNode: string | undefined): Tier {
   for (const path of renderNodes()) {
     try {
       const node = openNode(path);
-      if (!passedOver.includes(node.driver)) return gbmOn(node);
+      if (!node.isPassedOver) return gbmOn(node);
       node.close();
       reasons.push(`${path} is one of ${node.driver}`);
     } catch (error) {
@@ -68,7 +65,11 @@ function findGbm(renderNode: string | undefined): Tier {
       reasons.push(error.message);
     }
   }
-  throw new TierUnavailable(reasons.length > 0 ? reasons.join("; ") : "/dev/dri has no render node");
+  throw new TierUnavailable(
+    reasons.length > 0
+      ? reasons.join("; ")
+      : "/dev/dri has no render node: is a GPU there, and its driver loaded?",
+  );
 }
 
 function gbmOn(node: DrmNode): Tier {

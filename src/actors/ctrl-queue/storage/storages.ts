@@ -2,7 +2,7 @@
 
 import type { Log } from "../../runtime/log.ts";
 import type { Budget } from "./budget.ts";
-import { MemfdStorage } from "./memfd-storage.ts";
+import { memfdBytes, MemfdStorage } from "./memfd-storage.ts";
 import type { Storage } from "./storage.ts";
 import type { Tier } from "./tier.ts";
 
@@ -18,11 +18,15 @@ export class Storages {
    * can't make it, or when it takes more than the guest may have.
    */
   create(width: number, height: number, reserved: number): Storage {
+    // Before the host is asked for it; no tier takes less.
+    this.checkRoom(memfdBytes(width, height), reserved);
     const storage = this.make(width, height);
     const more = storage.size - reserved;
-    if (!this.budget.hasRoom(more)) {
+    try {
+      this.checkRoom(storage.size, reserved);
+    } catch (error) {
       storage.free();
-      throw new Error(`${storage.size} bytes are more than the guest has left`);
+      throw error;
     }
     this.budget.take(more);
     storage.budget = this.budget;
@@ -38,6 +42,11 @@ export class Storages {
   close(): void {
     this.forget();
     this.tier.close();
+  }
+
+  private checkRoom(bytes: number, reserved: number): void {
+    if (this.budget.hasRoom(bytes - reserved)) return;
+    throw new Error(`${bytes} bytes are more than the guest has left`);
   }
 
   private make(width: number, height: number): Storage {
