@@ -181,13 +181,22 @@ export class ScriptedCompositor {
 
   private read(): void {
     while (this.isReading && this.client >= 0) {
-      const address = this.memory.address + this.length;
-      const received = this.io.receive(this.client, address, bytesMax - this.length);
+      const received = this.receive();
       this.fds.push(...this.io.receivedFds);
       if (received === WOULD_BLOCK) return;
       if (received === CLOSED) return this.drop();
       this.length += received;
       this.dispatch();
+    }
+  }
+
+  private receive(): number {
+    try {
+      return this.io.receive(this.client, this.memory.address + this.length, bytesMax - this.length);
+    } catch (error) {
+      // A client that hung up may have left events unread.
+      if (!(error instanceof SystemError)) throw error;
+      return CLOSED;
     }
   }
 
