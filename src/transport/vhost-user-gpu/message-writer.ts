@@ -12,8 +12,9 @@ const payloadBytesMax = 0xffff_ffff;
 /** More than a socket's buffer holds, so that no long gather list is made in vain. */
 const gatherBytesMax = 1024 * 1024;
 const zeroBytes = 64 * 1024;
-/** To lend less costs more than to copy it. */
+/** Less costs little to copy, and is then read as it was. */
 const lentBytesMin = 256 * 1024;
+/** A shorter range takes as much of the pipe as a page does. */
 const lentRowBytesMin = 4096;
 const noFds: readonly number[] = [];
 
