@@ -63,7 +63,6 @@ export function cString(text: string): Uint8Array {
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
-export const EINVAL = 22;
 export const EPIPE = 32;
 export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;

@@ -1,14 +1,16 @@
-// What a command may cost at most, counted and not timed: objects made, and calls into the C library. Every limit is
-// what the code needs today: lower it with the code, and raise it only for a good reason.
+// What a command, and a frame, may cost at most, counted and not timed: objects made, and calls into the C library.
+// Every limit is what the code needs today: lower it with the code, and raise it only for a good reason.
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { heapStats } from "bun:jsc";
+import { readFileSync } from "node:fs";
 import { CtrlQueue } from "../../src/actors/ctrl-queue/ctrl-queue.ts";
 import * as commands from "../../src/guest/commands.ts";
 import { type GuestRange, pageBytes } from "../../src/guest/guest-memory.ts";
 import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
 import { countCalls } from "../support/call-counter.ts";
 import { FakeContext } from "../support/fake-context.ts";
+import { Stage } from "../actors/display/stage.ts";
 import { QueueBench } from "../support/queue-bench.ts";
 
 /** Commands offered at once: fewer than the device takes before it looks elsewhere. */
@@ -174,4 +176,63 @@ test("a resource that is never drawn to needs no system call", () => {
   load.run(1);
   load.expectAnswered();
   expect(callsOf(() => load.run(10))).toEqual({ memcpy: 10 * depth * 2 });
+});
+
+describe("a 1080p frame to a VMM that reads", () => {
+  const [width, height] = [1920, 1080];
+  const whole = { x: 0, y: 0, width, height };
+  const pipeBytes = 1024 * 1024;
+  const frameBytes = width * height * 4;
+  const pieces = Math.ceil(frameBytes / pipeBytes);
+  /** What the display asks for, and the kernel doubles. */
+  const socketBytes = 2 * Math.min(512 * 1024, Number(readFileSync("/proc/sys/net/core/wmem_max", "utf8")));
+  let stage: Stage;
+  beforeEach(() => {
+    stage = new Stage();
+    stage.connect();
+  });
+  afterEach(() => stage.stop());
+
+  /** Calls of the display alone, and how often it waited for the VMM to read. */
+  function flush(): { calls: Record<string, number>; waits: number } {
+    const calls: Record<string, number> = {};
+    let waits = -1;
+    stage.flush(whole);
+    for (let sent = -1; sent !== stage.peer.bytes; waits++) {
+      sent = stage.peer.bytes;
+      const round = countCalls(() => stage.runner.run());
+      for (const [name, count] of Object.entries(round)) calls[name] = (calls[name] ?? 0) + count;
+      stage.pump.drain();
+    }
+    return { calls, waits };
+  }
+
+  function show(format: number): void {
+    const surface = stage.surface(1, width, height, format);
+    surface.bytes.fill(0x5a);
+    stage.show(surface);
+    stage.settle();
+  }
+
+  test("is lent in pieces as long as a pipe, with no copy", () => {
+    show(Format.B8G8R8X8);
+    const { calls, waits } = flush();
+    const { sendmsg, vmsplice, splice, epoll_wait: sleeps, ...others } = calls;
+    expect({ sendmsg, vmsplice }).toEqual({ sendmsg: 1, vmsplice: pieces });
+    // One a piece, and one that finds the socket full.
+    expect(splice).toBeLessThanOrEqual(pieces + waits);
+    // The runner of this test asks once more whether there is anything.
+    expect(sleeps).toBeLessThanOrEqual(2 * (waits + 1));
+    expect(waits).toBeLessThanOrEqual(Math.ceil(frameBytes / socketBytes));
+    expect(others).toEqual({});
+  });
+
+  test("is copied only by the kernel where its format is another", () => {
+    show(Format.R8G8B8X8);
+    const { calls, waits } = flush();
+    const { sendmsg, epoll_wait: sleeps, ...others } = calls;
+    expect(sendmsg).toBeLessThanOrEqual(pieces + waits);
+    expect(sleeps).toBeLessThanOrEqual(2 * (waits + 1));
+    expect(others).toEqual({});
+  });
 });

@@ -1,9 +1,10 @@
 // The display socket's two directions, through a real socket: messages out in pieces, answers in in pieces.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { closeFd, createMemfd, sizeOfFd } from "../../src/transport/os/fds.ts";
+import { libc } from "../../src/ffi/libc.ts";
+import { closeFd, createMemfd, setNonBlocking, sizeOfFd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
-import { SocketIo, socketPair, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
+import { SocketIo, sizeSendBuffer, socketPair, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
 import { MessageWriter } from "../../src/transport/vhost-user-gpu/message-writer.ts";
 import {
   DmabufScanout2,
@@ -19,6 +20,9 @@ import {
   StreamWord,
   unansweredUpdates,
 } from "../../src/transport/vhost-user-gpu/stream-words.ts";
+import { countCalls } from "../support/call-counter.ts";
+import { failWith } from "../support/errno.ts";
+import { openFds } from "../support/fds.ts";
 import { Valve } from "../support/valve.ts";
 
 const bufferBytes = 32 * 1024 * 1024;
@@ -219,6 +223,204 @@ describe("MessageWriter", () => {
     writer.start(Request.SCANOUT, 12, 0, 1, 1);
     expect(() => writer.send(ours)).toThrow("EPIPE");
     writer.close();
+  });
+});
+
+describe("a body that is lent", () => {
+  const header = Header.bytes + 20;
+  let writer: MessageWriter;
+  let picture: NativeMemory;
+  let source: Uint8Array;
+  beforeEach(() => {
+    writer = new MessageWriter(io, words);
+    setNonBlocking(ours);
+    sizeSendBuffer(ours, 128 * 1024);
+    picture = NativeMemory.allocate(16 * 1024 * 1024);
+    source = new Uint8Array(picture.view());
+    const numbers = new Int32Array(source.buffer);
+    for (let at = 0; at < numbers.length; at++) numbers[at] = Math.imul(at, 0x9e3779b1);
+  });
+  afterEach(() => {
+    writer.close();
+    picture.unmap();
+  });
+
+  function start(rows: number, rowBytes: number, stride: number, offset = 0): void {
+    writer.start(Request.UPDATE, 20 + rows * rowBytes, 1, 2, 3, 4, 5);
+    writer.lend(picture.address + offset, rowBytes, stride);
+  }
+
+  /** What the other side is to read of the rows. */
+  function rowsOf(rows: number, rowBytes: number, stride: number, offset = 0): Buffer {
+    const each = Array.from({ length: rows }, (_, row) =>
+      source.subarray(offset + row * stride, offset + row * stride + rowBytes),
+    );
+    return Buffer.concat(each);
+  }
+
+  /** Sends the rest and reads it behind `end`, `most` bytes at once. */
+  function finish(by: MessageWriter, from = 0, most = bufferBytes): number {
+    let end = from;
+    while (!by.send(ours)) {
+      const count = io.receive(theirs, buffer.address + end, Math.min(most, bufferBytes - end));
+      if (count > 0) end += count;
+    }
+    return readInto(end);
+  }
+
+  function expectWhole(end: number, payload: Buffer): void {
+    expect(end).toBe(header + payload.length);
+    expect([...new Uint32Array(buffer.view(0, header))]).toEqual([8, 0, 20 + payload.length, 1, 2, 3, 4, 5]);
+    expect(Buffer.from(bytes.subarray(header, end)).equals(payload)).toBe(true);
+    expect(words[StreamWord.messageOwed]).toBe(0);
+    expect(writer.isIdle).toBe(true);
+  }
+
+  test.each([
+    ["adjacent rows, more than the pipe holds", 1080, 7680, 7680, 0],
+    ["rows of part of a picture, none at the start of a page", 900, 5004, 7684, 1236],
+    ["more rows than one gather list holds", 2500, 4096, 4100, 12],
+    ["one row longer than the pipe", 1, 5_000_000, 5_000_000, 4],
+    ["the least that is lent", 64, 4096, 8192, 0],
+  ])("arrives whole and in order: %s", (_, rows, rowBytes, stride, offset) => {
+    for (const most of [bufferBytes, 100_003, 4096]) {
+      start(rows, rowBytes, stride, offset);
+      const counts = countCalls(() =>
+        expectWhole(finish(writer, 0, most), rowsOf(rows, rowBytes, stride, offset)),
+      );
+      expect(counts["sendmsg"]).toBe(1);
+      expect(counts["splice"]).toBeGreaterThan(0);
+    }
+  });
+
+  test.each([
+    ["a small picture", 100, 400, 400],
+    ["less than it costs", 63, 4096, 8192],
+    ["short rows", 1000, 2048, 4096],
+  ])("is copied where that costs less: %s", (_, rows, rowBytes, stride) => {
+    start(rows, rowBytes, stride);
+    const counts = countCalls(() => expectWhole(finish(writer), rowsOf(rows, rowBytes, stride)));
+    expect(counts["vmsplice"]).toBeUndefined();
+  });
+
+  test("lends nothing of its head, which the next message overwrites", () => {
+    sizeSendBuffer(ours, 4 * 1024 * 1024);
+    start(64, 4096, 4096);
+    expect(writer.send(ours)).toBe(true);
+    writer.start(Request.SCANOUT, 12, 9, 9, 9);
+    expect(writer.send(ours)).toBe(true);
+    const end = readInto(0);
+    expectWhole(end - 24, rowsOf(64, 4096, 4096));
+    expect([...new Uint32Array(buffer.view(0, end)).slice(-6)]).toEqual([7, 0, 12, 9, 9, 9]);
+  });
+
+  test("what body names is copied, and may be overwritten once it is sent", () => {
+    sizeSendBuffer(ours, 4 * 1024 * 1024);
+    writer.start(Request.UPDATE, 20 + 64 * 4096, 1, 2, 3, 4, 5);
+    writer.body(picture.address, 4096, 4096);
+    const before = rowsOf(64, 4096, 4096);
+    expect(writer.send(ours)).toBe(true);
+    source.fill(0);
+    expectWhole(readInto(0), before);
+  });
+
+  test("is what it was, when it was freed before it is read", () => {
+    sizeSendBuffer(ours, 4 * 1024 * 1024);
+    start(64, 4096, 4096);
+    const before = rowsOf(64, 4096, 4096);
+    expect(writer.send(ours)).toBe(true);
+    picture.unmap();
+    picture = NativeMemory.allocate(16 * 1024 * 1024);
+    source = new Uint8Array(picture.view());
+    source.fill(0xff);
+    expectWhole(readInto(0), before);
+  });
+
+  describe("goes on by copy", () => {
+    const libcTable = libc as unknown as Record<string, unknown>;
+    const fails = (): number => failWith("ENOSYS");
+
+    test.each(["pipe2", "vmsplice", "splice"] as const)(
+      "where there is no %s, and asks only once",
+      (name) => {
+        const original = libcTable[name];
+        libcTable[name] = fails;
+        try {
+          for (let frame = 0; frame < 3; frame++) {
+            start(1080, 7680, 7680);
+            const counts = countCalls(() => expectWhole(finish(writer), rowsOf(1080, 7680, 7680)));
+            expect(counts[name] ?? 0).toBe(frame === 0 ? 1 : 0);
+          }
+        } finally {
+          libcTable[name] = original;
+        }
+      },
+    );
+
+    test.each(["vmsplice", "splice"] as const)("from where %s failed", (name) => {
+      const original = libcTable[name] as (...args: unknown[]) => number;
+      for (let works = 1; works < 8; works++) {
+        let left = works;
+        const another = new MessageWriter(io, words);
+        libcTable[name] = (...args: unknown[]) => (left-- > 0 ? original(...args) : fails());
+        try {
+          another.start(Request.UPDATE, 20 + 900 * 5004, 1, 2, 3, 4, 5);
+          another.lend(picture.address, 5004, 7684);
+          expectWhole(finish(another, 0, 50_000), rowsOf(900, 5004, 7684));
+        } finally {
+          libcTable[name] = original;
+          another.close();
+        }
+      }
+    });
+  });
+
+  test("whoever takes over after a crash sends zeroes for what the socket had not taken, and not a byte more", () => {
+    for (const most of [0, 1, 4096, 300_000, 1_000_000]) {
+      start(1080, 7680, 7680);
+      expect(writer.send(ours)).toBe(false);
+      let taken = 0;
+      while (taken < most) {
+        const count = io.receive(theirs, buffer.address + taken, most - taken);
+        if (count > 0) taken += count;
+        else expect(writer.send(ours)).toBe(false);
+      }
+      const sent = writer.bytesSent;
+      // What waits in its pipe dies with it.
+      writer.close();
+      const successor = new MessageWriter(io, words);
+      successor.resume();
+      const end = finish(successor, taken);
+      expect(end).toBe(header + 1080 * 7680);
+      const lost = rowsOf(1080, 7680, 7680).fill(0, sent - header);
+      expect(Buffer.from(bytes.subarray(header, end)).equals(lost)).toBe(true);
+      expect(words[StreamWord.messageOwed]).toBe(0);
+      successor.close();
+      writer = new MessageWriter(io, words);
+    }
+  });
+
+  test("throws where the other side closes midway, as a copy does", () => {
+    const before = openFds();
+    start(1080, 7680, 7680);
+    expect(writer.send(ours)).toBe(false);
+    closeFd(theirs);
+    theirs = -1;
+    expect(() => writer.send(ours)).toThrow(/EPIPE|ECONNRESET/);
+    writer.close();
+    expect(openFds()).toBe(before - 1);
+  });
+
+  test("waits where the socket is full, before its first byte too", () => {
+    do {
+      io.clear();
+      io.gather(buffer.address, 1024);
+    } while (io.send(ours) !== WOULD_BLOCK);
+    start(1080, 7680, 7680);
+    expect(writer.send(ours)).toBe(false);
+    expect(writer.bytesSent).toBe(0);
+    readInto(0);
+    expectWhole(finish(writer), rowsOf(1080, 7680, 7680));
   });
 });
 

@@ -173,8 +173,11 @@ export class DisplayOutbox {
     resource.surface = surface;
     if (this.announceDmabuf(resource)) return surface;
     const { width, height } = resource;
-    const { fd: pixels, stride } = resource.pixels();
-    const fd = duplicateFd(pixels);
+    const storage = resource.pixels();
+    const { stride } = storage;
+    const fd = duplicateFd(storage.fd);
+    // A VMM reads what the display lends it even after the display has given it back.
+    storage.isExported = true;
     const format = displayFormat(resource.format);
     const bytes = stride * height;
     this.context.send("display", {

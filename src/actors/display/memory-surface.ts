@@ -1,6 +1,6 @@
 // A surface whose pixels lie in shared memory, mapped once.
 
-import { closeFd, sizeOfFd } from "../../transport/os/fds.ts";
+import { closeFd, isMemfd, sizeOfFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { convertToBgrx } from "../../transport/pixels.ts";
 import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
@@ -26,6 +26,12 @@ export class MemorySurface extends Surface {
   fd = -1;
   /** Bytes of that file. */
   fileBytes = 0;
+  /**
+   * Whether the VMM may read its pages later than the ctrl queue has them back. A memfd's stay as they are while
+   * anybody holds them, and the ctrl queue gives no memfd that was a surface to another resource; a driver keeps
+   * dma-bufs' pages for buffers to come.
+   */
+  readonly hasLastingPages: boolean;
   private memory: NativeMemory | null = null;
   private words: Uint32Array | null = null;
 
@@ -38,6 +44,7 @@ export class MemorySurface extends Surface {
     this.stride = message.stride;
     this.format = message.format;
     this.offset = message.offset;
+    this.hasLastingPages = isMemfd(message.fd);
     this.ready(this.map(message));
     if (isLendable && this.failure === "" && kept < keptMax) {
       this.fd = message.fd;

@@ -61,10 +61,12 @@ export class UpdateBands {
     writer.start(Request.UPDATE, Update.bytes + rows * rowBytes, this.scanout, left, row, width, rows);
     const offset = (originY + row) * surface.stride + (originX + left) * bytesPerPixel;
     if (isBgrx(surface.format)) {
-      writer.lend(surface.address + offset, rowBytes, surface.stride);
+      if (surface.hasLastingPages) writer.lend(surface.address + offset, rowBytes, surface.stride);
+      else writer.body(surface.address + offset, rowBytes, surface.stride);
     } else {
       const from = offset / bytesPerPixel;
       const stride = surface.stride / bytesPerPixel;
+      // Never lent: the next frame overwrites it.
       this.reserve(rows * rowBytes);
       convertToBgrx(surface.format, surface.pixels, from, stride, width, rows, this.stagingPixels);
       writer.body(this.staging!.address, rowBytes, rowBytes);

@@ -7,6 +7,7 @@ import {
   F_ADD_SEALS,
   F_DUPFD_CLOEXEC,
   F_GETFL,
+  F_GET_SEALS,
   F_SEAL_GROW,
   F_SEAL_SHRINK,
   F_SETFL,
@@ -39,6 +40,9 @@ export function createMemfd(name: string, bytes: number): number {
 export function sealSize(fd: number): boolean {
   return libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) === 0;
 }
+
+/** Whether `fd` is a memfd or an anonymous file like it: nothing else can have seals. */
+export const isMemfd = (fd: number): boolean => libc.fcntl(fd, F_GET_SEALS, 0) >= 0;
 
 export function createEventfd(): number {
   return checked(libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "creating an eventfd");

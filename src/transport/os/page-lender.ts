@@ -1,25 +1,23 @@
 // Sends memory on a socket without a copy: the socket holds the pages themselves until the other side has read them.
-// The way there is a pipe: vmsplice(2), then splice(2).
+// The way there is a pipe: vmsplice(2), then splice(2), which unlike sendmsg(2) raises SIGPIPE; Bun ignores that.
 
 import {
   asPointer,
   EAGAIN,
   EINTR,
-  EINVAL,
   errno,
   F_SETPIPE_SZ,
   libc,
   O_CLOEXEC,
   SPLICE_F_NONBLOCK,
 } from "../../ffi/libc.ts";
-import { SystemError } from "./errors.ts";
 import { closeFd } from "./fds.ts";
 import { type SocketIo, WOULD_BLOCK } from "./unix-socket.ts";
 
 /** As much as any user may give a pipe. */
 const pipeBytes = 1024 * 1024;
 
-/** Of {@link PageLender.send}: nothing can be lent here, and nothing is waiting. */
+/** Of {@link PageLender.send}: nothing can be lent here, and what was waiting is to be sent by copy. */
 export const REFUSED = -2;
 
 export class PageLender {
@@ -29,7 +27,7 @@ export class PageLender {
 
   /**
    * Lends what is waiting or, where nothing is, what `io` has gathered, to a socket that is non-blocking. Answers the
-   * bytes taken, {@link WOULD_BLOCK} or {@link REFUSED}; throws SystemError when the socket fails.
+   * bytes taken, {@link WOULD_BLOCK} or {@link REFUSED}: of a dead socket too, whose error a copy brings to light.
    */
   send(io: SocketIo, socket: number): number {
     if (this.waiting === 0 && !this.fill(io)) return this.refuse();
@@ -41,8 +39,7 @@ export class PageLender {
       }
       const code = errno();
       if (code === EAGAIN) return WOULD_BLOCK;
-      if (code === EINVAL) return this.refuse();
-      if (code !== EINTR) throw new SystemError("splice", code, "sending on a socket");
+      if (code !== EINTR) return this.refuse();
     }
   }
 

@@ -12,11 +12,9 @@ const payloadBytesMax = 0xffff_ffff;
 /** More than a socket's buffer holds, so that no long gather list is made in vain. */
 const gatherBytesMax = 1024 * 1024;
 const zeroBytes = 64 * 1024;
-/**
- * To lend less costs more than to copy it. It must be more than any storage that may become another guest's while the
- * VMM has yet to read what it was lent.
- */
-const lentBytesMin = 256 * 1024 + 1;
+/** Less costs little to copy, and is then read as it was. */
+const lentBytesMin = 256 * 1024;
+/** A shorter range takes as much of the pipe as a page does. */
 const lentRowBytesMin = 4096;
 const noFds: readonly number[] = [];
 
@@ -91,8 +89,8 @@ export class MessageWriter {
   }
 
   /**
-   * The same of memory that is still good to read, if perhaps not the same to see, when the message is sent and the
-   * other side has yet to read it. `socket`s must be non-blocking.
+   * The same of memory whose pages the other side may read later than the message is sent, and as they are by then.
+   * They must never hold what it may not see, be they unmapped and freed. `socket`s must be non-blocking.
    */
   lend(address: number, rowBytes: number, stride: number): void {
     this.body(address, rowBytes, stride);

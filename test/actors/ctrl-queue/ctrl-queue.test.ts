@@ -290,6 +290,29 @@ describe("backings", () => {
   });
 });
 
+test("storage_that_the_display_has_given_back_never_becomes_another_resources", () => {
+  begin("--storage", "memfd");
+  const paint = (id: number, colour: number): void => {
+    makeResource(id).words.fill(colour);
+  };
+  paint(1, 0x111111);
+  expect(run(transferToHost2d(1, whole, 0))).toBe(OK_NODATA);
+  expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+  const surface = context.take("display").find(({ type }) => type === "surface");
+  if (surface?.type !== "surface") throw new Error("no surface");
+  // What a VMM is lent is read like this, as late as it likes.
+  const late = NativeMemory.mapShared(surface.fd, 0, surface.bytes, "read");
+  closeFd(surface.fd);
+  expect(run(unrefResource(1))).toBe(OK_NODATA);
+  for (const id of dropped.splice(0)) bench.tell({ type: "surface-released", surface: id });
+  for (let id = 2; id < 10; id++) {
+    paint(id, 0x222222);
+    expect(run(transferToHost2d(id, whole, 0))).toBe(OK_NODATA);
+  }
+  expect(new Set(new Uint32Array(late.view()))).toEqual(new Set([0x111111]));
+  late.unmap();
+});
+
 /** The pixels of the surface that messages announce; their descriptors are closed. */
 function pixelsOf(messages: DisplayMessage[]): Uint32Array {
   let pixels = new Uint32Array(0);

@@ -20,7 +20,7 @@ export abstract class Storage {
   abstract readonly stride: number;
   /** Whether a GPU takes rows that lie as these do. */
   abstract readonly fitsGpu: boolean;
-  /** Whether somebody else has a descriptor of it for good, and it cannot become another resource's. */
+  /** Whether somebody else may see its pages when a resource has it no more, so it cannot become another one's. */
   isExported = false;
   /** What it is paid from while a resource has it. */
   budget: Budget | null = null;
