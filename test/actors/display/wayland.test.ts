@@ -215,6 +215,20 @@ describe("a window", () => {
     expectPixels(gradient);
   });
 
+  test("has fewer copies of a large picture, and none of a huge one", () => {
+    show(stage.surface(1, 6000, 6000, Format.R8G8B8X8));
+    const pool = compositor.objects.find((one) => one.interface.name === "wl_shm_pool")!;
+    expect(asked(pool, "create_buffer").length).toBe(1);
+    stage.show(stage.surface(2, 9000, 9000, Format.R8G8B8X8));
+    compositor.drawFrame();
+    settle();
+    expect(asked(window(), "attach").length).toBe(1);
+    expect(logged().at(-1)).toContain(
+      "scanout 0 cannot be shown in its window: 324000000 bytes are too many",
+    );
+    expect(compositor.isConnected).toBe(true);
+  });
+
   test("closes when its scanout has been off for a while, and not in a change of modes", async () => {
     const surface = show();
     stage.off();

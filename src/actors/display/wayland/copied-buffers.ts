@@ -7,11 +7,14 @@ import { bytesPerPixel } from "../../../transport/virtio-gpu/protocol.ts";
 import type { WlBuffer } from "../../../transport/wayland/protocol.ts";
 import { Damage, type Rect } from "../../damage.ts";
 import type { View } from "../scanout.ts";
+import { UnreadableSurface } from "../surface.ts";
 import type { Compositor } from "./compositor.ts";
 import { shmXrgb8888 } from "./shm-formats.ts";
 
 /** One is shown, one is about to be, and the compositor may be late in giving one back. */
-const count = 3;
+const countMax = 3;
+/** What the copies of one window may take of the host: the guest does not pay for them. A frame of 4K takes 32 MiB. */
+const bytesMax = 256 * 1024 * 1024;
 
 interface Copy {
   buffer: WlBuffer;
@@ -25,13 +28,15 @@ export class CopiedBuffers {
   private readonly memory: NativeMemory;
   private readonly copies: Copy[];
 
-  /** Copies of a picture of this size. Throws SystemError. */
+  /** Copies of a picture of this size. Throws SystemError, and UnreadableSurface for one that is too large. */
   constructor(
     compositor: Compositor,
     private readonly width: number,
     private readonly height: number,
   ) {
     const bytes = width * height * bytesPerPixel;
+    const count = Math.min(countMax, Math.floor(bytesMax / bytes));
+    if (count === 0) throw new UnreadableSurface(`${bytes} bytes are too many to be copied for every frame`);
     const fd = createMemfd("fencepost-window", bytes * count);
     try {
       this.memory = NativeMemory.mapShared(fd, 0, bytes * count, "write");
