@@ -29,6 +29,9 @@ const Mode = z
   })
   .refine(({ width, height }) => width > 0 && height > 0, "an output needs at least one pixel");
 
+/** What a socket's address has room for (unix(7)). */
+const socketPathBytesMax = 107;
+
 /** The path of a compositor's socket: "1" or true is the session's, "0" or false is none. */
 const Compositor = z
   .union([z.boolean(), z.string().min(1, "want a socket's name or path")])
@@ -36,10 +39,14 @@ const Compositor = z
   .transform((value, context) => {
     if (value === undefined || value === false || value === "0") return undefined;
     const name = value === true || value === "1" ? (process.env["WAYLAND_DISPLAY"] ?? "wayland-0") : value;
-    if (isAbsolute(name)) return name;
     const directory = process.env["XDG_RUNTIME_DIR"];
-    if (directory !== undefined) return join(directory, name);
-    context.addIssue(`XDG_RUNTIME_DIR does not say where the socket ${name} is`);
+    if (!isAbsolute(name) && directory === undefined) {
+      context.addIssue(`XDG_RUNTIME_DIR does not say where the socket ${name} is`);
+      return z.NEVER;
+    }
+    const path = isAbsolute(name) ? name : join(directory!, name);
+    if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
+    context.addIssue(`the path of a socket has at most ${socketPathBytesMax} bytes: ${path}`);
     return z.NEVER;
   });
 

@@ -292,3 +292,30 @@ describe("help", () => {
     for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
   });
 });
+
+describe("a compositor", () => {
+  const session = { XDG_RUNTIME_DIR: "/run/user/7", WAYLAND_DISPLAY: "wayland-3" };
+  const before = Object.fromEntries(Object.keys(session).map((name) => [name, process.env[name]]));
+  beforeAll(() => Object.assign(process.env, session));
+  afterAll(() => {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+
+  test.each([
+    [[], undefined],
+    [["--wayland"], "/run/user/7/wayland-3"],
+    [["--wayland=wayland-1"], "/run/user/7/wayland-1"],
+    [["--wayland=/tmp/compositor"], "/tmp/compositor"],
+    [["--wayland=0"], undefined],
+  ])("%p is %p", (args, path) => {
+    expect(serve(args).wayland).toBe(path!);
+  });
+
+  test("whose path no socket can have is a mistake", () => {
+    expect(mistake([`--wayland=/${"x".repeat(107)}`])).toContain("at most 107 bytes");
+    expect(serve([`--wayland=/${"x".repeat(106)}`]).wayland).toHaveLength(107);
+  });
+});

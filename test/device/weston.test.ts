@@ -8,7 +8,7 @@ import { type GuestOptions, SyntheticGuest } from "../../src/guest/synthetic-gue
 import { Config, Event, Format } from "../../src/transport/virtio-gpu/protocol.ts";
 import { bePatient } from "../support/patience.ts";
 import { type Picture, Weston, type WestonOptions } from "../support/wayland/weston.ts";
-import { expectOk, expectWorking } from "./support.ts";
+import { expectOk, expectShown, expectWorking } from "./support.ts";
 
 bePatient();
 
@@ -55,14 +55,62 @@ function findWindow(
   expected: Uint32Array,
   columns: number,
 ): [number, number] | null {
-  const start = pixels.indexOf(expected[0]! & 0xffffff);
-  if (start < 0) return null;
-  const isWhole = expected.every((pixel, at) => {
-    const row = Math.floor(at / columns);
-    return pixels[start + row * width + (at % columns)] === (pixel & 0xffffff);
-  });
-  return isWhole ? [start % width, Math.floor(start / width)] : null;
+  const isWholeAt = (start: number): boolean =>
+    expected.every((pixel, at) => {
+      const row = Math.floor(at / columns);
+      return pixels[start + row * width + (at % columns)] === (pixel & 0xffffff);
+    });
+  const first = expected[0]! & 0xffffff;
+  for (let start = pixels.indexOf(first); start >= 0; start = pixels.indexOf(first, start + 1)) {
+    if (isWholeAt(start)) return [start % width, Math.floor(start / width)];
+  }
+  return null;
 }
+
+describe("a window on a screen without a seat", () => {
+  const size = { width: 480, height: 320 };
+  const beside: GuestOptions = { display: { modes: [{ x: 0, y: 0, ...size }] }, patienceMs: 10_000 };
+  const untilSeen = (pixels: Uint32Array, what: string): Promise<Picture> =>
+    weston.untilShown((picture) => findWindow(picture, pixels, size.width) !== null, what);
+
+  test("equals what the VMM shows of the demo", async () => {
+    await begin({ width: 1000, height: 800 }, beside);
+    await playScene(
+      guest,
+      { ...size, seconds: 1 },
+      () => false,
+      () => undefined,
+    );
+    guest.pump.serve(100);
+    await untilSeen(guest.display!.framebuffer(0)!.pixels, "the demo's last frame");
+  });
+
+  test("that freezes keeps neither the guest nor the VMM waiting, and shows the newest picture later", async () => {
+    await begin({ width: 1000, height: 800 }, beside);
+    await untilSeen(show(size.width, size.height), "the picture");
+    weston.freeze();
+    let newest = new Uint32Array();
+    for (let id = 2; id < 10; id++) {
+      newest = show(size.width, size.height, id).slice();
+      expectWorking(guest);
+    }
+    expectShown(guest, 0, size.width, size.height, newest);
+    weston.thaw();
+    await untilSeen(newest, "the newest picture");
+  });
+
+  test("is there again when the display actor was lost", async () => {
+    await begin({ width: 1000, height: 800 }, beside);
+    const pixels = show(size.width, size.height);
+    await untilSeen(pixels, "the picture");
+    expect(await server.control({ command: "kill", actor: "display" })).toEqual({ ok: true });
+    pixels.reverse();
+    const image = { x: 0, y: 0, ...size };
+    expectOk(guest.gpu.transferToHost2d(1, image));
+    expectOk(guest.gpu.flushResource(1, image));
+    await untilSeen(pixels, "the picture of now");
+  });
+});
 
 describe("a window that fills the screen", () => {
   test("equals what the VMM shows of the demo", async () => {

@@ -40,6 +40,8 @@ describe("arguments", () => {
     ["--size", "640"],
     ["--size", "10x10"],
     ["--size", "99999x1000"],
+    ["--wayland", "--qemu"],
+    ["--wayland", "--server", "other"],
     ["--nonsense"],
     ["stray"],
   ]) {

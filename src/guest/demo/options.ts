@@ -55,6 +55,11 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
   if (!(size.width >= 64 && size.width <= 4096 && size.height >= 64 && size.height <= 4096)) {
     throw new Error(`--size ${values.size}: give WIDTHxHEIGHT, each from 64 to 4096`);
   }
+  if (values.wayland && (values.qemu || values.server !== undefined)) {
+    throw new Error(
+      "--wayland shows what Fencepost's server is told by the demo's own guest: leave out --qemu and --server",
+    );
+  }
   return {
     scene,
     seconds,

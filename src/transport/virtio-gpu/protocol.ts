@@ -177,9 +177,9 @@ export const Capset = { VIRGL: 1, VIRGL2: 2 } as const;
 /** Ring indexes of one context are below this (§5.7.6.7). */
 export const ringsMax = 64;
 
-/** struct virtio_gpu_config (§5.7.4). */
 /** Bits of events_read (§5.7.4.1). */
 export const Event = { DISPLAY: 1 } as const;
+/** struct virtio_gpu_config (§5.7.4). */
 export const Config = { eventsRead: 0, eventsClear: 4, scanoutCount: 8, capsetCount: 12, bytes: 16 } as const;
 
 /** The two virtqueues (§5.7.2). */

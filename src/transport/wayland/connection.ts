@@ -25,6 +25,17 @@ const queuedBytesMax = 4 * 1024 * 1024;
 const waitingFdsMax = 256;
 const receiveBytes = 2 * (messageBytesMax + 1);
 
+/** The compositor says what the client did wrong, and is about to hang up. */
+export class ReportedError extends WaylandError {
+  constructor(
+    readonly object: WaylandObject,
+    code: number,
+    message: string,
+  ) {
+    super(`the compositor reports error ${code} of ${object.interface.name}: ${message}`);
+  }
+}
+
 interface Outgoing {
   bytes: Uint8Array;
   /** Copies of the sender's, closed when they are sent. */
@@ -55,9 +66,7 @@ export class WaylandConnection {
     this.display = this.create(WlDisplay, 1);
     this.display.listener = {
       error: (object, code, message) => {
-        throw new WaylandError(
-          `the compositor reports error ${code} of ${object.interface.name}: ${message}`,
-        );
+        throw new ReportedError(object, code, message);
       },
       deleteId: (id) => this.free(id),
     };

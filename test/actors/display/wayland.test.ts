@@ -458,6 +458,16 @@ describe("the cursor", () => {
     expect(asked(surface, "attach").length).toBe(4);
   });
 
+  test("that only moves is no news to the compositor, which moves the pointer itself", () => {
+    load();
+    const pointer = pointAt();
+    for (let x = 0; x < 10; x++) {
+      stage.runner.tell({ type: "cursor-move", scanout: 0, x, y: 0 });
+      settle();
+    }
+    expect(asked(pointer, "set_cursor").length).toBe(1);
+  });
+
   test("is nobody's while the pointer is elsewhere", () => {
     const pointer = pointAt();
     expect(asked(pointer, "set_cursor")).toEqual([[9, 0, 0, 0]]);
@@ -508,6 +518,25 @@ describe("dma-bufs", () => {
     expect(asked(params, "add")[0]!.slice(1)).toEqual([0, 0, surface.stride, 0x0100_0000, 2]);
     expect(asked(params, "create_immed")[0]!.slice(1)).toEqual([width, height, Fourcc.XRGB8888, 0]);
     expect(attached()).toBe(asked(params, "create_immed")[0]![0] as ServerObject);
+  });
+
+  test("that it fails to import are not lent to it again, and copied", async () => {
+    begin(withDmabufs);
+    feedback([[Fourcc.XRGB8888, 0n]]);
+    compositor.failsImports = true;
+    stage.showDmabuf(stage.surface(1, width, height).paint(gradient));
+    settle();
+    compositor.configure();
+    settle();
+    expect(logged().at(-1)).toContain("error 7 of zwp_linux_buffer_params_v1: importing failed");
+    expect(stage.runner.told("ctrl-queue").at(-1)).toMatchObject({ type: "display-takes", dmabuf: false });
+    await Bun.sleep(1100);
+    settle();
+    expect(compositor.all("zwp_linux_dmabuf_v1")).toEqual([]);
+    compositor.configure();
+    settle();
+    expectPixels(gradient);
+    expect(sinkState()).toMatchObject({ connected: true, dmabuf: false });
   });
 
   test("that lie upside down are shown the right way up", () => {

@@ -42,6 +42,8 @@ export interface ServerObject {
 }
 
 const bytesMax = 1 << 20;
+/** zwp_linux_buffer_params_v1's error of a dma-buf that cannot be imported. */
+const invalidWlBuffer = 7;
 
 export class ScriptedCompositor {
   private readonly listener: number;
@@ -55,6 +57,8 @@ export class ScriptedCompositor {
   /** All objects that there were, in the order in which they were made. */
   objects: ServerObject[] = [];
   connections = 0;
+  /** Whether it takes a dma-buf for a mistake, as one does that draws on another GPU. */
+  failsImports = false;
   /** While false, the client's socket is not read. */
   isReading = true;
 
@@ -237,6 +241,8 @@ export class ScriptedCompositor {
       });
     } else if (name === "bind" && args[1] === "wl_shm") {
       for (const format of [0, 1]) this.send(args[3] as ServerObject, "format", format);
+    } else if (name === "create_immed" && this.failsImports) {
+      this.send(this.byId.get(1)!, "error", object, invalidWlBuffer, "importing failed");
     } else if (name === "create_pool") this.poolFds.set(args[0] as ServerObject, args[1] as number);
     else if (name === "destroy" || name === "release") this.forget(object);
     else

@@ -74,6 +74,15 @@ export class Weston {
     rmSync(`${this.path}.lock`, { force: true });
   }
 
+  /** Lets it do nothing more, its sockets staying open, until it is thawed. */
+  freeze(): void {
+    this.weston!.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.weston!.kill("SIGCONT");
+  }
+
   async end(): Promise<void> {
     await this.kill();
     this.xServer?.kill("SIGKILL");

@@ -3,7 +3,7 @@
 import { EPOLLET, EPOLLIN, EPOLLOUT } from "../../../transport/os/epoll.ts";
 import { SystemError } from "../../../transport/os/errors.ts";
 import type { SocketIo } from "../../../transport/os/unix-socket.ts";
-import { WaylandConnection } from "../../../transport/wayland/connection.ts";
+import { ReportedError, WaylandConnection } from "../../../transport/wayland/connection.ts";
 import type { Named, WaylandObject } from "../../../transport/wayland/object.ts";
 import {
   WlCompositor,
@@ -13,6 +13,7 @@ import {
   WpFractionalScaleManagerV1,
   WpViewporter,
   XdgWmBase,
+  ZwpLinuxBufferParamsV1,
   ZwpLinuxDmabufV1,
   ZxdgDecorationManagerV1,
 } from "../../../transport/wayland/protocol.ts";
@@ -23,8 +24,8 @@ import { DmabufFormats } from "./dmabuf-formats.ts";
 export interface CompositorEvents {
   /** All globals that windows need are there. */
   ready(): void;
-  /** The connection is over and closed; `reason` is a clause for the log. */
-  lost(reason: string): void;
+  /** The connection is over and closed; `reason` is a clause for the log, `isForDmabuf` whether a dma-buf is to blame. */
+  lost(reason: string, isForDmabuf: boolean): void;
   seat(seat: WlSeat): void;
   /** It shows other dma-bufs than before. */
   dmabufsChanged(): void;
@@ -50,12 +51,13 @@ export class Compositor {
   private isBlocked = false;
   private isClosed = false;
 
-  /** Takes over `socket`, which must be connected and non-blocking. */
+  /** Takes over `socket`, which must be connected and non-blocking. Without `lendsDmabufs` it is given none. */
   constructor(
     private readonly context: ActorContext,
     io: SocketIo,
     private readonly socket: number,
     private readonly events: CompositorEvents,
+    private readonly lendsDmabufs: boolean,
   ) {
     this.connection = new WaylandConnection(io, socket);
     const registry = this.connection.display.getRegistry();
@@ -130,7 +132,7 @@ export class Compositor {
         return;
       case ZwpLinuxDmabufV1.interface.name:
         // Older ones tell no modifiers.
-        if (version >= DmabufFormats.versionMin) {
+        if (this.lendsDmabufs && version >= DmabufFormats.versionMin) {
           const changed = (): void => {
             if (this.isReady) this.events.dmabufsChanged();
           };
@@ -166,13 +168,14 @@ export class Compositor {
       work();
     } catch (error) {
       if (!(error instanceof WaylandError) && !(error instanceof SystemError)) throw error;
-      this.lose(error.message);
+      const isReported = error instanceof ReportedError;
+      this.lose(error.message, isReported && error.object instanceof ZwpLinuxBufferParamsV1);
     }
   }
 
-  private lose(reason: string): void {
+  private lose(reason: string, isForDmabuf = false): void {
     if (this.isClosed) return;
     this.close();
-    this.events.lost(reason);
+    this.events.lost(reason, isForDmabuf);
   }
 }

@@ -34,6 +34,7 @@ export class Pointer {
   /** Whether the compositor has yet to be told of the image, and of the hot spot or of whether there is a cursor. */
   private isImageNew = false;
   private isStateNew = false;
+  private isShown = false;
 
   /** `placeOf` answers what a surface of ours shows. */
   constructor(
@@ -56,9 +57,9 @@ export class Pointer {
     this.isImageNew = this.isStateNew = true;
   }
 
-  /** It was hidden, or moved: where it is, is what the compositor says. */
+  /** It was hidden, or moved: where it is, is what the compositor says, and no news to it. */
   moved(scanout: Scanout): void {
-    if (this.place?.scanout === scanout) this.isStateNew = true;
+    if (this.place?.scanout === scanout && scanout.cursor.isVisible !== this.isShown) this.isStateNew = true;
   }
 
   /** A window is gone. */
@@ -72,7 +73,7 @@ export class Pointer {
     if (pointer === null || place === null || !this.isStateNew) return;
     const { isVisible, hotX, hotY, image } = place.scanout.cursor;
     if (!isVisible || image === null) {
-      this.isStateNew = false;
+      this.isStateNew = this.isShown = false;
       pointer.setCursor(place.serial, null, 0, 0);
       return;
     }
@@ -80,6 +81,7 @@ export class Pointer {
     const scale = place.window.scale / scaleUnit;
     if (this.isImageNew && !this.image.show(image.address, scale)) return;
     this.isImageNew = this.isStateNew = false;
+    this.isShown = true;
     pointer.setCursor(place.serial, this.image.surface, Math.round(hotX / scale), Math.round(hotY / scale));
   }
 
@@ -138,7 +140,10 @@ class CursorSurface {
     }
   }
 
-  /** Shows the image at a native address; answers false while the compositor has every buffer. */
+  /**
+   * Shows the image at a native address, whose alpha is premultiplied as wl_shm wants it: Linux guests assume that of
+   * their cursor planes. Answers false while the compositor has every buffer.
+   */
   show(address: number, scale: number): boolean {
     const slot = this.buffers.findIndex(({ isBusy }) => !isBusy);
     if (slot < 0) return false;

@@ -9,7 +9,7 @@ import type { ActorContext } from "../../runtime/actor.ts";
 import { FrameCounters } from "../frame-counters.ts";
 import type { AnySurface, Scanout } from "../scanout.ts";
 import type { Sink } from "../sink.ts";
-import { Compositor } from "./compositor.ts";
+import { Compositor, type CompositorEvents } from "./compositor.ts";
 import { Pointer } from "./pointer.ts";
 import { Window } from "./window.ts";
 
@@ -47,6 +47,8 @@ export class WaylandSink implements Sink {
   private readonly pointers: Pointer[] = [];
   private cancelRetry: () => void = () => undefined;
   private lastFailure = "";
+  /** Until the compositor fails to import one, as where it draws on another GPU: it ends the connection then. */
+  private lendsDmabufs = true;
   private isClosed = false;
 
   constructor(private readonly options: WaylandSinkOptions) {
@@ -132,14 +134,15 @@ export class WaylandSink implements Sink {
       if (!(error instanceof SystemError)) throw error;
       return this.retry(error.message);
     }
-    const compositor = new Compositor(context, io, socket, {
+    const events: CompositorEvents = {
       ready: () => {
         context.log.info(`showing windows on ${path}`);
         this.lastFailure = "";
         for (const scanout of scanouts) if (scanout.view !== null) this.open(scanout, compositor);
         takesChanged();
       },
-      lost: (reason) => {
+      lost: (reason, isForDmabuf) => {
+        if (isForDmabuf) this.lendsDmabufs = false;
         this.forget();
         this.retry(`lost ${path}: ${reason}`);
         takesChanged();
@@ -148,7 +151,8 @@ export class WaylandSink implements Sink {
       seat: (seat) => {
         this.pointers.push(new Pointer(compositor, seat, (surface) => this.placeOf(surface)));
       },
-    });
+    };
+    const compositor = new Compositor(context, io, socket, events, this.lendsDmabufs);
     this.compositor = compositor;
   }
 
