@@ -46,7 +46,7 @@ export class ServerProcess {
       stderr: log,
     });
     closeSync(log);
-    const server = new ServerProcess(directory, child, options.stopMs ?? 5000);
+    const server = new ServerProcess(directory, child, options.stopMs ?? 30_000);
     const deadline = performance.now() + (options.startMs ?? 60_000);
     while (!existsSync(socketPath)) {
       if (child.exitCode !== null || performance.now() > deadline) {

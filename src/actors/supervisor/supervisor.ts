@@ -12,9 +12,8 @@ import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { LogSink } from "./log-sink.ts";
 
-/** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated, and one to stop. */
+/** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
 const readyTimeoutMs = 60_000;
-const stopTimeoutMs = 3_000;
 /** A pause before a restart, and how long a restarted actor must live for its crashes to be forgiven. */
 const restartPauseMs = 10;
 const settledMs = 10_000;
@@ -26,6 +25,8 @@ export class Supervisor {
   private readonly inquiries: Inquiries;
   private readonly control: ControlServer;
   private readyTimer: Timer | undefined;
+  /** How long each actor may take to stop; it collects what a session has left, which is slow where the CPU is emulated. */
+  stopTimeoutMs = 10_000;
 
   constructor(
     private readonly config: ServerConfig,
@@ -86,6 +87,7 @@ export class Supervisor {
     this.control.close();
     for (const actor of this.actors.values()) actor.send({ type: "STOP" });
     let isLate = false;
+    const { stopTimeoutMs } = this;
     await this.host.stop(stopTimeoutMs, (name) => {
       isLate = true;
       this.actors.get(name)!.send({ type: "STOP_TIMEOUT" });

@@ -88,6 +88,7 @@ function deafen(supervisor: Supervisor, deaf: WorkerName): void {
     host: { post(to: WorkerName, message: { runtime: string }, transfer?: MessagePort[]): void };
   };
   const post = host.post.bind(host);
+  supervisor.stopTimeoutMs = 500;
   host.post = (to, message, transfer) => {
     if (to !== deaf || message.runtime !== "stop") post(to, message, transfer);
   };
@@ -126,7 +127,7 @@ test("an actor that does not stop is ended, and the code says so", async () => {
   expect(run.lines).toContainEqual({
     level: "error",
     actor: "fence-poller",
-    text: "did not stop within 3 s, and was ended",
+    text: "did not stop within 0.5 s, and was ended",
   });
   expect(run.lines.at(-1)!.text).toBe("the device failed: some actors did not stop in time");
 }, 15_000);
