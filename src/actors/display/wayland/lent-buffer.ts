@@ -15,7 +15,6 @@ const poolBytesMax = 0x7fff_ffff;
 
 export class LentBuffer {
   private isBusy = false;
-  private isDestroyed = false;
 
   private constructor(
     readonly surface: AnySurface,
@@ -50,8 +49,6 @@ export class LentBuffer {
 
   /** It is attached nowhere: the compositor need not say so any more. */
   destroy(): void {
-    if (this.isDestroyed) return;
-    this.isDestroyed = true;
     this.buffer.destroy();
     this.released();
   }

@@ -1,19 +1,16 @@
 // The guest's cursors as the cursors of its windows, for one seat of the compositor.
 
-import { asPointer, libc } from "../../../ffi/libc.ts";
-import { closeFd, createMemfd } from "../../../transport/os/fds.ts";
-import { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { bytesPerPixel, cursorSize } from "../../../transport/virtio-gpu/protocol.ts";
+import { cursorSize } from "../../../transport/virtio-gpu/protocol.ts";
 import {
-  type WlBuffer,
   type WlPointer,
   type WlSeat,
   WlSeatCapability,
   type WlSurface,
   type WpViewport,
 } from "../../../transport/wayland/protocol.ts";
-import { cursorImageBytes, type Scanout } from "../scanout.ts";
+import type { Scanout } from "../scanout.ts";
 import type { Compositor } from "./compositor.ts";
+import { ShmBuffers, usualCount } from "./shm-buffers.ts";
 import { shmArgb8888 } from "./shm-formats.ts";
 import { scaleUnit, type Window } from "./window.ts";
 
@@ -23,9 +20,6 @@ interface Place {
   window: Window;
   scanout: Scanout;
 }
-
-/** One is shown, one is about to be, and the compositor may be late in giving one back. */
-const slots = 3;
 
 export class Pointer {
   private pointer: WlPointer | null = null;
@@ -79,7 +73,7 @@ export class Pointer {
     }
     this.image ??= new CursorSurface(this.compositor);
     const scale = place.window.scale / scaleUnit;
-    if (this.isImageNew && !this.image.show(image.address, scale)) return;
+    if (this.isImageNew && !this.image.show(new Uint32Array(image.view()), scale)) return;
     this.isImageNew = this.isStateNew = false;
     this.isShown = true;
     pointer.setCursor(place.serial, this.image.surface, Math.round(hotX / scale), Math.round(hotY / scale));
@@ -115,51 +109,32 @@ export class Pointer {
 class CursorSurface {
   readonly surface: WlSurface;
   private readonly viewport: WpViewport | null;
-  private readonly memory: NativeMemory;
-  private readonly buffers: { buffer: WlBuffer; isBusy: boolean }[];
+  private readonly buffers: ShmBuffers;
 
   constructor(compositor: Compositor) {
     this.surface = compositor.compositor!.createSurface();
     this.viewport = compositor.viewporter?.getViewport(this.surface) ?? null;
-    const bytes = slots * cursorImageBytes;
-    const fd = createMemfd("fencepost-cursor", bytes);
-    try {
-      this.memory = NativeMemory.mapShared(fd, 0, bytes, "write");
-      const pool = compositor.shm!.createPool(fd, bytes);
-      this.buffers = Array.from({ length: slots }, (_, slot) => {
-        const stride = cursorSize * bytesPerPixel;
-        const at = slot * cursorImageBytes;
-        const buffer = pool.createBuffer(at, cursorSize, cursorSize, stride, shmArgb8888);
-        const one = { buffer, isBusy: false };
-        buffer.listener = { release: () => (one.isBusy = false) };
-        return one;
-      });
-      pool.destroy();
-    } finally {
-      closeFd(fd);
-    }
+    const name = "fencepost-cursor";
+    this.buffers = new ShmBuffers(compositor, name, usualCount, cursorSize, cursorSize, shmArgb8888);
   }
 
   /**
-   * Shows the image at a native address, whose alpha is premultiplied as wl_shm wants it: Linux guests assume that of
+   * Shows an image, whose alpha is premultiplied as wl_shm wants it: Linux guests assume that of
    * their cursor planes. Answers false while the compositor has every buffer.
    */
-  show(address: number, scale: number): boolean {
-    const slot = this.buffers.findIndex(({ isBusy }) => !isBusy);
-    if (slot < 0) return false;
-    const one = this.buffers[slot]!;
-    const target = asPointer(this.memory.address + slot * cursorImageBytes);
-    libc.memcpy(target, asPointer(address), cursorImageBytes);
-    one.isBusy = true;
+  show(image: Uint32Array, scale: number): boolean {
+    const at = this.buffers.free();
+    if (at < 0) return false;
+    this.buffers.pixels[at]!.set(image);
     const size = Math.round(cursorSize / scale);
     this.viewport?.setDestination(size, size);
-    this.surface.attach(one.buffer, 0, 0);
+    this.surface.attach(this.buffers.take(at), 0, 0);
     this.surface.damageBuffer(0, 0, cursorSize, cursorSize);
     this.surface.commit();
     return true;
   }
 
   free(): void {
-    this.memory.unmap();
+    this.buffers.destroy();
   }
 }

@@ -3,7 +3,7 @@
 
 import { SystemError } from "../../../transport/os/errors.ts";
 import { connectUnix } from "../../../transport/os/unix-path.ts";
-import { type SocketIo } from "../../../transport/os/unix-socket.ts";
+import type { SocketIo } from "../../../transport/os/unix-socket.ts";
 import type { Rect } from "../../damage.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { FrameCounters } from "../frame-counters.ts";
