@@ -1,4 +1,4 @@
-// Makes src/transport/wayland/protocol.ts from the protocols' XML, as Debian's libwayland-dev and wayland-protocols
+// Makes src/transport/wire/wayland/protocol.ts from the protocols' XML, as Debian's libwayland-dev and wayland-protocols
 // install it:
 //
 //   bun scripts/generate-wayland.ts [FILE]
@@ -179,7 +179,7 @@ if (import.meta.main) {
     console.error(`${missing.join(", ")}: not there. Install libwayland-dev and wayland-protocols.`);
     process.exit(1);
   }
-  const file = process.argv[2] ?? `${import.meta.dir}/../src/transport/wayland/protocol.ts`;
+  const file = process.argv[2] ?? `${import.meta.dir}/../src/transport/wire/wayland/protocol.ts`;
   writeFileSync(file, generate());
   const { success } = Bun.spawnSync(["bun", "fmt", "--no-script", file], { cwd: `${import.meta.dir}/..` });
   process.exit(success ? 0 : 1);

@@ -5,10 +5,10 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { kernels, logsPath, missingParts, roots } from "../src/guest/qemu/cache.ts";
-import { QemuGuest } from "../src/guest/qemu/qemu-guest.ts";
-import type { Gpu } from "../src/guest/qemu/qemu-args.ts";
-import { encodePng } from "../src/transport/png.ts";
+import { kernels, logsPath, missingParts, roots } from "../lab/qemu/cache.ts";
+import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
+import type { Gpu } from "../lab/qemu/qemu-args.ts";
+import { encodePng } from "../src/picture/png.ts";
 
 /** Long enough for QEMU to take what the guest has just set. */
 const settleMs = 500;

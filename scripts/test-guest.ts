@@ -4,9 +4,9 @@
 //   bun run test:guest [NAME]...      the configurations of these names, or all
 
 import { basename, dirname, join } from "node:path";
-import { type Kernel, logsPath, missingParts } from "../src/guest/qemu/cache.ts";
-import { QemuGuest } from "../src/guest/qemu/qemu-guest.ts";
-import { ServerProcess } from "../src/guest/server-process.ts";
+import { type Kernel, logsPath, missingParts } from "../lab/qemu/cache.ts";
+import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
+import { ServerProcess } from "../lab/vmm/server-process.ts";
 
 interface Configuration {
   name: string;
@@ -26,9 +26,9 @@ interface Boot {
 }
 
 const tests = [
-  "test/actors/ctrl-queue/storage.test.ts",
-  "test/actors/ctrl-queue/storage-limits.test.ts",
-  "test/actors/ctrl-queue/exports.test.ts",
+  "test/actors/gpu/storage.test.ts",
+  "test/actors/gpu/storage-limits.test.ts",
+  "test/actors/gpu/exports.test.ts",
   "test/device/bridge.test.ts",
   "test/device/limits.test.ts",
 ];

@@ -2,8 +2,8 @@
 
 import { bench, do_not_optimize, group, summary } from "mitata";
 import { Request } from "../../src/actors/queue/request.ts";
-import * as commands from "../../src/guest/commands.ts";
-import { Header, TransferToHost2d } from "../../src/transport/virtio-gpu/protocol.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import { Header, TransferToHost2d } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const bytes = new Uint8Array(
   commands.transferToHost2d(7, { x: 1, y: 2, width: 640, height: 480 }, 0x1_0000_0000, { fenceId: 5n })

@@ -2,7 +2,7 @@
 
 import { bench, do_not_optimize, group } from "mitata";
 import { asPointer, libc } from "../../src/ffi/libc.ts";
-import { MemoryMap } from "../../src/transport/memory-map.ts";
+import { MemoryMap } from "../../src/transport/virtio/memory-map.ts";
 import { createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 

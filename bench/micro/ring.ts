@@ -1,12 +1,12 @@
 // A chain from the avail ring to the used ring: pop, copy the request in, respond, add used, publish.
 
 import { bench, group } from "mitata";
-import { DriverRing } from "../../src/guest/driver-ring.ts";
-import { GuestMemory } from "../../src/guest/guest-memory.ts";
-import { MemoryMap } from "../../src/transport/memory-map.ts";
+import { DriverRing } from "../../lab/driver/driver-ring.ts";
+import { GuestMemory } from "../../lab/driver/guest-memory.ts";
+import { MemoryMap } from "../../src/transport/virtio/memory-map.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
-import { Chain } from "../../src/transport/virtqueue/chain.ts";
-import { SplitRing } from "../../src/transport/virtqueue/split-ring.ts";
+import { Chain } from "../../src/transport/virtio/chain.ts";
+import { SplitRing } from "../../src/transport/virtio/split-ring.ts";
 
 const requestBytes = 64;
 const responseBytes = 24;

@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { ServerProcess } from "../../src/guest/server-process.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import type { Renderer } from "./workload.ts";
 
 export const checkout = resolve(import.meta.dir, "../..");
@@ -13,6 +13,9 @@ const cachedPeer = join(peerCache, "usr/lib/qemu/vhost-user-gpu");
 /** Preloaded, it lets a peer render without a render node. */
 const surfaceless = join(peerCache, "surfaceless.so");
 const renderNode = "/dev/dri/renderD128";
+
+/** Where a checkout's server begins: today, and in revisions that one may want to compare with. */
+const serverEntries = ["src/cli/server.ts", "src/main.ts"] as const;
 
 export interface Backend {
   /** As in tables. */
@@ -34,9 +37,10 @@ export function fencepost(
   args: readonly string[],
   directory = checkout,
 ): Backend {
-  const main = join(directory, "src/main.ts");
-  if (!existsSync(main))
-    throw new BackendError(`${directory} is no checkout of Fencepost: it has no src/main.ts`);
+  const main = serverEntries.map((path) => join(directory, path)).find((path) => existsSync(path));
+  if (main === undefined) {
+    throw new BackendError(`${directory} is no checkout of Fencepost: it has no ${serverEntries[0]}`);
+  }
   return {
     name,
     about,

@@ -2,10 +2,10 @@
 // Prints samples, a JSON array of commands a second.
 
 import { Worker } from "node:worker_threads";
-import { CommandPipeline } from "../../src/guest/command-pipeline.ts";
-import { DriverRing } from "../../src/guest/driver-ring.ts";
-import { GuestMemory } from "../../src/guest/guest-memory.ts";
-import { Pump } from "../../src/guest/pump.ts";
+import { CommandPipeline } from "../../lab/driver/command-pipeline.ts";
+import { DriverRing } from "../../lab/driver/driver-ring.ts";
+import { GuestMemory } from "../../lab/driver/guest-memory.ts";
+import { Pump } from "../../lab/driver/pump.ts";
 import type { EchoWorkerData } from "./echo-worker.ts";
 import { dieWithParent } from "./scheduling.ts";
 

@@ -1,8 +1,8 @@
 // The display reader's thread.
 
 import { workerData } from "node:worker_threads";
-import { DisplayPeer } from "../../src/guest/display-peer.ts";
-import { Pump } from "../../src/guest/pump.ts";
+import { DisplayPeer } from "../../lab/vmm/display-peer.ts";
+import { Pump } from "../../lab/driver/pump.ts";
 import {
   CursorPosition,
   CursorUpdate,
@@ -10,7 +10,7 @@ import {
   Request,
   Scanout,
   Update,
-} from "../../src/transport/vhost-user-gpu/protocol.ts";
+} from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { type DisplayWorkerData, Total, Word } from "./display-reader.ts";
 
 /** How soon a wish of the other thread is noticed. */

@@ -2,7 +2,7 @@
 //
 //   bun bench/system/driver.ts JOB   (JSON, as runner.ts makes it)
 
-import { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { DisplayReader } from "./display-reader.ts";
 import type { Figure } from "./figure.ts";
 import { dieWithParent, pin, type Placement } from "./scheduling.ts";

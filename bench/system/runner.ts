@@ -1,7 +1,7 @@
 // Runs workloads against each back-end in turn, A B A B, every time in front of a fresh server.
 
 import { join } from "node:path";
-import type { ServerProcess } from "../../src/guest/server-process.ts";
+import type { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { median, summarise, type Summary, summariseRounds } from "../report/statistics.ts";
 import { type Backend, start } from "./backends.ts";
 import type { Job } from "./driver.ts";

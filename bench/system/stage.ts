@@ -1,9 +1,9 @@
 // What a workload measures with: a booted guest, the display's reader, the server's process, and a budget of time.
 
-import { CommandPipeline } from "../../src/guest/command-pipeline.ts";
-import type { DriverRing } from "../../src/guest/driver-ring.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Header, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { CommandPipeline } from "../../lab/driver/command-pipeline.ts";
+import type { DriverRing } from "../../lab/driver/driver-ring.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Header, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { DisplayReader } from "./display-reader.ts";
 import { type Figure, figure } from "./figure.ts";
 import { usageOf } from "./process-usage.ts";

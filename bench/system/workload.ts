@@ -1,6 +1,6 @@
 // A workload: what is done to a server, and how the two sides are placed for it.
 
-import type { GuestOptions } from "../../src/guest/synthetic-guest.ts";
+import type { GuestOptions } from "../../lab/driver/synthetic-guest.ts";
 import type { Backend } from "./backends.ts";
 import type { Figure } from "./figure.ts";
 import type { Budget, Stage } from "./stage.ts";

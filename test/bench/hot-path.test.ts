@@ -4,10 +4,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { heapStats } from "bun:jsc";
 import { readFileSync } from "node:fs";
-import { CtrlQueue } from "../../src/actors/ctrl-queue/ctrl-queue.ts";
-import * as commands from "../../src/guest/commands.ts";
-import { type GuestRange, pageBytes } from "../../src/guest/guest-memory.ts";
-import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import { type GuestRange, pageBytes } from "../../lab/driver/guest-memory.ts";
+import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { countCalls } from "../support/call-counter.ts";
 import { FakeContext } from "../support/fake-context.ts";
 import { Stage } from "../actors/display/stage.ts";

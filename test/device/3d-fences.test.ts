@@ -1,12 +1,12 @@
 // Fences of 3D commands: what the answer echoes, and the order of answers on every timeline (virtio 1.3 §5.7.6.7).
 
 import { describe, expect, test } from "bun:test";
-import type { Submission } from "../../src/guest/command-queue.ts";
-import * as commands from "../../src/guest/commands.ts";
-import * as commands3d from "../../src/guest/commands-3d.ts";
-import type { GuestOptions, SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
-import { Capset, Feature, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import type { Submission } from "../../lab/driver/command-queue.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import * as commands3d from "../../lab/driver/commands-3d.ts";
+import type { GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { Capset, Feature, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 import { bgra, clearTo, download, makeContext, makeTexture, patient, virglServer } from "./3d-support.ts";
 

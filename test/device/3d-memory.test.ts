@@ -1,8 +1,8 @@
 // The renderer's view of guest memory: it follows the memory map, and what it writes is logged.
 
 import { describe, expect, test } from "bun:test";
-import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
+import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
 import {
   bgra,
   boxOf,

@@ -2,8 +2,8 @@
 // tests compute.
 
 import { describe, expect, test } from "bun:test";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
 import { crop, paste, serveTests } from "./support.ts";
 import {
   bgra,

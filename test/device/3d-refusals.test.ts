@@ -2,12 +2,12 @@
 // lost takes nothing else with it.
 
 import { describe, expect, test } from "bun:test";
-import { untouched } from "../../src/guest/command-queue.ts";
-import * as commands from "../../src/guest/commands.ts";
-import * as commands3d from "../../src/guest/commands-3d.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
-import { Capset, Config, Feature, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { untouched } from "../../lab/driver/command-queue.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import * as commands3d from "../../lab/driver/commands-3d.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { Capset, Config, Feature, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 import {
   bgra,

@@ -2,11 +2,11 @@
 // into the renderer because a context attached them.
 
 import { describe, expect, test } from "bun:test";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { drawArrow } from "../../src/guest/scenes/arrow.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
-import { Format, resourceFlagY0Top, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { drawArrow } from "../../lab/scenes/arrow.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { Format, resourceFlagY0Top, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import {
   crop,
   expectOff,

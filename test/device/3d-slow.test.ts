@@ -1,11 +1,11 @@
 // A renderer that takes its time: commands wait for it in order, nothing else does, and what takes too long is told.
 
 import { expect, test } from "bun:test";
-import type { Submission } from "../../src/guest/command-queue.ts";
-import * as commands3d from "../../src/guest/commands-3d.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
-import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import type { Submission } from "../../lab/driver/command-queue.ts";
+import * as commands3d from "../../lab/driver/commands-3d.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { makeBuffer, makeContext, makeTexture, patient, virglServer } from "./3d-support.ts";
 import { expectOk, expectType, serveTests } from "./support.ts";
 

@@ -1,12 +1,12 @@
 // What the 3D tests share: contexts, textures with backing, command streams, and comparisons with what was expected.
 
 import { expect } from "bun:test";
-import type { CommandResult } from "../../src/guest/command-queue.ts";
-import type { Box, Resource3d } from "../../src/guest/commands-3d.ts";
-import type { GuestBuffer, GuestRange } from "../../src/guest/guest-memory.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
-import { Feature } from "../../src/transport/virtio-gpu/protocol.ts";
+import type { CommandResult } from "../../lab/driver/command-queue.ts";
+import type { Box, Resource3d } from "../../lab/driver/commands-3d.ts";
+import type { GuestBuffer, GuestRange } from "../../lab/driver/guest-memory.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { readShared } from "../support/gpu-reader.ts";
 import { expectOk } from "./support.ts";
 

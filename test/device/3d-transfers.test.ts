@@ -2,11 +2,11 @@
 // byte (virtio 1.3 §5.7.6.9).
 
 import { describe, expect, test } from "bun:test";
-import type { Box, Transfer } from "../../src/guest/commands-3d.ts";
-import type { GuestRange } from "../../src/guest/guest-memory.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
-import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import type { Box, Transfer } from "../../lab/driver/commands-3d.ts";
+import type { GuestRange } from "../../lab/driver/guest-memory.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 import {
   boxOf,

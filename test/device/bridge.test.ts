@@ -4,23 +4,23 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createResource2d } from "../../src/guest/commands.ts";
-import * as commands3d from "../../src/guest/commands-3d.ts";
-import { areaOf, type Image } from "../../src/guest/gpu-driver.ts";
-import { ServerProcess } from "../../src/guest/server-process.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import * as virgl from "../../src/guest/virgl/index.ts";
+import { createResource2d } from "../../lab/driver/commands.ts";
+import * as commands3d from "../../lab/driver/commands-3d.ts";
+import { areaOf, type Image } from "../../lab/driver/gpu-driver.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
 import {
   BridgeClient,
   type BridgeClientOptions,
   BridgeFailure,
   type Lent,
-} from "../../src/transport/bridge/client.ts";
+} from "../../src/transport/wire/bridge/client.ts";
 import { Epoll, EPOLLIN } from "../../src/transport/os/epoll.ts";
-import type { Plane } from "../../src/transport/bridge/protocol.ts";
-import { Fourcc } from "../../src/transport/drm-formats.ts";
+import type { Plane } from "../../src/transport/wire/bridge/protocol.ts";
+import { Fourcc } from "../../src/picture/drm-formats.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
-import { Format } from "../../src/transport/virtio-gpu/protocol.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { decodePng } from "../support/png.ts";
 import { readShared } from "../support/gpu-reader.ts";
 import { BorrowedPicture, storageKind } from "../support/storage.ts";
@@ -274,7 +274,7 @@ describe("of a guest that draws in 2D", () => {
 
   describe("the client", () => {
     const run = (...args: string[]) => {
-      const client = join(import.meta.dir, "..", "..", "src", "bridge-client.ts");
+      const client = join(import.meta.dir, "..", "..", "src", "cli", "bridge-client.ts");
       const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, client, ...args]);
       return { exitCode, out: stdout.toString(), error: stderr.toString() };
     };

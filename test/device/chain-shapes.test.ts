@@ -1,13 +1,13 @@
 // Good chains in every shape that a driver may choose: the same command, the same answer.
 
 import { describe, expect, test } from "bun:test";
-import type { SubmitOptions } from "../../src/guest/command-queue.ts";
-import * as commands from "../../src/guest/commands.ts";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import type { GuestOptions, SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
-import { Request } from "../../src/transport/vhost-user/protocol.ts";
-import { vringState } from "../../src/guest/vhost-user-frontend.ts";
+import type { SubmitOptions } from "../../lab/driver/command-queue.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import type { GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Request } from "../../src/transport/wire/vhost-user/protocol.ts";
+import { vringState } from "../../lab/vmm/vhost-user-frontend.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern, serveTests } from "./support.ts";
 
 const { withDevice, withConnection, expectServing } = serveTests();

@@ -1,10 +1,10 @@
 // Actors that throw while a guest draws: those that can lose their state come back, and the guest notices nothing.
 
 import { expect, test } from "bun:test";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { ServerProcess } from "../../src/guest/server-process.ts";
-import { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Format } from "../../src/transport/virtio-gpu/protocol.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
 const { withDevice, server } = serveTests();

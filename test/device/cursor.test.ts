@@ -1,11 +1,11 @@
 // UPDATE_CURSOR and MOVE_CURSOR on any scanout, as the VMM's display sees them (virtio 1.3 §5.7.6.10).
 
 import { describe, expect, test } from "bun:test";
-import * as commands from "../../src/guest/commands.ts";
-import { areaOf, type Image } from "../../src/guest/gpu-driver.ts";
-import { drawArrow } from "../../src/guest/scenes/arrow.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Format, Response, scanoutsMax } from "../../src/transport/virtio-gpu/protocol.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import { areaOf, type Image } from "../../lab/driver/gpu-driver.ts";
+import { drawArrow } from "../../lab/scenes/arrow.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Format, Response, scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, serveTests } from "./support.ts";
 
 const { withDevice, server } = serveTests();

@@ -1,10 +1,10 @@
 // Chains as no driver makes them: each is answered or returned, and the queue goes on.
 
 import { describe, expect, test } from "bun:test";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { writeDescriptor } from "../../src/guest/driver-ring.ts";
-import { Command, Response } from "../../src/transport/virtio-gpu/protocol.ts";
-import { DescriptorFlag } from "../../src/transport/virtqueue/layout.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { writeDescriptor } from "../../lab/driver/driver-ring.ts";
+import { Command, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { DescriptorFlag } from "../../src/transport/virtio/layout.ts";
 import { expectWorking, serveTests } from "./support.ts";
 
 const { withDevice } = serveTests();

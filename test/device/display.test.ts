@@ -1,10 +1,10 @@
 // The VMM's display socket: what is asked of it, and what happens when it is slow, silent, gone or new.
 
 import { describe, expect, test } from "bun:test";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
-import { Request } from "../../src/transport/vhost-user-gpu/protocol.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Request } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern, serveTests, settle } from "./support.ts";
 
 const { withDevice } = serveTests("--display-timeout-ms", "200", "--outputs", "1024x600,640x480");

@@ -1,10 +1,16 @@
 // What every command has in common: fences, the echoed header, lengths, and room for the answer (virtio 1.3 §5.7.6.7).
 
 import { describe, expect, test } from "bun:test";
-import { untouched } from "../../src/guest/command-queue.ts";
-import * as commands from "../../src/guest/commands.ts";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { Command, Cursor, DisplayInfo, Edid, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { untouched } from "../../lab/driver/command-queue.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import {
+  Command,
+  Cursor,
+  DisplayInfo,
+  Edid,
+  Response,
+} from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 
 const { withDevice } = serveTests();

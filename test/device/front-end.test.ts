@@ -1,13 +1,13 @@
 // The vhost-user session as QEMU and crosvm hold it, and what becomes of one that breaks the protocol.
 
 import { describe, expect, test } from "bun:test";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { type GuestOptions, SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
-import { Flags, ProtocolFeature, Request } from "../../src/transport/vhost-user/protocol.ts";
-import { Format } from "../../src/transport/virtio-gpu/protocol.ts";
+import { Flags, ProtocolFeature, Request } from "../../src/transport/wire/vhost-user/protocol.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectShown, expectType, expectWorking, serveTests } from "./support.ts";
-import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const { withDevice, withConnection, expectServing, server } = serveTests("--display-timeout-ms", "100");
 

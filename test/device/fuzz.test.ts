@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { duplicateFd, closeFd, createMemfd } from "../../src/transport/os/fds.ts";
-import { Command, Format } from "../../src/transport/virtio-gpu/protocol.ts";
+import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { serveTests } from "./support.ts";
 
 const { withDevice, withConnection, expectServing, server } = serveTests("--storage-bytes-max", "67108864");

@@ -1,9 +1,9 @@
 // What a guest may ask for, with limits that a test can reach.
 
 import { expect, test } from "bun:test";
-import * as commands from "../../src/guest/commands.ts";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 
 /** 1000 × 250 pixels in whole pages. */

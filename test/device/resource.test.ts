@@ -1,9 +1,9 @@
 // RESOURCE_CREATE_2D, UNREF, ATTACH_BACKING, DETACH_BACKING and their mistakes (virtio 1.3 §5.7.6.8).
 
 import { describe, expect, test } from "bun:test";
-import * as commands from "../../src/guest/commands.ts";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOff, expectOk, expectShown, expectType, pattern, serveTests } from "./support.ts";
 
 const { withDevice, server } = serveTests();

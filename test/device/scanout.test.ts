@@ -1,9 +1,9 @@
 // SET_SCANOUT and RESOURCE_FLUSH, checked by the pixels and messages that arrive at the VMM's display.
 
 import { describe, expect, test } from "bun:test";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { Format, Response, scanoutsMax } from "../../src/transport/virtio-gpu/protocol.ts";
-import { Request } from "../../src/transport/vhost-user-gpu/protocol.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { Format, Response, scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Request } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import {
   crop,
   expectOff,

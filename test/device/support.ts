@@ -1,12 +1,12 @@
 // What every test of this folder needs: one real server a file, a new guest a test, and words for what it expects.
 
 import { afterAll, beforeAll, expect } from "bun:test";
-import type { CommandResult } from "../../src/guest/command-queue.ts";
-import type { Rectangle } from "../../src/guest/commands.ts";
-import { DeviceTimeout } from "../../src/guest/pump.ts";
-import { ServerProcess } from "../../src/guest/server-process.ts";
-import { type GuestOptions, SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import type { CommandResult } from "../../lab/driver/command-queue.ts";
+import type { Rectangle } from "../../lab/driver/commands.ts";
+import { DeviceTimeout } from "../../lab/driver/pump.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { bePatient } from "../support/patience.ts";
 
 export interface DeviceFixture {

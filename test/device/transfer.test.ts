@@ -1,10 +1,10 @@
 // TRANSFER_TO_HOST_2D: any rectangle, offset and scatter list, and what is refused (virtio 1.3 §5.7.6.8).
 
 import { describe, expect, test } from "bun:test";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import type { GuestRange } from "../../src/guest/guest-memory.ts";
-import type { SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Format, Response } from "../../src/transport/virtio-gpu/protocol.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import type { GuestRange } from "../../lab/driver/guest-memory.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { crop, expectOk, expectShown, expectType, pattern, paste, serveTests } from "./support.ts";
 
 const { withDevice } = serveTests();

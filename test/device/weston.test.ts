@@ -1,11 +1,11 @@
 // Windows on a real compositor: Weston, whose screen is compared with what the guest has drawn.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { playScene } from "../../src/guest/demo/scene-2d.ts";
-import { areaOf } from "../../src/guest/gpu-driver.ts";
-import { ServerProcess } from "../../src/guest/server-process.ts";
-import { type GuestOptions, SyntheticGuest } from "../../src/guest/synthetic-guest.ts";
-import { Config, Event, Format } from "../../src/transport/virtio-gpu/protocol.ts";
+import { playScene } from "../../lab/demo/scene-2d.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Config, Event, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { bePatient } from "../support/patience.ts";
 import { type Picture, Weston, type WestonOptions } from "../support/wayland/weston.ts";
 import { expectOk, expectShown, expectWorking } from "./support.ts";

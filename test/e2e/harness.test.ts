@@ -1,8 +1,8 @@
 // The end-to-end tests' own means: what they read, compare and wait for. Needs no guest.
 
 import { expect, test } from "bun:test";
-import { until, within } from "../../src/guest/qemu/deadline.ts";
-import { diffImages, readPpm } from "../../src/guest/qemu/image.ts";
+import { until, within } from "../../lab/qemu/deadline.ts";
+import { diffImages, readPpm } from "../../lab/qemu/image.ts";
 import { complaints, warnings } from "./support/kernel-log.ts";
 import { cubeFault } from "./support/cube.ts";
 import { cursorSide, expectedCursor, expectedPattern, paintedOver } from "./support/pattern.ts";

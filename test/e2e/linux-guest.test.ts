@@ -3,13 +3,13 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { ServerProcess } from "../../src/guest/server-process.ts";
-import { type Kernel, kernels, logsPath, missingParts } from "../../src/guest/qemu/cache.ts";
-import { until } from "../../src/guest/qemu/deadline.ts";
-import { diffImages, type Image } from "../../src/guest/qemu/image.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { type Kernel, kernels, logsPath, missingParts } from "../../lab/qemu/cache.ts";
+import { until } from "../../lab/qemu/deadline.ts";
+import { diffImages, type Image } from "../../lab/qemu/image.ts";
 import { warnings } from "./support/kernel-log.ts";
 import { expectedCursor, expectedPattern } from "./support/pattern.ts";
-import { QemuGuest } from "../../src/guest/qemu/qemu-guest.ts";
+import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
 import { runStep, type Step, steps } from "./support/scenario.ts";
 import { waitForScreen } from "./support/screen.ts";
 

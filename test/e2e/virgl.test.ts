@@ -3,10 +3,10 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Kernel, kernels, logsPath, missingParts, type Root } from "../../src/guest/qemu/cache.ts";
-import { until } from "../../src/guest/qemu/deadline.ts";
-import { QemuGuest } from "../../src/guest/qemu/qemu-guest.ts";
-import { ServerProcess } from "../../src/guest/server-process.ts";
+import { type Kernel, kernels, logsPath, missingParts, type Root } from "../../lab/qemu/cache.ts";
+import { until } from "../../lab/qemu/deadline.ts";
+import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { waitForTurningCube } from "./support/cube.ts";
 import { cubeRenderer, eglDrivers, glmark2, startCube, stopCube, chooseSmallScreen } from "./support/gl.ts";
 import { complaints } from "./support/kernel-log.ts";

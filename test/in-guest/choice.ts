@@ -2,9 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { release } from "node:os";
-import { chooseTier } from "../../src/actors/ctrl-queue/storage/probe.ts";
-import { ServerProcess } from "../../src/guest/server-process.ts";
-import { DrmNode, renderNodes } from "../../src/transport/drm-node.ts";
+import { chooseTier } from "../../src/actors/gpu/pixels/storage/probe.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { DrmNode, renderNodes } from "../../src/transport/os/drm-node.ts";
 import { parseCommandLine } from "../../src/config.ts";
 import { keptLog } from "../support/storage.ts";
 

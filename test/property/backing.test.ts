@@ -1,9 +1,9 @@
 // Random backings copy like the bytes of their entries one after another, across regions and after map changes.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Backing } from "../../src/actors/ctrl-queue/backing.ts";
-import { GuestMemory, type GuestRange } from "../../src/guest/guest-memory.ts";
-import { MemoryMap, type MemoryRegion } from "../../src/transport/memory-map.ts";
+import { Backing } from "../../src/actors/gpu/model/backing.ts";
+import { GuestMemory, type GuestRange } from "../../lab/driver/guest-memory.ts";
+import { MemoryMap, type MemoryRegion } from "../../src/transport/virtio/memory-map.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { tableOf } from "../support/guest-map.ts";

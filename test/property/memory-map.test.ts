@@ -2,8 +2,8 @@
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { libc } from "../../src/ffi/libc.ts";
-import { DirtyLog } from "../../src/transport/dirty-log.ts";
-import { MemoryMap, type MemoryRegion } from "../../src/transport/memory-map.ts";
+import { DirtyLog } from "../../src/transport/virtio/dirty-log.ts";
+import { MemoryMap, type MemoryRegion } from "../../src/transport/virtio/memory-map.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 

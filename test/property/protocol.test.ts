@@ -6,8 +6,8 @@ import { Request as GpuRequest } from "../../src/actors/queue/request.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { SocketIo, socketPair } from "../../src/transport/os/unix-socket.ts";
-import { Channel } from "../../src/transport/vhost-user/channel.ts";
-import { Header, HeaderFlag } from "../../src/transport/virtio-gpu/protocol.ts";
+import { Channel } from "../../src/transport/wire/vhost-user/channel.ts";
+import { Header, HeaderFlag } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const message = fc.record({
   request: fc.nat(0xffff_ffff),

@@ -2,13 +2,13 @@
 // lose, repeat and reorder nothing, wherever the indexes wrap.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { DriverRing, writeDescriptor } from "../../src/guest/driver-ring.ts";
+import { DriverRing, writeDescriptor } from "../../lab/driver/driver-ring.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
-import { Chain, ChainFault, ParkedChain } from "../../src/transport/virtqueue/chain.ts";
-import { InflightRing } from "../../src/transport/virtqueue/inflight.ts";
-import { DescriptorFlag, inflightBytes } from "../../src/transport/virtqueue/layout.ts";
-import { Pop, SplitRing } from "../../src/transport/virtqueue/split-ring.ts";
+import { Chain, ChainFault, ParkedChain } from "../../src/transport/virtio/chain.ts";
+import { InflightRing } from "../../src/transport/virtio/inflight.ts";
+import { DescriptorFlag, inflightBytes } from "../../src/transport/virtio/layout.ts";
+import { Pop, SplitRing } from "../../src/transport/virtio/split-ring.ts";
 import { readEventfd } from "../support/fds.ts";
 import { type MappedGuest, mapGuest } from "../support/guest-map.ts";
 

@@ -4,9 +4,9 @@
 import { dlopen, ptr, toArrayBuffer } from "bun:ffi";
 import { asPointer } from "../../src/ffi/libc.ts";
 import { gbmName, openGbm } from "../../src/ffi/gbm.ts";
-import { type DmabufImage, readDmabuf } from "../../src/transport/dmabuf.ts";
-import { Fourcc } from "../../src/transport/drm-formats.ts";
-import { DrmNode } from "../../src/transport/drm-node.ts";
+import { type DmabufImage, readDmabuf } from "../../src/picture/dmabuf.ts";
+import { Fourcc } from "../../src/picture/drm-formats.ts";
+import { DrmNode } from "../../src/transport/os/drm-node.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 

@@ -1,7 +1,7 @@
 // A guest's memory and a device's map of it, in one process.
 
-import { GuestMemory, type GuestRegion, type RegionLayout } from "../../src/guest/guest-memory.ts";
-import { MemoryMap, type MemoryRegion } from "../../src/transport/memory-map.ts";
+import { GuestMemory, type GuestRegion, type RegionLayout } from "../../lab/driver/guest-memory.ts";
+import { MemoryMap, type MemoryRegion } from "../../src/transport/virtio/memory-map.ts";
 
 /** The regions as a vhost session names them; ids follow the order, and `fd` still belongs to the guest. */
 export function tableOf(regions: readonly GuestRegion[], firstId = 1): MemoryRegion[] {

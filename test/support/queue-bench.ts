@@ -3,13 +3,13 @@
 import type { CtrlQueueMessage } from "../../src/actors/messages/ctrl-queue.ts";
 import type { CursorQueueMessage } from "../../src/actors/messages/cursor-queue.ts";
 import type { QueueMessage, RingStart } from "../../src/actors/messages/queue.ts";
-import { DriverRing } from "../../src/guest/driver-ring.ts";
+import { DriverRing } from "../../lab/driver/driver-ring.ts";
 import {
   GuestMemory,
   type GuestRange,
   type GuestRegion,
   type RegionLayout,
-} from "../../src/guest/guest-memory.ts";
+} from "../../lab/driver/guest-memory.ts";
 import { closeFd, duplicateFd } from "../../src/transport/os/fds.ts";
 import type { FakeContext } from "./fake-context.ts";
 import { tableOf } from "./guest-map.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { QueueMessage } from "../../src/actors/messages/queue.ts";
 import type { WorkerName } from "../../src/actors/names.ts";
-import { VhostSession } from "../../src/actors/vhost-session/vhost-session.ts";
+import { VhostSession } from "../../src/actors/session/vhost-session.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { connectUnix } from "../../src/transport/os/unix-path.ts";

@@ -1,8 +1,8 @@
 // MOVE_CURSOR: alone, and while the control queue never runs empty.
 
-import * as commands from "../../../src/guest/commands.ts";
-import { areaOf, expectOk } from "../../../src/guest/gpu-driver.ts";
-import { bytesPerPixel, Cursor, Format, Header } from "../../../src/transport/virtio-gpu/protocol.ts";
+import * as commands from "../../../lab/driver/commands.ts";
+import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
+import { bytesPerPixel, Cursor, Format, Header } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Figure, figure } from "../figure.ts";
 import type { Stage } from "../stage.ts";
 import type { GuestWorkload } from "../workload.ts";

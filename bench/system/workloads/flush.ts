@@ -1,9 +1,9 @@
 // RESOURCE_FLUSH of a whole 1080p frame: to a display that reads, and to one that has stopped.
 
-import type { CommandPipeline } from "../../../src/guest/command-pipeline.ts";
-import * as commands from "../../../src/guest/commands.ts";
-import { areaOf } from "../../../src/guest/gpu-driver.ts";
-import { bytesPerPixel, Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import type { CommandPipeline } from "../../../lab/driver/command-pipeline.ts";
+import * as commands from "../../../lab/driver/commands.ts";
+import { areaOf } from "../../../lab/driver/gpu-driver.ts";
+import { bytesPerPixel, Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Figure, figure } from "../figure.ts";
 import type { Stage } from "../stage.ts";
 import type { GuestWorkload } from "../workload.ts";

@@ -3,12 +3,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as commands from "../../../src/guest/commands.ts";
-import { areaOf } from "../../../src/guest/gpu-driver.ts";
+import * as commands from "../../../lab/driver/commands.ts";
+import { areaOf } from "../../../lab/driver/gpu-driver.ts";
 import { SystemError } from "../../../src/transport/os/errors.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { connectUnix } from "../../../src/transport/os/unix-path.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Backend, start } from "../backends.ts";
 import { type Figure, figure } from "../figure.ts";
 import { type Memory, memoryOf, usageOf } from "../process-usage.ts";

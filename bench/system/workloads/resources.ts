@@ -1,10 +1,10 @@
 // The lives of 2D resources: made and freed, used once in between, and given memory in many pieces.
 
-import type { CommandPipeline } from "../../../src/guest/command-pipeline.ts";
-import * as commands from "../../../src/guest/commands.ts";
-import { areaOf, expectOk } from "../../../src/guest/gpu-driver.ts";
-import { pageBytes } from "../../../src/guest/guest-memory.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import type { CommandPipeline } from "../../../lab/driver/command-pipeline.ts";
+import * as commands from "../../../lab/driver/commands.ts";
+import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
+import { pageBytes } from "../../../lab/driver/guest-memory.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { figure } from "../figure.ts";
 import { expectOkAnswers } from "../stage.ts";
 import type { GuestWorkload } from "../workload.ts";

@@ -1,8 +1,8 @@
 // The smallest command that does nothing but be checked and answered: RESOURCE_FLUSH of what no scanout shows.
 
-import * as commands from "../../../src/guest/commands.ts";
-import { areaOf, expectOk } from "../../../src/guest/gpu-driver.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import * as commands from "../../../lab/driver/commands.ts";
+import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOkAnswers, type Stage } from "../stage.ts";
 import type { GuestWorkload, Renderer } from "../workload.ts";
 

@@ -1,10 +1,10 @@
 // SUBMIT_3D: nothing at all with a fence, small streams of state, and small pictures.
 
-import * as commands3d from "../../../src/guest/commands-3d.ts";
-import { expectOk } from "../../../src/guest/gpu-driver.ts";
-import * as virgl from "../../../src/guest/virgl/index.ts";
-import { Feature, Header } from "../../../src/transport/virtio-gpu/protocol.ts";
-import type { CommandPipeline } from "../../../src/guest/command-pipeline.ts";
+import * as commands3d from "../../../lab/driver/commands-3d.ts";
+import { expectOk } from "../../../lab/driver/gpu-driver.ts";
+import * as virgl from "../../../lab/driver/virgl/index.ts";
+import { Feature, Header } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import type { CommandPipeline } from "../../../lab/driver/command-pipeline.ts";
 import { expectOkAnswers, type Stage } from "../stage.ts";
 import type { GuestWorkload } from "../workload.ts";
 

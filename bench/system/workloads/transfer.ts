@@ -1,12 +1,12 @@
 // TRANSFER_TO_HOST_2D of whole frames, from one range of guest memory and from scattered pages, beside a plain memcpy
 // of the same bytes in the same process.
 
-import * as commands from "../../../src/guest/commands.ts";
-import { areaOf, expectOk } from "../../../src/guest/gpu-driver.ts";
-import { type GuestBuffer, type GuestRange, pageBytes } from "../../../src/guest/guest-memory.ts";
+import * as commands from "../../../lab/driver/commands.ts";
+import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
+import { type GuestBuffer, type GuestRange, pageBytes } from "../../../lab/driver/guest-memory.ts";
 import { asPointer, libc } from "../../../src/ffi/libc.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { bytesPerPixel, Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { bytesPerPixel, Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { figure } from "../figure.ts";
 import { expectOkAnswers } from "../stage.ts";
 import type { GuestWorkload, Renderer } from "../workload.ts";

@@ -3,23 +3,23 @@
 import { SystemError } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
-import { StreamWord } from "../../transport/vhost-user-gpu/stream-words.ts";
-import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { StreamWord } from "../../transport/wire/vhost-user-gpu/stream-words.ts";
+import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { DisplayMessage } from "../messages/display.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { Counter } from "./counters.ts";
 import { Cursors } from "./cursors.ts";
 import { describeScanouts } from "./description.ts";
-import { DmabufSurface } from "./dmabuf-surface.ts";
-import { MemorySurface } from "./memory-surface.ts";
+import { DmabufSurface } from "./surfaces/dmabuf-surface.ts";
+import { MemorySurface } from "./surfaces/memory-surface.ts";
 import { configuredModes, resizeMode } from "./outputs.ts";
 import { type Answer, answerFrom, type Question } from "./questions.ts";
 import { type AnySurface, Scanout } from "./scanout.ts";
-import { attach, type Sink } from "./sink.ts";
+import { attach, type Sink } from "./sinks/sink.ts";
 import { takeSnapshot } from "./snapshot.ts";
-import { type Surface, UnreadableSurface } from "./surface.ts";
-import { VmmSink } from "./vmm-sink.ts";
-import type { WaylandSink } from "./wayland/wayland-sink.ts";
+import { type Surface, UnreadableSurface } from "./surfaces/surface.ts";
+import { VmmSink } from "./sinks/vmm/vmm-sink.ts";
+import type { WaylandSink } from "./sinks/wayland/wayland-sink.ts";
 
 type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { type: Type }>;
 

@@ -1,6 +1,6 @@
 // The outputs as the device itself knows them, for when no VMM says what they are.
 
-import { generateEdid } from "../../transport/edid.ts";
+import { generateEdid } from "../../picture/edid.ts";
 import type { DisplayMode } from "../messages/ctrl-queue.ts";
 
 /** Modes of the configured outputs, side by side. */

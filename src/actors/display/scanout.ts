@@ -3,10 +3,10 @@
 
 import { asPointer, libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { bytesPerPixel, cursorSize } from "../../transport/virtio-gpu/protocol.ts";
-import type { Rect } from "../damage.ts";
-import type { DmabufSurface } from "./dmabuf-surface.ts";
-import type { MemorySurface } from "./memory-surface.ts";
+import { bytesPerPixel, cursorSize } from "../../transport/wire/virtio-gpu/protocol.ts";
+import type { Rect } from "../../picture/damage.ts";
+import type { DmabufSurface } from "./surfaces/dmabuf-surface.ts";
+import type { MemorySurface } from "./surfaces/memory-surface.ts";
 
 export type AnySurface = MemorySurface | DmabufSurface;
 

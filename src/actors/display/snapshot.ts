@@ -2,7 +2,7 @@
 
 import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { bytesPerPixel } from "../../transport/virtio-gpu/protocol.ts";
+import { bytesPerPixel } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { View } from "./scanout.ts";
 
 /**

@@ -1,14 +1,14 @@
 // What both queue actors do with their vring: take commands, answer them, sleep and wake up; and follow the vhost
 // session as it maps memory, starts and stops the ring.
 
-import { chainFaultText, Chain, ChainFault, ParkedChain } from "../../transport/virtqueue/chain.ts";
-import { InflightRing } from "../../transport/virtqueue/inflight.ts";
-import { Pop, SplitRing } from "../../transport/virtqueue/split-ring.ts";
-import { DirtyLog } from "../../transport/dirty-log.ts";
-import { MemoryMap } from "../../transport/memory-map.ts";
+import { chainFaultText, Chain, ChainFault, ParkedChain } from "../../transport/virtio/chain.ts";
+import { InflightRing } from "../../transport/virtio/inflight.ts";
+import { Pop, SplitRing } from "../../transport/virtio/split-ring.ts";
+import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
+import { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
-import { Header, Response } from "../../transport/virtio-gpu/protocol.ts";
+import { Header, Response } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueMessage, RingStart } from "../messages/queue.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";

@@ -1,6 +1,6 @@
 // A request as a command sees it: private copies of the guest's bytes, and a buffer for the response.
 
-import { Header, HeaderFlag } from "../../transport/virtio-gpu/protocol.ts";
+import { Header, HeaderFlag } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 
 /** Responses are the header plus at most this many bytes, except capsets, which are longer. */

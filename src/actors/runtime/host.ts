@@ -28,10 +28,10 @@ export interface HostEvents {
 const entries: Record<WorkerName, () => URL> = {
   display: () => new URL("../display/main.ts", import.meta.url),
   "fence-poller": () => new URL("../fence-poller/main.ts", import.meta.url),
-  "resource-bridge": () => new URL("../resource-bridge/main.ts", import.meta.url),
-  "ctrl-queue": () => new URL("../ctrl-queue/main.ts", import.meta.url),
-  "cursor-queue": () => new URL("../cursor-queue/main.ts", import.meta.url),
-  "vhost-session": () => new URL("../vhost-session/main.ts", import.meta.url),
+  "resource-bridge": () => new URL("../bridge/main.ts", import.meta.url),
+  "ctrl-queue": () => new URL("../gpu/main.ts", import.meta.url),
+  "cursor-queue": () => new URL("../cursor/main.ts", import.meta.url),
+  "vhost-session": () => new URL("../session/main.ts", import.meta.url),
 };
 
 export class ActorHost {

@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import type { Socket } from "bun";
 import { z } from "zod";
 import { freeSocketPath } from "../../transport/os/unix-path.ts";
-import { scanoutsMax } from "../../transport/virtio-gpu/protocol.ts";
+import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { type WorkerName, workerNames } from "../names.ts";
 import type { Picture } from "./inquiries.ts";
 
@@ -97,7 +97,7 @@ export class ControlServer {
         const { width, height, pixels } = await this.handlers.screenshot(request.scanout);
         const path = resolve(request.path);
         // Loaded now: few servers are ever asked for a picture.
-        const { encodePng } = await import("../../transport/png.ts");
+        const { encodePng } = await import("../../picture/png.ts");
         await writeFile(path, await encodePng(pixels, width, height));
         return { path, width, height };
       }

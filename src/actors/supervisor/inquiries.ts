@@ -2,14 +2,14 @@
 
 import { libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { ctrlQueueCounters } from "../ctrl-queue/counters.ts";
+import { ctrlQueueCounters } from "../gpu/counters.ts";
 import { counterNames as displayCounters } from "../display/counters.ts";
 import type { SupervisorMessage } from "../messages/supervisor.ts";
 import type { WorkerName } from "../names.ts";
 import { queueCounters } from "../queue/counters.ts";
-import { bridgeCounters } from "../resource-bridge/counters.ts";
+import { bridgeCounters } from "../bridge/counters.ts";
 import type { ActorHost } from "../runtime/host.ts";
-import { sessionCounters } from "../vhost-session/counters.ts";
+import { sessionCounters } from "../session/counters.ts";
 
 const answerTimeoutMs = 3_000;
 

@@ -1,10 +1,10 @@
 // A display that crashes while it talks to the VMM: its successor goes on with the same socket at any byte.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { Header, Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
-import { generateEdid } from "../../../src/transport/edid.ts";
+import { Header, Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { generateEdid } from "../../../src/picture/edid.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
-import { DisplayInfo, Edid } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { Valve } from "../../support/valve.ts";

@@ -1,7 +1,7 @@
 // A display without its worker.
 
 import { Display } from "../../../src/actors/display/display.ts";
-import { WaylandSink } from "../../../src/actors/display/wayland/wayland-sink.ts";
+import { WaylandSink } from "../../../src/actors/display/sinks/wayland/wayland-sink.ts";
 import type { Inbox } from "../../../src/actors/messages/index.ts";
 import { DisplayMessage } from "../../../src/actors/messages/display.ts";
 import { FakeContext } from "../../support/fake-context.ts";

@@ -3,10 +3,10 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter, counterNames } from "../../../src/actors/display/counters.ts";
-import { encodePng } from "../../../src/transport/png.ts";
+import { encodePng } from "../../../src/picture/png.ts";
 import { closeFd, createMemfd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { gradient, Stage } from "./stage.ts";
 
 let stage: Stage;

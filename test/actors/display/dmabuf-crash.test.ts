@@ -3,11 +3,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
 import type { Display } from "../../../src/actors/display/display.ts";
-import { DisplayPeer } from "../../../src/guest/display-peer.ts";
-import { Pump } from "../../../src/guest/pump.ts";
+import { DisplayPeer } from "../../../lab/vmm/display-peer.ts";
+import { Pump } from "../../../lab/driver/pump.ts";
 import { closeFd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
-import { Header, Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
+import { Header, Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
 import { Valve } from "../../support/valve.ts";

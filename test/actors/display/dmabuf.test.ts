@@ -3,12 +3,12 @@
 import { fstatSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
-import type { DisplayEvent } from "../../../src/guest/display-peer.ts";
-import { Fourcc } from "../../../src/transport/drm-formats.ts";
+import type { DisplayEvent } from "../../../lab/vmm/display-peer.ts";
+import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { closeFd, createMemfd, duplicateFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
-import { StreamWord } from "../../../src/transport/vhost-user-gpu/stream-words.ts";
+import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { StreamWord } from "../../../src/transport/wire/vhost-user-gpu/stream-words.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
 import { Valve } from "../../support/valve.ts";

@@ -2,9 +2,9 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { openSync } from "node:fs";
-import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
+import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { closeFd, duplicateFd } from "../../../src/transport/os/fds.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { countCalls } from "../../support/call-counter.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";

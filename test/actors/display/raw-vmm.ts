@@ -3,7 +3,7 @@
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { SocketIo, socketPair } from "../../../src/transport/os/unix-socket.ts";
-import { Header, replyBytes, replyFlag } from "../../../src/transport/vhost-user-gpu/protocol.ts";
+import { Header, replyBytes, replyFlag } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 
 export interface RawMessage {
   request: number;

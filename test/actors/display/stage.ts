@@ -1,14 +1,14 @@
 // A display with a VMM at the other end of a real socket, and surfaces to show.
 
-import type { Rect } from "../../../src/actors/damage.ts";
+import type { Rect } from "../../../src/picture/damage.ts";
 import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
-import { DisplayPeer, type DisplayPeerOptions } from "../../../src/guest/display-peer.ts";
-import { DeviceTimeout, Pump } from "../../../src/guest/pump.ts";
-import { Fourcc } from "../../../src/transport/drm-formats.ts";
+import { DisplayPeer, type DisplayPeerOptions } from "../../../lab/vmm/display-peer.ts";
+import { DeviceTimeout, Pump } from "../../../lab/driver/pump.ts";
+import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 

@@ -3,9 +3,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
 import type { CtrlQueueMessage } from "../../../src/actors/messages/ctrl-queue.ts";
-import { generateEdid, soundEdid } from "../../../src/transport/edid.ts";
-import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
-import { DisplayInfo, Edid } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { generateEdid, soundEdid } from "../../../src/picture/edid.ts";
+import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { answer, RawVmm } from "./raw-vmm.ts";
 import { gradient, Stage } from "./stage.ts";

@@ -3,10 +3,10 @@
 import { heapStats } from "bun:jsc";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
-import { Request } from "../../../src/transport/vhost-user-gpu/protocol.ts";
+import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { gradient, Stage } from "./stage.ts";
 
 let stage: Stage;

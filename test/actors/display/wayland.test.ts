@@ -4,11 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Pump } from "../../../src/guest/pump.ts";
-import { Fourcc } from "../../../src/transport/drm-formats.ts";
+import { Pump } from "../../../lab/driver/pump.ts";
+import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { Format } from "../../../src/transport/virtio-gpu/protocol.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
 import {

@@ -1,7 +1,7 @@
 // How often the display is told of changes, by a clock that the test moves.
 
 import { afterAll, afterEach, beforeEach, expect, spyOn, test } from "bun:test";
-import { CursorOutbox } from "../../../src/actors/cursor-queue/cursor-outbox.ts";
+import { CursorOutbox } from "../../../src/actors/cursor/cursor-outbox.ts";
 import { DisplayPacing } from "../../../src/actors/queue/display-pacing.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 

@@ -7,11 +7,11 @@ import {
   type QueueHandler,
   QueueRunner,
 } from "../../../src/actors/queue/queue-runner.ts";
-import { request } from "../../../src/guest/commands.ts";
+import { request } from "../../../lab/driver/commands.ts";
 import { closeFd, createEventfd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { Response } from "../../../src/transport/virtio-gpu/protocol.ts";
-import { inflightBytes } from "../../../src/transport/virtqueue/layout.ts";
+import { Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds, readEventfd } from "../../support/fds.ts";
 import { type BenchOptions, QueueBench, untouched } from "../../support/queue-bench.ts";

@@ -1,8 +1,8 @@
 // What kmscube shows: a cube with a colour at each corner, turning before a grey background.
 
 import { join } from "node:path";
-import type { Image } from "../../../src/guest/qemu/image.ts";
-import type { QemuGuest } from "../../../src/guest/qemu/qemu-guest.ts";
+import type { Image } from "../../../lab/qemu/image.ts";
+import type { QemuGuest } from "../../../lab/qemu/qemu-guest.ts";
 import { savePng } from "./screen.ts";
 
 const timeoutMs = 60_000;

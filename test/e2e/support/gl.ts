@@ -1,8 +1,8 @@
 // The GL programs of the guest with Mesa, and what they say.
 
-import { until } from "../../../src/guest/qemu/deadline.ts";
-import type { QemuGuest } from "../../../src/guest/qemu/qemu-guest.ts";
-import { generateEdid } from "../../../src/transport/edid.ts";
+import { until } from "../../../lab/qemu/deadline.ts";
+import type { QemuGuest } from "../../../lab/qemu/qemu-guest.ts";
+import { generateEdid } from "../../../src/picture/edid.ts";
 
 /** The emulated CPU compiles the guest's shaders, where the guest draws itself. */
 const programTimeoutMs = 180_000;

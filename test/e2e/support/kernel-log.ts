@@ -1,6 +1,6 @@
 // The guest kernel's log as its program reports it: "<level>[ time] text", drm and alarming lines only.
 
-import type { Kernel } from "../../../src/guest/qemu/cache.ts";
+import type { Kernel } from "../../../lab/qemu/cache.ts";
 
 const warningLevel = 4;
 const alarms = /WARNING|BUG|\*ERROR\*|Call Trace|Oops|RIP:|blocked for more than|stall/;

@@ -1,6 +1,6 @@
 // The pictures that the program in the guest paints (test/e2e/guest/pattern.h).
 
-import type { Image, Rectangle } from "../../../src/guest/qemu/image.ts";
+import type { Image, Rectangle } from "../../../lab/qemu/image.ts";
 
 export const cursorSide = 64;
 

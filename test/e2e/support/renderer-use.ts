@@ -1,7 +1,7 @@
 // What the guest holds of the server, by the server's own counters.
 
-import { until } from "../../../src/guest/qemu/deadline.ts";
-import type { ServerProcess } from "../../../src/guest/server-process.ts";
+import { until } from "../../../lab/qemu/deadline.ts";
+import type { ServerProcess } from "../../../lab/vmm/server-process.ts";
 
 const timeoutMs = 20_000;
 

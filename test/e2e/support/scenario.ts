@@ -1,8 +1,8 @@
 // What a test guest is told to do, and what its outputs must show after each step.
 
-import type { Image } from "../../../src/guest/qemu/image.ts";
+import type { Image } from "../../../lab/qemu/image.ts";
 import { expectedPattern, paintedOver } from "./pattern.ts";
-import type { QemuGuest } from "../../../src/guest/qemu/qemu-guest.ts";
+import type { QemuGuest } from "../../../lab/qemu/qemu-guest.ts";
 import { waitForScreen } from "./screen.ts";
 
 export interface Step {

@@ -1,9 +1,9 @@
 // What a guest shows, waited for: a scanout reaches QEMU's display some time after the guest has set it.
 
 import { join } from "node:path";
-import { encodePng } from "../../../src/transport/png.ts";
-import { diffImages, type Image } from "../../../src/guest/qemu/image.ts";
-import type { QemuGuest } from "../../../src/guest/qemu/qemu-guest.ts";
+import { encodePng } from "../../../src/picture/png.ts";
+import { diffImages, type Image } from "../../../lab/qemu/image.ts";
+import type { QemuGuest } from "../../../lab/qemu/qemu-guest.ts";
 
 const screenTimeoutMs = 10_000;
 const pollMs = 20;

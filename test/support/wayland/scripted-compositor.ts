@@ -1,21 +1,21 @@
 // A Wayland compositor that does what a test says: it keeps books of its client's objects, and answers nothing that it
 // is not told to, save what no client can do without. For what a real compositor does not show on this machine.
 
-import type { Pump } from "../../../src/guest/pump.ts";
+import type { Pump } from "../../../lab/driver/pump.ts";
 import { EPOLLIN } from "../../../src/transport/os/epoll.ts";
 import { SystemError } from "../../../src/transport/os/errors.ts";
 import { closeFd, setNonBlocking, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { acceptUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { CLOSED, SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
-import type { Interface } from "../../../src/transport/wayland/object.ts";
-import * as protocol from "../../../src/transport/wayland/protocol.ts";
+import type { Interface } from "../../../src/transport/wire/wayland/object.ts";
+import * as protocol from "../../../src/transport/wire/wayland/protocol.ts";
 import {
   decodeArguments,
   encodeMessage,
   headerBytes,
   type WireValue,
-} from "../../../src/transport/wayland/wire.ts";
+} from "../../../src/transport/wire/wayland/wire.ts";
 
 const interfaces = new Map(
   Object.values(protocol)

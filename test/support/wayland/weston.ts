@@ -7,9 +7,9 @@ import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { connectUnix } from "../../../src/transport/os/unix-path.ts";
 import { SocketIo } from "../../../src/transport/os/unix-socket.ts";
-import { WaylandConnection } from "../../../src/transport/wayland/connection.ts";
-import { type Interface, parseMessages, WaylandObject } from "../../../src/transport/wayland/object.ts";
-import { type WlBuffer, WlOutput, WlShm } from "../../../src/transport/wayland/protocol.ts";
+import { WaylandConnection } from "../../../src/transport/wire/wayland/connection.ts";
+import { type Interface, parseMessages, WaylandObject } from "../../../src/transport/wire/wayland/object.ts";
+import { type WlBuffer, WlOutput, WlShm } from "../../../src/transport/wire/wayland/protocol.ts";
 
 const timeoutMs = 20_000;
 const name = "weston-test";

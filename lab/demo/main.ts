@@ -1,0 +1,134 @@
+// `bun run demo`: the server and a synthetic guest in front of it, without a VMM.
+
+import { ServerProcess } from "../vmm/server-process.ts";
+import { encodePng } from "../../src/picture/png.ts";
+import { SyntheticGuest } from "../driver/synthetic-guest.ts";
+import { type DemoOptions, help, parseDemoOptions } from "./options.ts";
+import { playInQemu } from "./qemu-scene.ts";
+import { playScene, sendSmallest } from "./scene-2d.ts";
+import { playScene3d, rendererOf } from "./scene-3d.ts";
+import { formatLatency, latencyOf } from "./statistics.ts";
+
+const exit = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+const burst = { depth: 64, pipelined: 200_000, single: 5_000 };
+
+async function main(argv: readonly string[]): Promise<number> {
+  let options: DemoOptions;
+  try {
+    options = parseDemoOptions(argv);
+  } catch (error) {
+    console.error(`${messageOf(error)}\n\n${help}`);
+    return exit.usage;
+  }
+  if (options.help) {
+    console.log(help);
+    return exit.done;
+  }
+  let interrupted = false;
+  process.once("SIGINT", () => (interrupted = true));
+  try {
+    if (options.qemu) await playInQemu(options.output);
+    else await runSynthetic(options, () => interrupted);
+    return interrupted ? exit.interrupted : exit.done;
+  } catch (error) {
+    console.error(`The demo failed: ${messageOf(error)}`);
+    return exit.failed;
+  }
+}
+
+async function runSynthetic(options: DemoOptions, stopped: () => boolean): Promise<void> {
+  const { scene, width, height, seconds, output, wayland } = options;
+  const started = performance.now();
+  const ours = {
+    args: [...(scene === "3d" ? ["--renderer", "virgl"] : []), ...(wayland ? ["--wayland"] : [])],
+  };
+  const server = await ServerProcess.start(options.server === undefined ? ours : { command: options.server });
+  let guest: SyntheticGuest | null = null;
+  try {
+    console.log(
+      `server     listening after ${Math.round(performance.now() - started)} ms (pid ${server.pid})`,
+    );
+    guest = SyntheticGuest.boot(server.socketPath, {
+      memory: guestMemoryFor(width, height),
+      display: { features: options.server === undefined ? 3 : 0, modes: [{ x: 0, y: 0, width, height }] },
+    });
+    const bits = `0x${guest.offered.toString(16)}`;
+    console.log(
+      `guest      connected, features ${bits}, screen ${width}x${height}, ${seconds} s of animation`,
+    );
+
+    if (scene === "3d") console.log(`renderer   ${rendererOf(guest)}`);
+
+    const progress = progressLine();
+    const play = scene === "3d" ? playScene3d : playScene;
+    const report = await play(guest, options, stopped, progress.frame);
+    progress.end();
+    console.log(`frames     ${report.frames}, ${(report.frames / report.seconds).toFixed(0)} a second`);
+    console.log(`a frame    ${formatLatency(latencyOf(report.frameNs))} (its first command to its fence)`);
+    console.log(`commands   ${report.commands}, ${thousands(report.commands / report.seconds)} a second`);
+
+    if (scene === "2d" && !stopped()) {
+      sendSmallest(guest, burst.depth, burst.pipelined);
+      const from = performance.now();
+      sendSmallest(guest, burst.depth, burst.pipelined);
+      const rate = burst.pipelined / ((performance.now() - from) / 1000);
+      console.log(`smallest   ${thousands(rate)} a second with ${burst.depth} in flight`);
+      console.log(`one alone  ${formatLatency(latencyOf(sendSmallest(guest, 1, burst.single)))}`);
+    }
+    await saveScreen(guest, output);
+    guest.stop();
+  } catch (error) {
+    throw new Error(`${messageOf(error)}\nThe server's log:\n${server.log()}`, { cause: error });
+  } finally {
+    guest?.close();
+    const code = await server.stop();
+    console.log(`server     ended with code ${code}`);
+  }
+}
+
+/** Waits for the last frame to arrive, and writes what the display shows. */
+async function saveScreen(guest: SyntheticGuest, output: string): Promise<void> {
+  const display = guest.display!;
+  for (let seen = -1; seen !== display.bytes;) {
+    seen = display.bytes;
+    guest.pump.serve(50);
+  }
+  const screen = display.screenshot(0);
+  if (screen === null) throw new Error("the display shows nothing");
+  await Bun.write(output, await encodePng(bytesOf(screen.pixels), screen.width, screen.height));
+  const received = `${display.updates().length} updates, ${thousands(display.bytes / 1e6)} MB`;
+  console.log(`display    ${received}, last frame in ${output}`);
+  for (const violation of display.violations.slice(0, 5)) console.log(`display    violation: ${violation}`);
+}
+
+/** Screen and pointer, rings and commands, with room to spare. */
+function guestMemoryFor(width: number, height: number): { guestAddress: number; size: number }[] {
+  const mebibyte = 2 ** 20;
+  const screen = Math.ceil((width * height * 4) / mebibyte) * mebibyte;
+  return [
+    { guestAddress: 0, size: 16 * mebibyte },
+    { guestAddress: 2 ** 32, size: screen + 16 * mebibyte },
+  ];
+}
+
+/** A line that counts frames, on terminals only. */
+function progressLine(): { frame: (frame: number) => void; end: () => void } {
+  if (!process.stdout.isTTY) return { frame: () => undefined, end: () => undefined };
+  let shown = 0;
+  return {
+    frame: (frame) => {
+      const now = performance.now();
+      if (now - shown < 100) return;
+      shown = now;
+      process.stdout.write(`\rdrawing    frame ${frame}`);
+    },
+    end: () => process.stdout.write("\r\x1b[K"),
+  };
+}
+
+const bytesOf = (pixels: Uint32Array): Uint8Array =>
+  new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+const thousands = (value: number): string => Math.round(value).toLocaleString("en");
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,38 @@
+// What setup.sh has unpacked and built in .cache/, and where.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+export const kernels = ["6.1", "6.12"] as const;
+export type Kernel = (typeof kernels)[number];
+
+/** busybox in an initramfs; or, for 3D, Debian's Mesa and its programs on a disk. */
+export const roots = ["busybox", "debian"] as const;
+export type Root = (typeof roots)[number];
+
+const root = join(import.meta.dir, "..", "..");
+const cache = join(root, ".cache");
+const qemu = join(cache, "qemu");
+
+export const qemuPaths = {
+  binary: join(qemu, "usr/bin/qemu-system-x86_64"),
+  modules: join(qemu, "usr/lib/x86_64-linux-gnu/qemu"),
+  data: [join(qemu, "usr/share/qemu"), join(qemu, "usr/share/seabios")],
+};
+
+export const kernelPath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinux");
+export const initramfsPath = (kernel: Kernel): string => join(cache, "guest", `${kernel}.cpio`);
+export const debianRootPath = join(cache, "root", "debian.ext4");
+
+/** Where runs leave what QEMU, the guest's console and the server said, and frames that were wrong. */
+export const logsPath = join(cache, "logs");
+
+/** The parts that are not there, as paths in the repository. */
+export function missingParts(): string[] {
+  const parts = [
+    qemuPaths.binary,
+    debianRootPath,
+    ...kernels.flatMap((kernel) => [kernelPath(kernel), initramfsPath(kernel)]),
+  ];
+  return parts.filter((path) => !existsSync(path)).map((path) => path.slice(root.length + 1));
+}

@@ -1,0 +1,129 @@
+// The real server as a child process, in a temporary directory of its own, with its log kept for whoever asks why.
+
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface ServerOptions {
+  /** Arguments after `--socket-path PATH`. */
+  args?: readonly string[];
+  /** Another back-end to run instead; it must know `--socket-path`. */
+  command?: readonly string[];
+  env?: Record<string, string>;
+  /** How long it may take to listen, and to end, in milliseconds. */
+  startMs?: number;
+  stopMs?: number;
+}
+
+/** One line of answer on the control socket. */
+export interface ControlAnswer {
+  ok: boolean;
+  error?: string;
+  [field: string]: unknown;
+}
+
+const serverMain = join(import.meta.dir, "..", "..", "src", "cli", "server.ts");
+
+export class ServerProcess {
+  private constructor(
+    readonly directory: string,
+    private readonly child: Bun.Subprocess,
+    private readonly stopMs: number,
+  ) {}
+
+  /** Starts the server and waits until it listens. Throws with its log when it does not. */
+  static async start(options: ServerOptions = {}): Promise<ServerProcess> {
+    const directory = mkdtempSync(join(tmpdir(), "fencepost-"));
+    const socketPath = join(directory, "gpu.sock");
+    // One descriptor for both: two would overwrite each other's lines.
+    const log = openSync(join(directory, "server.log"), "w");
+    const command = options.command ?? [process.execPath, serverMain];
+    const child = Bun.spawn([...command, "--socket-path", socketPath, ...(options.args ?? [])], {
+      env: { ...process.env, ...options.env },
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+    });
+    closeSync(log);
+    const server = new ServerProcess(directory, child, options.stopMs ?? 30_000);
+    const deadline = performance.now() + (options.startMs ?? 60_000);
+    while (!existsSync(socketPath)) {
+      if (child.exitCode !== null || performance.now() > deadline) {
+        const state = child.exitCode === null ? "is not listening" : `ended with code ${child.exitCode}`;
+        const text = server.log();
+        await server.stop();
+        throw new Error(`the server ${state}:\n${text}`);
+      }
+      await Bun.sleep(2);
+    }
+    return server;
+  }
+
+  get socketPath(): string {
+    return join(this.directory, "gpu.sock");
+  }
+
+  get controlPath(): string {
+    return `${this.socketPath}.ctl`;
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  /** Its exit code, or null while it runs. A signal counts as 128 plus its number, as in a shell. */
+  get exitCode(): number | null {
+    return this.child.exitCode;
+  }
+
+  /** Resolves with the exit code when the process ends. */
+  get exited(): Promise<number> {
+    return this.child.exited;
+  }
+
+  /** Everything that it has printed so far. */
+  log(): string {
+    const path = join(this.directory, "server.log");
+    return existsSync(path) ? readFileSync(path, "utf8") : "";
+  }
+
+  /** Resident memory in bytes, and open file descriptors. */
+  usage(): { residentBytes: number; fds: number } {
+    const pages = Number(readFileSync(`/proc/${this.pid}/statm`, "utf8").split(" ")[1]);
+    const fds = [...new Bun.Glob("*").scanSync({ cwd: `/proc/${this.pid}/fd`, onlyFiles: false })].length;
+    return { residentBytes: pages * 4096, fds };
+  }
+
+  /** Sends one command to the control socket and answers its line. */
+  control(command: Record<string, unknown>, timeoutMs = 5000): Promise<ControlAnswer> {
+    return new Promise((resolve, reject) => {
+      let text = "";
+      const socket = createConnection(this.controlPath);
+      const fail = (error: Error) => {
+        socket.destroy();
+        reject(error);
+      };
+      socket.setTimeout(timeoutMs, () => fail(new Error(`no answer to ${JSON.stringify(command)}`)));
+      socket.on("error", fail);
+      socket.on("connect", () => socket.write(`${JSON.stringify(command)}\n`));
+      socket.on("data", (chunk) => {
+        text += chunk.toString();
+        if (!text.includes("\n")) return;
+        socket.end();
+        resolve(JSON.parse(text.slice(0, text.indexOf("\n"))) as ControlAnswer);
+      });
+      socket.on("close", () => reject(new Error("the control socket closed without an answer")));
+    });
+  }
+
+  /** Ends it by SIGTERM, by SIGKILL when that does not help; removes its directory; answers the exit code. */
+  async stop(): Promise<number> {
+    if (this.child.exitCode === null) this.child.kill("SIGTERM");
+    const killer = setTimeout(() => this.child.kill("SIGKILL"), this.stopMs);
+    const code = await this.child.exited;
+    clearTimeout(killer);
+    rmSync(this.directory, { recursive: true, force: true });
+    return code;
+  }
+}

@@ -1,0 +1,163 @@
+// The resource bridge: lends resources and fences to other devices of the VM, which connect to its sockets. docs/bridge.md.
+
+import { cString, libc } from "../../ffi/libc.ts";
+import {
+  type BridgeAnswer,
+  type BridgeRequest,
+  packetBytesMax,
+} from "../../transport/wire/bridge/protocol.ts";
+import { EPOLLIN } from "../../transport/os/epoll.ts";
+import { closeFd } from "../../transport/os/fds.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
+import { sizeSendBuffer, SocketIo } from "../../transport/os/unix-socket.ts";
+import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
+import type { Actor, ActorContext } from "../runtime/actor.ts";
+import { BridgeCounter } from "./counters.ts";
+import { Peer, type PeerOwner, type PeerTools } from "./peer.ts";
+
+/** Peers at a time, on all paths together. Each has at most two descriptors of ours. */
+export const peersMax = 128;
+/** Peers that wait to be accepted, on one path. */
+const backlog = 64;
+/** How long to leave a listener alone that cannot be accepted from, for want of descriptors. */
+const acceptPauseMs = 1_000;
+/** What a peer may leave unread: the least that the kernel knows, which is a few answers. */
+const sendBufferBytes = 1;
+
+/** Words that outlive a crash: counts of tokens and of bridges. */
+const Keep = { tokens: 0, bridges: 1 } as const;
+
+export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
+  private readonly listeners = new Map<string, number>();
+  private readonly peers = new Set<Peer>();
+  /** Who waits for the ctrl queue's answer, by token. */
+  private readonly asked = new Map<number, Peer>();
+  private readonly tools: PeerTools = {
+    io: new SocketIo(),
+    buffer: NativeMemory.allocate(packetBytesMax + 1),
+  };
+
+  /** Which bridge of the process this is, from 1 on. */
+  private readonly bridge: number;
+
+  constructor(private readonly context: ActorContext) {
+    this.bridge = ++context.keep[Keep.bridges]!;
+    this.count();
+    for (const path of context.config.resourceBridge) this.listen(path);
+  }
+
+  receive(message: ResourceBridgeMessage): void {
+    const peer = this.asked.get(message.token);
+    this.asked.delete(message.token);
+    const fd = message.type === "not-lent" ? -1 : message.fd;
+    if (peer === undefined) {
+      closeFd(fd);
+      return;
+    }
+    if (message.type === "lent-buffer") this.context.counters[BridgeCounter.buffersLent]!++;
+    if (message.type === "lent-fence") this.context.counters[BridgeCounter.fencesLent]!++;
+    peer.answer(answerOf(message), fd);
+  }
+
+  ask(peer: Peer, request: BridgeRequest): void {
+    const { bridge } = this;
+    const token = this.nextToken();
+    this.asked.set(token, peer);
+    this.context.send(
+      "ctrl-queue",
+      request.kind === "buffer"
+        ? { type: "lend-resource", token, bridge, resource: request.resource }
+        : { type: "lend-fence", token, bridge, ...halvesOf(request.seqno) },
+    );
+  }
+
+  gone(peer: Peer): void {
+    this.peers.delete(peer);
+    for (const [token, asker] of this.asked) if (asker === peer) this.asked.delete(token);
+    this.count();
+  }
+
+  stop(): void {
+    for (const peer of this.peers) peer.close();
+    this.peers.clear();
+    for (const [path, listener] of this.listeners) {
+      this.context.epoll.remove(listener);
+      closeFd(listener);
+      libc.unlink(cString(path));
+    }
+    this.listeners.clear();
+    this.tools.io.close();
+    this.tools.buffer.unmap();
+  }
+
+  private listen(path: string): void {
+    try {
+      const listener = listenUnix(path, "seqpacket", backlog);
+      this.listeners.set(path, listener);
+      this.watch(listener);
+      this.context.log.info(`lends resources to peers on ${path}`);
+    } catch (error) {
+      const reason = `no resource bridge: ${(error as Error).message}`;
+      // A guest that runs already shall not end for that.
+      if (this.bridge > 1) this.context.log.error(reason);
+      else this.context.send("supervisor", { type: "fatal", reason });
+    }
+  }
+
+  private watch(listener: number): void {
+    this.context.epoll.add(listener, EPOLLIN, () => this.accept(listener));
+  }
+
+  private accept(listener: number): void {
+    let fd: number;
+    try {
+      fd = acceptUnix(listener);
+    } catch (error) {
+      this.context.log.warning(`a resource bridge's peer has to wait: ${(error as Error).message}`);
+      this.context.epoll.remove(listener);
+      this.context.timers.after(acceptPauseMs, () => this.watch(listener));
+      return;
+    }
+    if (fd < 0) return;
+    if (this.peers.size >= peersMax) {
+      this.context.counters[BridgeCounter.peersRefused]!++;
+      this.context.log.guest(() => `a resource bridge's peer is refused: there are ${peersMax} already`);
+      closeFd(fd);
+      return;
+    }
+    sizeSendBuffer(fd, sendBufferBytes);
+    this.peers.add(new Peer(this.context, this.tools, fd, this));
+    this.count();
+  }
+
+  /** Never one of a predecessor's, whose answers may still be on their way. */
+  private nextToken(): number {
+    const { keep } = this.context;
+    keep[Keep.tokens] = (keep[Keep.tokens]! + 1) & 0x7fff_ffff;
+    return keep[Keep.tokens]!;
+  }
+
+  private count(): void {
+    this.context.counters[BridgeCounter.peers] = this.peers.size;
+  }
+}
+
+function answerOf(message: ResourceBridgeMessage): BridgeAnswer {
+  switch (message.type) {
+    case "not-lent":
+      return { kind: "invalid" };
+    case "lent-fence":
+      return { kind: "fence" };
+    case "lent-buffer": {
+      const { offset, stride, modifierHigh, modifierLow } = message;
+      const modifier = (BigInt(modifierHigh) << 32n) | BigInt(modifierLow);
+      return { kind: "buffer", planes: [{ offset, stride }], modifier };
+    }
+  }
+}
+
+const halvesOf = (seqno: bigint): { fenceHigh: number; fenceLow: number } => ({
+  fenceHigh: Number(seqno >> 32n),
+  fenceLow: Number(seqno & 0xffff_ffffn),
+});

@@ -1,0 +1,41 @@
+// The cursors that the VMM has yet to be told of: the newest position of each, and its image when it has a new one.
+
+import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
+import { CursorPosition, CursorUpdate, Request } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
+import { lowestBit } from "../../bits.ts";
+import { cursorImageBytes, type Scanout } from "../../scanout.ts";
+
+export class VmmCursors {
+  private loaded = 0;
+  private moved = 0;
+
+  constructor(private readonly scanouts: readonly Scanout[]) {}
+
+  load({ id }: Scanout): void {
+    this.loaded |= 1 << id;
+    this.moved |= 1 << id;
+  }
+
+  move({ id }: Scanout): void {
+    this.moved |= 1 << id;
+  }
+
+  /** Starts the next message on an idle `writer`. Answers whether there was one. */
+  start(writer: MessageWriter): boolean {
+    if (this.moved === 0) return false;
+    const id = lowestBit(this.moved);
+    const bit = 1 << id;
+    this.moved &= ~bit;
+    const { isVisible, x, y, hotX, hotY, image } = this.scanouts[id]!.cursor;
+    if (isVisible && image !== null && this.loaded & bit) {
+      this.loaded &= ~bit;
+      writer.start(Request.CURSOR_UPDATE, CursorUpdate.bytes, id, x, y, hotX, hotY);
+      // An image that changes while it is sent is sent again.
+      writer.body(image.address, cursorImageBytes, cursorImageBytes);
+    } else {
+      const request = isVisible ? Request.CURSOR_POS : Request.CURSOR_POS_HIDE;
+      writer.start(request, CursorPosition.bytes, id, x, y);
+    }
+    return true;
+  }
+}

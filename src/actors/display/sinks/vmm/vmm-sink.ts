@@ -1,0 +1,256 @@
+// Shows scanouts on the VMM's display socket. It never waits for the VMM: one message is under way at most, and what
+// changes meanwhile is merged until the socket takes the next one.
+
+import { EPOLLET, EPOLLIN, EPOLLOUT } from "../../../../transport/os/epoll.ts";
+import { SystemError } from "../../../../transport/os/errors.ts";
+import { closeFd, setNonBlocking } from "../../../../transport/os/fds.ts";
+import { sizeSendBuffer, type SocketIo } from "../../../../transport/os/unix-socket.ts";
+import { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
+import { Request } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayProtocolError, ReplyReader } from "../../../../transport/wire/vhost-user-gpu/reply-reader.ts";
+import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
+import type { DisplayMode } from "../../../messages/ctrl-queue.ts";
+import type { ActorContext } from "../../../runtime/actor.ts";
+import type { Rect } from "../../../../picture/damage.ts";
+import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
+import { DmabufUpdates } from "./dmabuf-updates.ts";
+import { FrameCounters } from "../frame-counters.ts";
+import type { Answer, Question } from "../../questions.ts";
+import type { Scanout, View } from "../../scanout.ts";
+import type { Sink } from "../sink.ts";
+import { VmmCursors } from "./vmm-cursors.ts";
+import { VmmFrames } from "./vmm-frames.ts";
+import { VmmRequests } from "./vmm-requests.ts";
+import { VmmScanouts } from "./vmm-scanouts.ts";
+
+/** So much that the display need not wake up often for a frame; the kernel doubles it. */
+const sendBufferBytes = 512 * 1024;
+
+export interface VmmSinkOptions {
+  context: ActorContext;
+  io: SocketIo;
+  /** The display socket, which the sink closes. */
+  socket: number;
+  /** Whether a predecessor was using it, and left word in `context.keep` of where it stands. */
+  resumed: boolean;
+  scanouts: readonly Scanout[];
+  modes: readonly DisplayMode[];
+  answer: Answer;
+  /** The VMM has said its protocol features. */
+  negotiated: () => void;
+  /** The socket is dead, and the sink has closed itself. */
+  died: () => void;
+  bandBytesMax?: number;
+}
+
+export class VmmSink implements Sink {
+  readonly name = "vmm";
+  private readonly writer: MessageWriter;
+  private readonly reader: ReplyReader;
+  private readonly requests: VmmRequests;
+  private readonly shown: VmmScanouts;
+  private readonly cursors: VmmCursors;
+  private readonly updates: DmabufUpdates;
+  private readonly frames: VmmFrames;
+  private readonly counters: FrameCounters;
+  private isBlocked = false;
+  private isClosed = false;
+  private hasWarned = false;
+
+  constructor(private readonly options: VmmSinkOptions) {
+    const { context, io, socket, resumed, modes, answer, bandBytesMax } = options;
+    const { keep: words, timers, log, counters } = context;
+    if (!resumed) words.fill(0, 0, StreamWord.count);
+    this.writer = new MessageWriter(io, words);
+    this.reader = new ReplyReader(io, words);
+    this.writer.resume();
+    this.reader.resume();
+    const timeoutMs = context.config.displayTimeoutMs;
+    const negotiated = (): void => this.negotiated();
+    this.requests = new VmmRequests({ words, timers, log, counters, timeoutMs, modes, answer, negotiated });
+    this.updates = new DmabufUpdates({ words, timers, log, counters, timeoutMs });
+    this.counters = new FrameCounters(counters);
+    const viewOf = (id: number): View | null => this.viewOf(id);
+    this.frames = new VmmFrames(viewOf, this.updates, this.counters, bandBytesMax);
+    this.shown = new VmmScanouts({
+      words,
+      viewOf,
+      isUnanswered: (id) => this.updates.isUnanswered(id),
+      takesModifiers: () => this.requests.hasModifiers,
+    });
+    this.cursors = new VmmCursors(options.scanouts);
+    setNonBlocking(socket);
+    sizeSendBuffer(socket, sendBufferBytes);
+    // Edge-triggered: room in the socket matters only after it was full, and is told of without asking again.
+    context.epoll.add(socket, EPOLLIN | EPOLLOUT | EPOLLET, (events) => this.ready(events));
+  }
+
+  /** Whether the VMM shows dma-bufs, and such as have a modifier. */
+  get takes(): { dmabuf: boolean; modifiers: boolean } {
+    const { isNegotiated, hasModifiers } = this.requests;
+    return { dmabuf: isNegotiated, modifiers: hasModifiers };
+  }
+
+  ask(question: Question): void {
+    this.requests.ask(question);
+  }
+
+  scanout({ id, view }: Scanout): void {
+    this.shown.change(id);
+    this.frames.replace(id, view);
+    // A frame of the same size is finished, so that a guest that flips faster than the VMM reads is seen at all.
+    if (!this.shown.fits(id, view)) this.frames.cancel(id);
+  }
+
+  update({ id }: Scanout, damage: Rect): void {
+    this.frames.add(id, damage);
+  }
+
+  cursor(scanout: Scanout): void {
+    this.cursors.load(scanout);
+  }
+
+  cursorMove(scanout: Scanout): void {
+    this.cursors.move(scanout);
+  }
+
+  pump(): boolean {
+    if (this.isBlocked || this.isClosed) return false;
+    try {
+      while (!this.writer.isIdle || this.startNext()) {
+        if (!this.writer.send(this.options.socket)) {
+          this.isBlocked = true;
+          return false;
+        }
+        // After so many bytes, messages come first.
+        if (this.sent(this.writer.request)) return true;
+      }
+    } catch (error) {
+      this.die(error);
+    }
+    return false;
+  }
+
+  isBehind({ id }: Scanout): boolean {
+    return this.frames.isBehind(id);
+  }
+
+  describe(): Record<string, unknown> {
+    const { frames, bytes, merged, skipped } = this.counters;
+    return {
+      sink: this.name,
+      ready: this.requests.isReady,
+      features: this.requests.featureNames,
+      blocked: this.isBlocked,
+      bytesSent: this.writer.bytesSent,
+      timeouts: this.requests.timeouts + this.updates.timeouts,
+      updatesUnanswered: this.updates.unanswered,
+      frames,
+      frameBytes: bytes,
+      merged,
+      skipped,
+    };
+  }
+
+  /** Closes because the VMM is gone or has another socket: what it was asked is answered without it. */
+  hangUp(): void {
+    this.requests.abandon();
+    this.close();
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    const { context, socket } = this.options;
+    context.epoll.remove(socket);
+    closeFd(socket);
+    this.frames.close();
+    this.shown.close();
+    this.writer.close();
+    this.reader.close();
+    this.requests.close();
+  }
+
+  private ready(events: number): void {
+    if (events & EPOLLOUT) this.isBlocked = false;
+    if (events === EPOLLOUT) return;
+    try {
+      for (;;) {
+        const received = this.reader.receive(this.options.socket);
+        if (received === "nothing") return;
+        if (received === "closed") {
+          const where = this.reader.isPartial ? " in the middle of a message" : "";
+          this.options.context.log.info(`the VMM closed its display${where}`);
+          return this.lose();
+        }
+        // A lost reply is asked for again where it is still wanted.
+        if (received === "reply") this.take();
+      }
+    } catch (error) {
+      this.die(error);
+    }
+  }
+
+  private take(): void {
+    const { request, scanout, payload } = this.reader;
+    if (request === Request.DMABUF_UPDATE) this.frames.updateAnswered(scanout);
+    else this.requests.take(request, payload);
+  }
+
+  /** Starts the message that matters most. Answers false when there is none. */
+  private startNext(): boolean {
+    const { writer } = this;
+    if (this.requests.start(writer)) return true;
+    if (!this.requests.isReady) return false;
+    return this.shown.start(writer) || this.cursors.start(writer) || this.frames.start(writer);
+  }
+
+  /** A message is sent. Answers whether it was one with many bytes. */
+  private sent(request: number): boolean {
+    if (request === Request.UPDATE) this.frames.updateSent();
+    else this.shown.sent();
+    return request === Request.UPDATE;
+  }
+
+  private negotiated(): void {
+    // One that could not be shown without a modifier may be shown now.
+    for (const scanout of this.options.scanouts) {
+      if (scanout.view?.surface instanceof DmabufSurface) this.scanout(scanout);
+    }
+    this.options.negotiated();
+  }
+
+  /** What the VMM is to show of a scanout: nothing where it can't. */
+  private viewOf(id: number): View | null {
+    const { view } = this.options.scanouts[id]!;
+    const surface = view?.surface;
+    if (!(surface instanceof DmabufSurface)) return view;
+    const needs = surface.needsModifier && !this.requests.hasModifiers;
+    if (!needs && surface.offset === 0) return view;
+    if (!this.hasWarned) {
+      const why = needs ? "a format modifier" : `an offset of ${surface.offset}`;
+      this.options.context.log.warning(`the VMM can't show surface ${surface.id}, a dma-buf with ${why}`);
+    }
+    this.hasWarned = true;
+    return null;
+  }
+
+  /** Ends the sink for an error of the socket; any other error is a bug and goes on. */
+  private die(error: unknown): void {
+    const { log } = this.options.context;
+    if (error instanceof SystemError && (error.code === "EPIPE" || error.code === "ECONNRESET")) {
+      log.info("the VMM closed its display");
+    } else if (error instanceof SystemError || error instanceof DisplayProtocolError) {
+      log.warning(`giving up the VMM's display: ${error.message}`);
+    } else {
+      throw error;
+    }
+    this.lose();
+  }
+
+  private lose(): void {
+    this.options.context.keep[StreamWord.broken] = 1;
+    this.hangUp();
+    this.options.died();
+  }
+}

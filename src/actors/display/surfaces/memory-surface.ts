@@ -1,0 +1,109 @@
+// A surface whose pixels lie in shared memory, mapped once.
+
+import { closeFd, isMemfd, sizeOfFd } from "../../../transport/os/fds.ts";
+import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { convertToBgrx } from "../../../picture/pixels.ts";
+import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Rect } from "../../../picture/damage.ts";
+import type { DisplayMessage } from "../../messages/display.ts";
+import { Surface } from "./surface.ts";
+
+type SurfaceMessage = Extract<DisplayMessage, { type: "surface" }>;
+
+/** The longest surface: what one view of memory can show. */
+const bytesMax = 2 ** 32;
+/** Surfaces whose descriptor is kept: a guest may have many more than a process may open files. */
+const keptMax = 128;
+let kept = 0;
+
+export class MemorySurface extends Surface {
+  /** Bytes from one row to the next. */
+  readonly stride: number;
+  readonly format: number;
+  /** Bytes of the file before the first pixel. */
+  readonly offset: number;
+  /** Its storage's descriptor, or -1 where that was not kept. */
+  fd = -1;
+  /** Bytes of that file. */
+  fileBytes = 0;
+  /**
+   * Whether the VMM may read its pages later than the ctrl queue has them back. A memfd's stay as they are while
+   * anybody holds them, and the ctrl queue gives no memfd that was a surface to another resource; a driver keeps
+   * dma-bufs' pages for buffers to come.
+   */
+  readonly hasLastingPages: boolean;
+  private memory: NativeMemory | null = null;
+  private words: Uint32Array | null = null;
+
+  /**
+   * Maps the storage that `message` names. Takes over its descriptor, which somebody may want that it is lent to
+   * (`isLendable`).
+   */
+  constructor(message: SurfaceMessage, released: (surface: Surface) => void, isLendable = false) {
+    super(message, released);
+    this.stride = message.stride;
+    this.format = message.format;
+    this.offset = message.offset;
+    this.hasLastingPages = isMemfd(message.fd);
+    this.ready(this.map(message));
+    if (isLendable && this.failure === "" && kept < keptMax) {
+      this.fd = message.fd;
+      kept++;
+    } else closeFd(message.fd);
+  }
+
+  /** The native address of its first pixel, for as long as it is read. */
+  get address(): number {
+    return this.mapped().address;
+  }
+
+  /** Its pixels, `stride` / 4 a row, for as long as it is read. */
+  get pixels(): Uint32Array {
+    this.words ??= new Uint32Array(this.mapped().view());
+    return this.words;
+  }
+
+  copy({ x, y, width, height }: Rect, target: Uint32Array): void {
+    const stride = this.stride / bytesPerPixel;
+    convertToBgrx(this.format, this.pixels, y * stride + x, stride, width, height, target);
+  }
+
+  describe(): Record<string, unknown> {
+    return { format: this.format };
+  }
+
+  protected free(): void {
+    this.words = null;
+    this.memory?.unmap();
+    this.memory = null;
+    if (this.fd < 0) return;
+    closeFd(this.fd);
+    this.fd = -1;
+    kept--;
+  }
+
+  /** Answers why it can't be mapped, or nothing. */
+  private map({ fd, offset, bytes, stride, width, height }: SurfaceMessage): string {
+    if (width === 0 || height === 0 || (height - 1) * stride + width * bytesPerPixel > bytes) {
+      return `${width}x${height} pixels in rows of ${stride} bytes do not lie in ${bytes} bytes`;
+    }
+    if (stride % bytesPerPixel !== 0 || offset % bytesPerPixel !== 0) {
+      return `rows of ${stride} bytes from offset ${offset} are not aligned to pixels`;
+    }
+    if (bytes > bytesMax) return `${bytes} bytes are more than the display can map`;
+    try {
+      // Reading behind the end of the file would kill the process.
+      this.fileBytes = sizeOfFd(fd);
+      if (this.fileBytes < offset + bytes) return "its storage is shorter than it says";
+      this.memory = NativeMemory.mapShared(fd, offset, bytes, "read");
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  private mapped(): NativeMemory {
+    if (this.memory === null) throw new Error(`surface ${this.id} is not mapped`);
+    return this.memory;
+  }
+}

@@ -1,0 +1,229 @@
+// The guest pages behind a resource: a scatter list that transfers copy from.
+// virtio 1.3 §5.7.6.8 RESOURCE_ATTACH_BACKING.
+
+import { asPointer, libc } from "../../../ffi/libc.ts";
+import type { MemoryMap } from "../../../transport/virtio/memory-map.ts";
+import { MemoryEntry } from "../../../transport/wire/virtio-gpu/protocol.ts";
+
+/** Guest addresses are looked at in windows of one GiB. */
+const windowBits = 30;
+const windowMask = 0x3fff_ffff;
+/** A memcpy's length is a u32. */
+const copyBytesMax = 0x8000_0000;
+
+/**
+ * Runs of guest memory in the order of the entries; entries that follow each other in guest memory are one run. Runs are
+ * guest addresses, which stay true when the memory map changes.
+ */
+export class Backing {
+  private last = 0;
+
+  private constructor(
+    private readonly memory: MemoryMap,
+    private readonly runs: Runs,
+    readonly runCount: number,
+  ) {}
+
+  /** Reads `count` entries from `words` at byte `offset`. Answers null when one lies outside of guest memory. */
+  static read(memory: MemoryMap, words: Uint32Array, offset: number, count: number): Backing | null {
+    const runs = Runs.take(count);
+    const { guests, starts } = runs;
+    let run = 0;
+    let end = 0;
+    // The part of the last entry's region within one GiB, which is nearly always the next one's too: there, addresses
+    // are small integers from `base` on, which is what keeps this loop short.
+    let windowHigh = -1;
+    let windowLow = -1;
+    let base = 0;
+    let from = 0;
+    let to = 0;
+    let follows = -1;
+    const first = offset >>> 2;
+    const past = first + count * (MemoryEntry.bytes / 4);
+    for (let at = first; at < past; at += MemoryEntry.bytes / 4) {
+      // Signed, so that all of this is integers: what is negative takes the long way.
+      let length = words[at + 2]! | 0;
+      if (length === 0) continue;
+      const low = words[at]! | 0;
+      const high = words[at + 1]! | 0;
+      const start = low & windowMask;
+      if (
+        high !== windowHigh ||
+        low >>> windowBits !== windowLow ||
+        length < 0 ||
+        start < from ||
+        start > to - length
+      ) {
+        // Above 2^53 no address is exact, and no guest has memory there.
+        if (high >>> 0 >= 0x20_0000) return runs.refuse();
+        const guest = high * 2 ** 32 + (low >>> 0);
+        length >>>= 0;
+        if (!memory.holds(guest, length)) return runs.refuse();
+        const expected = base + follows;
+        const region = memory.regionAt(guest)!;
+        windowHigh = high;
+        windowLow = low >>> windowBits;
+        base = guest - start;
+        from = Math.max(region.start - base, 0);
+        to = Math.min(region.end - base, windowMask);
+        follows = expected === guest ? start : -1;
+      }
+      if (start !== follows) {
+        guests[run] = base + start;
+        starts[run] = end;
+        run++;
+      }
+      end += length;
+      follows = start + length;
+    }
+    starts[run] = end;
+    return new Backing(memory, runs.fit(run), run);
+  }
+
+  /** Bytes of backing. */
+  get length(): number {
+    return this.runs.starts[this.runCount]!;
+  }
+
+  /** The backing is no longer used. */
+  free(): void {
+    this.runs.give();
+  }
+
+  /**
+   * Copies `length` bytes from byte `offset` of the backing to native `destination`. The range must lie within
+   * {@link length}. Answers false, with a part copied, when some of it is no longer guest memory.
+   */
+  copyTo(offset: number, destination: number, length: number): boolean {
+    const { memory } = this;
+    const { guests, starts } = this.runs;
+    let run = this.find(offset);
+    let left = length;
+    let from = offset;
+    let to = destination;
+    while (left > 0) {
+      if (from === starts[run + 1]) run++;
+      const host = memory.translate(guests[run]! + (from - starts[run]!));
+      if (host === 0) return false;
+      const bytes = Math.min(left, starts[run + 1]! - from, memory.contiguous, copyBytesMax);
+      libc.memcpy(asPointer(to), asPointer(host), bytes);
+      from += bytes;
+      to += bytes;
+      left -= bytes;
+    }
+    this.last = run;
+    return true;
+  }
+
+  /** How many pieces of host memory the runs are now, or -1 where some of one is no longer guest memory. */
+  countPieces(): number {
+    return this.eachPiece(null);
+  }
+
+  /** Writes every piece as a struct iovec: four words each, host address and length in 64 bits. */
+  writeIovecs(words: Uint32Array): void {
+    this.eachPiece(words);
+  }
+
+  /** Records that the device wrote all of the backing. */
+  wrote(): void {
+    if (this.memory.dirtyLog === null) return;
+    const { guests, starts } = this.runs;
+    for (let run = 0; run < this.runCount; run++) {
+      this.memory.wrote(guests[run]!, starts[run + 1]! - starts[run]!);
+    }
+  }
+
+  private eachPiece(words: Uint32Array | null): number {
+    const { memory } = this;
+    const { guests, starts } = this.runs;
+    let pieces = 0;
+    for (let run = 0; run < this.runCount; run++) {
+      let guest = guests[run]!;
+      for (let left = starts[run + 1]! - starts[run]!; left > 0; pieces++) {
+        const host = memory.translate(guest);
+        if (host === 0) return -1;
+        const bytes = Math.min(left, memory.contiguous);
+        if (words !== null) {
+          words[pieces * 4] = host;
+          words[pieces * 4 + 1] = Math.floor(host / 2 ** 32);
+          words[pieces * 4 + 2] = bytes;
+          words[pieces * 4 + 3] = Math.floor(bytes / 2 ** 32);
+        }
+        guest += bytes;
+        left -= bytes;
+      }
+    }
+    return pieces;
+  }
+
+  /** The run that holds byte `offset`. */
+  private find(offset: number): number {
+    const { last } = this;
+    const { starts } = this.runs;
+    if (offset >= starts[last]! && offset < starts[last + 1]!) return last;
+    if (last + 2 <= this.runCount && offset === starts[last + 1]!) return last + 1;
+    let low = 0;
+    let high = this.runCount - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (starts[middle]! <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+}
+
+/** Room for runs, used again for later backings: a guest that attaches all the time makes no garbage. */
+class Runs {
+  /** Runs in all that are kept, of 16 bytes each. */
+  private static readonly keptMax = 64 * 1024;
+  /** Rooms that are free, by the logarithm of their capacity. */
+  private static readonly free: Runs[][] = Array.from({ length: 32 }, () => []);
+  private static kept = 0;
+
+  /** Where each run begins in guest memory. */
+  readonly guests: Float64Array;
+  /** Where each run begins in the backing; the one after the last is the length of all. */
+  readonly starts: Float64Array;
+
+  private constructor(private readonly size: number) {
+    this.guests = new Float64Array(this.capacity);
+    this.starts = new Float64Array(this.capacity + 1);
+  }
+
+  /** Room for `count` runs at least. */
+  static take(count: number): Runs {
+    const size = 32 - Math.clz32(Math.max(count, 1) - 1);
+    const used = Runs.free[size]!.pop();
+    if (used === undefined) return new Runs(size);
+    Runs.kept -= used.capacity;
+    return used;
+  }
+
+  give(): void {
+    if (Runs.kept + this.capacity > Runs.keptMax) return;
+    Runs.kept += this.capacity;
+    Runs.free[this.size]!.push(this);
+  }
+
+  /** Gives the room back; answers what a refused list is read as. */
+  refuse(): null {
+    this.give();
+    return null;
+  }
+
+  /** The same `count` runs in a smaller room, where most of this one would be wasted. */
+  fit(count: number): Runs {
+    if (count * 4 > this.capacity) return this;
+    const smaller = Runs.take(count);
+    smaller.guests.set(this.guests.subarray(0, count));
+    smaller.starts.set(this.starts.subarray(0, count + 1));
+    this.give();
+    return smaller;
+  }
+
+  private get capacity(): number {
+    return 2 ** this.size;
+  }
+}

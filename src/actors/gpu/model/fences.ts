@@ -1,0 +1,260 @@
+// Fenced commands that the renderer has yet to finish, in the order of their timelines (virtio 1.3 §5.7.6.7).
+//
+// A timeline is the device's own, or with RING_IDX one context's ring. Its commands are answered in order. A command
+// waits for the renderer only if something was given to that since the last fence; else for those before it at most.
+
+import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { type CompiledMachine, eventIndex, isRefused, step } from "../../machines/table.ts";
+import { PARKED, type Parked, type QueueRunner } from "../../queue/queue-runner.ts";
+import type { Request } from "../../queue/request.ts";
+import type { VirglRenderer } from "../renderer/virgl/virgl.ts";
+
+/** A command that waits. Objects are reused. */
+class Waiting {
+  parked: Parked | null = null;
+  command = 0;
+  response = 0;
+  /** A response that is longer than a header. */
+  body: Uint8Array | null = null;
+  /** The last fence that was made on its timeline: what it waits for. */
+  fence = 0;
+  /** When it began to wait, in milliseconds. */
+  since = 0;
+  /** State of the fence machine. */
+  state = 0;
+}
+
+class Timeline {
+  readonly waiting: Waiting[] = [];
+  /** Index of the first that still waits. */
+  first = 0;
+  /** The last fence that was made. */
+  fence = 0;
+  /** The renderer's epoch at that fence. */
+  epoch = 0;
+
+  constructor(
+    readonly context: number,
+    readonly ring: number,
+  ) {}
+
+  /** The last fence that has retired. */
+  retired = 0;
+
+  get isEmpty(): boolean {
+    return this.first === this.waiting.length;
+  }
+
+  /** Whether nothing is waited for: no command, and no fence that a next one would have to wait for. */
+  get isSettled(): boolean {
+    return this.isEmpty && ((this.fence - this.retired) | 0) <= 0;
+  }
+}
+
+/** What a stuck command is called in the log. */
+export interface StuckFence {
+  command: number;
+  context: number;
+  ageMs: number;
+}
+
+export class Fences {
+  private readonly global = new Timeline(0, 0);
+  private readonly ofContexts = new Map<number, Timeline>();
+  private readonly free: Waiting[] = [];
+  private readonly event;
+  private last = 0;
+  private count = 0;
+
+  constructor(
+    private readonly queue: QueueRunner,
+    private readonly machine: CompiledMachine,
+    private readonly renderer: VirglRenderer,
+    /** The renderer's epoch, which grows with everything given to it. */
+    private readonly epoch: () => number,
+  ) {
+    renderer.onFence = (fence) => this.retire(this.global, fence);
+    renderer.onContextFence = (context, ring, fence) => {
+      const timeline = this.ofContexts.get(keyOf(context, ring));
+      if (timeline !== undefined) this.retire(timeline, fence);
+    };
+    const event = (name: string): number => eventIndex(machine, name);
+    this.event = {
+      submit: event("SUBMIT"),
+      signal: event("SIGNAL"),
+      fail: event("FAIL"),
+      alarm: event("ALARM"),
+      retire: event("RETIRE"),
+    };
+  }
+
+  /** Commands that wait. */
+  get pending(): number {
+    return this.count;
+  }
+
+  /**
+   * Answers what a fenced request is answered now with, or {@link PARKED} when that has to wait. `hasRing`: its header
+   * names a ring of a context.
+   */
+  finish(request: Request, response: number, hasRing: boolean): number {
+    const timeline = hasRing
+      ? this.timelineOf(request.u32(Header.contextId), request.u32(Header.ringIndex) & 0xff)
+      : this.global;
+    let answer = response;
+    let failed = false;
+    // The first fence of a ring shows whether the context has that ring at all.
+    if (timeline.epoch !== this.epoch() || (hasRing && timeline.fence === 0)) {
+      failed = !this.mark(timeline);
+      if (failed) answer = Response.ERR_UNSPEC;
+    }
+    if (timeline.isSettled) return answer;
+    this.wait(timeline, request, answer, failed);
+    return PARKED;
+  }
+
+  /**
+   * The renderer's number of the fence that a command of the device's own timeline waits for, by the halves of the id
+   * that the guest gave it; 0 when no such command waits.
+   */
+  numberOf(fenceHigh: number, fenceLow: number): number {
+    const { waiting, first } = this.global;
+    for (let index = first; index < waiting.length; index++) {
+      const { fence, parked } = waiting[index]!;
+      const { header } = parked!;
+      const isIt = header[Header.fenceId / 4] === fenceLow && header[Header.fenceId / 4 + 1] === fenceHigh;
+      if (isIt) return fence;
+    }
+    return 0;
+  }
+
+  /** Asks the renderer which fences have retired, and answers their commands. */
+  poll(): void {
+    if (this.count > 0) this.renderer.poll();
+  }
+
+  /**
+   * A context is gone. Its own rings' commands are answered; and since the library may lose the fence that it is just
+   * waiting for, whosever that is, every other timeline gets a new one.
+   */
+  contextDestroyed(context: number): void {
+    for (const [key, timeline] of this.ofContexts) {
+      if (timeline.context !== context) continue;
+      this.retireAll(timeline);
+      this.ofContexts.delete(key);
+    }
+    for (const timeline of this.timelines()) {
+      if (!timeline.isEmpty && !this.mark(timeline)) this.retireAll(timeline);
+    }
+  }
+
+  /** Answers everything, done or not. */
+  finishAll(): void {
+    for (const timeline of this.timelines()) this.retireAll(timeline);
+  }
+
+  /** Calls `report` with each command that has waited for longer than `limitMs`, once. */
+  alarm(limitMs: number, report: (stuck: StuckFence) => void): void {
+    const now = performance.now();
+    for (const timeline of this.timelines()) {
+      for (let index = timeline.first; index < timeline.waiting.length; index++) {
+        const waiting = timeline.waiting[index]!;
+        const ageMs = now - waiting.since;
+        if (ageMs < limitMs) break;
+        const next = step(this.machine, waiting.state, this.event.alarm);
+        if (isRefused(next)) continue;
+        waiting.state = next;
+        report({ command: waiting.command, context: waiting.parked!.header[Header.contextId / 4]!, ageMs });
+      }
+    }
+  }
+
+  private *timelines(): Generator<Timeline> {
+    yield this.global;
+    yield* this.ofContexts.values();
+  }
+
+  private timelineOf(context: number, ring: number): Timeline {
+    const key = keyOf(context, ring);
+    let timeline = this.ofContexts.get(key);
+    if (timeline === undefined) {
+      timeline = new Timeline(context, ring);
+      this.ofContexts.set(key, timeline);
+    }
+    return timeline;
+  }
+
+  /** Makes a fence behind everything that the renderer was given. Answers false when it takes none. */
+  private mark(timeline: Timeline): boolean {
+    const fence = (this.last + 1) >>> 0;
+    const { context, ring } = timeline;
+    const error =
+      timeline === this.global
+        ? this.renderer.createFence(fence)
+        : this.renderer.createContextFence(context, ring, fence);
+    if (error !== 0) return false;
+    this.last = fence;
+    timeline.fence = fence;
+    timeline.epoch = this.epoch();
+    return true;
+  }
+
+  private wait(timeline: Timeline, request: Request, response: number, failed: boolean): void {
+    const waiting = this.free.pop() ?? new Waiting();
+    const bytes = response < Response.ERR_UNSPEC ? this.queue.responseBytes : Header.bytes;
+    waiting.body =
+      bytes > Header.bytes
+        ? new Uint8Array(request.response.view(Header.bytes, bytes - Header.bytes)).slice()
+        : null;
+    waiting.command = request.type;
+    waiting.parked = this.queue.park();
+    waiting.response = response;
+    waiting.fence = timeline.fence;
+    waiting.since = performance.now();
+    waiting.state = step(this.machine, this.machine.initial, failed ? this.event.fail : this.event.submit);
+    timeline.waiting.push(waiting);
+    this.count++;
+  }
+
+  /** Answers the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
+  private retire(timeline: Timeline, fence: number): void {
+    if (((fence - timeline.retired) | 0) > 0) timeline.retired = fence;
+    while (!timeline.isEmpty) {
+      const waiting = timeline.waiting[timeline.first]!;
+      if (((waiting.fence - fence) | 0) > 0) break;
+      this.answer(waiting);
+      timeline.first++;
+    }
+    this.compact(timeline);
+  }
+
+  private retireAll(timeline: Timeline): void {
+    timeline.retired = timeline.fence;
+    for (; !timeline.isEmpty; timeline.first++) this.answer(timeline.waiting[timeline.first]!);
+    this.compact(timeline);
+  }
+
+  private compact(timeline: Timeline): void {
+    if (!timeline.isEmpty && timeline.first < 64) return;
+    timeline.waiting.splice(0, timeline.first);
+    timeline.first = 0;
+  }
+
+  private answer(waiting: Waiting): void {
+    const { queue, machine, event } = this;
+    const signalled = step(machine, waiting.state, event.signal);
+    waiting.state = step(machine, isRefused(signalled) ? waiting.state : signalled, event.retire);
+    let bytes: number = Header.bytes;
+    if (waiting.body !== null) {
+      bytes += waiting.body.length;
+      new Uint8Array(queue.request.response.view(Header.bytes, waiting.body.length)).set(waiting.body);
+    }
+    queue.complete(waiting.parked!, waiting.response, bytes);
+    waiting.parked = null;
+    waiting.body = null;
+    this.free.push(waiting);
+    this.count--;
+  }
+}
+
+const keyOf = (context: number, ring: number): number => context * ringsMax + ring;

@@ -1,0 +1,34 @@
+// What other actors ask of the ctrl queue, in the guest's order: work that waits until the commands have run that the
+// guest had sent before it was asked for.
+
+import type { QueueRunner } from "../../queue/queue-runner.ts";
+
+interface Waiting {
+  /** The avail index at the time of asking: commands before it come first. */
+  after: number;
+  work: () => void;
+}
+
+export class AfterCommands {
+  private waiting: Waiting[] = [];
+
+  constructor(private readonly queue: QueueRunner) {}
+
+  /** Does `work` once every command that already waits has been run. */
+  run(work: () => void): void {
+    this.waiting.push({ after: this.queue.availIndex(), work });
+    this.serve();
+  }
+
+  /** Does what is due. Called whenever the queue has made progress. */
+  serve(): void {
+    while (this.waiting.length > 0 && this.queue.hasReached(this.waiting[0]!.after)) {
+      this.waiting.shift()!.work();
+    }
+  }
+
+  /** Does everything: the ring stops, and its next indexes have nothing to do with those that were waited for. */
+  finish(): void {
+    for (const { work } of this.waiting.splice(0)) work();
+  }
+}

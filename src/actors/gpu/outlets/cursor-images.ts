@@ -1,0 +1,84 @@
+// Cursor images for the cursor queue: a resource's pixels copied into shared memory that the display reads.
+
+import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { createMemfd, duplicateFd } from "../../../transport/os/fds.ts";
+import { convertToBgrx } from "../../../picture/pixels.ts";
+import {
+  bytesPerPixel,
+  cursorSize,
+  Response,
+  scanoutsMax,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { errorCodeOf, eventIndex, isRefused, step } from "../../machines/table.ts";
+import { slotsPerScanout } from "../../queue/cursor-slots.ts";
+import { displayFormat } from "../../../picture/formats.ts";
+import type { Device } from "../device.ts";
+import { isPicture } from "../pixels/rendered-resources.ts";
+import type { Resource } from "../model/resources.ts";
+
+const imageWords = cursorSize * cursorSize;
+const imageBytes = imageWords * 4;
+
+export class CursorImages {
+  private readonly slots = scanoutsMax * slotsPerScanout;
+  private readonly fd = createMemfd("fencepost-cursors", this.slots * imageBytes);
+  private readonly pool = NativeMemory.mapShared(this.fd, 0, this.slots * imageBytes, "write");
+  private readonly words = new Uint32Array(this.pool.view());
+  private readonly take: number;
+
+  constructor(private readonly device: Device) {
+    this.take = eventIndex(device.context.machines.resource, "UPDATE_CURSOR");
+    this.announce();
+  }
+
+  /** Gives the display its own descriptor of the pool. */
+  announce(): void {
+    const fd = duplicateFd(this.fd);
+    this.device.context.send("display", { type: "cursor-pool", fd, slots: this.slots });
+  }
+
+  /** Answers once every command that already waits has been run: the image's transfer is often one of them. */
+  request(token: number, resource: number, slot: number): void {
+    this.device.afterCommands.run(() => {
+      const error = this.copy(resource, slot);
+      this.device.context.send("cursor-queue", { type: "cursor-image", token, error });
+    });
+  }
+
+  /** Answers 0, or the virtio error that says why there is no image. */
+  private copy(id: number, slot: number): number {
+    const { resources, context } = this.device;
+    const { resource: machine } = context.machines;
+    const resource = resources.get(id);
+    const next = step(machine, resource?.state ?? machine.initial, this.take);
+    if (isRefused(next)) return errorCodeOf(next);
+    if (resource!.width !== cursorSize || resource!.height !== cursorSize)
+      return Response.ERR_INVALID_PARAMETER;
+    if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
+    const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
+    if (resource!.isRendered && !this.readBack(resource!)) return Response.ERR_OUT_OF_MEMORY;
+    // A resource that nothing was transferred to is all zero, which is transparent.
+    const { storage } = resource!;
+    if (storage === null) {
+      image.fill(0);
+      return 0;
+    }
+    // The fourth byte is alpha whatever the format says: Linux puts ARGB cursors into resources of B8G8R8X8.
+    const pixels = new Uint32Array(storage.view());
+    const format = displayFormat(resource!.format);
+    convertToBgrx(format, pixels, 0, storage.stride / bytesPerPixel, cursorSize, cursorSize, image);
+    return 0;
+  }
+
+  /** Brings the renderer's pixels into the resource's storage. Answers whether there was room for them. */
+  private readBack(resource: Resource): boolean {
+    const { gpu, context } = this.device;
+    try {
+      resource.pixels();
+    } catch (error) {
+      context.log.guest(() => `no storage for resource ${resource.id}: ${(error as Error).message}`);
+      return false;
+    }
+    return gpu!.resources.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
+  }
+}

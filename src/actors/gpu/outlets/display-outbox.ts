@@ -1,0 +1,271 @@
+// What the display still has to be told. Changes that it has not taken yet are merged, so that a guest that flips
+// faster than the display draws costs neither memory nor time.
+
+import { fourccOfFormat, needsModifier } from "../../../picture/drm-formats.ts";
+import { closeFd, duplicateFd } from "../../../transport/os/fds.ts";
+import { displayFormat } from "../../../picture/formats.ts";
+import { resourceFlagY0Top, scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { Damage } from "../../../picture/damage.ts";
+import { DisplayPacing } from "../../queue/display-pacing.ts";
+import type { ActorContext } from "../../runtime/actor.ts";
+import type { RenderedResources } from "../pixels/rendered-resources.ts";
+import type { Resource } from "../model/resources.ts";
+import { giveDescriptor, hasDescriptor, takeDescriptor } from "../pixels/storage/descriptors.ts";
+import type { Storage } from "../pixels/storage/storage.ts";
+
+class Pending {
+  shown: Resource | null = null;
+  x = 0;
+  y = 0;
+  width = 0;
+  height = 0;
+  /** Whether the display does not know yet what is shown. */
+  changed = false;
+  /** The renderer's epoch of which the display was last sent everything. */
+  epoch = -1;
+  /** In the scanout's coordinates. */
+  readonly damage = new Damage();
+}
+
+export class DisplayOutbox {
+  private readonly scanouts = Array.from({ length: scanoutsMax }, () => new Pending());
+  /** Storage of freed resources that the display may still be reading, by surface. */
+  private readonly leased = new Map<number, Storage>();
+  /** Surfaces of dma-bufs, whose descriptors the display keeps open. */
+  private readonly dmabufs = new Set<number>();
+  private nextSurface = 1;
+  private dirty = 0;
+  private readonly pacing: DisplayPacing;
+
+  /** What the display can show without a copy of ours. */
+  private takes = { dmabuf: false, modifiers: false };
+
+  constructor(
+    private readonly context: ActorContext,
+    private readonly rendered: RenderedResources | null,
+  ) {
+    this.pacing = new DisplayPacing(context, () => this.send());
+  }
+
+  /** Shows a rectangle of `resource`; its storage exists. */
+  show(scanout: number, resource: Resource, x: number, y: number, width: number, height: number): void {
+    const pending = this.scanouts[scanout]!;
+    pending.shown = resource;
+    pending.x = x;
+    pending.y = y;
+    pending.width = width;
+    pending.height = height;
+    this.markChanged(scanout);
+    if (resource.shared !== null && !this.isShownWhole(resource)) this.announceAnew([resource]);
+    this.send();
+  }
+
+  hide(scanout: number): void {
+    this.scanouts[scanout]!.shown = null;
+    this.markChanged(scanout);
+    this.send();
+  }
+
+  /** Damages a rectangle of `resource`, in its own coordinates, on every scanout that shows it. */
+  damage(resource: Resource, x: number, y: number, width: number, height: number): void {
+    for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
+      const scanout = 31 - Math.clz32(bits & -bits);
+      const pending = this.scanouts[scanout]!;
+      // A page flip was sent whole, and is flushed just after.
+      if (resource.isRendered && !pending.changed && pending.epoch === this.rendered!.epoch) continue;
+      const left = Math.max(x, pending.x) - pending.x;
+      const top = Math.max(y, pending.y) - pending.y;
+      const right = Math.min(x + width, pending.x + pending.width) - pending.x;
+      const bottom = Math.min(y + height, pending.y + pending.height) - pending.y;
+      if (right <= left || bottom <= top) continue;
+      pending.damage.add(left, top, right - left, bottom - top);
+      this.dirty |= 1 << scanout;
+    }
+    this.send();
+  }
+
+  /** Takes over the storage of a resource that is being freed, until the display has given it back. */
+  release(resource: Resource): void {
+    if (resource.surface === 0) {
+      resource.storage?.free();
+      return;
+    }
+    if (resource.storage !== null) this.leased.set(resource.surface, resource.storage);
+    // Scanouts that showed it were turned off before, and must be known to be off first.
+    this.send(true);
+    this.context.send("display", { type: "surface-drop", surface: resource.surface });
+  }
+
+  /** The display can show dma-bufs, or no longer can: what may be in one is announced in the other way. */
+  displayTakes(dmabuf: boolean, modifiers: boolean, resources: Iterable<Resource>): void {
+    if (dmabuf === this.takes.dmabuf && modifiers === this.takes.modifiers) return;
+    this.takes = { dmabuf, modifiers };
+    this.announceAnew(resources);
+  }
+
+  private announceAnew(resources: Iterable<Resource>): void {
+    const stale: number[] = [];
+    for (const resource of resources) {
+      if (resource.surface === 0 || !(resource.isRendered || resource.storage!.fitsGpu)) continue;
+      stale.push(resource.surface);
+      resource.surface = 0;
+      for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
+        this.markChanged(31 - Math.clz32(bits & -bits));
+      }
+    }
+    this.send(true);
+    for (const surface of stale) this.context.send("display", { type: "surface-drop", surface });
+  }
+
+  surfaceReleased(surface: number): void {
+    if (this.dmabufs.delete(surface)) giveDescriptor();
+    this.leased.get(surface)?.free();
+    this.leased.delete(surface);
+  }
+
+  /** Tells a display that knows nothing what every scanout shows. */
+  restore(resources: Iterable<Resource>): void {
+    for (const surface of [...this.leased.keys(), ...this.dmabufs]) this.surfaceReleased(surface);
+    for (const resource of resources) {
+      if (resource.surface === 0) continue;
+      // It may have been announced to the new display already; one that does not know it forgets it at once.
+      this.context.send("display", { type: "surface-drop", surface: resource.surface });
+      resource.surface = 0;
+    }
+    // Those that are off too: one may have gone off while there was no display to turn it off at the VMM.
+    this.scanouts.forEach((_, scanout) => this.markChanged(scanout));
+    this.send(true);
+  }
+
+  /** Sends what is pending, unless the display is behind and `always` is not asked for. */
+  send(always = false): void {
+    if (this.dirty === 0) return;
+    if (!always && !this.pacing.maySend()) return;
+    for (let bits = this.dirty; bits !== 0; bits &= bits - 1) this.sendScanout(31 - Math.clz32(bits & -bits));
+    this.dirty = 0;
+  }
+
+  private sendScanout(scanout: number): void {
+    const pending = this.scanouts[scanout]!;
+    const { context } = this;
+    if (pending.changed) {
+      pending.changed = false;
+      if (pending.shown === null) context.send("display", { type: "scanout-off", scanout });
+      else {
+        const { x, y, width, height } = pending;
+        const surface = this.announce(pending.shown);
+        this.refresh(pending, 0, 0, width, height);
+        context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
+      }
+    } else if (!pending.damage.isEmpty && pending.shown !== null) {
+      const { left: x, top: y, right, bottom } = pending.damage;
+      const width = right - x;
+      const height = bottom - y;
+      this.refresh(pending, x, y, width, height);
+      context.send("display", { type: "flush", scanout, x, y, width, height });
+    }
+    pending.damage.clear();
+  }
+
+  private announce(resource: Resource): number {
+    if (resource.surface !== 0) return resource.surface;
+    const surface = this.nextSurface++;
+    resource.surface = surface;
+    if (this.announceDmabuf(resource)) return surface;
+    const { width, height } = resource;
+    const storage = resource.pixels();
+    const { stride } = storage;
+    const fd = duplicateFd(storage.fd);
+    // A VMM reads what the display lends it even after the display has given it back.
+    storage.isExported = true;
+    const format = displayFormat(resource.format);
+    const bytes = stride * height;
+    this.context.send("display", {
+      type: "surface",
+      surface,
+      fd,
+      offset: 0,
+      bytes,
+      stride,
+      width,
+      height,
+      format,
+    });
+    return surface;
+  }
+
+  /** Shares a dma-buf, where there is one and the display takes it. */
+  private announceDmabuf(resource: Resource): boolean {
+    resource.shared = null;
+    if (!this.takes.dmabuf || this.context.config.copyPictures || !this.isShownWhole(resource)) return false;
+    if (!hasDescriptor()) return false;
+    takeDescriptor();
+    if (resource.isRendered && this.announcePicture(resource)) resource.shared = "picture";
+    else if (this.announceStorage(resource)) resource.shared = "storage";
+    if (resource.shared === null) giveDescriptor();
+    else this.dmabufs.add(resource.surface);
+    return resource.shared !== null;
+  }
+
+  /** Shares the renderer's own picture. */
+  private announcePicture(resource: Resource): boolean {
+    const picture = this.rendered!.exportDmabuf(resource);
+    if (picture === null) return false;
+    // The VMM's display protocol has no field for an offset.
+    if (picture.offset !== 0 || (!this.takes.modifiers && needsModifier(picture))) {
+      closeFd(picture.fd);
+      return false;
+    }
+    const { surface, width, height, shape } = resource;
+    const flags = shape.flags & resourceFlagY0Top;
+    this.context.send("display", { type: "dmabuf-surface", surface, width, height, flags, ...picture });
+    return true;
+  }
+
+  /** Shares the storage, where that is a dma-buf. */
+  private announceStorage(resource: Resource): boolean {
+    const { surface, width, height, format } = resource;
+    const storage = resource.pixels();
+    const fourcc = fourccOfFormat(displayFormat(format));
+    if (!storage.fitsGpu || storage.dmabuf() < 0 || fourcc === undefined) return false;
+    this.context.send("display", {
+      type: "dmabuf-surface",
+      surface,
+      width,
+      height,
+      fourcc,
+      flags: 0,
+      ...storage.lend(),
+    });
+    return true;
+  }
+
+  /** Whether every scanout of the resource shows all of it: QEMU takes no part of a dma-buf. */
+  private isShownWhole({ scanouts, width, height }: Resource): boolean {
+    return this.scanouts.every(
+      (pending, id) => (scanouts & (1 << id)) === 0 || (pending.width === width && pending.height === height),
+    );
+  }
+
+  /** Copies what the renderer has of a rectangle of a scanout to where the display reads it. */
+  private refresh(pending: Pending, x: number, y: number, width: number, height: number): void {
+    const shown = pending.shown!;
+    if (!shown.isRendered) return;
+    const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
+    if (isWhole) pending.epoch = this.rendered!.epoch;
+    if (shown.shared === "picture") {
+      this.rendered!.flush();
+      return;
+    }
+    const error = this.rendered!.readBack(shown, pending.x + x, pending.y + y, width, height);
+    if (error !== 0)
+      this.context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);
+  }
+
+  private markChanged(scanout: number): void {
+    const pending = this.scanouts[scanout]!;
+    pending.changed = true;
+    pending.damage.clear();
+    this.dirty |= 1 << scanout;
+  }
+}

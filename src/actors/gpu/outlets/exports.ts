@@ -1,0 +1,121 @@
+// Resources and fences lent to other devices of the VM: descriptors for the resource bridge.
+//
+// Storage that was lent never becomes another resource's: a borrower may keep it for as long as it likes.
+
+import { fourccOfFormat, hasSameColours } from "../../../picture/drm-formats.ts";
+import { closeFd } from "../../../transport/os/fds.ts";
+import { displayFormat } from "../../../picture/formats.ts";
+import type { CtrlQueueMessage } from "../../messages/ctrl-queue.ts";
+import type { ResourceBridgeMessage } from "../../messages/resource-bridge.ts";
+import { eventIndex, isRefused, step } from "../../machines/table.ts";
+import type { Device } from "../device.ts";
+import { isPicture } from "../pixels/rendered-resources.ts";
+import type { Resource } from "../model/resources.ts";
+
+type LendResource = Extract<CtrlQueueMessage, { type: "lend-resource" }>;
+type LendFence = Extract<CtrlQueueMessage, { type: "lend-fence" }>;
+type Lent = Extract<ResourceBridgeMessage, { fd: number }>;
+type Buffer = Omit<Extract<Lent, { type: "lent-buffer" }>, "type" | "token">;
+
+export class Exports {
+  private readonly event: number;
+  /** Descriptors of the answers that the bridge may not have taken yet, oldest first; -1 for one without. */
+  private readonly underWay: number[] = [];
+  /** The last bridge that asked, and the last that crashed. */
+  private bridge = 0;
+  private lost = 0;
+
+  constructor(private readonly device: Device) {
+    this.event = eventIndex(device.context.machines.resource, "EXPORT");
+  }
+
+  /** Answers once every command that already waits has been run: the resource's creation is often one of them. */
+  lendResource({ token, bridge, resource }: LendResource): void {
+    this.afterCommands(bridge, () => {
+      const buffer = this.bufferOf(resource);
+      if (buffer === null) this.refuse(token);
+      else this.lend({ type: "lent-buffer", token, ...buffer });
+    });
+  }
+
+  /** As {@link lendResource}. */
+  lendFence({ token, bridge, fenceHigh, fenceLow }: LendFence): void {
+    this.afterCommands(bridge, () => {
+      const { gpu } = this.device;
+      const fence = gpu?.fences.numberOf(fenceHigh, fenceLow) ?? 0;
+      const fd = fence === 0 ? -1 : gpu!.renderer.exportFence(fence);
+      if (fd < 0) this.refuse(token);
+      else this.lend({ type: "lent-fence", token, fd });
+    });
+  }
+
+  /** The bridge is gone, and its successor knows nothing of what it asked for. */
+  bridgeLost(): void {
+    this.lost = this.bridge;
+    this.forgetTaken();
+    for (const fd of this.underWay.splice(0)) closeFd(fd);
+  }
+
+  private afterCommands(bridge: number, work: () => void): void {
+    this.bridge = bridge;
+    this.device.afterCommands.run(() => {
+      if (bridge > this.lost) work();
+    });
+  }
+
+  private lend(message: Lent): void {
+    this.forgetTaken();
+    this.underWay.push(message.fd);
+    this.device.context.send("resource-bridge", message);
+  }
+
+  private refuse(token: number): void {
+    this.forgetTaken();
+    this.underWay.push(-1);
+    this.device.context.send("resource-bridge", { type: "not-lent", token });
+  }
+
+  private forgetTaken(): void {
+    const untaken = this.device.context.backlog("resource-bridge");
+    this.underWay.splice(0, this.underWay.length - untaken);
+  }
+
+  private bufferOf(id: number): Buffer | null {
+    const { resources, context } = this.device;
+    const { resource: machine } = context.machines;
+    const resource = resources.get(id);
+    if (resource === undefined || isRefused(step(machine, resource.state, this.event))) return null;
+    try {
+      return resource.isRendered ? this.renderedBuffer(resource) : resource.pixels().lend();
+    } catch (error) {
+      context.log.guest(() => `resource ${id} cannot be lent: ${(error as Error).message}`);
+      return null;
+    }
+  }
+
+  /** The renderer's own picture where the host can share it, else a copy of what it is now. */
+  private renderedBuffer(resource: Resource): Buffer | null {
+    const rendered = this.device.gpu!.resources;
+    const picture = rendered.exportDmabuf(resource);
+    if (picture !== null) {
+      const { fd, stride, offset, modifierHigh, modifierLow } = picture;
+      if (isAsGuestSays(resource, picture.fourcc)) return { fd, stride, offset, modifierHigh, modifierLow };
+      closeFd(fd);
+    }
+    if (!isPicture(resource)) return null;
+    const { width, height } = resource;
+    const storage = resource.pixels();
+    const error = rendered.readBack(resource, 0, 0, width, height);
+    if (error !== 0) throw new Error(`it cannot be read back (errno ${error})`);
+    return storage.lend();
+  }
+}
+
+/**
+ * Whether a dma-buf's pixels lie as the resource's format says, which is all that a borrower knows of them. Renderers may
+ * keep one format as another, and translate.
+ */
+function isAsGuestSays({ format }: Resource, fourcc: number): boolean {
+  const expected = fourccOfFormat(displayFormat(format));
+  return expected === undefined || hasSameColours(expected, fourcc);
+}

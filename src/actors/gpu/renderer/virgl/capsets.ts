@@ -1,0 +1,45 @@
+// What the renderer can do, as it tells guests: capability sets (virtio 1.3 §5.7.6.8 GET_CAPSET_INFO).
+
+import { asPointer } from "../../../../ffi/libc.ts";
+import type { Virglrenderer } from "../../../../ffi/virglrenderer.ts";
+import { NativeMemory } from "../../../../transport/os/native-memory.ts";
+import { Capset } from "../../../../transport/wire/virtio-gpu/protocol.ts";
+
+export interface CapsetDescription {
+  id: number;
+  maxVersion: number;
+  bytes: number;
+}
+
+/** Sets whose back-end is started: the library also names sizes of others. */
+const started = [Capset.VIRGL, Capset.VIRGL2] as const;
+
+/** Where struct virgl_caps_v2 has the name of the GL renderer, and its length in bytes. */
+const rendererName = { offset: 696, length: 64 } as const;
+
+/** The sets that have anything in them, in the order of their indexes. */
+export function listCapsets(symbols: Virglrenderer["required"]): CapsetDescription[] {
+  const out = NativeMemory.allocate(8);
+  const words = new Uint32Array(out.view());
+  const capsets = started.map((id) => {
+    symbols.virgl_renderer_get_cap_set(id, asPointer(out.address), asPointer(out.address + 4));
+    return { id, maxVersion: words[0]!, bytes: words[1]! };
+  });
+  out.unmap();
+  return capsets.filter(({ bytes }) => bytes > 0);
+}
+
+/** The name that GL gives what it renders with, such as "LLVMPIPE (LLVM 15.0.6, 256 bits)". */
+export function describeGl(
+  symbols: Virglrenderer["required"],
+  capsets: readonly CapsetDescription[],
+): string {
+  const virgl2 = capsets.find(({ id }) => id === Capset.VIRGL2);
+  const end = rendererName.offset + rendererName.length;
+  if (virgl2 === undefined || virgl2.bytes < end) return "GL";
+  const memory = NativeMemory.allocate(virgl2.bytes);
+  symbols.virgl_renderer_fill_caps(virgl2.id, virgl2.maxVersion, asPointer(memory.address));
+  const name = new TextDecoder().decode(new Uint8Array(memory.view()).slice(rendererName.offset, end));
+  memory.unmap();
+  return name.split("\0")[0]!.trim() || "GL";
+}

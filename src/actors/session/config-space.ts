@@ -1,0 +1,58 @@
+// The device's configuration space, as the front-end reads and writes it (virtio 1.3 §5.7.4).
+
+import { type Message, ProtocolError, sizeError } from "../../transport/wire/vhost-user/channel.ts";
+import { Config, requestName } from "../../transport/wire/vhost-user/protocol.ts";
+import { Config as GpuConfig } from "../../transport/wire/virtio-gpu/protocol.ts";
+
+/** VHOST_USER_MAX_CONFIG_SIZE; what lies beyond the device's own fields reads as zero. */
+const bytesMax = 256;
+
+export class ConfigSpace {
+  private readonly fields = new DataView(new ArrayBuffer(bytesMax));
+
+  constructor(scanoutCount: number, capsetCount: number) {
+    this.fields.setUint32(GpuConfig.capsetCount, capsetCount, true);
+    this.fields.setUint32(GpuConfig.scanoutCount, scanoutCount, true);
+  }
+
+  /** The answer to GET_CONFIG: the request's header, then the bytes that it asks for. */
+  read(message: Message): Uint8Array {
+    const [offset, size] = range(message);
+    const reply = new Uint8Array(Config.data + size);
+    reply.set(new Uint8Array(message.payload.buffer, message.payload.byteOffset, Config.data));
+    reply.set(new Uint8Array(this.fields.buffer, offset, size), Config.data);
+    return reply;
+  }
+
+  /** Tells the driver of an event, until it clears it. */
+  raise(event: number): void {
+    const pending = this.fields.getUint32(GpuConfig.eventsRead, true);
+    this.fields.setUint32(GpuConfig.eventsRead, pending | event, true);
+  }
+
+  /** SET_CONFIG. The driver can write one field: events_clear, which clears bits of events_read. */
+  write(message: Message): null {
+    const [offset, size] = range(message);
+    const clearAt = GpuConfig.eventsClear;
+    if (offset <= clearAt && clearAt + 4 <= offset + size) {
+      const cleared = message.payload.getUint32(Config.data + clearAt - offset, true);
+      const pending = this.fields.getUint32(GpuConfig.eventsRead, true);
+      this.fields.setUint32(GpuConfig.eventsRead, pending & ~cleared, true);
+    }
+    return null;
+  }
+}
+
+/** The bytes that a request names, which are those that it brings or has room for. */
+function range(message: Message): [offset: number, size: number] {
+  const { payload } = message;
+  if (payload.byteLength < Config.data) throw sizeError(message);
+  const offset = payload.getUint32(Config.offset, true);
+  const size = payload.getUint32(Config.size, true);
+  if (offset + size > bytesMax || payload.byteLength < Config.data + size) {
+    throw new ProtocolError(
+      `${requestName(message.request)} asks for bytes ${offset}+${size} of the configuration`,
+    );
+  }
+  return [offset, size];
+}

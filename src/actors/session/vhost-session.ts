@@ -1,0 +1,167 @@
+// The vhost session: waits for a front-end, serves its requests, releases everything when it goes.
+
+import { type Actor as Machine, createActor } from "xstate";
+import { EPOLLIN } from "../../transport/os/epoll.ts";
+import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
+import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
+import { Channel, ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
+import { libc } from "../../ffi/libc.ts";
+import { cString } from "../../ffi/libc.ts";
+import { sessionMachine } from "../machines/session.ts";
+import type { SupervisorMessage } from "../messages/supervisor.ts";
+import type { VhostSessionMessage } from "../messages/vhost-session.ts";
+import type { Actor, ActorContext } from "../runtime/actor.ts";
+import { SessionCounter } from "./counters.ts";
+import { QueueLink } from "./queue-link.ts";
+import { type Renderer, Session, type SessionEvents } from "./session.ts";
+
+type State = Extract<SupervisorMessage, { type: "session" }>["state"];
+
+export class VhostSession implements Actor<VhostSessionMessage> {
+  private readonly queues: QueueLink;
+  private readonly machine: Machine<typeof sessionMachine>;
+  private listener = -1;
+  private channel: Channel | null = null;
+  private session: Session | null = null;
+  private reported: State | null = null;
+  private renderer: Renderer | null = null;
+  private mayListen = false;
+
+  constructor(private readonly context: ActorContext) {
+    this.queues = new QueueLink(context);
+    const once = context.config.once || context.config.fd !== undefined;
+    this.machine = createActor(sessionMachine, { input: { once } });
+    this.machine.subscribe((snapshot) => this.report(snapshot));
+    this.machine.start();
+  }
+
+  receive(message: VhostSessionMessage): void {
+    switch (message.type) {
+      case "done":
+      case "ring-stopped":
+        this.queues.answered(message);
+        return;
+      case "lost":
+        this.queues.lose(message.actor);
+        return;
+      case "restore":
+        if (message.actor !== "display") this.queues.find(message.actor);
+        this.session?.restore(message.actor);
+        return;
+      case "renderer":
+        this.renderer = message;
+        this.open();
+        return;
+      case "display-changed":
+        this.session?.displayChanged();
+        return;
+      case "listen":
+        this.mayListen = true;
+        this.open();
+        return;
+    }
+  }
+
+  stop(): void {
+    this.machine.send({ type: "STOP" });
+    if (this.session !== null) this.end();
+    if (this.listener >= 0) {
+      closeFd(this.listener);
+      libc.unlink(cString(this.context.config.socketPath));
+    }
+  }
+
+  /** Starts to listen, or to serve the front-end that was inherited. */
+  private open(): void {
+    // Both are told at start, by two senders and so in any order.
+    if (!this.mayListen || this.renderer === null) return;
+    const { fd, socketPath } = this.context.config;
+    if (fd !== undefined) {
+      setNonBlocking(fd);
+      this.begin(fd);
+      return;
+    }
+    try {
+      this.listener = listenUnix(socketPath, "stream");
+    } catch (error) {
+      this.context.send("supervisor", { type: "fatal", reason: (error as Error).message });
+      return;
+    }
+    this.watchListener();
+    this.report(this.machine.getSnapshot());
+  }
+
+  private watchListener(): void {
+    this.context.epoll.add(this.listener, EPOLLIN, () => {
+      const fd = acceptUnix(this.listener);
+      if (fd < 0) return;
+      // One front-end at a time: the next waits in the backlog.
+      this.context.epoll.remove(this.listener);
+      this.begin(fd);
+    });
+  }
+
+  private begin(fd: number): void {
+    this.context.counters[SessionCounter.sessions]!++;
+    this.machine.send({ type: "CONNECTED" });
+    const channel = new Channel(fd);
+    this.channel = channel;
+    const events: SessionEvents = {
+      featuresSet: () => this.machine.send({ type: "SET_FEATURES" }),
+      ringStarted: () => this.machine.send({ type: "RING_STARTED" }),
+      ringStopped: () => this.machine.send({ type: "RING_STOPPED" }),
+      deviceReset: () => this.machine.send({ type: "RESET" }),
+    };
+    this.session = new Session(this.context, this.queues, events, this.renderer!);
+    this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
+  }
+
+  private serve(channel: Channel): void {
+    try {
+      for (;;) {
+        const message = channel.read();
+        if (message === "wait") return;
+        if (message === "closed") {
+          this.context.log.info("the front-end has disconnected");
+          this.machine.send({ type: "DISCONNECTED" });
+          break;
+        }
+        this.context.counters[SessionCounter.requests]!++;
+        this.session!.handle(message, (payload, fds) => channel.reply(message.request, payload, fds));
+      }
+    } catch (error) {
+      const what = error instanceof ProtocolError ? "the front-end broke the protocol" : "the session failed";
+      this.context.log.error(`${what}: ${(error as Error).message}`);
+      this.context.counters[SessionCounter.violations]!++;
+      this.machine.send({ type: "VIOLATION" });
+    }
+    this.end();
+    if (this.machine.getSnapshot().matches("listening")) this.watchListener();
+  }
+
+  private end(): void {
+    this.context.epoll.remove(this.channel!.fd);
+    this.channel!.close();
+    this.channel = null;
+    const session = this.session!;
+    this.session = null;
+    session.close();
+    this.machine.send({ type: "RELEASED" });
+    this.context.tidy();
+  }
+
+  private report(snapshot: ReturnType<typeof this.machine.getSnapshot>): void {
+    const state = this.stateOf(snapshot);
+    if (state === null || state === this.reported) return;
+    this.reported = state;
+    this.context.send("supervisor", { type: "session", state });
+  }
+
+  private stateOf(snapshot: ReturnType<typeof this.machine.getSnapshot>): State | null {
+    if (snapshot.matches("closed")) return "closed";
+    if (snapshot.matches({ connected: "running" })) return "running";
+    const hasRun = this.reported === "running" || this.reported === "suspended";
+    if (snapshot.matches("connected")) return hasRun ? "suspended" : "connected";
+    return snapshot.matches("listening") && this.listener >= 0 ? "listening" : null;
+  }
+}

@@ -1,0 +1,115 @@
+// One vring as the front-end sets it up, until it is whole and can be started in its queue's actor.
+
+import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
+import { ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
+import { VringAddress } from "../../transport/wire/vhost-user/protocol.ts";
+import { queueSizeMax } from "../../transport/virtio/layout.ts";
+import type { LifecycleTables } from "../machines/index.ts";
+import { eventIndex, isRefused, statesWith, step } from "../machines/table.ts";
+
+type VringEvent = LifecycleTables["vring"]["events"][number];
+
+/** In the front-end's addresses. */
+export interface VringAddresses {
+  flags: number;
+  desc: number;
+  avail: number;
+  used: number;
+  log: number;
+}
+
+export class Vring {
+  private state: number;
+  private readonly started: Uint8Array;
+  private readonly enabled: Uint8Array;
+
+  num = 0;
+  base = 0;
+  addresses: VringAddresses = { flags: 0, desc: 0, avail: 0, used: 0, log: 0 };
+  kickFd = -1;
+  callFd = -1;
+  errFd = -1;
+
+  constructor(
+    readonly index: number,
+    private readonly machine: LifecycleTables["vring"],
+  ) {
+    this.state = machine.initial;
+    this.started = statesWith(machine, "started");
+    this.enabled = statesWith(machine, "enabled");
+  }
+
+  get isStarted(): boolean {
+    return this.started[this.state] === 1;
+  }
+
+  get isEnabled(): boolean {
+    return this.enabled[this.state] === 1;
+  }
+
+  /** Takes the event, or throws when the ring's state does not allow it. */
+  take(event: VringEvent): void {
+    const next = step(this.machine, this.state, eventIndex(this.machine, event));
+    if (isRefused(next)) {
+      throw new ProtocolError(
+        `${event} is not allowed while vring ${this.index} is ${this.machine.states[this.state]}`,
+      );
+    }
+    this.state = next;
+  }
+
+  setNum(num: number): void {
+    if (num === 0 || num > queueSizeMax || (num & (num - 1)) !== 0) {
+      throw new ProtocolError(
+        `vring ${this.index} cannot have ${num} entries: want a power of two up to ${queueSizeMax}`,
+      );
+    }
+    this.take("SET_NUM");
+    this.num = num;
+  }
+
+  setBase(base: number): void {
+    if (base > 0xffff) throw new ProtocolError(`vring ${this.index} cannot start at index ${base}`);
+    this.take("SET_BASE");
+    this.base = base;
+  }
+
+  /** Sets where the parts lie. A running ring may only change what is logged. */
+  setAddresses(addresses: VringAddresses): void {
+    const { desc, avail, used } = this.addresses;
+    const moves = desc !== addresses.desc || avail !== addresses.avail || used !== addresses.used;
+    if (this.isStarted && moves) throw new ProtocolError(`vring ${this.index} cannot be moved while it runs`);
+    this.take("SET_ADDR");
+    this.addresses = addresses;
+  }
+
+  get logsUsed(): boolean {
+    return (this.addresses.flags & VringAddress.flagLog) !== 0;
+  }
+
+  replaceFd(which: "kickFd" | "callFd" | "errFd", fd: number): void {
+    closeFd(this[which]);
+    this[which] = fd;
+  }
+
+  /** A descriptor for the queue's actor to own; -1 stays -1. */
+  lend(which: "kickFd" | "callFd" | "errFd"): number {
+    return this[which] < 0 ? -1 : duplicateFd(this[which]);
+  }
+
+  /** The session is over. */
+  close(): void {
+    this.reset();
+    this.replaceFd("errFd", -1);
+  }
+
+  /** Back to a ring that nothing is known of, but for its err descriptor: QEMU gives that once, when it connects. */
+  reset(): void {
+    this.take("RESET");
+    this.replaceFd("kickFd", -1);
+    this.replaceFd("callFd", -1);
+    this.num = 0;
+    this.base = 0;
+    this.addresses = { flags: 0, desc: 0, avail: 0, used: 0, log: 0 };
+  }
+}

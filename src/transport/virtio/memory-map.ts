@@ -1,0 +1,127 @@
+// The guest's physical memory as this actor has it mapped: bounds checks, translation, and the dirty-page log.
+// vhost-user "Memory region description"; every address that a guest names goes through here.
+
+import type { DirtyLog } from "./dirty-log.ts";
+import { NativeMemory } from "../os/native-memory.ts";
+
+/** One shared region. `id` stays the same while the region stays mapped. Sizes and addresses are bytes below 2^53. */
+export interface MemoryRegion {
+  id: number;
+  guestAddress: number;
+  size: number;
+  fd: number;
+  fdOffset: number;
+}
+
+interface MappedRegion {
+  id: number;
+  start: number;
+  end: number;
+  memory: NativeMemory;
+}
+
+export class MemoryMap {
+  private regions: MappedRegion[] = [];
+  private last = 0;
+
+  /** Bytes from the address last given to {@link translate} to the end of its region, or of the hole that it is in. */
+  contiguous = 0;
+  /** Where written pages are recorded, while the VMM asks for it. */
+  dirtyLog: DirtyLog | null = null;
+
+  /**
+   * The host address of guest-physical `address`, or 0 when no region holds it.
+   * {@link contiguous} then says how many bytes may be used from there on.
+   */
+  translate(address: number): number {
+    const { regions } = this;
+    let region = regions[this.last];
+    if (region === undefined || address < region.start || address >= region.end) {
+      let low = 0;
+      let high = regions.length - 1;
+      while (low < high) {
+        const middle = (low + high + 1) >>> 1;
+        if (regions[middle]!.start <= address) low = middle;
+        else high = middle - 1;
+      }
+      region = regions[low];
+      if (region === undefined || address < region.start || address >= region.end) {
+        const above = region !== undefined && address < region.start ? region : regions[low + 1];
+        this.contiguous = above === undefined ? Infinity : above.start - address;
+        return 0;
+      }
+      this.last = low;
+    }
+    this.contiguous = region.end - address;
+    return region.memory.address + (address - region.start);
+  }
+
+  /** The host address of `[address, address + length)` when one region holds all of it, else 0. */
+  translateRange(address: number, length: number): number {
+    const host = this.translate(address);
+    return host !== 0 && length <= this.contiguous ? host : 0;
+  }
+
+  /** The region that holds guest-physical `address`. */
+  regionAt(address: number): { readonly start: number; readonly end: number } | undefined {
+    return this.translate(address) === 0 ? undefined : this.regions[this.last];
+  }
+
+  /** Whether all of `[address, address + length)` is guest memory, in however many regions. */
+  holds(address: number, length: number): boolean {
+    for (let done = 0; done < length; done += this.contiguous) {
+      if (this.translate(address + done) === 0) return false;
+    }
+    return true;
+  }
+
+  /** Records that `length` bytes from guest-physical `address` were written. */
+  wrote(address: number, length: number): void {
+    if (this.dirtyLog !== null) this.dirtyLog.mark(address, length);
+  }
+
+  /**
+   * Makes the map equal to `table`: regions with a known id stay mapped, others are mapped from their fd (which the
+   * caller still owns), and those that are gone are unmapped. Callers drop every view of a vanished region first.
+   * Throws, with the map unchanged, when a region cannot be mapped or lies outside of its file.
+   */
+  replace(table: readonly MemoryRegion[]): void {
+    const known = new Map(this.regions.map((region) => [region.id, region]));
+    const added: MappedRegion[] = [];
+    let next: MappedRegion[];
+    try {
+      next = table.map((region) => {
+        const kept = known.get(region.id);
+        if (kept !== undefined) return kept;
+        const mapped = mapRegion(region);
+        added.push(mapped);
+        return mapped;
+      });
+      next.sort((a, b) => a.start - b.start);
+      next.forEach((region, index) => {
+        if (index > 0 && next[index - 1]!.end > region.start) {
+          throw new RangeError(`memory regions overlap at guest address 0x${region.start.toString(16)}`);
+        }
+      });
+    } catch (error) {
+      for (const region of added) region.memory.unmap();
+      throw error;
+    }
+    const keptIds = new Set(next.map((region) => region.id));
+    for (const region of this.regions) if (!keptIds.has(region.id)) region.memory.unmap();
+    this.regions = next;
+    this.last = 0;
+  }
+
+  /** Unmaps everything. */
+  clear(): void {
+    this.replace([]);
+  }
+}
+
+function mapRegion(region: MemoryRegion): MappedRegion {
+  const { id, guestAddress, size, fd, fdOffset } = region;
+  const what = `memory region at guest address 0x${guestAddress.toString(16)}`;
+  const memory = NativeMemory.mapForeign(fd, fdOffset, size, what);
+  return { id, start: guestAddress, end: guestAddress + size, memory };
+}

@@ -1,0 +1,213 @@
+// The device's side of a split virtqueue: takes chains from the avail ring, returns them through the used ring.
+// virtio 1.3 §2.7. The indexes are read and published with atomics: plain accesses may be hoisted or reordered.
+
+import { toArrayBuffer } from "bun:ffi";
+import { asPointer } from "../../ffi/libc.ts";
+import type { MemoryMap } from "./memory-map.ts";
+import { signalEventfd } from "../os/fds.ts";
+import type { Chain, ParkedChain } from "./chain.ts";
+import type { InflightRing } from "./inflight.ts";
+import { AvailFlag, availBytes, descriptorTableBytes, UsedFlag, usedBytes } from "./layout.ts";
+
+/** Answers of {@link SplitRing.pop}. */
+export const Pop = { EMPTY: 0, CHAIN: 1, SKIPPED: 2, BROKEN: 3 } as const;
+
+export interface RingLayout {
+  /** A power of two, at most 32768. */
+  num: number;
+  /** Guest-physical addresses. */
+  desc: number;
+  avail: number;
+  used: number;
+  /** The used ring's guest-physical address for the dirty log, or -1 when its pages are not logged. */
+  usedLog: number;
+  eventIdx: boolean;
+}
+
+const INDEX = 1;
+const FLAGS = 0;
+
+export class SplitRing {
+  private desc!: Uint32Array;
+  private avail!: Uint16Array;
+  private used16!: Uint16Array;
+  private used32!: Uint32Array;
+  private attached = false;
+  private readonly mask: number;
+
+  private usedLog: number;
+  private seenAvail: number;
+  private published: number;
+  private usedIndex: number;
+
+  /** The next avail index to take. */
+  next: number;
+  callFd = -1;
+
+  /**
+   * Starts at avail index `base`, or with -1 at the used index. With an inflight record, what it says was under way
+   * is taken again first. Throws when a part of the ring is misaligned or outside of guest memory.
+   */
+  constructor(
+    private readonly layout: RingLayout,
+    private readonly memory: MemoryMap,
+    base: number,
+    private readonly inflight: InflightRing | null = null,
+  ) {
+    this.mask = layout.num - 1;
+    this.usedLog = layout.usedLog;
+    this.attach();
+    this.usedIndex = Atomics.load(this.used16, INDEX);
+    this.published = this.usedIndex;
+    const resubmitted = inflight?.recover(this.usedIndex) ?? 0;
+    if (inflight !== null) this.next = (this.usedIndex + resubmitted) & 0xffff;
+    else this.next = base >= 0 ? base : this.usedIndex;
+    this.seenAvail = this.next;
+  }
+
+  /**
+   * Whether nothing was ever taken from this ring: the driver has just been (re)started. The indexes alone do not
+   * tell, as they come round to zero every 65536 chains; but a driver begins with a zeroed ring (§4.1.5.1.3).
+   */
+  get isFresh(): boolean {
+    return this.next === 0 && this.usedIndex === 0 && this.used32.subarray(1).every((word) => word === 0);
+  }
+
+  /** Makes the views anew after the memory map has changed. Throws as the constructor does. */
+  attach(): void {
+    const { num, desc, avail, used } = this.layout;
+    this.desc = new Uint32Array(this.place("descriptor table", desc, descriptorTableBytes(num), 16));
+    this.avail = new Uint16Array(this.place("avail ring", avail, availBytes(num), 2));
+    const buffer = this.place("used ring", used, usedBytes(num), 4);
+    this.used16 = new Uint16Array(buffer);
+    this.used32 = new Uint32Array(buffer, 0, 1 + 2 * num);
+    this.attached = true;
+  }
+
+  /** Drops every view, so that the memory under them may be unmapped. */
+  detach(): void {
+    const empty = new ArrayBuffer(0);
+    this.desc = this.used32 = new Uint32Array(empty);
+    this.avail = this.used16 = new Uint16Array(empty);
+    this.attached = false;
+  }
+
+  /** Logs the used ring's pages at this guest-physical address from now on; -1 ends it. */
+  logUsedAt(address: number): void {
+    this.usedLog = address;
+  }
+
+  /** Takes the next chain. SKIPPED: the guest named a descriptor that does not exist. BROKEN: the indexes make no sense. */
+  pop(chain: Chain): number {
+    if (!this.attached) return Pop.EMPTY;
+    // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
+    const again = this.inflight !== null && this.inflight.waiting > 0;
+    const head = again ? this.inflight!.next() : this.nextHead();
+    if (head < 0) return head === NONE ? Pop.EMPTY : Pop.BROKEN;
+    if (head > this.mask) return Pop.SKIPPED;
+    if (this.inflight !== null && !again) this.inflight.take(head);
+    chain.load(head, this.desc, this.layout.num);
+    return Pop.CHAIN;
+  }
+
+  private nextHead(): number {
+    if (this.next === this.seenAvail) {
+      const index = Atomics.load(this.avail, INDEX);
+      const waiting = (index - this.next) & 0xffff;
+      if (waiting === 0) return NONE;
+      if (waiting > this.layout.num) return BROKEN;
+      this.seenAvail = index;
+    }
+    const head = this.avail[2 + (this.next & this.mask)]!;
+    this.next = (this.next + 1) & 0xffff;
+    return head;
+  }
+
+  /** Whether the guest has made more available than was taken. */
+  hasMore(): boolean {
+    if (!this.attached) return false;
+    if (this.inflight !== null && this.inflight.waiting > 0) return true;
+    return Atomics.load(this.avail, INDEX) !== this.next;
+  }
+
+  /** The avail index that the guest has published. */
+  availIndex(): number {
+    return this.attached ? Atomics.load(this.avail, INDEX) : this.next;
+  }
+
+  /** Puts the chain at `head` into the used ring, with `written` bytes of response; seen after {@link publish}. */
+  complete(head: number, written: number): void {
+    if (!this.attached) return;
+    const at = 1 + 2 * (this.usedIndex & this.mask);
+    this.used32[at] = head;
+    this.used32[at + 1] = written;
+    if (this.inflight !== null) this.inflight.complete(head);
+    if (this.usedLog >= 0) {
+      this.memory.wrote(this.usedLog + at * 4, 8);
+    }
+    this.usedIndex = (this.usedIndex + 1) & 0xffff;
+  }
+
+  /** Answers a parked chain, which {@link publish} then shows. */
+  completeParked(parked: ParkedChain, source: number, length: number): void {
+    this.complete(parked.head, parked.respond(this.memory, source, length));
+  }
+
+  /** Shows the guest what was completed: one store of the index, and at most one call. */
+  publish(): void {
+    const { published, usedIndex } = this;
+    if (published === usedIndex || !this.attached) return;
+    Atomics.store(this.used16, INDEX, usedIndex);
+    if (this.usedLog >= 0) this.memory.wrote(this.usedLog, 4);
+    if (this.inflight !== null) this.inflight.publish(usedIndex);
+    this.published = usedIndex;
+    if (this.wantsCall(published, usedIndex)) this.call();
+  }
+
+  /** Shows the guest what was completed unless it wants to be called for that, which {@link publish} does later. */
+  publishSilently(): void {
+    if (
+      this.attached &&
+      this.published !== this.usedIndex &&
+      !this.wantsCall(this.published, this.usedIndex)
+    ) {
+      this.publish();
+    }
+  }
+
+  private wantsCall(from: number, to: number): boolean {
+    if (!this.layout.eventIdx) return (Atomics.load(this.avail, FLAGS) & AvailFlag.NO_INTERRUPT) === 0;
+    const usedEvent = Atomics.load(this.avail, 2 + this.layout.num);
+    return ((to - usedEvent - 1) & 0xffff) < ((to - from) & 0xffff);
+  }
+
+  /** Interrupts the guest. */
+  call(): void {
+    signalEventfd(this.callFd);
+  }
+
+  /** Asks the guest for a kick when it makes more available. Answers true when it already has. */
+  enableKicks(): boolean {
+    if (!this.attached) return false;
+    if (this.layout.eventIdx) Atomics.store(this.used16, 2 + 4 * this.layout.num, this.next);
+    else Atomics.store(this.used16, FLAGS, 0);
+    return this.hasMore();
+  }
+
+  /** Tells the guest that no kicks are needed. With EVENT_IDX the index that was passed already does. */
+  disableKicks(): void {
+    if (this.attached && !this.layout.eventIdx) Atomics.store(this.used16, FLAGS, UsedFlag.NO_NOTIFY);
+  }
+
+  private place(part: string, address: number, bytes: number, alignment: number): ArrayBuffer {
+    const host = this.memory.translateRange(address, bytes);
+    if (host === 0 || host % alignment !== 0) {
+      const why = host === 0 ? "outside of guest memory" : "misaligned";
+      throw new RangeError(`the ${part} at guest address 0x${address.toString(16)} is ${why}`);
+    }
+    return toArrayBuffer(asPointer(host), 0, bytes);
+  }
+}
+
+const NONE = -1;
+const BROKEN = -2;

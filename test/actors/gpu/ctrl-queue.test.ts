@@ -1,0 +1,914 @@
+// The ctrl queue without its worker: limits, refusals, and what the display and the cursor queue are told.
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { CtrlCounter } from "../../../src/actors/gpu/counters.ts";
+import { MemfdStorage } from "../../../src/actors/gpu/pixels/storage/memfd-storage.ts";
+import { CtrlQueue } from "../../../src/actors/gpu/ctrl-queue.ts";
+import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import {
+  attachBacking,
+  createResource2d,
+  detachBacking,
+  flushResource,
+  getCapset,
+  getCapsetInfo,
+  getDisplayInfo,
+  getEdid,
+  request,
+  setScanout,
+  transferToHost2d,
+  unrefResource,
+} from "../../../lab/driver/commands.ts";
+import type { GuestBuffer } from "../../../lab/driver/guest-memory.ts";
+import { closeFd } from "../../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
+import {
+  Command,
+  DisplayInfo,
+  Edid,
+  Format,
+  Response,
+} from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { openFds } from "../../support/fds.ts";
+import { type Answer, QueueBench, untouched } from "../../support/queue-bench.ts";
+import { bePatient } from "../../support/patience.ts";
+
+bePatient();
+
+const { OK_NODATA, ERR_UNSPEC, ERR_OUT_OF_MEMORY, ERR_INVALID_SCANOUT_ID } = Response;
+const { ERR_INVALID_RESOURCE_ID, ERR_INVALID_PARAMETER } = Response;
+const bgrx = Format.B8G8R8X8;
+
+let context: FakeContext;
+let bench: QueueBench;
+let fdsBefore: number;
+let dropped: number[];
+
+function begin(...flags: string[]): void {
+  fdsBefore = usedFds();
+  context = new FakeContext("ctrl-queue", serverConfig(...flags));
+  dropped = [];
+  context.onSend = ({ message }) => {
+    if (message.type === "surface-drop") dropped.push(message.surface);
+  };
+  const ctrl = new CtrlQueue(context);
+  bench = new QueueBench(context, ctrl, { size: 256 });
+  told();
+}
+
+/** Messages to the display since the last call; their descriptors are closed. */
+function told(): DisplayMessage[] {
+  const messages = context.take("display");
+  for (const message of messages) if ("fd" in message) closeFd(message.fd);
+  return messages;
+}
+
+afterEach(() => {
+  // The driver goes, and the display gives back what it has.
+  bench.tell({ type: "reset", token: 1 });
+  for (const surface of dropped) bench.tell({ type: "surface-released", surface });
+  bench.close();
+  // The cursor pool's own descriptor lives as long as the actor, which a worker's end takes along.
+  expect(usedFds()).toBeLessThanOrEqual(fdsBefore + 1);
+});
+
+const run = (command: DataView, room?: number): number => bench.command(command, room).type;
+const rect = (x: number, y: number, width: number, height: number) => ({ x, y, width, height });
+const whole = rect(0, 0, 16, 16);
+
+/** Open descriptors, without those of storage that is kept for resources to come. */
+function usedFds(): number {
+  MemfdStorage.forget();
+  return openFds();
+}
+
+/** A resource of 16 × 16 with a backing, whose first bytes are the buffer's. */
+function makeResource(id: number, width = 16, height = 16, format: number = bgrx): GuestBuffer {
+  const buffer = bench.guest.allocate(width * height * 4);
+  expect(run(createResource2d(id, format, width, height))).toBe(OK_NODATA);
+  expect(run(attachBacking(id, [buffer]))).toBe(OK_NODATA);
+  return buffer;
+}
+
+describe("creating and freeing", () => {
+  beforeEach(() => begin());
+
+  test("create_2d_with_each_virtio_format_returns_ok", () => {
+    Object.values(Format).forEach((format, index) => {
+      expect(run(createResource2d(index + 1, format, 4, 4))).toBe(OK_NODATA);
+    });
+  });
+
+  test("create_2d_with_another_format_returns_err_invalid_parameter", () => {
+    for (const format of [0, 5, 66, 69, 135, 0xffff_ffff]) {
+      expect(run(createResource2d(1, format, 4, 4))).toBe(ERR_INVALID_PARAMETER);
+    }
+  });
+
+  test("create_2d_with_no_pixels_returns_err_invalid_parameter", () => {
+    expect(run(createResource2d(1, bgrx, 0, 4))).toBe(ERR_INVALID_PARAMETER);
+    expect(run(createResource2d(1, bgrx, 4, 0))).toBe(ERR_INVALID_PARAMETER);
+  });
+
+  test("create_2d_with_id_zero_or_in_use_returns_err_invalid_resource_id", () => {
+    expect(run(createResource2d(0, bgrx, 4, 4))).toBe(ERR_INVALID_RESOURCE_ID);
+    expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
+    expect(run(createResource2d(1, bgrx, 8, 8))).toBe(ERR_INVALID_RESOURCE_ID);
+  });
+
+  test("create_2d_whose_size_overflows_returns_err_out_of_memory", () => {
+    for (const [width, height] of [
+      [0x4000_0001, 1],
+      [0x3fff_ffff, 4],
+      [0xffff_ffff, 0xffff_ffff],
+      [0x1_0000, 0x1_0000],
+      [1, 0xffff_ffff],
+    ] as const) {
+      expect(run(createResource2d(1, bgrx, width, height))).toBe(ERR_OUT_OF_MEMORY);
+    }
+    expect(context.counters[CtrlCounter.resources]).toBe(0);
+  });
+
+  test("unref_of_an_absent_resource_returns_err_invalid_resource_id", () => {
+    expect(run(unrefResource(0))).toBe(ERR_INVALID_RESOURCE_ID);
+    expect(run(unrefResource(7))).toBe(ERR_INVALID_RESOURCE_ID);
+  });
+
+  test("unref_makes_the_id_free_again", () => {
+    expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
+    expect(run(unrefResource(1))).toBe(OK_NODATA);
+    expect(run(unrefResource(1))).toBe(ERR_INVALID_RESOURCE_ID);
+    expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
+  });
+
+  test("a_resource_that_takes_the_place_of_another_has_nothing_of_it", () => {
+    makeResource(1);
+    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+    expect(run(unrefResource(1))).toBe(OK_NODATA);
+    told();
+    expect(run(createResource2d(2, bgrx, 16, 16))).toBe(OK_NODATA);
+
+    expect(run(transferToHost2d(2, whole, 0))).toBe(ERR_UNSPEC);
+    expect(run(flushResource(2, whole))).toBe(OK_NODATA);
+    expect(told()).toEqual([]);
+    expect(run(attachBacking(2, [bench.guest.allocate(4096)]))).toBe(OK_NODATA);
+  });
+
+  test("counters_follow_resources_and_their_bytes", () => {
+    run(createResource2d(1, bgrx, 10, 10));
+    run(createResource2d(2, bgrx, 5, 4));
+    expect([context.counters[CtrlCounter.resources], context.counters[CtrlCounter.storageBytes]]).toEqual([
+      2, 8192,
+    ]);
+    run(unrefResource(1));
+    expect([context.counters[CtrlCounter.resources], context.counters[CtrlCounter.storageBytes]]).toEqual([
+      1, 4096,
+    ]);
+  });
+
+  test("a_hundred_thousand_creations_and_unrefs_leave_nothing_behind", () => {
+    const buffer = bench.guest.allocate(16 * 16 * 4);
+    const commands = [
+      createResource2d(1, bgrx, 16, 16),
+      attachBacking(1, [buffer]),
+      transferToHost2d(1, whole, 0),
+      setScanout(0, 1, whole),
+      unrefResource(1),
+    ];
+    const heads = commands.map((command) => {
+      const bytes = bench.guest.allocate(256, 16);
+      bytes.bytes.set(new Uint8Array(command.buffer));
+      return bench.driver.add([bytes.slice(0, command.byteLength)], [bytes.slice(128, 24)]);
+    });
+    const before = usedFds();
+    for (let round = 0; round < 2000; round++) {
+      for (const head of heads) bench.driver.offer(head);
+      bench.driver.commit();
+      bench.run();
+      for (const { answer } of bench.answers.splice(0)) expect(answer.length).toBe(24);
+      for (const message of told()) {
+        if (message.type !== "surface-drop") continue;
+        bench.tell({ type: "surface-released", surface: message.surface });
+      }
+    }
+    expect(usedFds()).toBe(before);
+    expect(context.counters[CtrlCounter.resources]).toBe(0);
+  });
+});
+
+describe("limits", () => {
+  test("create_2d_beyond_resources_max_returns_err_out_of_memory", () => {
+    begin("--resources-max", "3");
+    for (const id of [1, 2, 3]) expect(run(createResource2d(id, bgrx, 1, 1))).toBe(OK_NODATA);
+
+    expect(run(createResource2d(4, bgrx, 1, 1))).toBe(ERR_OUT_OF_MEMORY);
+    run(unrefResource(2));
+    expect(run(createResource2d(4, bgrx, 1, 1))).toBe(OK_NODATA);
+  });
+
+  test("create_2d_beyond_storage_bytes_max_returns_err_out_of_memory", () => {
+    begin("--storage-bytes-max", "4096");
+    expect(run(createResource2d(1, bgrx, 32, 33))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(createResource2d(1, bgrx, 32, 32))).toBe(OK_NODATA);
+    expect(run(createResource2d(2, bgrx, 1, 1))).toBe(ERR_OUT_OF_MEMORY);
+    run(unrefResource(1));
+    expect(run(createResource2d(2, bgrx, 1, 1))).toBe(OK_NODATA);
+  });
+
+  test("attach_backing_beyond_backing_entries_max_returns_err_out_of_memory", () => {
+    begin("--backing-entries-max", "2");
+    const entry = bench.guest.allocate(4096);
+    run(createResource2d(1, bgrx, 16, 16));
+
+    expect(run(attachBacking(1, [entry, entry, entry]))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(attachBacking(1, [], {}, 0xffff_ffff))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(attachBacking(1, [entry, entry]))).toBe(OK_NODATA);
+  });
+
+  test("attach_backing_beyond_what_all_backings_may_have_returns_err_out_of_memory", () => {
+    begin("--backing-entries-max", "4");
+    const memory = bench.guest.allocate(4096);
+    const scattered = [0, 1, 2, 3].map((index) => memory.slice(index * 64, 4));
+    for (let id = 1; id <= 257; id++) run(createResource2d(id, bgrx, 1, 1));
+    for (let id = 1; id <= 256; id++) expect(run(attachBacking(id, scattered))).toBe(OK_NODATA);
+
+    expect(run(attachBacking(257, [memory]))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(detachBacking(257))).toBe(ERR_UNSPEC);
+    expect(run(detachBacking(7))).toBe(OK_NODATA);
+    expect(run(attachBacking(257, scattered))).toBe(OK_NODATA);
+    expect(run(attachBacking(7, [memory]))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(unrefResource(1))).toBe(OK_NODATA);
+    expect(run(attachBacking(7, [memory]))).toBe(OK_NODATA);
+  });
+
+  test("a_command_beyond_command_bytes_max_returns_err_out_of_memory", () => {
+    begin("--command-bytes-max", "4096");
+    expect(run(request(Command.RESOURCE_UNREF, 4097))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(request(Command.RESOURCE_UNREF, 4096))).toBe(ERR_INVALID_RESOURCE_ID);
+  });
+});
+
+describe("backings", () => {
+  beforeEach(() => begin());
+
+  test("attach_backing_second_time_returns_err_unspec", () => {
+    const buffer = makeResource(1);
+    expect(run(attachBacking(1, [buffer]))).toBe(ERR_UNSPEC);
+  });
+
+  test("attach_backing_to_an_absent_resource_returns_err_invalid_resource_id", () => {
+    expect(run(attachBacking(9, []))).toBe(ERR_INVALID_RESOURCE_ID);
+  });
+
+  test("attach_backing_that_claims_more_entries_than_it_brings_returns_err_invalid_parameter", () => {
+    const entry = bench.guest.allocate(4096);
+    run(createResource2d(1, bgrx, 16, 16));
+
+    expect(run(attachBacking(1, [entry], {}, 2))).toBe(ERR_INVALID_PARAMETER);
+    expect(run(attachBacking(1, [], {}, 1))).toBe(ERR_INVALID_PARAMETER);
+    expect(run(attachBacking(1, [entry], {}, 1))).toBe(OK_NODATA);
+  });
+
+  test("attach_backing_outside_of_memory_returns_err_invalid_parameter", () => {
+    run(createResource2d(1, bgrx, 16, 16));
+    for (const address of [2 ** 24, 2 ** 24 - 4, 2 ** 52, 2 ** 53]) {
+      expect(run(attachBacking(1, [{ address, length: 8 }]))).toBe(ERR_INVALID_PARAMETER);
+    }
+    expect(run(detachBacking(1))).toBe(ERR_UNSPEC);
+  });
+
+  test("detach_backing_without_one_returns_err_unspec", () => {
+    run(createResource2d(1, bgrx, 16, 16));
+    expect(run(detachBacking(1))).toBe(ERR_UNSPEC);
+    expect(run(detachBacking(2))).toBe(ERR_INVALID_RESOURCE_ID);
+  });
+
+  test("detach_backing_ends_transfers_and_keeps_the_pixels", () => {
+    const buffer = makeResource(1);
+    buffer.words.fill(0x123456);
+    run(transferToHost2d(1, whole, 0));
+    expect(run(detachBacking(1))).toBe(OK_NODATA);
+
+    expect(run(transferToHost2d(1, whole, 0))).toBe(ERR_UNSPEC);
+    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+    expect(pixelsOf(context.take("display"))[0]).toBe(0x123456);
+    expect(run(attachBacking(1, [buffer]))).toBe(OK_NODATA);
+  });
+});
+
+test("storage_that_the_display_has_given_back_never_becomes_another_resources", () => {
+  begin("--storage", "memfd");
+  const paint = (id: number, colour: number): void => {
+    makeResource(id).words.fill(colour);
+  };
+  paint(1, 0x111111);
+  expect(run(transferToHost2d(1, whole, 0))).toBe(OK_NODATA);
+  expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+  const surface = context.take("display").find(({ type }) => type === "surface");
+  if (surface?.type !== "surface") throw new Error("no surface");
+  // What a VMM is lent is read like this, as late as it likes.
+  const late = NativeMemory.mapShared(surface.fd, 0, surface.bytes, "read");
+  closeFd(surface.fd);
+  expect(run(unrefResource(1))).toBe(OK_NODATA);
+  for (const id of dropped.splice(0)) bench.tell({ type: "surface-released", surface: id });
+  for (let id = 2; id < 10; id++) {
+    paint(id, 0x222222);
+    expect(run(transferToHost2d(id, whole, 0))).toBe(OK_NODATA);
+  }
+  expect(new Set(new Uint32Array(late.view()))).toEqual(new Set([0x111111]));
+  late.unmap();
+});
+
+/** The pixels of the surface that messages announce; their descriptors are closed. */
+function pixelsOf(messages: DisplayMessage[]): Uint32Array {
+  let pixels = new Uint32Array(0);
+  for (const message of messages) {
+    if (message.type === "surface") {
+      const memory = NativeMemory.mapShared(message.fd, message.offset, message.bytes, "read");
+      pixels = new Uint32Array(memory.view()).slice();
+      memory.unmap();
+    }
+    if ("fd" in message) closeFd(message.fd);
+  }
+  return pixels;
+}
+
+describe("transfers", () => {
+  beforeEach(() => begin());
+
+  test("transfer_without_backing_or_resource_is_refused", () => {
+    expect(run(transferToHost2d(1, whole, 0))).toBe(ERR_INVALID_RESOURCE_ID);
+    run(createResource2d(1, bgrx, 16, 16));
+    expect(run(transferToHost2d(1, whole, 0))).toBe(ERR_UNSPEC);
+  });
+
+  test("transfer_outside_of_the_resource_returns_err_invalid_parameter", () => {
+    makeResource(1);
+    for (const outside of [
+      rect(0, 0, 17, 1),
+      rect(0, 0, 1, 17),
+      rect(16, 0, 1, 1),
+      rect(0xffff_ffff, 0, 2, 1),
+      rect(2, 0, 0xffff_ffff, 1),
+      rect(0, 0xffff_fff0, 1, 0x20),
+    ]) {
+      expect(run(transferToHost2d(1, outside, 0))).toBe(ERR_INVALID_PARAMETER);
+    }
+  });
+
+  test("transfer_outside_of_the_backing_returns_err_invalid_parameter", () => {
+    makeResource(1);
+    for (const offset of [4, 1024, 2 ** 32, 2n ** 53n, 2n ** 64n - 1n, 2n ** 64n - 1024n]) {
+      expect(run(transferToHost2d(1, whole, offset))).toBe(ERR_INVALID_PARAMETER);
+    }
+    expect(run(transferToHost2d(1, rect(0, 15, 16, 1), 15 * 64))).toBe(OK_NODATA);
+    expect(run(transferToHost2d(1, rect(0, 15, 16, 1), 15 * 64 + 1))).toBe(ERR_INVALID_PARAMETER);
+  });
+
+  test("transfer_of_nothing_returns_ok_even_beyond_the_backing", () => {
+    makeResource(1);
+    expect(run(transferToHost2d(1, rect(0, 0, 0, 5), 2 ** 40))).toBe(OK_NODATA);
+    expect(run(transferToHost2d(1, rect(16, 16, 0, 0), 0))).toBe(OK_NODATA);
+  });
+
+  test("transfer_of_a_rectangle_takes_rows_a_stride_apart", () => {
+    const buffer = makeResource(1);
+    buffer.words.forEach((_, at, words) => (words[at] = at));
+    run(transferToHost2d(1, rect(3, 2, 5, 4), (2 * 16 + 3) * 4));
+    run(setScanout(0, 1, whole));
+
+    const pixels = pixelsOf(context.take("display"));
+    pixels.forEach((pixel, at) => {
+      const [x, y] = [at % 16, Math.floor(at / 16)];
+      expect(pixel).toBe(x >= 3 && x < 8 && y >= 2 && y < 6 ? at : 0);
+    });
+  });
+
+  test("transfer_of_a_rectangle_may_start_anywhere_in_the_backing", () => {
+    const buffer = makeResource(1);
+    buffer.words.forEach((_, at, words) => (words[at] = at));
+    run(transferToHost2d(1, rect(0, 0, 2, 2), 4));
+    run(setScanout(0, 1, whole));
+
+    const pixels = pixelsOf(context.take("display"));
+    expect([pixels[0], pixels[1], pixels[2], pixels[16], pixels[17]]).toEqual([1, 2, 0, 17, 18]);
+  });
+
+  test("transfer_goes_on_after_the_memory_was_mapped_anew", () => {
+    const buffer = makeResource(1);
+    bench.ask(bench.memoryMessage());
+    buffer.words.fill(0xabcdef);
+
+    expect(run(transferToHost2d(1, whole, 0))).toBe(OK_NODATA);
+    run(setScanout(0, 1, whole));
+    expect(pixelsOf(context.take("display"))[255]).toBe(0xabcdef);
+  });
+});
+
+describe("scanouts", () => {
+  beforeEach(() => begin());
+
+  test("set_scanout_with_a_bad_scanout_returns_err_invalid_scanout_id_whatever_the_resource", () => {
+    makeResource(1);
+    for (const scanout of [16, 22, 0xffff_ffff]) {
+      for (const resource of [0, 1, 99]) {
+        expect(run(setScanout(scanout, resource, whole))).toBe(ERR_INVALID_SCANOUT_ID);
+      }
+    }
+  });
+
+  test("set_scanout_with_a_bad_resource_returns_err_invalid_resource_id", () => {
+    expect(run(setScanout(0, 99, whole))).toBe(ERR_INVALID_RESOURCE_ID);
+  });
+
+  test("set_scanout_with_a_bad_rectangle_returns_err_invalid_parameter", () => {
+    makeResource(1);
+    for (const bad of [
+      rect(0, 0, 0, 16),
+      rect(0, 0, 16, 0),
+      rect(1, 0, 16, 16),
+      rect(0, 1, 16, 16),
+      rect(0xffff_ffff, 0, 2, 2),
+      rect(8, 8, 0xffff_fff9, 1),
+    ]) {
+      expect(run(setScanout(0, 1, bad))).toBe(ERR_INVALID_PARAMETER);
+    }
+    expect(told()).toEqual([]);
+  });
+
+  test("set_scanout_announces_the_surface_once_and_shows_its_rectangle", () => {
+    makeResource(1);
+    run(setScanout(0, 1, rect(2, 3, 8, 9)));
+    run(setScanout(15, 1, whole));
+
+    const [surface, first, second] = told();
+    expect(surface).toMatchObject({
+      type: "surface",
+      stride: 64,
+      width: 16,
+      height: 16,
+      bytes: 1024,
+      offset: 0,
+      format: bgrx,
+    });
+    const id = (surface as Extract<DisplayMessage, { type: "surface" }>).surface;
+    expect(first).toEqual({ type: "scanout", scanout: 0, surface: id, ...rect(2, 3, 8, 9) });
+    expect(second).toEqual({ type: "scanout", scanout: 15, surface: id, ...whole });
+  });
+
+  test("set_scanout_with_resource_zero_turns_off", () => {
+    makeResource(1);
+    run(setScanout(4, 1, whole));
+    told();
+    expect(run(setScanout(4, 0, rect(0, 0, 0, 0)))).toBe(OK_NODATA);
+    expect(told()).toEqual([{ type: "scanout-off", scanout: 4 }]);
+    run(flushResource(1, whole));
+    expect(told()).toEqual([]);
+  });
+
+  test("flush_reaches_every_scanout_in_its_own_coordinates", () => {
+    makeResource(1);
+    run(setScanout(0, 1, rect(0, 0, 8, 8)));
+    run(setScanout(1, 1, rect(4, 4, 8, 8)));
+    run(setScanout(2, 1, rect(12, 12, 4, 4)));
+    told();
+
+    expect(run(flushResource(1, rect(2, 5, 5, 4)))).toBe(OK_NODATA);
+
+    expect(told()).toEqual([
+      { type: "flush", scanout: 0, ...rect(2, 5, 5, 3) },
+      { type: "flush", scanout: 1, ...rect(0, 1, 3, 4) },
+    ]);
+  });
+
+  test("flush_outside_of_the_resource_returns_err_invalid_parameter", () => {
+    makeResource(1);
+    for (const bad of [
+      rect(0, 0, 17, 1),
+      rect(0, 16, 1, 1),
+      rect(0xffff_ffff, 0, 1, 1),
+      rect(1, 1, 0xffff_ffff, 1),
+    ]) {
+      expect(run(flushResource(1, bad))).toBe(ERR_INVALID_PARAMETER);
+    }
+    expect(run(flushResource(2, whole))).toBe(ERR_INVALID_RESOURCE_ID);
+  });
+
+  test("flush_of_nothing_shows_nothing", () => {
+    makeResource(1);
+    run(setScanout(0, 1, whole));
+    told();
+    expect(run(flushResource(1, rect(3, 3, 0, 4)))).toBe(OK_NODATA);
+    expect(told()).toEqual([]);
+  });
+
+  test("a_scanout_that_shows_another_resource_takes_no_flush_of_the_first", () => {
+    makeResource(1);
+    makeResource(2);
+    run(setScanout(0, 1, whole));
+    run(setScanout(0, 2, whole));
+    told();
+    run(flushResource(1, whole));
+    expect(told()).toEqual([]);
+    run(flushResource(2, whole));
+    expect(told()).toHaveLength(1);
+  });
+
+  test("unref_of_what_is_shown_turns_every_scanout_off_before_the_surface_is_dropped", () => {
+    makeResource(1);
+    run(setScanout(0, 1, whole));
+    run(setScanout(15, 1, whole));
+    const surface = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+
+    expect(run(unrefResource(1))).toBe(OK_NODATA);
+
+    expect(told()).toEqual([
+      { type: "scanout-off", scanout: 0 },
+      { type: "scanout-off", scanout: 15 },
+      { type: "surface-drop", surface },
+    ]);
+    expect(run(setScanout(0, 0, whole))).toBe(OK_NODATA);
+  });
+
+  test("the_storage_of_a_shown_resource_lives_until_the_display_gives_it_back", () => {
+    makeResource(1);
+    const before = usedFds();
+    run(setScanout(0, 1, whole));
+    const surface = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+    run(unrefResource(1));
+    told();
+    expect(usedFds()).toBe(before + 1);
+
+    bench.tell({ type: "surface-released", surface });
+    expect(usedFds()).toBe(before);
+    bench.tell({ type: "surface-released", surface });
+    expect(usedFds()).toBe(before);
+  });
+
+  test("an_id_that_is_made_again_before_the_display_gave_the_old_one_back_is_another_surface", () => {
+    makeResource(1);
+    run(setScanout(0, 1, whole));
+    const first = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+    run(unrefResource(1));
+    told();
+    makeResource(1);
+    run(setScanout(0, 1, whole));
+    const second = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+
+    expect(second).not.toBe(first);
+    bench.tell({ type: "surface-released", surface: first });
+    expect(run(transferToHost2d(1, whole, 0))).toBe(OK_NODATA);
+  });
+});
+
+describe("a display that is behind", () => {
+  beforeEach(() => {
+    begin();
+    makeResource(1);
+    makeResource(2);
+    run(setScanout(0, 1, whole));
+    told();
+    context.behind.set("display", 65);
+  });
+
+  const catchUp = (): DisplayMessage[] => {
+    context.behind.set("display", 0);
+    bench.offer(request(0));
+    bench.run();
+    bench.answers.length = 0;
+    return told();
+  };
+
+  test("damage_is_merged", () => {
+    run(flushResource(1, rect(1, 2, 3, 4)));
+    run(flushResource(1, rect(8, 0, 2, 2)));
+    expect(told()).toEqual([]);
+
+    expect(catchUp()).toEqual([{ type: "flush", scanout: 0, ...rect(1, 0, 9, 6) }]);
+    expect(catchUp()).toEqual([]);
+  });
+
+  test("page_flips_are_merged_to_the_last", () => {
+    for (let flip = 0; flip < 20; flip++) {
+      run(setScanout(0, 1 + (flip % 2), whole));
+      run(flushResource(1 + (flip % 2), whole));
+    }
+    expect(told()).toEqual([]);
+
+    const messages = catchUp();
+    expect(messages.map(({ type }) => type)).toEqual(["surface", "scanout"]);
+  });
+
+  test("a_resource_that_is_freed_before_the_display_heard_of_it_is_never_announced", () => {
+    const before = usedFds();
+    run(setScanout(0, 2, whole));
+    run(unrefResource(2));
+
+    expect(told()).toEqual([]);
+    expect(usedFds()).toBe(before);
+    expect(catchUp()).toEqual([{ type: "scanout-off", scanout: 0 }]);
+  });
+
+  test("a_surface_that_the_display_knows_is_dropped_at_once_with_what_comes_before_it", () => {
+    run(flushResource(1, whole));
+    run(unrefResource(1));
+
+    expect(told().map(({ type }) => type)).toEqual(["scanout-off", "surface-drop"]);
+  });
+
+  test("damage_before_a_flip_is_not_of_the_new_picture", () => {
+    run(flushResource(1, rect(0, 0, 1, 1)));
+    run(setScanout(0, 2, rect(4, 4, 4, 4)));
+
+    const messages = catchUp();
+    expect(messages.at(-1)).toMatchObject({ type: "scanout", ...rect(4, 4, 4, 4) });
+    expect(messages.some(({ type }) => type === "flush")).toBe(false);
+  });
+
+  test("what_was_held_back_is_sent_by_a_timer_when_the_guest_says_nothing_more", () => {
+    run(flushResource(1, whole));
+    context.behind.set("display", 0);
+    while (context.timers.timeout() > 0) context.epoll.wait(context.timers.timeout());
+    bench.run();
+
+    expect(told()).toHaveLength(1);
+  });
+});
+
+describe("questions to the display", () => {
+  beforeEach(() => begin());
+
+  const modes = [
+    { x: 0, y: 0, width: 1280, height: 800, enabled: true },
+    { x: 1280, y: 0, width: 640, height: 480, enabled: false },
+  ];
+
+  /** Asks, and answers the token that went to the display and the head that waits. */
+  function ask(command: DataView, room?: number): { token: number; head: number } {
+    const head = bench.offer(command, room);
+    bench.run();
+    const [question] = context.take("display");
+    if (question === undefined || !("token" in question)) throw new Error("nothing was asked");
+    return { token: question.token, head };
+  }
+
+  function answerOf(head: number): Answer {
+    bench.collect();
+    const answer = bench.takeAnswer(head);
+    if (answer === null) throw new Error("not answered");
+    return answer;
+  }
+
+  test("display_info_is_answered_when_the_display_has", () => {
+    const { token, head } = ask(getDisplayInfo({ fenceId: 77n }));
+    bench.collect();
+    expect(bench.takeAnswer(head)).toBeNull();
+
+    bench.tell({ type: "display-info", token, modes });
+
+    const answer = answerOf(head);
+    expect(answer).toMatchObject({ type: Response.OK_DISPLAY_INFO, length: 408, fenceId: 77n, flags: 1 });
+    const words = new Uint32Array(answer.bytes.slice(0, DisplayInfo.bytes).buffer);
+    expect([...words.subarray(6, 18)]).toEqual([0, 0, 1280, 800, 1, 0, 1280, 0, 640, 480, 0, 0]);
+    expect(words.subarray(18).every((word) => word === 0)).toBe(true);
+    expect(answer.bytes[408]).toBe(untouched);
+  });
+
+  test("display_info_is_cut_where_there_is_less_room", () => {
+    const { token, head } = ask(getDisplayInfo(), 100);
+    bench.tell({ type: "display-info", token, modes });
+
+    expect(answerOf(head).length).toBe(100);
+  });
+
+  test("edid_is_zero_filled_and_never_longer_than_its_field", () => {
+    const { token, head } = ask(getEdid(3));
+    bench.tell({ type: "edid", token, edid: new Uint8Array(128).fill(7) });
+    const answer = answerOf(head);
+    expect(answer).toMatchObject({ type: Response.OK_EDID, length: Edid.bytes });
+    const view = new DataView(answer.bytes.slice().buffer);
+    expect(view.getUint32(24, true)).toBe(128);
+    expect([answer.bytes[32], answer.bytes[159], answer.bytes[160]]).toEqual([7, 7, 0]);
+
+    const second = ask(getEdid(3));
+    bench.tell({ type: "edid", token: second.token, edid: new Uint8Array(5000).fill(9) });
+    const long = answerOf(second.head);
+    expect(long.length).toBe(Edid.bytes);
+    expect(new DataView(long.bytes.slice().buffer).getUint32(24, true)).toBe(1024);
+  });
+
+  test("an_earlier_answer_does_not_shine_through_a_later_one", () => {
+    const first = ask(getEdid(0));
+    bench.tell({ type: "edid", token: first.token, edid: new Uint8Array(1024).fill(0xff) });
+    answerOf(first.head);
+    const second = ask(getDisplayInfo());
+    bench.tell({ type: "display-info", token: second.token, modes: [] });
+
+    expect(
+      answerOf(second.head)
+        .bytes.subarray(24, 408)
+        .every((byte) => byte === 0),
+    ).toBe(true);
+  });
+
+  test("more_modes_than_scanouts_are_cut", () => {
+    const { token, head } = ask(getDisplayInfo());
+    bench.tell({ type: "display-info", token, modes: Array.from({ length: 16 }, () => modes[0]!) });
+
+    expect(answerOf(head).length).toBe(408);
+  });
+
+  test("edid_of_a_bad_scanout_returns_err_invalid_scanout_id_and_asks_nobody", () => {
+    for (const scanout of [16, 0xffff_ffff]) expect(run(getEdid(scanout))).toBe(ERR_INVALID_SCANOUT_ID);
+    expect(context.take("display")).toEqual([]);
+  });
+
+  test("answers_may_come_in_any_order_and_twice", () => {
+    const first = ask(getDisplayInfo());
+    const second = ask(getEdid(0));
+    bench.tell({ type: "edid", token: second.token, edid: new Uint8Array(128) });
+    bench.tell({ type: "edid", token: second.token, edid: new Uint8Array(128) });
+    bench.tell({ type: "display-info", token: 99999, modes });
+    bench.tell({ type: "display-info", token: first.token, modes });
+
+    expect(answerOf(second.head).type).toBe(Response.OK_EDID);
+    expect(answerOf(first.head).type).toBe(Response.OK_DISPLAY_INFO);
+    expect(bench.answers).toEqual([]);
+  });
+
+  test("a_flood_of_questions_returns_err_out_of_memory", () => {
+    const heads = Array.from({ length: 70 }, () => bench.offer(getDisplayInfo(), 24));
+    bench.run();
+
+    expect(context.take("display")).toHaveLength(64);
+    const refused = heads.map((head) => bench.takeAnswer(head)).filter((answer) => answer !== null);
+    expect(refused.map(({ type }) => type)).toEqual(Array.from({ length: 6 }, () => ERR_OUT_OF_MEMORY));
+  });
+
+  test("a_display_that_was_restarted_is_asked_again_with_the_same_token", () => {
+    const { token, head } = ask(getDisplayInfo());
+    bench.tell({ type: "restore-display" });
+    const again = told();
+
+    expect(again.filter(({ type }) => type === "display-info")).toEqual([{ type: "display-info", token }]);
+    bench.tell({ type: "display-info", token, modes });
+    expect(answerOf(head).type).toBe(Response.OK_DISPLAY_INFO);
+  });
+
+  test("stopping_the_ring_answers_open_questions_with_err_unspec", () => {
+    const { token, head } = ask(getDisplayInfo());
+    expect(bench.stopRing()).toBe(1);
+
+    expect(answerOf(head).type).toBe(ERR_UNSPEC);
+    bench.tell({ type: "display-info", token, modes });
+    bench.collect();
+    expect(bench.answers).toEqual([]);
+  });
+});
+
+describe("capsets and what is not known", () => {
+  beforeEach(() => begin());
+
+  test("capsets_of_any_index_or_id_return_err_invalid_parameter_with_a_bare_header", () => {
+    for (const index of [0, 1, 2, 99, 0xffff_ffff]) {
+      expect(bench.command(getCapsetInfo(index))).toMatchObject({ type: ERR_INVALID_PARAMETER, length: 24 });
+      expect(bench.command(getCapset(index, index))).toMatchObject({
+        type: ERR_INVALID_PARAMETER,
+        length: 24,
+      });
+    }
+  });
+
+  test("commands_of_features_that_were_not_offered_return_err_unspec", () => {
+    for (const type of [
+      0,
+      1,
+      0xff,
+      0x100 + 0xff,
+      0x10b,
+      0x10c,
+      0x10d,
+      0x200,
+      0x207,
+      0x208,
+      0x2ff,
+      0x300,
+      0x301,
+      0x1100,
+      0x8000_0000,
+      0xffff_ffff,
+    ]) {
+      expect(run(request(type, 128))).toBe(ERR_UNSPEC);
+    }
+  });
+
+  test("every_command_that_is_too_short_returns_err_unspec", () => {
+    const { RESOURCE_CREATE_2D, RESOURCE_UNREF, SET_SCANOUT, RESOURCE_FLUSH, TRANSFER_TO_HOST_2D } = Command;
+    const { RESOURCE_ATTACH_BACKING, RESOURCE_DETACH_BACKING, GET_CAPSET_INFO, GET_CAPSET, GET_EDID } =
+      Command;
+    for (const [type, bytes] of [
+      [RESOURCE_CREATE_2D, 40],
+      [RESOURCE_UNREF, 32],
+      [SET_SCANOUT, 48],
+      [RESOURCE_FLUSH, 48],
+      [TRANSFER_TO_HOST_2D, 56],
+      [RESOURCE_ATTACH_BACKING, 32],
+      [RESOURCE_DETACH_BACKING, 32],
+      [GET_CAPSET_INFO, 32],
+      [GET_CAPSET, 32],
+      [GET_EDID, 32],
+    ] as const) {
+      for (const length of [24, bytes - 1]) expect(run(request(type, length))).toBe(ERR_UNSPEC);
+    }
+  });
+
+  test("a_short_command_is_not_filled_up_with_the_one_before_it", () => {
+    run(createResource2d(1, bgrx, 4, 4));
+    run(createResource2d(2, bgrx, 4, 4));
+    expect(run(request(Command.RESOURCE_UNREF, 24))).toBe(ERR_UNSPEC);
+    expect(run(unrefResource(2))).toBe(OK_NODATA);
+  });
+});
+
+describe("the driver's life", () => {
+  beforeEach(() => begin());
+
+  test("a_driver_that_starts_anew_finds_nothing_of_the_last_one", () => {
+    makeResource(1);
+    makeResource(2);
+    run(setScanout(3, 1, whole));
+    told();
+    bench.stopRing();
+    bench.driver.reset(0);
+    bench.ask(bench.ringStart());
+
+    expect(told().map(({ type }) => type)).toEqual(["scanout-off", "surface-drop"]);
+    expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
+    expect(run(flushResource(2, whole))).toBe(ERR_INVALID_RESOURCE_ID);
+    expect(context.counters[CtrlCounter.resources]).toBe(1);
+  });
+
+  test("a_driver_that_was_paused_goes_on_with_its_resources", () => {
+    makeResource(1);
+    run(setScanout(0, 1, whole));
+    told();
+    const base = bench.stopRing();
+    bench.ask(bench.ringStart({ base }));
+
+    expect(told()).toEqual([]);
+    expect(run(flushResource(1, whole))).toBe(OK_NODATA);
+    expect(told()).toHaveLength(1);
+  });
+
+  test("a_display_that_was_restarted_is_told_what_is_shown_as_new_surfaces", () => {
+    makeResource(1);
+    makeResource(2);
+    run(setScanout(0, 1, rect(1, 1, 4, 4)));
+    run(setScanout(2, 2, whole));
+    run(setScanout(2, 0, whole));
+    const before = told()
+      .filter((message) => message.type === "surface")
+      .map(({ surface }) => surface);
+
+    bench.tell({ type: "restore-display" });
+
+    const messages = told();
+    expect(messages.map(({ type }) => type)).toEqual([
+      "cursor-pool",
+      "surface-drop",
+      "surface-drop",
+      "surface",
+      "scanout",
+      ...Array.from({ length: 15 }, () => "scanout-off" as const),
+    ]);
+    const [surface, scanout] = messages.slice(3) as unknown as [{ surface: number }, { surface: number }];
+    expect(messages.slice(5)).toEqual(
+      Array.from({ length: 15 }, (_, index) => ({ type: "scanout-off", scanout: index + 1 })),
+    );
+    expect(before).not.toContain(surface.surface);
+    expect(scanout).toMatchObject({ scanout: 0, surface: surface.surface, ...rect(1, 1, 4, 4) });
+  });
+
+  test("storage_that_a_dead_display_had_on_lease_is_freed", () => {
+    makeResource(1);
+    const before = usedFds();
+    run(setScanout(0, 1, whole));
+    run(unrefResource(1));
+    told();
+    expect(usedFds()).toBe(before + 1);
+
+    bench.tell({ type: "restore-display" });
+    told();
+
+    expect(usedFds()).toBe(before);
+  });
+
+  test("a_reset_forgets_everything", () => {
+    makeResource(1);
+    run(setScanout(0, 1, whole));
+    told();
+    expect(bench.ask({ type: "reset", token: 1 })).toBe("");
+
+    expect(told().map(({ type }) => type)).toEqual(["scanout-off", "surface-drop"]);
+  });
+});

@@ -1,0 +1,106 @@
+// One vring's set-up: which values it takes when, and whose its descriptors are.
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { compileAll } from "../../../src/actors/machines/index.ts";
+import { Vring, type VringAddresses } from "../../../src/actors/session/vring.ts";
+import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
+import { kindOf, openFds } from "../../support/fds.ts";
+
+const machine = compileAll().vring;
+const addresses: VringAddresses = { flags: 0, desc: 0x1000, avail: 0x2000, used: 0x3000, log: 0 };
+
+let vring: Vring;
+let before: number;
+beforeEach(() => {
+  before = openFds();
+  vring = new Vring(1, machine);
+});
+afterEach(() => {
+  vring.close();
+  expect(openFds()).toBe(before);
+});
+
+function start(): void {
+  vring.setNum(64);
+  vring.setAddresses(addresses);
+  vring.replaceFd("kickFd", createEventfd());
+  vring.take("SET_KICK");
+}
+
+test("entries are a power of two up to 32768", () => {
+  for (const num of [1, 2, 64, 32768]) {
+    vring.setNum(num);
+    expect(vring.num).toBe(num);
+  }
+  for (const num of [0, 3, 63, 65536, 0x8000_0000, 0xffff_ffff]) {
+    expect(() => vring.setNum(num)).toThrow(`vring 1 cannot have ${num} entries`);
+  }
+  expect(vring.num).toBe(32768);
+});
+
+test("a base is a 16-bit index", () => {
+  vring.setBase(0xffff);
+  expect(vring.base).toBe(0xffff);
+  expect(() => vring.setBase(0x10000)).toThrow("vring 1 cannot start at index 65536");
+  expect(vring.base).toBe(0xffff);
+});
+
+test("it starts once it is whole", () => {
+  expect(vring.isStarted).toBe(false);
+  expect(() => vring.take("SET_KICK")).toThrow("SET_KICK is not allowed while vring 1 is empty");
+  start();
+  expect(vring.isStarted).toBe(true);
+  expect(vring.isEnabled).toBe(false);
+  vring.take("ENABLE");
+  expect(vring.isEnabled).toBe(true);
+});
+
+test("while it runs only what is logged may change", () => {
+  start();
+  for (const move of [{ desc: 1 }, { avail: 1 }, { used: 1 }]) {
+    expect(() => vring.setAddresses({ ...addresses, ...move })).toThrow(
+      "vring 1 cannot be moved while it runs",
+    );
+  }
+  expect(() => vring.setNum(64)).toThrow("SET_NUM is not allowed");
+  expect(() => vring.setBase(0)).toThrow("SET_BASE is not allowed");
+  expect(vring.base).toBe(0);
+  vring.setAddresses({ ...addresses, flags: 1, log: 0x9000 });
+  expect(vring.logsUsed).toBe(true);
+  expect(vring.addresses.log).toBe(0x9000);
+});
+
+test("other flags than the log's log nothing", () => {
+  vring.setAddresses({ ...addresses, flags: 0xffff_fffe });
+  expect(vring.logsUsed).toBe(false);
+});
+
+test("descriptors are closed when they are replaced, and lent as duplicates", () => {
+  vring.replaceFd("callFd", createEventfd());
+  vring.replaceFd("callFd", createEventfd());
+  expect(openFds()).toBe(before + 1);
+
+  const lent = vring.lend("callFd");
+  expect(lent).not.toBe(vring.callFd);
+  expect(kindOf(lent)).toContain("eventfd");
+  expect(vring.lend("errFd")).toBe(-1);
+  closeFd(lent);
+});
+
+test("a reset forgets everything, in any state", () => {
+  for (let round = 0; round < 3; round++) {
+    start();
+    vring.setAddresses({ ...addresses, flags: 1 });
+    if (round > 0) vring.take("ENABLE");
+    if (round > 1) vring.take("GET_BASE");
+    vring.reset();
+
+    expect([vring.isStarted, vring.isEnabled, vring.num, vring.base, vring.logsUsed]).toEqual([
+      false,
+      false,
+      0,
+      0,
+      false,
+    ]);
+    expect([vring.kickFd, vring.callFd, vring.errFd]).toEqual([-1, -1, -1]);
+  }
+});

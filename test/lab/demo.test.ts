@@ -1,0 +1,108 @@
+// The demo's arguments and figures, and one run of it.
+
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseDemoOptions } from "../../lab/demo/options.ts";
+import { formatLatency, latencyOf } from "../../lab/demo/statistics.ts";
+import { decodePng } from "../support/png.ts";
+import { bePatient } from "../support/patience.ts";
+
+bePatient();
+
+const demo = join(import.meta.dir, "../../lab/demo/main.ts");
+
+describe("arguments", () => {
+  test("defaults", () => {
+    expect(parseDemoOptions([])).toMatchObject({
+      scene: "2d",
+      seconds: 3,
+      width: 1280,
+      height: 800,
+      qemu: false,
+    });
+  });
+
+  test("given ones", () => {
+    const options = parseDemoOptions(["--size", "640x480", "--seconds", "0.5", "--output", "a.png"]);
+    expect(options).toMatchObject({ seconds: 0.5, width: 640, height: 480, output: "a.png" });
+  });
+
+  test("a 3D scene", () => {
+    expect(parseDemoOptions(["--scene", "3d"])).toMatchObject({ scene: "3d" });
+  });
+
+  for (const bad of [
+    ["--scene", "4d"],
+    ["--seconds", "0"],
+    ["--seconds", "soon"],
+    ["--size", "640"],
+    ["--size", "10x10"],
+    ["--size", "99999x1000"],
+    ["--wayland", "--qemu"],
+    ["--wayland", "--server", "other"],
+    ["--nonsense"],
+    ["stray"],
+  ]) {
+    test(`${bad.join(" ")} is refused`, () => {
+      expect(() => parseDemoOptions(bad)).toThrow();
+    });
+  }
+});
+
+test("latencies are in microseconds and read well", () => {
+  const samples = Float64Array.from({ length: 100 }, (_, at) => (100 - at) * 1000);
+  expect(latencyOf(samples)).toEqual({ min: 1, median: 51, p99: 100 });
+  expect(formatLatency({ min: 1.25, median: 51, p99: 12_345 })).toBe(
+    "min 1.3 µs, median 51 µs, p99 12.35 ms",
+  );
+});
+
+/** Runs the demo for a moment on a small screen, and reads the picture that it leaves, 0xRRGGBBAA a pixel. */
+async function runDemo(...args: string[]): Promise<{ code: number; text: string; pixels: number[] | null }> {
+  const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
+  const output = join(directory, "last.png");
+  try {
+    const run = Bun.spawn(
+      [process.execPath, demo, "--seconds", "0.2", "--size", "320x200", "--output", output, ...args],
+      { stdout: "pipe", stderr: "pipe" },
+    );
+    const [text, errors] = await Promise.all([
+      new Response(run.stdout).text(),
+      new Response(run.stderr).text(),
+    ]);
+    const code = await run.exited;
+    const pixels = existsSync(output) ? decodePng(readFileSync(output)).pixels : null;
+    return { code, text: text + errors, pixels };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+test("a short demo ends with code 0 and leaves a PNG", async () => {
+  const { code, text, pixels } = await runDemo();
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("frames") });
+  expect(pixels!.length).toBe(320 * 200);
+}, 30_000);
+
+test("a short 3D demo leaves solids before a dark background", async () => {
+  const { code, text, pixels } = await runDemo("--scene", "3d");
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("renderer") });
+  expect(pixels!.length).toBe(320 * 200);
+  expect([pixels![0], pixels![319]]).toEqual([0x131724ff, 0x131724ff]);
+  expect(new Set(pixels).size).toBeGreaterThan(1000);
+}, 60_000);
+
+test("a 3D demo with a server that has no 3D says so and ends with code 1", async () => {
+  const server = `${process.execPath} ${join(import.meta.dir, "../../src/cli/server.ts")} --renderer software`;
+  const { code, text, pixels } = await runDemo("--scene", "3d", "--server", server);
+  expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("does not offer VIRGL") });
+  expect(pixels).toBeNull();
+}, 30_000);
+
+test("a wrong argument ends with code 2 and the help", async () => {
+  const run = Bun.spawn([process.execPath, demo, "--size", "big"], { stdout: "ignore", stderr: "pipe" });
+  expect(await new Response(run.stderr).text()).toContain("--size WxH");
+  expect(await run.exited).toBe(2);
+}, 30_000);
