@@ -55,8 +55,8 @@ function nameOf(node: AnyStateNode, value: StateValue): string {
   const children = Object.keys(node.states).filter((key) => key in value);
   const names = children.map((key) => {
     const inner = value[key];
-    if (node.type === "parallel") return nameOf(node.states[key], inner as StateValue);
-    return `${key}.${nameOf(node.states[key], inner as StateValue)}`;
+    if (node.type === "parallel") return nameOf(node.states[key]!, inner as StateValue);
+    return `${key}.${nameOf(node.states[key]!, inner as StateValue)}`;
   });
   return names.join("+");
 }

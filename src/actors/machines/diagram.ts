@@ -36,7 +36,7 @@ function arrows(node: AnyStateNode): string[] {
     return { ends, label: guard ? `${eventType} [${String(guard)}]`.trim() : eventType };
   });
   return [...Map.groupBy(moves, ({ ends }) => ends.join()).values()].map((same) =>
-    same[0].ends.join(` -- "${same.map(({ label }) => label).join(", ")}" --> `),
+    same[0]!.ends.join(` -- "${same.map(({ label }) => label).join(", ")}" --> `),
   );
 }
 

@@ -34,7 +34,7 @@ export interface CompiledMachine<Event extends string = string> {
 
 /** The next state's index, or a refusal. Changes nothing: the caller stores the state once the work is done. */
 export function step(machine: CompiledMachine, state: number, event: number): number {
-  return machine.next[state * machine.events.length + event];
+  return machine.next[state * machine.events.length + event]!;
 }
 
 export function isRefused(answer: number): boolean {

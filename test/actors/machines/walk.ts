@@ -18,5 +18,5 @@ export function after<Event extends string>(
     if (isRefused(answer)) return `${event}: ${refusalCodes[answer & 0x7f]}`;
     state = answer;
   }
-  return machine.states[state];
+  return machine.states[state]!;
 }
