@@ -202,8 +202,8 @@ export class QueueRunner {
       const popped = this.ring!.pop(this.chain);
       if (popped === Pop.CHAIN) this.serve(this.ring!);
       else if (popped === Pop.EMPTY) return false;
-      else if (popped === Pop.BROKEN) {
-        this.fail(this.ring!);
+      else if (popped === Pop.BROKEN || popped === Pop.CROWDED) {
+        this.fail(this.ring!, popped);
         return false;
       } else this.context.counters[QueueCounter.malformedChains]!++;
       if (count % glimpse === glimpse - 1) this.ring!.publishSilently();
@@ -332,11 +332,15 @@ export class QueueRunner {
   }
 
   /** The ring makes no sense any more: tell the VMM, and leave it alone until it is set up again. */
-  private fail(ring: SplitRing): void {
+  private fail(ring: SplitRing, how: number): void {
     this.broken = true;
     ring.publish();
     this.context.counters[QueueCounter.brokenRings]!++;
-    this.context.log.warning("the avail index jumped by more than the queue size: this ring is stopped");
+    const why =
+      how === Pop.CROWDED
+        ? "more chains are under way than there are descriptors"
+        : "the avail index jumped by more than the queue size";
+    this.context.log.warning(`${why}: this ring is stopped`);
     signalEventfd(this.errFd);
   }
 

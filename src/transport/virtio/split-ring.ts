@@ -10,7 +10,7 @@ import type { InflightRing } from "./inflight.ts";
 import { AvailFlag, availBytes, descriptorTableBytes, UsedFlag, usedBytes } from "./layout.ts";
 
 /** Answers of {@link SplitRing.pop}. */
-export const Pop = { EMPTY: 0, CHAIN: 1, SKIPPED: 2, BROKEN: 3 } as const;
+export const Pop = { EMPTY: 0, CHAIN: 1, SKIPPED: 2, BROKEN: 3, CROWDED: 4 } as const;
 
 export interface RingLayout {
   /** A power of two, at most 32768. */
@@ -39,6 +39,8 @@ export class SplitRing {
   private seenAvail: number;
   private published: number;
   private usedIndex: number;
+  /** Chains that were taken and not completed. */
+  private inFlight = 0;
 
   /** The next avail index to take. */
   next: number;
@@ -97,15 +99,20 @@ export class SplitRing {
     this.usedLog = address;
   }
 
-  /** Takes the next chain. SKIPPED: the guest named a descriptor that does not exist. BROKEN: the indexes make no sense. */
+  /**
+   * Takes the next chain. SKIPPED: the guest named a descriptor that does not exist. BROKEN: the indexes make no sense.
+   * CROWDED: it offers one more while as many are under way as there are descriptors, so one is offered twice.
+   */
   pop(chain: Chain): number {
     if (!this.attached) return Pop.EMPTY;
     // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
     const again = this.inflight !== null && this.inflight.waiting > 0;
+    if (this.inFlight === this.layout.num) return this.hasMore() ? Pop.CROWDED : Pop.EMPTY;
     const head = again ? this.inflight!.next() : this.nextHead();
     if (head < 0) return head === NONE ? Pop.EMPTY : Pop.BROKEN;
     if (head > this.mask) return Pop.SKIPPED;
     if (this.inflight !== null && !again) this.inflight.take(head);
+    this.inFlight++;
     chain.load(head, this.desc, this.layout.num);
     return Pop.CHAIN;
   }
@@ -137,6 +144,7 @@ export class SplitRing {
 
   /** Puts the chain at `head` into the used ring, with `written` bytes of response; seen after {@link publish}. */
   complete(head: number, written: number): void {
+    this.inFlight--;
     if (!this.attached) return;
     const at = 1 + 2 * (this.usedIndex & this.mask);
     this.used32[at] = head;

@@ -259,6 +259,27 @@ describe("mistakes of the guest", () => {
     expect(counter("brokenRings")).toBe(1);
   });
 
+  test("a chain that is parked again and again stops the ring when it is as often as there are descriptors", () => {
+    handler.parkNext = Infinity;
+    const head = bench.offer(request(1));
+    for (let count = 0; count < 200; count++) {
+      bench.run();
+      if (counter("brokenRings") > 0) break;
+      bench.driver.raw.offer(head);
+      bench.driver.commit();
+    }
+
+    expect(counter("parked")).toBe(64);
+    expect(counter("brokenRings")).toBe(1);
+    expect(context.logged.map(({ text }) => text)).toEqual([
+      "more chains are under way than there are descriptors: this ring is stopped",
+    ]);
+    expect(readEventfd(bench.driver.errFd)).toBe(1);
+    // What the driver was not promised is answered when it goes.
+    bench.stopRing();
+    expect(counter("parked")).toBe(0);
+  });
+
   test("a broken ring that is set up again runs", () => {
     bench.driver.raw.availIndex(65);
     bench.run();

@@ -358,6 +358,32 @@ describe("hostile drivers", () => {
     expect(ring.pop(chain)).toBe(Pop.BROKEN);
   });
 
+  test("a chain that is offered again before it was used breaks the ring when descriptors could not be enough", () => {
+    const { driver, ring, chain } = pair();
+    driver.raw.descriptor(0, 0, 4, 0);
+    for (let count = 0; count < 8; count++) {
+      driver.raw.offer(0);
+      driver.commit();
+      expect(ring.pop(chain)).toBe(Pop.CHAIN);
+    }
+    expect(ring.pop(chain)).toBe(Pop.EMPTY);
+    driver.raw.offer(0);
+    driver.commit();
+    expect(ring.pop(chain)).toBe(Pop.CROWDED);
+    expect(ring.next).toBe(8);
+  });
+
+  test("a ring whose descriptors are all under way goes on when one is used", () => {
+    const { driver, ring, chain } = pair();
+    driver.raw.descriptor(0, 0, 4, 0);
+    for (let count = 0; count < 100; count++) {
+      driver.raw.offer(0);
+      driver.commit();
+      expect(ring.pop(chain)).toBe(Pop.CHAIN);
+      if (count >= 7) ring.complete(0, 0);
+    }
+  });
+
   test("a head outside of the table is skipped and the next one taken", () => {
     const { driver, ring, chain } = pair();
     driver.raw.offer(8);

@@ -28,18 +28,21 @@ class Timeline {
   readonly waiting: Waiting[] = [];
   /** Index of the first that still waits. */
   first = 0;
-  /** The last fence that was made. */
-  fence = 0;
-  /** The renderer's epoch at that fence. */
+  /** Whether it was ever given a fence. */
+  isMarked = false;
+  /** The renderer's epoch at the last fence. */
   epoch = 0;
+  /** The last fence that has retired. */
+  retired: number;
 
   constructor(
     readonly context: number,
     readonly ring: number,
-  ) {}
-
-  /** The last fence that has retired. */
-  retired = 0;
+    /** The last fence that was made on it; at first the last one of all. */
+    public fence: number,
+  ) {
+    this.retired = fence;
+  }
 
   get isEmpty(): boolean {
     return this.first === this.waiting.length;
@@ -51,6 +54,12 @@ class Timeline {
   }
 }
 
+/** What the renderer does for fences. */
+export type FenceMaker = Pick<
+  VirglRenderer,
+  "onFence" | "onContextFence" | "createFence" | "createContextFence" | "poll"
+>;
+
 /** What a stuck command is called in the log. */
 export interface StuckFence {
   command: number;
@@ -59,20 +68,22 @@ export interface StuckFence {
 }
 
 export class Fences {
-  private readonly global = new Timeline(0, 0);
+  private readonly global: Timeline;
   private readonly ofContexts = new Map<number, Timeline>();
   private readonly free: Waiting[] = [];
   private readonly event;
-  private last = 0;
   private count = 0;
 
   constructor(
     private readonly queue: QueueRunner,
     private readonly machine: CompiledMachine,
-    private readonly renderer: VirglRenderer,
+    private readonly renderer: FenceMaker,
     /** The renderer's epoch, which grows with everything given to it. */
     private readonly epoch: () => number,
+    /** The last fence that was made. Numbers are 32 bits wide and wrap. */
+    private last = 0,
   ) {
+    this.global = new Timeline(0, 0, last);
     renderer.onFence = (fence) => this.retire(this.global, fence);
     renderer.onContextFence = (context, ring, fence) => {
       const timeline = this.ofContexts.get(keyOf(context, ring));
@@ -104,7 +115,7 @@ export class Fences {
     let answer = response;
     let failed = false;
     // The first fence of a ring shows whether the context has that ring at all.
-    if (timeline.epoch !== this.epoch() || (hasRing && timeline.fence === 0)) {
+    if (timeline.epoch !== this.epoch() || (hasRing && !timeline.isMarked)) {
       failed = !this.mark(timeline);
       if (failed) answer = Response.ERR_UNSPEC;
     }
@@ -178,7 +189,7 @@ export class Fences {
     const key = keyOf(context, ring);
     let timeline = this.ofContexts.get(key);
     if (timeline === undefined) {
-      timeline = new Timeline(context, ring);
+      timeline = new Timeline(context, ring, this.last);
       this.ofContexts.set(key, timeline);
     }
     return timeline;
@@ -186,14 +197,18 @@ export class Fences {
 
   /** Makes a fence behind everything that the renderer was given. Answers false when it takes none. */
   private mark(timeline: Timeline): boolean {
-    const fence = (this.last + 1) >>> 0;
+    // 0 is nobody's.
+    const fence = (this.last + 1) >>> 0 || 1;
     const { context, ring } = timeline;
+    // One that waits for nothing keeps up: a number from 2^31 fences ago would look like one to come.
+    if (timeline.isSettled) timeline.retired = this.last;
     const error =
       timeline === this.global
         ? this.renderer.createFence(fence)
         : this.renderer.createContextFence(context, ring, fence);
     if (error !== 0) return false;
     this.last = fence;
+    timeline.isMarked = true;
     timeline.fence = fence;
     timeline.epoch = this.epoch();
     return true;

@@ -5,7 +5,6 @@ import { duplicateFd } from "../../../transport/os/fds.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { CtrlCounter } from "../counters.ts";
 import type { Fences } from "../model/fences.ts";
-import type { VirglRenderer } from "../renderer/virgl/virgl.ts";
 
 /** How long to wait for fences before sleeping. */
 const lingerNs = 30_000;
@@ -17,7 +16,8 @@ export class FenceWatch {
   constructor(
     private readonly context: ActorContext,
     private readonly fences: Fences,
-    private readonly renderer: VirglRenderer,
+    /** Its descriptor becomes readable when fences have retired; -1 where it has to be asked. */
+    private readonly renderer: { readonly pollFd: number },
   ) {
     this.begin();
   }
@@ -43,8 +43,11 @@ export class FenceWatch {
     fences.poll();
     fences.alarm(context.config.fenceAlarmMs, ({ command, context: id, ageMs }) => {
       context.counters[CtrlCounter.fencesStuck]!++;
-      const name = `command 0x${command.toString(16)} of context ${id}`;
-      context.log.warning(`${name} is stuck: the renderer has not finished it after ${Math.round(ageMs)} ms`);
+      context.log.guest(
+        () =>
+          `command 0x${command.toString(16)} of context ${id} is stuck: ` +
+          `the renderer has not finished it after ${Math.round(ageMs)} ms`,
+      );
     });
     if (fences.pending === 0) this.rest();
     else context.send("fence-poller", { type: "pending", fences: fences.pending });

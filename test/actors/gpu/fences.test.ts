@@ -1,0 +1,134 @@
+// Fenced commands on a real ring, with a renderer that finishes what the test says: numbers that wrap, and alarms.
+import { afterEach, describe, expect, test } from "bun:test";
+import { CtrlCounter } from "../../../src/actors/gpu/counters.ts";
+import { type FenceMaker, Fences } from "../../../src/actors/gpu/model/fences.ts";
+import { FenceWatch } from "../../../src/actors/gpu/outlets/fence-watch.ts";
+import { QueueRunner } from "../../../src/actors/queue/queue-runner.ts";
+import { request } from "../../../lab/driver/commands.ts";
+import { Command, HeaderFlag, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { QueueBench } from "../../support/queue-bench.ts";
+
+/** Finishes fences when the test says so. */
+class Renderer implements FenceMaker {
+  readonly pollFd = -1;
+  readonly made: { context: number; ring: number; fence: number }[] = [];
+  onFence: (fence: number) => void = () => undefined;
+  onContextFence: (context: number, ring: number, fence: number) => void = () => undefined;
+
+  createFence(fence: number): number {
+    this.made.push({ context: 0, ring: 0, fence });
+    return 0;
+  }
+  createContextFence(context: number, ring: number, fence: number): number {
+    this.made.push({ context, ring, fence });
+    return 0;
+  }
+  poll(): void {}
+
+  /** Everything that was made is done. */
+  finish(): void {
+    for (const { context, ring, fence } of this.made.splice(0)) {
+      if (context === 0) this.onFence(fence);
+      else this.onContextFence(context, ring, fence);
+    }
+  }
+}
+
+let context: FakeContext;
+let bench: QueueBench;
+let renderer: Renderer;
+let fences: Fences;
+let epoch: number;
+
+/** Every command is fenced, and gives the renderer work. `last`: how many fences were made before. */
+function begin(last: number, ...flags: string[]): void {
+  context = new FakeContext("ctrl-queue", serverConfig(...flags));
+  renderer = new Renderer();
+  epoch = 1;
+  const queue: QueueRunner = new QueueRunner(
+    context,
+    {
+      execute: () => {
+        epoch++;
+        const hasRing = (queue.request.u32(4) & HeaderFlag.INFO_RING_IDX) !== 0;
+        return fences.finish(queue.request, Response.OK_NODATA, hasRing);
+      },
+      reset: () => undefined,
+      finishParked: () => fences.finishAll(),
+    },
+    4096,
+  );
+  fences = new Fences(queue, context.machines.fence, renderer, () => epoch, last);
+  const served = {
+    receive: (message: never) => queue.receive(message),
+    turn: () => queue.turn(),
+    stop: () => queue.close(),
+  };
+  bench = new QueueBench(context, served);
+}
+afterEach(() => bench.close());
+
+const submit = (contextId = 0, ringIndex?: number): number =>
+  bench.offer(
+    request(Command.SUBMIT_3D, 24, {
+      fenceId: 1n,
+      contextId,
+      ...(ringIndex === undefined ? {} : { ringIndex }),
+    }),
+  );
+
+/** Whether the command waits until the renderer is done, and is answered then. */
+function waits(head: number): boolean {
+  bench.run();
+  if (bench.takeAnswer(head) !== null) return false;
+  renderer.finish();
+  bench.collect();
+  return bench.takeAnswer(head)?.type === Response.OK_NODATA;
+}
+
+describe("fence numbers", () => {
+  for (const last of [0, 2 ** 31 - 2, 2 ** 31 + 5, 2 ** 32 - 3]) {
+    test(`ring_that_is_new_after_${last}_fences_waits_for_the_renderer`, () => {
+      begin(last);
+      for (let ring = 0; ring < 8; ring++) expect(waits(submit(1, ring))).toBe(true);
+    });
+
+    test(`device_timeline_after_${last}_fences_waits_for_the_renderer`, () => {
+      begin(last);
+      for (let count = 0; count < 8; count++) expect(waits(submit())).toBe(true);
+    });
+  }
+
+  test("ring_that_was_idle_for_2_31_fences_of_others_waits_for_the_renderer", () => {
+    begin(0);
+    expect(waits(submit(1, 3))).toBe(true);
+    // Others make fences, as many as a ring at rest must not take for its own past.
+    Object.assign(fences, { last: 2 ** 31 + 5 });
+    expect(waits(submit(1, 3))).toBe(true);
+    expect(waits(submit())).toBe(true);
+  });
+
+  test("fence_zero_is_nobodys", () => {
+    begin(2 ** 32 - 2);
+    for (let count = 0; count < 3; count++) submit();
+    bench.run();
+    expect(renderer.made.map(({ fence }) => fence)).toEqual([2 ** 32 - 1, 1, 2]);
+    renderer.finish();
+    expect(fences.pending).toBe(0);
+  });
+});
+
+test("alarms_of_a_whole_ring_are_counted_and_ten_are_told", async () => {
+  begin(0, "--fence-alarm-ms", "1");
+  const watch = new FenceWatch(context, fences, renderer);
+  for (let count = 0; count < 30; count++) submit();
+  bench.run();
+  await Bun.sleep(5);
+  watch.check();
+  watch.check();
+  expect(context.counters[CtrlCounter.fencesStuck]).toBe(30);
+  expect(context.logged.filter(({ text }) => text.includes("is stuck"))).toHaveLength(10);
+  renderer.finish();
+  expect(fences.pending).toBe(0);
+});
