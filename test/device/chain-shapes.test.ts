@@ -66,7 +66,7 @@ describe("layouts", () => {
       ));
   }
 
-  test("ten_thousand_descriptors_in_one_chain", () =>
+  test("ten thousand descriptors in one chain", () =>
     withDevice({ queueSizes: [16_384, 16] }, ({ control }) => {
       const request = commands.createResource2d(1, 1, 4, 4);
       const requestPieces = [...Array.from({ length: 10_000 }, () => 0), request.byteLength];
@@ -102,7 +102,7 @@ describe("rings", () => {
       }));
   }
 
-  test("indexes_wrap_within_one_session", () =>
+  test("indexes wrap within one session", () =>
     withDevice({ queueSizes: [256, 16] }, (guest) => {
       const { control } = guest;
       for (let at = 0; at < 70_000; at++) control.submit(commands.unrefResource(9), { hold: at % 64 !== 0 });
@@ -111,7 +111,7 @@ describe("rings", () => {
       expectWorking(guest);
     }));
 
-  test("an_avail_index_that_jumps_signals_the_error_descriptor", () =>
+  test("an avail index that jumps signals the error descriptor", () =>
     withDevice({}, (guest) => {
       const { ring } = guest.control;
       let signalled = false;
@@ -124,7 +124,7 @@ describe("rings", () => {
       expectOk(guest.gpu.moveCursor({ scanoutId: 0, x: 1, y: 1 }));
     }));
 
-  test("kicks_without_work_are_harmless", () =>
+  test("kicks without work are harmless", () =>
     withDevice({}, (guest) => {
       for (let at = 0; at < 1000; at++) guest.control.ring.kick();
       expectWorking(guest);

@@ -38,7 +38,7 @@ describe("UPDATE_CURSOR", () => {
       }));
   }
 
-  test("update_resource_0_hides", () =>
+  test("update resource 0 hides", () =>
     withDevice({}, (guest) => {
       const image = cursorImage(guest, 1);
       expectOk(guest.gpu.updateCursor({ scanoutId: 2, x: 1, y: 2 }, image.resourceId));
@@ -47,7 +47,7 @@ describe("UPDATE_CURSOR", () => {
       expectCursor(guest, 2, { visible: false });
     }));
 
-  test("update_after_hide_shows_again", () =>
+  test("update after hide shows again", () =>
     withDevice({}, (guest) => {
       const image = cursorImage(guest, 1);
       const place = { scanoutId: 0, x: 9, y: 8 };
@@ -57,7 +57,7 @@ describe("UPDATE_CURSOR", () => {
       expectCursor(guest, 0, { visible: true, x: 9, y: 8 });
     }));
 
-  test("update_takes_the_image_of_a_transfer_sent_just_before", () =>
+  test("update takes the image of a transfer sent just before", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const image = gpu.createImage(1, Format.B8G8R8A8, 64, 64);
@@ -73,7 +73,7 @@ describe("UPDATE_CURSOR", () => {
       }
     }));
 
-  test("unref_of_a_shown_cursor_keeps_it_on_screen", () =>
+  test("unref of a shown cursor keeps it on screen", () =>
     withDevice({}, (guest) => {
       const image = cursorImage(guest, 1);
       expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 5, y: 6 }, image.resourceId));
@@ -83,7 +83,7 @@ describe("UPDATE_CURSOR", () => {
       expect(guest.display!.cursors[0]!.pixels).toEqual(arrow);
     }));
 
-  test("update_unknown_resource_returns_invalid_resource_id", () =>
+  test("update unknown resource returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu }) => {
       expectType(gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 9), ERR_INVALID_RESOURCE_ID);
       expectType(gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 0xffff_ffff), ERR_INVALID_RESOURCE_ID);
@@ -103,7 +103,7 @@ describe("UPDATE_CURSOR", () => {
       }));
   }
 
-  test("update_before_any_transfer_shows_a_transparent_image", () =>
+  test("update before any transfer shows a transparent image", () =>
     withDevice({}, (guest) => {
       expectOk(guest.gpu.createResource2d(1, Format.B8G8R8A8, 64, 64));
       expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 3, y: 3 }, 1));
@@ -111,7 +111,7 @@ describe("UPDATE_CURSOR", () => {
       expect(guest.display!.cursors[0]!.pixels.every((pixel) => pixel === 0)).toBe(true);
     }));
 
-  test("update_10000_times_leaves_memory_and_descriptors_flat", () =>
+  test("update 10000 times leaves memory and descriptors flat", () =>
     withDevice({}, (guest) => {
       const image = cursorImage(guest, 1);
       const round = (count: number) => {
@@ -129,7 +129,7 @@ describe("UPDATE_CURSOR", () => {
 });
 
 describe("MOVE_CURSOR", () => {
-  test("move_shows_the_last_place", () =>
+  test("move shows the last place", () =>
     withDevice({}, (guest) => {
       const image = cursorImage(guest, 1);
       expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, image.resourceId));
@@ -139,7 +139,7 @@ describe("MOVE_CURSOR", () => {
       expectCursor(guest, 0, { visible: true, x: 500, y: 1000 });
     }));
 
-  test("move_does_not_touch_other_scanouts", () =>
+  test("move does not touch other scanouts", () =>
     withDevice({}, (guest) => {
       const image = cursorImage(guest, 1);
       expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 10, y: 10 }, image.resourceId));
@@ -149,7 +149,7 @@ describe("MOVE_CURSOR", () => {
       expectCursor(guest, 0, { visible: true, x: 10, y: 10 });
     }));
 
-  test("move_to_negative_places_is_passed_on", () =>
+  test("move to negative places is passed on", () =>
     withDevice({}, (guest) => {
       const image = cursorImage(guest, 1);
       expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, image.resourceId));

@@ -11,7 +11,7 @@ const { withDevice } = serveTests("--display-timeout-ms", "200", "--outputs", "1
 const { ERR_INVALID_SCANOUT_ID, OK_DISPLAY_INFO, OK_EDID } = Response;
 
 describe("GET_DISPLAY_INFO", () => {
-  test("display_info_is_the_vmm_s", () =>
+  test("display info is the VMM's", () =>
     withDevice(
       {
         display: {
@@ -31,7 +31,7 @@ describe("GET_DISPLAY_INFO", () => {
       },
     ));
 
-  test("display_info_after_a_resize_is_the_new_one", () =>
+  test("display info after a resize is the new one", () =>
     withDevice({}, (guest) => {
       expect(guest.gpu.getDisplayInfo().modes[0]!.width).toBe(1280);
       guest.display!.options.modes = [{ x: 0, y: 0, width: 1600, height: 900 }];
@@ -40,7 +40,7 @@ describe("GET_DISPLAY_INFO", () => {
       expect(guest.gpu.getDisplayInfo().modes[0]).toMatchObject({ width: 1600, height: 900 });
     }));
 
-  test("display_info_of_a_silent_vmm_is_our_own", () =>
+  test("display info of a silent VMM is our own", () =>
     withDevice({ display: { answersDisplayInfo: false } }, (guest) => {
       const info = guest.gpu.getDisplayInfo();
       expectType(info, OK_DISPLAY_INFO);
@@ -49,12 +49,12 @@ describe("GET_DISPLAY_INFO", () => {
       expectWorking(guest);
     }));
 
-  test("display_info_without_a_display_is_our_own", () =>
+  test("display info without a display is our own", () =>
     withDevice({ display: null }, ({ gpu }) => {
       expect(gpu.getDisplayInfo().modes[0]).toMatchObject({ width: 1024, height: 600, enabled: true });
     }));
 
-  test("other_commands_go_on_while_display_info_waits", () =>
+  test("other commands go on while display info waits", () =>
     withDevice({ display: { answersDisplayInfo: false } }, (guest) => {
       const { control } = guest;
       const asked = control.submit(new Uint8Array(displayInfoRequest()), { responseBytes: 408 });
@@ -65,7 +65,7 @@ describe("GET_DISPLAY_INFO", () => {
 });
 
 describe("GET_EDID", () => {
-  test("edid_is_the_vmm_s", () =>
+  test("EDID is the VMM's", () =>
     withDevice({}, (guest) => {
       const { edid, type } = guest.gpu.getEdid(0);
       expect(type).toBe(OK_EDID);
@@ -87,12 +87,12 @@ describe("GET_EDID", () => {
       }));
   }
 
-  test("edid_without_a_display_is_our_own_and_sound", () =>
+  test("EDID without a display is our own and sound", () =>
     withDevice({ display: null }, ({ gpu }) => {
       expectSoundEdid(gpu.getEdid(0).edid);
     }));
 
-  test("edid_never_claims_more_than_1024_bytes", () =>
+  test("EDID never claims more than 1024 bytes", () =>
     withDevice({ display: { edid: new Uint8Array(1024).fill(0x5a) } }, ({ gpu }) => {
       const result = gpu.getEdid(0);
       expectType(result, OK_EDID);
@@ -122,7 +122,7 @@ describe("protocol features", () => {
 });
 
 describe("a stalled display", () => {
-  test("never_blocks_the_queues_and_gets_the_last_picture_when_it_reads_again", () =>
+  test("never blocks the queues and gets the last picture when it reads again", () =>
     withDevice({}, (guest) => {
       const { gpu, display } = guest;
       const image = gpu.createImage(1, Format.B8G8R8X8, 800, 600);
@@ -148,7 +148,7 @@ describe("a stalled display", () => {
       expect(display!.updates().length).toBeLessThan(30);
     }));
 
-  test("does_not_keep_the_device_from_stopping", () =>
+  test("does not keep the device from stopping", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, Format.B8G8R8X8, 800, 600);
       guest.gpu.show(0, image);
@@ -159,7 +159,7 @@ describe("a stalled display", () => {
       showAndCompare(guest, 2);
     }));
 
-  test("gets_whole_pictures_however_slowly_it_reads", () =>
+  test("gets whole pictures however slowly it reads", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, Format.B8G8R8X8, 640, 480);
       for (let frame = 0; frame < 20; frame++) {
@@ -174,7 +174,7 @@ describe("a stalled display", () => {
 });
 
 describe("a display that goes away", () => {
-  test("closed_before_anything_is_shown_leaves_the_device_working", () =>
+  test("closed before anything is shown leaves the device working", () =>
     withDevice({}, (guest) => {
       guest.display!.close();
       const image = guest.gpu.createImage(1, 1, 64, 64);
@@ -184,7 +184,7 @@ describe("a display that goes away", () => {
       expectWorking(guest);
     }));
 
-  test("closed_in_mid_animation_leaves_the_device_working", () =>
+  test("closed in mid-animation leaves the device working", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, Format.B8G8R8X8, 640, 480);
       guest.gpu.show(0, image);
@@ -196,7 +196,7 @@ describe("a display that goes away", () => {
       expectWorking(guest);
     }));
 
-  test("closed_while_it_was_asked_does_not_hang_the_question", () =>
+  test("closed while it was asked does not hang the question", () =>
     withDevice({ display: { answersDisplayInfo: false } }, (guest) => {
       const asked = guest.control.submit(new Uint8Array(displayInfoRequest()), { responseBytes: 408 });
       guest.pump.serve(20);
@@ -204,7 +204,7 @@ describe("a display that goes away", () => {
       expectType(guest.control.wait(asked), OK_DISPLAY_INFO);
     }));
 
-  test("a_new_socket_shows_everything_again", () =>
+  test("a new socket shows everything again", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const first = gpu.createImage(1, Format.B8G8R8X8, 64, 48);
@@ -228,7 +228,7 @@ describe("a display that goes away", () => {
       old.free();
     }));
 
-  test("twenty_new_sockets_leak_nothing_and_the_last_one_shows", () =>
+  test("twenty new sockets leak nothing and the last one shows", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, Format.B8G8R8X8, 64, 48);
       image.pixels.set(pattern(64, 48));
@@ -243,7 +243,7 @@ describe("a display that goes away", () => {
 });
 
 describe("restart of the driver", () => {
-  test("stop_and_start_with_a_new_socket_shows_again", () =>
+  test("stop and start with a new socket shows again", () =>
     withDevice({}, (guest) => {
       for (let round = 0; round < 5; round++) {
         showAndCompare(guest, 1);

@@ -42,7 +42,7 @@ describe("fences", () => {
       }));
   }
 
-  test("fenced_unknown_command_returns_unspec_and_echoes", () =>
+  test("fenced unknown command returns ERR_UNSPEC and echoes", () =>
     withDevice({}, ({ gpu }) => {
       for (const queue of [gpu.control, gpu.cursor]) {
         const result = queue.call(commands.request(0x0999, 24, { fenceId: 42n, contextId: 1 }));
@@ -51,7 +51,7 @@ describe("fences", () => {
       }
     }));
 
-  test("fenced_parked_commands_echo", () =>
+  test("fenced parked commands echo", () =>
     withDevice({}, ({ gpu }) => {
       const info = gpu.getDisplayInfo({ fenceId: 2n ** 40n, contextId: 5 });
       expectType(info, OK_DISPLAY_INFO);
@@ -65,12 +65,12 @@ describe("fences", () => {
       expect(cursor).toMatchObject({ flags: 1, fenceId: 2n ** 42n, contextId: 7 });
     }));
 
-  test("unfenced_command_has_no_fence_flag", () =>
+  test("unfenced command has no fence flag", () =>
     withDevice({}, ({ gpu }) => {
       expect(gpu.createResource2d(1, 1, 4, 4).flags & 1).toBe(0);
     }));
 
-  test("a_thousand_fenced_commands_in_flight_complete_with_their_own_ids", () =>
+  test("a thousand fenced commands in flight complete with their own ids", () =>
     withDevice({}, ({ gpu }) => {
       const sent = Array.from({ length: 1000 }, (_, at) =>
         gpu.control.submit(commands.createResource2d(at + 1, 1, 4, 4, { fenceId: BigInt(at) << 30n })),
@@ -202,7 +202,7 @@ describe("short requests", () => {
       }));
   }
 
-  test("cursor_commands_one_byte_short_return_unspec", () =>
+  test("cursor commands one byte short return ERR_UNSPEC", () =>
     withDevice({}, ({ cursor }) => {
       for (const request of [commands.moveCursor(place), commands.updateCursor(place, 0)]) {
         const bytes = new Uint8Array(request.buffer as ArrayBuffer).slice(0, Cursor.bytes - 1);
@@ -212,7 +212,7 @@ describe("short requests", () => {
 });
 
 describe("room for the answer", () => {
-  test("no_room_returns_length_0_and_the_command_is_done", () =>
+  test("no room returns length 0 and the command is done", () =>
     withDevice({}, ({ gpu }) => {
       const result = gpu.control.call(commands.createResource2d(1, 1, 4, 4), { responseBytes: 0 });
       expect(result.length).toBe(0);
@@ -230,14 +230,14 @@ describe("room for the answer", () => {
       }));
   }
 
-  test("room_to_spare_is_left_untouched", () =>
+  test("room to spare is left untouched", () =>
     withDevice({}, ({ control }) => {
       const result = control.call(commands.createResource2d(1, 1, 4, 4), { responseBytes: 1000 });
       expectOk(result);
       expect(result.bytes.slice(24).every((byte) => byte === untouched)).toBe(true);
     }));
 
-  test("answer_is_split_over_any_descriptors", () =>
+  test("answer is split over any descriptors", () =>
     withDevice({}, ({ control }) => {
       const splits = [[1, 23], [8, 0, 8, 0, 8], Array.from({ length: 24 }, () => 1), [0, 0, 24], [5, 100]];
       splits.forEach((responsePieces, at) => {
@@ -248,7 +248,7 @@ describe("room for the answer", () => {
       });
     }));
 
-  test("display_info_split_over_16_descriptors_is_whole", () =>
+  test("display info split over 16 descriptors is whole", () =>
     withDevice({}, ({ control, gpu }) => {
       const whole = gpu.getDisplayInfo();
       const responsePieces = Array.from({ length: 16 }, (_, at) =>
@@ -274,7 +274,7 @@ describe("room for the answer", () => {
     }
   }
 
-  test("cursor_commands_are_answered_where_there_is_room", () =>
+  test("cursor commands are answered where there is room", () =>
     withDevice({}, ({ gpu }) => {
       expectOk(gpu.cursor.call(commands.moveCursor(place), { responseBytes: 24 }));
       expect(gpu.cursor.call(commands.moveCursor(place), { responseBytes: 0 }).length).toBe(0);

@@ -15,7 +15,7 @@ const { withDevice } = serveTests(
 );
 const { ERR_OUT_OF_MEMORY } = Response;
 
-test("create_one_resource_too_many_returns_out_of_memory_until_one_is_freed", () =>
+test("create one resource too many returns ERR_OUT_OF_MEMORY until one is freed", () =>
   withDevice({}, ({ gpu }) => {
     for (let id = 1; id <= 100; id++) expectOk(gpu.createResource2d(id, 1, 4, 4));
     expectType(gpu.createResource2d(101, 1, 4, 4), ERR_OUT_OF_MEMORY);
@@ -24,7 +24,7 @@ test("create_one_resource_too_many_returns_out_of_memory_until_one_is_freed", ()
     expectType(gpu.createResource2d(50, 1, 4, 4), ERR_OUT_OF_MEMORY);
   }));
 
-test("create_more_bytes_than_allowed_returns_out_of_memory_until_they_are_freed", () =>
+test("create more bytes than allowed returns ERR_OUT_OF_MEMORY until they are freed", () =>
   withDevice({}, ({ gpu }) => {
     expectType(gpu.createResource2d(1, 1, 1000, 251), ERR_OUT_OF_MEMORY);
     expectOk(gpu.createResource2d(1, 1, 1000, 250));
@@ -33,13 +33,13 @@ test("create_more_bytes_than_allowed_returns_out_of_memory_until_they_are_freed"
     expectOk(gpu.createResource2d(2, 1, 1, 1));
   }));
 
-test("limits_start_anew_with_each_front_end", async () => {
+test("limits start anew with each front-end", async () => {
   for (let round = 0; round < 3; round++) {
     await withDevice({}, ({ gpu }) => expectOk(gpu.createResource2d(1, 1, 1000, 250)));
   }
 });
 
-test("attach_11_entries_returns_out_of_memory", () =>
+test("attach 11 entries returns ERR_OUT_OF_MEMORY", () =>
   withDevice({}, ({ gpu, memory }) => {
     const entries = (count: number) => Array.from({ length: count }, () => memory.allocate(64, 64));
     expectOk(gpu.createResource2d(1, 1, 4, 4));
@@ -48,7 +48,7 @@ test("attach_11_entries_returns_out_of_memory", () =>
     expectOk(gpu.transferToHost2d(1, areaOf({ width: 4, height: 4 })));
   }));
 
-test("a_command_of_4097_bytes_returns_out_of_memory", () =>
+test("a command of 4097 bytes returns ERR_OUT_OF_MEMORY", () =>
   withDevice({}, (guest) => {
     const padded = (length: number) => {
       const bytes = new Uint8Array(length);
@@ -60,7 +60,7 @@ test("a_command_of_4097_bytes_returns_out_of_memory", () =>
     expectWorking(guest);
   }));
 
-test("a_flood_of_questions_is_answered_every_one", () =>
+test("a flood of questions is answered every one", () =>
   withDevice({ display: { answersDisplayInfo: false }, queueSizes: [1024, 16] }, (guest) => {
     const sent = Array.from({ length: 200 }, () => guest.control.submit(commands.getDisplayInfo()));
     guest.control.waitAll();

@@ -40,19 +40,19 @@ describe("RESOURCE_CREATE_2D", () => {
       }));
   }
 
-  test("create_2d_duplicate_id_returns_invalid_resource_id", () =>
+  test("CREATE_2D duplicate id returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu }) => {
       expectOk(gpu.createResource2d(7, 1, 4, 4));
       expectType(gpu.createResource2d(7, 1, 8, 8), ERR_INVALID_RESOURCE_ID);
     }));
 
-  test("create_2d_highest_id_returns_ok", () =>
+  test("CREATE_2D highest id returns ok", () =>
     withDevice({}, ({ gpu }) => {
       expectOk(gpu.createResource2d(0xffff_ffff, 1, 4, 4));
       expectOk(gpu.unrefResource(0xffff_ffff));
     }));
 
-  test("create_2d_after_unref_returns_ok_and_holds_no_old_pixels", () =>
+  test("CREATE_2D after unref returns ok and holds no old pixels", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const image = gpu.createImage(1, Format.B8G8R8X8, 8, 8);
@@ -67,7 +67,7 @@ describe("RESOURCE_CREATE_2D", () => {
       expectShown(guest, 0, 8, 8, new Uint32Array(64));
     }));
 
-  test("create_2d_beyond_the_byte_limit_returns_out_of_memory_until_unref", () =>
+  test("CREATE_2D beyond the byte limit returns ERR_OUT_OF_MEMORY until unref", () =>
     withDevice({}, ({ gpu }) => {
       // The default limit is 4 GiB; storage is made when it is first needed.
       for (let id = 1; id <= 16; id++) expectOk(gpu.createResource2d(id, 1, 8192, 8192));
@@ -85,14 +85,14 @@ describe("RESOURCE_UNREF", () => {
       }));
   }
 
-  test("unref_twice_returns_invalid_resource_id", () =>
+  test("unref twice returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu }) => {
       expectOk(gpu.createResource2d(1, 1, 4, 4));
       expectOk(gpu.unrefResource(1));
       expectType(gpu.unrefResource(1), ERR_INVALID_RESOURCE_ID);
     }));
 
-  test("unref_of_a_shown_resource_turns_its_scanouts_off", () =>
+  test("unref of a shown resource turns its scanouts off", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, 1, 8, 8);
       guest.gpu.show(0, image);
@@ -104,7 +104,7 @@ describe("RESOURCE_UNREF", () => {
       expectOff(guest, 3);
     }));
 
-  test("unref_while_the_display_reads_shows_the_old_picture_or_nothing", () =>
+  test("unref while the display reads shows the old picture or nothing", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const whole = areaOf({ width: 64, height: 64 });
@@ -122,7 +122,7 @@ describe("RESOURCE_UNREF", () => {
       expectShown(guest, 0, 64, 64, new Uint32Array(64 * 64).fill(50 * 0x040302));
     }));
 
-  test("create_and_unref_20000_times_leaves_memory_and_descriptors_flat", () =>
+  test("create and unref 20000 times leaves memory and descriptors flat", () =>
     withDevice({}, (guest) => {
       const { gpu, memory, control } = guest;
       const backing = memory.allocate(64 * 64 * 4);
@@ -146,13 +146,13 @@ describe("RESOURCE_UNREF", () => {
 });
 
 describe("RESOURCE_ATTACH_BACKING", () => {
-  test("attach_unknown_resource_returns_invalid_resource_id", () =>
+  test("attach unknown resource returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu, memory }) => {
       expectType(gpu.attachBacking(9, [memory.allocate(4096)]), ERR_INVALID_RESOURCE_ID);
       expectType(gpu.attachBacking(0, [memory.allocate(4096)]), ERR_INVALID_RESOURCE_ID);
     }));
 
-  test("attach_twice_returns_unspec_and_keeps_the_first", () =>
+  test("attach twice returns ERR_UNSPEC and keeps the first", () =>
     withDevice({}, (guest) => {
       const { gpu, memory } = guest;
       const image = gpu.createImage(1, Format.B8G8R8X8, 8, 8);
@@ -162,7 +162,7 @@ describe("RESOURCE_ATTACH_BACKING", () => {
       expectShown(guest, 0, 8, 8, pattern(8, 8));
     }));
 
-  test("attach_twice_20000_times_leaves_memory_and_descriptors_flat", () =>
+  test("attach twice 20000 times leaves memory and descriptors flat", () =>
     withDevice({}, ({ gpu, memory, control }) => {
       gpu.createImage(1, 1, 8, 8);
       const entries = Array.from({ length: 64 }, () => memory.allocate(16, 16));
@@ -214,7 +214,7 @@ describe("RESOURCE_ATTACH_BACKING", () => {
       }));
   }
 
-  test("attach_16384_entries_returns_ok", () =>
+  test("attach 16384 entries returns ok", () =>
     withDevice({}, (guest) => {
       const { gpu, memory } = guest;
       // 256 x 64 pixels, one an entry, in reverse order of address.
@@ -230,7 +230,7 @@ describe("RESOURCE_ATTACH_BACKING", () => {
       expectShown(guest, 0, 256, 64, picture);
     }));
 
-  test("attach_no_entries_then_transfer_returns_an_error", () =>
+  test("attach no entries then transfer returns an error", () =>
     withDevice({}, ({ gpu }) => {
       expectOk(gpu.createResource2d(1, 1, 8, 8));
       gpu.attachBacking(1, []);
@@ -240,18 +240,18 @@ describe("RESOURCE_ATTACH_BACKING", () => {
 });
 
 describe("RESOURCE_DETACH_BACKING", () => {
-  test("detach_unknown_resource_returns_invalid_resource_id", () =>
+  test("detach unknown resource returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu }) => {
       expectType(gpu.detachBacking(3), ERR_INVALID_RESOURCE_ID);
     }));
 
-  test("detach_without_backing_returns_unspec", () =>
+  test("detach without backing returns ERR_UNSPEC", () =>
     withDevice({}, ({ gpu }) => {
       expectOk(gpu.createResource2d(1, 1, 8, 8));
       expectType(gpu.detachBacking(1), ERR_UNSPEC);
     }));
 
-  test("detach_keeps_the_pixels_and_another_backing_can_be_attached", () =>
+  test("detach keeps the pixels and another backing can be attached", () =>
     withDevice({}, (guest) => {
       const { gpu, memory } = guest;
       const image = gpu.createImage(1, Format.B8G8R8X8, 8, 8);

@@ -49,7 +49,7 @@ describe("SET_SCANOUT", () => {
       }));
   }
 
-  test("set_scanout_unknown_resource_returns_invalid_resource_id", () =>
+  test("SET_SCANOUT unknown resource returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu }) => {
       expectType(gpu.setScanout(0, 5, area), ERR_INVALID_RESOURCE_ID);
     }));
@@ -75,7 +75,7 @@ describe("SET_SCANOUT", () => {
       }));
   }
 
-  test("set_scanout_sub_rectangle_shows_that_part", () =>
+  test("SET_SCANOUT sub-rectangle shows that part", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const picture = pattern(64, 48);
@@ -87,7 +87,7 @@ describe("SET_SCANOUT", () => {
       expectShown(guest, 0, 30, 20, crop(picture, 64, part));
     }));
 
-  test("flush_of_a_sub_rectangle_scanout_updates_in_scanout_coordinates", () =>
+  test("flush of a sub-rectangle scanout updates in scanout coordinates", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const picture = pattern(64, 48);
@@ -113,7 +113,7 @@ describe("SET_SCANOUT", () => {
       expect(guest.display!.updates()).toEqual([{ x: 0, y: 0, width: 10, height: 3 }]);
     }));
 
-  test("one_resource_on_two_scanouts_updates_both", () =>
+  test("one resource on two scanouts updates both", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const picture = pattern(64, 32);
@@ -134,7 +134,7 @@ describe("SET_SCANOUT", () => {
       expectShown(guest, 1, 32, 32, crop(pattern(64, 32, 3), 64, right));
     }));
 
-  test("sixteen_scanouts_show_sixteen_pictures", () =>
+  test("sixteen scanouts show sixteen pictures", () =>
     withDevice({}, (guest) => {
       for (let id = 0; id < scanoutsMax; id++) {
         const image = guest.gpu.createImage(id + 1, Format.B8G8R8X8, 20 + id, 10);
@@ -144,7 +144,7 @@ describe("SET_SCANOUT", () => {
       for (let id = 0; id < scanoutsMax; id++) expectShown(guest, id, 20 + id, 10, pattern(20 + id, 10, id));
     }));
 
-  test("set_scanout_resource_0_turns_it_off", () =>
+  test("SET_SCANOUT resource 0 turns it off", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, 1, 8, 8);
       guest.gpu.show(0, image);
@@ -156,7 +156,7 @@ describe("SET_SCANOUT", () => {
       expectOk(guest.gpu.setScanout(15, 0, area));
     }));
 
-  test("set_scanout_to_another_resource_shows_that_one_without_a_flush_of_the_first", () =>
+  test("SET_SCANOUT to another resource shows that one without a flush of the first", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const first = gpu.createImage(1, Format.B8G8R8X8, 16, 16);
@@ -178,7 +178,7 @@ describe("SET_SCANOUT", () => {
       expectShown(guest, 0, 24, 12, pattern(24, 12, 2));
     }));
 
-  test("page_flips_between_two_resources_show_the_last", () =>
+  test("page flips between two resources show the last", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const images = [1, 2].map((id) => gpu.createImage(id, Format.B8G8R8X8, 40, 30));
@@ -192,7 +192,7 @@ describe("SET_SCANOUT", () => {
 });
 
 describe("RESOURCE_FLUSH", () => {
-  test("flush_unknown_resource_returns_invalid_resource_id", () =>
+  test("flush unknown resource returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu }) => {
       expectType(gpu.flushResource(0, area), ERR_INVALID_RESOURCE_ID);
       expectType(gpu.flushResource(77, area), ERR_INVALID_RESOURCE_ID);
@@ -211,7 +211,7 @@ describe("RESOURCE_FLUSH", () => {
       }));
   }
 
-  test("flush_of_what_is_not_shown_returns_ok_and_sends_nothing", () =>
+  test("flush of what is not shown returns ok and sends nothing", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, 1, 8, 8);
       guest.gpu.present(image);
@@ -219,7 +219,7 @@ describe("RESOURCE_FLUSH", () => {
       expect(guest.display!.count(Request.UPDATE)).toBe(0);
     }));
 
-  test("flush_sends_the_damage_only", () =>
+  test("flush sends the damage only", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const image = gpu.createImage(1, Format.B8G8R8X8, 100, 80);
@@ -238,7 +238,7 @@ describe("RESOURCE_FLUSH", () => {
       expect(guest.display!.bytes - before).toBe(12 + 20 + 30 * 9 * 4);
     }));
 
-  test("flush_before_any_transfer_shows_zeroes", () =>
+  test("flush before any transfer shows zeroes", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       expectOk(gpu.createResource2d(1, Format.B8G8R8X8, 50, 40));
@@ -247,7 +247,7 @@ describe("RESOURCE_FLUSH", () => {
       expectShown(guest, 0, 50, 40, new Uint32Array(50 * 40));
     }));
 
-  test("many_small_flushes_all_arrive", () =>
+  test("many small flushes all arrive", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const image = gpu.createImage(1, Format.B8G8R8X8, 64, 64);

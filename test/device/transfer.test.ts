@@ -42,7 +42,7 @@ describe("rectangles", () => {
       }));
   }
 
-  test("transfer_of_nothing_changes_nothing", () =>
+  test("transfer of nothing changes nothing", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const image = gpu.createImage(1, Format.B8G8R8X8, width, height);
@@ -75,21 +75,21 @@ describe("rectangles", () => {
 });
 
 describe("offsets", () => {
-  test("transfer_from_an_offset_reads_from_there", () =>
+  test("transfer from an offset reads from there", () =>
     withDevice({}, (guest) => {
       const backing = guest.memory.allocate(1000 + bytes.length);
       backing.bytes.set(bytes, 1000);
       expectTransferred(guest, [backing], 1000);
     }));
 
-  test("transfer_from_an_unaligned_offset_reads_from_there", () =>
+  test("transfer from an unaligned offset reads from there", () =>
     withDevice({}, (guest) => {
       const backing = guest.memory.allocate(13 + bytes.length);
       backing.bytes.set(bytes, 13);
       expectTransferred(guest, [backing], 13);
     }));
 
-  test("transfer_of_a_last_row_that_ends_with_the_backing_returns_ok", () =>
+  test("transfer of a last row that ends with the backing returns ok", () =>
     withDevice({}, ({ gpu, memory }) => {
       expectOk(gpu.createResource2d(1, 1, width, height));
       // Two rows of ten pixels end 30 pixels before the second row's stride does.
@@ -110,13 +110,13 @@ describe("offsets", () => {
 });
 
 describe("scatter lists", () => {
-  test("backing_of_scattered_pages_is_read_in_order", () =>
+  test("backing of scattered pages is read in order", () =>
     withDevice({}, (guest) => expectTransferred(guest, scatter(guest, 512), 0)));
 
-  test("backing_of_entries_of_7_bytes_is_read_in_order", () =>
+  test("backing of entries of 7 bytes is read in order", () =>
     withDevice({}, (guest) => expectTransferred(guest, scatter(guest, 7), 0)));
 
-  test("backing_with_zero_length_entries_is_read_in_order", () =>
+  test("backing with zero length entries is read in order", () =>
     withDevice({}, (guest) => {
       const entries = scatter(guest, 96).flatMap((entry, at) => [
         { address: at % 2 === 0 ? 0 : entry.address, length: 0 },
@@ -126,7 +126,7 @@ describe("scatter lists", () => {
       expectTransferred(guest, entries, 0);
     }));
 
-  test("backing_in_both_memory_regions_is_read_in_order", () =>
+  test("backing in both memory regions is read in order", () =>
     withDevice({}, (guest) => {
       const { memory } = guest;
       const half = bytes.length / 2;
@@ -136,7 +136,7 @@ describe("scatter lists", () => {
       expectTransferred(guest, entries, 0);
     }));
 
-  test("backing_that_names_a_page_twice_is_read_twice", () =>
+  test("backing that names a page twice is read twice", () =>
     withDevice({}, (guest) => {
       const row = guest.memory.allocate(width * 4);
       row.words.set(picture.subarray(0, width));
@@ -145,7 +145,7 @@ describe("scatter lists", () => {
       expectTransferred(guest, rows, 0, expected);
     }));
 
-  test("sub_rectangle_from_scattered_backing_reads_its_rows", () =>
+  test("sub-rectangle from scattered backing reads its rows", () =>
     withDevice({}, (guest) => {
       const { gpu } = guest;
       const rectangle = { x: 9, y: 6, width: 22, height: 11 };
@@ -165,19 +165,19 @@ describe("scatter lists", () => {
 });
 
 describe("resources", () => {
-  test("transfer_unknown_resource_returns_invalid_resource_id", () =>
+  test("transfer unknown resource returns ERR_INVALID_RESOURCE_ID", () =>
     withDevice({}, ({ gpu }) => {
       expectType(gpu.transferToHost2d(0, whole), ERR_INVALID_RESOURCE_ID);
       expectType(gpu.transferToHost2d(1, whole), ERR_INVALID_RESOURCE_ID);
     }));
 
-  test("transfer_without_backing_returns_unspec", () =>
+  test("transfer without backing returns ERR_UNSPEC", () =>
     withDevice({}, ({ gpu }) => {
       expectOk(gpu.createResource2d(1, 1, width, height));
       expectType(gpu.transferToHost2d(1, whole), ERR_UNSPEC);
     }));
 
-  test("transfer_of_a_4k_picture_arrives_whole", () =>
+  test("transfer of a 4k picture arrives whole", () =>
     withDevice({}, (guest) => {
       const image = guest.gpu.createImage(1, Format.B8G8R8X8, 3840, 2160);
       const large = pattern(3840, 2160);

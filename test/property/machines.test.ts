@@ -55,7 +55,7 @@ for (const name of names) {
   });
 }
 
-test("only_vrings_are_refused_as_a_protocol_error", () => {
+test("only vrings are refused as a protocol error", () => {
   const protocol = names.filter((name) =>
     tables[name].next.includes(0x80 | refusalCodes.indexOf("PROTOCOL")),
   );

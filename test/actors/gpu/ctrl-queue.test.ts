@@ -93,30 +93,30 @@ function makeResource(id: number, width = 16, height = 16, format: number = bgrx
 describe("creating and freeing", () => {
   beforeEach(() => begin());
 
-  test("create_2d_with_each_virtio_format_returns_ok", () => {
+  test("CREATE_2D with each virtio format returns ok", () => {
     Object.values(Format).forEach((format, index) => {
       expect(run(createResource2d(index + 1, format, 4, 4))).toBe(OK_NODATA);
     });
   });
 
-  test("create_2d_with_another_format_returns_err_invalid_parameter", () => {
+  test("CREATE_2D with another format returns ERR_INVALID_PARAMETER", () => {
     for (const format of [0, 5, 66, 69, 135, 0xffff_ffff]) {
       expect(run(createResource2d(1, format, 4, 4))).toBe(ERR_INVALID_PARAMETER);
     }
   });
 
-  test("create_2d_with_no_pixels_returns_err_invalid_parameter", () => {
+  test("CREATE_2D with no pixels returns ERR_INVALID_PARAMETER", () => {
     expect(run(createResource2d(1, bgrx, 0, 4))).toBe(ERR_INVALID_PARAMETER);
     expect(run(createResource2d(1, bgrx, 4, 0))).toBe(ERR_INVALID_PARAMETER);
   });
 
-  test("create_2d_with_id_zero_or_in_use_returns_err_invalid_resource_id", () => {
+  test("CREATE_2D with id zero or in use returns ERR_INVALID_RESOURCE_ID", () => {
     expect(run(createResource2d(0, bgrx, 4, 4))).toBe(ERR_INVALID_RESOURCE_ID);
     expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
     expect(run(createResource2d(1, bgrx, 8, 8))).toBe(ERR_INVALID_RESOURCE_ID);
   });
 
-  test("create_2d_whose_size_overflows_returns_err_out_of_memory", () => {
+  test("CREATE_2D whose size overflows returns ERR_OUT_OF_MEMORY", () => {
     for (const [width, height] of [
       [0x4000_0001, 1],
       [0x3fff_ffff, 4],
@@ -129,19 +129,19 @@ describe("creating and freeing", () => {
     expect(context.counters[CtrlCounter.resources]).toBe(0);
   });
 
-  test("unref_of_an_absent_resource_returns_err_invalid_resource_id", () => {
+  test("unref of an absent resource returns ERR_INVALID_RESOURCE_ID", () => {
     expect(run(unrefResource(0))).toBe(ERR_INVALID_RESOURCE_ID);
     expect(run(unrefResource(7))).toBe(ERR_INVALID_RESOURCE_ID);
   });
 
-  test("unref_makes_the_id_free_again", () => {
+  test("unref makes the id free again", () => {
     expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
     expect(run(unrefResource(1))).toBe(OK_NODATA);
     expect(run(unrefResource(1))).toBe(ERR_INVALID_RESOURCE_ID);
     expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
   });
 
-  test("a_resource_that_takes_the_place_of_another_has_nothing_of_it", () => {
+  test("a resource that takes the place of another has nothing of it", () => {
     makeResource(1);
     expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
     expect(run(unrefResource(1))).toBe(OK_NODATA);
@@ -154,7 +154,7 @@ describe("creating and freeing", () => {
     expect(run(attachBacking(2, [bench.guest.allocate(4096)]))).toBe(OK_NODATA);
   });
 
-  test("counters_follow_resources_and_their_bytes", () => {
+  test("counters follow resources and their bytes", () => {
     run(createResource2d(1, bgrx, 10, 10));
     run(createResource2d(2, bgrx, 5, 4));
     expect([context.counters[CtrlCounter.resources], context.counters[CtrlCounter.storageBytes]]).toEqual([
@@ -166,7 +166,7 @@ describe("creating and freeing", () => {
     ]);
   });
 
-  test("a_hundred_thousand_creations_and_unrefs_leave_nothing_behind", () => {
+  test("a hundred thousand creations and unrefs leave nothing behind", () => {
     const buffer = bench.guest.allocate(16 * 16 * 4);
     const commands = [
       createResource2d(1, bgrx, 16, 16),
@@ -197,7 +197,7 @@ describe("creating and freeing", () => {
 });
 
 describe("limits", () => {
-  test("create_2d_beyond_resources_max_returns_err_out_of_memory", () => {
+  test("CREATE_2D beyond resources max returns ERR_OUT_OF_MEMORY", () => {
     begin("--resources-max", "3");
     for (const id of [1, 2, 3]) expect(run(createResource2d(id, bgrx, 1, 1))).toBe(OK_NODATA);
 
@@ -206,7 +206,7 @@ describe("limits", () => {
     expect(run(createResource2d(4, bgrx, 1, 1))).toBe(OK_NODATA);
   });
 
-  test("create_2d_beyond_storage_bytes_max_returns_err_out_of_memory", () => {
+  test("CREATE_2D beyond storage bytes max returns ERR_OUT_OF_MEMORY", () => {
     begin("--storage-bytes-max", "4096");
     expect(run(createResource2d(1, bgrx, 32, 33))).toBe(ERR_OUT_OF_MEMORY);
     expect(run(createResource2d(1, bgrx, 32, 32))).toBe(OK_NODATA);
@@ -215,7 +215,7 @@ describe("limits", () => {
     expect(run(createResource2d(2, bgrx, 1, 1))).toBe(OK_NODATA);
   });
 
-  test("attach_backing_beyond_backing_entries_max_returns_err_out_of_memory", () => {
+  test("ATTACH_BACKING beyond backing entries max returns ERR_OUT_OF_MEMORY", () => {
     begin("--backing-entries-max", "2");
     const entry = bench.guest.allocate(4096);
     run(createResource2d(1, bgrx, 16, 16));
@@ -225,7 +225,7 @@ describe("limits", () => {
     expect(run(attachBacking(1, [entry, entry]))).toBe(OK_NODATA);
   });
 
-  test("attach_backing_beyond_what_all_backings_may_have_returns_err_out_of_memory", () => {
+  test("ATTACH_BACKING beyond what all backings may have returns ERR_OUT_OF_MEMORY", () => {
     begin("--backing-entries-max", "4");
     const memory = bench.guest.allocate(4096);
     const scattered = [0, 1, 2, 3].map((index) => memory.slice(index * 64, 4));
@@ -241,7 +241,7 @@ describe("limits", () => {
     expect(run(attachBacking(7, [memory]))).toBe(OK_NODATA);
   });
 
-  test("a_command_beyond_command_bytes_max_returns_err_out_of_memory", () => {
+  test("a command beyond command bytes max returns ERR_OUT_OF_MEMORY", () => {
     begin("--command-bytes-max", "4096");
     expect(run(request(Command.RESOURCE_UNREF, 4097))).toBe(ERR_OUT_OF_MEMORY);
     expect(run(request(Command.RESOURCE_UNREF, 4096))).toBe(ERR_INVALID_RESOURCE_ID);
@@ -251,16 +251,16 @@ describe("limits", () => {
 describe("backings", () => {
   beforeEach(() => begin());
 
-  test("attach_backing_second_time_returns_err_unspec", () => {
+  test("ATTACH_BACKING second time returns ERR_UNSPEC", () => {
     const buffer = makeResource(1);
     expect(run(attachBacking(1, [buffer]))).toBe(ERR_UNSPEC);
   });
 
-  test("attach_backing_to_an_absent_resource_returns_err_invalid_resource_id", () => {
+  test("ATTACH_BACKING to an absent resource returns ERR_INVALID_RESOURCE_ID", () => {
     expect(run(attachBacking(9, []))).toBe(ERR_INVALID_RESOURCE_ID);
   });
 
-  test("attach_backing_that_claims_more_entries_than_it_brings_returns_err_invalid_parameter", () => {
+  test("ATTACH_BACKING that claims more entries than it brings returns ERR_INVALID_PARAMETER", () => {
     const entry = bench.guest.allocate(4096);
     run(createResource2d(1, bgrx, 16, 16));
 
@@ -269,7 +269,7 @@ describe("backings", () => {
     expect(run(attachBacking(1, [entry], {}, 1))).toBe(OK_NODATA);
   });
 
-  test("attach_backing_outside_of_memory_returns_err_invalid_parameter", () => {
+  test("ATTACH_BACKING outside of memory returns ERR_INVALID_PARAMETER", () => {
     run(createResource2d(1, bgrx, 16, 16));
     for (const address of [2 ** 24, 2 ** 24 - 4, 2 ** 52, 2 ** 53]) {
       expect(run(attachBacking(1, [{ address, length: 8 }]))).toBe(ERR_INVALID_PARAMETER);
@@ -277,13 +277,13 @@ describe("backings", () => {
     expect(run(detachBacking(1))).toBe(ERR_UNSPEC);
   });
 
-  test("detach_backing_without_one_returns_err_unspec", () => {
+  test("DETACH_BACKING without one returns ERR_UNSPEC", () => {
     run(createResource2d(1, bgrx, 16, 16));
     expect(run(detachBacking(1))).toBe(ERR_UNSPEC);
     expect(run(detachBacking(2))).toBe(ERR_INVALID_RESOURCE_ID);
   });
 
-  test("detach_backing_ends_transfers_and_keeps_the_pixels", () => {
+  test("DETACH_BACKING ends transfers and keeps the pixels", () => {
     const buffer = makeResource(1);
     buffer.words.fill(0x123456);
     run(transferToHost2d(1, whole, 0));
@@ -296,7 +296,7 @@ describe("backings", () => {
   });
 });
 
-test("storage_that_the_display_has_given_back_never_becomes_another_resources", () => {
+test("storage that the display has given back never becomes another resource's", () => {
   begin("--storage", "memfd");
   const paint = (id: number, colour: number): void => {
     makeResource(id).words.fill(colour);
@@ -336,13 +336,13 @@ function pixelsOf(messages: DisplayMessage[]): Uint32Array {
 describe("transfers", () => {
   beforeEach(() => begin());
 
-  test("transfer_without_backing_or_resource_is_refused", () => {
+  test("transfer without backing or resource is refused", () => {
     expect(run(transferToHost2d(1, whole, 0))).toBe(ERR_INVALID_RESOURCE_ID);
     run(createResource2d(1, bgrx, 16, 16));
     expect(run(transferToHost2d(1, whole, 0))).toBe(ERR_UNSPEC);
   });
 
-  test("transfer_outside_of_the_resource_returns_err_invalid_parameter", () => {
+  test("transfer outside of the resource returns ERR_INVALID_PARAMETER", () => {
     makeResource(1);
     for (const outside of [
       rect(0, 0, 17, 1),
@@ -356,7 +356,7 @@ describe("transfers", () => {
     }
   });
 
-  test("transfer_outside_of_the_backing_returns_err_invalid_parameter", () => {
+  test("transfer outside of the backing returns ERR_INVALID_PARAMETER", () => {
     makeResource(1);
     for (const offset of [4, 1024, 2 ** 32, 2n ** 53n, 2n ** 64n - 1n, 2n ** 64n - 1024n]) {
       expect(run(transferToHost2d(1, whole, offset))).toBe(ERR_INVALID_PARAMETER);
@@ -365,13 +365,13 @@ describe("transfers", () => {
     expect(run(transferToHost2d(1, rect(0, 15, 16, 1), 15 * 64 + 1))).toBe(ERR_INVALID_PARAMETER);
   });
 
-  test("transfer_of_nothing_returns_ok_even_beyond_the_backing", () => {
+  test("transfer of nothing returns ok even beyond the backing", () => {
     makeResource(1);
     expect(run(transferToHost2d(1, rect(0, 0, 0, 5), 2 ** 40))).toBe(OK_NODATA);
     expect(run(transferToHost2d(1, rect(16, 16, 0, 0), 0))).toBe(OK_NODATA);
   });
 
-  test("transfer_of_a_rectangle_takes_rows_a_stride_apart", () => {
+  test("transfer of a rectangle takes rows a stride apart", () => {
     const buffer = makeResource(1);
     buffer.words.forEach((_, at, words) => (words[at] = at));
     run(transferToHost2d(1, rect(3, 2, 5, 4), (2 * 16 + 3) * 4));
@@ -384,7 +384,7 @@ describe("transfers", () => {
     });
   });
 
-  test("transfer_of_a_rectangle_may_start_anywhere_in_the_backing", () => {
+  test("transfer of a rectangle may start anywhere in the backing", () => {
     const buffer = makeResource(1);
     buffer.words.forEach((_, at, words) => (words[at] = at));
     run(transferToHost2d(1, rect(0, 0, 2, 2), 4));
@@ -394,7 +394,7 @@ describe("transfers", () => {
     expect([pixels[0], pixels[1], pixels[2], pixels[16], pixels[17]]).toEqual([1, 2, 0, 17, 18]);
   });
 
-  test("transfer_goes_on_after_the_memory_was_mapped_anew", () => {
+  test("transfer goes on after the memory was mapped anew", () => {
     const buffer = makeResource(1);
     bench.ask(bench.memoryMessage());
     buffer.words.fill(0xabcdef);
@@ -408,7 +408,7 @@ describe("transfers", () => {
 describe("scanouts", () => {
   beforeEach(() => begin());
 
-  test("set_scanout_with_a_bad_scanout_returns_err_invalid_scanout_id_whatever_the_resource", () => {
+  test("SET_SCANOUT with a bad scanout returns ERR_INVALID_SCANOUT_ID whatever the resource", () => {
     makeResource(1);
     for (const scanout of [16, 22, 0xffff_ffff]) {
       for (const resource of [0, 1, 99]) {
@@ -417,11 +417,11 @@ describe("scanouts", () => {
     }
   });
 
-  test("set_scanout_with_a_bad_resource_returns_err_invalid_resource_id", () => {
+  test("SET_SCANOUT with a bad resource returns ERR_INVALID_RESOURCE_ID", () => {
     expect(run(setScanout(0, 99, whole))).toBe(ERR_INVALID_RESOURCE_ID);
   });
 
-  test("set_scanout_with_a_bad_rectangle_returns_err_invalid_parameter", () => {
+  test("SET_SCANOUT with a bad rectangle returns ERR_INVALID_PARAMETER", () => {
     makeResource(1);
     for (const bad of [
       rect(0, 0, 0, 16),
@@ -436,7 +436,7 @@ describe("scanouts", () => {
     expect(told()).toEqual([]);
   });
 
-  test("set_scanout_announces_the_surface_once_and_shows_its_rectangle", () => {
+  test("SET_SCANOUT announces the surface once and shows its rectangle", () => {
     makeResource(1);
     run(setScanout(0, 1, rect(2, 3, 8, 9)));
     run(setScanout(15, 1, whole));
@@ -456,7 +456,7 @@ describe("scanouts", () => {
     expect(second).toEqual({ type: "scanout", scanout: 15, surface: id, ...whole });
   });
 
-  test("set_scanout_with_resource_zero_turns_off", () => {
+  test("SET_SCANOUT with resource zero turns off", () => {
     makeResource(1);
     run(setScanout(4, 1, whole));
     told();
@@ -466,7 +466,7 @@ describe("scanouts", () => {
     expect(told()).toEqual([]);
   });
 
-  test("flush_reaches_every_scanout_in_its_own_coordinates", () => {
+  test("flush reaches every scanout in its own coordinates", () => {
     makeResource(1);
     run(setScanout(0, 1, rect(0, 0, 8, 8)));
     run(setScanout(1, 1, rect(4, 4, 8, 8)));
@@ -481,7 +481,7 @@ describe("scanouts", () => {
     ]);
   });
 
-  test("flush_outside_of_the_resource_returns_err_invalid_parameter", () => {
+  test("flush outside of the resource returns ERR_INVALID_PARAMETER", () => {
     makeResource(1);
     for (const bad of [
       rect(0, 0, 17, 1),
@@ -494,7 +494,7 @@ describe("scanouts", () => {
     expect(run(flushResource(2, whole))).toBe(ERR_INVALID_RESOURCE_ID);
   });
 
-  test("flush_of_nothing_shows_nothing", () => {
+  test("flush of nothing shows nothing", () => {
     makeResource(1);
     run(setScanout(0, 1, whole));
     told();
@@ -502,7 +502,7 @@ describe("scanouts", () => {
     expect(told()).toEqual([]);
   });
 
-  test("a_scanout_that_shows_another_resource_takes_no_flush_of_the_first", () => {
+  test("a scanout that shows another resource takes no flush of the first", () => {
     makeResource(1);
     makeResource(2);
     run(setScanout(0, 1, whole));
@@ -514,7 +514,7 @@ describe("scanouts", () => {
     expect(told()).toHaveLength(1);
   });
 
-  test("unref_of_what_is_shown_turns_every_scanout_off_before_the_surface_is_dropped", () => {
+  test("unref of what is shown turns every scanout off before the surface is dropped", () => {
     makeResource(1);
     run(setScanout(0, 1, whole));
     run(setScanout(15, 1, whole));
@@ -530,7 +530,7 @@ describe("scanouts", () => {
     expect(run(setScanout(0, 0, whole))).toBe(OK_NODATA);
   });
 
-  test("the_storage_of_a_shown_resource_lives_until_the_display_gives_it_back", () => {
+  test("the storage of a shown resource lives until the display gives it back", () => {
     makeResource(1);
     const before = usedFds();
     run(setScanout(0, 1, whole));
@@ -545,7 +545,7 @@ describe("scanouts", () => {
     expect(usedFds()).toBe(before);
   });
 
-  test("an_id_that_is_made_again_before_the_display_gave_the_old_one_back_is_another_surface", () => {
+  test("an id that is made again before the display gave the old one back is another surface", () => {
     makeResource(1);
     run(setScanout(0, 1, whole));
     const first = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
@@ -579,7 +579,7 @@ describe("a display that is behind", () => {
     return told();
   };
 
-  test("damage_is_merged", () => {
+  test("damage is merged", () => {
     run(flushResource(1, rect(1, 2, 3, 4)));
     run(flushResource(1, rect(8, 0, 2, 2)));
     expect(told()).toEqual([]);
@@ -588,7 +588,7 @@ describe("a display that is behind", () => {
     expect(catchUp()).toEqual([]);
   });
 
-  test("page_flips_are_merged_to_the_last", () => {
+  test("page flips are merged to the last", () => {
     for (let flip = 0; flip < 20; flip++) {
       run(setScanout(0, 1 + (flip % 2), whole));
       run(flushResource(1 + (flip % 2), whole));
@@ -599,7 +599,7 @@ describe("a display that is behind", () => {
     expect(messages.map(({ type }) => type)).toEqual(["surface", "scanout"]);
   });
 
-  test("a_resource_that_is_freed_before_the_display_heard_of_it_is_never_announced", () => {
+  test("a resource that is freed before the display heard of it is never announced", () => {
     const before = usedFds();
     run(setScanout(0, 2, whole));
     run(unrefResource(2));
@@ -609,14 +609,14 @@ describe("a display that is behind", () => {
     expect(catchUp()).toEqual([{ type: "scanout-off", scanout: 0 }]);
   });
 
-  test("a_surface_that_the_display_knows_is_dropped_at_once_with_what_comes_before_it", () => {
+  test("a surface that the display knows is dropped at once with what comes before it", () => {
     run(flushResource(1, whole));
     run(unrefResource(1));
 
     expect(told().map(({ type }) => type)).toEqual(["scanout-off", "surface-drop"]);
   });
 
-  test("damage_before_a_flip_is_not_of_the_new_picture", () => {
+  test("damage before a flip is not of the new picture", () => {
     run(flushResource(1, rect(0, 0, 1, 1)));
     run(setScanout(0, 2, rect(4, 4, 4, 4)));
 
@@ -625,7 +625,7 @@ describe("a display that is behind", () => {
     expect(messages.some(({ type }) => type === "flush")).toBe(false);
   });
 
-  test("what_was_held_back_is_sent_by_a_timer_when_the_guest_says_nothing_more", () => {
+  test("what was held back is sent by a timer when the guest says nothing more", () => {
     run(flushResource(1, whole));
     context.behind.set("display", 0);
     while (context.timers.timeout() > 0) context.epoll.wait(context.timers.timeout());
@@ -659,7 +659,7 @@ describe("questions to the display", () => {
     return answer;
   }
 
-  test("display_info_is_answered_when_the_display_has", () => {
+  test("display info is answered when the display has", () => {
     const { token, head } = ask(getDisplayInfo({ fenceId: 77n }));
     bench.collect();
     expect(bench.takeAnswer(head)).toBeNull();
@@ -674,14 +674,14 @@ describe("questions to the display", () => {
     expect(answer.bytes[408]).toBe(untouched);
   });
 
-  test("display_info_is_cut_where_there_is_less_room", () => {
+  test("display info is cut where there is less room", () => {
     const { token, head } = ask(getDisplayInfo(), 100);
     bench.tell({ type: "display-info", token, modes });
 
     expect(answerOf(head).length).toBe(100);
   });
 
-  test("edid_is_zero_filled_and_never_longer_than_its_field", () => {
+  test("EDID is zero filled and never longer than its field", () => {
     const { token, head } = ask(getEdid(3));
     bench.tell({ type: "edid", token, edid: new Uint8Array(128).fill(7) });
     const answer = answerOf(head);
@@ -697,7 +697,7 @@ describe("questions to the display", () => {
     expect(new DataView(long.bytes.slice().buffer).getUint32(24, true)).toBe(1024);
   });
 
-  test("an_earlier_answer_does_not_shine_through_a_later_one", () => {
+  test("an earlier answer does not shine through a later one", () => {
     const first = ask(getEdid(0));
     bench.tell({ type: "edid", token: first.token, edid: new Uint8Array(1024).fill(0xff) });
     answerOf(first.head);
@@ -711,19 +711,19 @@ describe("questions to the display", () => {
     ).toBe(true);
   });
 
-  test("more_modes_than_scanouts_are_cut", () => {
+  test("more modes than scanouts are cut", () => {
     const { token, head } = ask(getDisplayInfo());
     bench.tell({ type: "display-info", token, modes: Array.from({ length: 16 }, () => modes[0]!) });
 
     expect(answerOf(head).length).toBe(408);
   });
 
-  test("edid_of_a_bad_scanout_returns_err_invalid_scanout_id_and_asks_nobody", () => {
+  test("EDID of a bad scanout returns ERR_INVALID_SCANOUT_ID and asks nobody", () => {
     for (const scanout of [16, 0xffff_ffff]) expect(run(getEdid(scanout))).toBe(ERR_INVALID_SCANOUT_ID);
     expect(context.take("display")).toEqual([]);
   });
 
-  test("answers_may_come_in_any_order_and_twice", () => {
+  test("answers may come in any order and twice", () => {
     const first = ask(getDisplayInfo());
     const second = ask(getEdid(0));
     bench.tell({ type: "edid", token: second.token, edid: new Uint8Array(128) });
@@ -736,7 +736,7 @@ describe("questions to the display", () => {
     expect(bench.answers).toEqual([]);
   });
 
-  test("a_flood_of_questions_returns_err_out_of_memory", () => {
+  test("a flood of questions returns ERR_OUT_OF_MEMORY", () => {
     const heads = Array.from({ length: 70 }, () => bench.offer(getDisplayInfo(), 24));
     bench.run();
 
@@ -745,7 +745,7 @@ describe("questions to the display", () => {
     expect(refused.map(({ type }) => type)).toEqual(Array.from({ length: 6 }, () => ERR_OUT_OF_MEMORY));
   });
 
-  test("a_display_that_was_restarted_is_asked_again_with_the_same_token", () => {
+  test("a display that was restarted is asked again with the same token", () => {
     const { token, head } = ask(getDisplayInfo());
     bench.tell({ type: "restore-display" });
     const again = told();
@@ -755,7 +755,7 @@ describe("questions to the display", () => {
     expect(answerOf(head).type).toBe(Response.OK_DISPLAY_INFO);
   });
 
-  test("stopping_the_ring_answers_open_questions_with_err_unspec", () => {
+  test("stopping the ring answers open questions with ERR_UNSPEC", () => {
     const { token, head } = ask(getDisplayInfo());
     expect(bench.stopRing()).toBe(1);
 
@@ -769,7 +769,7 @@ describe("questions to the display", () => {
 describe("capsets and what is not known", () => {
   beforeEach(() => begin());
 
-  test("capsets_of_any_index_or_id_return_err_invalid_parameter_with_a_bare_header", () => {
+  test("capsets of any index or id return ERR_INVALID_PARAMETER with a bare header", () => {
     for (const index of [0, 1, 2, 99, 0xffff_ffff]) {
       expect(bench.command(getCapsetInfo(index))).toMatchObject({ type: ERR_INVALID_PARAMETER, length: 24 });
       expect(bench.command(getCapset(index, index))).toMatchObject({
@@ -779,7 +779,7 @@ describe("capsets and what is not known", () => {
     }
   });
 
-  test("commands_of_features_that_were_not_offered_return_err_unspec", () => {
+  test("commands of features that were not offered return ERR_UNSPEC", () => {
     for (const type of [
       0,
       1,
@@ -802,7 +802,7 @@ describe("capsets and what is not known", () => {
     }
   });
 
-  test("every_command_that_is_too_short_returns_err_unspec", () => {
+  test("every command that is too short returns ERR_UNSPEC", () => {
     const { RESOURCE_CREATE_2D, RESOURCE_UNREF, SET_SCANOUT, RESOURCE_FLUSH, TRANSFER_TO_HOST_2D } = Command;
     const { RESOURCE_ATTACH_BACKING, RESOURCE_DETACH_BACKING, GET_CAPSET_INFO, GET_CAPSET, GET_EDID } =
       Command;
@@ -822,7 +822,7 @@ describe("capsets and what is not known", () => {
     }
   });
 
-  test("a_short_command_is_not_filled_up_with_the_one_before_it", () => {
+  test("a short command is not filled up with the one before it", () => {
     run(createResource2d(1, bgrx, 4, 4));
     run(createResource2d(2, bgrx, 4, 4));
     expect(run(request(Command.RESOURCE_UNREF, 24))).toBe(ERR_UNSPEC);
@@ -833,7 +833,7 @@ describe("capsets and what is not known", () => {
 describe("the driver's life", () => {
   beforeEach(() => begin());
 
-  test("a_driver_that_starts_anew_finds_nothing_of_the_last_one", () => {
+  test("a driver that starts anew finds nothing of the last one", () => {
     makeResource(1);
     makeResource(2);
     run(setScanout(3, 1, whole));
@@ -848,7 +848,7 @@ describe("the driver's life", () => {
     expect(context.counters[CtrlCounter.resources]).toBe(1);
   });
 
-  test("a_driver_that_was_paused_goes_on_with_its_resources", () => {
+  test("a driver that was paused goes on with its resources", () => {
     makeResource(1);
     run(setScanout(0, 1, whole));
     told();
@@ -860,7 +860,7 @@ describe("the driver's life", () => {
     expect(told()).toHaveLength(1);
   });
 
-  test("a_display_that_was_restarted_is_told_what_is_shown_as_new_surfaces", () => {
+  test("a display that was restarted is told what is shown as new surfaces", () => {
     makeResource(1);
     makeResource(2);
     run(setScanout(0, 1, rect(1, 1, 4, 4)));
@@ -889,7 +889,7 @@ describe("the driver's life", () => {
     expect(scanout).toMatchObject({ scanout: 0, surface: surface.surface, ...rect(1, 1, 4, 4) });
   });
 
-  test("storage_that_a_dead_display_had_on_lease_is_freed", () => {
+  test("storage that a dead display had on lease is freed", () => {
     makeResource(1);
     const before = usedFds();
     run(setScanout(0, 1, whole));
@@ -903,7 +903,7 @@ describe("the driver's life", () => {
     expect(usedFds()).toBe(before);
   });
 
-  test("a_reset_forgets_everything", () => {
+  test("a reset forgets everything", () => {
     makeResource(1);
     run(setScanout(0, 1, whole));
     told();

@@ -100,7 +100,7 @@ describe("fence numbers", () => {
     });
   }
 
-  test("ring_that_was_idle_for_2_31_fences_of_others_waits_for_the_renderer", () => {
+  test("ring that was idle for 2^31 fences of others waits for the renderer", () => {
     begin(0);
     expect(waits(submit(1, 3))).toBe(true);
     // Others make fences, as many as a ring at rest must not take for its own past.
@@ -109,7 +109,7 @@ describe("fence numbers", () => {
     expect(waits(submit())).toBe(true);
   });
 
-  test("fence_zero_is_nobodys", () => {
+  test("fence zero is nobody's", () => {
     begin(2 ** 32 - 2);
     for (let count = 0; count < 3; count++) submit();
     bench.run();
@@ -119,7 +119,7 @@ describe("fence numbers", () => {
   });
 });
 
-test("alarms_of_a_whole_ring_are_counted_and_ten_are_told", async () => {
+test("alarms of a whole ring are counted and ten are told", async () => {
   begin(0, "--fence-alarm-ms", "1");
   const watch = new FenceWatch(context, fences, renderer);
   for (let count = 0; count < 30; count++) submit();

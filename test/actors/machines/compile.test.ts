@@ -11,27 +11,27 @@ function rejects(machine: AnyStateMachine, why: string): void {
   expect(() => compile(machine)).toThrow(why);
 }
 
-test("compile_refused_event_without_a_code_throws", () => {
+test("compile refused event without a code throws", () => {
   rejects(
     createMachine({ id: "door", initial: "shut", states: { shut: { on: { OPEN: "open" } }, open: {} } }),
     'door machine can\'t be compiled: it refuses OPEN in "open" without a code',
   );
 });
 
-test("compile_machine_with_context_throws", () => {
+test("compile machine with context throws", () => {
   rejects(createMachine({ context: { count: 0 }, meta: { refuse }, on: { ADD: {} } }), "has context");
 });
 
-test("compile_machine_with_a_guard_throws", () => {
+test("compile machine with a guard throws", () => {
   rejects(createMachine({ meta: { refuse }, on: { ADD: { guard: () => true } } }), "has a guard");
 });
 
-test("compile_machine_with_an_action_throws", () => {
+test("compile machine with an action throws", () => {
   rejects(createMachine({ meta: { refuse }, on: { ADD: { actions: () => {} } } }), "has an action");
   rejects(createMachine({ meta: { refuse }, entry: () => {} }), "has an action");
 });
 
-test("compile_machine_that_moves_by_itself_throws", () => {
+test("compile machine that moves by itself throws", () => {
   const states = { b: {} };
   rejects(
     createMachine({ initial: "a", states: { a: { always: "b" }, ...states } }),
@@ -43,11 +43,11 @@ test("compile_machine_that_moves_by_itself_throws", () => {
   );
 });
 
-test("compile_machine_with_a_wildcard_throws", () => {
+test("compile machine with a wildcard throws", () => {
   rejects(createMachine({ on: { "*": {} } }), "has a wildcard event");
 });
 
-test("compile_machine_with_too_many_states_throws", () => {
+test("compile machine with too many states throws", () => {
   const chain = (length: number) =>
     createMachine({
       initial: "s0",
@@ -61,7 +61,7 @@ test("compile_machine_with_too_many_states_throws", () => {
   expect(compile(chain(127)).states).toHaveLength(127);
 });
 
-test("compile_names_parallel_states_in_the_order_of_definition", () => {
+test("compile names parallel states in the order of definition", () => {
   const machine = createMachine({
     type: "parallel",
     meta: { refuse },
@@ -74,7 +74,7 @@ test("compile_names_parallel_states_in_the_order_of_definition", () => {
   expect(compile(machine).states).toEqual(["off+low", "on+low", "off+high", "on+high"]);
 });
 
-test("compile_prefers_the_code_of_an_event_and_then_the_inner_state", () => {
+test("compile prefers the code of an event and then the inner state", () => {
   const table = compile(
     createMachine({
       initial: "outer",
@@ -96,7 +96,7 @@ test("compile_prefers_the_code_of_an_event_and_then_the_inner_state", () => {
   expect(after(table, "GO", "GO")).toBe("GO: ERR_UNSPEC");
 });
 
-test("compile_rare_machine_throws", () => {
+test("compile rare machine throws", () => {
   for (const machine of [machines.device, machines.actor, machines.session, machines.surface]) {
     rejects(machine, "can't be compiled");
   }

@@ -35,7 +35,7 @@ function runSurface(...events: SurfaceEvent["type"][]) {
   return stateName(surface.getSnapshot());
 }
 
-test("device_follows_its_session", () => {
+test("device follows its session", () => {
   const up = [{ type: "READY" }, { type: "SESSION_UP" }, { type: "DRIVER_OK" }] as const;
 
   expect(runDevice(...up).value).toBe("running");
@@ -44,7 +44,7 @@ test("device_follows_its_session", () => {
   expect(runDevice(...up, { type: "SESSION_DOWN" }).value).toBe("listening");
 });
 
-test("device_asked_to_stop_ends_with_exit_code_0", () => {
+test("device asked to stop ends with exit code 0", () => {
   const ended = runDevice(
     { type: "READY" },
     { type: "SHUTDOWN", reason: "the window was closed" },
@@ -55,7 +55,7 @@ test("device_asked_to_stop_ends_with_exit_code_0", () => {
   expect(ended.output).toEqual({ exitCode: exitCodes.ok, reason: "the window was closed" });
 });
 
-test("device_whose_only_front_end_leaves_ends_with_exit_code_0", () => {
+test("device whose only front-end leaves ends with exit code 0", () => {
   const ended = runDevice(
     { type: "READY" },
     { type: "SESSION_UP" },
@@ -66,7 +66,7 @@ test("device_whose_only_front_end_leaves_ends_with_exit_code_0", () => {
   expect(ended.output).toEqual({ exitCode: exitCodes.ok, reason: "the front-end has gone" });
 });
 
-test("device_that_loses_an_actor_stops_in_order_and_its_exit_code_says_so", () => {
+test("device that loses an actor stops in order and its exit code says so", () => {
   const stopping = runDevice({ type: "READY" }, { type: "ACTOR_LOST", actor: "ctrl-queue" });
   const ended = runDevice(
     { type: "READY" },
@@ -79,13 +79,13 @@ test("device_that_loses_an_actor_stops_in_order_and_its_exit_code_says_so", () =
   expect(ended.output).toEqual({ exitCode: exitCodes.actorLost, reason: "the ctrl-queue actor crashed" });
 });
 
-test("device_that_can_not_start_ends_with_exit_code_1", () => {
+test("device that can not start ends with exit code 1", () => {
   const ended = runDevice({ type: "FATAL", reason: "no socket" }, { type: "STOPPED" });
 
   expect(ended.output).toEqual({ exitCode: exitCodes.fatal, reason: "no socket" });
 });
 
-test("device_keeps_the_first_reason", () => {
+test("device keeps the first reason", () => {
   const ended = runDevice(
     { type: "FATAL", reason: "first" },
     { type: "SHUTDOWN", reason: "second" },
@@ -96,23 +96,23 @@ test("device_keeps_the_first_reason", () => {
   expect(ended.output?.reason).toBe("first");
 });
 
-test("device_that_does_not_stop_in_time_fails", () => {
+test("device that does not stop in time fails", () => {
   const ended = runDevice({ type: "SHUTDOWN", reason: "a signal" }, { type: "STOP_TIMEOUT" });
 
   expect(ended.output?.exitCode).toBe(exitCodes.stopTimeout);
 });
 
-test("actor_that_may_lose_its_state_is_restarted", () => {
+test("actor that may lose its state is restarted", () => {
   expect(runActor(true, "SPAWN", "READY", "CRASH")).toBe("restarting");
   expect(runActor(true, "SPAWN", "READY", "CRASH", "SPAWN", "READY")).toBe("running");
 });
 
-test("actor_that_may_not_lose_its_state_fails", () => {
+test("actor that may not lose its state fails", () => {
   expect(runActor(false, "SPAWN", "READY", "CRASH")).toBe("failed");
   expect(runActor(false, "SPAWN", "CRASH")).toBe("failed");
 });
 
-test("actor_that_keeps_crashing_is_given_up", () => {
+test("actor that keeps crashing is given up", () => {
   const again = ["SPAWN", "CRASH"] as const;
   const crashes = Array.from({ length: RESTARTS_MAX }, () => again).flat();
 
@@ -121,14 +121,14 @@ test("actor_that_keeps_crashing_is_given_up", () => {
   expect(runActor(true, ...crashes, "SPAWN", "READY", "SETTLED", "CRASH")).toBe("restarting");
 });
 
-test("actor_stops_from_any_state", () => {
+test("actor stops from any state", () => {
   expect(runActor(true, "STOP")).toBe("stopped");
   expect(runActor(true, "SPAWN", "STOP", "READY", "EXITED")).toBe("stopped");
   expect(runActor(true, "SPAWN", "READY", "STOP", "CRASH")).toBe("stopped");
   expect(runActor(true, "SPAWN", "CRASH", "STOP")).toBe("stopped");
 });
 
-test("session_runs_while_any_ring_does", () => {
+test("session runs while any ring does", () => {
   const start = ["CONNECTED", "SET_FEATURES", "RING_STARTED", "RING_STARTED"] as const;
 
   expect(stateName(runSession(false, ...start, "SET_FEATURES"))).toBe("connected.running");
@@ -136,21 +136,21 @@ test("session_runs_while_any_ring_does", () => {
   expect(stateName(runSession(false, ...start, "RING_STOPPED", "RING_STOPPED"))).toBe("connected.ready");
 });
 
-test("session_ring_before_features_returns_protocol", () => {
+test("session ring before features returns protocol", () => {
   const negotiating = runSession(false, "CONNECTED");
 
   expect(isAccepted(negotiating, { type: "RING_STARTED" })).toBe(false);
   expect(refusalOf(negotiating, "RING_STARTED")).toBe("PROTOCOL");
 });
 
-test("session_reset_needs_features_again", () => {
+test("session reset needs features again", () => {
   const reset = runSession(false, "CONNECTED", "SET_FEATURES", "RING_STARTED", "RESET");
 
   expect(stateName(reset)).toBe("connected.negotiating");
   expect(reset.context.rings).toBe(0);
 });
 
-test("session_listens_again_when_all_is_released", () => {
+test("session listens again when all is released", () => {
   const gone = ["CONNECTED", "SET_FEATURES", "RING_STARTED", "DISCONNECTED"] as const;
 
   expect(stateName(runSession(false, ...gone))).toBe("closing");
@@ -158,29 +158,29 @@ test("session_listens_again_when_all_is_released", () => {
   expect(stateName(runSession(false, ...gone, "RELEASED", "CONNECTED"))).toBe("connected.negotiating");
 });
 
-test("session_ends_after_one_front_end_when_asked", () => {
+test("session ends after one front-end when asked", () => {
   expect(runSession(true, "CONNECTED", "VIOLATION", "RELEASED").status).toBe("done");
 });
 
-test("session_stops_in_order", () => {
+test("session stops in order", () => {
   expect(runSession(false, "STOP").status).toBe("done");
   expect(runSession(false, "CONNECTED", "STOP", "RELEASED").status).toBe("done");
   expect(runSession(false, "CONNECTED", "DISCONNECTED", "STOP", "RELEASED").status).toBe("done");
 });
 
-test("surface_is_stale_until_all_sinks_have_shown_it", () => {
+test("surface is stale until all sinks have shown it", () => {
   expect(runSurface("DAMAGE", "MAPPED")).toBe("mapped.stale");
   expect(runSurface("MAPPED", "PRESENTED")).toBe("mapped.presented");
   expect(runSurface("MAPPED", "PRESENTED", "DAMAGE")).toBe("mapped.stale");
 });
 
-test("surface_lease_ends_after_the_last_reader", () => {
+test("surface lease ends after the last reader", () => {
   expect(runSurface("MAPPED", "READ", "READ", "DROP", "READ_DONE")).toBe("dropped");
   expect(runSurface("MAPPED", "READ", "READ", "DROP", "READ_DONE", "READ_DONE")).toBe("released");
   expect(runSurface("MAPPED", "DROP")).toBe("released");
 });
 
-test("surface_that_can_not_be_mapped_is_released_when_dropped", () => {
+test("surface that can not be mapped is released when dropped", () => {
   expect(runSurface("MAP_FAILED", "DAMAGE")).toBe("unusable");
   expect(runSurface("MAP_FAILED", "DROP")).toBe("released");
 });

@@ -6,33 +6,33 @@ import { after } from "./walk.ts";
 
 const scanout = compile(scanoutMachine);
 
-test("scanout_beyond_num_scanouts_returns_err_invalid_scanout_id", () => {
+test("scanout beyond num scanouts returns ERR_INVALID_SCANOUT_ID", () => {
   for (const event of ["SHOW_CPU", "SHOW_GPU", "DISABLE", "FLUSH", "UPDATE_CURSOR", "MOVE_CURSOR"] as const) {
     expect(after(scanout, event)).toBe(`${event}: ERR_INVALID_SCANOUT_ID`);
   }
 });
 
-test("scanout_can_be_disabled_twice", () => {
+test("scanout can be disabled twice", () => {
   expect(after(scanout, "PLUG", "DISABLE", "DISABLE")).toBe("plugged.disabled");
 });
 
-test("scanout_switches_between_storage_tiers", () => {
+test("scanout switches between storage tiers", () => {
   expect(after(scanout, "PLUG", "SHOW_CPU", "SHOW_GPU", "SHOW_CPU")).toBe("plugged.cpu");
 });
 
-test("scanout_follows_a_2d_resource_into_the_renderer", () => {
+test("scanout follows a 2d resource into the renderer", () => {
   expect(after(scanout, "PLUG", "SHOW_CPU", "PROMOTE")).toBe("plugged.gpu");
 });
 
-test("scanout_goes_dark_when_its_resource_is_unreferenced", () => {
+test("scanout goes dark when its resource is unreferenced", () => {
   expect(after(scanout, "PLUG", "SHOW_CPU", "RELEASE")).toBe("plugged.disabled");
   expect(after(scanout, "PLUG", "SHOW_GPU", "RELEASE")).toBe("plugged.disabled");
 });
 
-test("scanout_disabled_has_nothing_to_flush_and_returns_err_invalid_parameter", () => {
+test("scanout disabled has nothing to flush and returns ERR_INVALID_PARAMETER", () => {
   expect(after(scanout, "PLUG", "FLUSH")).toBe("FLUSH: ERR_INVALID_PARAMETER");
 });
 
-test("scanout_disabled_takes_a_cursor", () => {
+test("scanout disabled takes a cursor", () => {
   expect(after(scanout, "PLUG", "UPDATE_CURSOR", "MOVE_CURSOR")).toBe("plugged.disabled");
 });

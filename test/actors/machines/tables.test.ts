@@ -4,12 +4,12 @@ import { compileAll } from "../../../src/actors/machines/index.ts";
 import { tablesFile } from "../../../src/actors/machines/tables-file.ts";
 import { loadTables } from "../../../src/actors/machines/tables.ts";
 
-test("tables_file_is_up_to_date", async () => {
+test("tables file is up to date", async () => {
   const file = await Bun.file(new URL("../../../src/actors/machines/tables.json", import.meta.url)).text();
 
   expect(file, "run: bun src/actors/machines/tables-file.ts").toBe(tablesFile());
 });
 
-test("tables_from_the_file_are_those_that_the_compiler_makes", () => {
+test("tables from the file are those that the compiler makes", () => {
   expect(loadTables()).toEqual(compileAll());
 });
