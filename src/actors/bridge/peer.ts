@@ -2,6 +2,7 @@
 // that a peer costs the same whether it reads or not.
 
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../transport/os/epoll.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { CLOSED, type SocketIo, WOULD_BLOCK } from "../../transport/os/unix-socket.ts";
@@ -127,7 +128,7 @@ export class Peer {
     try {
       return call();
     } catch (error) {
-      this.drop((error as Error).message);
+      this.drop(asRefusal(error).message);
       return null;
     }
   }

@@ -7,6 +7,7 @@ import {
   packetBytesMax,
 } from "../../transport/wire/bridge/protocol.ts";
 import { EPOLLIN } from "../../transport/os/epoll.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
@@ -98,7 +99,7 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
       this.watch(listener);
       this.context.log.info(`lends resources to peers on ${path}`);
     } catch (error) {
-      const reason = `no resource bridge: ${(error as Error).message}`;
+      const reason = `no resource bridge: ${asRefusal(error).message}`;
       // A guest that runs already shall not end for that.
       if (this.bridge > 1) this.context.log.error(reason);
       else this.context.send("supervisor", { type: "fatal", reason });

@@ -7,6 +7,7 @@ import { Pop, SplitRing } from "../../transport/virtio/split-ring.ts";
 import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
 import { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
 import { Header, Response } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueMessage, RingStart } from "../messages/queue.ts";
@@ -82,13 +83,17 @@ export class QueueRunner {
     const own = message as QueueMessage;
     switch (own.type) {
       case "memory":
-        this.answer(own.token, () => this.replaceMemory(own.regions));
+        if (this.attempt(own.token, () => this.replaceMemory(own.regions))) this.done(own.token);
         return true;
       case "dirty-log":
-        this.answer(own.token, () => this.replaceDirtyLog(own.fd, own.offset, own.size));
+        if (this.attempt(own.token, () => this.replaceDirtyLog(own.fd, own.offset, own.size)))
+          this.done(own.token);
         return true;
       case "ring-start":
-        this.answer(own.token, () => this.start(own));
+        if (!this.attempt(own.token, () => this.start(own))) return true;
+        // A paused VM goes on where it was; a driver that starts anew begins at zero.
+        if (this.ring?.isFresh) this.handler.reset();
+        this.done(own.token);
         return true;
       case "ring-log":
         this.ring?.logUsedAt(own.usedLog);
@@ -103,17 +108,16 @@ export class QueueRunner {
         return true;
       case "ring-enable":
         this.enabled = own.enabled;
-        this.answer(own.token, () => {});
+        this.done(own.token);
         return true;
       case "ring-stop":
         this.context.send("vhost-session", { type: "ring-stopped", token: own.token, base: this.stop() });
         return true;
       case "reset":
-        this.answer(own.token, () => {
-          this.stop();
-          this.handler.reset();
-          this.context.tidy();
-        });
+        this.stop();
+        this.handler.reset();
+        this.context.tidy();
+        this.done(own.token);
         return true;
       default:
         return false;
@@ -300,8 +304,6 @@ export class QueueRunner {
     this.features = message.features;
     this.enabled = message.enabled;
     this.broken = false;
-    // A paused VM goes on where it was; a driver that starts anew begins at zero.
-    if (this.ring.isFresh) this.handler.reset();
   }
 
   private kicked(): void {
@@ -359,7 +361,7 @@ export class QueueRunner {
       ring?.attach();
     } catch (error) {
       // QEMU removes a region before it adds the larger one that takes its place.
-      this.context.log.warning(`the ring waits for its memory: ${(error as Error).message}`);
+      this.context.log.warning(`the ring waits for its memory: ${asRefusal(error).message}`);
     }
   }
 
@@ -381,13 +383,18 @@ export class QueueRunner {
     ring.call();
   }
 
-  private answer(token: number, work: () => void): void {
-    let error = "";
+  /** Does what may be refused; where it was, the session is told why. A bug goes on up. */
+  private attempt(token: number, work: () => void): boolean {
     try {
       work();
-    } catch (caught) {
-      error = (caught as Error).message;
+      return true;
+    } catch (error) {
+      this.done(token, asRefusal(error).message);
+      return false;
     }
+  }
+
+  private done(token: number, error = ""): void {
     this.context.send("vhost-session", { type: "done", token, error });
   }
 }

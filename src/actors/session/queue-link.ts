@@ -1,5 +1,6 @@
 // The session's line to the two queue actors: asks, and waits until both have done what was asked.
 
+import { Refusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { WorkerName } from "../names.ts";
 import type { QueueMessage } from "../messages/queue.ts";
@@ -29,7 +30,7 @@ export class QueueLink {
 
   constructor(private readonly context: ActorContext) {}
 
-  /** Sends each actor its message at once and waits for all. Answers in the same order; throws when one says nothing. */
+  /** Sends each actor its message at once and waits for all. Answers in the same order; throws a {@link Refusal} when one says nothing. */
   ask(questions: readonly (readonly [QueueActor, Asked])[]): Answer[] {
     const posed = questions.map(([actor, message]) => {
       const token = this.nextToken++;
@@ -42,7 +43,7 @@ export class QueueLink {
     const done = (): boolean => posed.every(({ question }) => question.answer !== null);
     const answered = this.context.waitUntil(done, answerTimeoutMs);
     for (const { token } of posed) this.open.delete(token);
-    if (!answered) throw new Error(`a queue did not answer within ${answerTimeoutMs / 1000} s`);
+    if (!answered) throw new Refusal(`a queue did not answer within ${answerTimeoutMs / 1000} s`);
     return posed.map(({ question }) => question.answer!);
   }
 

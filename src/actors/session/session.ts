@@ -1,6 +1,7 @@
 // One front-end's session: its vhost-user requests, from the first to the last.
 // vhost-user.rst "Front-end message types"; the order differs between front-ends and is not relied upon.
 
+import { Refusal } from "../../transport/os/errors.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../transport/os/fds.ts";
 import { BackendChannel } from "../../transport/wire/vhost-user/backend-channel.ts";
 import {
@@ -108,7 +109,7 @@ export class Session {
     try {
       answer = this.run(message);
     } catch (error) {
-      if (wantsAck) reply(u64(1), []);
+      if (wantsAck && error instanceof Refusal) reply(u64(1), []);
       throw error;
     } finally {
       for (const fd of message.fds) closeFd(fd);

@@ -2,6 +2,7 @@
 
 import { type Actor as Machine, createActor } from "xstate";
 import { EPOLLIN } from "../../transport/os/epoll.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
 import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
 import { Channel, ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
@@ -26,6 +27,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private reported: State | null = null;
   private renderer: Renderer | null = null;
   private mayListen = false;
+  /** Whether a request is under way, which waits for other actors. */
+  private isServing = false;
 
   constructor(private readonly context: ActorContext) {
     this.queues = new QueueLink(context);
@@ -45,8 +48,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.queues.lose(message.actor);
         return;
       case "restore":
-        if (message.actor !== "display") this.queues.find(message.actor);
-        this.session?.restore(message.actor);
+        this.restore(message.actor);
         return;
       case "renderer":
         this.renderer = message;
@@ -84,7 +86,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     try {
       this.listener = listenUnix(socketPath, "stream");
     } catch (error) {
-      this.context.send("supervisor", { type: "fatal", reason: (error as Error).message });
+      this.context.send("supervisor", { type: "fatal", reason: asRefusal(error).message });
       return;
     }
     this.watchListener();
@@ -116,7 +118,24 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
   }
 
+  /** Tells a restarted actor what its predecessor knew. */
+  private restore(actor: "display" | "cursor-queue"): void {
+    if (actor !== "display") {
+      this.queues.find(actor);
+      // A session that is closing has asked it too, and has nothing to tell it any more.
+      if (this.session === null) this.queues.settle(actor);
+    }
+    try {
+      this.session?.restore(actor);
+    } catch (error) {
+      // Some request waits for this actor, and fails with it.
+      if (this.isServing) throw error;
+      this.violated(error);
+    }
+  }
+
   private serve(channel: Channel): void {
+    this.isServing = true;
     try {
       for (;;) {
         const message = channel.read();
@@ -130,11 +149,24 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.session!.handle(message, (payload, fds) => channel.reply(message.request, payload, fds));
       }
     } catch (error) {
-      const what = error instanceof ProtocolError ? "the front-end broke the protocol" : "the session failed";
-      this.context.log.error(`${what}: ${(error as Error).message}`);
-      this.context.counters[SessionCounter.violations]!++;
-      this.machine.send({ type: "VIOLATION" });
+      this.violated(error);
+      return;
+    } finally {
+      this.isServing = false;
     }
+    this.endAndListen();
+  }
+
+  private violated(error: unknown): void {
+    const refusal = asRefusal(error);
+    const what = refusal instanceof ProtocolError ? "the front-end broke the protocol" : "the session failed";
+    this.context.log.error(`${what}: ${refusal.message}`);
+    this.context.counters[SessionCounter.violations]!++;
+    this.machine.send({ type: "VIOLATION" });
+    this.endAndListen();
+  }
+
+  private endAndListen(): void {
     this.end();
     if (this.machine.getSnapshot().matches("listening")) this.watchListener();
   }

@@ -1,11 +1,26 @@
-// System call failures as exceptions with the call, the errno name and what was attempted.
+// What may be thrown and answered: refusals, and among them system calls that failed. Anything else that is thrown is a bug.
 
 import { constants } from "node:os";
 import { errno } from "../../ffi/libc.ts";
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, code]) => [code, name]));
 
-export class SystemError extends Error {
+/**
+ * What a guest, a peer or the host does not let us do, in words for the operator. The only kind of exception that may be
+ * caught and answered: see {@link asRefusal}.
+ */
+export class Refusal extends Error {
+  override name = "Refusal";
+}
+
+/** What was caught, where it is a refusal; a bug goes on up. */
+export function asRefusal(caught: unknown): Refusal {
+  if (caught instanceof Refusal) return caught;
+  throw caught;
+}
+
+/** A system call that failed, with its name, the errno's and what was attempted. */
+export class SystemError extends Refusal {
   readonly code: string;
 
   constructor(

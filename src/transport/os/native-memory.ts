@@ -12,7 +12,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../ffi/libc.ts";
-import { SystemError } from "./errors.ts";
+import { Refusal, SystemError } from "./errors.ts";
 import { sealSize, sizeOfFd } from "./fds.ts";
 
 /** The longest view that one ArrayBuffer can give, in bytes. */
@@ -49,11 +49,11 @@ export class NativeMemory {
 
   /**
    * Maps memory that another process shares, writable. Where the file allows it, it is sealed, and where `what` lies
-   * outside of it RangeError is thrown: touching a page beyond a file's end is SIGBUS, the end of this process.
+   * outside of it a {@link Refusal} is thrown: touching a page beyond a file's end is SIGBUS, the end of this process.
    */
   static mapForeign(fd: number, offset: number, length: number, what: string): NativeMemory {
     sealSize(fd);
-    if (offset + length > sizeOfFd(fd)) throw new RangeError(`${what} lies outside of its file`);
+    if (offset + length > sizeOfFd(fd)) throw new Refusal(`${what} lies outside of its file`);
     return NativeMemory.mapShared(fd, offset, length, "write");
   }
 

@@ -12,7 +12,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
 } from "../../ffi/libc.ts";
-import { checked, SystemError } from "./errors.ts";
+import { checked, Refusal, SystemError } from "./errors.ts";
 import { type SocketKind, typeOf } from "./unix-socket.ts";
 
 const sunPathBytes = 108;
@@ -21,8 +21,8 @@ const sunPathBytes = 108;
 export function listenUnix(path: string, kind: SocketKind, backlog = 4): number {
   const address = socketAddress(path);
   const taken = freeSocketPath(path);
-  if (taken === "not a socket") throw new Error(`${path} exists and is not a socket: choose another path`);
-  if (taken === "live") throw new Error(`another process is listening on ${path}`);
+  if (taken === "not a socket") throw new Refusal(`${path} exists and is not a socket: choose another path`);
+  if (taken === "live") throw new Refusal(`another process is listening on ${path}`);
   const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", `listening on ${path}`);
   try {
     checked(libc.bind(fd, address, address.length), "bind", `listening on ${path}`);
@@ -67,7 +67,7 @@ export function acceptUnix(listener: number): number {
 function socketAddress(path: string): Uint8Array {
   const bytes = cString(path);
   if (bytes.length > sunPathBytes)
-    throw new Error(`socket path is longer than ${sunPathBytes - 1} bytes: ${path}`);
+    throw new Refusal(`socket path is longer than ${sunPathBytes - 1} bytes: ${path}`);
   const address = new Uint8Array(2 + bytes.length);
   new DataView(address.buffer).setUint16(0, AF_UNIX, true);
   address.set(bytes, 2);

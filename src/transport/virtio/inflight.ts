@@ -1,6 +1,7 @@
 // The record of chains under way, in memory that the VMM keeps while we are gone.
 // vhost-user "Inflight I/O tracking", split virtqueues.
 
+import { Refusal } from "../os/errors.ts";
 import { NativeMemory } from "../os/native-memory.ts";
 import { inflightBytes, InflightRegion } from "./layout.ts";
 
@@ -23,7 +24,7 @@ export class InflightRing {
     offset: number,
     private readonly num: number,
   ) {
-    if (offset % 8 !== 0) throw new RangeError(`the inflight record's offset ${offset} is misaligned`);
+    if (offset % 8 !== 0) throw new Refusal(`the inflight record's offset ${offset} is misaligned`);
     this.memory = NativeMemory.mapForeign(fd, offset, inflightBytes(num), "the inflight record");
     this.bytes = new Uint8Array(this.memory.view());
     this.words16 = new Uint16Array(this.memory.view());

@@ -2,6 +2,7 @@
 // vhost-user "Memory region description"; every address that a guest names goes through here.
 
 import type { DirtyLog } from "./dirty-log.ts";
+import { Refusal } from "../os/errors.ts";
 import { NativeMemory } from "../os/native-memory.ts";
 
 /** One shared region. `id` stays the same while the region stays mapped. Sizes and addresses are bytes below 2^53. */
@@ -83,7 +84,7 @@ export class MemoryMap {
   /**
    * Makes the map equal to `table`: regions with a known id stay mapped, others are mapped from their fd (which the
    * caller still owns), and those that are gone are unmapped. Callers drop every view of a vanished region first.
-   * Throws, with the map unchanged, when a region cannot be mapped or lies outside of its file.
+   * Throws a {@link Refusal}, with the map unchanged, when a region cannot be mapped or lies outside of its file.
    */
   replace(table: readonly MemoryRegion[]): void {
     const known = new Map(this.regions.map((region) => [region.id, region]));
@@ -100,7 +101,7 @@ export class MemoryMap {
       next.sort((a, b) => a.start - b.start);
       next.forEach((region, index) => {
         if (index > 0 && next[index - 1]!.end > region.start) {
-          throw new RangeError(`memory regions overlap at guest address 0x${region.start.toString(16)}`);
+          throw new Refusal(`memory regions overlap at guest address 0x${region.start.toString(16)}`);
         }
       });
     } catch (error) {

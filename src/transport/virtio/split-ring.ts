@@ -4,6 +4,7 @@
 import { toArrayBuffer } from "bun:ffi";
 import { asPointer } from "../../ffi/libc.ts";
 import type { MemoryMap } from "./memory-map.ts";
+import { Refusal } from "../os/errors.ts";
 import { signalEventfd } from "../os/fds.ts";
 import type { Chain, ParkedChain } from "./chain.ts";
 import type { InflightRing } from "./inflight.ts";
@@ -48,7 +49,7 @@ export class SplitRing {
 
   /**
    * Starts at avail index `base`, or with -1 at the used index. With an inflight record, what it says was under way
-   * is taken again first. Throws when a part of the ring is misaligned or outside of guest memory.
+   * is taken again first. Throws a {@link Refusal} when a part of the ring is misaligned or outside of guest memory.
    */
   constructor(
     private readonly layout: RingLayout,
@@ -211,7 +212,7 @@ export class SplitRing {
     const host = this.memory.translateRange(address, bytes);
     if (host === 0 || host % alignment !== 0) {
       const why = host === 0 ? "outside of guest memory" : "misaligned";
-      throw new RangeError(`the ${part} at guest address 0x${address.toString(16)} is ${why}`);
+      throw new Refusal(`the ${part} at guest address 0x${address.toString(16)} is ${why}`);
     }
     return toArrayBuffer(asPointer(host), 0, bytes);
   }

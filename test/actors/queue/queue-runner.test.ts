@@ -527,6 +527,18 @@ describe("the session's messages", () => {
     expect(handler.ran).toHaveLength(1);
   });
 
+  test("a bug in the handler goes on up, whatever the session asked for", () => {
+    const bug = (): never => {
+      throw new TypeError("a bug");
+    };
+    handler.reset = bug;
+    expect(() => bench.tell(bench.ringStart())).toThrow(TypeError);
+    expect(() => bench.tell({ type: "reset", token: 1 })).toThrow(TypeError);
+    handler.memoryChanged = bug;
+    expect(() => bench.tell(bench.memoryMessage())).toThrow(TypeError);
+    expect(context.take("vhost-session").filter(({ type }) => type === "done")).toHaveLength(2);
+  });
+
   test("messages that are not the ring's are left to the actor", () => {
     expect(queue.receive({ type: "fences-ready" })).toBe(false);
   });

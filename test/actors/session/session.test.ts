@@ -699,6 +699,30 @@ describe("a cursor queue that was restarted", () => {
     expect(bench.toldTypes.filter((type) => type === "cursor-queue dirty-log")).toHaveLength(1);
   });
 
+  test("that crashes around a hang-up is waited for no longer than until the next one is there", () => {
+    startRings();
+    bench.dying = "cursor-queue";
+    bench.context.arriving.push(() => {
+      bench.dying = null;
+      crash();
+    });
+    front.close();
+    bench.serve();
+
+    expect(bench.context.logged).toMatchObject([{ level: "info", text: "the front-end has disconnected" }]);
+    expect(sessionStates()).toEqual(["listening"]);
+    expect(number(bench.connect().ask(R.GET_FEATURES).payload)).toBe(features);
+  });
+
+  test("whose ring lies in no memory any more ends the session, not the device", () => {
+    startRings();
+    front.tell(R.REM_MEM_REG, single(0, ramBytes, ramAt));
+    bench.actor.receive({ type: "lost", actor: "cursor-queue" });
+    bench.actor.receive({ type: "restore", actor: "cursor-queue" });
+
+    expectViolation(/the descriptor table of vring 1 .* lies in no memory region/);
+  });
+
   test("a ring that was stopped is not started", () => {
     startRings();
     front.ask(R.GET_VRING_BASE, state(1, 0));
@@ -1048,6 +1072,26 @@ describe("the end of a session", () => {
     front.tell(R.SET_OWNER);
     expect(bench.context.counters[SessionCounter.requests]).toBe(2);
     expect(bench.context.counters[SessionCounter.sessions]).toBe(1);
+  });
+});
+
+describe("what is no refusal is a bug, which no session may survive", () => {
+  /** The next message that is sent runs into a bug. */
+  beforeEach(() => {
+    const { onSend } = bench.context;
+    bench.context.onSend = () => {
+      bench.context.onSend = onSend;
+      throw new TypeError("a bug");
+    };
+  });
+
+  test("in a request", () => {
+    expect(() => front.send(frame(R.RESET_DEVICE))).toThrow(TypeError);
+  });
+
+  test("where a front-end has hung up", () => {
+    front.close();
+    expect(() => bench.serve()).toThrow(TypeError);
   });
 });
 

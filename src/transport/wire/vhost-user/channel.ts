@@ -1,13 +1,15 @@
 // The vhost-user socket, back-end's end: framed requests with their descriptors in, replies out.
 
 import { ECONNRESET, EPIPE, libc } from "../../../ffi/libc.ts";
-import { SystemError } from "../../os/errors.ts";
+import { Refusal, SystemError } from "../../os/errors.ts";
 import { NativeMemory } from "../../os/native-memory.ts";
 import { CLOSED, fdsPerMessageMax, SocketIo, WOULD_BLOCK } from "../../os/unix-socket.ts";
 import { Flags, Header, payloadBytesMax, requestName } from "./protocol.ts";
 
 /** The front-end broke the protocol; the message is for the operator. */
-export class ProtocolError extends Error {}
+export class ProtocolError extends Refusal {
+  override name = "ProtocolError";
+}
 
 /** One request. `payload` is valid until the next one is read. */
 export interface Message {
