@@ -63,6 +63,7 @@ export function cString(text: string): Uint8Array {
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
+export const EMFILE = 24;
 export const EPIPE = 32;
 export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;

@@ -61,8 +61,8 @@ export class Device {
   /** Moves a 2D resource into the renderer. Answers false, with nothing changed, when that does not take it. */
   promote(resource: Resource): boolean {
     const { bytes, reserved } = resource;
-    // Storage that the display knows stays beside what the renderer makes; other storage makes room for it.
-    if (resource.surface !== 0 && !this.resources.reserve(resource, bytes)) return false;
+    // Storage that the display shows stays beside what the renderer makes; other storage makes room for it.
+    if (resource.isWithDisplay && !this.resources.reserve(resource, bytes)) return false;
     if (!this.gpu!.resources.promote(resource)) {
       this.resources.reserve(resource, reserved);
       return false;

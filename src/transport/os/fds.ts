@@ -4,6 +4,8 @@ import {
   cString,
   EFD_CLOEXEC,
   EFD_NONBLOCK,
+  EMFILE,
+  errno,
   F_ADD_SEALS,
   F_DUPFD_CLOEXEC,
   F_GETFL,
@@ -58,6 +60,12 @@ export function signalEventfd(fd: number): void {
 /** A second descriptor for the same file, closed on exec. */
 export function duplicateFd(fd: number): number {
   return checked(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl", `duplicating fd ${fd}`);
+}
+
+/** As {@link duplicateFd}; returns -1, the mark of "none", when this process may have no more descriptors. */
+export function duplicateFdIfRoom(fd: number): number {
+  const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 && errno() === EMFILE ? -1 : checked(copy, "fcntl", `duplicating fd ${fd}`);
 }
 
 /** Closes `fd` unless it is -1, the mark of "none". */

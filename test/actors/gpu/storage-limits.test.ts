@@ -11,7 +11,7 @@ import { Pool, type Poolable } from "../../../src/actors/gpu/pixels/storage/pool
 import { chooseTier } from "../../../src/actors/gpu/pixels/storage/probe.ts";
 import { Storage } from "../../../src/actors/gpu/pixels/storage/storage.ts";
 import { Storages } from "../../../src/actors/gpu/pixels/storage/storages.ts";
-import type { Tier } from "../../../src/actors/gpu/pixels/storage/tier.ts";
+import { StorageUnavailable, type Tier } from "../../../src/actors/gpu/pixels/storage/tier.ts";
 import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
 import {
   attachBacking,
@@ -21,6 +21,7 @@ import {
   transferToHost2d,
   unrefResource,
 } from "../../../lab/driver/commands.ts";
+import { SystemError } from "../../../src/transport/os/errors.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -119,7 +120,7 @@ describe("storage from a driver", () => {
     const budget = new Budget(4 * page);
     const storages = new Storages(pads, budget, keptLog().log);
     budget.take(page);
-    const storage = storages.create(32, 32, page);
+    const storage = storages.create(32, 32, page)!;
     expect(budget.used).toBe(2 * page);
     storage.free();
     expect(budget.used).toBe(0);
@@ -127,9 +128,11 @@ describe("storage from a driver", () => {
 
   test("that turns out to be too large is freed, and nothing is paid", () => {
     const budget = new Budget(page);
-    const storages = new Storages(pads, budget, keptLog().log);
+    const { log, lines } = keptLog();
+    const storages = new Storages(pads, budget, log);
     const freed = Padded.freed;
-    expect(() => storages.create(32, 32, 0)).toThrow("8192 bytes are more than the guest has left");
+    expect(storages.create(32, 32, 0)).toBeNull();
+    expect(lines).toEqual(["warning no storage: 8192 bytes are more than the guest has left"]);
     expect([budget.used, Padded.freed]).toEqual([0, freed + 1]);
   });
 
@@ -140,18 +143,18 @@ describe("storage from a driver", () => {
       return new Padded(width, height);
     });
     const storages = new Storages(counts, new Budget(page), keptLog().log);
-    expect(() => storages.create(64, 64, 0)).toThrow("more than the guest has left");
+    expect(storages.create(64, 64, 0)).toBeNull();
     expect(asked).toEqual([]);
   });
 
   test("that a driver does not make is a memfd, and the log says so", () => {
     const refuses = tier("gbm", () => {
-      throw new Error("the driver is full");
+      throw new StorageUnavailable("the driver is full");
     });
     const budget = new Budget(4 * page);
     const { log, lines } = keptLog();
     const storages = new Storages(refuses, budget, log);
-    const storage = storages.create(32, 32, 0);
+    const storage = storages.create(32, 32, 0)!;
     expect(storage).toBeInstanceOf(MemfdStorage);
     expect(budget.used).toBe(page);
     expect(lines).toEqual(["warning 32x32 pixels go into a memfd: the driver is full"]);
@@ -161,11 +164,21 @@ describe("storage from a driver", () => {
 
   test("that no tier makes costs nothing", () => {
     const refuses = tier("memfd", () => {
-      throw new Error("no memory");
+      throw new SystemError("mmap", 12, "mapping 4096 bytes");
     });
     const budget = new Budget(4 * page);
-    expect(() => new Storages(refuses, budget, keptLog().log).create(1, 1, 0)).toThrow("no memory");
+    const { log, lines } = keptLog();
+    expect(new Storages(refuses, budget, log).create(1, 1, 0)).toBeNull();
     expect(budget.used).toBe(0);
+    expect(lines).toEqual(["warning no storage for 1x1 pixels: mapping 4096 bytes: mmap failed with ENOMEM"]);
+  });
+
+  test("whose maker has a bug is no exhaustion, and goes up", () => {
+    const fails = tier("gbm", () => {
+      throw new TypeError("a bug");
+    });
+    const storages = new Storages(fails, new Budget(4 * page), keptLog().log);
+    expect(() => storages.create(1, 1, 0)).toThrow("a bug");
   });
 });
 

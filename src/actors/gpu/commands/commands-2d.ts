@@ -98,7 +98,7 @@ export function commands2d(device: Device): Commands2d {
       return Response.ERR_INVALID_PARAMETER;
     }
     if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
-    if (!hasPixels(resource!)) return Response.ERR_OUT_OF_MEMORY;
+    if (resource!.pixels() === null) return Response.ERR_OUT_OF_MEMORY;
     resource!.state = allowed;
     scanoutStates[scanout] = next;
     device.replaceShown(scanout, resource!);
@@ -146,8 +146,8 @@ export function commands2d(device: Device): Commands2d {
     // Rows lie a resource's stride apart in the backing; the last one need not be padded.
     const span = stride * (height - 1) + width * bytesPerPixel;
     if (offset + span > backing!.length) return Response.ERR_INVALID_PARAMETER;
-    if (!hasPixels(resource!)) return Response.ERR_OUT_OF_MEMORY;
-    const storage = resource!.storage!;
+    const storage = resource!.pixels();
+    if (storage === null) return Response.ERR_OUT_OF_MEMORY;
     queue.copiedBytes += span;
     const destination = storage.beginWrite(x, y, width, height);
     if (destination === 0) return Response.ERR_UNSPEC;
@@ -202,18 +202,6 @@ export function commands2d(device: Device): Commands2d {
     device.detachBacking(resource!);
     resource!.state = next;
     return Response.OK_NODATA;
-  }
-
-  /** Makes the storage if there is none yet; false when the host cannot. */
-  function hasPixels(resource: Resource): boolean {
-    if (resource.storage !== null) return true;
-    try {
-      resource.pixels();
-      return true;
-    } catch (error) {
-      context.log.guest(() => `no storage for resource ${resource.id}: ${(error as Error).message}`);
-      return false;
-    }
   }
 
   return { create, unref, setScanout, flush, transfer, attachBacking, detachBacking };

@@ -68,13 +68,18 @@ export class Resource {
     return this.width * bytesPerPixel;
   }
 
-  /** The storage, made now if need be. Throws when the host cannot make it, or the guest may not have it. */
-  pixels(): Storage {
+  /** Whether the display has its storage, or is to be given it as soon as it is less behind. */
+  get isWithDisplay(): boolean {
+    return this.surface !== 0 || this.scanouts !== 0;
+  }
+
+  /** The storage, made now if need be; null when the host cannot make it, or the guest may not have it. */
+  pixels(): Storage | null {
     if (this.storage !== null) return this.storage;
     // Where the renderer has the pixels, this is a copy.
     const paid = this.isRendered ? 0 : this.reserved;
     this.storage = this.storages.create(this.width, this.height, paid);
-    this.reserved -= paid;
+    if (this.storage !== null) this.reserved -= paid;
     return this.storage;
   }
 }

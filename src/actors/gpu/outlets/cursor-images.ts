@@ -1,7 +1,7 @@
 // Cursor images for the cursor queue: a resource's pixels copied into shared memory that the display reads.
 
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { createMemfd, duplicateFd } from "../../../transport/os/fds.ts";
+import { createMemfd, duplicateFdIfRoom } from "../../../transport/os/fds.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
 import {
   bytesPerPixel,
@@ -18,6 +18,8 @@ import type { Resource } from "../model/resources.ts";
 
 const imageWords = cursorSize * cursorSize;
 const imageBytes = imageWords * 4;
+/** How soon what the host had no room for is tried again. */
+const retryMs = 1000;
 
 export class CursorImages {
   private readonly slots = scanoutsMax * slotsPerScanout;
@@ -31,10 +33,15 @@ export class CursorImages {
     this.announce();
   }
 
-  /** Gives the display its own descriptor of the pool. */
+  /** Gives the display its own descriptor of the pool, as soon as one is to be had. */
   announce(): void {
-    const fd = duplicateFd(this.fd);
-    this.device.context.send("display", { type: "cursor-pool", fd, slots: this.slots });
+    const { context } = this.device;
+    const fd = duplicateFdIfRoom(this.fd);
+    if (fd >= 0) context.send("display", { type: "cursor-pool", fd, slots: this.slots });
+    else {
+      context.log.warning("cursors are not shown while no file descriptor is left");
+      context.timers.after(retryMs, () => this.announce());
+    }
   }
 
   /** Answers once every command that already waits has been run: the image's transfer is often one of them. */
@@ -70,15 +77,9 @@ export class CursorImages {
     return 0;
   }
 
-  /** Brings the renderer's pixels into the resource's storage. Answers whether there was room for them. */
+  /** Brings the renderer's pixels into the resource's storage. Returns whether there was room for them. */
   private readBack(resource: Resource): boolean {
-    const { gpu, context } = this.device;
-    try {
-      resource.pixels();
-    } catch (error) {
-      context.log.guest(() => `no storage for resource ${resource.id}: ${(error as Error).message}`);
-      return false;
-    }
-    return gpu!.resources.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
+    if (resource.pixels() === null) return false;
+    return this.device.gpu!.resources.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
   }
 }

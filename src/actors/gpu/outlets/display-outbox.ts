@@ -2,7 +2,7 @@
 // faster than the display draws costs neither memory nor time.
 
 import { fourccOfFormat, needsModifier } from "../../../picture/drm-formats.ts";
-import { closeFd, duplicateFd } from "../../../transport/os/fds.ts";
+import { closeFd, duplicateFdIfRoom } from "../../../transport/os/fds.ts";
 import { displayFormat } from "../../../picture/formats.ts";
 import { resourceFlagY0Top, scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { Damage } from "../../../picture/damage.ts";
@@ -12,6 +12,9 @@ import type { RenderedResources } from "../pixels/rendered-resources.ts";
 import type { Resource } from "../model/resources.ts";
 import { giveDescriptor, hasDescriptor, takeDescriptor } from "../pixels/storage/descriptors.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
+
+/** How soon what the host had no room for is tried again. */
+const retryMs = 1000;
 
 class Pending {
   shown: Resource | null = null;
@@ -36,6 +39,8 @@ export class DisplayOutbox {
   private nextSurface = 1;
   private dirty = 0;
   private readonly pacing: DisplayPacing;
+  /** Scanouts whose pictures the host had no room to share, so that they are off at the display. */
+  private owed = 0;
 
   /** What the display can show without a copy of ours. */
   private takes = { dmabuf: false, modifiers: false };
@@ -154,10 +159,13 @@ export class DisplayOutbox {
       else {
         const { x, y, width, height } = pending;
         const surface = this.announce(pending.shown);
-        this.refresh(pending, 0, 0, width, height);
-        context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
+        if (surface === 0) this.owe(scanout);
+        else {
+          this.refresh(pending, 0, 0, width, height);
+          context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
+        }
       }
-    } else if (!pending.damage.isEmpty && pending.shown !== null) {
+    } else if (!pending.damage.isEmpty && pending.shown !== null && pending.shown.surface !== 0) {
       const { left: x, top: y, right, bottom } = pending.damage;
       const width = right - x;
       const height = bottom - y;
@@ -167,15 +175,37 @@ export class DisplayOutbox {
     pending.damage.clear();
   }
 
+  /** Turns off a scanout whose picture cannot be shared, and tries again later. */
+  private owe(scanout: number): void {
+    const { context } = this;
+    context.log.guest(() => `scanout ${scanout} is off until the host has room to share its picture`);
+    context.send("display", { type: "scanout-off", scanout });
+    if (this.owed === 0) context.timers.after(retryMs, () => this.payOwed());
+    this.owed |= 1 << scanout;
+  }
+
+  private payOwed(): void {
+    for (let bits = this.owed; bits !== 0; bits &= bits - 1) this.markChanged(31 - Math.clz32(bits & -bits));
+    this.owed = 0;
+    this.send();
+  }
+
+  /** Returns the display's name for the resource, which it is told if need be; 0 when the host has no room for that. */
   private announce(resource: Resource): number {
     if (resource.surface !== 0) return resource.surface;
     const surface = this.nextSurface++;
+    if (!this.announceDmabuf(resource, surface) && !this.announceMemory(resource, surface)) return 0;
     resource.surface = surface;
-    if (this.announceDmabuf(resource)) return surface;
+    return surface;
+  }
+
+  /** Shares the storage as memory to be mapped. */
+  private announceMemory(resource: Resource, surface: number): boolean {
     const { width, height } = resource;
     const storage = resource.pixels();
+    const fd = storage === null ? -1 : duplicateFdIfRoom(storage.fd);
+    if (storage === null || fd < 0) return false;
     const { stride } = storage;
-    const fd = duplicateFd(storage.fd);
     // A VMM reads what the display lends it even after the display has given it back.
     storage.isExported = true;
     const format = displayFormat(resource.format);
@@ -191,24 +221,24 @@ export class DisplayOutbox {
       height,
       format,
     });
-    return surface;
+    return true;
   }
 
   /** Shares a dma-buf, where there is one and the display takes it. */
-  private announceDmabuf(resource: Resource): boolean {
+  private announceDmabuf(resource: Resource, surface: number): boolean {
     resource.shared = null;
     if (!this.takes.dmabuf || this.context.config.copyPictures || !this.isShownWhole(resource)) return false;
     if (!hasDescriptor()) return false;
     takeDescriptor();
-    if (resource.isRendered && this.announcePicture(resource)) resource.shared = "picture";
-    else if (this.announceStorage(resource)) resource.shared = "storage";
+    if (resource.isRendered && this.announcePicture(resource, surface)) resource.shared = "picture";
+    else if (this.announceStorage(resource, surface)) resource.shared = "storage";
     if (resource.shared === null) giveDescriptor();
-    else this.dmabufs.add(resource.surface);
+    else this.dmabufs.add(surface);
     return resource.shared !== null;
   }
 
   /** Shares the renderer's own picture. */
-  private announcePicture(resource: Resource): boolean {
+  private announcePicture(resource: Resource, surface: number): boolean {
     const picture = this.rendered!.exportDmabuf(resource);
     if (picture === null) return false;
     // The VMM's display protocol has no field for an offset.
@@ -216,18 +246,20 @@ export class DisplayOutbox {
       closeFd(picture.fd);
       return false;
     }
-    const { surface, width, height, shape } = resource;
+    const { width, height, shape } = resource;
     const flags = shape.flags & resourceFlagY0Top;
     this.context.send("display", { type: "dmabuf-surface", surface, width, height, flags, ...picture });
     return true;
   }
 
   /** Shares the storage, where that is a dma-buf. */
-  private announceStorage(resource: Resource): boolean {
-    const { surface, width, height, format } = resource;
+  private announceStorage(resource: Resource, surface: number): boolean {
+    const { width, height, format } = resource;
     const storage = resource.pixels();
     const fourcc = fourccOfFormat(displayFormat(format));
-    if (!storage.fitsGpu || storage.dmabuf() < 0 || fourcc === undefined) return false;
+    if (storage === null || !storage.fitsGpu || storage.dmabuf() < 0 || fourcc === undefined) return false;
+    const lent = storage.lend();
+    if (lent === null) return false;
     this.context.send("display", {
       type: "dmabuf-surface",
       surface,
@@ -235,7 +267,7 @@ export class DisplayOutbox {
       height,
       fourcc,
       flags: 0,
-      ...storage.lend(),
+      ...lent,
     });
     return true;
   }

@@ -85,12 +85,9 @@ export class Exports {
     const { resource: machine } = context.machines;
     const resource = resources.get(id);
     if (resource === undefined || isRefused(step(machine, resource.state, this.event))) return null;
-    try {
-      return resource.isRendered ? this.renderedBuffer(resource) : resource.pixels().lend();
-    } catch (error) {
-      context.log.guest(() => `resource ${id} cannot be lent: ${(error as Error).message}`);
-      return null;
-    }
+    const buffer = resource.isRendered ? this.renderedBuffer(resource) : (resource.pixels()?.lend() ?? null);
+    if (buffer === null) context.log.guest(() => `resource ${id} cannot be lent`);
+    return buffer;
   }
 
   /** The renderer's own picture where the host can share it, else a copy of what it is now. */
@@ -105,8 +102,7 @@ export class Exports {
     if (!isPicture(resource)) return null;
     const { width, height } = resource;
     const storage = resource.pixels();
-    const error = rendered.readBack(resource, 0, 0, width, height);
-    if (error !== 0) throw new Error(`it cannot be read back (errno ${error})`);
+    if (storage === null || rendered.readBack(resource, 0, 0, width, height) !== 0) return null;
     return storage.lend();
   }
 }

@@ -1,7 +1,7 @@
 // What the ctrl queue and the fence poller tell each other: when fences are out, and when to look after them.
 
 import { libc } from "../../../ffi/libc.ts";
-import { duplicateFd } from "../../../transport/os/fds.ts";
+import { duplicateFdIfRoom } from "../../../transport/os/fds.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { CtrlCounter } from "../counters.ts";
 import type { Fences } from "../model/fences.ts";
@@ -25,7 +25,8 @@ export class FenceWatch {
   /** Tells a poller that knows nothing. */
   begin(): void {
     const { pollFd } = this.renderer;
-    this.context.send("fence-poller", { type: "watch", fd: pollFd < 0 ? -1 : duplicateFd(pollFd) });
+    // Without a descriptor it asks, which costs more and does as well.
+    this.context.send("fence-poller", { type: "watch", fd: pollFd < 0 ? -1 : duplicateFdIfRoom(pollFd) });
     this.isAnnounced = false;
     this.announce();
   }

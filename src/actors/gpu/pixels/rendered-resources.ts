@@ -44,8 +44,8 @@ export class RenderedResources {
         this.renderer.unref(id);
         return false;
       }
-      // The display may go on reading what it knows; nobody else needs it now.
-      if (resource.surface === 0) {
+      // The display may go on reading what it knows, or is to show; nobody else needs it now.
+      if (!resource.isWithDisplay) {
         storage.free();
         resource.storage = null;
       }

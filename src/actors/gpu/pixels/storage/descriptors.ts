@@ -1,6 +1,7 @@
 // The file descriptors that a guest's pictures may take of this process. Most are mapped too, here and by the display.
 
 import { readFileSync } from "node:fs";
+import { StorageUnavailable } from "./tier.ts";
 
 /** What a guest's resources leave to the rest of the process. */
 const reserved = { descriptors: 512, mappings: 8192 };
@@ -14,9 +15,9 @@ export const descriptorsUsed = (): number => used;
 
 export const hasDescriptor = (): boolean => used < max;
 
-/** Counts one more. Throws when none is left. */
+/** Counts one more. Throws {@link StorageUnavailable} when none is left. */
 export function takeDescriptor(): void {
-  if (!hasDescriptor()) throw new Error("no file descriptors are left for resources");
+  if (!hasDescriptor()) throw new StorageUnavailable("no file descriptors are left for resources");
   used++;
 }
 

@@ -19,7 +19,7 @@ import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { bytesPerPixel } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import { giveDescriptor, takeDescriptor } from "./descriptors.ts";
 import { Storage } from "./storage.ts";
-import { TierUnavailable } from "./tier.ts";
+import { StorageUnavailable, TierUnavailable } from "./tier.ts";
 
 /** DRM_FORMAT_MOD_LINEAR, and DRM_FORMAT_MOD_INVALID of a driver without modifiers, which was asked for linear. */
 const linearModifiers: readonly bigint[] = [0n, 0x00ff_ffff_ffff_ffffn];
@@ -53,7 +53,7 @@ export class GbmBuffers {
     }
   }
 
-  /** Zero-filled storage. Throws when the driver does not make it. */
+  /** Zero-filled storage. Throws as Tier.create does. */
   create(width: number, height: number): GbmStorage {
     const { gbm, node } = this;
     takeDescriptor();
@@ -62,7 +62,7 @@ export class GbmBuffers {
     const bo = gbm.gbm_bo_create(this.device, width, height, Fourcc.XRGB8888, use);
     if (bo === null) {
       giveDescriptor();
-      throw new Error(`${node.path} makes no linear buffer of ${width}x${height} pixels`);
+      throw new StorageUnavailable(`${node.path} makes no linear buffer of ${width}x${height} pixels`);
     }
     let fd = -1;
     let memory: NativeMemory | null = null;
@@ -73,11 +73,12 @@ export class GbmBuffers {
       closeFd(gbm.gbm_bo_get_fd(bo));
       const stride = gbm.gbm_bo_get_stride(bo);
       const size = sizeOfFd(fd);
-      if (size > bytesMax) throw new Error(`${size} bytes are more than one view of memory shows`);
+      if (size > bytesMax)
+        throw new StorageUnavailable(`${size} bytes are more than one view of memory shows`);
       if (!linearModifiers.includes(gbm.gbm_bo_get_modifier(bo)))
-        throw new Error(`${node.path} has tiled buffers only`);
+        throw new StorageUnavailable(`${node.path} has tiled buffers only`);
       if (stride % bytesPerPixel !== 0 || stride * height > size) {
-        throw new Error(`${node.path} puts rows of ${stride} bytes into ${size} bytes`);
+        throw new StorageUnavailable(`${node.path} puts rows of ${stride} bytes into ${size} bytes`);
       }
       memory = NativeMemory.mapShared(fd, 0, size, "write");
       const storage = new GbmStorage(fd, memory, stride, gbm, bo);
@@ -161,7 +162,7 @@ class GbmStorage extends Storage {
     // What lies behind the last row is shared too.
     libc.memset(asPointer(this.address), 0, this.size);
     const address = this.beginWrite(0, 0, width, height);
-    if (address === 0) throw new Error("it cannot be mapped");
+    if (address === 0) throw new StorageUnavailable("it cannot be mapped");
     libc.memset(asPointer(address), 0, this.writeStride * (height - 1) + width * bytesPerPixel);
     this.endWrite();
   }

@@ -2,7 +2,7 @@
 
 import { beginWriting, endWriting } from "../../../../picture/dmabuf.ts";
 import type { Modifier } from "../../../../picture/drm-formats.ts";
-import { duplicateFd } from "../../../../transport/os/fds.ts";
+import { duplicateFdIfRoom } from "../../../../transport/os/fds.ts";
 import type { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { bytesPerPixel } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Budget } from "./budget.ts";
@@ -66,10 +66,14 @@ export abstract class Storage {
     if (this.syncFd >= 0) endWriting(this.syncFd);
   }
 
-  /** Shares it with somebody who may keep it for as long as they like: a dma-buf where there is one. */
-  lend(): LentPixels {
+  /**
+   * Shares it with somebody who may keep it for as long as they like: a dma-buf where there is one. Returns null when
+   * this process may have no more descriptors.
+   */
+  lend(): LentPixels | null {
     const dmabuf = this.dmabuf();
-    const fd = duplicateFd(dmabuf >= 0 ? dmabuf : this.fd);
+    const fd = duplicateFdIfRoom(dmabuf >= 0 ? dmabuf : this.fd);
+    if (fd < 0) return null;
     this.isExported = true;
     return { fd, stride: this.stride, offset: 0, modifierHigh: 0, modifierLow: 0 };
   }

@@ -1,0 +1,173 @@
+// The host runs out where no command can be refused: pictures are shown later, and nothing is lost.
+import { afterEach, describe, expect, test } from "bun:test";
+import { CtrlQueue } from "../../../src/actors/gpu/ctrl-queue.ts";
+import { MemfdStorage } from "../../../src/actors/gpu/pixels/storage/memfd-storage.ts";
+import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import { attachBacking, createResource2d, flushResource, setScanout } from "../../../lab/driver/commands.ts";
+import * as commands3d from "../../../lab/driver/commands-3d.ts";
+import { closeFd } from "../../../src/transport/os/fds.ts";
+import { Feature, Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { withoutDescriptors } from "../../support/limits.ts";
+import { bePatient } from "../../support/patience.ts";
+import { QueueBench } from "../../support/queue-bench.ts";
+
+bePatient();
+
+const { OK_NODATA, ERR_OUT_OF_MEMORY } = Response;
+const size = 64;
+const bytes = size * size * 4;
+const whole = { x: 0, y: 0, width: size, height: size };
+
+let context: FakeContext;
+let bench: QueueBench;
+
+function begin(...flags: string[]): void {
+  context = new FakeContext("ctrl-queue", serverConfig(...flags));
+  bench = new QueueBench(context, new CtrlQueue(context), { size: 256 });
+  told();
+}
+afterEach(() => {
+  bench.tell({ type: "reset", token: 1 });
+  for (const message of told()) {
+    if (message.type === "surface-drop") bench.tell({ type: "surface-released", surface: message.surface });
+  }
+  bench.close();
+  MemfdStorage.forget();
+});
+
+/** Messages to the display since the last call; their descriptors are closed. */
+function told(): DisplayMessage[] {
+  const messages = context.take("display");
+  for (const message of messages) if ("fd" in message) closeFd(message.fd);
+  return messages;
+}
+const toldTypes = (): string[] => told().map(({ type }) => type);
+
+const run = (command: DataView): number => bench.command(command).type;
+
+function make(id: number): void {
+  expect(run(createResource2d(id, Format.B8G8R8X8, size, size))).toBe(OK_NODATA);
+  expect(run(attachBacking(id, [bench.guest.allocate(bytes)]))).toBe(OK_NODATA);
+}
+
+/** Holds back what is shown from now on, as a display that is behind does. */
+const holdBack = (): unknown => context.behind.set("display", 1000);
+
+/** The display has caught up. */
+async function letGo(): Promise<void> {
+  context.behind.clear();
+  await Bun.sleep(10);
+  context.timers.runDue();
+}
+
+/** What was owed for a while is tried again. */
+async function waitForRetry(): Promise<void> {
+  await Bun.sleep(1100);
+  context.timers.runDue();
+}
+
+describe("without descriptors", () => {
+  test("picture_that_cannot_be_shared_is_off_and_shown_when_it_can", async () => {
+    begin();
+    make(1);
+    holdBack();
+    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+    expect(toldTypes()).toEqual([]);
+    context.behind.clear();
+    withoutDescriptors(() => {
+      expect(run(flushResource(1, whole))).toBe(OK_NODATA);
+    });
+    expect(toldTypes()).toEqual(["scanout-off"]);
+    expect(run(flushResource(1, whole))).toBe(OK_NODATA);
+    expect(toldTypes()).toEqual([]);
+
+    await waitForRetry();
+    expect(toldTypes()).toEqual(["surface", "scanout"]);
+    expect(run(flushResource(1, whole))).toBe(OK_NODATA);
+    expect(toldTypes()).toEqual(["flush"]);
+  });
+
+  test("set_scanout_is_refused_where_its_storage_cannot_be_made", () => {
+    begin();
+    make(1);
+    MemfdStorage.forget();
+    withoutDescriptors(() => expect(run(setScanout(0, 1, whole))).toBe(ERR_OUT_OF_MEMORY));
+    expect(told()).toEqual([]);
+    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+  });
+
+  test("display_that_is_new_is_told_later", async () => {
+    begin();
+    make(1);
+    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+    told();
+    withoutDescriptors(() => bench.tell({ type: "restore-display" }));
+    expect(toldTypes()).not.toContain("surface");
+    await waitForRetry();
+    const types = toldTypes();
+    expect(types).toContain("cursor-pool");
+    expect(types).toContain("surface");
+    expect(types).toContain("scanout");
+  });
+
+  test("fence_poller_that_is_new_asks_instead_of_sleeping", () => {
+    begin("--renderer", "virgl");
+    context.take("fence-poller").forEach((message) => message.type === "watch" && closeFd(message.fd));
+    withoutDescriptors(() => bench.tell({ type: "restore-fences" }));
+    expect(context.take("fence-poller")).toEqual([{ type: "watch", fd: -1 }]);
+  });
+
+  test("resource_and_cursor_that_cannot_be_had_are_refused", () => {
+    begin();
+    make(1);
+    MemfdStorage.forget();
+    withoutDescriptors(() => {
+      bench.tell({ type: "lend-resource", token: 7, bridge: 1, resource: 1 });
+    });
+    expect(context.take("resource-bridge")).toEqual([{ type: "not-lent", token: 7 }]);
+    bench.tell({ type: "lend-resource", token: 8, bridge: 1, resource: 1 });
+    const [lent] = context.take("resource-bridge");
+    expect(lent!.type).toBe("lent-buffer");
+    if (lent!.type === "lent-buffer") closeFd(lent!.fd);
+  });
+});
+
+describe("a budget that is used up", () => {
+  function beginRendered(...flags: string[]): void {
+    begin("--renderer", "virgl", ...flags);
+    bench.stopRing();
+    bench.driver.reset(0);
+    expect(bench.ask(bench.ringStart({ features: 1 << Feature.VIRGL }))).toBe("");
+    expect(run(commands3d.createContext(1))).toBe(OK_NODATA);
+  }
+
+  test("resource_that_moves_into_the_renderer_while_its_showing_is_held_back_keeps_its_storage", async () => {
+    beginRendered("--storage-bytes-max", String(2 * bytes));
+    make(1);
+    holdBack();
+    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+    expect(run(commands3d.attachResource(1, 1))).toBe(OK_NODATA);
+    // All that the guest may have is taken, the storage included.
+    expect(run(createResource2d(2, Format.B8G8R8X8, 1, 1))).toBe(ERR_OUT_OF_MEMORY);
+    await letGo();
+    expect(toldTypes()).toEqual(["surface", "scanout"]);
+  });
+
+  test("resource_that_may_not_have_both_stays_where_it_is", async () => {
+    beginRendered("--storage-bytes-max", String(bytes));
+    make(1);
+    holdBack();
+    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
+    expect(run(commands3d.attachResource(1, 1))).toBe(ERR_OUT_OF_MEMORY);
+    await letGo();
+    expect(toldTypes()).toEqual(["surface", "scanout"]);
+  });
+
+  test("resource_that_nobody_shows_makes_room_for_its_copy_in_the_renderer", () => {
+    beginRendered("--storage-bytes-max", String(bytes));
+    make(1);
+    expect(run(commands3d.attachResource(1, 1))).toBe(OK_NODATA);
+    expect(run(setScanout(0, 1, whole))).toBe(ERR_OUT_OF_MEMORY);
+  });
+});

@@ -1,0 +1,23 @@
+// This process at the end of what it may have.
+
+import { dlopen, ptr } from "bun:ffi";
+
+const RLIMIT_NOFILE = 7;
+const { symbols } = dlopen("libc.so.6", {
+  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  setrlimit: { args: ["i32", "ptr"], returns: "i32" },
+});
+
+/** Does `work` while this process can open nothing more: every new descriptor fails with EMFILE. */
+export function withoutDescriptors<Result>(work: () => Result): Result {
+  const before = new BigUint64Array(2);
+  symbols.getrlimit(RLIMIT_NOFILE, ptr(before));
+  // Descriptor 0 is taken; with a limit of 0 the kernel finds the call itself wrong.
+  const none = new BigUint64Array([1n, before[1]!]);
+  if (symbols.setrlimit(RLIMIT_NOFILE, ptr(none)) !== 0) throw new Error("the limit cannot be set");
+  try {
+    return work();
+  } finally {
+    symbols.setrlimit(RLIMIT_NOFILE, ptr(before));
+  }
+}
