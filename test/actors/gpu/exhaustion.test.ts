@@ -68,7 +68,7 @@ async function waitForRetry(): Promise<void> {
 }
 
 describe("without descriptors", () => {
-  test("picture_that_cannot_be_shared_is_off_and_shown_when_it_can", async () => {
+  test("a picture that cannot be shared is off, and shown when it can be", async () => {
     begin();
     make(1);
     holdBack();
@@ -88,7 +88,7 @@ describe("without descriptors", () => {
     expect(toldTypes()).toEqual(["flush"]);
   });
 
-  test("set_scanout_is_refused_where_its_storage_cannot_be_made", () => {
+  test("set scanout is refused where its storage cannot be made", () => {
     begin();
     make(1);
     MemfdStorage.forget();
@@ -97,7 +97,7 @@ describe("without descriptors", () => {
     expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
   });
 
-  test("display_that_is_new_is_told_later", async () => {
+  test("a display that is new is told later", async () => {
     begin();
     make(1);
     expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
@@ -111,14 +111,14 @@ describe("without descriptors", () => {
     expect(types).toContain("scanout");
   });
 
-  test("fence_poller_that_is_new_asks_instead_of_sleeping", () => {
+  test("a fence poller that is new asks instead of sleeping", () => {
     begin("--renderer", "virgl");
     context.take("fence-poller").forEach((message) => message.type === "watch" && closeFd(message.fd));
     withoutDescriptors(() => bench.tell({ type: "restore-fences" }));
     expect(context.take("fence-poller")).toEqual([{ type: "watch", fd: -1 }]);
   });
 
-  test("resource_and_cursor_that_cannot_be_had_are_refused", () => {
+  test("a resource and a cursor that cannot be had are refused", () => {
     begin();
     make(1);
     MemfdStorage.forget();
@@ -142,7 +142,7 @@ describe("a budget that is used up", () => {
     expect(run(commands3d.createContext(1))).toBe(OK_NODATA);
   }
 
-  test("resource_that_moves_into_the_renderer_while_its_showing_is_held_back_keeps_its_storage", async () => {
+  test("a resource that moves into the renderer while its showing is held back keeps its storage", async () => {
     beginRendered("--storage-bytes-max", String(2 * bytes));
     make(1);
     holdBack();
@@ -154,7 +154,7 @@ describe("a budget that is used up", () => {
     expect(toldTypes()).toEqual(["surface", "scanout"]);
   });
 
-  test("resource_that_may_not_have_both_stays_where_it_is", async () => {
+  test("a resource that may not have both stays where it is", async () => {
     beginRendered("--storage-bytes-max", String(bytes));
     make(1);
     holdBack();
@@ -164,7 +164,7 @@ describe("a budget that is used up", () => {
     expect(toldTypes()).toEqual(["surface", "scanout"]);
   });
 
-  test("resource_that_nobody_shows_makes_room_for_its_copy_in_the_renderer", () => {
+  test("a resource that nobody shows makes room for its copy in the renderer", () => {
     beginRendered("--storage-bytes-max", String(bytes));
     make(1);
     expect(run(commands3d.attachResource(1, 1))).toBe(OK_NODATA);

@@ -89,18 +89,18 @@ function waits(head: number): boolean {
 
 describe("fence numbers", () => {
   for (const last of [0, 2 ** 31 - 2, 2 ** 31 + 5, 2 ** 32 - 3]) {
-    test(`ring_that_is_new_after_${last}_fences_waits_for_the_renderer`, () => {
+    test(`a ring that is new after ${last} fences waits for the renderer`, () => {
       begin(last);
       for (let ring = 0; ring < 8; ring++) expect(waits(submit(1, ring))).toBe(true);
     });
 
-    test(`device_timeline_after_${last}_fences_waits_for_the_renderer`, () => {
+    test(`the device timeline after ${last} fences waits for the renderer`, () => {
       begin(last);
       for (let count = 0; count < 8; count++) expect(waits(submit())).toBe(true);
     });
   }
 
-  test("ring that was idle for 2^31 fences of others waits for the renderer", () => {
+  test("a ring that was idle for 2^31 fences of others waits for the renderer", () => {
     begin(0);
     expect(waits(submit(1, 3))).toBe(true);
     // Others make fences, as many as a ring at rest must not take for its own past.

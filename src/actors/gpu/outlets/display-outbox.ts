@@ -11,7 +11,7 @@ import type { ActorContext } from "../../runtime/actor.ts";
 import type { RenderedResources } from "../pixels/rendered-resources.ts";
 import type { Resource } from "../model/resources.ts";
 import { giveDescriptor, hasDescriptor, takeDescriptor } from "../pixels/storage/descriptors.ts";
-import type { Storage } from "../pixels/storage/storage.ts";
+import { Leases } from "./leases.ts";
 
 /** How soon what the host had no room for is tried again. */
 const retryMs = 1000;
@@ -32,10 +32,7 @@ class Pending {
 
 export class DisplayOutbox {
   private readonly scanouts = Array.from({ length: scanoutsMax }, () => new Pending());
-  /** Storage of freed resources that the display may still be reading, by surface. */
-  private readonly leased = new Map<number, Storage>();
-  /** Surfaces of dma-bufs, whose descriptors the display keeps open. */
-  private readonly dmabufs = new Set<number>();
+  private readonly leases = new Leases();
   private nextSurface = 1;
   private dirty = 0;
   private readonly pacing: DisplayPacing;
@@ -95,7 +92,7 @@ export class DisplayOutbox {
       resource.storage?.free();
       return;
     }
-    if (resource.storage !== null) this.leased.set(resource.surface, resource.storage);
+    if (resource.storage !== null) this.leases.keep(resource.surface, resource.storage);
     // Scanouts that showed it were turned off before, and must be known to be off first.
     this.send(true);
     this.context.send("display", { type: "surface-drop", surface: resource.surface });
@@ -123,14 +120,12 @@ export class DisplayOutbox {
   }
 
   surfaceReleased(surface: number): void {
-    if (this.dmabufs.delete(surface)) giveDescriptor();
-    this.leased.get(surface)?.free();
-    this.leased.delete(surface);
+    this.leases.end(surface);
   }
 
   /** Tells a display that knows nothing what every scanout shows. */
   restore(resources: Iterable<Resource>): void {
-    for (const surface of [...this.leased.keys(), ...this.dmabufs]) this.surfaceReleased(surface);
+    this.leases.endAll();
     for (const resource of resources) {
       if (resource.surface === 0) continue;
       // It may have been announced to the new display already; one that does not know it forgets it at once.
@@ -233,7 +228,7 @@ export class DisplayOutbox {
     if (resource.isRendered && this.announcePicture(resource, surface)) resource.shared = "picture";
     else if (this.announceStorage(resource, surface)) resource.shared = "storage";
     if (resource.shared === null) giveDescriptor();
-    else this.dmabufs.add(surface);
+    else this.leases.countDmabuf(surface);
     return resource.shared !== null;
   }
 

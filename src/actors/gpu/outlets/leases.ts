@@ -1,0 +1,32 @@
+// What the display may still be reading, until it gives the surface back: storage of freed resources, and the
+// descriptors of dma-bufs, which it keeps open.
+
+import { giveDescriptor } from "../pixels/storage/descriptors.ts";
+import type { Storage } from "../pixels/storage/storage.ts";
+
+export class Leases {
+  private readonly storages = new Map<number, Storage>();
+  private readonly dmabufs = new Set<number>();
+
+  /** The resource of `surface` is gone; its storage is nobody else's to free now. */
+  keep(surface: number, storage: Storage): void {
+    this.storages.set(surface, storage);
+  }
+
+  /** One of the process's descriptors is the dma-buf of `surface` at the display. */
+  countDmabuf(surface: number): void {
+    this.dmabufs.add(surface);
+  }
+
+  /** The display no longer uses `surface`. Said twice, it is nothing the second time. */
+  end(surface: number): void {
+    if (this.dmabufs.delete(surface)) giveDescriptor();
+    this.storages.get(surface)?.free();
+    this.storages.delete(surface);
+  }
+
+  /** There is a display that knows of nothing. */
+  endAll(): void {
+    for (const surface of [...this.storages.keys(), ...this.dmabufs]) this.end(surface);
+  }
+}
