@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { libc } from "../../src/ffi/libc.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
 import { Flags, ProtocolFeature, Request } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -88,6 +89,33 @@ describe("stopping and starting", () => {
     };
     expect(actors["ctrl-queue"].counters.resources).toBe(0);
   });
+});
+
+describe("descriptors that would block", () => {
+  /** An eventfd that a write waits at: crosvm's are of this kind, though not full. */
+  function fullEventfd(): number {
+    const fd = libc.eventfd(0, 0);
+    libc.write(fd, new BigUint64Array([0xffff_ffff_ffff_fffen]), 8);
+    return fd;
+  }
+
+  test("a call descriptor that nobody reads does not stop the queue", () =>
+    withDevice({}, (guest) => {
+      const fd = fullEventfd();
+      guest.frontend.setVringCall(0, fd);
+      guest.frontend.getVringBase(0);
+      closeFd(fd);
+    }));
+
+  test("nor does an err descriptor when the ring breaks", () =>
+    withDevice({}, (guest) => {
+      const fd = fullEventfd();
+      guest.frontend.setVringErr(0, fd);
+      const { ring } = guest.control;
+      ring.raw.availIndex(ring.raw.publishedAvailIndex() + ring.size + 1);
+      guest.frontend.getVringBase(0);
+      closeFd(fd);
+    }));
 });
 
 describe("memory", () => {

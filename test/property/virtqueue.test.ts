@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { DriverRing, writeDescriptor } from "../../lab/driver/driver-ring.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import { Notifier } from "../../src/transport/os/notifier.ts";
 import { Chain, ChainFault, ParkedChain } from "../../src/transport/virtio/chain.ts";
 import { InflightRing } from "../../src/transport/virtio/inflight.ts";
 import { DescriptorFlag, inflightBytes } from "../../src/transport/virtio/layout.ts";
@@ -250,7 +251,7 @@ function ringOf(
     eventIdx,
   };
   const ring = new SplitRing(layout, map, base, inflight);
-  ring.callFd = driver.callFd;
+  ring.callee = new Notifier(driver.callFd);
   return ring;
 }
 

@@ -8,7 +8,8 @@ import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
 import { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
-import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
+import { closeFd } from "../../transport/os/fds.ts";
+import { Notifier } from "../../transport/os/notifier.ts";
 import { Header, Response } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueMessage, RingStart } from "../messages/queue.ts";
 import type { ActorContext } from "../runtime/actor.ts";
@@ -67,7 +68,7 @@ export class QueueRunner {
   private enabled = false;
   private broken = false;
   private kickFd = -1;
-  private errFd = -1;
+  private failure = Notifier.none;
 
   constructor(
     private readonly context: ActorContext,
@@ -103,8 +104,8 @@ export class QueueRunner {
         else this.replaceCall(this.ring, own.callFd);
         return true;
       case "ring-err":
-        closeFd(this.errFd);
-        this.errFd = own.errFd;
+        this.failure.close();
+        this.failure = new Notifier(own.errFd);
         return true;
       case "ring-enable":
         this.enabled = own.enabled;
@@ -282,7 +283,7 @@ export class QueueRunner {
 
   private start(message: RingStart): void {
     this.stop();
-    this.errFd = message.errFd;
+    this.failure = new Notifier(message.errFd);
     try {
       if (message.inflightFd >= 0) {
         this.inflight = new InflightRing(message.inflightFd, message.inflightOffset, message.inflightNum);
@@ -300,7 +301,7 @@ export class QueueRunner {
     } finally {
       closeFd(message.inflightFd);
     }
-    this.ring.callFd = message.callFd;
+    this.ring.callee = new Notifier(message.callFd);
     this.features = message.features;
     this.enabled = message.enabled;
     this.broken = false;
@@ -321,14 +322,14 @@ export class QueueRunner {
     if (ring !== null) {
       this.handler.finishParked();
       ring.publish();
-      closeFd(ring.callFd);
+      ring.callee.close();
       ring.detach();
     }
     this.ring = null;
     this.inflight?.unmap();
     this.inflight = null;
-    closeFd(this.errFd);
-    this.errFd = -1;
+    this.failure.close();
+    this.failure = Notifier.none;
     this.enabled = false;
     return ring?.next ?? 0;
   }
@@ -343,7 +344,7 @@ export class QueueRunner {
         ? "more chains are under way than there are descriptors"
         : "the avail index jumped by more than the queue size";
     this.context.log.warning(`${why}: this ring is stopped`);
-    signalEventfd(this.errFd);
+    this.failure.signal();
   }
 
   private replaceMemory(regions: Extract<QueueMessage, { type: "memory" }>["regions"]): void {
@@ -377,8 +378,8 @@ export class QueueRunner {
   }
 
   private replaceCall(ring: SplitRing, callFd: number): void {
-    closeFd(ring.callFd);
-    ring.callFd = callFd;
+    ring.callee.close();
+    ring.callee = new Notifier(callFd);
     // A call that went to the old descriptor after the VMM stopped listening to it must not be lost.
     ring.call();
   }

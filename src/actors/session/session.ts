@@ -9,6 +9,7 @@ import {
   ProtocolError,
   readSize,
   sizeError,
+  takeEventfd,
   takeFd,
   u64,
 } from "../../transport/wire/vhost-user/channel.ts";
@@ -462,7 +463,7 @@ export class Session {
   private vringFd(message: Message): [Vring, number] {
     const value = Number(this.sized(message, VringFd.bytes).getBigUint64(0, true) & 0xffffn);
     const vring = this.vringAt(value & VringFd.indexMask);
-    return [vring, (value & VringFd.noFd) === 0 ? takeFd(message) : -1];
+    return [vring, (value & VringFd.noFd) === 0 ? takeEventfd(message) : -1];
   }
 }
 

@@ -1,5 +1,6 @@
 // File descriptors: memfds, eventfds, duplicates, non-blocking mode.
 
+import { readlinkSync } from "node:fs";
 import {
   cString,
   EFD_CLOEXEC,
@@ -50,6 +51,10 @@ export function createEventfd(): number {
   return checked(libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "creating an eventfd");
 }
 
+/** Whether `fd` is an eventfd: it can be polled, and a write of eight bytes to it waits at most for a reader. */
+export const isEventfd = (fd: number): boolean =>
+  readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventfd]";
+
 const one = new BigUint64Array([1n]);
 
 /** Adds one to the eventfd's count, which wakes whoever waits for it; -1 is the mark of "none". */
@@ -73,8 +78,13 @@ export function closeFd(fd: number): void {
   if (fd >= 0) libc.close(fd);
 }
 
+/** The O_* flags that all descriptors of the file share, in other processes too. */
+export function statusFlagsOf(fd: number): number {
+  return checked(libc.fcntl(fd, F_GETFL, 0), "fcntl", `reading the flags of fd ${fd}`);
+}
+
 export function setNonBlocking(fd: number): void {
-  const flags = checked(libc.fcntl(fd, F_GETFL, 0), "fcntl", `reading the flags of fd ${fd}`);
+  const flags = statusFlagsOf(fd);
   checked(libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK), "fcntl", `making fd ${fd} non-blocking`);
 }
 

@@ -5,7 +5,7 @@ import { toArrayBuffer } from "bun:ffi";
 import { asPointer } from "../../ffi/libc.ts";
 import type { MemoryMap } from "./memory-map.ts";
 import { Refusal } from "../os/errors.ts";
-import { signalEventfd } from "../os/fds.ts";
+import { Notifier } from "../os/notifier.ts";
 import type { Chain, ParkedChain } from "./chain.ts";
 import type { InflightRing } from "./inflight.ts";
 import { AvailFlag, availBytes, descriptorTableBytes, UsedFlag, usedBytes } from "./layout.ts";
@@ -45,7 +45,8 @@ export class SplitRing {
 
   /** The next avail index to take. */
   next: number;
-  callFd = -1;
+  /** Whom {@link publish} calls. */
+  callee = Notifier.none;
 
   /**
    * Starts at avail index `base`, or with -1 at the used index. With an inflight record, what it says was under way
@@ -192,7 +193,7 @@ export class SplitRing {
 
   /** Interrupts the guest. */
   call(): void {
-    signalEventfd(this.callFd);
+    this.callee.signal();
   }
 
   /** Asks the guest for a kick when it makes more available. Answers true when it already has. */

@@ -795,6 +795,21 @@ describe("violations end the session with one line, and the next front-end is se
       /without a kick descriptor/,
     ],
     [
+      "a call that is no eventfd",
+      () => front.send(frame(R.SET_VRING_CALL, u64(0)), [ram]),
+      /SET_VRING_CALL brought a descriptor that is no eventfd/,
+    ],
+    [
+      "an err descriptor that is no eventfd",
+      () => front.send(frame(R.SET_VRING_ERR, u64(0)), [front.fd]),
+      /SET_VRING_ERR brought a descriptor that is no eventfd/,
+    ],
+    [
+      "a kick that is no eventfd",
+      () => front.send(frame(R.SET_VRING_KICK, u64(0)), [ram]),
+      /SET_VRING_KICK brought a descriptor that is no eventfd/,
+    ],
+    [
       "a call that lacks its descriptor",
       () => front.send(frame(R.SET_VRING_CALL, u64(0))),
       /brought 0 descriptors instead of one/,

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { DriverRing } from "../../../lab/driver/driver-ring.ts";
 import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
+import { Notifier } from "../../../src/transport/os/notifier.ts";
 import { Chain, ChainFault, ParkedChain } from "../../../src/transport/virtio/chain.ts";
 import { InflightRing } from "../../../src/transport/virtio/inflight.ts";
 import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
@@ -51,7 +52,7 @@ function makeDevice(
   inflight: InflightRing | null = null,
 ): SplitRing {
   const ring = new SplitRing(layoutOf(driver, eventIdx), mapped.map, base, inflight);
-  ring.callFd = driver.callFd;
+  ring.callee = new Notifier(driver.callFd);
   return ring;
 }
 
@@ -276,7 +277,7 @@ describe("calls", () => {
 
   test("without a call descriptor nothing is called", () => {
     const { driver, ring, chain } = pair();
-    ring.callFd = -1;
+    ring.callee = Notifier.none;
     offer(driver);
     driver.commit();
     ring.pop(chain);

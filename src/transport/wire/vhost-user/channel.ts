@@ -2,6 +2,7 @@
 
 import { ECONNRESET, EPIPE, libc } from "../../../ffi/libc.ts";
 import { Refusal, SystemError } from "../../os/errors.ts";
+import { closeFd, isEventfd } from "../../os/fds.ts";
 import { NativeMemory } from "../../os/native-memory.ts";
 import { CLOSED, fdsPerMessageMax, SocketIo, WOULD_BLOCK } from "../../os/unix-socket.ts";
 import { Flags, Header, payloadBytesMax, requestName } from "./protocol.ts";
@@ -142,6 +143,14 @@ export function takeFd(message: Message): number {
     throw new ProtocolError(`${requestName(request)} brought ${fds.length} descriptors instead of one`);
   }
   return message.fds.pop()!;
+}
+
+/** As {@link takeFd}, for a descriptor that one side signals and the other waits for. */
+export function takeEventfd(message: Message): number {
+  const fd = takeFd(message);
+  if (isEventfd(fd)) return fd;
+  closeFd(fd);
+  throw new ProtocolError(`${requestName(message.request)} brought a descriptor that is no eventfd`);
 }
 
 /** The payload is not of the request's size. */
