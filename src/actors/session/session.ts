@@ -20,6 +20,7 @@ import {
   MemoryRegion,
   MemoryTable as TableLayout,
   ProtocolFeature,
+  repliedRequests,
   Request,
   requestName,
   SingleRegion,
@@ -71,8 +72,10 @@ export interface Renderer {
   capsets: number;
 }
 
-/** The answer to a request: a payload, or null for none of its own. */
-type Reply = Uint8Array | null;
+/** A request could not be done, and the session goes on. */
+const FAILED = "failed";
+/** The reply to a request: a payload, or null for none of its own. */
+type Reply = Uint8Array | null | typeof FAILED;
 
 export class Session {
   private readonly memory = new MemoryTable();
@@ -104,19 +107,22 @@ export class Session {
 
   /** Runs one request and answers it through `reply`. Throws a {@link ProtocolError} that ends the session. */
   handle(message: Message, reply: (payload: Uint8Array, fds: readonly number[]) => void): void {
-    const wantsAck = message.needsReply && has(this.ackedProtocol, ProtocolFeature.REPLY_ACK);
+    const wantsStatus =
+      message.needsReply &&
+      has(this.ackedProtocol, ProtocolFeature.REPLY_ACK) &&
+      !repliedRequests.has(message.request);
     this.replyFds = [];
     let answer: Reply;
     try {
       answer = this.run(message);
     } catch (error) {
-      if (wantsAck && error instanceof Refusal) reply(u64(1), []);
+      if (wantsStatus && error instanceof Refusal) reply(u64(1), []);
       throw error;
     } finally {
       for (const fd of message.fds) closeFd(fd);
     }
-    if (answer !== null) reply(answer, this.replyFds);
-    else if (wantsAck) reply(u64(0), []);
+    if (answer !== null && answer !== FAILED) reply(answer, this.replyFds);
+    else if (wantsStatus) reply(u64(answer === FAILED ? 1 : 0), []);
   }
 
   /** Gives a restarted actor what it needs from here. */
@@ -222,7 +228,7 @@ export class Session {
       case Request.GET_CONFIG:
         return this.config.read(message);
       case Request.SET_CONFIG:
-        return this.config.write(message);
+        return this.config.write(message) ? null : FAILED;
       case Request.GET_INFLIGHT_FD:
         return this.getInflight(message);
       case Request.SET_INFLIGHT_FD:
