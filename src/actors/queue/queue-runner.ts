@@ -25,6 +25,9 @@ const sleepCostNs = 3_000;
 /** Bytes copied for one batch before its finished commands are shown to the guest. */
 const heavyBytesMax = 256 * 1024;
 
+/** Kicks of a new ring that may bring nothing: QEMU kicks once itself when it starts one. */
+const vainKicksMax = 2;
+
 /** A handler's answer for "I parked it and will complete it". */
 export const PARKED = 0;
 
@@ -68,6 +71,8 @@ export class QueueRunner {
   private enabled = false;
   private broken = false;
   private kickFd = -1;
+  /** Kicks of a ring in which nothing was ever seen. */
+  private vainKicks = 0;
   private failure = Notifier.none;
 
   constructor(
@@ -305,10 +310,16 @@ export class QueueRunner {
     this.features = message.features;
     this.enabled = message.enabled;
     this.broken = false;
+    this.vainKicks = 0;
   }
 
   private kicked(): void {
     this.context.counters[QueueCounter.wakeUps]!++;
+    if (this.ring?.next === 0 && !this.ring.hasMore() && ++this.vainKicks === vainKicksMax) {
+      this.context.log.warning(
+        "the guest kicks a ring that stays empty: is share=on missing from the VMM's memory backend?",
+      );
+    }
   }
 
   /** Stops taking commands and answers those that are parked. Answers the next avail index. */

@@ -5,6 +5,9 @@ import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
 import { memorySlotsMax } from "../../transport/wire/vhost-user/protocol.ts";
 
+/** What a VMM whose memory is its own has left out, for its operator. */
+export const notShared = "is share=on missing from the VMM's memory backend?";
+
 /** Bytes; `userAddress` is where the front-end has it mapped, in which it names rings. */
 export interface Region {
   guestAddress: number;
@@ -62,7 +65,7 @@ export class MemoryTable {
       if (offset >= 0 && offset < region.size) return region.guestAddress + offset;
     }
     throw new ProtocolError(
-      `${what} at front-end address 0x${userAddress.toString(16)} lies in no memory region`,
+      `${what} at front-end address 0x${userAddress.toString(16)} lies in no memory region that is shared: ${notShared}`,
     );
   }
 

@@ -34,8 +34,9 @@ import { Event, Feature, Queue } from "../../transport/wire/virtio-gpu/protocol.
 import { inflightBytes, queueSizeMax } from "../../transport/virtio/layout.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { ConfigSpace } from "./config-space.ts";
-import { MemoryTable, type Region } from "./memory-table.ts";
+import { MemoryTable, notShared, type Region } from "./memory-table.ts";
 import { type QueueActor, queueActors, QueueLink } from "./queue-link.ts";
+import { refuseHarmful } from "./unoffered.ts";
 import { Vring } from "./vring.ts";
 
 const bits = (...positions: number[]): bigint =>
@@ -195,6 +196,8 @@ export class Session {
         return this.setMemoryTable(message);
       case Request.ADD_MEM_REG:
         this.sized(message, SingleRegion.bytes);
+        if (message.fds.length === 0)
+          throw new ProtocolError(`ADD_MEM_REG brought no descriptor: ${notShared}`);
         this.memory.add(readRegion(payload, SingleRegion.region), takeFd(message));
         return this.shareMemory(queueActors);
       case Request.REM_MEM_REG:
@@ -246,7 +249,8 @@ export class Session {
 
   private setFeatures(wanted: bigint): null {
     const before = this.acked;
-    // Front-ends acknowledge bits that were never offered (QEMU does); those have no meaning here.
+    refuseHarmful(wanted, this.features);
+    // What else was never offered has no meaning here.
     this.acked = wanted & this.features;
     this.events.featuresSet();
     if (has(before ^ this.acked, TransportFeature.LOG_ALL)) this.shareLog(queueActors);
@@ -261,7 +265,10 @@ export class Session {
       throw sizeError(message);
     }
     if (fds.length !== count) {
-      throw new ProtocolError(`SET_MEM_TABLE names ${count} regions but brought ${fds.length} descriptors`);
+      const hint = fds.length < count ? `: ${notShared}` : "";
+      throw new ProtocolError(
+        `SET_MEM_TABLE names ${count} regions but brought ${fds.length} descriptors${hint}`,
+      );
     }
     this.memory.clear();
     for (let index = 0; index < count; index++) {

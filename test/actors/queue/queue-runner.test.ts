@@ -704,6 +704,26 @@ describe("sleep", () => {
     });
   }
 
+  test("a new ring that is kicked and stays empty is told of once: the guest's memory is not shared", () => {
+    begin();
+    const told = () => context.logged.filter(({ text }) => text.includes("is share=on missing"));
+    for (const expected of [0, 1, 1, 1]) {
+      bench.driver.kick();
+      bench.run();
+      expect(told()).toHaveLength(expected);
+    }
+  });
+
+  test("a ring that had a command may be kicked in vain", () => {
+    begin();
+    bench.command(request(1));
+    for (let kicks = 0; kicks < 4; kicks++) {
+      bench.driver.kick();
+      bench.run();
+    }
+    expect(context.logged).toEqual([]);
+  });
+
   test("a queue that polls sees what came without a kick", () => {
     begin({}, "--poll-us", "10000");
     let offered = false;
