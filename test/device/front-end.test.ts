@@ -63,6 +63,15 @@ describe("stopping and starting", () => {
       showColour(guest, 1, 0x00ff00);
     }));
 
+  test("a front-end that resets by disabling the rings, and sets them up anew, has a new device", () =>
+    withDevice({}, (guest) => {
+      showColour(guest, 1, 0x123456);
+      guest.queues.forEach((_, index) => guest.frontend.setVringEnable(index, false));
+      guest.queues.forEach((queue) => queue.reset(0));
+      guest.start();
+      showColour(guest, 1, 0x654321);
+    }));
+
   test("a second display socket replaces the first and is shown everything", () =>
     withDevice({}, (guest) => {
       showColour(guest, 1, 0x0000ff);

@@ -14,6 +14,7 @@ export type VringEvent = {
     | "DISABLE"
     | "GET_BASE"
     | "DRAINED"
+    | "DISCARD"
     | "FAULT"
     | "RESET";
 };
@@ -26,7 +27,8 @@ export const vringMachine = setup({
   description:
     "One split ring. It starts when it is given a kick fd and commands are taken while it is started and enabled. " +
     "Without VHOST_USER_F_PROTOCOL_FEATURES the session sends ENABLE itself. GET_VRING_BASE stops it, and is " +
-    "answered once everything in flight has been completed.",
+    "answered once everything in flight has been completed. A disabled ring has nothing in flight, and may be set up " +
+    "anew: the session then sends DISCARD first, since libkrun resets a device by SET_VRING_ENABLE 0 alone.",
   type: "parallel",
   meta: { refuse: { default: "PROTOCOL" } },
   // Interrupt masking swaps the call fd at any time, also while a ring drains.
@@ -42,11 +44,29 @@ export const vringMachine = setup({
         sized: { on: { SET_NUM: {}, SET_ADDR: "configured", SET_BASE: {}, GET_BASE: {} } },
         placed: { on: { SET_NUM: "configured", SET_ADDR: {}, SET_BASE: {}, GET_BASE: {} } },
         configured: { on: { SET_NUM: {}, SET_ADDR: {}, SET_BASE: {}, GET_BASE: {}, SET_KICK: "started" } },
-        // QEMU sends SET_VRING_ADDR to a running ring when it turns dirty logging on or off.
-        started: { on: { SET_ADDR: {}, SET_KICK: {}, GET_BASE: "draining", FAULT: "broken" } },
+        // QEMU sends SET_VRING_ADDR to a running ring when it turns dirty logging on or off; SET_NUM may repeat the number.
+        started: {
+          on: {
+            SET_NUM: {},
+            SET_ADDR: {},
+            SET_KICK: {},
+            GET_BASE: "draining",
+            DISCARD: "configured",
+            FAULT: "broken",
+          },
+        },
         draining: { on: { DRAINED: "configured" } },
         // The guest's ring makes no sense (indexes too far apart, a chain that loops): nothing more is read from it.
-        broken: { on: { SET_ADDR: {}, SET_KICK: {}, GET_BASE: "draining", FAULT: {} } },
+        broken: {
+          on: {
+            SET_NUM: {},
+            SET_ADDR: {},
+            SET_KICK: {},
+            GET_BASE: "draining",
+            DISCARD: "configured",
+            FAULT: {},
+          },
+        },
       },
     },
     service: {

@@ -113,7 +113,7 @@ export class QueueRunner {
         this.failure = new Notifier(own.errFd);
         return true;
       case "ring-enable":
-        this.enabled = own.enabled;
+        this.enable(own.enabled);
         this.done(own.token);
         return true;
       case "ring-stop":
@@ -311,6 +311,14 @@ export class QueueRunner {
     this.enabled = message.enabled;
     this.broken = false;
     this.vainKicks = 0;
+  }
+
+  /** What is under way when the ring is disabled is answered now: its driver may be gone, and its memory another's. */
+  private enable(enabled: boolean): void {
+    this.enabled = enabled;
+    if (enabled || this.ring === null) return;
+    this.handler.finishParked();
+    this.ring.publish();
   }
 
   private kicked(): void {

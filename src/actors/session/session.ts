@@ -211,11 +211,9 @@ export class Session {
         closeFd(takeFd(message));
         return null;
       case Request.SET_VRING_NUM:
-        this.vringOf(message).setNum(payload.getUint32(VringState.num, true));
-        return null;
+        return this.setVringNum(this.vringOf(message), payload.getUint32(VringState.num, true));
       case Request.SET_VRING_BASE:
-        this.vringOf(message).setBase(payload.getUint32(VringState.num, true));
-        return null;
+        return this.setVringBase(this.vringOf(message), payload.getUint32(VringState.num, true));
       case Request.SET_VRING_ADDR:
         return this.setVringAddresses(message);
       case Request.GET_VRING_BASE:
@@ -304,16 +302,30 @@ export class Session {
     if (error !== "") throw new ProtocolError(`cannot map the dirty log: ${error}`);
   }
 
+  private setVringNum(vring: Vring, num: number): null {
+    if (num !== vring.num) this.discardDisabled(vring);
+    vring.setNum(num);
+    return null;
+  }
+
+  private setVringBase(vring: Vring, base: number): null {
+    this.discardDisabled(vring);
+    vring.setBase(base);
+    return null;
+  }
+
   private setVringAddresses(message: Message): null {
     const payload = this.sized(message, VringAddress.bytes);
     const vring = this.vringAt(payload.getUint32(VringAddress.index, true));
-    vring.setAddresses({
+    const addresses = {
       flags: payload.getUint32(VringAddress.flags, true),
       desc: readSize(payload, VringAddress.desc, "descriptor table"),
       avail: readSize(payload, VringAddress.avail, "avail ring"),
       used: readSize(payload, VringAddress.used, "used ring"),
       log: readSize(payload, VringAddress.log, "used ring log"),
-    });
+    };
+    if (vring.isMovedBy(addresses)) this.discardDisabled(vring);
+    vring.setAddresses(addresses);
     if (vring.isStarted) {
       const usedLog = vring.logsUsed ? vring.addresses.log : -1;
       this.context.send(queueActors[vring.index]!, { type: "ring-log", usedLog });
@@ -381,6 +393,15 @@ export class Session {
     reply.setUint32(VringState.index, vring.index, true);
     reply.setUint32(VringState.num, vring.base, true);
     return new Uint8Array(reply.buffer);
+  }
+
+  /** A front-end that sets a disabled ring up anew has reset its device, and may never have asked for the base (libkrun). */
+  private discardDisabled(vring: Vring): void {
+    if (!vring.isStarted || vring.isEnabled) return;
+    this.queues.ask([[queueActors[vring.index]!, { type: "ring-stop" }]]);
+    vring.take("DISCARD");
+    vring.replaceFd("kickFd", -1);
+    this.events.ringStopped();
   }
 
   private setVringCall(message: Message): null {

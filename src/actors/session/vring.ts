@@ -65,6 +65,8 @@ export class Vring {
       );
     }
     this.take("SET_NUM");
+    if (this.isStarted && num !== this.num)
+      throw new ProtocolError(`vring ${this.index} cannot have another size while it runs`);
     this.num = num;
   }
 
@@ -76,11 +78,16 @@ export class Vring {
 
   /** Sets where the parts lie. A running ring may only change what is logged. */
   setAddresses(addresses: VringAddresses): void {
-    const { desc, avail, used } = this.addresses;
-    const moves = desc !== addresses.desc || avail !== addresses.avail || used !== addresses.used;
-    if (this.isStarted && moves) throw new ProtocolError(`vring ${this.index} cannot be moved while it runs`);
+    if (this.isStarted && this.isMovedBy(addresses))
+      throw new ProtocolError(`vring ${this.index} cannot be moved while it runs`);
     this.take("SET_ADDR");
     this.addresses = addresses;
+  }
+
+  /** Whether its parts lie elsewhere with `addresses`. */
+  isMovedBy({ desc, avail, used }: VringAddresses): boolean {
+    const now = this.addresses;
+    return now.desc !== desc || now.avail !== avail || now.used !== used;
   }
 
   get logsUsed(): boolean {

@@ -33,9 +33,20 @@ test("vring kick without num returns protocol", () => {
   expect(after(vring, "SET_ADDR", "SET_KICK")).toBe("SET_KICK: PROTOCOL");
 });
 
-test("vring num or base while running returns protocol", () => {
-  expect(after(vring, ...qemu, "SET_NUM")).toBe("SET_NUM: PROTOCOL");
+test("vring base while running returns protocol", () => {
   expect(after(vring, ...qemu, "SET_BASE")).toBe("SET_BASE: PROTOCOL");
+});
+
+test("vring discarded while disabled is set up anew", () => {
+  const reset = ["DISABLE", "SET_NUM", "DISCARD", "SET_BASE", "SET_ADDR"] as const;
+  expect(after(vring, ...qemu, ...reset)).toBe("configured+disabled");
+  expect(after(vring, ...qemu, ...reset, "SET_KICK", "SET_CALL", "ENABLE")).toBe("started+enabled");
+  expect(after(vring, ...qemu, "FAULT", ...reset)).toBe("configured+disabled");
+});
+
+test("vring that does not run has nothing to discard and returns protocol", () => {
+  expect(after(vring, "DISCARD")).toBe("DISCARD: PROTOCOL");
+  expect(after(vring, ...qemu, "GET_BASE", "DISCARD")).toBe("DISCARD: PROTOCOL");
 });
 
 test("vring running takes addr for dirty logging and new fds", () => {

@@ -392,6 +392,20 @@ describe("the session's messages", () => {
     expect(bench.takeAnswer(head)).not.toBeNull();
   });
 
+  test("what is parked when the ring is disabled is answered then, and nothing is written when it stops", () => {
+    handler.parkNext = 1;
+    const head = bench.offer(request(1));
+    bench.run();
+    bench.ask({ type: "ring-enable", enabled: false, token: 1 });
+    bench.collect();
+    expect(bench.takeAnswer(head)?.type).toBe(Response.ERR_UNSPEC);
+
+    // The driver is gone: another one has its memory, and its ring begins at zero there.
+    bench.driver.reset(0);
+    bench.stopRing();
+    expect(bench.driver.raw.usedIndex()).toBe(0);
+  });
+
   test("a ring that starts disabled waits too", () => {
     bench.stopRing();
     bench.ask(bench.ringStart({ enabled: false }));
