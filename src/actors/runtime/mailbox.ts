@@ -1,10 +1,11 @@
 // A worker's mailbox: a message port a peer, drained when the actor's doorbell has rung.
 
 import { receiveMessageOnPort } from "node:worker_threads";
-import { signalEventfd } from "../../transport/os/fds.ts";
+import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
 import type { Inbox } from "../messages/index.ts";
 import type { ActorName } from "../names.ts";
 import { type SharedWords, slotOf } from "./shared-words.ts";
+import { descriptorsIn, UnderWay } from "./under-way.ts";
 
 /** What the supervisor tells the runtime of a worker, on the same port as its messages to the actor. */
 export type RuntimeMessage =
@@ -15,6 +16,8 @@ interface Peer {
   slot: number;
   port: MessagePort;
   sent: number;
+  /** What {@link sent} messages gave away. */
+  underWay: UnderWay;
 }
 
 export class Mailbox {
@@ -29,13 +32,14 @@ export class Mailbox {
     this.slot = slotOf(owner);
   }
 
-  /** Connects to `name`, or connects anew after it was restarted; what was under way to the old one is lost. */
+  /** Connects to `name`, or connects anew after it was restarted; what was under way from or to the old one is lost. */
   link(name: ActorName, port: MessagePort): void {
     const slot = slotOf(name);
     const sent = this.words.receivedCount(this.slot, slot);
     const known = this.peers.findIndex((peer) => peer.name === name);
-    if (known >= 0) this.peers[known]!.port.close();
-    this.peers[known >= 0 ? known : this.peers.length] = { name, slot, port, sent };
+    if (known >= 0) this.leave(this.peers[known]!, sent);
+    const underWay = new UnderWay();
+    this.peers[known >= 0 ? known : this.peers.length] = { name, slot, port, sent, underWay };
   }
 
   send<To extends ActorName>(to: To, message: Inbox[To]): void {
@@ -70,10 +74,23 @@ export class Mailbox {
     }
   }
 
-  private post(to: ActorName, message: unknown, transfer: MessagePort[]): void {
+  /** Closes the port to a peer that is gone, and the descriptors in it, which nobody will take. */
+  private leave({ port, underWay }: Peer, taken: number): void {
+    underWay.close(taken);
+    for (;;) {
+      const received = receiveMessageOnPort(port);
+      if (received === undefined) break;
+      for (const fd of descriptorsIn(received.message as object)) closeFd(fd);
+    }
+    port.close();
+  }
+
+  private post(to: ActorName, message: object, transfer: MessagePort[]): void {
     const peer = this.peer(to);
     peer.port.postMessage(message, transfer);
     peer.sent++;
+    const fds = descriptorsIn(message);
+    if (fds.length > 0) peer.underWay.add(peer.sent, fds, this.words.receivedCount(this.slot, peer.slot));
     // The supervisor runs an event loop, which needs no bell.
     if (peer.slot !== 0 && this.words.ring(peer.slot)) {
       signalEventfd(this.bellFds[to]!);

@@ -19,8 +19,6 @@ type Buffer = Omit<Extract<Lent, { type: "lent-buffer" }>, "type" | "token">;
 
 export class Exports {
   private readonly event: number;
-  /** Descriptors of the answers that the bridge may not have taken yet, oldest first; -1 for one without. */
-  private readonly underWay: number[] = [];
   /** The last bridge that asked, and the last that crashed. */
   private bridge = 0;
   private lost = 0;
@@ -52,8 +50,6 @@ export class Exports {
   /** The bridge is gone, and its successor knows nothing of what it asked for. */
   bridgeLost(): void {
     this.lost = this.bridge;
-    this.forgetTaken();
-    for (const fd of this.underWay.splice(0)) closeFd(fd);
   }
 
   private afterCommands(bridge: number, work: () => void): void {
@@ -64,20 +60,11 @@ export class Exports {
   }
 
   private lend(message: Lent): void {
-    this.forgetTaken();
-    this.underWay.push(message.fd);
     this.device.context.send("resource-bridge", message);
   }
 
   private refuse(token: number): void {
-    this.forgetTaken();
-    this.underWay.push(-1);
     this.device.context.send("resource-bridge", { type: "not-lent", token });
-  }
-
-  private forgetTaken(): void {
-    const untaken = this.device.context.backlog("resource-bridge");
-    this.underWay.splice(0, this.underWay.length - untaken);
   }
 
   private bufferOf(id: number): Buffer | null {

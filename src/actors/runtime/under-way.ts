@@ -1,0 +1,55 @@
+// Descriptors in messages that the receiver has not taken yet: the sender's, should the receiver die first.
+
+import { closeFd } from "../../transport/os/fds.ts";
+
+/** Messages that bring descriptors: in fields named `fd`, or ending in `Fd`, or in those of `regions`. */
+const bringing: ReadonlySet<unknown> = new Set([
+  "cursor-pool",
+  "dirty-log",
+  "dmabuf-surface",
+  "lent-buffer",
+  "lent-fence",
+  "memory",
+  "ring-call",
+  "ring-err",
+  "ring-start",
+  "snapshot",
+  "surface",
+  "vmm-socket",
+  "watch",
+]);
+
+const none: readonly number[] = [];
+
+/** The descriptors that a message gives to its receiver. */
+export function descriptorsIn(message: object): readonly number[] {
+  if (!("type" in message) || !bringing.has(message.type)) return none;
+  const fields = "regions" in message ? (message.regions as object[]) : [message];
+  return fields.flatMap((field) =>
+    Object.entries(field)
+      .filter(([key, value]) => (key === "fd" || key.endsWith("Fd")) && (value as number) >= 0)
+      .map(([, value]) => value as number),
+  );
+}
+
+export class UnderWay {
+  /** Oldest first; `number` counts the messages to this receiver, modulo 2^32. */
+  private readonly messages: { number: number; fds: readonly number[] }[] = [];
+
+  /** Remembers what message `number` brings, and forgets those that were taken: all up to `taken`. */
+  add(number: number, fds: readonly number[], taken: number): void {
+    this.forget(taken);
+    this.messages.push({ number, fds });
+  }
+
+  /** The receiver is gone, and has taken all up to `taken`. */
+  close(taken: number): void {
+    this.forget(taken);
+    for (const { fds } of this.messages.splice(0)) fds.forEach(closeFd);
+  }
+
+  private forget(taken: number): void {
+    const untaken = this.messages.findIndex(({ number }) => ((number - taken) | 0) > 0);
+    this.messages.splice(0, untaken < 0 ? this.messages.length : untaken);
+  }
+}
