@@ -3,52 +3,18 @@
 // A flag beats the environment (FENCEPOST_<NAME>), which beats the file (--config), which beats the default.
 
 import { readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join, resolve as resolvePath } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { ConfigError } from "./config-error.ts";
+import { Compositor, Group, integer, Mode, SocketMode, Switch } from "./config-values.ts";
+import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
+
+export { ConfigError } from "./config-error.ts";
 
 const outputsMax = 16;
 const resourceBridgesMax = 16;
-
-/** A whole number, or its decimal digits: nothing that merely converts to one, such as "". */
-const integer = (min = 0, max = Number.MAX_SAFE_INTEGER) =>
-  z.preprocess(
-    (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
-    z.int("want a whole number").min(min).max(max),
-  );
-
-const Switch = z.boolean("want true or false, in the environment 1 or 0").default(false);
-
-const Mode = z
-  .string()
-  .regex(/^\d{1,5}x\d{1,5}$/, "want WIDTHxHEIGHT, such as 1280x800")
-  .transform((text) => {
-    const [width, height] = text.split("x").map(Number) as [number, number];
-    return { width, height };
-  })
-  .refine(({ width, height }) => width > 0 && height > 0, "an output needs at least one pixel");
-
-/** What a socket's address has room for (unix(7)). */
-const socketPathBytesMax = 107;
-
-/** The path of a compositor's socket: "1" or true is the session's, "0" or false is none. */
-const Compositor = z
-  .union([z.boolean(), z.string().min(1, "want a socket's name or path")])
-  .optional()
-  .transform((value, context) => {
-    if (value === undefined || value === false || value === "0") return undefined;
-    const name = value === true || value === "1" ? (process.env["WAYLAND_DISPLAY"] ?? "wayland-0") : value;
-    const directory = process.env["XDG_RUNTIME_DIR"];
-    if (!isAbsolute(name) && directory === undefined) {
-      context.addIssue(`XDG_RUNTIME_DIR does not say where the socket ${name} is`);
-      return z.NEVER;
-    }
-    const path = isAbsolute(name) ? name : join(directory!, name);
-    if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
-    context.addIssue(`the path of a socket has at most ${socketPathBytesMax} bytes: ${path}`);
-    return z.NEVER;
-  });
+const fdMax = 0x7fff_ffff;
 
 interface Setting {
   help: string;
@@ -56,6 +22,8 @@ interface Setting {
   value?: string;
   /** What the flag means where it comes without its value. */
   bare?: string;
+  /** Whether it is the path of a file or socket, relative to the directory in which the server was called. */
+  path?: true;
   /** Whether the flag may be given more than once. In the environment its values have colons between them. */
   repeats?: true;
   schema: z.ZodType;
@@ -66,14 +34,27 @@ const settings = {
   socketPath: {
     group: "Connection",
     value: "PATH",
+    path: true,
     help: "listen for the VMM on this Unix socket",
-    schema: z.string().min(1).default(defaultSocketPath()),
+    schema: z.string().min(1).default(defaultSocketPath),
   },
   fd: {
     group: "Connection",
     value: "N",
-    help: "serve the VMM on this inherited, connected socket instead, then exit",
-    schema: integer().optional(),
+    help: "serve the VMM on this inherited socket: one that listens, or a connected one, then exit",
+    schema: integer(0, fdMax).optional(),
+  },
+  socketMode: {
+    group: "Connection",
+    value: "MODE",
+    help: "permissions of these sockets and of the bridge, in octal",
+    schema: SocketMode.prefault("600"),
+  },
+  socketGroup: {
+    group: "Connection",
+    value: "GROUP",
+    help: "group of these sockets, by name or number (default: this process's)",
+    schema: Group.optional(),
   },
   once: {
     group: "Connection",
@@ -83,6 +64,7 @@ const settings = {
   controlPath: {
     group: "Connection",
     value: "PATH",
+    path: true,
     help: "control socket for `bun run ctl` (default: the socket path with .ctl added)",
     schema: z.string().min(1).optional(),
   },
@@ -90,6 +72,7 @@ const settings = {
     group: "Connection",
     value: "PATH",
     repeats: true,
+    path: true,
     help: "lend resources to other devices on this Unix socket; may be given more than once",
     schema: z
       .array(z.string().min(1))
@@ -106,6 +89,7 @@ const settings = {
   renderNode: {
     group: "Device",
     value: "PATH",
+    path: true,
     help: "DRM node for 3D and gbm (default: the first that works; 3D without one on the CPU)",
     schema: z.string().min(1).optional(),
   },
@@ -188,6 +172,7 @@ const settings = {
   config: {
     group: "Operation",
     value: "FILE",
+    path: true,
     help: "read settings from a JSON file; its keys are the flags in camelCase",
     schema: z.string().optional(),
   },
@@ -214,23 +199,24 @@ export type ServerConfig = Omit<Values, "config" | "controlPath"> & {
   checkMessages: boolean;
 };
 
-/** A mistake in the settings; its message is for the person who made it. */
-export class ConfigError extends Error {}
-
 /** What the command line asks for besides serving. */
 export type Request = { kind: "serve"; config: ServerConfig } | { kind: "help" | "version" | "capabilities" };
 
 /** What management software gives QEMU's vhost-user-gpu: another way to say `--renderer virgl`. */
 const qemuFlags = { virgl: { type: "boolean" } } as const;
 
-/** Reads the command line; throws {@link ConfigError} with every mistake named. */
-export function parseCommandLine(args: string[], env: Record<string, string | undefined>): Request {
+/** Reads the command line as given in `directory`; throws {@link ConfigError} with every mistake named. */
+export function parseCommandLine(
+  args: string[],
+  env: Record<string, string | undefined>,
+  directory = process.cwd(),
+): Request {
   const flags = readFlags(args);
   if (flags.virgl) flags.renderer ??= "virgl";
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
   if (flags["print-capabilities"]) return { kind: "capabilities" };
-  return { kind: "serve", config: resolve(flags, env) };
+  return { kind: "serve", config: resolve(flags, env, directory) };
 }
 
 type Flags = Record<string, string | boolean | string[] | undefined>;
@@ -259,8 +245,8 @@ function readFlags(args: string[]): Flags {
   }
 }
 
-function resolve(flags: Flags, env: Record<string, string | undefined>): ServerConfig {
-  const file = readFile(flags["config"] ?? env["FENCEPOST_CONFIG"]);
+function resolve(flags: Flags, env: Record<string, string | undefined>, directory: string): ServerConfig {
+  const file = readFile(flags["config"] ?? env["FENCEPOST_CONFIG"], directory);
   const values: Record<string, unknown> = {};
   const mistakes: string[] = [];
   for (const [name, setting] of Object.entries<Setting>(settings)) {
@@ -277,7 +263,7 @@ function resolve(flags: Flags, env: Record<string, string | undefined>): ServerC
       origin = `--${flag}`;
     }
     const result = setting.schema.safeParse(raw);
-    if (result.success) values[name] = result.data;
+    if (result.success) values[name] = setting.path ? absolute(result.data, directory) : result.data;
     else mistakes.push(`${origin}: ${result.error.issues.map((issue) => issue.message).join("; ")}`);
   }
   for (const name of Object.keys(file)) {
@@ -300,10 +286,16 @@ function fromEnvironment(setting: Setting, text: string): boolean | string | str
   return text === "1" ? true : text === "0" ? false : text;
 }
 
-function readFile(path: Flags[string]): Record<string, unknown> {
+function absolute(path: unknown, directory: string): unknown {
+  if (Array.isArray(path)) return path.map((one) => absolute(one, directory));
+  return typeof path === "string" ? resolvePath(directory, path) : path;
+}
+
+function readFile(path: Flags[string], directory: string): Record<string, unknown> {
   if (typeof path !== "string") return {};
   try {
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, "utf8")));
+    const text = readFileSync(resolvePath(directory, path), "utf8");
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
   } catch (error) {
     throw new ConfigError(`cannot read the settings in ${path}: ${(error as Error).message}`);
   }
@@ -331,8 +323,10 @@ export function helpText(): string {
     "",
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
     "One that may be given more than once has colons between its values in the environment, and is an array in the file.",
-    "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 a mistake in the settings,",
-    "3 an actor was lost, 4 an actor did not stop in time.",
+    "Paths are relative to the directory of the call. A socket of systemd's (LISTEN_FDS) counts as FENCEPOST_FD.",
+    "A second signal ends a server that is stopping at once.",
+    "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 the settings make no sense or ask for what cannot be",
+    "had, 3 an actor was lost, 4 an actor did not stop in time.",
   );
   return lines.join("\n");
 }
@@ -343,16 +337,18 @@ function flagHelp(name: string, setting: Setting): string {
   const flag = `--${kebab(name)}${shape}`;
   const fallback = setting.schema.safeParse(undefined).data;
   const shown = typeof fallback === "string" || typeof fallback === "number" ? ` (default: ${fallback})` : "";
-  return row(flag, setting.help + (name === "outputs" ? " (default: 1280x800)" : shown));
+  return row(flag, setting.help + (shownDefaults[name] ?? shown));
 }
+
+/** Of settings whose value is not what is written. */
+const shownDefaults: Record<string, string> = {
+  outputs: " (default: 1280x800)",
+  socketMode: " (default: 600)",
+};
 
 const row = (flag: string, help: string): string => `  ${flag.padEnd(28)} ${help}`;
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
-function runtimeDirectory(): string {
-  return process.env["XDG_RUNTIME_DIR"] ?? tmpdir();
-}
 
 function defaultSocketPath(): string {
   return join(runtimeDirectory(), "fencepost.sock");

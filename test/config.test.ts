@@ -89,14 +89,65 @@ describe("values", () => {
       { width: 640, height: 480 },
       { width: 1920, height: 1080 },
     ]);
-    expect(serve(["--outputs", Array.from({ length: 16 }, () => "1x1").join()]).outputs).toHaveLength(16);
+    expect(serve(["--outputs", Array.from({ length: 16 }, () => "32x32").join()]).outputs).toHaveLength(16);
   });
 
   test("outputs that make no sense are refused", () => {
     for (const outputs of ["", "640", "640x", "640x480,", "0x480", "640x0", "-1x2", "640×480", "123456x1"]) {
       expect(mistake([`--outputs=${outputs}`])).toStartWith("--outputs: ");
     }
-    expect(mistake(["--outputs", Array.from({ length: 17 }, () => "1x1").join()])).toStartWith("--outputs: ");
+    expect(mistake(["--outputs", Array.from({ length: 17 }, () => "32x32").join()])).toStartWith(
+      "--outputs: ",
+    );
+  });
+
+  test("outputs that no EDID can say, or no driver takes, are refused with the bounds", () => {
+    for (const outputs of ["1x1", "31x480", "640x31", "99999x99999", "16385x600"]) {
+      expect(mistake(["--outputs", outputs])).toContain("32 to 16384 pixels each way");
+    }
+    expect(serve(["--outputs", "32x16384"]).outputs).toEqual([{ width: 32, height: 16_384 }]);
+  });
+
+  test("socket modes are octal, give the owner all and nobody more", () => {
+    expect(serve([]).socketMode).toBe(0o600);
+    expect(serve(["--socket-mode", "660"]).socketMode).toBe(0o660);
+    expect(serve([], { FENCEPOST_SOCKET_MODE: "0666" }).socketMode).toBe(0o666);
+    for (const mode of ["", "6", "777", "060", "661", "4660", "888", "rw"]) {
+      expect(mistake([`--socket-mode=${mode}`])).toStartWith("--socket-mode: ");
+    }
+  });
+
+  test("a socket's group is a name of /etc/group or a number", () => {
+    expect(serve(["--socket-group", "root"]).socketGroup).toBe(0);
+    expect(serve(["--socket-group", "4711"]).socketGroup).toBe(4711);
+    expect(mistake(["--socket-group", "no such group"])).toContain("there is no group no such group");
+  });
+
+  test("paths are relative to the caller's directory, wherever they are given", () => {
+    const { config: request } = parseCommandLine(
+      [
+        "--socket-path",
+        "a.sock",
+        "--resource-bridge",
+        "../b",
+        "--resource-bridge",
+        "/c",
+        "--render-node",
+        "d",
+      ],
+      { FENCEPOST_CONTROL_PATH: "./e" },
+      "/srv/vm",
+    ) as { config: ServerConfig };
+    expect(request).toMatchObject({
+      socketPath: "/srv/vm/a.sock",
+      resourceBridge: ["/srv/b", "/c"],
+      renderNode: "/srv/vm/d",
+      controlPath: "/srv/vm/e",
+    });
+    writeFileSync(join(folder, "own.json"), '{"socketPath":"f.sock"}');
+    expect(parseCommandLine(["--config", "own.json"], {}, folder)).toMatchObject({
+      config: { socketPath: join(folder, "f.sock"), controlPath: join(folder, "f.sock.ctl") },
+    });
   });
 
   test("numbers are whole, in decimal and within their limits", () => {
@@ -167,14 +218,14 @@ describe("values", () => {
 });
 
 describe("precedence", () => {
-  const path = (): string => file({ pollUs: 1, logLevel: "error", outputs: "1x1" });
+  const path = (): string => file({ pollUs: 1, logLevel: "error", outputs: "32x32" });
 
   test("a flag beats the environment, which beats the file, which beats the default", () => {
     const env = { FENCEPOST_POLL_US: "2", FENCEPOST_LOG_LEVEL: "warning" };
     expect(serve(["--config", path(), "--poll-us", "3"], env)).toMatchObject({
       pollUs: 3,
       logLevel: "warning",
-      outputs: [{ width: 1, height: 1 }],
+      outputs: [{ width: 32, height: 32 }],
       displayTimeoutMs: 2000,
     });
   });

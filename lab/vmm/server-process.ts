@@ -2,7 +2,7 @@
 
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 
 export interface ServerOptions {
@@ -49,8 +49,8 @@ export class ServerProcess {
     const server = new ServerProcess(directory, child, options.stopMs ?? 30_000);
     const deadline = performance.now() + (options.startMs ?? 60_000);
     while (!existsSync(socketPath)) {
-      if (child.exitCode !== null || performance.now() > deadline) {
-        const state = child.exitCode === null ? "is not listening" : `ended with code ${child.exitCode}`;
+      if (server.hasEnded || performance.now() > deadline) {
+        const state = server.hasEnded ? `ended with code ${server.exitCode}` : "is not listening";
         const text = server.log();
         await server.stop();
         throw new Error(`the server ${state}:\n${text}`);
@@ -74,7 +74,12 @@ export class ServerProcess {
 
   /** Its exit code, or null while it runs. A signal counts as 128 plus its number, as in a shell. */
   get exitCode(): number | null {
-    return this.child.exitCode;
+    const { exitCode, signalCode } = this.child;
+    return signalCode === null ? exitCode : 128 + (constants.signals[signalCode as NodeJS.Signals] ?? 0);
+  }
+
+  private get hasEnded(): boolean {
+    return this.exitCode !== null;
   }
 
   /** Resolves with the exit code when the process ends. */
@@ -119,7 +124,7 @@ export class ServerProcess {
 
   /** Ends it by SIGTERM, by SIGKILL when that does not help; removes its directory; answers the exit code. */
   async stop(): Promise<number> {
-    if (this.child.exitCode === null) this.child.kill("SIGTERM");
+    if (!this.hasEnded) this.child.kill("SIGTERM");
     const killer = setTimeout(() => this.child.kill("SIGKILL"), this.stopMs);
     const code = await this.child.exited;
     clearTimeout(killer);

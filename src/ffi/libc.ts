@@ -15,9 +15,12 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   epoll_ctl: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
   epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
+  fchmod: { args: ["i32", "u32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   free: { args: ["ptr"], returns: "void" },
   ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
+  getpeername: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
@@ -32,6 +35,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },
   recvmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   sched_yield: { args: [], returns: "i32" },
+  send: { args: ["i32", "ptr", FFIType.u64_fast, "i32"], returns: "i32" },
   sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -64,9 +68,7 @@ export function cString(text: string): Uint8Array {
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
-export const ENOMEM = 12;
-export const EFAULT = 14;
-export const EINVAL = 22;
+export const EACCES = 13;
 export const EMFILE = 24;
 export const EPIPE = 32;
 export const ECONNRESET = 104;

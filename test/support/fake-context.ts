@@ -35,6 +35,11 @@ export class FakeContext implements ActorContext {
   readonly behind = new Map<ActorName, number>();
   /** Sees every message as it is sent. */
   onSend: (sent: Sent) => void = () => undefined;
+  /** Runs at the deadline of a {@link waitUntil}. */
+  onLate: () => void = () => {
+    throw new Error("nobody will ever say what is waited for");
+  };
+  stopping = false;
 
   constructor(
     readonly name: WorkerName,
@@ -63,10 +68,16 @@ export class FakeContext implements ActorContext {
 
   tidy(): void {}
 
-  /** Nothing arrives later: what is not done after what waits was delivered never is. */
+  /** Nothing arrives later, unless {@link onLate} sees to it. */
   waitUntil(done: () => boolean): boolean {
     while (this.isRung()) this.drain();
-    return done();
+    if (done()) return true;
+    this.onLate();
+    return false;
+  }
+
+  isStopping(): boolean {
+    return this.stopping;
   }
 
   /** What was sent to `to` since the last call, in order. */

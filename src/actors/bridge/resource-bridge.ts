@@ -93,8 +93,9 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
   }
 
   private listen(path: string): void {
+    const { socketMode: mode, socketGroup: group = -1 } = this.context.config;
     try {
-      const listener = listenUnix(path, "seqpacket", backlog);
+      const listener = listenUnix(path, "seqpacket", backlog, { mode, group });
       this.listeners.set(path, listener);
       this.watch(listener);
       this.context.log.info(`lends resources to peers on ${path}`);

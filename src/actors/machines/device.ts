@@ -1,8 +1,8 @@
 // The life of the whole server, from its first actor to its exit code; the supervisor runs it.
 import { assign, setup } from "xstate";
 
-/** Exit codes; 2 is a command line that makes no sense, which never gets this far. */
-export const exitCodes = { ok: 0, fatal: 1, actorLost: 3, stopTimeout: 4 } as const;
+/** Exit codes; 2 is settings that make no sense, or that ask for what cannot be had. */
+export const exitCodes = { ok: 0, fatal: 1, settings: 2, actorLost: 3, stopTimeout: 4 } as const;
 
 export type DeviceEvent =
   | { type: "READY" }
@@ -14,6 +14,7 @@ export type DeviceEvent =
   | { type: "ACTOR_RESTARTED"; actor: string }
   | { type: "ACTOR_LOST"; actor: string }
   | { type: "FATAL"; reason: string }
+  | { type: "MISCONFIGURED"; reason: string }
   | { type: "SHUTDOWN"; reason: string }
   | { type: "STOPPED" }
   | { type: "STOP_TIMEOUT" };
@@ -55,6 +56,13 @@ export const deviceMachine = setup({
         params: ({ event }) => ({ exitCode: exitCodes.fatal, reason: event.reason }),
       },
     },
+    MISCONFIGURED: {
+      target: ".stopping",
+      actions: {
+        type: "endWith",
+        params: ({ event }) => ({ exitCode: exitCodes.settings, reason: event.reason }),
+      },
+    },
     SHUTDOWN: {
       target: ".stopping",
       actions: { type: "endWith", params: ({ event }) => ({ exitCode: exitCodes.ok, reason: event.reason }) },
@@ -86,6 +94,7 @@ export const deviceMachine = setup({
         // The first reason counts; what breaks on the way down changes nothing.
         ACTOR_LOST: {},
         FATAL: {},
+        MISCONFIGURED: {},
         SHUTDOWN: {},
         SESSION_CLOSED: {},
       },

@@ -20,6 +20,8 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   }),
   /** Something that the actor cannot go on without; the device ends with exit code 1. */
   z.object({ type: z.literal("fatal"), reason: z.string() }),
+  /** The settings ask for what cannot be had; the device ends with exit code 2. */
+  z.object({ type: z.literal("misconfigured"), reason: z.string() }),
   /** Somebody asked for the end of the device, as by closing its window; `reason` is a clause of the last log line. */
   z.object({ type: z.literal("shutdown"), reason: z.string() }),
   /** A tightly packed copy of a scanout in bytes B, G, R, X; or fd -1, and `error` says why. */

@@ -8,8 +8,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("done"), token, error: z.string() }),
   /** A ring is stopped; `base` is the next avail index. */
   z.object({ type: z.literal("ring-stopped"), token, base: z.int().min(0).max(0xffff) }),
-  /** A queue actor has crashed. What it was asked is lost with it; the next one is told by `restore`. */
-  z.object({ type: z.literal("lost"), actor: z.literal("cursor-queue") }),
+  /** A queue actor has crashed. What it was asked is lost with it; the next one, if any, is told by `restore`. */
+  z.object({ type: z.literal("lost"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
   /** A restarted actor needs its memory, ring or display socket again. */
   z.object({ type: z.literal("restore"), actor: z.enum(["display", "cursor-queue"]) }),
   /** What the device offers besides 2D, from the ctrl queue before anything else: feature bits and capsets. */

@@ -2,6 +2,7 @@
 
 import { workerData } from "node:worker_threads";
 import type { ServerConfig } from "../../config.ts";
+import { ConfigError } from "../../config-error.ts";
 import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import type { Inbox } from "../messages/index.ts";
@@ -33,8 +34,13 @@ export interface ActorContext {
   drain(): void;
   /** Collects what a session has left: an actor that then sleeps would keep it. Takes milliseconds. */
   tidy(): void;
-  /** Sleeps and receives messages, and nothing else, until `done()` or the deadline. Answers whether it was done. */
+  /**
+   * Sleeps and receives messages, and nothing else, until `done()` or the deadline, or until this actor is told to stop
+   * meanwhile. Returns whether it was done.
+   */
   waitUntil(done: () => boolean, timeoutMs: number): boolean;
+  /** Whether this actor was told to stop. */
+  isStopping(): boolean;
 }
 
 export interface Actor<Message> {
@@ -106,9 +112,11 @@ export async function runActor<Name extends WorkerName>(
     waitUntil(done, timeoutMs) {
       bell ??= watchBell();
       const deadline = Bun.nanoseconds() + timeoutMs * 1e6;
+      const wasStopping = stopping;
       for (;;) {
         drain();
         if (done()) return true;
+        if (stopping && !wasStopping) return false;
         const leftMs = Math.ceil((deadline - Bun.nanoseconds()) / 1e6);
         if (leftMs <= 0) return false;
         if (!words.fallAsleep(slot)) continue;
@@ -116,6 +124,7 @@ export async function runActor<Name extends WorkerName>(
         words.wakeUp(slot);
       }
     },
+    isStopping: () => stopping,
   };
 
   try {
@@ -133,7 +142,11 @@ export async function runActor<Name extends WorkerName>(
     // What is mapped and open outlives the thread: a successor would find it taken, and the process would grow.
     if (restartable.has(name)) releaseQuietly(actor);
     epoll.close();
-    mailbox.send("supervisor", { type: "crashed", reason: (error as Error).message });
+    const reason = (error as Error).message;
+    if (error instanceof ConfigError) {
+      mailbox.send("supervisor", { type: "misconfigured", reason });
+      mailbox.send("supervisor", { type: "stopped" });
+    } else mailbox.send("supervisor", { type: "crashed", reason });
     return;
   }
   actor.stop?.();

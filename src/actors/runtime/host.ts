@@ -78,6 +78,11 @@ export class ActorHost {
     this.mailbox.send(to, message);
   }
 
+  /** Whether the actor has a worker: not before its start, after its crash, or once it was stopped. */
+  isAlive(name: WorkerName): boolean {
+    return this.workers.has(name);
+  }
+
   /** Makes the actor throw, as a bug of its own would. */
   crash(name: WorkerName): void {
     this.post(name, { runtime: "crash" });
@@ -101,7 +106,8 @@ export class ActorHost {
       this.post(name, { runtime: "stop" });
       if (!(await stopped)) {
         late(name);
-        await worker.terminate();
+        // One that is inside of a library call ends with the process.
+        void worker.terminate();
       }
       this.workers.delete(name);
     }
@@ -145,7 +151,10 @@ export class ActorHost {
     port1.onmessage = ({ data }) => {
       const message = data as Inbox["supervisor"];
       if (message.type === "crashed") return lost(message.reason);
-      if (message.type === "stopped") this.waitingForStop.get(name)?.();
+      if (message.type === "stopped") {
+        this.workers.delete(name);
+        this.waitingForStop.get(name)?.();
+      }
       this.events.message(name, message);
     };
     // What the actor's loop could not catch, such as a module that does not load.

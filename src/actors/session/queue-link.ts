@@ -1,17 +1,19 @@
 // The session's line to the two queue actors: asks, and waits until both have done what was asked.
 
-import { Refusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { WorkerName } from "../names.ts";
 import type { QueueMessage } from "../messages/queue.ts";
 import type { VhostSessionMessage } from "../messages/vhost-session.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import { now } from "../runtime/timers.ts";
 
 export const queueActors = ["ctrl-queue", "cursor-queue"] as const;
 export type QueueActor = Extract<WorkerName, (typeof queueActors)[number]>;
 
-/** A queue actor never waits for anyone, so this is a bug or a very slow host. */
-const answerTimeoutMs = 10_000;
+/** A queue actor waits for nobody but the renderer, which may take this long before it is worth a line of the log. */
+const busyMs = 5_000;
+/** How long a session that is to stop waits for a queue that is busy. */
+const stopPatienceMs = 3_000;
 
 type Answer = Extract<VhostSessionMessage, { token: number }>;
 type Asked = QueueMessage extends infer M ? (M extends { token: number } ? Omit<M, "token"> : never) : never;
@@ -26,11 +28,16 @@ export class QueueLink {
   private readonly open = new Map<number, Question>();
   /** Actors that have crashed, and are asked nothing until the next one is there. */
   private readonly lost = new Set<QueueActor>();
+  /** Those of them that nobody comes after. */
+  private readonly gone = new Set<QueueActor>();
   private nextToken = 1;
 
   constructor(private readonly context: ActorContext) {}
 
-  /** Sends each actor its message at once and waits for all. Answers in the same order; throws a {@link Refusal} when one says nothing. */
+  /**
+   * Sends each actor its message at once and waits for all, as long as it takes: a queue may be in one long command of
+   * the renderer's. Returns the answers in the same order; one that is lost, or that a stop does not wait for, is empty.
+   */
   ask(questions: readonly (readonly [QueueActor, Asked])[]): Answer[] {
     const posed = questions.map(([actor, message]) => {
       const token = this.nextToken++;
@@ -38,13 +45,35 @@ export class QueueLink {
       this.open.set(token, question);
       if (this.lost.has(actor)) this.drop(message);
       else this.context.send(actor, { ...message, token } as QueueMessage);
+      if (this.gone.has(actor)) question.answer = nothing(token);
       return { token, question };
     });
-    const done = (): boolean => posed.every(({ question }) => question.answer !== null);
-    const answered = this.context.waitUntil(done, answerTimeoutMs);
-    for (const { token } of posed) this.open.delete(token);
-    if (!answered) throw new Refusal(`a queue did not answer within ${answerTimeoutMs / 1000} s`);
-    return posed.map(({ question }) => question.answer!);
+    this.wait(posed.map(({ question }) => question));
+    return posed.map(({ token, question }) => {
+      this.open.delete(token);
+      return question.answer ?? nothing(token);
+    });
+  }
+
+  private wait(questions: readonly Question[]): void {
+    const done = (): boolean => questions.every(({ answer }) => answer !== null);
+    const from = now();
+    for (let told = false; ;) {
+      const isStopping = this.context.isStopping();
+      if (this.context.waitUntil(done, isStopping ? stopPatienceMs : busyMs)) {
+        if (told) this.context.log.info(`the queues go on after ${Math.round((now() - from) / 1000)} s`);
+        return;
+      }
+      const silent = questions.filter(({ answer }) => answer === null).map(({ actor }) => actor);
+      if (isStopping) {
+        // Whoever is to stop does not wait for them again.
+        for (const actor of silent) this.loseForEver(actor);
+        return;
+      }
+      if (this.context.isStopping()) continue;
+      if (!told) this.context.log.warning(`waiting for the ${silent[0]}, which is in one long command`);
+      told = true;
+    }
   }
 
   /** As {@link ask}; answers the first error text, or "". */
@@ -63,6 +92,15 @@ export class QueueLink {
     this.lost.add(actor);
   }
 
+  /** `actor` has crashed or hangs, and there will be no other: nothing that it is asked is waited for. */
+  loseForEver(actor: QueueActor): void {
+    this.lose(actor);
+    this.gone.add(actor);
+    for (const [token, question] of this.open) {
+      if (question.actor === actor) question.answer ??= nothing(token);
+    }
+  }
+
   /** A new `actor` is there, and is told everything now. */
   find(actor: QueueActor): void {
     this.lost.delete(actor);
@@ -78,7 +116,7 @@ export class QueueLink {
     for (const [token, question] of this.open) {
       if (question.actor !== actor || question.answer !== null) continue;
       if (question.message.type === "ring-stop") this.context.send(actor, { type: "ring-stop", token });
-      else question.answer = { type: "done", token, error: "" };
+      else question.answer = nothing(token);
     }
   }
 
@@ -90,3 +128,5 @@ export class QueueLink {
     for (const fd of [message.kickFd, message.callFd, message.errFd, message.inflightFd]) closeFd(fd);
   }
 }
+
+const nothing = (token: number): Answer => ({ type: "done", token, error: "" });

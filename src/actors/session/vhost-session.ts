@@ -1,20 +1,25 @@
 // The vhost session: waits for a front-end, serves its requests, releases everything when it goes.
 
 import { type Actor as Machine, createActor } from "xstate";
-import { EPOLLIN } from "../../transport/os/epoll.ts";
+import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
+import { inheritedSocketState } from "../../transport/os/inherited-socket.ts";
 import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
 import { Channel, ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
 import { libc } from "../../ffi/libc.ts";
 import { cString } from "../../ffi/libc.ts";
 import { sessionMachine } from "../machines/session.ts";
+import { restartable } from "../names.ts";
 import type { SupervisorMessage } from "../messages/supervisor.ts";
 import type { VhostSessionMessage } from "../messages/vhost-session.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { SessionCounter } from "./counters.ts";
 import { QueueLink } from "./queue-link.ts";
 import { type Renderer, Session, type SessionEvents } from "./session.ts";
+
+/** Front-ends that may wait for the one that is served. */
+const backlog = 4;
 
 type State = Extract<SupervisorMessage, { type: "session" }>["state"];
 
@@ -27,12 +32,16 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private reported: State | null = null;
   private renderer: Renderer | null = null;
   private mayListen = false;
+  /** Whether the front-end is there from the start, on an inherited socket. */
+  private readonly isConnected: boolean;
   /** Whether a request is under way, which waits for other actors. */
   private isServing = false;
 
   constructor(private readonly context: ActorContext) {
     this.queues = new QueueLink(context);
-    const once = context.config.once || context.config.fd !== undefined;
+    const { once: asked, fd } = context.config;
+    this.isConnected = fd !== undefined && inheritedSocketState(fd) === "connected";
+    const once = asked || this.isConnected;
     this.machine = createActor(sessionMachine, { input: { once } });
     this.machine.subscribe((snapshot) => this.report(snapshot));
     this.machine.start();
@@ -45,7 +54,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.queues.answered(message);
         return;
       case "lost":
-        this.queues.lose(message.actor);
+        if (restartable.has(message.actor)) this.queues.lose(message.actor);
+        else this.queues.loseForEver(message.actor);
         return;
       case "restore":
         this.restore(message.actor);
@@ -69,7 +79,9 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     if (this.session !== null) this.end();
     if (this.listener >= 0) {
       closeFd(this.listener);
-      libc.unlink(cString(this.context.config.socketPath));
+      const { fd, socketPath } = this.context.config;
+      // Whoever made an inherited socket has its path, too.
+      if (fd === undefined) libc.unlink(cString(socketPath));
     }
   }
 
@@ -77,14 +89,13 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private open(): void {
     // Both are told at start, by two senders and so in any order.
     if (!this.mayListen || this.renderer === null) return;
-    const { fd, socketPath } = this.context.config;
+    const { fd, socketPath, socketMode: mode, socketGroup: group = -1 } = this.context.config;
     if (fd !== undefined) {
       setNonBlocking(fd);
-      this.begin(fd);
-      return;
+      if (this.isConnected) return this.begin(fd);
     }
     try {
-      this.listener = listenUnix(socketPath, "stream");
+      this.listener = fd ?? listenUnix(socketPath, "stream", backlog, { mode, group });
     } catch (error) {
       this.context.send("supervisor", { type: "fatal", reason: asRefusal(error).message });
       return;
@@ -97,9 +108,18 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     this.context.epoll.add(this.listener, EPOLLIN, () => {
       const fd = acceptUnix(this.listener);
       if (fd < 0) return;
-      // One front-end at a time: the next waits in the backlog.
       this.context.epoll.remove(this.listener);
+      this.watchWaiting();
       this.begin(fd);
+    });
+  }
+
+  /** One front-end at a time: the next waits in the backlog, which is as much as can be said of it. */
+  private watchWaiting(): void {
+    this.context.epoll.add(this.listener, EPOLLIN | EPOLLET, () => {
+      this.context.log.guest(
+        () => "another front-end waits until this one has gone: a server has one at a time",
+      );
     });
   }
 
@@ -168,7 +188,10 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   private endAndListen(): void {
     this.end();
-    if (this.machine.getSnapshot().matches("listening")) this.watchListener();
+    if (this.machine.getSnapshot().matches("listening")) {
+      this.context.epoll.remove(this.listener);
+      this.watchListener();
+    }
   }
 
   private end(): void {

@@ -1,16 +1,19 @@
 // The control socket: one JSON request a line, one JSON answer a line. `bun run ctl` is its client.
 
-import { chmodSync, existsSync, unlinkSync } from "node:fs";
+import { existsSync, unlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Socket } from "bun";
 import { z } from "zod";
+import { Refusal } from "../../transport/os/errors.ts";
 import { freeSocketPath } from "../../transport/os/unix-path.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { type WorkerName, workerNames } from "../names.ts";
 import type { Picture } from "./inquiries.ts";
 
 const lineBytesMax = 64 * 1024;
+/** Answers that a client asks for and does not read. */
+const unsentBytesMax = 1024 * 1024;
 
 export const ControlRequest = z.discriminatedUnion("command", [
   z.object({ command: z.literal("status") }),
@@ -37,6 +40,10 @@ export interface ControlHandlers {
 
 interface Connection {
   received: string;
+  /** Settled when every request so far is answered: answers keep their order. */
+  answered: Promise<void>;
+  /** What the socket has not taken of the answers. */
+  unsent: Buffer;
 }
 
 export class ControlServer {
@@ -48,21 +55,17 @@ export class ControlServer {
   ) {}
 
   /** Listens; a socket that a dead server left behind is replaced. Throws when a live one has it. */
-  async open(): Promise<void> {
-    const taken = freeSocketPath(this.path);
-    if (taken === "not a socket") throw new Error("it exists and is not a socket");
-    if (taken === "live") throw new Error("another server is using it");
-    this.server = Bun.listen<Connection>({
-      unix: this.path,
-      socket: {
-        open: (socket) => {
-          socket.data = { received: "" };
-        },
-        data: (socket, bytes) => this.data(socket, bytes),
-      },
-    });
-    // It can end the server and write files: its owner's business only.
-    chmodSync(this.path, 0o600);
+  open(): void {
+    freeSocketPath(this.path);
+    // It can end the server and write files: its owner's business only, from the moment when it is there.
+    const before = process.umask(0o177);
+    try {
+      this.server = this.listen();
+    } catch (error) {
+      throw new Refusal(`cannot listen at ${this.path}: ${(error as Error).message}`, { cause: error });
+    } finally {
+      process.umask(before);
+    }
   }
 
   close(): void {
@@ -72,11 +75,26 @@ export class ControlServer {
     if (existsSync(this.path)) unlinkSync(this.path);
   }
 
+  private listen(): { stop(closeActiveConnections?: boolean): void } {
+    return Bun.listen<Connection>({
+      unix: this.path,
+      socket: {
+        open: (socket) => {
+          socket.data = { received: "", answered: Promise.resolve(), unsent: Buffer.alloc(0) };
+        },
+        data: (socket, bytes) => this.data(socket, bytes),
+        drain: send,
+      },
+    });
+  }
+
   private data(socket: Socket<Connection>, bytes: Buffer): void {
     const lines = (socket.data.received + bytes.toString("utf8")).split("\n");
     socket.data.received = lines.pop()!;
     if (socket.data.received.length > lineBytesMax) socket.end();
-    for (const line of lines) void this.serve(socket, line);
+    for (const line of lines) {
+      socket.data.answered = socket.data.answered.then(() => this.serve(socket, line));
+    }
   }
 
   private async serve(socket: Socket<Connection>, line: string): Promise<void> {
@@ -86,7 +104,9 @@ export class ControlServer {
     } catch (error) {
       answer = { ok: false, error: (error as Error).message };
     }
-    socket.write(`${JSON.stringify(answer)}\n`);
+    socket.data.unsent = Buffer.concat([socket.data.unsent, Buffer.from(`${JSON.stringify(answer)}\n`)]);
+    send(socket);
+    if (socket.data.unsent.length > unsentBytesMax) socket.terminate();
   }
 
   private async run(request: ControlRequest): Promise<Record<string, unknown>> {
@@ -110,6 +130,13 @@ export class ControlServer {
         return {};
     }
   }
+}
+
+/** Gives the socket what it takes of the answers now; it says when it takes more. */
+function send(socket: Socket<Connection>): void {
+  const { data } = socket;
+  if (data.unsent.length === 0) return;
+  data.unsent = data.unsent.subarray(Math.max(0, socket.write(data.unsent)));
 }
 
 function parse(line: string): ControlRequest {

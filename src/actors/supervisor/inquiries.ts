@@ -83,6 +83,8 @@ export class Inquiries {
   }
 
   private async ask(actor: WorkerName, send: (token: number) => void): Promise<Answer | null> {
+    // Nobody would say that a question to the dead was lost.
+    if (!this.host.isAlive(actor)) return null;
     const token = this.nextToken++;
     const { promise, resolve } = Promise.withResolvers<Answer | null>();
     const timer = setTimeout(() => {

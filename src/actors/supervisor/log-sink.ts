@@ -1,6 +1,7 @@
 // The one place where log lines leave the process: standard error, with time, level and actor.
 
 import { configure, getLogger, type LogRecord } from "@logtape/logtape";
+import type { PatientWriter } from "../../transport/os/patient-writer.ts";
 import type { ActorName } from "../names.ts";
 import type { Level } from "../runtime/log.ts";
 
@@ -9,16 +10,9 @@ export interface LogSink {
 }
 
 /** Opens the sink; call once. */
-export async function openLogSink(lowest: Level): Promise<LogSink> {
-  // Bun's own: process.stderr brings Node's streams, which take more memory than an actor.
-  const stderr = Bun.stderr.writer();
+export async function openLogSink(lowest: Level, stderr: PatientWriter): Promise<LogSink> {
   await configure({
-    sinks: {
-      stderr: (record) => {
-        stderr.write(line(record));
-        void stderr.flush();
-      },
-    },
+    sinks: { stderr: (record) => stderr.write(line(record)) },
     loggers: [
       { category: "fencepost", lowestLevel: lowest, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },

@@ -1,5 +1,6 @@
 // The supervisor: runs the device machine, starts and watches the actors, ends the process in order.
 
+import { rmSync } from "node:fs";
 import { type Actor as Machine, createActor } from "xstate";
 import type { ServerConfig } from "../../config.ts";
 import { actorMachine } from "../machines/actor.ts";
@@ -8,15 +9,16 @@ import { loadTables } from "../machines/tables.ts";
 import type { SupervisorMessage } from "../messages/supervisor.ts";
 import { restartable, type WorkerName, workerNames } from "../names.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
+import { freeSocketPath } from "../../transport/os/unix-path.ts";
 import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { LogSink } from "./log-sink.ts";
 
 /** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
 const readyTimeoutMs = 60_000;
-/** A pause before a restart, and how long a restarted actor must live for its crashes to be forgiven. */
+/** A pause before a restart. */
 const restartPauseMs = 10;
-const settledMs = 10_000;
 
 export class Supervisor {
   private readonly host: ActorHost;
@@ -24,7 +26,12 @@ export class Supervisor {
   private readonly actors = new Map<WorkerName, Machine<typeof actorMachine>>();
   private readonly inquiries: Inquiries;
   private readonly control: ControlServer;
+  private readonly settling = new Map<WorkerName, Timer>();
   private readyTimer: Timer | undefined;
+  /** Whether the session has bound its path and not said that it stopped. */
+  private owesSocket = false;
+  /** How long a restarted actor must live for its crashes to be forgiven. */
+  settledMs = 10_000;
   /** How long each actor may take to stop; it collects what a session has left, which is slow where the CPU is emulated. */
   stopTimeoutMs = 10_000;
 
@@ -48,6 +55,7 @@ export class Supervisor {
       status: () => this.status(),
       screenshot: (scanout) => this.inquiries.snapshot(scanout),
       kill: (actor) => {
+        if (!this.host.isAlive(actor)) throw new Error(`the ${actor} actor is not running`);
         this.host.crash(actor);
       },
       shutdown: () => this.shutdown("asked to on the control socket"),
@@ -62,7 +70,10 @@ export class Supervisor {
         if (snapshot.matches("stopping")) resolve();
       });
     });
-    await this.openControl();
+    this.checkPaths();
+    this.orFatal("no control socket: ", () => this.control.open());
+    // What is wrong so far is said before a renderer is started for nothing.
+    if (this.device.getSnapshot().matches("stopping")) return await this.stop();
     for (const name of workerNames) this.actors.get(name)!.send({ type: "SPAWN" });
     this.host.start();
     this.readyTimer = setTimeout(
@@ -85,6 +96,7 @@ export class Supervisor {
 
   private async stop(): Promise<number> {
     this.control.close();
+    for (const timer of this.settling.values()) clearTimeout(timer);
     for (const actor of this.actors.values()) actor.send({ type: "STOP" });
     let isLate = false;
     const { stopTimeoutMs } = this;
@@ -93,6 +105,8 @@ export class Supervisor {
       this.actors.get(name)!.send({ type: "STOP_TIMEOUT" });
       this.log.write("error", name, `did not stop within ${stopTimeoutMs / 1000} s, and was ended`);
     });
+    // A session that crashed or was ended has left it.
+    if (this.owesSocket) rmSync(this.config.socketPath, { force: true });
     this.device.send({ type: isLate ? "STOP_TIMEOUT" : "STOPPED" });
     const { exitCode, reason } = this.device.getSnapshot().context;
     if (exitCode === exitCodes.ok) this.log.write("info", "supervisor", `stopped: ${reason}`);
@@ -100,12 +114,18 @@ export class Supervisor {
     return exitCode;
   }
 
-  private async openControl(): Promise<void> {
+  /** The actors' sockets, which they bind later. */
+  private checkPaths(): void {
+    const { fd, socketPath, resourceBridge } = this.config;
+    if (fd === undefined) this.orFatal("", () => freeSocketPath(socketPath));
+    for (const path of resourceBridge) this.orFatal("no resource bridge: ", () => freeSocketPath(path));
+  }
+
+  private orFatal(what: string, attempt: () => void): void {
     try {
-      await this.control.open();
+      attempt();
     } catch (error) {
-      const reason = `cannot open the control socket ${this.config.controlPath}: ${(error as Error).message}`;
-      this.device.send({ type: "FATAL", reason });
+      this.device.send({ type: "FATAL", reason: what + asRefusal(error).message });
     }
   }
 
@@ -116,6 +136,7 @@ export class Supervisor {
         return;
       case "stopped":
         this.actors.get(from)!.send({ type: "EXITED" });
+        if (from === "vhost-session") this.owesSocket = false;
         return;
       case "log":
         this.log.write(message.level, from, message.text);
@@ -125,6 +146,9 @@ export class Supervisor {
         return;
       case "fatal":
         this.device.send({ type: "FATAL", reason: message.reason });
+        return;
+      case "misconfigured":
+        this.device.send({ type: "MISCONFIGURED", reason: message.reason });
         return;
       case "shutdown":
         this.shutdown(message.reason);
@@ -153,6 +177,7 @@ export class Supervisor {
     const current = this.device.getSnapshot();
     switch (state) {
       case "listening":
+        this.owesSocket = this.config.fd === undefined;
         if (current.matches("starting")) {
           clearTimeout(this.readyTimer);
           this.device.send({ type: "READY" });
@@ -184,11 +209,15 @@ export class Supervisor {
     const actor = this.actors.get(name)!;
     this.log.write("error", name, `crashed: ${reason}`);
     this.inquiries.abandon(name);
+    // A life that ended is no proof that the next one is sound.
+    clearTimeout(this.settling.get(name));
     actor.send({ type: "CRASH" });
     const snapshot = actor.getSnapshot();
+    if (name === "ctrl-queue" || name === "cursor-queue") {
+      this.host.send("vhost-session", { type: "lost", actor: name });
+    }
     if (snapshot.matches("failed")) this.device.send({ type: "ACTOR_LOST", actor: name });
     if (!snapshot.matches("restarting")) return;
-    if (name === "cursor-queue") this.host.send("vhost-session", { type: "lost", actor: name });
     if (name === "resource-bridge") this.host.send("ctrl-queue", { type: "bridge-lost" });
     setTimeout(() => {
       if (!actor.getSnapshot().matches("restarting")) return;
@@ -210,7 +239,10 @@ export class Supervisor {
     if (name === "display" || name === "cursor-queue") {
       this.host.send("vhost-session", { type: "restore", actor: name });
     }
-    setTimeout(() => actor.send({ type: "SETTLED" }), settledMs).unref();
+    this.settling.set(
+      name,
+      setTimeout(() => actor.send({ type: "SETTLED" }), this.settledMs),
+    );
   }
 
   private async status(): Promise<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 // A node of a DRM device: /dev/dri/renderD128 and the like.
 
-import { openSync, readdirSync } from "node:fs";
+import { openSync, readdirSync, statSync } from "node:fs";
 import { ptr } from "bun:ffi";
 import {
   DRM_CLOEXEC,
@@ -32,6 +32,18 @@ export function renderNodes(): string[] {
     return [];
   }
 }
+
+/** The major number of every DRM node (Documentation/admin-guide/devices.txt). */
+const drmMajor = 226;
+
+/** Whether `path` is a node of a DRM device, be it there for this user or not. */
+export function isDrmNode(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.isCharacterDevice() && majorOf(found.rdev) === drmMajor;
+}
+
+/** makedev(3) of 64 bits. */
+const majorOf = (device: number): number => Math.floor(device / 2 ** 8) & 0xfff;
 
 export class DrmNode {
   private readonly prime = new Uint32Array(PrimeHandle.words);

@@ -1,9 +1,11 @@
 // Unix sockets that have a path: listening at one, and connecting to one.
 
-import { existsSync, lstatSync } from "node:fs";
+import { accessSync, chmodSync, chownSync, constants, lstatSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import {
   AF_UNIX,
   cString,
+  EACCES,
   EAGAIN,
   ECONNREFUSED,
   EINTR,
@@ -17,16 +19,29 @@ import { type SocketKind, typeOf } from "./unix-socket.ts";
 
 const sunPathBytes = 108;
 
-/** Binds and listens at `path`, replacing a socket left behind by a process that no longer answers there. */
-export function listenUnix(path: string, kind: SocketKind, backlog = 4): number {
+/** Who may connect to a socket at a path: its permissions, and the group that has some of them (-1: this process's). */
+export interface SocketAccess {
+  mode: number;
+  group: number;
+}
+
+const ownerOnly: SocketAccess = { mode: 0o600, group: -1 };
+
+/**
+ * Binds and listens at `path`, replacing a socket left behind by a process that no longer answers there. At no time may
+ * others connect than `access` says. Throws a {@link Refusal} as {@link freeSocketPath} does.
+ */
+export function listenUnix(path: string, kind: SocketKind, backlog = 4, access = ownerOnly): number {
+  freeSocketPath(path);
   const address = socketAddress(path);
-  const taken = freeSocketPath(path);
-  if (taken === "not a socket") throw new Refusal(`${path} exists and is not a socket: choose another path`);
-  if (taken === "live") throw new Refusal(`another process is listening on ${path}`);
-  const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", `listening on ${path}`);
+  const doing = `listening on ${path}`;
+  const fd = checked(libc.socket(AF_UNIX, typeOf(kind) | SOCK_NONBLOCK, 0), "socket", doing);
   try {
-    checked(libc.bind(fd, address, address.length), "bind", `listening on ${path}`);
-    checked(libc.listen(fd, backlog), "listen", `listening on ${path}`);
+    // The file takes its permissions from the socket, less the umask: it is never open to others for a moment.
+    checked(libc.fchmod(fd, ownerOnly.mode), "fchmod", doing);
+    checked(libc.bind(fd, address, address.length), "bind", doing);
+    grant(path, access);
+    checked(libc.listen(fd, backlog), "listen", doing);
   } catch (error) {
     libc.close(fd);
     throw error;
@@ -34,13 +49,56 @@ export function listenUnix(path: string, kind: SocketKind, backlog = 4): number 
   return fd;
 }
 
-/** Makes `path` free to bind by removing a socket that nobody answers at; anything else stays, and is named. */
-export function freeSocketPath(path: string): "free" | "live" | "not a socket" {
-  if (!existsSync(path)) return "free";
-  if (!lstatSync(path).isSocket()) return "not a socket";
-  if (answersAt(socketAddress(path))) return "live";
-  libc.unlink(cString(path));
-  return "free";
+function grant(path: string, { mode, group }: SocketAccess): void {
+  try {
+    if (group >= 0) chownSync(path, -1, group);
+    chmodSync(path, mode);
+  } catch (error) {
+    rmSync(path);
+    throw new Refusal(`cannot give group ${group} the socket ${path}: is this user one of them?`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Makes `path` free to bind by removing a socket that nobody answers at. Throws a {@link Refusal} that says what is in
+ * the way, and what mends it: a path too long, no folder, no permission, another's socket, a file.
+ */
+export function freeSocketPath(path: string): void {
+  socketAddress(path);
+  checkFolder(dirname(path), path);
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Refusal(`${path} exists and is not a socket: choose another path`);
+  const answer = knockAt(path);
+  if (answer === EACCES) {
+    throw new Refusal(
+      `${path} is a socket of user ${found.uid}: choose another path, or let its owner remove it`,
+    );
+  }
+  if (answer !== ECONNREFUSED) {
+    throw new Refusal(`another process is listening on ${path}: stop it, or choose another path`);
+  }
+  if (libc.unlink(cString(path)) < 0) {
+    throw new Refusal(
+      `${path} is a dead socket of user ${found.uid} that this user may not remove: choose another path`,
+    );
+  }
+}
+
+function checkFolder(folder: string, path: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found === undefined) {
+    throw new Refusal(`there is no folder ${folder} for ${path}: make it, or choose another path`);
+  }
+  if (!found.isDirectory()) throw new Refusal(`${folder} is no folder: choose another path than ${path}`);
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const reason = `this user may not make sockets in ${folder}: choose another path than ${path}`;
+    throw new Refusal(reason, { cause: error });
+  }
 }
 
 /** Connects to the socket at `path`; the descriptor is blocking, unless it is asked not to wait for a listener either. */
@@ -67,21 +125,21 @@ export function acceptUnix(listener: number): number {
 function socketAddress(path: string): Uint8Array {
   const bytes = cString(path);
   if (bytes.length > sunPathBytes)
-    throw new Refusal(`socket path is longer than ${sunPathBytes - 1} bytes: ${path}`);
+    throw new Refusal(
+      `the path of a socket is no longer than ${sunPathBytes - 1} bytes: ${path} has ${bytes.length - 1}`,
+    );
   const address = new Uint8Array(2 + bytes.length);
   new DataView(address.buffer).setUint16(0, AF_UNIX, true);
   address.set(bytes, 2);
   return address;
 }
 
-/** Whether somebody listens there: be it with a full backlog, or with a socket of the other kind. */
-function answersAt(address: Uint8Array): boolean {
-  const fd = checked(
-    libc.socket(AF_UNIX, typeOf("stream") | SOCK_NONBLOCK, 0),
-    "socket",
-    "looking for a server",
-  );
-  const refused = libc.connect(fd, address, address.length) < 0 && errno() === ECONNREFUSED;
+/** What connecting there fails with, or 0: somebody listens, be it with a full backlog or with a socket of the other kind. */
+function knockAt(path: string): number {
+  const address = socketAddress(path);
+  const type = typeOf("stream") | SOCK_NONBLOCK;
+  const fd = checked(libc.socket(AF_UNIX, type, 0), "socket", "looking for a server");
+  const code = libc.connect(fd, address, address.length) < 0 ? errno() : 0;
   libc.close(fd);
-  return !refused;
+  return code;
 }

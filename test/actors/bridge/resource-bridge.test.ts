@@ -458,7 +458,10 @@ describe("listening", () => {
     const file = join(folder, "file");
     writeFileSync(file, "");
     for (const [path, reason] of [
-      [paths[0]!, `no resource bridge: another process is listening on ${paths[0]}`],
+      [
+        paths[0]!,
+        `no resource bridge: another process is listening on ${paths[0]}: stop it, or choose another path`,
+      ],
       [file, `no resource bridge: ${file} exists and is not a socket: choose another path`],
     ]) {
       const next = new FakeContext("resource-bridge", configOf([path!]));
@@ -478,7 +481,10 @@ describe("listening", () => {
     const other = new ResourceBridge(next);
     expect(next.take("supervisor")).toEqual([]);
     expect(next.logged.filter(({ level }) => level === "error")).toEqual([
-      { level: "error", text: `no resource bridge: another process is listening on ${paths[0]}` },
+      {
+        level: "error",
+        text: `no resource bridge: another process is listening on ${paths[0]}: stop it, or choose another path`,
+      },
     ]);
     connect(paths[1]);
     other.stop();

@@ -1,10 +1,11 @@
 // The supervisor with its real workers: start, watch, replace, and end in order with the right exit code.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type WorkerName, workerNames } from "../../../src/actors/names.ts";
 import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
+import type { ServerConfig } from "../../../src/config.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { serverConfig } from "../../support/fake-context.ts";
@@ -26,10 +27,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 class Run {
   readonly path = join(folder, "vhost.sock");
-  readonly config = {
-    ...serverConfig("--socket-path", join(folder, "vhost.sock"), "--log-level", "debug"),
-    checkMessages: true,
-  };
+  readonly config: ServerConfig;
   readonly lines: Line[] = [];
   readonly listening: Promise<void>;
   readonly exitCode: Promise<number>;
@@ -37,7 +35,8 @@ class Run {
   private wake = (): void => undefined;
 
   constructor(...flags: string[]) {
-    Object.assign(this.config, flags.includes("--once") ? { once: true } : {});
+    const own = ["--socket-path", this.path, "--log-level", "debug"];
+    this.config = { ...serverConfig(...own, ...flags), checkMessages: true };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.listening = promise;
     const write = (level: string, actor: string, text: string): void => {
@@ -197,6 +196,54 @@ for (const actor of ["ctrl-queue", "vhost-session"] as const) {
   }, 15_000);
 }
 
+test("an actor's life that has ended forgives no crash of the next one", async () => {
+  const run = new Run();
+  run.supervisor.settledMs = 250;
+  await run.listening;
+  // Each life is shorter than what is forgiven, all together are longer.
+  for (let life = 0; life < 5; life++) {
+    run.lines.length = 0;
+    await run.control({ command: "kill", actor: "fence-poller" });
+    await run.line(({ text }) => text === "restarted");
+    await Bun.sleep(100);
+  }
+  await run.control({ command: "kill", actor: "fence-poller" });
+
+  expect(await run.exitCode).toBe(3);
+}, 20_000);
+
+test("a ctrl queue that crashes under a front-end is not waited for, and no socket is left behind", async () => {
+  const run = new Run();
+  await run.listening;
+  const fd = connectUnix(run.path, "stream");
+  await run.line(({ text }) => text === "a front-end has connected");
+  const from = performance.now();
+  await run.control({ command: "kill", actor: "ctrl-queue" });
+
+  expect(await run.exitCode).toBe(3);
+  expect(performance.now() - from).toBeLessThan(2_500);
+  expect(readdirSync(folder)).toEqual([]);
+  expect(run.lines.filter(({ text }) => text.includes("did not stop"))).toEqual([]);
+  closeFd(fd);
+}, 20_000);
+
+test("a vhost session that crashes leaves no socket behind", async () => {
+  const run = new Run();
+  await run.listening;
+  await run.control({ command: "kill", actor: "vhost-session" });
+
+  expect(await run.exitCode).toBe(3);
+  expect(readdirSync(folder)).toEqual([]);
+}, 20_000);
+
+test("a bridge's socket that cannot be made is told before any actor is started", async () => {
+  const run = new Run("--resource-bridge", join(folder, "none", "bridge.sock"));
+  expect(await run.exitCode).toBe(1);
+  expect(run.lines.map(({ text }) => text)).toEqual([
+    expect.stringMatching(/^the device failed: no resource bridge: there is no folder .*\/none for /),
+  ]);
+}, 15_000);
+
 test("a socket that cannot be opened ends the device with code 1 and a reason", async () => {
   const listener = listenUnix(join(folder, "vhost.sock"), "stream");
   const run = new Run();
@@ -211,7 +258,7 @@ test("a control path that is a file ends the device with code 1 and leaves the f
   const run = new Run();
 
   expect(await run.exitCode).toBe(1);
-  expect(run.lines.at(-1)!.text).toMatch(/cannot open the control socket .*: it exists and is not a socket/);
+  expect(run.lines.at(-1)!.text).toMatch(/no control socket: .*vhost.sock.ctl exists and is not a socket/);
   expect(await Bun.file(join(folder, "vhost.sock.ctl")).text()).toBe("precious");
 }, 15_000);
 

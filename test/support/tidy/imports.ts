@@ -7,7 +7,7 @@ import { type Finding, root, sources, under } from "./tree.ts";
 const base = ["src/ffi/"];
 const transport = ["src/transport/", ...base];
 const picture = ["src/picture/", "src/transport/os/", "src/transport/wire/virtio-gpu/", ...base];
-const product = ["src/actors/", "src/config.ts", "src/picture/", ...transport];
+const product = ["src/actors/", "src/config", "src/picture/", ...transport];
 const above = (...rooms: string[]): RegExp =>
   new RegExp(`^src/actors/gpu/(?:${rooms.join("|")})/|^src/actors/gpu/[^/]+$`);
 
@@ -18,10 +18,10 @@ const mayImport: Record<string, readonly string[]> = {
   "src/transport/virtio/": ["src/transport/virtio/", "src/transport/os/", ...base],
   "src/transport/wire/": transport,
   "src/picture/": picture,
-  "src/config.ts": ["src/picture/", ...transport],
+  "src/config": ["src/config", "src/picture/", ...transport],
   "src/actors/": product,
   "src/cli/": ["src/cli/", ...product],
-  "lab/": ["lab/", "src/config.ts", "src/picture/", ...transport],
+  "lab/": ["lab/", "src/config", "src/picture/", ...transport],
 };
 
 /** Rooms of the ctrl queue, and the files there that they may not import: what lies above them, and what wires all. */

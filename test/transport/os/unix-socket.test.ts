@@ -245,8 +245,8 @@ test("a path that is no socket is refused and left alone", () => {
 test("a path that is too long for a socket is named", () => {
   const path = `/tmp/${"x".repeat(120)}`;
 
-  expect(() => listenUnix(path, "stream")).toThrow(/longer than 107 bytes/);
-  expect(() => connectUnix(path, "stream")).toThrow(/longer than 107 bytes/);
+  expect(() => listenUnix(path, "stream")).toThrow(/no longer than 107 bytes/);
+  expect(() => connectUnix(path, "stream")).toThrow(/no longer than 107 bytes/);
 });
 
 test("connecting to nobody names the path", () => {
@@ -254,7 +254,7 @@ test("connecting to nobody names the path", () => {
 });
 
 test("a folder that does not exist is named", () => {
-  expect(() => listenUnix(join(folder, "no", "a.sock"), "stream")).toThrow(/bind failed with ENOENT/);
+  expect(() => listenUnix(join(folder, "no", "a.sock"), "stream")).toThrow(/there is no folder .*\/no for /);
 });
 
 /** A sendmsg of one byte with any number of descriptors, which SocketIo refuses. */

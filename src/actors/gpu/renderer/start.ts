@@ -1,27 +1,34 @@
 // Which renderer runs the guest's commands: chosen once, at start, and said in one line of the log.
 
 import type { ServerConfig } from "../../../config.ts";
+import { ConfigError } from "../../../config-error.ts";
 import type { Log } from "../../runtime/log.ts";
-import { fullBackingsMax } from "./backing.ts";
 import { RendererUnavailable, VirglRenderer } from "./virgl/virgl.ts";
 
-/** Starts virglrenderer where it is wanted and works; null means that software runs 2D alone. */
+/**
+ * Starts virglrenderer where it is wanted and works; null means that software runs 2D alone. Throws a
+ * {@link ConfigError} where it, or its render node, was asked for by name and does not work.
+ */
 export function startRenderer(config: ServerConfig, log: Log): VirglRenderer | null {
   if (config.renderer === "software") {
     log.info("no 3D, as --renderer software asks: 2D in software");
     return null;
   }
   try {
-    const { renderNode, logLevel, backingEntriesMax } = config;
-    const renderer = VirglRenderer.start({
-      renderNode,
-      verbose: logLevel === "debug",
-      backingPiecesMax: fullBackingsMax * backingEntriesMax,
-    });
+    const { renderNode, logLevel } = config;
+    const renderer = VirglRenderer.start({ renderNode, verbose: logLevel === "debug" });
     log.info(`3D by virglrenderer: ${renderer.description} on ${renderer.node ?? "the CPU"}`);
     return renderer;
   } catch (error) {
     if (!(error instanceof RendererUnavailable)) throw error;
+    if (config.renderer === "virgl") {
+      throw new ConfigError(`--renderer virgl cannot be had: ${error.message}`);
+    }
+    if (config.renderNode !== undefined) {
+      throw new ConfigError(
+        `--render-node cannot be had for 3D: ${error.message} With --renderer software it serves --storage gbm alone.`,
+      );
+    }
     log.warning(`no 3D, only 2D in software: ${error.message}`);
     return null;
   }

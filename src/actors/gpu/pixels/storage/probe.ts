@@ -1,6 +1,7 @@
 // Which storage 2D resources get: the best that this host has, found once at start and said in one line of the log.
 
 import type { ServerConfig } from "../../../../config.ts";
+import { ConfigError } from "../../../../config-error.ts";
 import { DrmNode, renderNodes } from "../../../../transport/os/drm-node.ts";
 import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { Udmabuf, udmabufPath } from "../../../../transport/os/udmabuf.ts";
@@ -20,21 +21,23 @@ const memfd: Tier = {
 
 const finders = { gbm: findGbm, udmabuf: findUdmabuf } as const;
 
-/** Finds the storage that `--storage` asks for, or else the best; memfds are always there. */
+/**
+ * Finds the storage that `--storage` asks for, or else the best; memfds are always there. Throws a {@link ConfigError}
+ * where the one that was asked for cannot be had.
+ */
 export function chooseTier({ storage, renderNode }: ServerConfig, log: Log): Tier {
-  const tier = storage === "auto" ? best(renderNode, log) : forced(storage, renderNode, log);
+  const tier = storage === "auto" ? best(renderNode, log) : forced(storage, renderNode);
   log.info(`2D resources are kept in ${tier.description}`);
   return tier;
 }
 
-function forced(kind: "gbm" | "udmabuf" | "memfd", renderNode: string | undefined, log: Log): Tier {
+function forced(kind: "gbm" | "udmabuf" | "memfd", renderNode: string | undefined): Tier {
   if (kind === "memfd") return memfd;
   try {
     return finders[kind](renderNode);
   } catch (error) {
     if (!(error instanceof TierUnavailable)) throw error;
-    log.warning(`--storage ${kind} cannot be had: ${error.message}`);
-    return memfd;
+    throw new ConfigError(`--storage ${kind} cannot be had: ${error.message}`);
   }
 }
 

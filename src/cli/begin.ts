@@ -1,0 +1,29 @@
+// How every program of this folder begins and ends. It takes the caller's directory for the paths that it was given and
+// for nothing else: the rest is loaded from /, since bun:ffi takes a library that the linker does not find from the
+// current directory. And it ends when it has ended, whatever a thread may still be doing.
+
+/** The part of a program that needs installed packages or native libraries. */
+export interface Program {
+  /** Returns the exit code; paths among `args` are relative to `directory`. */
+  main(args: string[], directory: string): Promise<number>;
+}
+
+const exitFailed = 1;
+/** Where `bin/fencepost` was called, which goes to / before Bun starts. */
+const directoryVariable = "FENCEPOST_DIRECTORY";
+
+/** Runs what `load` imports; `name` begins the lines for people. */
+export async function begin(name: string, load: () => Promise<Program>): Promise<never> {
+  const directory = process.env[directoryVariable] ?? process.cwd();
+  delete process.env[directoryVariable];
+  process.chdir("/");
+  let program: Program;
+  try {
+    program = await load();
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    console.error(`${name}: ${error.message.split(" imported from ")[0]}: run ./setup.sh, or bun install`);
+    process.exit(exitFailed);
+  }
+  process.exit(await program.main(process.argv.slice(2), directory));
+}

@@ -1,0 +1,115 @@
+// The server: settings → what can be checked before anything starts → supervisor → exit code.
+
+import { dirname } from "node:path";
+import packageJson from "../../package.json";
+import { exitCodes } from "../actors/machines/device.ts";
+import { openLogSink } from "../actors/supervisor/log-sink.ts";
+import { Supervisor } from "../actors/supervisor/supervisor.ts";
+import { ConfigError, helpText, parseCommandLine, type ServerConfig } from "../config.ts";
+import { isDrmNode } from "../transport/os/drm-node.ts";
+import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
+import { PatientWriter } from "../transport/os/patient-writer.ts";
+import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
+import { withActivation } from "./socket-activation.ts";
+
+/** What QEMU's back-end conventions call the capabilities of a "gpu" back-end: flags that it takes. */
+const capabilities = { type: "gpu", features: ["render-node", "virgl"] };
+
+const exitUsage = exitCodes.settings;
+/** How long the last lines of the log may wait for a reader. */
+const lastLinesMs = 200;
+
+export async function main(args: string[], directory: string): Promise<number> {
+  try {
+    const request = parseCommandLine(args, withActivation(process.env), directory);
+    switch (request.kind) {
+      case "help":
+        console.log(helpText());
+        return 0;
+      case "version":
+        console.log(`fencepost ${packageJson.version}`);
+        return 0;
+      case "capabilities":
+        console.log(JSON.stringify(capabilities, null, 2));
+        return 0;
+      case "serve":
+        checkSurroundings(request.config);
+        return await serve(request.config);
+    }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(`fencepost: ${error.message}`);
+    return exitUsage;
+  }
+}
+
+/** Throws a {@link ConfigError} for what the settings name and cannot be had, before anything is started for it. */
+function checkSurroundings(config: ServerConfig): void {
+  const { fd, renderNode, socketPath, controlPath } = config;
+  if (fd !== undefined) explained(`--fd ${fd}`, () => inheritedSocketState(fd));
+  if (renderNode !== undefined && !isDrmNode(renderNode)) {
+    throw new ConfigError(`--render-node ${renderNode}: is no DRM node, such as /dev/dri/renderD128`);
+  }
+  for (const path of fd === undefined ? [socketPath, controlPath] : [controlPath]) {
+    explained("no place for sockets", () => ensureRuntimeDirectory(dirname(path)));
+  }
+}
+
+function explained(what: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new ConfigError(`${what}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function serve(config: ServerConfig): Promise<number> {
+  const stdout = new PatientWriter(1);
+  const stderr = new PatientWriter(2);
+  const log = await openLogSink(config.logLevel, stderr);
+  const supervisor = new Supervisor(config, log, () => {
+    stdout.write(`${banner(config)}\n`);
+    // What reading the settings has left would stay for as long as nothing happens here.
+    Bun.gc(true);
+  });
+  let isEnding = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (isEnding) {
+        log.write("error", "supervisor", `received ${signal} while stopping: ends at once`);
+        stderr.flush(lastLinesMs);
+        process.exit(exitCodes.stopTimeout);
+      }
+      isEnding = true;
+      supervisor.shutdown(`received ${signal}`);
+    });
+  }
+  const exitCode = await supervisor.run();
+  stdout.flush(lastLinesMs);
+  stderr.flush(lastLinesMs);
+  return exitCode;
+}
+
+/** What an operator needs at start: what was chosen, the limits, and how to start the VMM. */
+function banner(config: ServerConfig): string {
+  const mib = (bytes: number): string => `${Math.floor(bytes / 1024 / 1024)} MiB`;
+  const limits =
+    `  limits    ${config.resourcesMax} resources, ${mib(config.storageBytesMax)} of storage, ` +
+    `${config.backingEntriesMax} backing entries, ${mib(config.commandBytesMax)} a command`;
+  const control = `  control   ${config.controlPath} (bun run ctl --help)`;
+  if (config.fd !== undefined) {
+    return [`Fencepost ${packageJson.version} listens on descriptor ${config.fd}`, limits, control].join(
+      "\n",
+    );
+  }
+  return [
+    `Fencepost ${packageJson.version} listens on ${config.socketPath}`,
+    limits,
+    control,
+    `Start QEMU with:`,
+    `  qemu-system-x86_64 … -m 1G -M q35,memory-backend=mem \\`,
+    `    -object memory-backend-memfd,id=mem,size=1G,share=on \\`,
+    `    -chardev socket,id=vgpu,path=${config.socketPath} \\`,
+    `    -vga none -device vhost-user-gpu-pci,chardev=vgpu`,
+  ].join("\n");
+}
