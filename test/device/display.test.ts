@@ -1,13 +1,16 @@
 // The VMM's display socket: what is asked of it, and what happens when it is slow, silent, gone or new.
 
 import { describe, expect, test } from "bun:test";
+import { closeFd } from "../../src/transport/os/fds.ts";
+import { connectUnix } from "../../src/transport/os/unix-path.ts";
+import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { Request } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern, serveTests, settle } from "./support.ts";
 
-const { withDevice } = serveTests("--display-timeout-ms", "200", "--outputs", "1024x600,640x480");
+const { withDevice, server } = serveTests("--display-timeout-ms", "200", "--outputs", "1024x600,640x480");
 const { ERR_INVALID_SCANOUT_ID, OK_DISPLAY_INFO, OK_EDID } = Response;
 
 describe("GET_DISPLAY_INFO", () => {
@@ -281,3 +284,45 @@ function expectSoundEdid(edid: Uint8Array): void {
     expect(sum & 0xff).toBe(0);
   }
 }
+
+describe("a display socket that is of no use", () => {
+  /** Gives the display sockets of which it can make nothing: the guest goes on, and a good one after them is used. */
+  async function expectSurvived(open: () => number): Promise<void> {
+    await withDevice({ display: null }, (guest) => {
+      // No more than wait to be accepted at the device's own socket.
+      for (let round = 0; round < 3; round++) {
+        const given = open();
+        guest.frontend.gpuSetSocket(given);
+        closeFd(given);
+        expectWorking(guest);
+        expect(guest.gpu.getDisplayInfo().modes[0]!.enabled).toBe(true);
+      }
+      guest.openDisplay();
+      const image = guest.gpu.createImage(1, Format.B8G8R8X8, 32, 32);
+      image.pixels.set(pattern(32, 32));
+      expectOk(guest.gpu.transferToHost2d(1, areaOf(image)));
+      guest.gpu.show(0, image);
+      expectShown(guest, 0, 32, 32, pattern(32, 32));
+    });
+    expect(server().log()).not.toContain("display: crashed");
+  }
+
+  test("because_it_is_closed_already_costs_the_picture_only", () =>
+    expectSurvived(() => {
+      const [given, kept] = socketPair("stream");
+      closeFd(kept);
+      return given;
+    }));
+
+  test("because_its_other_end_is_the_device_s_own_socket_costs_the_picture_only", () =>
+    expectSurvived(() => connectUnix(server().socketPath, "stream")));
+
+  test("because_both_ends_are_the_device_s_costs_the_picture_only", () =>
+    withDevice({ display: null }, (guest) => {
+      const [one, other] = socketPair("stream");
+      for (const fd of [one, other, one]) guest.frontend.gpuSetSocket(fd);
+      for (const fd of [one, other]) closeFd(fd);
+      expectWorking(guest);
+      expect(server().log()).not.toContain("display: crashed");
+    }));
+});

@@ -233,6 +233,7 @@ describe("a session that breaks the protocol ends, and the next one works", () =
     ["SET_INFLIGHT_FD that is too small", Request.SET_INFLIGHT_FD, u32s(8, 0, 0, 0, (256 << 16) | 2), 1],
     ["SET_LOG_BASE beyond its file", Request.SET_LOG_BASE, u32s(0, 1, 0, 0), 1],
     ["GPU_SET_SOCKET without a socket", Request.GPU_SET_SOCKET, u32s(), 0],
+    ["GPU_SET_SOCKET with what is no socket", Request.GPU_SET_SOCKET, u32s(), 1],
   ];
   for (const [name, request, payload, fdCount] of wrong) {
     test(name, async () => {

@@ -5,6 +5,7 @@ import { closeFd } from "../../transport/os/fds.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
 import { StreamWord } from "../../transport/wire/vhost-user-gpu/stream-words.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { RESTARTS_MAX } from "../machines/actor.ts";
 import type { DisplayMessage } from "../messages/display.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { Counter } from "./counters.ts";
@@ -25,6 +26,11 @@ type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { 
 
 /** The word behind the stream's: what the ctrl queue was told last, bit 0 for dma-bufs and bit 1 for modifiers. */
 const toldTakes = StreamWord.count;
+
+/** So many displays may go on with one socket, one less than may be restarted at all: the last one lives without it. */
+const takeoversMax = RESTARTS_MAX - 1;
+/** How long a display must live for the crashes before it to be forgiven. */
+const settledMs = 10_000;
 
 export class Display implements Actor<DisplayMessage> {
   private readonly scanouts = Array.from({ length: scanoutsMax }, (_, id) => new Scanout(id));
@@ -188,15 +194,20 @@ export class Display implements Actor<DisplayMessage> {
   }
 
   private openVmm({ fd, resumed }: MessageOf<"vmm-socket">): void {
-    const { context, io, scanouts, modes, answer } = this;
     this.dropVmm();
-    if (resumed && context.keep[StreamWord.broken] === 1) {
-      closeFd(fd);
-    } else {
-      const sink = new VmmSink({
+    if (resumed && !this.mayTakeOver()) closeFd(fd);
+    else this.attachVmm(fd, resumed);
+    this.tellTakes();
+  }
+
+  private attachVmm(socket: number, resumed: boolean): void {
+    const { context, io, scanouts, modes, answer } = this;
+    let sink: VmmSink;
+    try {
+      sink = new VmmSink({
         context,
         io,
-        socket: fd,
+        socket,
         resumed,
         scanouts,
         modes,
@@ -208,12 +219,36 @@ export class Display implements Actor<DisplayMessage> {
           this.tellTakes();
         },
       });
-      this.vmm = sink;
-      this.sinks.add(sink);
-      attach(sink, scanouts);
-      for (const { id, view } of scanouts) if (view !== null) this.stale |= 1 << id;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      closeFd(socket);
+      context.keep[StreamWord.broken] = 1;
+      context.log.warning(`giving up the VMM's display: ${error.message}`);
+      return;
     }
-    this.tellTakes();
+    this.vmm = sink;
+    this.sinks.add(sink);
+    attach(sink, scanouts);
+    for (const { id, view } of scanouts) if (view !== null) this.stale |= 1 << id;
+  }
+
+  /**
+   * Whether the socket that a crashed display was using is to be used again: not where it broke, nor for ever. What came
+   * from it may be what each of them dies of, and the guest must not lose its device for it.
+   */
+  private mayTakeOver(): boolean {
+    const { keep, log, timers } = this.context;
+    if (keep[StreamWord.broken] === 1) return false;
+    keep[StreamWord.takeovers]!++;
+    if (keep[StreamWord.takeovers]! > takeoversMax) {
+      keep[StreamWord.broken] = 1;
+      log.error(
+        `giving up the VMM's display: ${takeoversMax + 1} display actors in a row have crashed with it`,
+      );
+      return false;
+    }
+    timers.after(settledMs, () => (keep[StreamWord.takeovers] = 0));
+    return true;
   }
 
   private openWindows(windows: typeof WaylandSink, path: string): void {

@@ -3,6 +3,7 @@
 
 import { Refusal } from "../../transport/os/errors.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../transport/os/fds.ts";
+import { notStream } from "../../transport/os/unix-socket.ts";
 import { BackendChannel } from "../../transport/wire/vhost-user/backend-channel.ts";
 import {
   type Message,
@@ -235,9 +236,7 @@ export class Session {
       case Request.SET_INFLIGHT_FD:
         return this.setInflight(message);
       case Request.GPU_SET_SOCKET:
-        this.displaySocket = replaced(this.displaySocket, takeFd(message));
-        this.sendDisplaySocket(false);
-        return null;
+        return this.setDisplaySocket(takeFd(message));
       case Request.RESET_DEVICE:
         return this.resetDevice();
       default:
@@ -465,6 +464,20 @@ export class Session {
       );
     }
     return { queueCount, queueSize };
+  }
+
+  /** What is no stream would show nothing, and say so later and elsewhere (vhost-user-gpu.rst: "a UNIX domain stream socket"). */
+  private setDisplaySocket(fd: number): null {
+    const instead = notStream(fd);
+    if (instead !== "") {
+      closeFd(fd);
+      throw new ProtocolError(
+        `GPU_SET_SOCKET brought ${instead} where a connected Unix stream socket is due`,
+      );
+    }
+    this.displaySocket = replaced(this.displaySocket, fd);
+    this.sendDisplaySocket(false);
+    return null;
   }
 
   private sendDisplaySocket(resumed: boolean): void {

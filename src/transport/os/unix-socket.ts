@@ -15,7 +15,10 @@ import {
   SOCK_CLOEXEC,
   SOCK_SEQPACKET,
   SOCK_STREAM,
+  SO_ACCEPTCONN,
+  SO_DOMAIN,
   SO_SNDBUF,
+  SO_TYPE,
   SOL_SOCKET,
 } from "../../ffi/libc.ts";
 import { checked, SystemError } from "./errors.ts";
@@ -46,6 +49,26 @@ export function sizeSendBuffer(fd: number, bytes: number): void {
   const value = new Int32Array([bytes]);
   const result = libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, value, 4);
   checked(result, "setsockopt", "sizing a socket's send buffer");
+}
+
+/**
+ * Why a descriptor that came from elsewhere cannot be streamed to as a Unix socket: what it is instead, as a noun for the
+ * log, or "" for a connected stream. One whose peer has hung up is connected.
+ */
+export function notStream(fd: number): string {
+  const domain = socketOption(fd, SO_DOMAIN);
+  if (domain < 0) return "no socket";
+  if (domain !== AF_UNIX) return "a socket of another family than AF_UNIX";
+  if (socketOption(fd, SO_TYPE) !== SOCK_STREAM) return "a socket for packets";
+  if (socketOption(fd, SO_ACCEPTCONN) !== 0) return "a listening socket";
+  const [name, length] = [new Uint8Array(2), new Uint32Array([2])];
+  return libc.getpeername(fd, name, length) < 0 ? "a socket that is not connected" : "";
+}
+
+/** An option of SOL_SOCKET that is an int; -1 where `fd` has none. */
+function socketOption(fd: number, option: number): number {
+  const [value, length] = [new Int32Array(1), new Uint32Array([4])];
+  return libc.getsockopt(fd, SOL_SOCKET, option, value, length) < 0 ? -1 : value[0]!;
 }
 
 /** A connected pair of sockets. */

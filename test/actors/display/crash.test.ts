@@ -5,6 +5,8 @@ import { Header, Request } from "../../../src/transport/wire/vhost-user-gpu/prot
 import { generateEdid } from "../../../src/picture/edid.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { RESTARTS_MAX } from "../../../src/actors/machines/actor.ts";
+import { openFds } from "../../support/fds.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { Valve } from "../../support/valve.ts";
@@ -218,4 +220,56 @@ test("a new socket forgets what the old one owed", () => {
   expect(seen[0]).toMatchObject({ request: Request.GET_PROTOCOL_FEATURES, flags: 0 });
   serve(fresh.vmm, seen);
   expect(fresh.vmm.leftOver).toBe(0);
+});
+
+describe("a VMM's socket that is none", () => {
+  test("costs its display only, with one line, and is not given to a successor again", () => {
+    const current = scene();
+    const runner = new DisplayRunner(new FakeContext("display", config, current.keep));
+    cleanups.push(() => runner.stop());
+    const fds = openFds();
+
+    runner.tell({ type: "vmm-socket", fd: duplicateFd(current.cursors), resumed: false });
+    runner.tell({ type: "display-info", token: 1 });
+    runner.run();
+
+    expect(runner.answers).toMatchObject([{ type: "display-info", token: 1 }]);
+    expect(runner.context.logged).toMatchObject([
+      { level: "warning", text: expect.stringContaining("giving up the VMM's display: ") },
+    ]);
+    expect(openFds()).toBe(fds);
+    const successor = start(current, true);
+    successor.run();
+    expect(successor.answers.map(({ type }) => type)).toEqual(["display-info", "edid"]);
+    expect(successor.context.logged).toEqual([]);
+    expect(current.vmm.messages()).toEqual([]);
+  });
+});
+
+describe("a socket with which one display after the other crashes", () => {
+  test("is given up before the last of them would be", () => {
+    const current = scene();
+    start(current, false).run();
+    for (let crash = 1; crash < RESTARTS_MAX; crash++) {
+      const runner = start(current, true);
+      runner.run();
+      expect(runner.context.logged).toEqual([]);
+    }
+    const last = start(current, true);
+    last.run();
+    expect(last.context.logged).toMatchObject([{ level: "error" }]);
+    expect(last.context.logged[0]!.text).toContain(`${RESTARTS_MAX} display actors in a row have crashed`);
+    expect(last.answers.map(({ type }) => type)).toEqual(["display-info", "edid"]);
+  });
+
+  test("is used again when it is a new one", () => {
+    const current = scene();
+    start(current, false);
+    for (let crash = 1; crash <= RESTARTS_MAX; crash++) start(current, true);
+    const fresh = { ...current, vmm: new RawVmm() };
+    cleanups.push(() => fresh.vmm.close());
+    start(fresh, false).run();
+    expect(fresh.vmm.messages()).toMatchObject([{ request: Request.GET_PROTOCOL_FEATURES }]);
+    closeFd(fresh.vmm.backEndFd);
+  });
 });

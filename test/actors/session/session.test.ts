@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { SessionCounter } from "../../../src/actors/session/counters.ts";
 import { closeFd, createEventfd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
+import { socketPair } from "../../../src/transport/os/unix-socket.ts";
 import { u64 } from "../../../src/transport/wire/vhost-user/channel.ts";
 import { Request, requestName } from "../../../src/transport/wire/vhost-user/protocol.ts";
 import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
@@ -17,18 +18,21 @@ let bench: SessionBench;
 let front: Front;
 let ram: number;
 let eventfd: number;
+/** What a VMM gives away as its display, and the end that it keeps. */
+let socket: number;
+let kept: number;
 let fdsBefore: number;
 
 beforeEach(() => {
   fdsBefore = openFds();
   ram = createMemfd("ram", ramBytes);
   eventfd = createEventfd();
+  [socket, kept] = socketPair("stream");
   begin();
 });
 afterEach(() => {
   bench.close();
-  closeFd(ram);
-  closeFd(eventfd);
+  for (const fd of [ram, eventfd, socket, kept]) closeFd(fd);
   expect(openFds()).toBe(fdsBefore);
 });
 
@@ -680,8 +684,8 @@ describe("the configuration space", () => {
 
 describe("the display socket", () => {
   test("is passed on, and a second one after a guest's reboot too", () => {
-    front.tell(R.GPU_SET_SOCKET, undefined, [eventfd]);
-    front.tell(R.GPU_SET_SOCKET, undefined, [eventfd]);
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
 
     expect(bench.said("display")).toMatchObject([
       { type: "vmm-socket", resumed: false },
@@ -692,7 +696,7 @@ describe("the display socket", () => {
   test("is given to a display that was restarted", () => {
     bench.actor.receive({ type: "restore", actor: "display" });
     expect(bench.said("display")).toEqual([]);
-    front.tell(R.GPU_SET_SOCKET, undefined, [eventfd]);
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
     bench.said("display");
 
     bench.actor.receive({ type: "restore", actor: "display" });
@@ -1027,6 +1031,20 @@ describe("violations end the session with one line, and the next front-end is se
       () => front.send(frame(R.GPU_SET_SOCKET)),
       /GPU_SET_SOCKET brought 0/,
     ],
+    [
+      "a display socket that is none",
+      () => front.send(frame(R.GPU_SET_SOCKET), [ram]),
+      /GPU_SET_SOCKET brought no socket where a connected Unix stream socket is due/,
+    ],
+    [
+      "a display socket for packets",
+      () => {
+        const pair = socketPair("seqpacket");
+        front.send(frame(R.GPU_SET_SOCKET), [pair[0]]);
+        pair.forEach(closeFd);
+      },
+      /GPU_SET_SOCKET brought a socket for packets/,
+    ],
   ];
   for (const [name, send, text] of cases) {
     test(name, () => {
@@ -1090,7 +1108,7 @@ describe("the end of a session", () => {
     startRings();
     const log = createMemfd("log", 4096);
     front.ask(R.SET_LOG_BASE, joined(u64(4096), u64(0)), [log]);
-    front.tell(R.GPU_SET_SOCKET, undefined, [eventfd]);
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
     bench.forget();
     bench.said("display");
     front.close();
@@ -1116,7 +1134,7 @@ describe("the end of a session", () => {
       front = bench.connect();
       startRings();
       front.tell(R.SET_BACKEND_REQ_FD, undefined, [eventfd]);
-      front.tell(R.GPU_SET_SOCKET, undefined, [eventfd]);
+      front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
       front.ask(R.SET_LOG_BASE, joined(u64(4096), u64(0)), [ram]);
       front.tell(R.SET_VRING_ERR, u64(0), [eventfd]);
       for (const fd of front.ask(R.GET_INFLIGHT_FD, inflight(2, 64)).fds) closeFd(fd);

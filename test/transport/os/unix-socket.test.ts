@@ -3,13 +3,14 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { libc } from "../../../src/ffi/libc.ts";
-import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
+import { AF_UNIX, libc, SOCK_STREAM } from "../../../src/ffi/libc.ts";
+import { closeFd, createEventfd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { acceptUnix, connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import {
   CLOSED,
   fdsPerMessageMax,
+  notStream,
   SocketIo,
   socketPair,
   WOULD_BLOCK,
@@ -284,4 +285,30 @@ test("a descriptor that was sent stays the sender's own", () => {
 
   expect(isOpen(fd)).toBe(true);
   for (const each of [fd, ...io.receivedFds]) closeFd(each);
+});
+
+test("a connected stream is told from everything else that a descriptor may be", () => {
+  const AF_INET = 2;
+  const listener = listenUnix(join(folder, "socket"), "stream");
+  const [packets, otherEnd] = socketPair("seqpacket");
+  const memfd = createMemfd("no-socket", 4096);
+  const loose = libc.socket(AF_UNIX, SOCK_STREAM, 0);
+  const internet = libc.socket(AF_INET, SOCK_STREAM, 0);
+
+  expect(notStream(ours)).toBe("");
+  expect(notStream(listener)).toBe("a listening socket");
+  expect(notStream(packets)).toBe("a socket for packets");
+  expect(notStream(memfd)).toBe("no socket");
+  expect(notStream(1_000_000)).toBe("no socket");
+  expect(notStream(loose)).toBe("a socket that is not connected");
+  expect(notStream(internet)).toBe("a socket of another family than AF_UNIX");
+
+  for (const fd of [listener, packets, otherEnd, memfd, loose, internet]) closeFd(fd);
+});
+
+test("a stream whose peer has hung up was connected", () => {
+  closeFd(theirs);
+  theirs = -1;
+
+  expect(notStream(ours)).toBe("");
 });

@@ -30,7 +30,9 @@ export const StreamWord = {
   /** The reply being received: its bytes so far, and its header. */
   replyBytes: 10 + scanoutsMax + headWords,
   replyHeader: 11 + scanoutsMax + headWords,
-  count: 14 + scanoutsMax + headWords,
+  /** How many displays in a row have taken the stream over from one that crashed. */
+  takeovers: 14 + scanoutsMax + headWords,
+  count: 15 + scanoutsMax + headWords,
 } as const;
 
 /** Whether a reply to `request` is owed. */

@@ -57,9 +57,14 @@ export class VmmSink implements Sink {
   private isClosed = false;
   private hasWarned = false;
 
+  /** Takes over the socket. Throws SystemError for one that can't be waited for; it stays the caller's then. */
   constructor(private readonly options: VmmSinkOptions) {
     const { context, io, socket, resumed, modes, answer, bandBytesMax } = options;
     const { keep: words, timers, log, counters } = context;
+    setNonBlocking(socket);
+    sizeSendBuffer(socket, sendBufferBytes);
+    // Edge-triggered: room in the socket matters only after it was full, and is told of without asking again.
+    context.epoll.add(socket, EPOLLIN | EPOLLOUT | EPOLLET, (events) => this.ready(events));
     if (!resumed) words.fill(0, 0, StreamWord.count);
     this.writer = new MessageWriter(io, words);
     this.reader = new ReplyReader(io, words);
@@ -79,10 +84,6 @@ export class VmmSink implements Sink {
       takesModifiers: () => this.requests.hasModifiers,
     });
     this.cursors = new VmmCursors(options.scanouts);
-    setNonBlocking(socket);
-    sizeSendBuffer(socket, sendBufferBytes);
-    // Edge-triggered: room in the socket matters only after it was full, and is told of without asking again.
-    context.epoll.add(socket, EPOLLIN | EPOLLOUT | EPOLLET, (events) => this.ready(events));
   }
 
   /** Whether the VMM shows dma-bufs, and such as have a modifier. */
@@ -175,6 +176,7 @@ export class VmmSink implements Sink {
     if (events & EPOLLOUT) this.isBlocked = false;
     if (events === EPOLLOUT) return;
     try {
+      // There are never more answers than questions: this ends, however much the VMM sends.
       for (;;) {
         const received = this.reader.receive(this.options.socket);
         if (received === "nothing") return;
