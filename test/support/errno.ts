@@ -2,7 +2,7 @@
 
 import { toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
-import { libc } from "../../src/ffi/libc.ts";
+import { F_DUPFD_CLOEXEC, libc } from "../../src/ffi/libc.ts";
 
 const word = new Int32Array(toArrayBuffer(libc.__errno_location()!, 0, 4));
 
@@ -10,4 +10,17 @@ const word = new Int32Array(toArrayBuffer(libc.__errno_location()!, 0, 4));
 export function failWith(name: keyof typeof constants.errno): number {
   word[0] = constants.errno[name];
   return -1;
+}
+
+/** Runs `work` in a process that has no room for another descriptor of what it has open already. */
+export function withoutDuplicates(work: () => void): void {
+  const { fcntl } = libc;
+  const refusing = (fd: number, command: number, argument: number): number =>
+    command === F_DUPFD_CLOEXEC ? failWith("EMFILE") : fcntl(fd, command, argument);
+  Object.assign(libc, { fcntl: refusing });
+  try {
+    work();
+  } finally {
+    Object.assign(libc, { fcntl });
+  }
 }

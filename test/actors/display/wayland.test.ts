@@ -10,6 +10,7 @@ import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { withoutDuplicates } from "../../support/errno.ts";
 import { openFds } from "../../support/fds.ts";
 import {
   ScriptedCompositor,
@@ -668,6 +669,55 @@ describe("a compositor", () => {
     settle();
     expect(compositor.isConnected).toBe(false);
     expect(logged().at(-1)).toContain("no window: lost");
+  });
+
+  test("that sends more than a turn takes is heard to the end, and a VMM is served between", () => {
+    begin();
+    show();
+    stage.connect();
+    stage.settle();
+    const serials = Array.from({ length: 12_000 }, (_, serial) => serial);
+    const wmBase = compositor.one("xdg_wm_base");
+    compositor.flood(wmBase, "ping", serials);
+    stage.flush({ x: 0, y: 0, width: 1, height: 1 });
+    const updates = stage.peer.updates().length;
+
+    // One event of the compositor's, and one turn.
+    stage.runner.context.epoll.wait(0);
+    expect(stage.runner.display.turn()).toBe(true);
+    stage.pump.drain();
+
+    expect(stage.peer.updates().length).toBe(updates + 1);
+    expect(asked(wmBase, "pong").length).toBeLessThan(serials.length);
+    settle();
+    expect(asked(wmBase, "pong").flat()).toEqual(serials);
+  });
+
+  test("that has no end of formats is left", () => {
+    begin();
+    const shm = compositor.one("wl_shm");
+    for (let round = 0; round < 10 && compositor.isConnected; round++) {
+      const formats = Array.from({ length: 7_000 }, (_, at) => round * 7_000 + at);
+      compositor.flood(shm, "format", formats);
+      settle();
+    }
+    expect(logged().at(-1)).toContain("it has no end of formats");
+  });
+
+  test("that cannot be given a buffer for want of descriptors costs the window until there are some", async () => {
+    begin();
+    stage.show(stage.surface(1, width, height).paint(gradient));
+    withoutDuplicates(() => {
+      settle();
+      compositor.configure();
+      settle();
+    });
+    expect(logged().at(-1)).toContain("fcntl failed with EMFILE");
+    await Bun.sleep(1100);
+    settle();
+    compositor.configure();
+    settle();
+    expectPixels(gradient);
   });
 
   test("that reads nothing is waited for by nobody", () => {

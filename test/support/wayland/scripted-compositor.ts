@@ -7,7 +7,7 @@ import { SystemError } from "../../../src/transport/os/errors.ts";
 import { closeFd, setNonBlocking, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { acceptUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
-import { CLOSED, SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
+import { CLOSED, sizeSendBuffer, SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
 import type { Interface } from "../../../src/transport/wire/wayland/object.ts";
 import * as protocol from "../../../src/transport/wire/wayland/protocol.ts";
 import {
@@ -108,6 +108,16 @@ export class ScriptedCompositor {
       // A client that hung up may have left requests.
       if (!(error instanceof SystemError)) throw error;
     }
+  }
+
+  /** Sends an event many times in one go, each with a value of its own. */
+  flood(object: ServerObject, name: string, values: readonly number[]): void {
+    const opcode = object.interface.events.findIndex((event) => event.name === name);
+    const types = object.interface.events[opcode]!.arguments;
+    sizeSendBuffer(this.client, bytesMax);
+    this.sendBytes(
+      Buffer.concat(values.map((value) => encodeMessage(object.id, opcode, types, [value]).bytes)),
+    );
   }
 
   /** Lets a toplevel be shown: the configure of both its halves. */

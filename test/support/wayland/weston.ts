@@ -225,7 +225,7 @@ class Shooter {
     while (!happened()) {
       if (performance.now() > deadline) throw new Error("Weston takes no picture of its screen");
       this.connection.flush();
-      if (!this.connection.receive()) throw new Error("Weston hung up");
+      if (this.connection.receive() === "closed") throw new Error("Weston hung up");
       if (!happened()) Bun.sleepSync(1);
     }
   }

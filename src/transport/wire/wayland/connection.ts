@@ -1,6 +1,7 @@
 // A client's connection to a Wayland compositor: its objects, requests on their way out, events on their way in.
 // Nothing here waits: what the socket does not take stays queued.
 
+import { SystemError } from "../../os/errors.ts";
 import { closeFd, duplicateFd } from "../../os/fds.ts";
 import { NativeMemory } from "../../os/native-memory.ts";
 import { CLOSED, type SocketIo, WOULD_BLOCK } from "../../os/unix-socket.ts";
@@ -24,6 +25,10 @@ const queuedBytesMax = 4 * 1024 * 1024;
 /** Descriptors that came before the events that they belong to. */
 const waitingFdsMax = 256;
 const receiveBytes = 2 * (messageBytesMax + 1);
+/** What one {@link WaylandConnection.receive} takes at most: a compositor that never stops must not starve the others. */
+const turnBytes = messageBytesMax + 1;
+/** Living objects; a guest that shows more buffers than that loses its windows, and nothing else. */
+const objectsMax = 65_536;
 
 /** The compositor says what the client did wrong, and is about to hang up. */
 export class ReportedError extends WaylandError {
@@ -35,6 +40,9 @@ export class ReportedError extends WaylandError {
     super(`the compositor reports error ${code} of ${object.interface.name}: ${message}`);
   }
 }
+
+/** "more" may wait in the socket; "nothing" does. */
+export type Received = "more" | "nothing" | "closed";
 
 interface Outgoing {
   bytes: Uint8Array;
@@ -57,6 +65,8 @@ export class WaylandConnection {
   private inputLength = 0;
   private readonly inputFds: number[] = [];
   private isClosed = false;
+  /** Why a request could not be queued; what was to follow it would make no sense without it. */
+  private failure: Error | null = null;
 
   /** Takes over `socket`. */
   constructor(
@@ -76,26 +86,35 @@ export class WaylandConnection {
   create<Type extends WaylandObject>(type: Named<Type>, version: number): Type {
     const object = new type(this, this.freeIds.pop() ?? this.nextId++, version);
     this.objects.set(object.id, object);
+    if (this.objects.size > objectsMax) this.failure ??= new WaylandError(`more than ${objectsMax} objects`);
     return object;
   }
 
-  /** Queues a request. Descriptors among `values` stay the caller's. */
+  /** Queues a request. Descriptors among `values` stay the caller's. Where they run out, {@link flush} throws. */
   request(
     object: WaylandObject,
     opcode: number,
     values: readonly (WireValue | WaylandObject | null)[],
   ): void {
-    if (this.isClosed) return;
+    if (this.isClosed || this.failure !== null) return;
     if (object.isDestroyed) throw new Error(`${object.interface.name}@${object.id} is destroyed`);
     const types = object.interface.requests[opcode]!.arguments;
     const wire = values.map((value) => (value instanceof WaylandObject ? value.id : (value ?? 0)));
     const { bytes, fds } = encodeMessage(object.id, opcode, types, wire);
-    this.outgoing.push({ bytes, fds: fds.map(duplicateFd) });
+    const copies: number[] = [];
+    try {
+      for (const fd of fds) copies.push(duplicateFd(fd));
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.failure = error;
+    }
+    this.outgoing.push({ bytes, fds: copies });
     this.queuedBytes += bytes.length;
   }
 
   /** Sends what the socket takes. Answers whether that was all. Throws {@link WaylandError}, SystemError. */
   flush(): boolean {
+    if (this.failure !== null) throw this.failure;
     if (this.queuedBytes > queuedBytesMax) throw new WaylandError("the compositor does not read its socket");
     while (this.outgoing.length > 0) {
       const { count, length, fds } = this.gather();
@@ -109,20 +128,22 @@ export class WaylandConnection {
     return true;
   }
 
-  /** Dispatches what has come. Answers false when the compositor hung up. Throws {@link WaylandError}, SystemError. */
-  receive(): boolean {
-    while (!this.isClosed) {
+  /** Dispatches some of what has come, at most {@link turnBytes}. Throws {@link WaylandError}, SystemError. */
+  receive(): Received {
+    for (let taken = 0; taken < turnBytes && !this.isClosed;) {
       const address = this.input.address + this.inputLength;
-      const received = this.io.receive(this.socket, address, receiveBytes - this.inputLength);
+      const room = Math.min(receiveBytes - this.inputLength, turnBytes - taken);
+      const received = this.io.receive(this.socket, address, room);
       this.inputFds.push(...this.io.receivedFds);
       if (this.io.truncatedFds || this.inputFds.length > waitingFdsMax)
         throw new WaylandError("the compositor sends descriptors that no event is for");
-      if (received === WOULD_BLOCK) return true;
-      if (received === CLOSED) return false;
+      if (received === WOULD_BLOCK) return "nothing";
+      if (received === CLOSED) return "closed";
       this.inputLength += received;
+      taken += received;
       this.dispatch();
     }
-    return true;
+    return this.isClosed ? "nothing" : "more";
   }
 
   close(): void {

@@ -17,6 +17,7 @@ import {
   ZwpLinuxDmabufFeedbackV1,
 } from "../../../../src/transport/wire/wayland/protocol.ts";
 import { encodeMessage, WaylandError } from "../../../../src/transport/wire/wayland/wire.ts";
+import { withoutDuplicates } from "../../../support/errno.ts";
 import { openFds } from "../../../support/fds.ts";
 
 const bufferBytes = 1 << 20;
@@ -135,6 +136,25 @@ describe("requests", () => {
     expect(client.create(WlSurface, 4).id).toBe(surface.id);
   });
 
+  test("for which there is no descriptor end the connection, as what follows would make no sense", () => {
+    const shm = client.create(WlShm, 1);
+    const own = createEventfd();
+    const before = openFds();
+    withoutDuplicates(() => shm.createPool(own, 4096).createBuffer(0, 1, 1, 4, 1));
+
+    expect(() => client.flush()).toThrow("EMFILE");
+
+    expect(read()).toEqual({ bytes: Buffer.alloc(0), fds: 0 });
+    expect(openFds()).toBe(before);
+    closeFd(own);
+  });
+
+  test("that make objects without end do so up to 65,536", () => {
+    const surface = client.create(WlSurface, 4);
+    for (let count = 0; count < 65_540; count++) surface.frame();
+    expect(() => client.flush()).toThrow("more than 65536 objects");
+  });
+
   test("of a destroyed object are a bug", () => {
     const surface = client.create(WlSurface, 4);
     surface.destroy();
@@ -150,7 +170,7 @@ describe("events", () => {
     const whole = event(toplevel.id, 0, 7, 8, 4, 2);
     for (const byte of [...whole, ...whole]) {
       send(Uint8Array.of(byte));
-      expect(client.receive()).toBe(true);
+      expect(client.receive()).toBe("nothing");
     }
     const states = Uint8Array.of(2, 0, 0, 0);
     expect(heard).toEqual([
@@ -199,7 +219,7 @@ describe("events", () => {
   test("end where the compositor hangs up", () => {
     closeFd(theirs);
     theirs = -1;
-    expect(client.receive()).toBe(false);
+    expect(client.receive()).toBe("closed");
   });
 });
 
@@ -278,5 +298,25 @@ describe("a hostile compositor", () => {
     } finally {
       closeFd(fd);
     }
+  });
+
+  test("that never stops sending is left waiting after 64 KiB, and heard on", () => {
+    const toplevel = client.create(XdgToplevel, 1);
+    const close = event(toplevel.id, 1);
+    const packet = Buffer.concat(Array.from({ length: 1_000 }, () => close));
+    let heard = 0;
+    toplevel.listener = {
+      // As much comes as was taken, and so for ever; but not where this test fails.
+      close: () => {
+        if (++heard % 1_000 === 0 && heard < 200_000) send(packet);
+      },
+    };
+    send(packet);
+
+    expect(client.receive()).toBe("more");
+
+    expect(heard).toBe(65_536 / close.length);
+    expect(client.receive()).toBe("more");
+    expect(heard).toBe((2 * 65_536) / close.length);
   });
 });

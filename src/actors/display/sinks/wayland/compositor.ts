@@ -19,7 +19,7 @@ import {
 } from "../../../../transport/wire/wayland/protocol.ts";
 import { WaylandError } from "../../../../transport/wire/wayland/wire.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
-import { DmabufFormats } from "./dmabuf-formats.ts";
+import { DmabufFormats, formatsMax } from "./dmabuf-formats.ts";
 
 export interface CompositorEvents {
   /** All globals that windows need are there. */
@@ -49,6 +49,8 @@ export class Compositor {
   isReady = false;
   private readonly connection: WaylandConnection;
   private isBlocked = false;
+  /** Whether events may wait in the socket, which tells of them only once. */
+  private hasMore = false;
   private isClosed = false;
 
   /** Takes over `socket`, which must be connected and non-blocking. Without `lendsDmabufs` it is given none. */
@@ -72,6 +74,17 @@ export class Compositor {
     context.epoll.add(socket, EPOLLIN | EPOLLOUT | EPOLLET, (ready) => this.serve(ready));
   }
 
+  /**
+   * Takes what waits in the socket, as much as one turn may, then lets `present` say what is new, and sends what the
+   * socket takes. Never waits. Returns whether there is more to take at once.
+   */
+  pump(present: () => void): boolean {
+    if (this.hasMore) this.receive();
+    if (!this.isClosed) this.guard(present);
+    this.flush();
+    return this.hasMore && !this.isClosed;
+  }
+
   /** Sends what the socket takes; never waits. */
   flush(): void {
     if (this.isBlocked || this.isClosed) return;
@@ -90,9 +103,14 @@ export class Compositor {
 
   private serve(ready: number): void {
     if (ready & EPOLLOUT) this.isBlocked = false;
-    if (ready === EPOLLOUT) return;
+    if (ready !== EPOLLOUT) this.receive();
+  }
+
+  private receive(): void {
     this.guard(() => {
-      if (!this.connection.receive()) this.lose("it hung up");
+      const received = this.connection.receive();
+      this.hasMore = received === "more";
+      if (received === "closed") this.lose("it hung up");
     });
   }
 
@@ -113,7 +131,7 @@ export class Compositor {
         return;
       case WlShm.interface.name:
         this.shm = bind(WlShm);
-        this.shm.listener = { format: (format) => this.shmFormats.add(format) };
+        this.shm.listener = { format: (format) => this.addShmFormat(format) };
         return;
       case XdgWmBase.interface.name: {
         const wmBase = bind(XdgWmBase);
@@ -149,6 +167,11 @@ export class Compositor {
     }
   }
 
+  private addShmFormat(format: number): void {
+    this.shmFormats.add(format);
+    if (this.shmFormats.size > formatsMax) throw new WaylandError("it has no end of formats");
+  }
+
   private check(): void {
     const { compositor, shm, wmBase } = this;
     const needed = {
@@ -162,7 +185,10 @@ export class Compositor {
     this.events.ready();
   }
 
-  /** Runs `work`; what the compositor did wrong ends the connection, any other error is a bug and goes on. */
+  /**
+   * Runs `work`; what the compositor did wrong, or what the host has run out of, ends the connection. Any other error is
+   * a bug and goes on.
+   */
   private guard(work: () => void): void {
     try {
       work();

@@ -14,7 +14,8 @@ const feedbackVersion = 4;
 /** A row of the format table: u32 format, padding, u64 modifier. */
 const rowBytes = 16;
 /** A table has 65,536 rows at most, as many as an index of 16 bits can name. */
-const tableBytesMax = 65_536 * rowBytes;
+export const formatsMax = 65_536;
+const tableBytesMax = formatsMax * rowBytes;
 
 export class DmabufFormats {
   static readonly versionMin = 3;
@@ -29,7 +30,7 @@ export class DmabufFormats {
     else {
       dmabuf.listener = {
         modifier: (format, modifierHigh, modifierLow) =>
-          this.known.add(keyOf(format, { modifierHigh, modifierLow })),
+          add(this.known, keyOf(format, { modifierHigh, modifierLow })),
       };
     }
   }
@@ -64,7 +65,7 @@ export class DmabufFormats {
       trancheFormats: (bytes) => {
         const indices = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
         for (let at = 0; at + 2 <= bytes.length; at += 2)
-          next.add(keyOfRow(rows, indices.getUint16(at, true)));
+          add(next, keyOfRow(rows, indices.getUint16(at, true)));
       },
       done: () => {
         this.known = next;
@@ -73,6 +74,11 @@ export class DmabufFormats {
       },
     };
   }
+}
+
+function add(formats: Set<string>, key: string): void {
+  formats.add(key);
+  if (formats.size > formatsMax) throw new WaylandError("it has no end of dma-buf formats");
 }
 
 /** Reads and closes a format table; it is not mapped, as its owner could truncate it. */

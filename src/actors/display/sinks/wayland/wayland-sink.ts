@@ -92,10 +92,7 @@ export class WaylandSink implements Sink {
   }
 
   pump(): boolean {
-    for (const window of this.windows.values()) if (window.present()) this.counters.frame(0);
-    for (const pointer of this.pointers) pointer.present();
-    this.compositor?.flush();
-    return false;
+    return this.compositor?.pump(this.present) ?? false;
   }
 
   isBehind({ id }: Scanout): boolean {
@@ -124,6 +121,11 @@ export class WaylandSink implements Sink {
     this.compositor?.close();
     this.forget();
   }
+
+  private readonly present = (): void => {
+    for (const window of this.windows.values()) if (window.present()) this.counters.frame(0);
+    for (const pointer of this.pointers) pointer.present();
+  };
 
   private connect(): void {
     const { context, io, path, scanouts, takesChanged } = this.options;
