@@ -307,17 +307,17 @@ describe("a display socket that is of no use", () => {
     expect(server().log()).not.toContain("display: crashed");
   }
 
-  test("because_it_is_closed_already_costs_the_picture_only", () =>
+  test("since it is closed already costs the picture only", () =>
     expectSurvived(() => {
       const [given, kept] = socketPair("stream");
       closeFd(kept);
       return given;
     }));
 
-  test("because_its_other_end_is_the_device_s_own_socket_costs_the_picture_only", () =>
+  test("since its other end is the device itself costs the picture only", () =>
     expectSurvived(() => connectUnix(server().socketPath, "stream")));
 
-  test("because_both_ends_are_the_device_s_costs_the_picture_only", () =>
+  test("since the device has both ends costs the picture only", () =>
     withDevice({ display: null }, (guest) => {
       const [one, other] = socketPair("stream");
       for (const fd of [one, other, one]) guest.frontend.gpuSetSocket(fd);
