@@ -68,7 +68,10 @@ export function cString(text: string): Uint8Array {
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
+export const ENOMEM = 12;
 export const EACCES = 13;
+export const EFAULT = 14;
+export const EINVAL = 22;
 export const EMFILE = 24;
 export const EPIPE = 32;
 export const ECONNRESET = 104;

@@ -1,6 +1,9 @@
 // The renderer's view of guest memory: it follows the memory map, and what it writes is logged.
 
 import { describe, expect, test } from "bun:test";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import type { GuestRange } from "../../lab/driver/guest-memory.ts";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import {
@@ -13,7 +16,9 @@ import {
   makeContext,
   patient,
   pictureBind,
+  rangeBox,
   rectangleBox,
+  run,
   upload,
   makeTexture,
   virglServer,
@@ -86,22 +91,217 @@ test("backings follow a whole new memory table", () =>
     expectPixels(texture.pixels, width, (x, y) => expected[y * width + x]);
   }));
 
-test("pages that a transfer from the host writes are marked in the dirty log", () =>
-  withDevice(patient, (guest) => {
-    makeContext(guest);
-    const backing = guest.memory.allocate(3 * 4096, 4096);
-    expectOk(guest.gpu.createResource3d(description));
-    expectOk(guest.gpu.attachBacking(1, [{ address: backing.address + 4096, length: 4096 }]));
+/** Makes a buffer that the renderer keeps in its backing: what queries write their results into. */
+function makeCustomBuffer(guest: SyntheticGuest, resourceId: number, backing: readonly GuestRange[]): void {
+  const bytes = backing.reduce((sum, { length }) => sum + length, 0);
+  expectOk(
+    guest.gpu.createResource3d({
+      resourceId,
+      target: virgl.Target.BUFFER,
+      format: virgl.VirglFormat.R8_UNORM,
+      bind: virgl.Bind.CUSTOM,
+      width: bytes,
+    }),
+  );
+  expectOk(guest.gpu.attachBacking(resourceId, backing));
+}
+
+describe("a query's buffer", () => {
+  /** A query of context 1 that has a result, of buffer 1. */
+  const askQuery = (guest: SyntheticGuest): void => {
+    expectOk(guest.gpu.attachResource(1, 1));
+    draw(guest, (stream) => {
+      virgl.createQuery(stream, 7, 1);
+      virgl.beginQuery(stream, 7);
+      virgl.endQuery(stream, 7);
+    });
+  };
+  const isDone = 1;
+  /** Asks for the result, and waits until the renderer has it: once a fence behind it is done. */
+  const getResult = (guest: SyntheticGuest): void => {
+    run(guest, (stream) => virgl.getQueryResult(stream, 7));
+    guest.gpu.submit3d(1, new Uint8Array(4), { fenceId: 1n });
+  };
+
+  test("gets the result", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      const backing = guest.memory.allocate(4096, 4096);
+      makeCustomBuffer(guest, 1, [backing]);
+      askQuery(guest);
+      getResult(guest);
+      expect(backing.words[0]).toBe(isDone);
+    }));
+
+  const endings: [string, (guest: SyntheticGuest) => void][] = [
+    ["UNREF", ({ gpu }) => expectOk(gpu.unrefResource(1))],
+    ["DETACH_BACKING", ({ gpu }) => expectOk(gpu.detachBacking(1))],
+    [
+      "DETACH_BACKING and CTX_DETACH_RESOURCE",
+      ({ gpu }) => {
+        expectOk(gpu.detachBacking(1));
+        expectOk(gpu.detachResource(1, 1));
+      },
+    ],
+  ];
+  for (const [name, end] of endings) {
+    test(`is not written into after ${name}`, () =>
+      withDevice(patient, (guest) => {
+        makeContext(guest);
+        const backing = guest.memory.allocate(128 * 8192, 4096);
+        const pieces = Array.from({ length: 128 }, (_, at) => ({
+          address: backing.address + at * 8192,
+          length: 4096,
+        }));
+        makeCustomBuffer(guest, 1, pieces);
+        askQuery(guest);
+        end(guest);
+        // Memory of the same size goes to others now.
+        for (let id = 2; id < 20; id++) makeCustomBuffer(guest, id, pieces);
+        backing.bytes.fill(0);
+        getResult(guest);
+        expect(backing.words.every((word) => word === 0)).toBe(true);
+        expectWorking(guest);
+      }));
+  }
+
+  test("keeps its content while other memory is unplugged, and goes on with a new table", () =>
+    withDevice({ ...patient, memorySlots: false }, (guest) => {
+      makeContext(guest);
+      const backing = guest.memory.allocate(65_536, 4096);
+      makeCustomBuffer(guest, 1, [backing]);
+      backing.bytes.fill(0x5a);
+      guest.frontend.setMemTable(guest.memory.regions);
+      expect(backing.bytes.every((byte) => byte === 0x5a)).toBe(true);
+      askQuery(guest);
+      getResult(guest);
+      expect(backing.words[0]).toBe(isDone);
+    }));
+
+  test("may be unplugged", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      const region = guest.hotAdd(extra);
+      makeCustomBuffer(guest, 1, [guest.memory.allocateIn(region, 65_536)]);
+      askQuery(guest);
+      guest.hotRemove(region);
+      getResult(guest);
+      expectWorking(guest);
+      expectOk(guest.gpu.unrefResource(1));
+    }));
+
+  test("is left alone by a server that is stopped while the guest runs", async () => {
+    const server = await ServerProcess.start({ args: virglServer });
+    const guest = SyntheticGuest.boot(server.socketPath, patient);
+    try {
+      makeContext(guest);
+      makeCustomBuffer(guest, 1, [guest.memory.allocate(65_536, 4096)]);
+      askQuery(guest);
+      process.kill(server.pid, "SIGTERM");
+      expect(await server.exited).toBe(0);
+    } finally {
+      guest.close();
+      await server.stop();
+    }
+  });
+});
+
+describe("the dirty log", () => {
+  /** The pages of `range` that are marked, counted from its first; and how many are marked anywhere. */
+  function logPages(guest: SyntheticGuest, range: GuestRange) {
     const log = guest.logDirtyPages();
     // SET_FEATURES has no answer: one that comes after it says that it was done.
     guest.frontend.getFeatures();
-    const isMarked = (page: number): boolean => {
-      const at = Math.floor(backing.address / 4096) + page;
-      return (log.bits[at >>> 3]! & (1 << (at & 7))) !== 0;
+    // What the ring and the answers have marked by now is marked again by what follows.
+    expectWorking(guest);
+    const first = Math.floor(range.address / 4096);
+    const isMarked = (page: number): boolean => (log.bits[page >>> 3]! & (1 << (page & 7))) !== 0;
+    return {
+      marked: () =>
+        Array.from({ length: Math.ceil(range.length / 4096) }, (_, at) => at).filter((at) =>
+          isMarked(first + at),
+        ),
+      count: () => log.bits.reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0),
+      stop: log.stop,
     };
-    expectOk(guest.gpu.transferToHost3d(0, 1, { box }));
-    expect([0, 1, 2].map(isMarked)).toEqual([false, false, false]);
-    expectOk(guest.gpu.transferFromHost3d(0, 1, { box }));
-    expect([0, 1, 2].map(isMarked)).toEqual([false, true, false]);
-    log.stop();
-  }));
+  }
+
+  test("has the pages that a transfer from the host writes", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      const backing = guest.memory.allocate(3 * 4096, 4096);
+      expectOk(guest.gpu.createResource3d(description));
+      expectOk(guest.gpu.attachBacking(1, [{ address: backing.address + 4096, length: 4096 }]));
+      const log = logPages(guest, backing);
+      expectOk(guest.gpu.transferToHost3d(0, 1, { box }));
+      expect(log.marked()).toEqual([]);
+      expectOk(guest.gpu.transferFromHost3d(0, 1, { box }));
+      expect(log.marked()).toEqual([1]);
+      log.stop();
+    }));
+
+  test("has no page of the backing that a transfer does not write", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      const backing = guest.memory.allocate(40 * 4096, 4096);
+      expectOk(guest.gpu.createResource3d(description));
+      expectOk(guest.gpu.attachBacking(1, [backing]));
+      const log = logPages(guest, backing);
+      // Rows of the second transfer lie four pages apart.
+      expectOk(guest.gpu.transferFromHost3d(0, 1, { box, offset: 2 * 4096 }));
+      expect(log.marked()).toEqual([2]);
+      const rows = rectangleBox(0, 0, width, 8);
+      expectOk(guest.gpu.transferFromHost3d(0, 1, { box: rows, offset: 5 * 4096 + 4000, stride: 4 * 4096 }));
+      const expected = Array.from({ length: 8 }, (_, row) => [5 + row * 4, 6 + row * 4]).flat();
+      expect(log.marked()).toEqual([2, ...expected]);
+      log.stop();
+    }));
+
+  test("costs as much as is written, not as much as the backing names", () => {
+    const memory = [
+      { guestAddress: 0, size: 64 << 20 },
+      { guestAddress: 2 ** 32, size: 256 << 20 },
+    ];
+    return withDevice({ ...patient, memory }, (guest) => {
+      makeContext(guest);
+      expectOk(guest.gpu.createResource3d(description));
+      // Each entry is a run of its own.
+      const entry = { address: 2 ** 32, length: (256 << 20) - 4096 };
+      expectOk(
+        guest.gpu.attachBacking(
+          1,
+          Array.from({ length: 1024 }, () => entry),
+        ),
+      );
+      const log = logPages(guest, entry);
+      const before = log.count();
+      expectOk(guest.gpu.transferFromHost3d(0, 1, { box }));
+      expect(log.marked()).toEqual([0]);
+      expect(log.count() - before).toBe(1);
+      log.stop();
+    });
+  });
+
+  test("has what the renderer brings into the backing that a buffer gets", () =>
+    withDevice(patient, (guest) => {
+      const backing = guest.memory.allocate(4 * 4096, 4096);
+      makeCustomBuffer(guest, 1, [backing]);
+      expectOk(guest.gpu.detachBacking(1));
+      const log = logPages(guest, backing);
+      expectOk(guest.gpu.attachBacking(1, [{ address: backing.address, length: 3 * 4096 }]));
+      expect(log.marked()).toEqual([0, 1, 2]);
+      log.stop();
+    }));
+
+  test("has what a transfer to the host moves inside of a buffer's backing", () =>
+    withDevice(patient, (guest) => {
+      const backing = guest.memory.allocate(4 * 4096, 4096);
+      makeCustomBuffer(guest, 1, [backing]);
+      backing.bytes.fill(7, 0, 100);
+      const log = logPages(guest, backing);
+      expectOk(guest.gpu.transferToHost3d(0, 1, { box: rangeBox(2 * 4096, 100), offset: 0 }));
+      expect(backing.bytes[2 * 4096]).toBe(7);
+      expect(log.marked()).toEqual([2]);
+      log.stop();
+    }));
+});

@@ -1,7 +1,7 @@
 // Random backings copy like the bytes of their entries one after another, across regions and after map changes.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Backing } from "../../src/actors/gpu/model/backing.ts";
+import { Backing } from "../../src/actors/gpu/renderer/backing.ts";
 import { GuestMemory, type GuestRange } from "../../lab/driver/guest-memory.ts";
 import { MemoryMap, type MemoryRegion } from "../../src/transport/virtio/memory-map.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";

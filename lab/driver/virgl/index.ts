@@ -4,6 +4,7 @@ export * from "./actions.ts";
 export * from "./capset.ts";
 export * from "./objects.ts";
 export * from "./protocol.ts";
+export * from "./queries.ts";
 export * from "./shaders.ts";
 export * from "./state.ts";
 export { CommandStream } from "./stream.ts";

@@ -20,10 +20,18 @@ export const Ccmd = {
   BLIT: 16,
   RESOURCE_COPY_REGION: 17,
   BIND_SAMPLER_STATES: 18,
+  BEGIN_QUERY: 19,
+  END_QUERY: 20,
+  GET_QUERY_RESULT: 21,
   SET_SUB_CTX: 28,
   CREATE_SUB_CTX: 29,
   DESTROY_SUB_CTX: 30,
   BIND_SHADER: 31,
+  TRANSFER3D: 43,
+  COPY_TRANSFER3D: 45,
+  PIPE_RESOURCE_CREATE: 48,
+  GET_MEMORY_INFO: 50,
+  CREATE_VIDEO_CODEC: 53,
 } as const;
 
 /** VIRGL_OBJECT_*: what CREATE_OBJECT, BIND_OBJECT and DESTROY_OBJECT are about. */
@@ -36,6 +44,7 @@ export const ObjectType = {
   SAMPLER_VIEW: 6,
   SAMPLER_STATE: 7,
   SURFACE: 8,
+  QUERY: 9,
 } as const;
 
 /** VIRGL_BIND_*: what a resource will be used for; bits. */
@@ -46,7 +55,9 @@ export const Bind = {
   VERTEX_BUFFER: 1 << 4,
   INDEX_BUFFER: 1 << 5,
   CURSOR: 1 << 16,
+  CUSTOM: 1 << 17,
   SCANOUT: 1 << 18,
+  STAGING: 1 << 19,
 } as const;
 
 /** PIPE_BUFFER and PIPE_TEXTURE_*: the shape of a resource. */

@@ -1,6 +1,7 @@
 // The ctrl queue: the guest's commands in order, and the only thread that owns resources.
 
 import type { CtrlQueueMessage } from "../messages/ctrl-queue.ts";
+import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import { Feature, Header, HeaderFlag, Response, ringsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
 import { PARKED, QueueRunner, type QueueHandler } from "../queue/queue-runner.ts";
@@ -110,8 +111,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     return this.executeFenced(flags);
   }
 
+  memoryChanging(vanishing: readonly GuestSpan[]): void {
+    this.device.gpu?.renderer.memoryChanging(vanishing);
+  }
+
   memoryChanged(): void {
-    this.device.gpu?.resources.memoryChanged(this.device.resources.all());
+    this.device.gpu?.renderer.memoryChanged();
   }
 
   idle(): void {

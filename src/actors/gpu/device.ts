@@ -1,11 +1,12 @@
 // The device as the commands see it: the guest's resources and scanouts, and what they act on.
 
+import { ENOMEM } from "../../ffi/libc.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { eventIndex, isRefused, step } from "../machines/table.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { AfterCommands } from "./outlets/after-commands.ts";
-import type { Backing } from "./model/backing.ts";
+import { type Backing, fullBackingsMax } from "./renderer/backing.ts";
 import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Gpu } from "./model/gpu.ts";
 import { Questions } from "./commands/questions.ts";
@@ -14,9 +15,6 @@ import { type Resource, ResourceTable } from "./model/resources.ts";
 import { Budget } from "./pixels/storage/budget.ts";
 import { Storages } from "./pixels/storage/storages.ts";
 import type { Tier } from "./pixels/storage/tier.ts";
-
-/** Backings of the greatest length that may exist at a time; by default they take 100 MB of the host. */
-const fullBackingsMax = 256;
 
 export class Device {
   readonly resources: ResourceTable;
@@ -75,11 +73,12 @@ export class Device {
     return true;
   }
 
-  /** Gives a resource its backing. Answers false, with nothing done, beyond the limit on runs. */
+  /** Gives a resource its backing. Answers false, with nothing done, beyond the limits. */
   attachBacking(resource: Resource, backing: Backing): boolean {
     if (!this.resources.setBacking(resource, backing)) return false;
-    if (resource.isRendered) this.gpu!.resources.attachBacking(resource);
-    return true;
+    if (!resource.isRendered || this.gpu!.resources.attachBacking(resource) !== ENOMEM) return true;
+    this.resources.setBacking(resource, null);
+    return false;
   }
 
   detachBacking(resource: Resource): void {

@@ -5,7 +5,7 @@ import { chainFaultText, Chain, ChainFault, ParkedChain } from "../../transport/
 import { InflightRing } from "../../transport/virtio/inflight.ts";
 import { Pop, SplitRing } from "../../transport/virtio/split-ring.ts";
 import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
-import { MemoryMap } from "../../transport/virtio/memory-map.ts";
+import { type GuestSpan, MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
@@ -37,7 +37,9 @@ export interface QueueHandler {
    * says its length where that is not a bare header. Or parks the request and answers {@link PARKED}.
    */
   execute(): number;
-  /** The memory map has changed: host addresses that were remembered are no longer valid. */
+  /** Memory is about to be unmapped: every host address in `vanishing` is let go of now, while it is still mapped. */
+  memoryChanging?(vanishing: readonly GuestSpan[]): void;
+  /** The memory map has changed, or could not be. */
   memoryChanged?(): void;
   /** The driver starts from nothing: forget everything of the last one. */
   reset(): void;
@@ -198,8 +200,10 @@ export class QueueRunner {
   /** Releases the ring and the guest's memory. */
   close(): void {
     this.stop();
-    this.memory.dirtyLog?.unmap();
+    this.handler.memoryChanging?.(this.memory.vanishing([]));
     this.memory.clear();
+    this.memory.dirtyLog?.unmap();
+    this.memory.dirtyLog = null;
   }
 
   /** Takes up to {@link batchMax} commands; answers whether the ring may hold more. */
@@ -371,6 +375,7 @@ export class QueueRunner {
     // No view may outlive the mapping under it.
     ring?.publish();
     ring?.detach();
+    this.handler.memoryChanging?.(this.memory.vanishing(regions));
     try {
       this.memory.replace(regions);
     } finally {

@@ -14,6 +14,12 @@ export interface MemoryRegion {
   fdOffset: number;
 }
 
+/** Guest-physical addresses from `start` up to `end`. */
+export interface GuestSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
 interface MappedRegion {
   id: number;
   start: number;
@@ -64,7 +70,7 @@ export class MemoryMap {
   }
 
   /** The region that holds guest-physical `address`. */
-  regionAt(address: number): { readonly start: number; readonly end: number } | undefined {
+  regionAt(address: number): GuestSpan | undefined {
     return this.translate(address) === 0 ? undefined : this.regions[this.last];
   }
 
@@ -81,9 +87,18 @@ export class MemoryMap {
     if (this.dirtyLog !== null) this.dirtyLog.mark(address, length);
   }
 
+  /** What {@link replace} with this table unmaps. */
+  vanishing(table: readonly MemoryRegion[]): GuestSpan[] {
+    const spans: GuestSpan[] = [];
+    for (const region of this.regions) {
+      if (!table.some(({ id }) => id === region.id)) spans.push(region);
+    }
+    return spans;
+  }
+
   /**
    * Makes the map equal to `table`: regions with a known id stay mapped, others are mapped from their fd (which the
-   * caller still owns), and those that are gone are unmapped. Callers drop every view of a vanished region first.
+   * caller still owns), and those that are gone are unmapped. Callers drop every view of what is {@link vanishing} first.
    * Throws a {@link Refusal}, with the map unchanged, when a region cannot be mapped or lies outside of its file.
    */
   replace(table: readonly MemoryRegion[]): void {

@@ -18,7 +18,7 @@ import type { Command } from "./commands-2d.ts";
 import type { GpuContext } from "../model/contexts.ts";
 import type { Device } from "../device.ts";
 import type { Gpu } from "../model/gpu.ts";
-import type { Transfer } from "../pixels/rendered-resources.ts";
+import type { Transfer } from "../renderer/transfer.ts";
 import type { Resource, Shape } from "../model/resources.ts";
 
 export interface Commands3d {
@@ -220,7 +220,7 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
       request.u32(Transfer3d.depth) === 0;
     if (isEmpty) return Response.OK_NODATA;
     // The memory map has lost some of the backing.
-    if (resource!.iovecs === null) return Response.ERR_UNSPEC;
+    if (!gpu.resources.hasBacking(resource!)) return Response.ERR_UNSPEC;
     const error = gpu.resources.transfer(direction, resource!, contextId, transfer);
     return error === 0 ? Response.OK_NODATA : codeOf(error);
   }

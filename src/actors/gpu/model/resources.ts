@@ -1,8 +1,8 @@
 // The guest's resources by id, with their lifecycle state, and the limits on them.
 
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import type { Backing } from "./backing.ts";
-import type { Iovecs } from "../renderer/virgl/iovecs.ts";
+import type { Backing } from "../renderer/backing.ts";
+import { Target } from "../renderer/transfer.ts";
 import { memfdBytes } from "../pixels/storage/memfd-storage.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
 import type { Storages } from "../pixels/storage/storages.ts";
@@ -17,9 +17,6 @@ export interface Shape {
   samples: number;
   flags: number;
 }
-
-/** Of enum pipe_texture_target: those that are treated alike by nobody. */
-export const Target = { TEXTURE_2D: 2, TEXTURE_3D: 3, TEXTURE_RECT: 5 } as const;
 
 const flat: Shape = {
   target: Target.TEXTURE_2D,
@@ -47,8 +44,6 @@ export class Resource {
   /** Whether the renderer has its pixels. */
   isRendered = false;
   backing: Backing | null = null;
-  /** The backing as the renderer knows it; null where that has none. */
-  iovecs: Iovecs | null = null;
   /**
    * Its pixels, or for a rendered resource a copy of them for the display. Made when pixels are first needed: a
    * resource that is only created costs no memory.

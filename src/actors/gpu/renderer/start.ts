@@ -3,6 +3,7 @@
 import type { ServerConfig } from "../../../config.ts";
 import { ConfigError } from "../../../config-error.ts";
 import type { Log } from "../../runtime/log.ts";
+import { fullBackingsMax } from "./backing.ts";
 import { RendererUnavailable, VirglRenderer } from "./virgl/virgl.ts";
 
 /**
@@ -15,8 +16,12 @@ export function startRenderer(config: ServerConfig, log: Log): VirglRenderer | n
     return null;
   }
   try {
-    const { renderNode, logLevel } = config;
-    const renderer = VirglRenderer.start({ renderNode, verbose: logLevel === "debug" });
+    const { renderNode, logLevel, backingEntriesMax } = config;
+    const renderer = VirglRenderer.start({
+      renderNode,
+      verbose: logLevel === "debug",
+      backingPiecesMax: fullBackingsMax * backingEntriesMax,
+    });
     log.info(`3D by virglrenderer: ${renderer.description} on ${renderer.node ?? "the CPU"}`);
     return renderer;
   } catch (error) {

@@ -2,14 +2,11 @@
 //
 // The guest's ids are the renderer's. Fence numbers are ours: 32 bits that only grow, whatever ids the guest gives.
 
-import { FFIType, JSCallback, type Pointer, ptr } from "bun:ffi";
-import { openSync } from "node:fs";
+import { type Pointer, ptr } from "bun:ffi";
 import { openGlFlush } from "../../../../ffi/egl.ts";
-import { asPointer, libc } from "../../../../ffi/libc.ts";
+import { asPointer, EINVAL, libc } from "../../../../ffi/libc.ts";
 import {
   boxWords,
-  Callbacks,
-  callbacksVersion,
   createArgsWords,
   ExtendedInfo,
   FENCE_MERGEABLE,
@@ -23,8 +20,14 @@ import { implicitModifier } from "../../../../picture/drm-formats.ts";
 import { DrmNode, renderNodes } from "../../../../transport/os/drm-node.ts";
 import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { Capset } from "../../../../transport/wire/virtio-gpu/protocol.ts";
+import type { GuestSpan } from "../../../../transport/virtio/memory-map.ts";
+import type { Backing } from "../backing.ts";
 import type { DmabufPicture } from "../dmabuf.ts";
+import { isInside, layerStep, logWritten, type Transfer } from "../transfer.ts";
+import { Backings } from "./backings.ts";
+import { RendererCallbacks } from "./callbacks.ts";
 import { type CapsetDescription, describeGl, listCapsets } from "./capsets.ts";
+import { VirglResource } from "./resource.ts";
 
 /** Why there is no renderer, and what mends it; for the person who started the server. */
 export class RendererUnavailable extends Error {}
@@ -34,6 +37,8 @@ export interface VirglOptions {
   renderNode: string | undefined;
   /** Whether the library's own messages go to stderr, which a guest can fill. */
   verbose: boolean;
+  /** Pieces of host memory that the backings of all resources may have together; 16 bytes each. */
+  backingPiecesMax: number;
 }
 
 export class VirglRenderer {
@@ -54,14 +59,18 @@ export class VirglRenderer {
   private readonly iovec = new BigUint64Array(this.scratch.view(128, iovecBytes));
   private readonly info = new DataView(this.scratch.view(192, 128));
   private readonly glFlush: (() => void) | null;
+  private readonly resources = new Map<number, VirglResource>();
+  private readonly backings: Backings;
 
   private constructor(
     private readonly library: Virglrenderer,
     /** The render node in use, or null for EGL surfaceless. */
     readonly node: string | null,
     private readonly callbacks: RendererCallbacks,
+    { backingPiecesMax }: VirglOptions,
   ) {
     this.symbols = library.required;
+    this.backings = new Backings(this.symbols, backingPiecesMax);
     // Nobody else sees pictures that are rendered on the CPU.
     this.glFlush = node === null ? null : openGlFlush();
     this.pollFd = this.symbols.virgl_renderer_get_poll_fd();
@@ -72,7 +81,8 @@ export class VirglRenderer {
   }
 
   /** Starts the renderer on this thread, once a process. Throws {@link RendererUnavailable}. */
-  static start({ renderNode, verbose }: VirglOptions): VirglRenderer {
+  static start(options: VirglOptions): VirglRenderer {
+    const { renderNode, verbose } = options;
     let library: Virglrenderer;
     try {
       library = openVirglrenderer();
@@ -85,14 +95,14 @@ export class VirglRenderer {
     if (!verbose) library.logger?.virgl_set_debug_callback(functionPointer(libc.abs));
     for (const node of renderNode === undefined ? findRenderNodes() : [renderNode]) {
       const callbacks = new RendererCallbacks(library, node);
-      if (initialize(library, callbacks)) return new VirglRenderer(library, node, callbacks);
+      if (initialize(library, callbacks)) return new VirglRenderer(library, node, callbacks, options);
       callbacks.close();
     }
     if (renderNode !== undefined) {
       throw new RendererUnavailable(`no GL on ${renderNode}: is it a render node that this user may open?`);
     }
     const callbacks = new RendererCallbacks(library, null);
-    if (initialize(library, callbacks)) return new VirglRenderer(library, null, callbacks);
+    if (initialize(library, callbacks)) return new VirglRenderer(library, null, callbacks, options);
     callbacks.close();
     throw new RendererUnavailable(
       "EGL does not start: no GL driver is there (Debian: apt-get install libegl1 libgl1-mesa-dri)",
@@ -138,46 +148,94 @@ export class VirglRenderer {
 
   /**
    * `shape`: target, format, bind, width, height, depth, array size, last level, samples, flags, as RESOURCE_CREATE_3D
-   * has them behind the id. Answers an errno.
+   * has them behind the id. Returns an errno.
    */
   createResource(id: number, shape: ArrayLike<number>): number {
-    this.create[0] = id;
-    this.create.set(shape, 1);
-    return this.symbols.virgl_renderer_resource_create(asPointer(this.scratch.address + 64), null, 0);
+    const { create } = this;
+    create[0] = id;
+    create.set(shape, 1);
+    const error = this.symbols.virgl_renderer_resource_create(asPointer(this.scratch.address + 64), null, 0);
+    if (error !== 0) return error;
+    const resource = new VirglResource(
+      id,
+      shape[0]!,
+      shape[1]!,
+      shape[2]!,
+      shape[3]!,
+      shape[4]!,
+      shape[5]!,
+      shape[6]!,
+      shape[7]!,
+    );
+    this.resources.set(id, resource);
+    return 0;
   }
 
   unref(id: number): void {
+    const resource = this.resources.get(id);
+    if (resource === undefined) return;
+    this.backings.detach(resource);
+    this.resources.delete(id);
     this.symbols.virgl_renderer_resource_unref(id);
   }
 
-  /** `count` iovecs at `address`, which must stay there until {@link detachBacking}. Answers an errno. */
-  attachBacking(id: number, address: number, count: number): number {
-    return this.symbols.virgl_renderer_resource_attach_iov(id, asPointer(address), count);
+  /**
+   * Gives a resource its backing, which must not be freed before {@link detachBacking} or {@link unref}. Returns an
+   * errno: ENOMEM where there is no room for what the library needs to know of it.
+   */
+  attachBacking(id: number, backing: Backing): number {
+    const resource = this.resources.get(id);
+    return resource === undefined ? EINVAL : this.backings.attach(resource, backing);
   }
 
   detachBacking(id: number): void {
-    this.symbols.virgl_renderer_resource_detach_iov(id, null, null);
+    const resource = this.resources.get(id);
+    if (resource !== undefined) this.backings.detach(resource);
+  }
+
+  /** Whether a resource has a backing, all of which is guest memory now. */
+  hasBacking(id: number): boolean {
+    return this.resources.get(id)?.hasBacking ?? false;
+  }
+
+  /** Whether a transfer's box lies inside of the resource, and what it needs inside of the backing. */
+  holds(id: number, transfer: Transfer): boolean {
+    const resource = this.resources.get(id);
+    return resource !== undefined && isInside(resource, transfer, resource.backing?.length ?? 0);
+  }
+
+  /** Guest memory is about to be unmapped. */
+  memoryChanging(vanishing: readonly GuestSpan[]): void {
+    this.backings.letGo(this.resources.values(), vanishing);
+  }
+
+  /** Guest memory is another. */
+  memoryChanged(): void {
+    this.backings.giveAgain(this.resources.values());
   }
 
   /**
-   * Copies layer `z` of a box between the resource's backing and the renderer, both of which the caller has checked to
-   * be large enough. `box` is x, y, z, width, height, depth from word `at` on. Answers an errno.
+   * Copies a box that lies inside of the resource and its backing between the two. Returns an errno. Layer by layer: of
+   * several the library would read back the first, and give the guest its own heap in place of the others.
    */
-  transferLayer(
-    direction: "to-host" | "from-host",
-    id: number,
-    context: number,
-    box: ArrayLike<number>,
-    at: number,
-    z: number,
-    level: number,
-    stride: number,
-    offset: number,
-  ): number {
-    for (let word = 0; word < boxWords; word++) this.box[word] = box[at + word]!;
-    this.box[2] = z;
+  transfer(direction: "to-host" | "from-host", id: number, context: number, what: Transfer): number {
+    const { words, at, level, stride, offset } = what;
+    const resource = this.resources.get(id);
+    if (resource === undefined || !resource.hasBacking) return EINVAL;
+    const z = words[at + 2]!;
+    const layers = words[at + 5]!;
+    const step = layers === 1 ? 0 : layerStep(resource, what);
+    for (let word = 0; word < boxWords; word++) this.box[word] = words[at + word]!;
     this.box[5] = 1;
-    return this.move(direction, id, context, level, stride, offset, null, 0);
+    let error = 0;
+    for (let layer = 0; layer < layers && error === 0; layer++) {
+      this.box[2] = z + layer;
+      error = this.move(direction, id, context, level, stride, offset + layer * step, null, 0);
+    }
+    // Only now: a page that was marked before it was written may have been fetched between the two.
+    if (direction === "from-host") logWritten(resource.backing!, resource, what);
+    else if (resource.isBackingOnly) resource.backing!.wrote(words[at]!, words[at + 3]!);
+    return error;
   }
 
   /** Copies a rectangle of a 2D texture from or to native memory; rows are `stride` bytes apart. Answers an errno. */
@@ -276,7 +334,9 @@ export class VirglRenderer {
   }
 
   close(): void {
+    for (const resource of this.resources.values()) this.backings.detach(resource);
     this.symbols.virgl_renderer_cleanup(null);
+    this.backings.close();
     this.callbacks.close();
     this.scratch.unmap();
   }
@@ -299,60 +359,6 @@ export class VirglRenderer {
   }
 }
 
-/** The functions that the library calls, and the struct that it finds them in. */
-class RendererCallbacks {
-  onFence: (fence: number) => void = () => {};
-  onContextFence: (context: number, ring: number, fence: number) => void = () => {};
-  private readonly struct = NativeMemory.allocate(Callbacks.bytes);
-  private readonly functions: JSCallback[] = [];
-
-  constructor(
-    library: Virglrenderer,
-    private readonly node: string | null,
-  ) {
-    const view = new DataView(this.struct.view());
-    const add = (offset: number, callback: JSCallback): void => {
-      view.setBigUint64(offset, BigInt(callback.ptr!), true);
-      this.functions.push(callback);
-    };
-    const { withContextFences, without } = callbacksVersion;
-    view.setInt32(Callbacks.version, library.contextFences === null ? without : withContextFences, true);
-    add(
-      Callbacks.writeFence,
-      new JSCallback((_cookie: number, fence: number) => this.onFence(fence), {
-        args: ["ptr", "u32"],
-        returns: "void",
-      }),
-    );
-    if (node !== null) {
-      // The library owns what this answers, and asks anew each time that it is started.
-      add(Callbacks.getDrmFd, new JSCallback(() => openNode(node), { args: ["ptr"], returns: "i32" }));
-    }
-    if (library.contextFences === null) return;
-    add(
-      Callbacks.writeContextFence,
-      new JSCallback(
-        (_cookie: number, context: number, ring: number, fence: number | bigint) =>
-          this.onContextFence(context, ring, Number(fence)),
-        { args: ["ptr", "u32", "u32", FFIType.u64_fast], returns: "void" },
-      ),
-    );
-  }
-
-  get address(): number {
-    return this.struct.address;
-  }
-
-  get hasNode(): boolean {
-    return this.node !== null;
-  }
-
-  close(): void {
-    for (const callback of this.functions) callback.close();
-    this.struct.unmap();
-  }
-}
-
 function initialize(library: Virglrenderer, callbacks: RendererCallbacks): boolean {
   // A node's driver makes surfaces of its own; without a node there are none.
   const surface = callbacks.hasNode ? 0 : InitFlag.USE_SURFACELESS;
@@ -360,14 +366,6 @@ function initialize(library: Virglrenderer, callbacks: RendererCallbacks): boole
   const address = asPointer(callbacks.address);
   // The cookie means nothing to us, but must not be null.
   return library.required.virgl_renderer_init(address, flags, address) === 0;
-}
-
-function openNode(path: string): number {
-  try {
-    return openSync(path, "r+");
-  } catch {
-    return -1;
-  }
 }
 
 /** Those that may render, in the order in which they are tried. */

@@ -2,8 +2,11 @@
 // virtio 1.3 §5.7.6.8 RESOURCE_ATTACH_BACKING.
 
 import { asPointer, libc } from "../../../ffi/libc.ts";
-import type { MemoryMap } from "../../../transport/virtio/memory-map.ts";
+import type { GuestSpan, MemoryMap } from "../../../transport/virtio/memory-map.ts";
 import { MemoryEntry } from "../../../transport/wire/virtio-gpu/protocol.ts";
+
+/** Backings of the greatest length that may exist at a time; by default they take 100 MB of the host. */
+export const fullBackingsMax = 256;
 
 /** Guest addresses are looked at in windows of one GiB. */
 const windowBits = 30;
@@ -24,7 +27,7 @@ export class Backing {
     readonly runCount: number,
   ) {}
 
-  /** Reads `count` entries from `words` at byte `offset`. Answers null when one lies outside of guest memory. */
+  /** Reads `count` entries from `words` at byte `offset`. Returns null when one lies outside of guest memory. */
   static read(memory: MemoryMap, words: Uint32Array, offset: number, count: number): Backing | null {
     const runs = Runs.take(count);
     const { guests, starts } = runs;
@@ -85,6 +88,11 @@ export class Backing {
     return this.runs.starts[this.runCount]!;
   }
 
+  /** Whether the VMM wants to know what is written. */
+  get isLogged(): boolean {
+    return this.memory.dirtyLog !== null;
+  }
+
   /** The backing is no longer used. */
   free(): void {
     this.runs.give();
@@ -92,7 +100,7 @@ export class Backing {
 
   /**
    * Copies `length` bytes from byte `offset` of the backing to native `destination`. The range must lie within
-   * {@link length}. Answers false, with a part copied, when some of it is no longer guest memory.
+   * {@link length}. Returns false, with a part copied, when some of it is no longer guest memory.
    */
   copyTo(offset: number, destination: number, length: number): boolean {
     const { memory } = this;
@@ -125,12 +133,28 @@ export class Backing {
     this.eachPiece(words);
   }
 
-  /** Records that the device wrote all of the backing. */
-  wrote(): void {
+  /** Whether any of it lies in one of `spans`. */
+  touches(spans: readonly GuestSpan[]): boolean {
+    const { guests, starts } = this.runs;
+    for (const { start, end } of spans) {
+      for (let run = 0; run < this.runCount; run++) {
+        const guest = guests[run]!;
+        if (guest < end && guest + (starts[run + 1]! - starts[run]!) > start) return true;
+      }
+    }
+    return false;
+  }
+
+  /** Records that the device wrote `length` bytes from byte `offset`, as far as the backing goes. */
+  wrote(offset: number, length: number): void {
     if (this.memory.dirtyLog === null) return;
     const { guests, starts } = this.runs;
-    for (let run = 0; run < this.runCount; run++) {
-      this.memory.wrote(guests[run]!, starts[run + 1]! - starts[run]!);
+    const end = Math.min(offset + length, this.length);
+    let from = offset;
+    for (let run = this.find(offset); from < end; run++) {
+      const bytes = Math.min(end, starts[run + 1]!) - from;
+      this.memory.wrote(guests[run]! + (from - starts[run]!), bytes);
+      from += bytes;
     }
   }
 
@@ -207,7 +231,7 @@ class Runs {
     Runs.free[this.size]!.push(this);
   }
 
-  /** Gives the room back; answers what a refused list is read as. */
+  /** Gives the room back; returns what a refused list is read as. */
   refuse(): null {
     this.give();
     return null;
