@@ -1,6 +1,7 @@
 // This process at the end of what it may have.
 
 import { dlopen, ptr } from "bun:ffi";
+import { closeFd, createEventfd } from "../../src/transport/os/fds.ts";
 
 const RLIMIT_NOFILE = 7;
 const { symbols } = dlopen("libc.so.6", {
@@ -10,10 +11,22 @@ const { symbols } = dlopen("libc.so.6", {
 
 /** Does `work` while this process can open nothing more: every new descriptor fails with EMFILE. */
 export function withoutDescriptors<Result>(work: () => Result): Result {
+  // Descriptor 0 is taken; with a limit of 0 the kernel finds the call itself wrong.
+  return withLimit(1, work);
+}
+
+/** Does `work` while this process can open `room` descriptors more. */
+export function withDescriptors<Result>(room: number, work: () => Result): Result {
+  if (room === 0) return withoutDescriptors(work);
+  const free = Array.from({ length: room }, createEventfd);
+  free.forEach(closeFd);
+  return withLimit(Math.max(...free) + 1, work);
+}
+
+function withLimit<Result>(limit: number, work: () => Result): Result {
   const before = new BigUint64Array(2);
   symbols.getrlimit(RLIMIT_NOFILE, ptr(before));
-  // Descriptor 0 is taken; with a limit of 0 the kernel finds the call itself wrong.
-  const none = new BigUint64Array([1n, before[1]!]);
+  const none = new BigUint64Array([BigInt(limit), before[1]!]);
   if (symbols.setrlimit(RLIMIT_NOFILE, ptr(none)) !== 0) throw new Error("the limit cannot be set");
   try {
     return work();

@@ -44,6 +44,13 @@ export class Front {
 
   /** Sends bytes and lets the session serve them. Answers false when it has hung up. */
   send(bytes: Uint8Array, fds: readonly number[] = []): boolean {
+    if (!this.post(bytes, fds)) return false;
+    this.bench.serve();
+    return true;
+  }
+
+  /** As {@link send}, but nobody serves it yet. */
+  post(bytes: Uint8Array, fds: readonly number[] = []): boolean {
     this.bytes.set(bytes);
     this.io.clear();
     this.io.gather(this.memory.address, bytes.length);
@@ -52,7 +59,6 @@ export class Front {
     } catch {
       return false;
     }
-    this.bench.serve();
     return true;
   }
 
@@ -139,9 +145,15 @@ export class SessionBench {
   }
 
   connect(): Front {
+    const front = this.dial();
+    this.serve();
+    return front;
+  }
+
+  /** As {@link connect}, but nobody accepts it yet. */
+  dial(): Front {
     const front = new Front(connectUnix(this.path, "stream"), this);
     this.fronts.push(front);
-    this.serve();
     return front;
   }
 

@@ -10,7 +10,7 @@ import { EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
+import { acceptPauseMs, acceptUnix, EXHAUSTED, listenUnix, NOBODY } from "../../transport/os/unix-path.ts";
 import { sizeSendBuffer, SocketIo } from "../../transport/os/unix-socket.ts";
 import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -21,8 +21,6 @@ import { Peer, type PeerOwner, type PeerTools } from "./peer.ts";
 export const peersMax = 128;
 /** Peers that wait to be accepted, on one path. */
 const backlog = 64;
-/** How long to leave a listener alone that cannot be accepted from, for want of descriptors. */
-const acceptPauseMs = 1_000;
 /** What a peer may leave unread: the least that the kernel knows, which is a few answers. */
 const sendBufferBytes = 1;
 
@@ -112,16 +110,16 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
   }
 
   private accept(listener: number): void {
-    let fd: number;
-    try {
-      fd = acceptUnix(listener);
-    } catch (error) {
-      this.context.log.warning(`a resource bridge's peer has to wait: ${(error as Error).message}`);
+    const fd = acceptUnix(listener);
+    if (fd === EXHAUSTED) {
+      this.context.log.warning(
+        "a resource bridge's peer has to wait: the host is out of descriptors or memory",
+      );
       this.context.epoll.remove(listener);
       this.context.timers.after(acceptPauseMs, () => this.watch(listener));
       return;
     }
-    if (fd < 0) return;
+    if (fd === NOBODY) return;
     if (this.peers.size >= peersMax) {
       this.context.counters[BridgeCounter.peersRefused]!++;
       this.context.log.guest(() => `a resource bridge's peer is refused: there are ${peersMax} already`);

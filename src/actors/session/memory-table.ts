@@ -1,7 +1,7 @@
 // The guest's memory regions as the front-end shared them: kept for actors that start late, and for translating the
 // front-end's own addresses into guest-physical ones.
 
-import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
+import { closeFd } from "../../transport/os/fds.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
 import { memorySlotsMax } from "../../transport/wire/vhost-user/protocol.ts";
 
@@ -69,16 +69,17 @@ export class MemoryTable {
     );
   }
 
-  /** The whole table for an actor that has the regions in `known`, with fds of its own for those it has not. */
+  /** The whole table for an actor that has the regions in `known`, with duplicates for those it has not. */
   forActor(
     known: Set<number>,
+    duplicate: (fd: number) => number,
   ): { id: number; guestAddress: number; size: number; fd: number; fdOffset: number }[] {
     const table = this.regions.map(({ id, guestAddress, size, fd, fdOffset }) => ({
       id,
       guestAddress,
       size,
       fdOffset,
-      fd: known.has(id) ? -1 : duplicateFd(fd),
+      fd: known.has(id) ? -1 : duplicate(fd),
     }));
     known.clear();
     for (const { id } of this.regions) known.add(id);

@@ -35,6 +35,7 @@ import { Event, Feature, Queue } from "../../transport/wire/virtio-gpu/protocol.
 import { inflightBytes, queueSizeMax } from "../../transport/virtio/layout.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { ConfigSpace } from "./config-space.ts";
+import { withDuplicates } from "./duplicates.ts";
 import { MemoryTable, notShared, type Region } from "./memory-table.ts";
 import { type QueueActor, queueActors, QueueLink } from "./queue-link.ts";
 import { refuseHarmful } from "./unoffered.ts";
@@ -275,9 +276,13 @@ export class Session {
   }
 
   private shareMemory(actors: readonly QueueActor[]): null {
-    const error = this.queues.askAll(
-      actors.map((actor) => [actor, { type: "memory", regions: this.memory.forActor(this.known[actor]) }]),
+    const messages = withDuplicates((duplicate) =>
+      actors.map((actor) => {
+        const regions = this.memory.forActor(this.known[actor], duplicate);
+        return [actor, { type: "memory" as const, regions }] as const;
+      }),
     );
+    const error = this.queues.askAll(messages);
     if (error !== "") throw new ProtocolError(`cannot map the guest's memory: ${error}`);
     return null;
   }
@@ -295,9 +300,13 @@ export class Session {
   private shareLog(actors: readonly QueueActor[]): void {
     const { fd, offset, size } = this.log;
     const active = fd >= 0 && has(this.acked, TransportFeature.LOG_ALL);
-    const error = this.queues.askAll(
-      actors.map((actor) => [actor, { type: "dirty-log", fd: active ? duplicateFd(fd) : -1, offset, size }]),
+    const messages = withDuplicates((duplicate) =>
+      actors.map((actor) => {
+        const message = { type: "dirty-log" as const, fd: active ? duplicate(fd) : -1, offset, size };
+        return [actor, message] as const;
+      }),
     );
+    const error = this.queues.askAll(messages);
     if (error !== "") throw new ProtocolError(`cannot map the dirty log: ${error}`);
   }
 
@@ -351,29 +360,25 @@ export class Session {
       this.memory.guestAddressOf(address, `the ${part} of vring ${vring.index}`);
     const { fd, offset, queueCount, queueSize } = this.inflight;
     const isRecorded = fd >= 0 && vring.index < queueCount && vring.num <= queueSize;
-    const error = this.queues.askAll([
-      [
-        queueActors[vring.index]!,
-        {
-          type: "ring-start",
-          num: vring.num,
-          desc: where("descriptor table", desc),
-          avail: where("avail ring", avail),
-          used: where("used ring", used),
-          usedLog: vring.logsUsed ? log : -1,
-          base,
-          enabled: vring.isEnabled,
-          features: Number(this.acked & deviceFeatures),
-          eventIdx: has(this.acked, TransportFeature.EVENT_IDX),
-          kickFd: vring.lend("kickFd"),
-          callFd: vring.lend("callFd"),
-          errFd: vring.lend("errFd"),
-          inflightFd: isRecorded ? duplicateFd(fd) : -1,
-          inflightOffset: offset + vring.index * inflightBytes(queueSize),
-          inflightNum: queueSize,
-        },
-      ],
-    ]);
+    const message = withDuplicates((duplicate) => ({
+      type: "ring-start" as const,
+      num: vring.num,
+      desc: where("descriptor table", desc),
+      avail: where("avail ring", avail),
+      used: where("used ring", used),
+      usedLog: vring.logsUsed ? log : -1,
+      base,
+      enabled: vring.isEnabled,
+      features: Number(this.acked & deviceFeatures),
+      eventIdx: has(this.acked, TransportFeature.EVENT_IDX),
+      kickFd: duplicate(vring.kickFd),
+      callFd: duplicate(vring.callFd),
+      errFd: duplicate(vring.errFd),
+      inflightFd: isRecorded ? duplicate(fd) : -1,
+      inflightOffset: offset + vring.index * inflightBytes(queueSize),
+      inflightNum: queueSize,
+    }));
+    const error = this.queues.askAll([[queueActors[vring.index]!, message]]);
     // The guest chose where its ring lies, and has none when that makes no sense; the session goes on.
     if (error !== "") this.context.log.warning(`vring ${vring.index} does not run: ${error}`);
   }
@@ -408,7 +413,7 @@ export class Session {
     vring.replaceFd("callFd", fd);
     vring.take("SET_CALL");
     if (vring.isStarted) {
-      this.context.send(queueActors[vring.index]!, { type: "ring-call", callFd: vring.lend("callFd") });
+      this.context.send(queueActors[vring.index]!, { type: "ring-call", callFd: duplicated(vring.callFd) });
     }
     return null;
   }
@@ -418,7 +423,7 @@ export class Session {
     vring.replaceFd("errFd", fd);
     vring.take("SET_ERR");
     if (vring.isStarted) {
-      this.context.send(queueActors[vring.index]!, { type: "ring-err", errFd: vring.lend("errFd") });
+      this.context.send(queueActors[vring.index]!, { type: "ring-err", errFd: duplicated(vring.errFd) });
     }
     return null;
   }
@@ -522,6 +527,8 @@ function readRegion(payload: DataView, at: number): Region {
     fdOffset: readSize(payload, at + MemoryRegion.fdOffset, "region offset"),
   };
 }
+
+const duplicated = (fd: number): number => (fd < 0 ? -1 : duplicateFd(fd));
 
 /** Closes the descriptor that `next` takes the place of. */
 function replaced(before: number, next: number): number {

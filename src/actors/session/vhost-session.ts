@@ -5,7 +5,7 @@ import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
 import { inheritedSocketState } from "../../transport/os/inherited-socket.ts";
-import { acceptUnix, listenUnix } from "../../transport/os/unix-path.ts";
+import { acceptPauseMs, acceptUnix, EXHAUSTED, listenUnix, NOBODY } from "../../transport/os/unix-path.ts";
 import { Channel, ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
 import { libc } from "../../ffi/libc.ts";
 import { cString } from "../../ffi/libc.ts";
@@ -20,6 +20,8 @@ import { type Renderer, Session, type SessionEvents } from "./session.ts";
 
 /** Front-ends that may wait for the one that is served. */
 const backlog = 4;
+/** Requests served before messages and timers get their turn; the descriptor stays ready for the rest. */
+const requestsPerEvent = 16;
 
 type State = Extract<SupervisorMessage, { type: "session" }>["state"];
 
@@ -107,7 +109,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private watchListener(): void {
     this.context.epoll.add(this.listener, EPOLLIN, () => {
       const fd = acceptUnix(this.listener);
-      if (fd < 0) return;
+      if (fd === EXHAUSTED) return this.acceptLater();
+      if (fd === NOBODY) return;
       this.context.epoll.remove(this.listener);
       this.watchWaiting();
       this.begin(fd);
@@ -121,6 +124,12 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         () => "another front-end waits until this one has gone: a server has one at a time",
       );
     });
+  }
+
+  private acceptLater(): void {
+    this.context.log.warning("a front-end has to wait: the host is out of descriptors or memory");
+    this.context.epoll.remove(this.listener);
+    this.context.timers.after(acceptPauseMs, () => this.watchListener());
   }
 
   private begin(fd: number): void {
@@ -155,26 +164,31 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   }
 
   private serve(channel: Channel): void {
+    let isThere = true;
     this.isServing = true;
     try {
-      for (;;) {
-        const message = channel.read();
-        if (message === "wait") return;
-        if (message === "closed") {
-          this.context.log.info("the front-end has disconnected");
-          this.machine.send({ type: "DISCONNECTED" });
-          break;
-        }
-        this.context.counters[SessionCounter.requests]!++;
-        this.session!.handle(message, (payload, fds) => channel.reply(message.request, payload, fds));
-      }
+      isThere = this.serveRequests(channel);
     } catch (error) {
       this.violated(error);
-      return;
     } finally {
       this.isServing = false;
     }
+    if (isThere) return;
+    this.context.log.info("the front-end has disconnected");
+    this.machine.send({ type: "DISCONNECTED" });
     this.endAndListen();
+  }
+
+  /** Returns whether the front-end is still there. */
+  private serveRequests(channel: Channel): boolean {
+    for (let count = 0; count < requestsPerEvent; count++) {
+      const message = channel.read();
+      if (message === "wait") return true;
+      if (message === "closed") return false;
+      this.context.counters[SessionCounter.requests]!++;
+      this.session!.handle(message, (payload, fds) => channel.reply(message.request, payload, fds));
+    }
+    return true;
   }
 
   private violated(error: unknown): void {

@@ -1,6 +1,6 @@
 // One vring as the front-end sets it up, until it is whole and can be started in its queue's actor.
 
-import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
+import { closeFd } from "../../transport/os/fds.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
 import { VringAddress } from "../../transport/wire/vhost-user/protocol.ts";
 import { queueSizeMax } from "../../transport/virtio/layout.ts";
@@ -97,11 +97,6 @@ export class Vring {
   replaceFd(which: "kickFd" | "callFd" | "errFd", fd: number): void {
     closeFd(this[which]);
     this[which] = fd;
-  }
-
-  /** A descriptor for the queue's actor to own; -1 stays -1. */
-  lend(which: "kickFd" | "callFd" | "errFd"): number {
-    return this[which] < 0 ? -1 : duplicateFd(this[which]);
   }
 
   /** The session is over. */

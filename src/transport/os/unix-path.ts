@@ -7,8 +7,13 @@ import {
   cString,
   EACCES,
   EAGAIN,
+  ECONNABORTED,
   ECONNREFUSED,
   EINTR,
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
   errno,
   libc,
   SOCK_CLOEXEC,
@@ -114,12 +119,23 @@ export function connectUnix(path: string, kind: SocketKind, isBlocking = true): 
   return fd;
 }
 
-/** Takes one waiting connection (blocking mode), or -1 when there is none. */
+/** Results of {@link acceptUnix} that are no descriptors. */
+export const NOBODY = -1;
+export const EXHAUSTED = -2;
+/** How long to leave a listener alone that is {@link EXHAUSTED}, since it stays ready. */
+export const acceptPauseMs = 1_000;
+
+/**
+ * Takes one waiting connection (blocking mode). Returns {@link NOBODY} when there is none, and {@link EXHAUSTED} when one has to
+ * wait until the host has descriptors or memory for it.
+ */
 export function acceptUnix(listener: number): number {
   const fd = libc.accept4(listener, null, null, SOCK_CLOEXEC);
   if (fd >= 0) return fd;
-  if (errno() === EAGAIN || errno() === EINTR) return -1;
-  throw new SystemError("accept4", errno(), "accepting a connection");
+  const code = errno();
+  if (code === EAGAIN || code === EINTR || code === ECONNABORTED) return NOBODY;
+  if (code === EMFILE || code === ENFILE || code === ENOBUFS || code === ENOMEM) return EXHAUSTED;
+  throw new SystemError("accept4", code, "accepting a connection");
 }
 
 function socketAddress(path: string): Uint8Array {

@@ -9,7 +9,6 @@ import fc from "fast-check";
 import { bridgeCounters } from "../../../src/actors/bridge/counters.ts";
 import { takeTimeoutMs } from "../../../src/actors/bridge/peer.ts";
 import { peersMax, ResourceBridge } from "../../../src/actors/bridge/resource-bridge.ts";
-import { libc } from "../../../src/ffi/libc.ts";
 import {
   BridgeClient,
   type BridgeClientOptions,
@@ -20,6 +19,7 @@ import { closeFd, createEventfd, signalEventfd } from "../../../src/transport/os
 import { listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { isOpen, openFds, readEventfd } from "../../support/fds.ts";
+import { withoutDescriptors } from "../../support/limits.ts";
 
 let folder: string;
 let paths: string[];
@@ -492,25 +492,32 @@ describe("listening", () => {
     closeFd(squatter);
   });
 
+  test("and peers that never stop asking take one turn each", () => {
+    const flood = [connect(), connect()];
+    for (let events = 1; events <= 2; events++) {
+      context.epoll.wait(0);
+      expect(counters()["peers"]).toBe(events);
+    }
+    for (const client of flood) for (let count = 0; count < 5; count++) client.send(Uint8Array.of(0xff));
+    for (let events = 1; events <= 5; events++) {
+      context.epoll.wait(0);
+      expect(counters()["requests"]).toBe(2 * events);
+      for (const client of flood) expect(client.receive().kind).toBe("invalid");
+    }
+  });
+
   test("pauses when a peer cannot be accepted, and goes on", () => {
-    const { accept4 } = libc;
     const pauses: (() => void)[] = [];
     const spy = spyOn(context.timers, "after").mockImplementation((_, run) => {
       pauses.push(run);
       return () => {};
     });
-    libc.accept4 = ((_listener: number, ...rest: [null, null, number]) =>
-      accept4(-1, ...rest)) as typeof accept4;
     const client = connect();
     client.send(getBuffer(3));
-    try {
-      serve();
-    } finally {
-      libc.accept4 = accept4;
-      spy.mockRestore();
-    }
+    withoutDescriptors(serve);
+    spy.mockRestore();
     expect(pauses).toHaveLength(1);
-    expect(context.logged.map(({ text }) => text).join()).toContain("accept4 failed with EBADF");
+    expect(context.logged.map(({ text }) => text).join()).toContain("out of descriptors or memory");
     pauses[0]!();
     serve();
     expect(resourcesAsked()).toMatchObject([{ resource: 3 }]);

@@ -1,7 +1,7 @@
 // The regions that a front-end shared, and its own addresses in guest-physical terms.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { MemoryTable, type Region } from "../../../src/actors/session/memory-table.ts";
-import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
+import { closeFd, createEventfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { ProtocolError } from "../../../src/transport/wire/vhost-user/channel.ts";
 import { openFds } from "../../support/fds.ts";
 
@@ -69,7 +69,7 @@ test("a region is removed by its addresses and size, not by its offset", () => {
   table.remove(region(0x1000, 0x100, 0x7000, 99));
 
   expect(openFds()).toBe(before);
-  expect(table.forActor(new Set())).toEqual([]);
+  expect(table.forActor(new Set(), duplicateFd)).toEqual([]);
 });
 
 test("of two equal regions one removal takes one", () => {
@@ -77,7 +77,7 @@ test("of two equal regions one removal takes one", () => {
   add(region(0, 1, 1));
   table.remove(region(0, 1, 1));
 
-  const left = table.forActor(new Set());
+  const left = table.forActor(new Set(), duplicateFd);
   expect(left).toHaveLength(1);
   closeAll(left);
 });
@@ -85,9 +85,9 @@ test("of two equal regions one removal takes one", () => {
 test("an actor gets descriptors for what it does not have, and each region's id stays", () => {
   const known = new Set<number>();
   add(region(0, 1, 1));
-  const first = table.forActor(known);
+  const first = table.forActor(known, duplicateFd);
   add(region(2, 1, 3));
-  const second = table.forActor(known);
+  const second = table.forActor(known, duplicateFd);
 
   expect(first.map(({ fd }) => fd >= 0)).toEqual([true]);
   expect(second.map(({ fd }) => fd >= 0)).toEqual([false, true]);
@@ -99,12 +99,12 @@ test("an actor gets descriptors for what it does not have, and each region's id 
 test("what is gone is no longer known, and ids are never used twice", () => {
   const known = new Set<number>();
   add(region(0, 1, 1));
-  const [first] = table.forActor(known);
+  const [first] = table.forActor(known, duplicateFd);
   table.clear();
-  expect(table.forActor(known)).toEqual([]);
+  expect(table.forActor(known, duplicateFd)).toEqual([]);
   expect(known.size).toBe(0);
   add(region(0, 1, 1));
-  const [second] = table.forActor(known);
+  const [second] = table.forActor(known, duplicateFd);
 
   expect(second!.id).not.toBe(first!.id);
   expect(second!.fd).toBeGreaterThanOrEqual(0);

@@ -7,6 +7,7 @@ import { u64 } from "../../../src/transport/wire/vhost-user/channel.ts";
 import { Request, requestName } from "../../../src/transport/wire/vhost-user/protocol.ts";
 import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
 import { kindOf, openFds } from "../../support/fds.ts";
+import { withDescriptors, withoutDescriptors } from "../../support/limits.ts";
 import { frame, type Front, fdsOf, SessionBench, type Told } from "../../support/session-bench.ts";
 
 const R = Request;
@@ -1178,6 +1179,15 @@ describe("the end of a session", () => {
     expect(bench.context.logged).toMatchObject([{ level: "info" }]);
   });
 
+  test("a front-end that never stops asking leaves others their turn", () => {
+    const count = 200;
+    front.post(joined(...Array.from({ length: count }, () => frame(R.SET_OWNER))));
+    let rounds = 0;
+    for (; bench.context.counters[SessionCounter.requests]! < count; rounds++) bench.context.epoll.wait(0);
+
+    expect(rounds).toBeGreaterThan(10);
+  });
+
   test("requests are counted", () => {
     front.ask(R.GET_FEATURES);
     front.tell(R.SET_OWNER);
@@ -1203,6 +1213,58 @@ describe("what is no refusal is a bug, which no session may survive", () => {
   test("where a front-end has hung up", () => {
     front.close();
     expect(() => bench.serve()).toThrow(TypeError);
+  });
+});
+
+describe("a host that is out of descriptors", () => {
+  test("lets a front-end wait until there are some, and tells the log", () => {
+    front.close();
+    bench.serve();
+    bench.context.logged.length = 0;
+    const { after } = bench.context.timers;
+    let retry = (): void => undefined;
+    bench.context.timers.after = (_, run) => {
+      retry = run;
+      return () => undefined;
+    };
+
+    const late = bench.dial();
+    withoutDescriptors(() => bench.serve());
+    expect(bench.context.logged).toMatchObject([
+      { level: "warning", text: "a front-end has to wait: the host is out of descriptors or memory" },
+    ]);
+    late.send(frame(R.GET_FEATURES));
+    expect(late.replies()).toEqual([]);
+
+    bench.context.timers.after = after;
+    retry();
+    bench.serve();
+    expect(late.replies()).toMatchObject([{ payload: u64(features) }]);
+  });
+
+  test("ends a session whose descriptors it has no room for, and keeps none of them", () => {
+    const memory = frame(R.SET_MEM_TABLE, table(region(0, ramBytes, ramAt)));
+    // Room for none, for the one that comes, and for one of the queues' two.
+    for (const room of [0, 1, 2]) {
+      begin();
+      front.post(memory, [ram]);
+      withDescriptors(room, () => bench.serve());
+      expect(front.isClosed).toBe(true);
+      expect(bench.context.logged.at(-1)!.text).toMatch(/^the session failed: /);
+      expect(number(bench.connect().ask(R.GET_FEATURES).payload)).toBe(features);
+    }
+  });
+
+  test("ends a session whose ring it has no room for, and keeps nothing of that", () => {
+    for (const room of [1, 2]) {
+      begin();
+      startRings();
+      front.ask(R.GET_VRING_BASE, state(0, 0));
+      front.post(frame(R.SET_VRING_KICK, u64(0)), [eventfd]);
+      withDescriptors(room, () => bench.serve());
+      expect(front.isClosed).toBe(true);
+      expect(bench.context.logged.at(-1)!.text).toMatch(/^the session failed: duplicating fd/);
+    }
   });
 });
 

@@ -46,7 +46,8 @@ export class Channel {
       if (received === WOULD_BLOCK) return "wait";
       this.fds.push(...this.io.receivedFds);
       // Each piece of a message may bring some.
-      if (this.io.truncatedFds || this.fds.length > fdsPerMessageMax)
+      if (this.io.truncatedFds) throw lostDescriptors();
+      if (this.fds.length > fdsPerMessageMax)
         throw new ProtocolError("a message brought more descriptors than any may");
       if (received === CLOSED) {
         if (this.have === 0) return "closed";
@@ -132,6 +133,12 @@ export class Channel {
     this.fds = [];
   }
 }
+
+/** The kernel drops what does not fit the buffer, and what it finds no number for in this process. */
+const lostDescriptors = (): Refusal =>
+  new Refusal(
+    `a message brought more than ${fdsPerMessageMax} descriptors, or more than this process may open`,
+  );
 
 const hasGone = (error: unknown): boolean =>
   error instanceof SystemError && (error.errno === ECONNRESET || error.errno === EPIPE);
