@@ -31,11 +31,11 @@ export class DriverRing {
   readonly avail: GuestBuffer;
   readonly used: GuestBuffer;
   /** Written by us to notify the device. */
-  readonly kickFd = createEventfd();
+  readonly kickFd: number;
   /** Written by the device to interrupt us. */
-  readonly callFd = createEventfd();
+  readonly callFd: number;
   /** Written by the device when the ring is beyond use. */
-  readonly errFd = createEventfd();
+  readonly errFd: number;
 
   /** Bytes that the device wrote into the chain last answered by {@link pop}. */
   usedLength = 0;
@@ -87,6 +87,9 @@ export class DriverRing {
     this.nextOf[size - 1] = noHead;
     this.offered = new Uint8Array(size);
     this.freeDescriptors = size;
+    this.kickFd = createEventfd();
+    this.callFd = createEventfd();
+    this.errFd = createEventfd();
   }
 
   /** The index of the next chain that the device will be given: SET_VRING_BASE of a ring that is set up again. */

@@ -193,7 +193,10 @@ export class QueueBench {
     return index < 0 ? null : this.answers.splice(index, 1)[0]!.answer;
   }
 
+  /** Ends the session as a front-end that hangs up does, with whatever was still made or lent. */
   close(): void {
+    this.tell({ type: "reset", token: this.nextToken() });
+    if (this.context.name === "ctrl-queue") this.tell({ type: "restore-display" });
     this.served.stop();
     this.driver.close();
     this.guest.free();

@@ -140,6 +140,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
+    this.cursorImages.close();
     this.device.storages.close();
     this.device.gpu?.renderer.close();
   }

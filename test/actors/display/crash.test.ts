@@ -211,7 +211,10 @@ test("a new socket forgets what the old one owed", () => {
   const current = scene();
   new Valve(5).around(() => start(current, false).run(4));
   const fresh = { ...current, vmm: new RawVmm() };
-  cleanups.push(() => fresh.vmm.close());
+  cleanups.push(() => {
+    fresh.vmm.close();
+    closeFd(fresh.vmm.backEndFd);
+  });
   const seen: RawMessage[] = [];
   const runner = start(fresh, false);
   runner.run();

@@ -126,10 +126,15 @@ describe("is lent", () => {
     const surface = new TestSurface(1, width, height);
     const fd = openSync(process.execPath, "r");
     const calls = countCalls(() => {
-      runner.tell(
-        { ...surface.message, fd },
-        { type: "scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height },
-      );
+      runner.tell(surface.messageWith(fd), {
+        type: "scanout",
+        scanout: 0,
+        surface: 1,
+        x: 0,
+        y: 0,
+        width,
+        height,
+      });
       runner.run();
     });
     expect(calls["vmsplice"]).toBeUndefined();

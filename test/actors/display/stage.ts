@@ -36,9 +36,13 @@ export class TestSurface {
     this.bytes = new Uint8Array(this.memory.view());
   }
 
+  /** The message that announces it, with a descriptor for the display to close. */
   get message() {
+    return this.messageWith(duplicateFd(this.fd));
+  }
+
+  messageWith(fd: number) {
     const { id, offset, stride, width, height, format, memory } = this;
-    const fd = duplicateFd(this.fd);
     const bytes = memory.length;
     return { type: "surface" as const, surface: id, fd, offset, bytes, stride, width, height, format };
   }
@@ -51,7 +55,7 @@ export class TestSurface {
     return {
       type,
       surface: id,
-      fd: duplicateFd(this.fd),
+      fd: changes.fd ?? duplicateFd(this.fd),
       offset,
       stride,
       width,

@@ -244,7 +244,10 @@ describe("a VMM that keeps silent", () => {
     stage.settle();
     stage.runner.display.stop();
     expect(answers()).toEqual([]);
+    const { peers, pump } = stage;
     open();
+    for (const peer of peers) peer.free();
+    pump.close();
   });
 
   test("by closing: what waits is answered from the settings", () => {

@@ -545,12 +545,14 @@ describe("the session's messages", () => {
     const bug = (): never => {
       throw new TypeError("a bug");
     };
+    const { reset } = handler;
     handler.reset = bug;
     expect(() => bench.tell(bench.ringStart())).toThrow(TypeError);
     expect(() => bench.tell({ type: "reset", token: 1 })).toThrow(TypeError);
     handler.memoryChanged = bug;
     expect(() => bench.tell(bench.memoryMessage())).toThrow(TypeError);
     expect(context.take("vhost-session").filter(({ type }) => type === "done")).toHaveLength(2);
+    handler.reset = reset;
   });
 
   test("messages that are not the ring's are left to the actor", () => {

@@ -9,9 +9,11 @@ import type { ServerConfig } from "../../../src/config.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { serverConfig } from "../../support/fake-context.ts";
+import { mayLeave } from "../../support/leaks.ts";
 import { bePatient } from "../../support/patience.ts";
 
 bePatient();
+mayLeave(/^descriptor of (?:anon_inode:\[eventfd\]|socket|\/memfd:)/, /^mapping of /, /^timer$/);
 
 interface Line {
   level: string;

@@ -1,7 +1,7 @@
 // Cursor images for the cursor queue: a resource's pixels copied into shared memory that the display reads.
 
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { createMemfd, duplicateFdIfRoom } from "../../../transport/os/fds.ts";
+import { closeFd, createMemfd, duplicateFdIfRoom } from "../../../transport/os/fds.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
 import {
   bytesPerPixel,
@@ -50,6 +50,11 @@ export class CursorImages {
       const error = this.copy(resource, slot);
       this.device.context.send("cursor-queue", { type: "cursor-image", token, error });
     });
+  }
+
+  close(): void {
+    this.pool.unmap();
+    closeFd(this.fd);
   }
 
   /** Answers 0, or the virtio error that says why there is no image. */
