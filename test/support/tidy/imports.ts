@@ -2,15 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
+import { floors } from "../../../scripts/lib/floors.ts";
 import { type Finding, root, sources, under } from "./tree.ts";
 
 const base = ["src/ffi/"];
 const transport = ["src/transport/", ...base];
 const picture = ["src/picture/", "src/transport/os/", "src/transport/wire/virtio-gpu/", ...base];
 const product = ["src/actors/", "src/config", "src/picture/", ...transport];
-const above = (...rooms: string[]): RegExp =>
-  new RegExp(`^src/actors/gpu/(?:${rooms.join("|")})/|^src/actors/gpu/[^/]+$`);
-
 /** What files of a folder may import; the longest folder counts. Those of test/, bench/ and scripts/ are free. */
 const mayImport: Record<string, readonly string[]> = {
   "src/ffi/": base,
@@ -24,21 +22,23 @@ const mayImport: Record<string, readonly string[]> = {
   "lab/": ["lab/", "src/config", "src/picture/", ...transport],
 };
 
-/** Rooms of the ctrl queue, and the files there that they may not import: what lies above them, and what wires all. */
-const above3d: Record<string, RegExp> = {
-  "src/actors/gpu/outlets/": above("commands"),
-  "src/actors/gpu/model/": above("commands", "outlets"),
-  "src/actors/gpu/pixels/": above("commands", "outlets", "model"),
-  "src/actors/gpu/renderer/": above("commands", "outlets", "model", "pixels"),
-  "src/actors/gpu/commands/": above("none"),
-};
+/** Whether `from` lies on a higher floor of a folder that has floors than `path` does. */
+function pointsUp(path: string, from: string): boolean {
+  return Object.entries(floors).some(([folder, rooms]) => {
+    const [here, there] = [path, from].map((one) => {
+      if (!one.startsWith(`${folder}/`)) return -1;
+      const inside = one.slice(folder.length + 1);
+      return rooms.indexOf(inside.includes("/") ? inside.slice(0, inside.indexOf("/")) : "*");
+    });
+    return here! >= 0 && there! >= 0 && here! > there!;
+  });
+}
 
 /** Imports that go to a place that is not below. */
 export function upwardImports(): Finding[] {
   const folders = Object.keys(mayImport).sort((a, b) => b.length - a.length);
   return under("src/", "lab/").flatMap(({ path, imports }) => {
     const folder = folders.find((prefix) => path.startsWith(prefix));
-    const forbidden = Object.entries(above3d).find(([prefix]) => path.startsWith(prefix))?.[1];
     return imports.flatMap(({ from, line, kind }) => {
       if (kind === "address" || !sources.has(from)) return [];
       if (folder !== undefined && !mayImport[folder]!.some((prefix) => from.startsWith(prefix)))
@@ -47,7 +47,7 @@ export function upwardImports(): Finding[] {
           line,
           what: `${folder} may not import ${from}, only ${mayImport[folder]!.join(", ")}`,
         };
-      if (forbidden?.test(from))
+      if (pointsUp(path, from))
         return {
           path,
           line,

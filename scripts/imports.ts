@@ -1,0 +1,96 @@
+// Draws who imports whom inside a folder, as a mermaid flowchart of its rooms: `bun scripts/imports.ts DIR`. Numbers count
+// import statements; arrows that point up are red. With `--rev REV` it is that revision's picture, and with `--moved REV`
+// too, its files stand in the rooms into which they had been moved by the other revision.
+
+import { dirname } from "node:path";
+import { parseArgs } from "node:util";
+import { floors } from "./lib/floors.ts";
+import { readSource, type Source } from "./lib/source.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rev: { type: "string" }, moved: { type: "string" } },
+});
+const [folder = ""] = positionals.map((path) => path.replace(/\/$/, ""));
+if (positionals.length !== 1 || (values.moved !== undefined && values.rev === undefined)) {
+  console.error("usage: bun scripts/imports.ts DIR [--rev REV [--moved REV]]");
+  process.exit(2);
+}
+
+function git(...args: string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["git", ...args]);
+  if (exitCode !== 0) throw new Error(`git ${args[0]}: ${stderr.toString().trim()}`);
+  return stdout.toString();
+}
+
+const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
+
+async function read(): Promise<Source[]> {
+  const { rev } = values;
+  const paths =
+    rev === undefined ? git("ls-files", folder) : git("ls-tree", "-r", "--name-only", rev, folder);
+  const files = lines(paths).filter((path) => path.endsWith(".ts"));
+  const text = (path: string): Promise<string> | string =>
+    rev === undefined ? Bun.file(path).text() : git("show", `${rev}:${path}`);
+  return Promise.all(files.map(async (path) => readSource(path, await text(path))));
+}
+
+/** Where each file lay at the revision of `--moved`. */
+function moves(): Map<string, string> {
+  if (values.moved === undefined) return new Map();
+  const renames = lines(git("diff", "-M", "--diff-filter=R", "--name-status", values.rev!, values.moved));
+  return new Map(renames.map((line) => line.split("\t").slice(1) as [string, string]));
+}
+
+/** The folder in which all of `paths` lie. */
+function common(paths: readonly string[]): string {
+  let shared = dirname(paths[0]!);
+  while (!paths.every((path) => path.startsWith(`${shared}/`))) shared = dirname(shared);
+  return shared;
+}
+
+const moved = moves();
+const sources = await read();
+if (sources.length === 0) throw new Error(`there is no TypeScript in ${folder}`);
+const placeOf = (path: string): string => moved.get(path) ?? path;
+const parent = common(sources.map(({ path }) => placeOf(path)));
+const wiring = parent.slice(parent.lastIndexOf("/") + 1);
+const roomOf = (path: string): string => {
+  const inside = placeOf(path).slice(parent.length + 1);
+  return inside.includes("/") ? inside.slice(0, inside.indexOf("/")) : wiring;
+};
+
+const filesIn = new Map<string, number>();
+const arrows = new Map<string, number>();
+const paths = new Set(sources.map(({ path }) => path));
+for (const { path, imports } of sources) {
+  const room = roomOf(path);
+  filesIn.set(room, (filesIn.get(room) ?? 0) + 1);
+  for (const { from } of imports) {
+    if (!paths.has(from) || roomOf(from) === room) continue;
+    const arrow = `${room} ${roomOf(from)}`;
+    arrows.set(arrow, (arrows.get(arrow) ?? 0) + 1);
+  }
+}
+
+const known = floors[parent] ?? [];
+/** From the top down; a room that has no floor is above nobody and below nobody. */
+function floorOf(room: string): number {
+  const floor = known.indexOf(room === wiring ? "*" : room);
+  return floor < 0 ? Number.NaN : floor;
+}
+const byFloor = (a: string, b: string): number => (floorOf(a) || 0) - (floorOf(b) || 0) || a.localeCompare(b);
+
+console.log("flowchart TD");
+for (const room of [...filesIn.keys()].sort(byFloor)) {
+  const files = filesIn.get(room) === 1 ? "1 file" : `${filesIn.get(room)} files`;
+  console.log(`  ${room}["${room === wiring ? `${wiring}/*` : room}<br/>${files}"]`);
+}
+const up: number[] = [];
+for (const [index, [arrow, count]] of [...arrows].sort(([a], [b]) => a.localeCompare(b)).entries()) {
+  const [from, to] = arrow.split(" ") as [string, string];
+  const isUp = floorOf(from) > floorOf(to);
+  if (isUp) up.push(index);
+  console.log(`  ${from} ${isUp ? `== "${count} up" ==>` : `-- ${count} -->`} ${to}`);
+}
+if (up.length > 0) console.log(`  linkStyle ${up.join(",")} stroke:red,color:red`);

@@ -1,0 +1,8 @@
+// Which rooms of a folder lie above which: what scripts/imports.ts draws, and what test/tidy.test.ts holds.
+
+/** Rooms from the top down; "*" stands for files that lie in the folder itself. */
+export const floors: Readonly<Record<string, readonly string[]>> = {
+  src: ["cli", "actors", "*", "picture", "transport", "ffi"],
+  "src/actors/gpu": ["*", "commands", "outlets", "model", "pixels", "renderer"],
+  "src/transport": ["wire", "virtio", "os"],
+};
