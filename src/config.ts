@@ -157,6 +157,18 @@ const settings = {
     help: "3D contexts that one guest may have",
     schema: integer(1, 65_536).default(1_024),
   },
+  subContextsMax: {
+    group: "Limits",
+    value: "N",
+    help: "sub-contexts that each 3D context may have besides its first",
+    schema: integer(1, 65_536).default(64),
+  },
+  objectsMax: {
+    group: "Limits",
+    value: "N",
+    help: "objects, shaders included, that each 3D context may have",
+    schema: integer(1, 1_048_576).default(65_536),
+  },
   backingEntriesMax: {
     group: "Limits",
     value: "N",

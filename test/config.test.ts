@@ -55,6 +55,8 @@ describe("what is asked for", () => {
       resourcesMax: 65536,
       storageBytesMax: 2 ** 32,
       contextsMax: 1024,
+      subContextsMax: 64,
+      objectsMax: 65_536,
       fenceAlarmMs: 5000,
       backingEntriesMax: 16384,
       commandBytesMax: 4 * 2 ** 20,

@@ -1,13 +1,115 @@
 // What a guest may ask of the renderer, with limits that a test can reach.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { patient, virglServer } from "./3d-support.ts";
+import {
+  bgra,
+  clearTo,
+  download,
+  draw,
+  makeContext,
+  makeTexture,
+  patient,
+  run,
+  virglServer,
+} from "./3d-support.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 
-const { withDevice } = serveTests(...virglServer, "--backing-entries-max", "1");
+const { withDevice } = serveTests(
+  ...virglServer,
+  ...["--backing-entries-max", "1", "--sub-contexts-max", "3", "--objects-max", "10"],
+);
 const { ERR_OUT_OF_MEMORY } = Response;
+
+describe("a command stream", () => {
+  const create = (ids: readonly number[]) => (stream: virgl.CommandStream) => {
+    for (const id of ids) virgl.createSubContext(stream, id);
+  };
+  const blends = (handles: readonly number[]) => (stream: virgl.CommandStream) => {
+    for (const handle of handles) virgl.createBlend(stream, handle);
+  };
+  const destroyBlends = (handles: readonly number[]) => (stream: virgl.CommandStream) => {
+    for (const handle of handles) virgl.destroyObject(stream, virgl.ObjectType.BLEND, handle);
+  };
+  const handles = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at);
+
+  test("makes no more sub-contexts than a context may have", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      expectType(run(guest, create([1, 2, 3, 4])), ERR_OUT_OF_MEMORY);
+      draw(guest, create([1, 2, 3]));
+      expectType(run(guest, create([4])), ERR_OUT_OF_MEMORY);
+      draw(guest, (stream) => virgl.destroySubContext(stream, 2));
+      draw(guest, create([4]));
+      expectType(run(guest, create([5])), ERR_OUT_OF_MEMORY);
+      // Each context counts for itself, and a new one begins with none.
+      makeContext(guest, 2);
+      draw(guest, create([1, 2, 3]), 2);
+      expectOk(guest.gpu.destroyContext(1));
+      makeContext(guest, 1);
+      draw(guest, create([1, 2, 3]));
+    }));
+
+  test("makes no more objects than a context may have, in whatever sub-context, shaders included", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      expectType(run(guest, blends(handles(1, 11))), ERR_OUT_OF_MEMORY);
+      draw(guest, blends(handles(1, 9)));
+      draw(guest, (stream) => {
+        virgl.createShader(stream, 10, virgl.ShaderType.FRAGMENT, virgl.flatFragments);
+      });
+      expectType(run(guest, blends([11])), ERR_OUT_OF_MEMORY);
+      expectType(
+        run(guest, (stream) => {
+          virgl.createSubContext(stream, 1);
+          virgl.createBlend(stream, 1);
+        }),
+        ERR_OUT_OF_MEMORY,
+      );
+      draw(guest, destroyBlends([3, 4, 4, 77]));
+      draw(guest, blends([11, 12]));
+      expectType(run(guest, blends([13])), ERR_OUT_OF_MEMORY);
+    }));
+
+  test("does nothing where it would make too much, and its context goes on", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      const texture = makeTexture(guest, 1, 8, 8);
+      draw(guest, (stream) => clearTo(stream, texture, [1, 2, 3, 4]));
+      const refused = run(guest, (stream) => {
+        clearTo(stream, texture, [9, 9, 9, 9]);
+        blends(handles(1, 10))(stream);
+      });
+      expectType(refused, ERR_OUT_OF_MEMORY);
+      expect(download(guest, texture)).toEqual(new Uint32Array(64).fill(bgra(1, 2, 3, 4)));
+      draw(guest, blends(handles(1, 10)));
+    }));
+
+  test("gives back the objects of a sub-context that it destroys", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      for (let round = 0; round < 5; round++) {
+        draw(guest, (stream) => {
+          virgl.createSubContext(stream, 1);
+          virgl.setSubContext(stream, 1);
+          blends(handles(1, 10))(stream);
+        });
+        expectType(run(guest, blends([11])), ERR_OUT_OF_MEMORY);
+        draw(guest, (stream) => virgl.destroySubContext(stream, 1));
+      }
+      // What follows is made in the first sub-context again.
+      draw(guest, blends(handles(1, 10)));
+    }));
+
+  test("counts an object that takes the handle of another once", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      for (let round = 0; round < 12; round++) draw(guest, blends([5]));
+      draw(guest, blends(handles(6, 9)));
+      expectType(run(guest, blends([15])), ERR_OUT_OF_MEMORY);
+    }));
+});
 
 test("pieces of host memory count, where one entry of a backing lies in many regions", () => {
   const last = { guestAddress: 16 << 20, size: 4096 };

@@ -293,6 +293,98 @@ describe("the dirty log", () => {
       log.stop();
     }));
 
+  /** What a stream does, and the pages of an area of 8 that it writes: pages 0 to 3 back picture 1, 4 to 7 buffer 2. */
+  const streams: [string, (stream: virgl.CommandStream) => void, number[]][] = [
+    ["nothing", () => {}, []],
+    ["a clear", (stream) => clearTo(stream, description, [1, 2, 3, 4]), []],
+    ["a transfer to the host", (stream) => virgl.transfer3d(stream, "to-host", { resourceId: 1, box }), []],
+    [
+      "a transfer from the host",
+      (stream) => virgl.transfer3d(stream, "from-host", { resourceId: 1, box, offset: 8192 }),
+      [2],
+    ],
+    [
+      "a transfer from the host with its rows apart",
+      (stream) =>
+        virgl.transfer3d(stream, "from-host", {
+          resourceId: 1,
+          box: rectangleBox(0, 0, width, 2),
+          stride: 12_288,
+        }),
+      [0, 3],
+    ],
+    [
+      "a copy from the host into another's backing",
+      (stream) => virgl.copyTransfer3d(stream, "from-host", { resourceId: 1, box, offset: 4096 }, 2),
+      [5],
+    ],
+    [
+      "a copy to the host from another's backing",
+      (stream) => virgl.copyTransfer3d(stream, "to-host", { resourceId: 1, box, offset: 4096 }, 2),
+      [],
+    ],
+    [
+      "a transfer to the host of a buffer that lies in its backing",
+      (stream) => virgl.transfer3d(stream, "to-host", { resourceId: 2, box: rangeBox(8192, 64) }),
+      [6],
+    ],
+    [
+      "an inline write to a buffer that lies in its backing",
+      (stream) =>
+        virgl.resourceInlineWrite(
+          stream,
+          { resourceId: 2, box: rangeBox(12_288, 4) },
+          Uint8Array.of(1, 2, 3, 4),
+        ),
+      [7],
+    ],
+    ["a query's result", (stream) => virgl.getQueryResult(stream, 7), [4]],
+  ];
+  for (const [name, write, pages] of streams) {
+    test(`has the pages that ${name} in a stream writes`, () =>
+      withDevice(patient, (guest) => {
+        makeContext(guest);
+        const backing = guest.memory.allocate(8 * 4096, 4096);
+        expectOk(guest.gpu.createResource3d(description));
+        expectOk(guest.gpu.attachResource(1, 1));
+        expectOk(guest.gpu.attachBacking(1, [backing.slice(0, 4 * 4096)]));
+        makeCustomBuffer(guest, 2, [backing.slice(4 * 4096, 4 * 4096)]);
+        expectOk(guest.gpu.attachResource(1, 2));
+        draw(guest, (stream) => {
+          virgl.createQuery(stream, 7, 2);
+          virgl.beginQuery(stream, 7);
+          virgl.endQuery(stream, 7);
+        });
+        backing.bytes.fill(0);
+        const log = logPages(guest, backing);
+        draw(guest, write);
+        guest.gpu.submit3d(1, new Uint8Array(4), { fenceId: 1n });
+        expect(log.marked()).toEqual(pages);
+        log.stop();
+      }));
+  }
+
+  test("has a query's result that comes after the stream that asked for it", () =>
+    withDevice(patient, (guest) => {
+      makeContext(guest);
+      const backing = guest.memory.allocate(4096, 4096);
+      makeCustomBuffer(guest, 2, [backing]);
+      expectOk(guest.gpu.attachResource(1, 2));
+      draw(guest, (stream) => {
+        virgl.createQuery(stream, 7, 2);
+        virgl.beginQuery(stream, 7);
+        virgl.endQuery(stream, 7);
+        virgl.getQueryResult(stream, 7);
+      });
+      expect(backing.words[0]).toBe(0);
+      const log = logPages(guest, backing);
+      expect(log.marked()).toEqual([]);
+      guest.gpu.submit3d(1, new Uint8Array(4), { fenceId: 1n });
+      expect(backing.words[0]).toBe(1);
+      expect(log.marked()).toEqual([0]);
+      log.stop();
+    }));
+
   test("has what a transfer to the host moves inside of a buffer's backing", () =>
     withDevice(patient, (guest) => {
       const backing = guest.memory.allocate(4 * 4096, 4096);

@@ -474,6 +474,25 @@ describe("streams that make no sense", () => {
     ["a command that there is not", words(word(200, 0))],
     ["all ones", new Uint8Array(64).fill(0xff)],
     ["a clear that is too short", words(word(virgl.Ccmd.CLEAR, 3), 4, 0, 0)],
+    ["a command that is longer than the stream", words(word(virgl.Ccmd.CLEAR, 8), 4, 0, 0)],
+    ["a command one word longer than the stream", words(0, word(virgl.Ccmd.CLEAR, 4), 4, 0, 0)],
+    [
+      "a resource for a blob",
+      words(word(virgl.Ccmd.PIPE_RESOURCE_CREATE, 11), 2, 1, 10, 8, 8, 1, 1, 0, 0, 0, 1),
+    ],
+    ["a video codec", words(word(virgl.Ccmd.CREATE_VIDEO_CODEC, 8), 1, 0, 0, 0, 0, 8, 8, 2)],
+    ["a question for memory into a resource without backing", words(word(virgl.Ccmd.GET_MEMORY_INFO, 1), 2)],
+    ["a question for memory into less than its answer", words(word(virgl.Ccmd.GET_MEMORY_INFO, 1), 3)],
+    [
+      "a query into a buffer that is smaller than a result",
+      encode((stream) => virgl.createQuery(stream, 1, 4)),
+    ],
+    [
+      "a transfer from the host that goes beyond the backing",
+      encode((stream) =>
+        virgl.transfer3d(stream, "from-host", { resourceId: 1, box: rectangleBox(0, 0, 8, 8), offset: 4 }),
+      ),
+    ],
     ["an object of no kind", words(word(virgl.Ccmd.CREATE_OBJECT, 1, 99), 1)],
     ["an object with handle 0", encode((stream) => virgl.createBlend(stream, 0))],
     [
@@ -503,7 +522,6 @@ describe("streams that make no sense", () => {
   ];
   /** What the library answers with success, though its context does nothing any more. */
   const swallowed: [string, Uint8Array][] = [
-    ["a command that is longer than the stream", words(word(virgl.Ccmd.CLEAR, 8), 4, 0, 0)],
     ["a framebuffer of an unknown surface", encode((stream) => virgl.setFramebufferState(stream, [42]))],
     [
       "a binding of an unknown object",
@@ -524,6 +542,7 @@ describe("streams that make no sense", () => {
         makeContext(guest, 2);
         const texture = makeTexture(guest, 1, 8, 8, {}, [1, 2]);
         draw(guest, (good) => clearTo(good, texture, [1, 2, 3, 4]));
+        makeCustomBuffers(guest);
 
         expectType(gpu.submit3d(1, stream), ERR_INVALID_PARAMETER);
         expectLost(guest, 1);
@@ -546,6 +565,18 @@ describe("streams that make no sense", () => {
         expect(gpu.submit3d(1, noOperation, { fenceId: 5n })).toMatchObject({ flags: 1, fenceId: 5n });
         expectUnharmed(guest, texture);
       }));
+  }
+
+  /** Buffers 2 (without backing), 3 (its backing begins with a piece of 8 bytes), and 4 (too small for a result). */
+  function makeCustomBuffers({ gpu, memory }: SyntheticGuest): void {
+    const custom = { target: BUFFER, format: R8_UNORM, bind: virgl.Bind.CUSTOM };
+    expectOk(gpu.createResource3d({ ...custom, resourceId: 2, width: 4096 }));
+    expectOk(gpu.createResource3d({ ...custom, resourceId: 3, width: 4096 }));
+    expectOk(gpu.createResource3d({ ...custom, resourceId: 4, width: 15 }));
+    for (const id of [2, 3, 4]) expectOk(gpu.attachResource(1, id));
+    const pieces = memory.allocate(8192, 4096);
+    const head = { address: pieces.address + 4096, length: 8 };
+    expectOk(gpu.attachBacking(3, [head, { address: pieces.address, length: 4088 }]));
   }
 
   /** Another context goes on, and the lost one's id can be used again. */

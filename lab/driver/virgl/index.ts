@@ -7,4 +7,5 @@ export * from "./protocol.ts";
 export * from "./queries.ts";
 export * from "./shaders.ts";
 export * from "./state.ts";
+export * from "./transfers.ts";
 export { CommandStream } from "./stream.ts";

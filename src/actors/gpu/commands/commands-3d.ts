@@ -234,7 +234,9 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     if (size % 4 !== 0 || Submit3d.bytes + size > request.length) return Response.ERR_INVALID_PARAMETER;
     if (size === 0) return Response.OK_NODATA;
     gpu.resources.epoch++;
-    const error = renderer.submit(context!.id, request.address + Submit3d.bytes, size / 4);
+    const { words, address } = request;
+    const from = Submit3d.bytes / 4;
+    const error = renderer.submit(context!.id, words, from, size / 4, address + Submit3d.bytes);
     if (error === 0) return Response.OK_NODATA;
     // The stream made no sense: what comes after it would make less.
     if (Math.abs(error) === EINVAL) {

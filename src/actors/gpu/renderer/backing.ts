@@ -1,6 +1,7 @@
 // The guest pages behind a resource: a scatter list that transfers copy from.
 // virtio 1.3 §5.7.6.8 RESOURCE_ATTACH_BACKING.
 
+import { read } from "bun:ffi";
 import { asPointer, libc } from "../../../ffi/libc.ts";
 import type { GuestSpan, MemoryMap } from "../../../transport/virtio/memory-map.ts";
 import { MemoryEntry } from "../../../transport/wire/virtio-gpu/protocol.ts";
@@ -126,6 +127,18 @@ export class Backing {
   /** How many pieces of host memory the runs are now, or -1 where some of one is no longer guest memory. */
   countPieces(): number {
     return this.eachPiece(null);
+  }
+
+  /** Bytes of the first piece of host memory, 0 where there is none. The backing is not empty. */
+  firstPieceBytes(): number {
+    const { memory, runs } = this;
+    return memory.translate(runs.guests[0]!) === 0 ? 0 : Math.min(runs.starts[1]!, memory.contiguous);
+  }
+
+  /** The first word, or 0 where that is no guest memory. The backing is not empty. */
+  firstWord(): number {
+    const host = this.memory.translateRange(this.runs.guests[0]!, 4);
+    return host === 0 ? 0 : read.u32(asPointer(host));
   }
 
   /** Writes every piece as a struct iovec: four words each, host address and length in 64 bits. */

@@ -16,11 +16,12 @@ export function startRenderer(config: ServerConfig, log: Log): VirglRenderer | n
     return null;
   }
   try {
-    const { renderNode, logLevel, backingEntriesMax } = config;
+    const { renderNode, logLevel, backingEntriesMax, subContextsMax, objectsMax } = config;
     const renderer = VirglRenderer.start({
       renderNode,
       verbose: logLevel === "debug",
       backingPiecesMax: fullBackingsMax * backingEntriesMax,
+      limits: { subContexts: subContextsMax, objects: objectsMax },
     });
     log.info(`3D by virglrenderer: ${renderer.description} on ${renderer.node ?? "the CPU"}`);
     return renderer;

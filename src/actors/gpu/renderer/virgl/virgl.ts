@@ -27,7 +27,10 @@ import { isInside, layerStep, logWritten, type Transfer } from "../transfer.ts";
 import { Backings } from "./backings.ts";
 import { RendererCallbacks } from "./callbacks.ts";
 import { type CapsetDescription, describeGl, listCapsets } from "./capsets.ts";
+import { Census } from "./census.ts";
 import { VirglResource } from "./resource.ts";
+import { StreamEffects } from "./stream-effects.ts";
+import { type ContextLimits, StreamGuard } from "./stream-guard.ts";
 
 /** Why there is no renderer, and what mends it; for the person who started the server. */
 export class RendererUnavailable extends Error {}
@@ -39,6 +42,8 @@ export interface VirglOptions {
   verbose: boolean;
   /** Pieces of host memory that the backings of all resources may have together; 16 bytes each. */
   backingPiecesMax: number;
+  /** What each context may have. */
+  limits: ContextLimits;
 }
 
 export class VirglRenderer {
@@ -61,14 +66,19 @@ export class VirglRenderer {
   private readonly glFlush: (() => void) | null;
   private readonly resources = new Map<number, VirglResource>();
   private readonly backings: Backings;
+  private readonly contexts = new Map<number, Census>();
+  private readonly guard: StreamGuard;
+  private readonly effects = new StreamEffects(this.resources);
+  private hasRetired = false;
 
   private constructor(
     private readonly library: Virglrenderer,
     /** The render node in use, or null for EGL surfaceless. */
     readonly node: string | null,
     private readonly callbacks: RendererCallbacks,
-    { backingPiecesMax }: VirglOptions,
+    { backingPiecesMax, limits }: VirglOptions,
   ) {
+    this.guard = new StreamGuard(this.resources, limits);
     this.symbols = library.required;
     this.backings = new Backings(this.symbols, backingPiecesMax);
     // Nobody else sees pictures that are rendered on the CPU.
@@ -76,8 +86,14 @@ export class VirglRenderer {
     this.pollFd = this.symbols.virgl_renderer_get_poll_fd();
     this.capsets = listCapsets(this.symbols);
     this.description = describeGl(this.symbols, this.capsets);
-    callbacks.onFence = (fence) => this.onFence(fence);
-    callbacks.onContextFence = (context, ring, fence) => this.onContextFence(context, ring, fence);
+    callbacks.onFence = (fence) => {
+      this.hasRetired = true;
+      this.onFence(fence);
+    };
+    callbacks.onContextFence = (context, ring, fence) => {
+      this.hasRetired = true;
+      this.onContextFence(context, ring, fence);
+    };
   }
 
   /** Starts the renderer on this thread, once a process. Throws {@link RendererUnavailable}. */
@@ -127,14 +143,17 @@ export class VirglRenderer {
   /** `capset` 0 stands for the default. The name is `length` bytes at `name`, NUL-terminated. Answers an errno. */
   createContext(id: number, capset: number, name: number, length: number): number {
     const { contextFlags } = this.library;
-    if (contextFlags === null) {
-      return this.symbols.virgl_renderer_context_create(id, length, asPointer(name));
-    }
     const flags = capset === 0 ? Capset.VIRGL2 : capset;
-    return contextFlags.virgl_renderer_context_create_with_flags(id, flags, length, asPointer(name));
+    const error =
+      contextFlags === null
+        ? this.symbols.virgl_renderer_context_create(id, length, asPointer(name))
+        : contextFlags.virgl_renderer_context_create_with_flags(id, flags, length, asPointer(name));
+    if (error === 0) this.contexts.set(id, new Census());
+    return error;
   }
 
   destroyContext(id: number): void {
+    this.contexts.delete(id);
     this.symbols.virgl_renderer_context_destroy(id);
   }
 
@@ -175,6 +194,7 @@ export class VirglRenderer {
     const resource = this.resources.get(id);
     if (resource === undefined) return;
     this.backings.detach(resource);
+    this.effects.forget(resource);
     this.resources.delete(id);
     this.symbols.virgl_renderer_resource_unref(id);
   }
@@ -262,9 +282,20 @@ export class VirglRenderer {
     return this.move(direction, id, 0, 0, stride, 0, iovec, 1);
   }
 
-  /** Runs `words` words of a context's command stream at `address`. Answers an errno. */
-  submit(context: number, address: number, words: number): number {
-    return this.symbols.virgl_renderer_submit_cmd(asPointer(address), context, words);
+  /**
+   * Runs `count` words of a context's command stream, which begins at word `from` of `words`, at native `address`.
+   * Returns an errno: EINVAL where the stream makes no sense, ENOMEM where the context would have more than it may.
+   */
+  submit(context: number, words: Uint32Array, from: number, count: number, address: number): number {
+    const { guard } = this;
+    const census = this.contexts.get(context);
+    if (census === undefined) return EINVAL;
+    const refused = guard.check(census, words, from, count);
+    if (refused !== 0) return refused;
+    const { hasEffects } = guard;
+    const error = this.symbols.virgl_renderer_submit_cmd(asPointer(address), context, count);
+    if (hasEffects) this.effects.follow(census, words, from, count);
+    return error;
   }
 
   /** Marks the end of everything so far on the global timeline. Answers an errno. */
@@ -281,7 +312,9 @@ export class VirglRenderer {
 
   /** Reports fences that have retired. */
   poll(): void {
+    this.hasRetired = false;
     this.symbols.virgl_renderer_poll();
+    if (this.hasRetired) this.effects.fencesRetired();
   }
 
   /** A sync file of a fence of the global timeline that is out, the caller's to close; -1 where the host makes none. */

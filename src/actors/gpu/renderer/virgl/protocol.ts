@@ -1,0 +1,40 @@
+// Numbers of the virgl command stream that this side acts on (virgl_protocol.h): commands, objects, and where in a
+// command's payload a field is, in words from its header.
+
+/** VIRGL_CCMD_*. */
+export const Ccmd = {
+  CREATE_OBJECT: 1,
+  DESTROY_OBJECT: 3,
+  RESOURCE_INLINE_WRITE: 9,
+  GET_QUERY_RESULT: 21,
+  SET_SUB_CTX: 28,
+  CREATE_SUB_CTX: 29,
+  DESTROY_SUB_CTX: 30,
+  TRANSFER3D: 43,
+  COPY_TRANSFER3D: 45,
+  PIPE_RESOURCE_CREATE: 48,
+  GET_MEMORY_INFO: 50,
+  CREATE_VIDEO_CODEC: 53,
+  END_FRAME: 61,
+} as const;
+
+/** VIRGL_OBJECT_QUERY. */
+export const queryObject = 9;
+
+/** What RESOURCE_INLINE_WRITE, TRANSFER3D and COPY_TRANSFER3D have in common. The box is x, y, z, width, height, depth. */
+export const TransferField = { resource: 1, level: 2, stride: 4, layerStride: 5, box: 6, words: 11 } as const;
+
+/** What TRANSFER3D has besides. */
+export const Transfer3d = { offset: 12, direction: 13, words: 13, fromHost: 2 } as const;
+
+/** What COPY_TRANSFER3D has besides; `backing` is the resource whose backing is meant. */
+export const CopyTransfer3d = { backing: 12, offset: 13, flags: 14, words: 14, readFromHost: 2 } as const;
+
+/** CREATE_OBJECT of a query. */
+export const QueryField = { resource: 4, words: 4 } as const;
+
+/** struct virgl_host_query_state, at the beginning of a query's buffer. Bytes. */
+export const QueryState = { bytes: 16, done: 1 } as const;
+
+/** struct virgl_memory_info, which GET_MEMORY_INFO writes where the backing begins. Bytes. */
+export const memoryInfoBytes = 24;

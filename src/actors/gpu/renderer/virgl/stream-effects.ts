@@ -1,0 +1,151 @@
+// What a stream that has run changed, as far as this side has to know: the context's objects, and guest memory that was
+// written while the VMM logs pages.
+
+import { logWritten, type Transfer } from "../transfer.ts";
+import { Census } from "./census.ts";
+import {
+  Ccmd,
+  CopyTransfer3d,
+  memoryInfoBytes,
+  QueryField,
+  queryObject,
+  QueryState,
+  Transfer3d,
+  TransferField,
+} from "./protocol.ts";
+import type { VirglResource } from "./resource.ts";
+import { readTransfer } from "./stream-guard.ts";
+import { type StreamVisitor, walkStream } from "./stream-walk.ts";
+
+export class StreamEffects implements StreamVisitor {
+  /** Buffers into which the library may still write a result, which it does when a fence retires. */
+  private readonly awaited = new Set<VirglResource>();
+  private census = new Census();
+  private readonly transfer: Transfer = {
+    words: new Uint32Array(0),
+    at: 0,
+    level: 0,
+    stride: 0,
+    layerStride: 0,
+    offset: 0,
+  };
+
+  constructor(private readonly resources: ReadonlyMap<number, VirglResource>) {}
+
+  /** Follows a stream that has run, or begun to. */
+  follow(census: Census, words: Uint32Array, from: number, count: number): void {
+    this.census = census;
+    walkStream(words, from, count, this);
+  }
+
+  visit(command: number, object: number, words: Uint32Array, header: number, length: number): number {
+    const { census } = this;
+    if (length === 0) return 0;
+    const first = words[header + 1]!;
+    switch (command) {
+      case Ccmd.CREATE_OBJECT:
+        census.createObject(first, this.queriedBy(object, words, header, length));
+        return 0;
+      case Ccmd.DESTROY_OBJECT:
+        census.destroyObject(first);
+        return 0;
+      case Ccmd.CREATE_SUB_CTX:
+        census.createSubContext(first);
+        return 0;
+      case Ccmd.SET_SUB_CTX:
+        census.setSubContext(first);
+        return 0;
+      case Ccmd.DESTROY_SUB_CTX:
+        census.destroySubContext(first);
+        return 0;
+      case Ccmd.GET_QUERY_RESULT:
+        this.queryResult(census.queried(first));
+        return 0;
+      case Ccmd.RESOURCE_INLINE_WRITE:
+        if (length >= TransferField.words) this.toHost(words, header);
+        return 0;
+      case Ccmd.TRANSFER3D:
+        if (length >= Transfer3d.words) this.transfer3d(words, header);
+        return 0;
+      case Ccmd.COPY_TRANSFER3D:
+        if (length >= CopyTransfer3d.words) this.copyTransfer(words, header);
+        return 0;
+      case Ccmd.GET_MEMORY_INFO:
+        this.resources.get(first)?.backing?.wrote(0, memoryInfoBytes);
+        return 0;
+      default:
+        return 0;
+    }
+  }
+
+  /** Fences have retired, and with them queries that were asked for. */
+  fencesRetired(): void {
+    for (const resource of this.awaited) {
+      const { backing } = resource;
+      if (backing === null) this.awaited.delete(resource);
+      else if (backing.isLogged) {
+        backing.wrote(0, QueryState.bytes);
+        if (backing.firstWord() === QueryState.done) this.awaited.delete(resource);
+      }
+    }
+  }
+
+  forget(resource: VirglResource): void {
+    this.awaited.delete(resource);
+  }
+
+  private queriedBy(
+    object: number,
+    words: Uint32Array,
+    header: number,
+    length: number,
+  ): VirglResource | null {
+    if (object !== queryObject || length < QueryField.words) return null;
+    return this.resources.get(words[header + QueryField.resource]!) ?? null;
+  }
+
+  private queryResult(resource: VirglResource | null): void {
+    if (resource === null || resource.backing === null) return;
+    resource.backing.wrote(0, QueryState.bytes);
+    this.awaited.add(resource);
+  }
+
+  private transfer3d(words: Uint32Array, header: number): void {
+    if (words[header + Transfer3d.direction] !== Transfer3d.fromHost) {
+      this.toHost(words, header);
+      return;
+    }
+    const resource = this.resources.get(words[header + TransferField.resource]!);
+    this.fromHost(words, header, Transfer3d.offset, resource, resource);
+  }
+
+  private copyTransfer(words: Uint32Array, header: number): void {
+    if ((words[header + CopyTransfer3d.flags]! & CopyTransfer3d.readFromHost) === 0) {
+      this.toHost(words, header);
+      return;
+    }
+    const source = this.resources.get(words[header + TransferField.resource]!);
+    const target = this.resources.get(words[header + CopyTransfer3d.backing]!);
+    this.fromHost(words, header, CopyTransfer3d.offset, source, target);
+  }
+
+  /** A buffer that lies in its backing is written there. */
+  private toHost(words: Uint32Array, header: number): void {
+    const resource = this.resources.get(words[header + TransferField.resource]!);
+    if (resource === undefined || resource.backing === null || !resource.isBackingOnly) return;
+    resource.backing.wrote(words[header + TransferField.box]!, words[header + TransferField.box + 3]!);
+  }
+
+  private fromHost(
+    words: Uint32Array,
+    header: number,
+    offsetField: number,
+    source: VirglResource | undefined,
+    target: VirglResource | undefined,
+  ): void {
+    const backing = target?.backing ?? null;
+    if (source === undefined || backing === null || !backing.isLogged) return;
+    readTransfer(this.transfer, words, header, offsetField);
+    logWritten(backing, source, this.transfer);
+  }
+}

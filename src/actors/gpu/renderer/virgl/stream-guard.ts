@@ -1,0 +1,150 @@
+// What is refused of a command stream before the library sees it: streams that go beyond their end, what the guest may
+// have no more of, and commands that are known to write where they must not.
+
+import { EINVAL, ENOMEM } from "../../../../ffi/libc.ts";
+import {
+  Ccmd,
+  CopyTransfer3d,
+  memoryInfoBytes,
+  QueryField,
+  queryObject,
+  QueryState,
+  Transfer3d,
+  TransferField,
+} from "./protocol.ts";
+import { isInside, type Transfer } from "../transfer.ts";
+import type { Census } from "./census.ts";
+import type { VirglResource } from "./resource.ts";
+import { type StreamVisitor, walkStream } from "./stream-walk.ts";
+
+/** What a context may have at a time. */
+export interface ContextLimits {
+  subContexts: number;
+  objects: number;
+}
+
+export class StreamGuard implements StreamVisitor {
+  /** Whether the last stream did anything that has to be followed once it has run. */
+  hasEffects = false;
+  private created = 0;
+  private subContexts = 0;
+  private readonly transfer: Transfer = {
+    words: new Uint32Array(0),
+    at: 0,
+    level: 0,
+    stride: 0,
+    layerStride: 0,
+    offset: 0,
+  };
+
+  constructor(
+    private readonly resources: ReadonlyMap<number, VirglResource>,
+    private readonly limits: ContextLimits,
+  ) {}
+
+  /**
+   * Returns 0 where the stream may run; EINVAL where it makes no sense; ENOMEM where the context would have more than it
+   * may. What a stream destroys makes room for the next one, not for itself.
+   */
+  check(census: Census, words: Uint32Array, from: number, count: number): number {
+    this.hasEffects = false;
+    this.created = 0;
+    this.subContexts = 0;
+    const error = walkStream(words, from, count, this);
+    if (error !== 0) return error;
+    const { limits } = this;
+    if (this.created > 0 && census.objectCount + this.created > limits.objects) return ENOMEM;
+    if (this.subContexts > 0 && census.subContextCount + this.subContexts > limits.subContexts) return ENOMEM;
+    return 0;
+  }
+
+  visit(command: number, object: number, words: Uint32Array, header: number, length: number): number {
+    switch (command) {
+      case Ccmd.CREATE_OBJECT:
+        this.created++;
+        this.hasEffects = true;
+        return object === queryObject && length >= QueryField.words
+          ? this.query(words[header + QueryField.resource]!)
+          : 0;
+      case Ccmd.CREATE_SUB_CTX:
+        this.subContexts++;
+        this.hasEffects = true;
+        return 0;
+      case Ccmd.DESTROY_OBJECT:
+      case Ccmd.SET_SUB_CTX:
+      case Ccmd.DESTROY_SUB_CTX:
+      case Ccmd.GET_QUERY_RESULT:
+      case Ccmd.RESOURCE_INLINE_WRITE:
+        this.hasEffects = true;
+        return 0;
+      case Ccmd.TRANSFER3D:
+        this.hasEffects = true;
+        return length >= Transfer3d.words ? this.transfer3d(words, header) : EINVAL;
+      case Ccmd.COPY_TRANSFER3D:
+        this.hasEffects = true;
+        return length === CopyTransfer3d.words ? this.copyTransfer(words, header) : EINVAL;
+      case Ccmd.GET_MEMORY_INFO:
+        this.hasEffects = true;
+        return length === 1 ? this.memoryInfo(words[header + 1]!) : EINVAL;
+      case Ccmd.PIPE_RESOURCE_CREATE:
+        // It makes what a blob would be made of, and nothing else ends it.
+        return EINVAL;
+      default:
+        // The library's video part was not started.
+        return command >= Ccmd.CREATE_VIDEO_CODEC && command <= Ccmd.END_FRAME ? EINVAL : 0;
+    }
+  }
+
+  /** The library writes a whole result into its own memory while the buffer has no backing, however small that is. */
+  private query(id: number): number {
+    const resource = this.resources.get(id);
+    return resource !== undefined && resource.isHostMemory && resource.width < QueryState.bytes ? EINVAL : 0;
+  }
+
+  /** The library writes to where the backing begins, whether there is one or not, and however long its first piece is. */
+  private memoryInfo(id: number): number {
+    const resource = this.resources.get(id);
+    if (resource === undefined) return 0;
+    return resource.hasBacking && resource.backing!.firstPieceBytes() >= memoryInfoBytes ? 0 : EINVAL;
+  }
+
+  private transfer3d(words: Uint32Array, header: number): number {
+    if (words[header + Transfer3d.direction] !== Transfer3d.fromHost) return 0;
+    const resource = this.resources.get(words[header + TransferField.resource]!);
+    return this.fromHost(words, header, Transfer3d.offset, resource, resource);
+  }
+
+  private copyTransfer(words: Uint32Array, header: number): number {
+    if ((words[header + CopyTransfer3d.flags]! & CopyTransfer3d.readFromHost) === 0) return 0;
+    const source = this.resources.get(words[header + TransferField.resource]!);
+    const target = this.resources.get(words[header + CopyTransfer3d.backing]!);
+    return this.fromHost(words, header, CopyTransfer3d.offset, source, target);
+  }
+
+  private fromHost(
+    words: Uint32Array,
+    header: number,
+    offsetField: number,
+    source: VirglResource | undefined,
+    target: VirglResource | undefined,
+  ): number {
+    if (source === undefined || target === undefined || !target.hasBacking) return 0;
+    readTransfer(this.transfer, words, header, offsetField);
+    return isInside(source, this.transfer, target.backing!.length) ? 0 : EINVAL;
+  }
+}
+
+/** Reads the fields that the stream's transfers share. */
+export function readTransfer(
+  transfer: Transfer,
+  words: Uint32Array,
+  header: number,
+  offsetField: number,
+): void {
+  transfer.words = words;
+  transfer.at = header + TransferField.box;
+  transfer.level = words[header + TransferField.level]!;
+  transfer.stride = words[header + TransferField.stride]!;
+  transfer.layerStride = words[header + TransferField.layerStride]!;
+  transfer.offset = words[header + offsetField]!;
+}

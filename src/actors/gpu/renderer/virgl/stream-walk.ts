@@ -1,0 +1,31 @@
+// The commands of a virgl stream, one after another, as their headers tell them. Nothing is allocated, and nothing is
+// known here of what commands mean: the guard, the inspector and a recorder walk alike.
+
+import { EINVAL } from "../../../../ffi/libc.ts";
+
+/** What is done with each command. */
+export interface StreamVisitor {
+  /**
+   * `header` is the index of the command's header in `words`; its payload is the `length` words behind that, all of
+   * which exist. `object` is the header's object type, which only commands about objects have. Returns 0 to go on, or
+   * an errno that ends the walk.
+   */
+  visit(command: number, object: number, words: Uint32Array, header: number, length: number): number;
+}
+
+/**
+ * Walks the `count` words of a stream from word `from` on. Returns 0, the errno of the visit that ended it, or EINVAL
+ * where a command is longer than what is left.
+ */
+export function walkStream(words: Uint32Array, from: number, count: number, visitor: StreamVisitor): number {
+  const end = from + count;
+  for (let at = from; at < end;) {
+    const header = words[at]!;
+    const length = header >>> 16;
+    if (length >= end - at) return EINVAL;
+    const error = visitor.visit(header & 0xff, (header >>> 8) & 0xff, words, at, length);
+    if (error !== 0) return error;
+    at += length + 1;
+  }
+  return 0;
+}
