@@ -28,7 +28,7 @@ import {
 const storageBytesMax = 2 ** 28;
 const contextsMax = 20;
 const limits = ["--storage-bytes-max", String(storageBytesMax), "--contexts-max", String(contextsMax)];
-const { withDevice } = serveTests(...virglServer, ...limits);
+const { server, withDevice, expectServing } = serveTests(...virglServer, ...limits);
 const {
   ERR_INVALID_CONTEXT_ID,
   ERR_INVALID_PARAMETER,
@@ -600,6 +600,25 @@ describe("streams that make no sense", () => {
     expectOk(gpu.detachResource(context, 1));
     expectOk(gpu.attachResource(context, 1));
   }
+
+  test("what the library prints of the guest's shaders is a few lines of the log, escaped", async () => {
+    const from = server().log().length;
+    await withDevice(patient, (guest) => {
+      for (let id = 1; id <= 40; id++) {
+        makeContext(guest);
+        run(guest, (stream) =>
+          virgl.createShader(stream, 1, virgl.ShaderType.FRAGMENT, "FRAG\nDCL IN[0], \x1b[2Jhi\nfake\n"),
+        );
+        expectOk(guest.gpu.destroyContext(1));
+      }
+    });
+    expectServing();
+    const log = server().log().slice(from);
+    expect(log).toContain("the renderer's libraries say: ");
+    expect(log).not.toContain("\x1b");
+    expect(log.split("\n").length).toBeLessThan(60);
+    for (const line of log.split("\n").filter((one) => one !== "")) expect(line).toMatch(/(warning|info)/);
+  });
 
   test("random words and commands never take more than their own context", () =>
     withDevice(patient, (guest) => {

@@ -13,6 +13,7 @@ import { Device } from "./device.ts";
 import { dispatcher } from "./commands/table.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
+import { LibraryOutput } from "./renderer/library-output.ts";
 import { startRenderer } from "./renderer/start.ts";
 import type { VirglRenderer } from "./renderer/virgl/virgl.ts";
 import { chooseTier } from "./pixels/storage/probe.ts";
@@ -22,6 +23,7 @@ const drainMs = 1_000;
 
 export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
+  private readonly libraryOutput: LibraryOutput | null;
   private readonly device: Device;
   private readonly cursorImages: CursorImages;
   private readonly exports: Exports;
@@ -31,8 +33,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, context.config.commandBytesMax);
-    const renderer = startRenderer(context.config, context.log);
-    this.device = new Device(context, this.queue, renderer, chooseTier(context.config, context.log));
+    const { config, epoll, log } = context;
+    this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
+    const renderer = startRenderer(config, log);
+    this.device = new Device(context, this.queue, renderer, chooseTier(config, log));
     const { gpu } = this.device;
     this.fenceWatch = gpu === null ? null : new FenceWatch(context, gpu.fences, gpu.renderer);
     this.fenceEvent = eventIndex(context.machines.context, "FENCE");
@@ -143,6 +147,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.cursorImages.close();
     this.device.storages.close();
     this.device.gpu?.renderer.close();
+    this.libraryOutput?.close();
   }
 
   /** Runs a command whose header names a fence or a ring. */

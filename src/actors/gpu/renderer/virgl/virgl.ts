@@ -22,6 +22,7 @@ import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { Capset } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { GuestSpan } from "../../../../transport/virtio/memory-map.ts";
 import type { Backing } from "../backing.ts";
+import { missingPackages } from "../gl-libraries.ts";
 import type { DmabufPicture } from "../dmabuf.ts";
 import { isInside, layerStep, logWritten, type Transfer } from "../transfer.ts";
 import { Backings } from "./backings.ts";
@@ -87,11 +88,11 @@ export class VirglRenderer {
     this.capsets = listCapsets(this.symbols);
     this.description = describeGl(this.symbols, this.capsets);
     callbacks.onFence = (fence) => {
-      this.hasRetired = true;
+      this.followRetired();
       this.onFence(fence);
     };
     callbacks.onContextFence = (context, ring, fence) => {
-      this.hasRetired = true;
+      this.followRetired();
       this.onContextFence(context, ring, fence);
     };
   }
@@ -105,6 +106,12 @@ export class VirglRenderer {
     } catch (error) {
       throw new RendererUnavailable(
         `libvirglrenderer is not there (Debian: apt-get install libvirglrenderer1): ${(error as Error).message}`,
+      );
+    }
+    const missing = missingPackages();
+    if (missing.length > 0) {
+      throw new RendererUnavailable(
+        `GL's libraries are not there (Debian: apt-get install ${missing.join(" ")})`,
       );
     }
     // Any function does that leaves its arguments alone: it may be called on a thread of the library's own.
@@ -314,7 +321,6 @@ export class VirglRenderer {
   poll(): void {
     this.hasRetired = false;
     this.symbols.virgl_renderer_poll();
-    if (this.hasRetired) this.effects.fencesRetired();
   }
 
   /** A sync file of a fence of the global timeline that is out, the caller's to close; -1 where the host makes none. */
@@ -372,6 +378,12 @@ export class VirglRenderer {
     this.backings.close();
     this.callbacks.close();
     this.scratch.unmap();
+  }
+
+  /** Before the first fence of a poll is reported, the library has written the queries that were waiting. */
+  private followRetired(): void {
+    if (!this.hasRetired) this.effects.fencesRetired();
+    this.hasRetired = true;
   }
 
   private move(
