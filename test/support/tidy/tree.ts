@@ -1,4 +1,4 @@
-// The repository's own TypeScript files, read once for every rule of test/tidy.test.ts.
+// The files that the rules of test/tidy.test.ts look at: the repository's own, or a few that a test made up.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,20 +13,37 @@ export interface Finding {
   readonly what: string;
 }
 
-const folders = ["src", "lab", "test", "bench", "scripts"];
+export class Tree {
+  private constructor(
+    readonly sources: ReadonlyMap<string, Source>,
+    /** What names files without being TypeScript: package.json, scripts of the shell. */
+    readonly others: ReadonlyMap<string, string>,
+  ) {}
 
-export const sources: ReadonlyMap<string, Source> = new Map(
-  folders
-    .flatMap((folder) =>
+  /** A tree of files by their paths from the root, with their text. */
+  static of(files: Readonly<Record<string, string>>): Tree {
+    const [sources, others] = [new Map<string, Source>(), new Map<string, string>()];
+    for (const [path, text] of Object.entries(files).sort())
+      if (path.endsWith(".ts")) sources.set(path, readSource(path, text));
+      else others.set(path, text);
+    return new Tree(sources, others);
+  }
+
+  static read(): Tree {
+    const folders = ["src", "lab", "test", "bench", "scripts"];
+    const paths = folders.flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
         join(folder, name),
       ),
-    )
-    .filter((path) => path.endsWith(".ts"))
-    .sort()
-    .map((path) => [path, readSource(path, readFileSync(join(root, path), "utf8"))]),
-);
+    );
+    const relevant = paths.filter((path) => path.endsWith(".ts") || path.endsWith(".sh"));
+    const named = [...relevant, "package.json", "bunfig.toml", "setup.sh", ".ci/run"];
+    return Tree.of(Object.fromEntries(named.map((path) => [path, readFileSync(join(root, path), "utf8")])));
+  }
 
-export function under(...prefixes: string[]): Source[] {
-  return [...sources.values()].filter(({ path }) => prefixes.some((prefix) => path.startsWith(prefix)));
+  under(...prefixes: readonly string[]): Source[] {
+    return [...this.sources.values()].filter(({ path }) =>
+      prefixes.some((prefix) => path.startsWith(prefix)),
+    );
+  }
 }
