@@ -57,6 +57,7 @@ async function serve(line: string): Promise<void> {
     else for (const data of await guest.run(line, commandTimeoutMs)) console.log(data);
     console.log("ok");
   } catch (error) {
+    // A command's failure is its answer.
     console.log((error as Error).message);
   }
 }

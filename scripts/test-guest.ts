@@ -101,6 +101,7 @@ async function runBoot(boot: Boot): Promise<Outcome[]> {
     for (const configuration of boot.configurations) results.push(await runTests(guest, configuration));
     return results;
   } catch (error) {
+    // A guest's failure is a row of the report, and the other guests go on.
     console.error((error as Error).message);
     return boot.configurations.map(({ name }) => ({ name, passed: 0, failed: 1, seconds: 0 }));
   } finally {

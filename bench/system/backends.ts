@@ -4,7 +4,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import type { Renderer } from "./workload.ts";
 
 export const checkout = resolve(import.meta.dir, "../..");
 const installedPeer = "/usr/lib/qemu/vhost-user-gpu";
@@ -16,6 +15,9 @@ const renderNode = "/dev/dri/renderD128";
 
 /** Where a checkout's server begins: today, and in revisions that one may want to compare with. */
 const serverEntries = ["src/cli/server.ts", "src/main.ts"] as const;
+
+/** What a server is started for. */
+export type Renderer = "software" | "virgl";
 
 export interface Backend {
   /** As in tables. */

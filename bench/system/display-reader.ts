@@ -67,7 +67,7 @@ export class DisplayReader {
     this.want(1);
   }
 
-  /** Sleeps until `reached` answers true or the time is over; answers whether it did. */
+  /** Sleeps until `reached` returns true or the time is over; returns whether it did. */
   waitUntil(reached: () => boolean, timeoutMs: number): boolean {
     const deadline = performance.now() + timeoutMs;
     for (;;) {

@@ -32,6 +32,7 @@ try {
   await Bun.write(Bun.stdout, JSON.stringify(drive(JSON.parse(process.argv[2]!) as Job)));
   process.exit(0);
 } catch (error) {
+  // Whatever it is, whoever started this process tells it.
   console.error((error as Error).message);
   process.exit(1);
 }

@@ -76,6 +76,7 @@ export async function runWorkload(
       try {
         rounds.get(backend)!.push(await measure(workload, backend, options));
       } catch (error) {
+        // One back-end's failure, whatever it is, is a row of the report: the others are measured all the same.
         options.signal.throwIfAborted();
         failures.push({ workload: workload.name, backend: backend.name, reason: (error as Error).message });
       }

@@ -1,11 +1,9 @@
 // A workload: what is done to a server, and how the two sides are placed for it.
 
 import type { GuestOptions } from "../../lab/driver/synthetic-guest.ts";
-import type { Backend } from "./backends.ts";
+import type { Backend, Renderer } from "./backends.ts";
 import type { Figure } from "./figure.ts";
 import type { Budget, Stage } from "./stage.ts";
-
-export type Renderer = "software" | "virgl";
 
 interface Common {
   /** As in `--filter`: a path from the general to the special. */

@@ -17,6 +17,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     options = parseDemoOptions(argv);
   } catch (error) {
+    // All that parsing throws is a sentence about the command line.
     console.error(`${messageOf(error)}\n\n${help}`);
     return exit.usage;
   }
@@ -31,6 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
     else await runSynthetic(options, () => interrupted);
     return interrupted ? exit.interrupted : exit.done;
   } catch (error) {
+    // Whatever it was, this is a program's end.
     console.error(`The demo failed: ${messageOf(error)}`);
     return exit.failed;
   }

@@ -90,7 +90,7 @@ export class CommandQueue {
     this.ring.commit();
   }
 
-  /** Takes what the device has finished; answers how many commands that were. */
+  /** Takes what the device has finished; returns how many commands that were. */
   collect(): number {
     let count = 0;
     for (let head = this.ring.pop(); head >= 0; head = this.ring.pop(), count++) {

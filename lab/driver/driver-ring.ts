@@ -104,7 +104,7 @@ export class DriverRing {
 
   /**
    * Makes a chain of device-readable, then device-writable ranges, without offering it.
-   * Answers its head, or -1 when too few descriptors are free.
+   * Returns its head, or -1 when too few descriptors are free.
    */
   add(readable: readonly GuestRange[], writable: readonly GuestRange[], indirect = false): number {
     const count = readable.length + writable.length;
@@ -162,7 +162,7 @@ export class DriverRing {
     this.inFlight++;
   }
 
-  /** Publishes what was offered, and kicks the device unless it asked not to be. Answers whether it was kicked. */
+  /** Publishes what was offered, and kicks the device unless it asked not to be. Returns whether it was kicked. */
   commit(): boolean {
     const { committed, availIndex } = this;
     if (committed === availIndex) return false;
@@ -218,7 +218,7 @@ export class DriverRing {
   }
 
   /**
-   * Asks for an interrupt once `chains` more are used. Answers whether they were used already, in which case none
+   * Asks for an interrupt once `chains` more are used. Returns whether they were used already, in which case none
    * may come.
    */
   enableCall(chains = 1): boolean {

@@ -13,7 +13,7 @@ export class Pump {
   /** `patienceMs`: how long {@link until} waits when it is not told. */
   constructor(readonly patienceMs = 5000) {}
 
-  /** Serves everything until `happened` answers true. Throws a {@link DeviceTimeout} that names `what`. */
+  /** Serves everything until `happened` returns true. Throws a {@link DeviceTimeout} that names `what`. */
   until(happened: () => boolean, what: string, timeoutMs = this.patienceMs): void {
     const deadline = performance.now() + timeoutMs;
     while (!happened()) {

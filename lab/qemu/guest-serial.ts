@@ -32,14 +32,14 @@ export class GuestSerial {
     return this.bootCount;
   }
 
-  /** Waits until the guest has booted `count` times in all; answers its kernel's release. */
+  /** Waits until the guest has booted `count` times in all; returns its kernel's release. */
   waitForBoot(count: number, timeoutMs: number): Promise<string> {
     const what = count === 1 ? "the guest to boot" : `the guest's boot number ${count}`;
     return until(what, () => (this.bootCount >= count ? this.release : undefined), timeoutMs);
   }
 
   /**
-   * Runs a command, one at a time; answers its data lines, of which `onData` hears as they come. Throws what the guest
+   * Runs a command, one at a time; returns its data lines, of which `onData` hears as they come. Throws what the guest
    * says against it.
    */
   async run(command: string, timeoutMs = commandTimeoutMs, onData = ignore): Promise<string[]> {

@@ -27,7 +27,10 @@ export class LineConnection {
           },
           close: () => handlers.closed(),
         },
-      }).catch(() => undefined);
+      }).catch(
+        // Nobody listens yet: whoever waits says so when it takes too long.
+        () => undefined,
+      );
     return new LineConnection(await until(`a listener at ${path}`, connect, timeoutMs));
   }
 

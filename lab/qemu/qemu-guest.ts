@@ -60,7 +60,9 @@ export class QemuGuest {
       throw new Error(`QEMU ended with code ${code}\n${tail(join(logDirectory, "qemu.log"))}`);
     });
     // Handled below; after that the connections tell of the end.
-    ended.catch(() => {});
+    ended.catch(() => {
+      // Said to whoever waits for a connection.
+    });
     try {
       const connections = Promise.all([
         Qmp.connect(paths.qmpSocket, connectTimeoutMs),
@@ -75,7 +77,7 @@ export class QemuGuest {
     }
   }
 
-  /** Waits until the guest has booted `count` times in all; answers its kernel's release. */
+  /** Waits until the guest has booted `count` times in all; returns its kernel's release. */
   async waitForBoot(count: number): Promise<string> {
     const ended = this.child.exited.then((code) => {
       throw new Error(`QEMU ended with code ${code}`);
@@ -85,7 +87,7 @@ export class QemuGuest {
     );
   }
 
-  /** Runs a command of the program in the guest; answers its data lines, of which `onData` hears as they come. */
+  /** Runs a command of the program in the guest; returns its data lines, of which `onData` hears as they come. */
   async run(command: string, timeoutMs?: number, onData?: (line: string) => void): Promise<string[]> {
     return await this.explained(this.serial.run(command, timeoutMs, onData));
   }
@@ -118,10 +120,13 @@ export class QemuGuest {
 
   /** Ends QEMU, by force if need be, and removes its sockets; the logs stay. */
   async stop(): Promise<void> {
-    this.qmp.execute("quit").catch(() => {});
+    this.qmp.execute("quit").catch(() => {
+      // It may have ended already, which is what is wanted.
+    });
     try {
       await within("QEMU to quit", this.child.exited, exitTimeoutMs);
     } catch {
+      // Nothing but the time-out: it hangs.
       this.child.kill("SIGKILL");
       await this.child.exited;
     }
@@ -147,6 +152,7 @@ function tail(path: string): string {
   try {
     return readFileSync(path, "utf8").trimEnd().split("\n").slice(-logTailLines).join("\n");
   } catch {
+    // The log explains a failure, and must not hide it by one of its own.
     return "(none)";
   }
 }

@@ -36,7 +36,7 @@ export class Qmp {
     return qmp;
   }
 
-  /** Answers what the command returns; throws what QEMU says against it. */
+  /** Returns what the command gives; throws what QEMU says against it. */
   execute(command: string, args?: Record<string, unknown>): Promise<unknown> {
     if (this.isClosed) return Promise.reject(new Error(`QMP is closed; ${command} was not sent`));
     const id = this.nextId++;

@@ -45,7 +45,7 @@ export class Landscape {
     this.paintBackground();
   }
 
-  /** Draws frame `frame` over whichever was drawn before; answers the rectangles that changed. */
+  /** Draws frame `frame` over whichever was drawn before; returns the rectangles that changed. */
   draw(frame: number): Rectangle[] {
     const first = !this.drawn;
     if (first) this.pixels.set(this.background);

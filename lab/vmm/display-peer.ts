@@ -148,7 +148,7 @@ export class DisplayPeer {
     });
   }
 
-  /** Answers the oldest DMABUF_UPDATE that has no answer. Throws when there is none. */
+  /** Returns the oldest DMABUF_UPDATE that has no answer. Throws when there is none. */
   answerUpdate(): void {
     if (this.unanswered.shift() === undefined) throw new Error("no DMABUF_UPDATE waits for its answer");
     this.stream.reply(Request.DMABUF_UPDATE);

@@ -93,7 +93,7 @@ export class ServerProcess {
     return existsSync(path) ? readFileSync(path, "utf8") : "";
   }
 
-  /** Resident memory in bytes, and open file descriptors. */
+  /** Resident memory in bytes, and open descriptors. */
   usage(): { residentBytes: number; fds: number } {
     const pages = Number(readFileSync(`/proc/${this.pid}/statm`, "utf8").split(" ")[1]);
     const fds = [...new Bun.Glob("*").scanSync({ cwd: `/proc/${this.pid}/fd`, onlyFiles: false })].length;
@@ -122,7 +122,7 @@ export class ServerProcess {
     });
   }
 
-  /** Ends it by SIGTERM, by SIGKILL when that does not help; removes its directory; answers the exit code. */
+  /** Ends it by SIGTERM, by SIGKILL when that does not help; removes its directory; returns the exit code. */
   async stop(): Promise<number> {
     if (!this.hasEnded) this.child.kill("SIGTERM");
     const killer = setTimeout(() => this.child.kill("SIGKILL"), this.stopMs);

@@ -253,7 +253,7 @@ export class VhostUserFrontend {
     this.tell(Request.SET_VRING_ENABLE, vringState(index, enable ? 1 : 0));
   }
 
-  /** Stops a ring; answers the index of the first chain that the device has not taken. */
+  /** Stops a ring; returns the index of the first chain that the device has not taken. */
   getVringBase(index: number): number {
     return this.ask(Request.GET_VRING_BASE, vringState(index, 0)).payload.getUint32(VringState.num, true);
   }

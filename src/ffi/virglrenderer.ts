@@ -96,6 +96,7 @@ function ifThere<Functions extends Table>(functions: Functions): Symbols<Functio
   try {
     return dlopen(virglrendererName, functions).symbols;
   } catch {
+    // This version of the library does not have them.
     return null;
   }
 }

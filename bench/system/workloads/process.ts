@@ -12,7 +12,8 @@ import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Backend, start } from "../backends.ts";
 import { type Figure, figure } from "../figure.ts";
 import { type Memory, memoryOf, usageOf } from "../process-usage.ts";
-import type { Renderer, Workload } from "../workload.ts";
+import type { Renderer } from "../backends.ts";
+import type { Workload } from "../workload.ts";
 import { sizes } from "./transfer.ts";
 
 const starts = 5;

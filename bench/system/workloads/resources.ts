@@ -97,7 +97,7 @@ function attach(entryCount: number, { width, height }: { width: number; height: 
   };
 }
 
-/** Fills the slots with one sequence of requests a resource, which the device takes in order; answers its length. */
+/** Fills the slots with one sequence of requests a resource, which the device takes in order; returns its length. */
 function fillInTurn(pipeline: CommandPipeline, sequence: (resourceId: number) => DataView[]): number {
   let slot = 0;
   let length = 0;

@@ -4,7 +4,8 @@ import * as commands from "../../../lab/driver/commands.ts";
 import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOkAnswers, type Stage } from "../stage.ts";
-import type { GuestWorkload, Renderer } from "../workload.ts";
+import type { Renderer } from "../backends.ts";
+import type { GuestWorkload } from "../workload.ts";
 
 const size = { width: 64, height: 64 };
 const hidden = 1;

@@ -84,7 +84,7 @@ export const streams: GuestWorkload[] = [
   },
 ];
 
-/** A context that draws to a picture of `size`; answers the stream that it begins each frame with. */
+/** A context that draws to a picture of `size`; returns the stream that it begins each frame with. */
 export function openScene(stage: Stage, size: Size): virgl.CommandStream {
   openContext(stage);
   const { gpu } = stage.guest;

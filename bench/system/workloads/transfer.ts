@@ -9,7 +9,8 @@ import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { bytesPerPixel, Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { figure } from "../figure.ts";
 import { expectOkAnswers } from "../stage.ts";
-import type { GuestWorkload, Renderer } from "../workload.ts";
+import type { Renderer } from "../backends.ts";
+import type { GuestWorkload } from "../workload.ts";
 
 export const sizes = {
   "1080p": { width: 1920, height: 1080 },

@@ -6,12 +6,12 @@ import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { CLOSED, type SocketIo, WOULD_BLOCK } from "../../transport/os/unix-socket.ts";
+import { wireFormOf } from "../../transport/wire/bridge/forms.ts";
 import {
   type BridgeAnswer,
   type BridgeRequest,
   packetBytesMax,
   type WireForm,
-  wireFormOf,
 } from "../../transport/wire/bridge/protocol.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { BridgeCounter } from "./counters.ts";

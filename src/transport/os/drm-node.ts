@@ -29,6 +29,7 @@ export function renderNodes(): string[] {
       .toSorted((one, other) => one - other)
       .map((number) => `${folder}/renderD${number}`);
   } catch {
+    // A host without any, or one that hides them.
     return [];
   }
 }

@@ -1,4 +1,4 @@
-// Waiting for file descriptors with epoll(7), for threads that block in it.
+// Waiting for descriptors with epoll(7), for threads that block in it.
 
 import {
   asPointer,
@@ -45,7 +45,7 @@ export class Epoll {
     if (this.handlers.delete(fd)) this.control(EPOLL_CTL_DEL, fd, 0);
   }
 
-  /** Waits at most `timeoutMs` (-1: for ever), then runs the handlers of what is ready. Answers how many ran. */
+  /** Waits at most `timeoutMs` (-1: for ever), then runs the handlers of what is ready. Returns how many ran. */
   wait(timeoutMs: number): number {
     const count = libc.epoll_wait(this.fd, asPointer(this.memory.address), eventsMax, timeoutMs);
     if (count < 0) {

@@ -1,4 +1,4 @@
-// File descriptors: memfds, eventfds, duplicates, non-blocking mode.
+// Descriptors: memfds, eventfds, duplicates, non-blocking mode.
 
 import { readlinkSync } from "node:fs";
 import {
@@ -39,7 +39,7 @@ export function createMemfd(name: string, bytes: number): number {
   return fd;
 }
 
-/** Forbids shrinking and growing where the fd allows seals; answers whether it did. */
+/** Forbids shrinking and growing where the fd allows seals; returns whether it did. */
 export function sealSize(fd: number): boolean {
   return libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) === 0;
 }

@@ -1,4 +1,4 @@
-// Memory outside the JavaScript heap: anonymous scratch space, and mappings of shared file descriptors.
+// Memory outside the JavaScript heap: anonymous scratch space, and mappings of shared descriptors.
 
 import { toArrayBuffer } from "bun:ffi";
 import {

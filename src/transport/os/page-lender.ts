@@ -49,7 +49,7 @@ export class PageLender {
     this.waiting = 0;
   }
 
-  /** Puts the first of what was gathered into the empty pipe. Answers false where that can't be. */
+  /** Puts the first of what was gathered into the empty pipe. Returns false where that can't be. */
   private fill({ gathered }: SocketIo): boolean {
     if (this.pipe[0] === -1) {
       if (libc.pipe2(this.pipe, O_CLOEXEC) < 0) return false;

@@ -1,4 +1,4 @@
-// Unix sockets that carry file descriptors (SCM_RIGHTS), which Bun's own sockets cannot.
+// Unix sockets that carry descriptors (SCM_RIGHTS), which Bun's own sockets cannot.
 
 import {
   AF_UNIX,
@@ -140,7 +140,7 @@ export class SocketIo {
 
   /**
    * Receives at most `length` bytes into native memory, and descriptors into {@link receivedFds}.
-   * Answers the byte count, {@link CLOSED} or {@link WOULD_BLOCK}.
+   * Returns the byte count, {@link CLOSED} or {@link WOULD_BLOCK}.
    */
   receive(socket: number, address: number, length: number, flags = MSG_DONTWAIT): number {
     this.clear();

@@ -143,7 +143,7 @@ export class Chain {
     return copied;
   }
 
-  /** Copies `length` bytes of response from native `source`, as far as there is room. Answers the bytes written. */
+  /** Copies `length` bytes of response from native `source`, as far as there is room. Returns the bytes written. */
   respond(source: number, length: number): number {
     let written = 0;
     for (let index = this.firstWritable; index < this.segments && written < length; index++) {
@@ -196,7 +196,7 @@ export class ParkedChain {
   }
 }
 
-/** Copies guest memory that may span regions. Answers false, with a part copied, when some of it is not mapped. */
+/** Copies guest memory that may span regions. Returns false, with a part copied, when some of it is not mapped. */
 function copyFromGuest(memory: MemoryMap, guest: number, destination: number, length: number): boolean {
   let copied = 0;
   while (copied < length) {

@@ -43,7 +43,7 @@ export class InflightRing {
 
   /**
    * Reads the record of a back-end that is gone, given the ring's used index. Nothing in it is trusted: another
-   * process could write it. Answers how many chains are to be taken again.
+   * process could write it. Returns how many chains are to be taken again.
    */
   recover(usedIndex: number): number {
     const { words16, bytes, num } = this;

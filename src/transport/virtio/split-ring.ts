@@ -196,7 +196,7 @@ export class SplitRing {
     this.callee.signal();
   }
 
-  /** Asks the guest for a kick when it makes more available. Answers true when it already has. */
+  /** Asks the guest for a kick when it makes more available. Returns true when it already has. */
   enableKicks(): boolean {
     if (!this.attached) return false;
     if (this.layout.eventIdx) Atomics.store(this.used16, 2 + 4 * this.layout.num, this.next);

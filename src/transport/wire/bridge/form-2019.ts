@@ -4,7 +4,7 @@ import type { WireForm } from "./protocol.ts";
 
 const getResource = 0;
 const requestBytes = 5;
-const Answer = { resource: 0, invalid: 1 } as const;
+const AnswerByte = { resource: 0, invalid: 1 } as const;
 
 export const form2019: WireForm = {
   name: "2019",
@@ -23,12 +23,12 @@ export const form2019: WireForm = {
     return { kind: "buffer", resource };
   },
 
-  encodeAnswer: ({ kind }) => Uint8Array.of(kind === "invalid" ? Answer.invalid : Answer.resource),
+  encodeAnswer: ({ kind }) => Uint8Array.of(kind === "invalid" ? AnswerByte.invalid : AnswerByte.resource),
 
   decodeAnswer(packet, fds) {
     if (packet.length !== 1) return null;
-    if (packet[0] === Answer.invalid) return { kind: "invalid" };
-    if (packet[0] !== Answer.resource || fds === 0) return null;
+    if (packet[0] === AnswerByte.invalid) return { kind: "invalid" };
+    if (packet[0] !== AnswerByte.resource || fds === 0) return null;
     return { kind: "buffer", planes: null, modifier: null };
   },
 };

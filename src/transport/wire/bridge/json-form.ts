@@ -82,8 +82,11 @@ const encode = (document: unknown): Uint8Array => new TextEncoder().encode(strin
 function decode(packet: Uint8Array): unknown {
   try {
     return parseExact(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(packet));
-  } catch {
-    return null;
+  } catch (error) {
+    // No UTF-8, no JSON, or nested too deep.
+    if (error instanceof TypeError || error instanceof SyntaxError || error instanceof RangeError)
+      return null;
+    throw error;
   }
 }
 

@@ -2,9 +2,6 @@
 //
 // A packet of a SOCK_SEQPACKET socket is one request or one answer. The answer's descriptor, if it has one, comes with it.
 
-import { form2019 } from "./form-2019.ts";
-import { jsonForm } from "./json-form.ts";
-
 export type BridgeRequest =
   | { kind: "buffer"; resource: number }
   /** A fence by the id that the guest gave it, a u64. */
@@ -22,7 +19,7 @@ export type BridgeAnswer =
   | { kind: "fence" }
   | { kind: "invalid" };
 
-/** How requests and answers are written. Decoders answer null to what is none, whatever the bytes are. */
+/** How requests and answers are written. Decoders return null for what is none, whatever the bytes are. */
 export interface WireForm {
   readonly name: "2019" | "json";
   /** Throws RangeError for a request that the form does not know. */
@@ -35,6 +32,3 @@ export interface WireForm {
 
 /** Bytes of the longest packet that is looked at. */
 export const packetBytesMax = 4096;
-
-/** A JSON document begins with a printable character, a packet of 2019 with a small number. */
-export const wireFormOf = (packet: Uint8Array): WireForm => (packet[0]! < 0x20 ? form2019 : jsonForm);

@@ -113,7 +113,7 @@ export class MessageWriter {
     this.body(this.zeroes.address, zeroBytes, 0);
   }
 
-  /** Sends what the socket takes. Answers whether the message is sent whole; throws SystemError when it can't be. */
+  /** Sends what the socket takes. Returns whether the message is sent whole; throws SystemError when it can't be. */
   send(socket: number): boolean {
     while (!this.isIdle) {
       const isTaken =
@@ -130,7 +130,7 @@ export class MessageWriter {
     this.zeroes?.unmap();
   }
 
-  /** Answers whether the socket took all that it was offered. */
+  /** Returns whether the socket took all that it was offered. */
   private sendCopy(socket: number): boolean {
     const gathered = this.gather();
     // A descriptor that was taken with some of the bytes must not be sent again with the others.
@@ -174,7 +174,7 @@ export class MessageWriter {
     this.isLent = false;
   }
 
-  /** Gathers what is next; answers its bytes. */
+  /** Gathers what is next; returns its bytes. */
   private gather(): number {
     const { io, headBytes, rowBytes, stride } = this;
     io.clear();

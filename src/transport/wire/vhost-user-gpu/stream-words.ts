@@ -60,7 +60,7 @@ export function pushUpdate(words: Int32Array, scanout: number): void {
   words[StreamWord.updates] = count + 1;
 }
 
-/** The oldest DMABUF_UPDATE is answered; answers its scanout, which no reply names. */
+/** The oldest DMABUF_UPDATE is answered; returns its scanout, which no reply names. */
 export function shiftUpdate(words: Int32Array): number {
   const unanswered = unansweredUpdates(words);
   const scanout = unanswered[0]!;

@@ -13,7 +13,7 @@ export class BackendChannel {
   /** Takes over `fd`. */
   constructor(private readonly fd: number) {}
 
-  /** Tells that the configuration space has changed. Never waits; answers whether the front-end will hear of it. */
+  /** Tells that the configuration space has changed. Never waits; returns whether the front-end will hear of it. */
   configChanged(): boolean {
     const header = new DataView(this.memory.view());
     header.setUint32(Header.request, BackendRequest.CONFIG_CHANGE, true);

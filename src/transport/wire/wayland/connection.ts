@@ -112,7 +112,7 @@ export class WaylandConnection {
     this.queuedBytes += bytes.length;
   }
 
-  /** Sends what the socket takes. Answers whether that was all. Throws {@link WaylandError}, SystemError. */
+  /** Sends what the socket takes. Returns whether that was all. Throws {@link WaylandError}, SystemError. */
   flush(): boolean {
     if (this.failure !== null) throw this.failure;
     if (this.queuedBytes > queuedBytesMax) throw new WaylandError("the compositor does not read its socket");

@@ -4,11 +4,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { form2019 } from "../../../../src/transport/wire/bridge/form-2019.ts";
 import { jsonForm } from "../../../../src/transport/wire/bridge/json-form.ts";
-import {
-  type BridgeAnswer,
-  type BridgeRequest,
-  wireFormOf,
-} from "../../../../src/transport/wire/bridge/protocol.ts";
+import { wireFormOf } from "../../../../src/transport/wire/bridge/forms.ts";
+import { type BridgeAnswer, type BridgeRequest } from "../../../../src/transport/wire/bridge/protocol.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (packet: Uint8Array): string => new TextDecoder().decode(packet);
