@@ -11,6 +11,7 @@ import {
   type RegionLayout,
 } from "../../lab/driver/guest-memory.ts";
 import { closeFd, duplicateFd } from "../../src/transport/os/fds.ts";
+import { scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { FakeContext } from "./fake-context.ts";
 import { tableOf } from "./guest-map.ts";
 
@@ -81,6 +82,11 @@ export class QueueBench {
     if (answer?.type === "done") return answer.error;
     if (answer?.type === "ring-stopped") return answer.base;
     throw new Error(`the actor answered ${JSON.stringify(answer)}`);
+  }
+
+  /** All scanouts are there, as for a VMM that shows the picture itself. */
+  plugAll(): void {
+    this.tell({ type: "scanouts", count: scanoutsMax, token: this.nextToken() });
   }
 
   nextToken(): number {

@@ -27,15 +27,21 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private readonly outbox: CursorOutbox;
   private readonly images = new Map<number, Image>();
   private readonly slotTurn = new Uint8Array(scanoutsMax);
+  private scanoutCount: number;
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, requestBytesMax);
     this.outbox = new CursorOutbox(context);
+    this.scanoutCount = context.config.outputs.length;
   }
 
   receive(message: CursorQueueMessage): void {
     if (this.queue.receive(message)) return;
     switch (message.type) {
+      case "scanouts":
+        this.scanoutCount = message.count;
+        this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
+        return;
       case "cursor-image":
         this.imageArrived(message.token, message.error);
         return;
@@ -55,7 +61,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     if (type !== Command.UPDATE_CURSOR && type !== Command.MOVE_CURSOR) return Response.ERR_UNSPEC;
     if (request.length < Cursor.bytes) return Response.ERR_UNSPEC;
     const scanout = request.u32(Cursor.scanoutId);
-    if (scanout >= scanoutsMax) return Response.ERR_INVALID_SCANOUT_ID;
+    if (scanout >= this.scanoutCount) return Response.ERR_INVALID_SCANOUT_ID;
     // Positions are signed: a hot spot may hang over the left or the upper edge.
     const x = request.u32(Cursor.x) | 0;
     const y = request.u32(Cursor.y) | 0;

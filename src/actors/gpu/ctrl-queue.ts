@@ -54,6 +54,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (this.queue.receive(message)) return;
     const { questions, outbox, resources } = this.device;
     switch (message.type) {
+      case "scanouts":
+        this.device.plug(message.count);
+        this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
+        return;
       case "display-info":
         questions.answerDisplayInfo(message.token, message.modes);
         return;

@@ -2,7 +2,7 @@
 
 import { ENOMEM } from "../../ffi/libc.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
-import { eventIndex, isRefused, step } from "../machines/table.ts";
+import { eventIndex, isRefused, statesWith, step } from "../machines/table.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { AfterCommands } from "./outlets/after-commands.ts";
@@ -29,8 +29,8 @@ export class Device {
   readonly gpu: Gpu | null;
   readonly storages: Storages;
 
-  private readonly release: number;
-  private readonly follow: number;
+  private readonly event;
+  private readonly pluggedStates: Uint8Array;
 
   constructor(
     readonly context: ActorContext,
@@ -45,10 +45,34 @@ export class Device {
     this.afterCommands = new AfterCommands(queue);
     this.gpu = renderer === null ? null : new Gpu(renderer, queue, config, machines.fence);
     this.outbox = new DisplayOutbox(context, this.gpu?.resources ?? null);
-    this.follow = eventIndex(machines.scanout, "PROMOTE");
-    this.release = eventIndex(machines.scanout, "RELEASE");
-    const plug = eventIndex(machines.scanout, "PLUG");
-    this.scanoutStates.fill(step(machines.scanout, machines.scanout.initial, plug));
+    this.event = {
+      plug: eventIndex(machines.scanout, "PLUG"),
+      unplug: eventIndex(machines.scanout, "UNPLUG"),
+      follow: eventIndex(machines.scanout, "PROMOTE"),
+      release: eventIndex(machines.scanout, "RELEASE"),
+    };
+    this.pluggedStates = statesWith(machines.scanout, "plugged");
+    this.scanoutStates.fill(machines.scanout.initial);
+    this.plug(config.outputs.length);
+  }
+
+  /** Plugs the first `count` scanouts, and no others. */
+  plug(count: number): void {
+    const { scanout: machine } = this.context.machines;
+    for (let id = 0; id < scanoutsMax; id++) {
+      const next = step(machine, this.scanoutStates[id]!, id < count ? this.event.plug : this.event.unplug);
+      // It is so already.
+      if (isRefused(next)) continue;
+      if (this.shown[id] !== null) {
+        this.replaceShown(id, null);
+        this.outbox.hide(id);
+      }
+      this.scanoutStates[id] = next;
+    }
+  }
+
+  isPlugged(scanout: number): boolean {
+    return scanout < scanoutsMax && this.pluggedStates[this.scanoutStates[scanout]!] === 1;
   }
 
   /** Whether the driver has negotiated a feature. */
@@ -68,7 +92,11 @@ export class Device {
     this.resources.reserve(resource, bytes);
     for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
       const id = 31 - Math.clz32(bits & -bits);
-      this.scanoutStates[id] = step(this.context.machines.scanout, this.scanoutStates[id]!, this.follow);
+      this.scanoutStates[id] = step(
+        this.context.machines.scanout,
+        this.scanoutStates[id]!,
+        this.event.follow,
+      );
     }
     return true;
   }
@@ -91,7 +119,7 @@ export class Device {
     const { scanout } = this.context.machines;
     for (let id = 0; resource.scanouts !== 0; id++) {
       if (this.shown[id] !== resource) continue;
-      this.scanoutStates[id] = step(scanout, this.scanoutStates[id]!, this.release);
+      this.scanoutStates[id] = step(scanout, this.scanoutStates[id]!, this.event.release);
       this.replaceShown(id, null);
       this.outbox.hide(id);
     }

@@ -5,6 +5,7 @@ import type { RefusalMeta } from "./refusal.ts";
 export type ScanoutEvent = {
   type:
     | "PLUG"
+    | "UNPLUG"
     | "SHOW_CPU"
     | "SHOW_GPU"
     | "PROMOTE"
@@ -20,8 +21,8 @@ export const scanoutMachine = setup({
 }).createMachine({
   id: "scanout",
   description:
-    "One of the device's 16 possible scanouts; those below `num_scanouts` are plugged at start. SET_SCANOUT is " +
-    "SHOW_CPU, SHOW_GPU or, with resource 0, DISABLE. PROMOTE follows a shown 2D resource into the renderer, RELEASE " +
+    "One of the device's 16 possible scanouts. The configured outputs are plugged at start, the others once the VMM " +
+    "shows the picture, and until its session ends. SET_SCANOUT is SHOW_CPU, SHOW_GPU or, with resource 0, DISABLE. PROMOTE follows a shown 2D resource into the renderer, RELEASE " +
     "its UNREF.",
   initial: "absent",
   states: {
@@ -33,6 +34,7 @@ export const scanoutMachine = setup({
         SHOW_CPU: ".cpu",
         SHOW_GPU: ".gpu",
         DISABLE: ".disabled",
+        UNPLUG: "absent",
         // A guest may load a cursor before its screen is on, and may leave one on a dark screen.
         UPDATE_CURSOR: {},
         MOVE_CURSOR: {},

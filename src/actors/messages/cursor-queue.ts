@@ -1,10 +1,11 @@
 // What the cursor queue receives.
 
 import { z } from "zod";
-import { queueMessages, token } from "./queue.ts";
+import { queueMessages, Scanouts, token } from "./queue.ts";
 
 export const CursorQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
+  Scanouts,
   /** The pixels are in the slot that was asked for, or `error` is the virtio response code that says why not. */
   z.object({ type: z.literal("cursor-image"), token, error: z.int() }),
   z.object({ type: z.literal("restore-display") }),

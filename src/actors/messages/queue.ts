@@ -55,6 +55,10 @@ const RingStop = z.object({ type: z.literal("ring-stop"), token });
 /** The device goes back to its state before the driver's first command. */
 const Reset = z.object({ type: z.literal("reset"), token });
 
+/** How many scanouts there are: the configured outputs, or all of them for a VMM that shows the picture itself. */
+export const Scanouts = z.object({ type: z.literal("scanouts"), count: z.int().min(1).max(16), token });
+export type Scanouts = z.infer<typeof Scanouts>;
+
 export const queueMessages = [
   Memory,
   Log,

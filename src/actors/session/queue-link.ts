@@ -2,7 +2,7 @@
 
 import { closeFd } from "../../transport/os/fds.ts";
 import type { WorkerName } from "../names.ts";
-import type { QueueMessage } from "../messages/queue.ts";
+import type { QueueMessage, Scanouts } from "../messages/queue.ts";
 import type { VhostSessionMessage } from "../messages/vhost-session.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { now } from "../runtime/timers.ts";
@@ -16,7 +16,8 @@ const busyMs = 5_000;
 const stopPatienceMs = 3_000;
 
 type Answer = Extract<VhostSessionMessage, { token: number }>;
-type Asked = QueueMessage extends infer M ? (M extends { token: number } ? Omit<M, "token"> : never) : never;
+type Message = QueueMessage | Scanouts;
+type Asked = Message extends infer M ? (M extends { token: number } ? Omit<M, "token"> : never) : never;
 
 interface Question {
   actor: QueueActor;
@@ -44,7 +45,7 @@ export class QueueLink {
       const question: Question = { actor, message, answer: null };
       this.open.set(token, question);
       if (this.lost.has(actor)) this.drop(message);
-      else this.context.send(actor, { ...message, token } as QueueMessage);
+      else this.context.send(actor, { ...message, token } as Message);
       if (this.gone.has(actor)) question.answer = nothing(token);
       return { token, question };
     });

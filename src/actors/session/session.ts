@@ -31,7 +31,7 @@ import {
   VringFd,
   VringState,
 } from "../../transport/wire/vhost-user/protocol.ts";
-import { Event, Feature, Queue } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { Event, Feature, Queue, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { inflightBytes, queueSizeMax } from "../../transport/virtio/layout.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { ConfigSpace } from "./config-space.ts";
@@ -137,6 +137,7 @@ export class Session {
     this.known[actor].clear();
     this.shareMemory([actor]);
     this.shareLog([actor]);
+    if (this.displaySocket >= 0) this.shareScanouts([actor]);
     const vring = this.vrings[queueActors.indexOf(actor)]!;
     // One that is being stopped is started again to say where it is.
     if (vring.isStarted || this.queues.owesBase(actor)) this.startRing(vring, -1);
@@ -156,6 +157,10 @@ export class Session {
       this.shareLog(queueActors);
     }
     for (const fd of [this.inflight.fd, this.displaySocket]) closeFd(fd);
+    if (this.displaySocket >= 0) {
+      this.displaySocket = -1;
+      this.shareScanouts(queueActors);
+    }
     this.backend?.close();
   }
 
@@ -480,9 +485,17 @@ export class Session {
         `GPU_SET_SOCKET brought ${instead} where a connected Unix stream socket is due`,
       );
     }
+    const isFirst = this.displaySocket < 0;
     this.displaySocket = replaced(this.displaySocket, fd);
+    if (isFirst) this.shareScanouts(queueActors);
     this.sendDisplaySocket(false);
     return null;
+  }
+
+  /** Tells how many scanouts there are: a VMM that shows the picture may have more outputs than were configured here. */
+  private shareScanouts(actors: readonly QueueActor[]): void {
+    const count = this.displaySocket >= 0 ? scanoutsMax : this.context.config.outputs.length;
+    this.queues.askAll(actors.map((actor) => [actor, { type: "scanouts", count }]));
   }
 
   private sendDisplaySocket(resumed: boolean): void {

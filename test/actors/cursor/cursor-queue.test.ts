@@ -12,6 +12,7 @@ let bench: QueueBench;
 beforeEach(() => {
   context = new FakeContext("cursor-queue");
   bench = new QueueBench(context, new CursorQueue(context), { size: 256 });
+  bench.plugAll();
   context.sent.length = 0;
 });
 afterEach(() => bench.close());

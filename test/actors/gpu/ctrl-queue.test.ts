@@ -53,6 +53,7 @@ function begin(...flags: string[]): void {
   };
   const ctrl = new CtrlQueue(context);
   bench = new QueueBench(context, ctrl, { size: 256 });
+  bench.plugAll();
   told();
 }
 

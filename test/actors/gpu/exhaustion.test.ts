@@ -2,12 +2,15 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { CtrlQueue } from "../../../src/actors/gpu/ctrl-queue.ts";
 import { MemfdStorage } from "../../../src/actors/gpu/pixels/storage/memfd-storage.ts";
+import type { Fences } from "../../../src/actors/gpu/model/fences.ts";
+import { FenceWatch } from "../../../src/actors/gpu/outlets/fence-watch.ts";
 import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import type { FencePollerMessage } from "../../../src/actors/messages/fence-poller.ts";
 import { attachBacking, createResource2d, flushResource, setScanout } from "../../../lab/driver/commands.ts";
-import * as commands3d from "../../../lab/driver/commands-3d.ts";
-import { closeFd } from "../../../src/transport/os/fds.ts";
-import { Feature, Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
+import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { kindOf } from "../../support/fds.ts";
 import { withoutDescriptors } from "../../support/limits.ts";
 import { bePatient } from "../../support/patience.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
@@ -22,8 +25,8 @@ const whole = { x: 0, y: 0, width: size, height: size };
 let context: FakeContext;
 let bench: QueueBench;
 
-function begin(...flags: string[]): void {
-  context = new FakeContext("ctrl-queue", serverConfig(...flags));
+function begin(): void {
+  context = new FakeContext("ctrl-queue", serverConfig("--renderer", "software"));
   bench = new QueueBench(context, new CtrlQueue(context), { size: 256 });
   told();
 }
@@ -53,13 +56,6 @@ function make(id: number): void {
 
 /** Holds back what is shown from now on, as a display that is behind does. */
 const holdBack = (): unknown => context.behind.set("display", 1000);
-
-/** The display has caught up. */
-async function letGo(): Promise<void> {
-  context.behind.clear();
-  await Bun.sleep(10);
-  context.timers.runDue();
-}
 
 /** What was owed for a while is tried again. */
 async function waitForRetry(): Promise<void> {
@@ -111,11 +107,16 @@ describe("without descriptors", () => {
     expect(types).toContain("scanout");
   });
 
-  test("a fence poller that is new asks instead of sleeping", () => {
-    begin("--renderer", "virgl");
-    context.take("fence-poller").forEach((message) => message.type === "watch" && closeFd(message.fd));
-    withoutDescriptors(() => bench.tell({ type: "restore-fences" }));
-    expect(context.take("fence-poller")).toEqual([{ type: "watch", fd: -1 }]);
+  test("a fence poller that is new is told to ask instead of sleeping", () => {
+    begin();
+    const fence = createEventfd();
+    const watch = new FenceWatch(context, { pending: 0 } as Fences, { pollFd: fence });
+    withoutDescriptors(() => watch.begin());
+    const [first, second] = context.take("fence-poller") as Extract<FencePollerMessage, { type: "watch" }>[];
+    expect(kindOf(first!.fd)).toBe("anon_inode:[eventfd]");
+    expect(second).toEqual({ type: "watch", fd: -1 });
+    closeFd(first!.fd);
+    closeFd(fence);
   });
 
   test("a resource and a cursor that cannot be had are refused", () => {
@@ -130,44 +131,5 @@ describe("without descriptors", () => {
     const [lent] = context.take("resource-bridge");
     expect(lent!.type).toBe("lent-buffer");
     if (lent!.type === "lent-buffer") closeFd(lent!.fd);
-  });
-});
-
-describe("a budget that is used up", () => {
-  function beginRendered(...flags: string[]): void {
-    begin("--renderer", "virgl", ...flags);
-    bench.stopRing();
-    bench.driver.reset(0);
-    expect(bench.ask(bench.ringStart({ features: 1 << Feature.VIRGL }))).toBe("");
-    expect(run(commands3d.createContext(1))).toBe(OK_NODATA);
-  }
-
-  test("a resource that moves into the renderer while its showing is held back keeps its storage", async () => {
-    beginRendered("--storage-bytes-max", String(2 * bytes));
-    make(1);
-    holdBack();
-    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
-    expect(run(commands3d.attachResource(1, 1))).toBe(OK_NODATA);
-    // All that the guest may have is taken, the storage included.
-    expect(run(createResource2d(2, Format.B8G8R8X8, 1, 1))).toBe(ERR_OUT_OF_MEMORY);
-    await letGo();
-    expect(toldTypes()).toEqual(["surface", "scanout"]);
-  });
-
-  test("a resource that may not have both stays where it is", async () => {
-    beginRendered("--storage-bytes-max", String(bytes));
-    make(1);
-    holdBack();
-    expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
-    expect(run(commands3d.attachResource(1, 1))).toBe(ERR_OUT_OF_MEMORY);
-    await letGo();
-    expect(toldTypes()).toEqual(["surface", "scanout"]);
-  });
-
-  test("a resource that nobody shows makes room for its copy in the renderer", () => {
-    beginRendered("--storage-bytes-max", String(bytes));
-    make(1);
-    expect(run(commands3d.attachResource(1, 1))).toBe(OK_NODATA);
-    expect(run(setScanout(0, 1, whole))).toBe(ERR_OUT_OF_MEMORY);
   });
 });

@@ -10,7 +10,6 @@ import {
   ResourceFlush,
   ResourceUnref,
   Response,
-  scanoutsMax,
   SetScanout,
   TransferToHost2d,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
@@ -81,7 +80,7 @@ export function commands2d(device: Device): Commands2d {
   function setScanout(request: Request): number {
     if (request.length < SetScanout.bytes) return Response.ERR_UNSPEC;
     const scanout = request.u32(SetScanout.scanoutId);
-    if (scanout >= scanoutsMax) return Response.ERR_INVALID_SCANOUT_ID;
+    if (!device.isPlugged(scanout)) return Response.ERR_INVALID_SCANOUT_ID;
     const id = request.u32(SetScanout.resourceId);
     if (id === 0) return disable(scanout);
     const resource = resources.get(id);

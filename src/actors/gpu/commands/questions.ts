@@ -35,7 +35,7 @@ export class Questions {
   edid(request: Request): number {
     if (request.length < GetEdid.bytes) return Response.ERR_UNSPEC;
     const scanout = request.u32(GetEdid.scanoutId);
-    if (scanout >= scanoutsMax) return Response.ERR_INVALID_SCANOUT_ID;
+    if (!this.device.isPlugged(scanout)) return Response.ERR_INVALID_SCANOUT_ID;
     return this.ask((token) => this.device.context.send("display", { type: "edid", token, scanout }));
   }
 
