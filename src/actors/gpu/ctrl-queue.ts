@@ -85,9 +85,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         this.count();
         return;
       case "restore-display":
-        this.cursorImages.announce();
-        outbox.restore(resources.all());
-        questions.askAgain();
+        this.restoreDisplay();
         return;
       case "cursor-image":
         this.cursorImages.request(message.token, message.resource, message.slot);
@@ -102,6 +100,13 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         this.exports.bridgeLost();
         return;
     }
+  }
+
+  private restoreDisplay(): void {
+    const { questions, outbox, resources } = this.device;
+    this.cursorImages.announce();
+    outbox.restore(resources.all());
+    questions.askAgain();
   }
 
   turn(): boolean {
