@@ -54,10 +54,10 @@ const enums = new Set([
 
 const versions: Record<string, number> = Object.assign({}, ...Object.values(wanted));
 
-export const sources: readonly string[] = Object.keys(wanted);
+const sources: readonly string[] = Object.keys(wanted);
 
 /** The text of protocol.ts, before it is formatted. */
-export function generate(): string {
+function generate(): string {
   const parts = Object.entries(wanted).flatMap(([path, names]) => {
     const interfaces = readProtocol(readFileSync(path, "utf8"));
     return Object.keys(names).map((name) => generateInterface(interfaces.get(name)!));

@@ -35,7 +35,7 @@ export interface CapsetSummary {
 }
 
 /** The device has refused a command that the guest needs. */
-export class CommandFailed extends Error {
+class CommandFailed extends Error {
   override name = "CommandFailed";
 }
 

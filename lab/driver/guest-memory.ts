@@ -172,6 +172,6 @@ export class GuestMemory {
   }
 }
 
-export function totalLength(ranges: readonly GuestRange[]): number {
+function totalLength(ranges: readonly GuestRange[]): number {
   return ranges.reduce((sum, range) => sum + range.length, 0);
 }

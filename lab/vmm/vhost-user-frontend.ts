@@ -35,12 +35,12 @@ export interface Message {
 }
 
 /** The back-end has ended the session. */
-export class SessionClosed extends Error {
+class SessionClosed extends Error {
   override name = "SessionClosed";
 }
 
 /** The back-end has answered an acknowledged request with a failure. */
-export class RequestRefused extends Error {
+class RequestRefused extends Error {
   override name = "RequestRefused";
 }
 
@@ -422,7 +422,7 @@ const bytesOf = (view: DataView): Uint8Array =>
   new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
 
 /** A u64 payload. */
-export function u64(value: bigint): Uint8Array {
+function u64(value: bigint): Uint8Array {
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, value, true);
   return bytesOf(view);
@@ -437,14 +437,14 @@ export function vringState(index: number, num: number): Uint8Array {
 }
 
 /** The payload of ADD_MEM_REG and REM_MEM_REG. */
-export function singleRegion(region: GuestRegion): Uint8Array {
+function singleRegion(region: GuestRegion): Uint8Array {
   const view = new DataView(new ArrayBuffer(SingleRegion.bytes));
   writeRegion(view, SingleRegion.region, region);
   return bytesOf(view);
 }
 
 /** The payload of GET_CONFIG and SET_CONFIG; `size` need not be that of `bytes`. */
-export function configRequest(offset: number, size: number, flags: number, bytes: Uint8Array): Uint8Array {
+function configRequest(offset: number, size: number, flags: number, bytes: Uint8Array): Uint8Array {
   const payload = new Uint8Array(Config.data + bytes.length);
   const view = new DataView(payload.buffer);
   view.setUint32(Config.offset, offset, true);

@@ -3,7 +3,7 @@
 import { CFunction, dlopen, ptr } from "bun:ffi";
 import { cString } from "./libc.ts";
 
-export const eglName = "libEGL.so.1";
+const eglName = "libEGL.so.1";
 
 /** glFlush: the driver starts all that it was given. Throws where there is no EGL. */
 export function openGlFlush(): () => void {

@@ -5,7 +5,7 @@
 
 import { dlopen, FFIType } from "bun:ffi";
 
-export const virglrendererName = "libvirglrenderer.so.1";
+const virglrendererName = "libvirglrenderer.so.1";
 
 const required = {
   virgl_renderer_init: { args: ["ptr", "i32", "ptr"], returns: "i32" },

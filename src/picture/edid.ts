@@ -2,7 +2,7 @@
 // that a detailed timing descriptor can't hold. The guest's driver takes its preferred mode from here.
 
 /** Bytes of one block; the base block and every extension are as long. */
-export const edidBlockBytes = 128;
+const edidBlockBytes = 128;
 const edidBytesMax = 1024;
 const extensionCountAt = 126;
 const magic = [0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];

@@ -17,7 +17,7 @@ const GBM_BO_TRANSFER_READ = 1;
 type Reader = typeof readDmabuf;
 
 /** A reader of what GPUs share on the node at `path`. It is open until the process ends. */
-export function gpuReader(path: string): Reader {
+function gpuReader(path: string): Reader {
   const gbm = openGbm();
   const { gbm_bo_import } = dlopen(gbmName, {
     gbm_bo_import: { args: ["ptr", "u32", "ptr", "u32"], returns: "ptr" },

@@ -1,7 +1,7 @@
 // Walking a machine's tree of states.
 import type { AnyStateNode } from "xstate";
 
-export function children(node: AnyStateNode): AnyStateNode[] {
+function children(node: AnyStateNode): AnyStateNode[] {
   return Object.values(node.states);
 }
 
