@@ -11,7 +11,6 @@ import {
   type RegionLayout,
 } from "../../lab/driver/guest-memory.ts";
 import { closeFd, duplicateFd } from "../../src/transport/os/fds.ts";
-import { scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { FakeContext } from "./fake-context.ts";
 import { tableOf } from "./guest-map.ts";
 
@@ -86,7 +85,7 @@ export class QueueBench {
 
   /** All scanouts are there, as for a VMM that shows the picture itself. */
   plugAll(): void {
-    this.tell({ type: "scanouts", count: scanoutsMax, token: this.nextToken() });
+    this.tell({ type: "vmm-display", isConnected: true, token: this.nextToken() });
   }
 
   nextToken(): number {

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { baseFeatures, gpuConfig, gpuDevice } from "../../src/actors/gpu/device-type.ts";
 import type { QueueMessage } from "../../src/actors/messages/queue.ts";
 import type { WorkerName } from "../../src/actors/names.ts";
 import { VhostSession } from "../../src/actors/session/vhost-session.ts";
@@ -139,9 +140,10 @@ export class SessionBench {
   constructor(...flags: string[]) {
     this.context = new FakeContext("vhost-session", serverConfig("--socket-path", this.path, ...flags));
     this.context.onSend = (sent) => this.deliver(sent);
-    this.actor = new VhostSession(this.context);
+    this.actor = new VhostSession(this.context, gpuDevice);
     this.actor.receive({ type: "listen" });
-    this.actor.receive({ type: "renderer", features: 0, capsets: 0 });
+    const config = gpuConfig(this.context.config.outputs.length, 0);
+    this.actor.receive({ type: "offer", features: baseFeatures, config });
   }
 
   connect(): Front {

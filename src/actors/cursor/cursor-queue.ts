@@ -38,8 +38,8 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   receive(message: CursorQueueMessage): void {
     if (this.queue.receive(message)) return;
     switch (message.type) {
-      case "scanouts":
-        this.scanoutCount = message.count;
+      case "vmm-display":
+        this.scanoutCount = message.isConnected ? scanoutsMax : this.context.config.outputs.length;
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "cursor-image":

@@ -2,7 +2,14 @@
 
 import type { CtrlQueueMessage } from "../messages/ctrl-queue.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
-import { Feature, Header, HeaderFlag, Response, ringsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import {
+  Feature,
+  Header,
+  HeaderFlag,
+  Response,
+  ringsMax,
+  scanoutsMax,
+} from "../../transport/wire/virtio-gpu/protocol.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
 import { PARKED, QueueRunner, type QueueHandler } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -10,6 +17,7 @@ import type { Command } from "./commands/commands-2d.ts";
 import { CtrlCounter } from "./counters.ts";
 import { CursorImages } from "./outlets/cursor-images.ts";
 import { Device } from "./device.ts";
+import { baseFeatures, gpuConfig } from "./device-type.ts";
 import { dispatcher } from "./commands/table.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
@@ -40,10 +48,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     const { gpu } = this.device;
     this.fenceWatch = gpu === null ? null : new FenceWatch(context, gpu.fences, gpu.renderer);
     this.fenceEvent = eventIndex(context.machines.context, "FENCE");
+    const rendererFeatures = gpu === null ? 0 : featuresOf(gpu.renderer);
     context.send("vhost-session", {
-      type: "renderer",
-      features: gpu === null ? 0 : featuresOf(gpu.renderer),
-      capsets: gpu?.renderer.capsets.length ?? 0,
+      type: "offer",
+      features: baseFeatures | rendererFeatures,
+      config: gpuConfig(config.outputs.length, gpu?.renderer.capsets.length ?? 0),
     });
     this.cursorImages = new CursorImages(this.device);
     this.exports = new Exports(this.device);
@@ -54,8 +63,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (this.queue.receive(message)) return;
     const { questions, outbox, resources } = this.device;
     switch (message.type) {
-      case "scanouts":
-        this.device.plug(message.count);
+      case "vmm-display":
+        this.device.plug(message.isConnected ? scanoutsMax : this.context.config.outputs.length);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "display-info":

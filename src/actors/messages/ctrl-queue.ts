@@ -1,14 +1,14 @@
 // What the ctrl queue receives.
 
 import { z } from "zod";
-import { queueMessages, Scanouts, token, u32 } from "./queue.ts";
+import { queueMessages, token, u32, VmmDisplay } from "./queue.ts";
 
 export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
 export type DisplayMode = z.infer<typeof DisplayMode>;
 
 export const CtrlQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
-  Scanouts,
+  VmmDisplay,
   /** The display's answers to questions with the same token. */
   z.object({ type: z.literal("display-info"), token, modes: z.array(DisplayMode).max(16) }),
   z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),

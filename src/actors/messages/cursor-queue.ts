@@ -1,11 +1,11 @@
 // What the cursor queue receives.
 
 import { z } from "zod";
-import { queueMessages, Scanouts, token } from "./queue.ts";
+import { queueMessages, token, VmmDisplay } from "./queue.ts";
 
 export const CursorQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
-  Scanouts,
+  VmmDisplay,
   /** The pixels are in the slot that was asked for, or `error` is the virtio response code that says why not. */
   z.object({ type: z.literal("cursor-image"), token, error: z.int() }),
   z.object({ type: z.literal("restore-display") }),

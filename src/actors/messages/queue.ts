@@ -55,9 +55,9 @@ const RingStop = z.object({ type: z.literal("ring-stop"), token });
 /** The device goes back to its state before the driver's first command. */
 const Reset = z.object({ type: z.literal("reset"), token });
 
-/** How many scanouts there are: the configured outputs, or all of them for a VMM that shows the picture itself. */
-export const Scanouts = z.object({ type: z.literal("scanouts"), count: z.int().min(1).max(16), token });
-export type Scanouts = z.infer<typeof Scanouts>;
+/** Whether the VMM shows the pictures itself, and so may have more outputs than were configured here. */
+export const VmmDisplay = z.object({ type: z.literal("vmm-display"), isConnected: z.boolean(), token });
+export type VmmDisplay = z.infer<typeof VmmDisplay>;
 
 export const queueMessages = [
   Memory,

@@ -12,8 +12,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("lost"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
   /** A restarted actor needs its memory, ring or display socket again. */
   z.object({ type: z.literal("restore"), actor: z.enum(["display", "cursor-queue"]) }),
-  /** What the device offers besides 2D, from the ctrl queue before anything else: feature bits and capsets. */
-  z.object({ type: z.literal("renderer"), features: u32, capsets: z.int().nonnegative() }),
+  /** What the device offers, before anything else: its own feature bits, and the configuration as the driver first reads it. */
+  z.object({ type: z.literal("offer"), features: u32, config: z.instanceof(Uint8Array) }),
   /** The outputs have other modes now, of which a driver would like to know. */
   z.object({ type: z.literal("display-changed") }),
   /** Every actor is up: start to listen. */

@@ -1,61 +1,39 @@
-// The device's configuration space, as the front-end reads and writes it (virtio 1.3 §5.7.4).
+// The device's configuration space, as the front-end reads and writes it; its fields are the device type's.
 
-import { type Message, sizeError } from "../../transport/wire/vhost-user/channel.ts";
-import { Config } from "../../transport/wire/vhost-user/protocol.ts";
-import { Config as GpuConfig } from "../../transport/wire/virtio-gpu/protocol.ts";
+import type { ConfigRange } from "../../transport/wire/vhost-user/requests.ts";
+import type { DeviceType } from "../device-type.ts";
 
 /** VHOST_USER_MAX_CONFIG_SIZE; what lies beyond the device's own fields reads as zero. */
 const bytesMax = 256;
 
 export class ConfigSpace {
-  private readonly fields = new DataView(new ArrayBuffer(bytesMax));
+  private readonly bytes = new Uint8Array(bytesMax);
+  private readonly fields = new DataView(this.bytes.buffer);
 
-  constructor(scanoutCount: number, capsetCount: number) {
-    this.fields.setUint32(GpuConfig.capsetCount, capsetCount, true);
-    this.fields.setUint32(GpuConfig.scanoutCount, scanoutCount, true);
+  /** `initial` are the fields as the driver reads them first. */
+  constructor(
+    private readonly device: DeviceType,
+    initial: Uint8Array,
+  ) {
+    this.bytes.set(initial);
   }
 
-  /** The reply to GET_CONFIG: the request's header, then the bytes that it asks for; of no length where there are none such. */
-  read(message: Message): Uint8Array {
-    const asked = range(message);
-    if (asked === null) return new Uint8Array(0);
-    const [offset, size] = asked;
-    const reply = new Uint8Array(Config.data + size);
-    reply.set(new Uint8Array(message.payload.buffer, message.payload.byteOffset, Config.data));
-    reply.set(new Uint8Array(this.fields.buffer, offset, size), Config.data);
-    return reply;
+  /** The bytes that are asked for, or null where there are none such. */
+  read(range: ConfigRange): Uint8Array | null {
+    return isThere(range) ? this.bytes.slice(range.offset, range.offset + range.size) : null;
   }
 
-  /** Tells the driver of an event, until it clears it. */
-  raise(event: number): void {
-    const pending = this.fields.getUint32(GpuConfig.eventsRead, true);
-    this.fields.setUint32(GpuConfig.eventsRead, pending | event, true);
-  }
-
-  /**
-   * SET_CONFIG. The driver can write one field: events_clear, which clears bits of events_read. Returns false where it names
-   * bytes that there are not.
-   */
-  write(message: Message): boolean {
-    const named = range(message);
-    if (named === null) return false;
-    const [offset, size] = named;
-    const clearAt = GpuConfig.eventsClear;
-    if (offset <= clearAt && clearAt + 4 <= offset + size) {
-      const cleared = message.payload.getUint32(Config.data + clearAt - offset, true);
-      const pending = this.fields.getUint32(GpuConfig.eventsRead, true);
-      this.fields.setUint32(GpuConfig.eventsRead, pending & ~cleared, true);
-    }
+  /** Returns false where there are no such bytes. */
+  write(range: ConfigRange): boolean {
+    if (!isThere(range)) return false;
+    this.device.written(this.fields, range.offset, range.data.subarray(0, range.size));
     return true;
   }
+
+  displayChanged(): void {
+    this.device.displayChanged(this.fields);
+  }
 }
 
-/** The bytes that a request names, which are those that it brings or has room for; null for others. */
-function range(message: Message): [offset: number, size: number] | null {
-  const { payload } = message;
-  if (payload.byteLength < Config.data) throw sizeError(message);
-  const offset = payload.getUint32(Config.offset, true);
-  const size = payload.getUint32(Config.size, true);
-  const isThere = offset + size <= bytesMax && Config.data + size <= payload.byteLength;
-  return isThere ? [offset, size] : null;
-}
+const isThere = ({ offset, size, data }: ConfigRange): boolean =>
+  offset + size <= bytesMax && size <= data.length;

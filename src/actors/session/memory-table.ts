@@ -2,19 +2,9 @@
 // front-end's own addresses into guest-physical ones.
 
 import { closeFd } from "../../transport/os/fds.ts";
-import { ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
 import { memorySlotsMax } from "../../transport/wire/vhost-user/protocol.ts";
-
-/** What a VMM whose memory is its own has left out, for its operator. */
-export const notShared = "is share=on missing from the VMM's memory backend?";
-
-/** Bytes; `userAddress` is where the front-end has it mapped, in which it names rings. */
-export interface Region {
-  guestAddress: number;
-  size: number;
-  userAddress: number;
-  fdOffset: number;
-}
+import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
+import { notShared, type Region } from "../../transport/wire/vhost-user/requests.ts";
 
 interface Kept extends Region {
   id: number;

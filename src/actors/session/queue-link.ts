@@ -1,14 +1,11 @@
-// The session's line to the two queue actors: asks, and waits until both have done what was asked.
+// The session's line to the queue actors: asks, and waits until all have done what was asked.
 
 import { closeFd } from "../../transport/os/fds.ts";
-import type { WorkerName } from "../names.ts";
-import type { QueueMessage, Scanouts } from "../messages/queue.ts";
+import type { QueueActor } from "../device-type.ts";
+import type { QueueMessage, VmmDisplay } from "../messages/queue.ts";
 import type { VhostSessionMessage } from "../messages/vhost-session.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { now } from "../runtime/timers.ts";
-
-export const queueActors = ["ctrl-queue", "cursor-queue"] as const;
-export type QueueActor = Extract<WorkerName, (typeof queueActors)[number]>;
 
 /** A queue actor waits for nobody but the renderer, which may take this long before it is worth a line of the log. */
 const busyMs = 5_000;
@@ -16,7 +13,7 @@ const busyMs = 5_000;
 const stopPatienceMs = 3_000;
 
 type Answer = Extract<VhostSessionMessage, { token: number }>;
-type Message = QueueMessage | Scanouts;
+type Message = QueueMessage | VmmDisplay;
 type Asked = Message extends infer M ? (M extends { token: number } ? Omit<M, "token"> : never) : never;
 
 interface Question {
@@ -81,6 +78,11 @@ export class QueueLink {
   askAll(questions: readonly (readonly [QueueActor, Asked])[]): string {
     const failed = this.ask(questions).find((answer) => answer.type === "done" && answer.error !== "");
     return failed?.type === "done" ? failed.error : "";
+  }
+
+  /** The device goes back to its state before the driver's first command. */
+  resetAll(actors: readonly QueueActor[]): void {
+    this.ask(actors.map((actor) => [actor, { type: "reset" }]));
   }
 
   answered(answer: Answer): void {

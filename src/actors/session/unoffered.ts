@@ -1,7 +1,7 @@
 // Feature bits that front-ends acknowledge though they were never offered, as QEMU does with its own properties: those that
 // change what lies in memory are said where it happens. virtio 1.3 §6.
 
-import { ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
+import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 
 /** Bit, name, and the property of QEMU's devices that takes it back. Others, such as RING_RESET, have no effect here. */
 const harmful: readonly (readonly [bit: number, name: string, option: string])[] = [

@@ -6,9 +6,11 @@ import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
 import { inheritedSocketState } from "../../transport/os/inherited-socket.ts";
 import { acceptPauseMs, acceptUnix, EXHAUSTED, listenUnix, NOBODY } from "../../transport/os/unix-path.ts";
-import { Channel, ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
+import { Channel } from "../../transport/wire/vhost-user/channel.ts";
+import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import { libc } from "../../ffi/libc.ts";
 import { cString } from "../../ffi/libc.ts";
+import type { DeviceType } from "../device-type.ts";
 import { sessionMachine } from "../machines/session.ts";
 import { restartable } from "../names.ts";
 import type { SupervisorMessage } from "../messages/supervisor.ts";
@@ -16,7 +18,7 @@ import type { VhostSessionMessage } from "../messages/vhost-session.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { SessionCounter } from "./counters.ts";
 import { QueueLink } from "./queue-link.ts";
-import { type Renderer, Session, type SessionEvents } from "./session.ts";
+import { type Offer, Session, type SessionEvents } from "./session.ts";
 
 /** Front-ends that may wait for the one that is served. */
 const backlog = 4;
@@ -32,14 +34,17 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private channel: Channel | null = null;
   private session: Session | null = null;
   private reported: State | null = null;
-  private renderer: Renderer | null = null;
+  private offer: Offer | null = null;
   private mayListen = false;
   /** Whether the front-end is there from the start, on an inherited socket. */
   private readonly isConnected: boolean;
   /** Whether a request is under way, which waits for other actors. */
   private isServing = false;
 
-  constructor(private readonly context: ActorContext) {
+  constructor(
+    private readonly context: ActorContext,
+    private readonly device: DeviceType,
+  ) {
     this.queues = new QueueLink(context);
     const { once: asked, fd } = context.config;
     this.isConnected = fd !== undefined && inheritedSocketState(fd) === "connected";
@@ -62,8 +67,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       case "restore":
         this.restore(message.actor);
         return;
-      case "renderer":
-        this.renderer = message;
+      case "offer":
+        this.offer = message;
         this.open();
         return;
       case "display-changed":
@@ -90,7 +95,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   /** Starts to listen, or to serve the front-end that was inherited. */
   private open(): void {
     // Both are told at start, by two senders and so in any order.
-    if (!this.mayListen || this.renderer === null) return;
+    if (!this.mayListen || this.offer === null) return;
     const { fd, socketPath, socketMode: mode, socketGroup: group = -1 } = this.context.config;
     if (fd !== undefined) {
       setNonBlocking(fd);
@@ -143,7 +148,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       ringStopped: () => this.machine.send({ type: "RING_STOPPED" }),
       deviceReset: () => this.machine.send({ type: "RESET" }),
     };
-    this.session = new Session(this.context, this.queues, events, this.renderer!);
+    this.session = new Session(this.context, this.queues, events, this.device, this.offer!);
     this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
   }
 

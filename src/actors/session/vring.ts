@@ -1,22 +1,15 @@
 // One vring as the front-end sets it up, until it is whole and can be started in its queue's actor.
 
 import { closeFd } from "../../transport/os/fds.ts";
-import { ProtocolError } from "../../transport/wire/vhost-user/channel.ts";
-import { VringAddress } from "../../transport/wire/vhost-user/protocol.ts";
+import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
+import type { VringAddresses } from "../../transport/wire/vhost-user/requests.ts";
 import { queueSizeMax } from "../../transport/virtio/layout.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import { eventIndex, isRefused, statesWith, step } from "../machines/table.ts";
 
 type VringEvent = LifecycleTables["vring"]["events"][number];
 
-/** In the front-end's addresses. */
-export interface VringAddresses {
-  flags: number;
-  desc: number;
-  avail: number;
-  used: number;
-  log: number;
-}
+const nowhere: VringAddresses = { logsUsed: false, desc: 0, avail: 0, used: 0, log: 0 };
 
 export class Vring {
   private state: number;
@@ -25,7 +18,7 @@ export class Vring {
 
   num = 0;
   base = 0;
-  addresses: VringAddresses = { flags: 0, desc: 0, avail: 0, used: 0, log: 0 };
+  addresses = nowhere;
   kickFd = -1;
   callFd = -1;
   errFd = -1;
@@ -90,8 +83,9 @@ export class Vring {
     return now.desc !== desc || now.avail !== avail || now.used !== used;
   }
 
-  get logsUsed(): boolean {
-    return (this.addresses.flags & VringAddress.flagLog) !== 0;
+  /** Where writes to the used ring are logged, or -1. */
+  get usedLog(): number {
+    return this.addresses.logsUsed ? this.addresses.log : -1;
   }
 
   replaceFd(which: "kickFd" | "callFd" | "errFd", fd: number): void {
@@ -112,6 +106,6 @@ export class Vring {
     this.replaceFd("callFd", -1);
     this.num = 0;
     this.base = 0;
-    this.addresses = { flags: 0, desc: 0, avail: 0, used: 0, log: 0 };
+    this.addresses = nowhere;
   }
 }

@@ -1,8 +1,9 @@
 // The regions that a front-end shared, and its own addresses in guest-physical terms.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { MemoryTable, type Region } from "../../../src/actors/session/memory-table.ts";
+import { MemoryTable } from "../../../src/actors/session/memory-table.ts";
 import { closeFd, createEventfd, duplicateFd } from "../../../src/transport/os/fds.ts";
-import { ProtocolError } from "../../../src/transport/wire/vhost-user/channel.ts";
+import { ProtocolError } from "../../../src/transport/wire/vhost-user/protocol-error.ts";
+import type { Region } from "../../../src/transport/wire/vhost-user/requests.ts";
 import { openFds } from "../../support/fds.ts";
 
 let table: MemoryTable;

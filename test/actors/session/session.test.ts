@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { SessionCounter } from "../../../src/actors/session/counters.ts";
 import { closeFd, createEventfd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
-import { u64 } from "../../../src/transport/wire/vhost-user/channel.ts";
+import { u64 } from "../../../src/transport/wire/vhost-user/replies.ts";
 import { Request, requestName } from "../../../src/transport/wire/vhost-user/protocol.ts";
 import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
 import { kindOf, openFds } from "../../support/fds.ts";
@@ -149,7 +149,7 @@ describe("what a front-end asks first", () => {
     front.tell(R.SET_PROTOCOL_FEATURES, u64(protocolFeatures));
     front.ask(R.GET_QUEUE_NUM);
     front.ask(R.GET_MAX_MEM_SLOTS);
-    expect(front.ask(R.SET_BACKEND_REQ_FD, undefined, [eventfd], needReply).payload).toEqual(u64(0));
+    expect(front.ask(R.SET_BACKEND_REQ_FD, undefined, [socket], needReply).payload).toEqual(u64(0));
     front.tell(R.SET_OWNER);
     front.ask(R.GET_FEATURES);
     for (const index of [0, 1]) {
@@ -166,7 +166,7 @@ describe("what a front-end asks first", () => {
     front.tell(R.SET_FEATURES, u64(0x1_6000_0002n));
     front.ask(R.GET_PROTOCOL_FEATURES);
     front.tell(R.SET_PROTOCOL_FEATURES, u64(0x22bn));
-    front.tell(R.SET_BACKEND_REQ_FD, undefined, [eventfd]);
+    front.tell(R.SET_BACKEND_REQ_FD, undefined, [socket]);
     front.ask(R.GET_QUEUE_NUM);
     front.tell(R.SET_MEM_TABLE, table(region(0, ramBytes, ramAt)), [ram]);
     for (const index of [0, 1]) {
@@ -1007,7 +1007,7 @@ describe("violations end the session with one line, and the next front-end is se
     [
       "an inflight record that is too small",
       () => front.send(frame(R.SET_INFLIGHT_FD, inflight(2, 64, 100)), [ram]),
-      /SET_INFLIGHT_FD has a payload/,
+      /2 queues with 64 entries cannot have 100 bytes/,
     ],
     [
       "an inflight record that is cut",
@@ -1033,6 +1033,11 @@ describe("violations end the session with one line, and the next front-end is se
       "a display socket that is none",
       () => front.send(frame(R.GPU_SET_SOCKET), [ram]),
       /GPU_SET_SOCKET brought no socket where a connected Unix stream socket is due/,
+    ],
+    [
+      "a back-end's channel that is no socket",
+      () => front.send(frame(R.SET_BACKEND_REQ_FD), [eventfd]),
+      /SET_BACKEND_REQ_FD brought no socket where a connected Unix stream socket is due/,
     ],
     [
       "a display socket for packets",
@@ -1131,7 +1136,7 @@ describe("the end of a session", () => {
     for (let round = 0; round < 30; round++) {
       front = bench.connect();
       startRings();
-      front.tell(R.SET_BACKEND_REQ_FD, undefined, [eventfd]);
+      front.tell(R.SET_BACKEND_REQ_FD, undefined, [socket]);
       front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
       front.ask(R.SET_LOG_BASE, joined(u64(4096), u64(0)), [ram]);
       front.tell(R.SET_VRING_ERR, u64(0), [eventfd]);

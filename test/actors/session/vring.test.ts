@@ -1,12 +1,13 @@
 // One vring's set-up: which values it takes when, and whose its descriptors are.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { compileAll } from "../../../src/actors/machines/index.ts";
-import { Vring, type VringAddresses } from "../../../src/actors/session/vring.ts";
+import { Vring } from "../../../src/actors/session/vring.ts";
+import type { VringAddresses } from "../../../src/transport/wire/vhost-user/requests.ts";
 import { createEventfd } from "../../../src/transport/os/fds.ts";
 import { openFds } from "../../support/fds.ts";
 
 const machine = compileAll().vring;
-const addresses: VringAddresses = { flags: 0, desc: 0x1000, avail: 0x2000, used: 0x3000, log: 0 };
+const addresses: VringAddresses = { logsUsed: false, desc: 0x1000, avail: 0x2000, used: 0x3000, log: 0 };
 
 let vring: Vring;
 beforeEach(() => {
@@ -61,14 +62,8 @@ test("while it runs only what is logged may change", () => {
   expect(vring.num).toBe(64);
   expect(() => vring.setBase(0)).toThrow("SET_BASE is not allowed");
   expect(vring.base).toBe(0);
-  vring.setAddresses({ ...addresses, flags: 1, log: 0x9000 });
-  expect(vring.logsUsed).toBe(true);
-  expect(vring.addresses.log).toBe(0x9000);
-});
-
-test("other flags than the log's log nothing", () => {
-  vring.setAddresses({ ...addresses, flags: 0xffff_fffe });
-  expect(vring.logsUsed).toBe(false);
+  vring.setAddresses({ ...addresses, logsUsed: true, log: 0x9000 });
+  expect(vring.usedLog).toBe(0x9000);
 });
 
 test("descriptors are closed when they are replaced", () => {
@@ -81,17 +76,17 @@ test("descriptors are closed when they are replaced", () => {
 test("a reset forgets everything, in any state", () => {
   for (let round = 0; round < 3; round++) {
     start();
-    vring.setAddresses({ ...addresses, flags: 1 });
+    vring.setAddresses({ ...addresses, logsUsed: true });
     if (round > 0) vring.take("ENABLE");
     if (round > 1) vring.take("GET_BASE");
     vring.reset();
 
-    expect([vring.isStarted, vring.isEnabled, vring.num, vring.base, vring.logsUsed]).toEqual([
+    expect([vring.isStarted, vring.isEnabled, vring.num, vring.base, vring.usedLog]).toEqual([
       false,
       false,
       0,
       0,
-      false,
+      -1,
     ]);
     expect([vring.kickFd, vring.callFd, vring.errFd]).toEqual([-1, -1, -1]);
   }

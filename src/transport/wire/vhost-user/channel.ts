@@ -2,22 +2,17 @@
 
 import { ECONNRESET, EPIPE, libc } from "../../../ffi/libc.ts";
 import { Refusal, SystemError } from "../../os/errors.ts";
-import { closeFd, isEventfd } from "../../os/fds.ts";
 import { NativeMemory } from "../../os/native-memory.ts";
 import { CLOSED, fdsPerMessageMax, SocketIo, WOULD_BLOCK } from "../../os/unix-socket.ts";
 import { Flags, Header, payloadBytesMax, requestName } from "./protocol.ts";
-
-/** The front-end broke the protocol; the message is for the operator. */
-export class ProtocolError extends Refusal {
-  override name = "ProtocolError";
-}
+import { ProtocolError } from "./protocol-error.ts";
 
 /** One request. `payload` is valid until the next one is read. */
 export interface Message {
   request: number;
   needsReply: boolean;
   payload: DataView;
-  /** The receiver takes those it wants with {@link takeFd}; the rest is closed. */
+  /** The receiver's, who closes those that it does not keep. */
   fds: number[];
 }
 
@@ -142,40 +137,3 @@ const lostDescriptors = (): Refusal =>
 
 const hasGone = (error: unknown): boolean =>
   error instanceof SystemError && (error.errno === ECONNRESET || error.errno === EPIPE);
-
-/** Takes the only descriptor that the message may bring. */
-export function takeFd(message: Message): number {
-  if (message.fds.length !== 1) {
-    const { request, fds } = message;
-    throw new ProtocolError(`${requestName(request)} brought ${fds.length} descriptors instead of one`);
-  }
-  return message.fds.pop()!;
-}
-
-/** As {@link takeFd}, for a descriptor that one side signals and the other waits for. */
-export function takeEventfd(message: Message): number {
-  const fd = takeFd(message);
-  if (isEventfd(fd)) return fd;
-  closeFd(fd);
-  throw new ProtocolError(`${requestName(message.request)} brought a descriptor that is no eventfd`);
-}
-
-/** The payload is not of the request's size. */
-export function sizeError({ request, payload }: Message): ProtocolError {
-  return new ProtocolError(`${requestName(request)} has a payload of ${payload.byteLength} bytes`);
-}
-
-/** A u64 of the payload as a Number. Throws where it is 2^53 or more, which no address or size is. */
-export function readSize(payload: DataView, offset: number, what: string): number {
-  const value = payload.getBigUint64(offset, true);
-  if (value > BigInt(Number.MAX_SAFE_INTEGER))
-    throw new ProtocolError(`${what} 0x${value.toString(16)} is too large`);
-  return Number(value);
-}
-
-/** The payload of an answer that is one u64. */
-export function u64(value: bigint | number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
-  return bytes;
-}

@@ -40,18 +40,6 @@ export const Request = {
   GET_STATUS: 40,
 } as const;
 
-/** Requests that have a reply of their own, and no status beside it. */
-export const repliedRequests: ReadonlySet<number> = new Set([
-  Request.GET_FEATURES,
-  Request.GET_PROTOCOL_FEATURES,
-  Request.GET_QUEUE_NUM,
-  Request.GET_MAX_MEM_SLOTS,
-  Request.GET_CONFIG,
-  Request.GET_INFLIGHT_FD,
-  Request.GET_VRING_BASE,
-  Request.SET_LOG_BASE,
-]);
-
 /** Back-end → front-end requests. */
 export const BackendRequest = { CONFIG_CHANGE: 2 } as const;
 

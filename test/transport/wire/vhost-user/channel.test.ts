@@ -3,14 +3,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { closeFd, createEventfd } from "../../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../../src/transport/os/native-memory.ts";
 import { SocketIo, socketPair } from "../../../../src/transport/os/unix-socket.ts";
-import {
-  Channel,
-  type Message,
-  ProtocolError,
-  readSize,
-  takeFd,
-  u64,
-} from "../../../../src/transport/wire/vhost-user/channel.ts";
+import { Channel, type Message } from "../../../../src/transport/wire/vhost-user/channel.ts";
+import { ProtocolError } from "../../../../src/transport/wire/vhost-user/protocol-error.ts";
+import { u64 } from "../../../../src/transport/wire/vhost-user/replies.ts";
 import { payloadBytesMax, Request, requestName } from "../../../../src/transport/wire/vhost-user/protocol.ts";
 import { isOpen, kindOf, openFds } from "../../../support/fds.ts";
 
@@ -279,30 +274,6 @@ test("a front-end that never reads its answers ends the session", () => {
   expect(() => {
     for (let count = 0; count < 10_000; count++) channel.reply(Request.GET_CONFIG, new Uint8Array(268));
   }).toThrow(/does not read its answer to GET_CONFIG/);
-});
-
-test("one descriptor is taken, none or two are refused", () => {
-  const message = (fds: number[]): Message => ({
-    request: Request.SET_VRING_CALL,
-    needsReply: false,
-    payload: new DataView(new ArrayBuffer(0)),
-    fds,
-  });
-  const one = message([5]);
-
-  expect(takeFd(one)).toBe(5);
-  expect(one.fds).toEqual([]);
-  expect(() => takeFd(message([]))).toThrow(/SET_VRING_CALL brought 0 descriptors instead of one/);
-  expect(() => takeFd(message([5, 6]))).toThrow(/brought 2 descriptors/);
-});
-
-test("sizes are exact below 2^53 and refused above", () => {
-  const size = (value: bigint): number => readSize(new DataView(u64(value).buffer), 0, "size");
-
-  expect(size(0n)).toBe(0);
-  expect(size(2n ** 53n - 1n)).toBe(Number.MAX_SAFE_INTEGER);
-  expect(() => size(2n ** 53n)).toThrow(/size 0x20000000000000 is too large/);
-  expect(() => size(2n ** 64n - 1n)).toThrow(ProtocolError);
 });
 
 test("requests have names for people", () => {

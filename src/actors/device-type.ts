@@ -1,0 +1,23 @@
+// What the session and the queues are told of the type of device that they serve: they know virtio and vhost-user alone.
+
+import type { Inbox } from "./messages/index.ts";
+import type { QueueMessage } from "./messages/queue.ts";
+import type { WorkerName } from "./names.ts";
+
+/** Actors that can serve a virtqueue: those that may be told what the session says of one. */
+export type QueueActor = {
+  [Name in WorkerName]: QueueMessage extends Inbox[Name] ? Name : never;
+}[WorkerName];
+
+export interface DeviceType {
+  /** For people, as in "a GPU has 2". */
+  readonly title: string;
+  /** Who serves each virtqueue, by its index. */
+  readonly queues: readonly QueueActor[];
+  /** Whether a front-end that has a display of its own gives the device a socket to it, by GPU_SET_SOCKET. */
+  readonly hasDisplaySocket: boolean;
+  /** The driver has written `data` at `offset` of the configuration space `fields`, which this changes as that asks. */
+  written(fields: DataView, offset: number, data: Uint8Array): void;
+  /** The outputs have other modes: tells the driver in `fields`. */
+  displayChanged(fields: DataView): void;
+}

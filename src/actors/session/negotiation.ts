@@ -1,0 +1,51 @@
+// Features, as they are offered and as the front-end takes them: virtio's, vhost's and those of the protocol.
+
+import { ProtocolFeature, TransportFeature } from "../../transport/wire/vhost-user/protocol.ts";
+import { refuseHarmful } from "./unoffered.ts";
+
+const bits = (...positions: number[]): bigint =>
+  positions.reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n);
+const has = (features: bigint, bit: number): boolean => (features & (1n << BigInt(bit))) !== 0n;
+
+/** Feature bits 0 to 23 are the device's own (virtio 1.3 §2.2). */
+const deviceBits = 0xff_ffffn;
+
+/** What any device of ours offers. */
+const transportFeatures = bits(...Object.values(TransportFeature));
+
+export class Negotiation {
+  readonly offered: bigint;
+  readonly offeredProtocol = bits(...Object.values(ProtocolFeature));
+  private taken = 0n;
+  private takenProtocol = 0n;
+
+  constructor(deviceFeatures: number) {
+    this.offered = transportFeatures | BigInt(deviceFeatures);
+  }
+
+  /** The front-end takes `features`; throws a {@link ProtocolError} for some that were not offered. */
+  take(features: bigint): void {
+    refuseHarmful(features, this.offered);
+    // What else was never offered has no meaning here.
+    this.taken = features & this.offered;
+  }
+
+  takeProtocol(features: bigint): void {
+    this.takenProtocol = features & this.offeredProtocol;
+  }
+
+  /** Whether the front-end has taken one of {@link TransportFeature}. */
+  has(feature: number): boolean {
+    return has(this.taken, feature);
+  }
+
+  /** Whether the front-end has taken one of {@link ProtocolFeature}. */
+  speaks(feature: number): boolean {
+    return has(this.takenProtocol, feature);
+  }
+
+  /** The device's own features that the driver has taken. */
+  get device(): number {
+    return Number(this.taken & deviceBits);
+  }
+}

@@ -1,0 +1,178 @@
+// The device's vrings: set up as the front-end says, started and stopped in the actors that serve them.
+
+import { duplicateFd } from "../../transport/os/fds.ts";
+import { TransportFeature } from "../../transport/wire/vhost-user/protocol.ts";
+import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
+import type { VringAddresses } from "../../transport/wire/vhost-user/requests.ts";
+import type { DeviceType, QueueActor } from "../device-type.ts";
+import type { ActorContext } from "../runtime/actor.ts";
+import { withDuplicates } from "./duplicates.ts";
+import type { InflightRecord } from "./inflight-record.ts";
+import type { Negotiation } from "./negotiation.ts";
+import type { QueueLink } from "./queue-link.ts";
+import type { SharedMemory } from "./shared-memory.ts";
+import { Vring } from "./vring.ts";
+
+/** What rings are started with. */
+export interface RingParts {
+  negotiation: Negotiation;
+  memory: SharedMemory;
+  inflight: InflightRecord;
+}
+
+export interface RingEvents {
+  ringStarted(): void;
+  ringStopped(): void;
+}
+
+export class Rings {
+  private readonly vrings: readonly Vring[];
+
+  constructor(
+    private readonly context: ActorContext,
+    private readonly queues: QueueLink,
+    private readonly device: DeviceType,
+    private readonly parts: RingParts,
+    private readonly events: RingEvents,
+  ) {
+    this.vrings = device.queues.map((_, index) => new Vring(index, context.machines.vring));
+  }
+
+  /** Throws a {@link ProtocolError} for a vring that the device has not. */
+  at(index: number): Vring {
+    const vring = this.vrings[index];
+    if (vring !== undefined) return vring;
+    const { title, queues } = this.device;
+    throw new ProtocolError(`there is no vring ${index}: ${title} has ${queues.length}`);
+  }
+
+  setNum(index: number, num: number): void {
+    const vring = this.at(index);
+    if (num !== vring.num) this.discardDisabled(vring);
+    vring.setNum(num);
+  }
+
+  setBase(index: number, base: number): void {
+    const vring = this.at(index);
+    this.discardDisabled(vring);
+    vring.setBase(base);
+  }
+
+  setAddresses(index: number, addresses: VringAddresses): void {
+    const vring = this.at(index);
+    if (vring.isMovedBy(addresses)) this.discardDisabled(vring);
+    vring.setAddresses(addresses);
+    if (vring.isStarted) this.context.send(this.actorOf(vring), { type: "ring-log", usedLog: vring.usedLog });
+  }
+
+  /** Takes over `fd`, and starts the ring. */
+  kick(vring: Vring, fd: number): void {
+    const wasStarted = vring.isStarted;
+    vring.replaceFd("kickFd", fd);
+    vring.take("SET_KICK");
+    if (!this.parts.negotiation.has(TransportFeature.PROTOCOL_FEATURES)) vring.take("ENABLE");
+    // A ring that runs and gets another descriptor goes on where it is.
+    this.start(vring, wasStarted ? -1 : vring.base);
+    if (!wasStarted) this.events.ringStarted();
+  }
+
+  /** Takes over `fd`. */
+  call(vring: Vring, fd: number): void {
+    vring.replaceFd("callFd", fd);
+    vring.take("SET_CALL");
+    if (!vring.isStarted) return;
+    this.context.send(this.actorOf(vring), { type: "ring-call", callFd: duplicated(vring.callFd) });
+  }
+
+  /** Takes over `fd`. */
+  err(vring: Vring, fd: number): void {
+    vring.replaceFd("errFd", fd);
+    vring.take("SET_ERR");
+    if (!vring.isStarted) return;
+    this.context.send(this.actorOf(vring), { type: "ring-err", errFd: duplicated(vring.errFd) });
+  }
+
+  enable(vring: Vring, enabled: boolean): void {
+    vring.take(enabled ? "ENABLE" : "DISABLE");
+    if (vring.isStarted) this.queues.ask([[this.actorOf(vring), { type: "ring-enable", enabled }]]);
+  }
+
+  /** Stops a ring that runs. Returns the index at which it is to go on. */
+  stop(vring: Vring): number {
+    const wasRunning = vring.isStarted;
+    vring.take("GET_BASE");
+    if (!wasRunning) return vring.base;
+    const [answer] = this.queues.ask([[this.actorOf(vring), { type: "ring-stop" }]]);
+    if (answer?.type === "ring-stopped") vring.base = answer.base;
+    vring.take("DRAINED");
+    this.stopped(vring);
+    return vring.base;
+  }
+
+  /** The device starts from nothing. */
+  reset(): void {
+    this.queues.resetAll(this.device.queues);
+    for (const vring of this.vrings) vring.reset();
+  }
+
+  /** Starts the rings of an actor that knows nothing. */
+  restart(actor: QueueActor): void {
+    for (const vring of this.vrings) {
+      if (this.actorOf(vring) !== actor) continue;
+      // One that is being stopped is started again to say where it is.
+      if (vring.isStarted || this.queues.owesBase(actor)) this.start(vring, -1);
+    }
+  }
+
+  close(): void {
+    for (const vring of this.vrings) vring.close();
+  }
+
+  /** A front-end that sets a disabled ring up anew has reset its device, and may never have asked for the base (libkrun). */
+  private discardDisabled(vring: Vring): void {
+    if (!vring.isStarted || vring.isEnabled) return;
+    this.queues.ask([[this.actorOf(vring), { type: "ring-stop" }]]);
+    vring.take("DISCARD");
+    this.stopped(vring);
+  }
+
+  private stopped(vring: Vring): void {
+    vring.replaceFd("kickFd", -1);
+    this.events.ringStopped();
+  }
+
+  private start(vring: Vring, base: number): void {
+    const { negotiation, memory, inflight } = this.parts;
+    const { desc, avail, used } = vring.addresses;
+    const where = (part: string, address: number): number =>
+      memory.table.guestAddressOf(address, `the ${part} of vring ${vring.index}`);
+    const record = inflight.of(vring.index, vring.num);
+    const message = withDuplicates((duplicate) => ({
+      type: "ring-start" as const,
+      num: vring.num,
+      desc: where("descriptor table", desc),
+      avail: where("avail ring", avail),
+      used: where("used ring", used),
+      usedLog: vring.usedLog,
+      base,
+      enabled: vring.isEnabled,
+      features: negotiation.device,
+      eventIdx: negotiation.has(TransportFeature.EVENT_IDX),
+      kickFd: duplicate(vring.kickFd),
+      callFd: duplicate(vring.callFd),
+      errFd: duplicate(vring.errFd),
+      inflightFd: duplicate(record.fd),
+      inflightOffset: record.offset,
+      inflightNum: record.queueSize,
+    }));
+    const error = this.queues.askAll([[this.actorOf(vring), message]]);
+    // The guest chose where its ring lies, and has none when that makes no sense; the session goes on.
+    if (error !== "") this.context.log.warning(`vring ${vring.index} does not run: ${error}`);
+  }
+
+  private actorOf({ index }: Vring): QueueActor {
+    return this.device.queues[index]!;
+  }
+}
+
+const duplicated = (fd: number): number => (fd < 0 ? -1 : duplicateFd(fd));

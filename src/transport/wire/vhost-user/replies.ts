@@ -1,0 +1,57 @@
+// Payloads of the back-end's replies, and which requests have one.
+
+import { Config, Inflight, Request, VringState } from "./protocol.ts";
+import type { ConfigRange, InflightShape } from "./requests.ts";
+
+const replied: ReadonlySet<number> = new Set([
+  Request.GET_FEATURES,
+  Request.GET_PROTOCOL_FEATURES,
+  Request.GET_QUEUE_NUM,
+  Request.GET_MAX_MEM_SLOTS,
+  Request.GET_CONFIG,
+  Request.GET_INFLIGHT_FD,
+  Request.GET_VRING_BASE,
+  Request.SET_LOG_BASE,
+]);
+
+/** Whether a request has a reply of its own, and so no status beside it, whatever REPLY_ACK says. */
+export const hasReply = (request: number): boolean => replied.has(request);
+
+/** One u64: features, counts, and the status of a request, zero for success. */
+export function u64(value: bigint | number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+  return bytes;
+}
+
+/** Of GET_VRING_BASE. */
+export function vringBase(vring: number, base: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(VringState.bytes));
+  view.setUint32(VringState.index, vring, true);
+  view.setUint32(VringState.num, base, true);
+  return new Uint8Array(view.buffer);
+}
+
+/** Of GET_CONFIG: the header that asked, and the bytes that it asked for. */
+export function configBytes({ offset, flags }: ConfigRange, bytes: Uint8Array): Uint8Array {
+  const reply = new Uint8Array(Config.data + bytes.length);
+  const view = new DataView(reply.buffer);
+  view.setUint32(Config.offset, offset, true);
+  view.setUint32(Config.size, bytes.length, true);
+  view.setUint32(Config.flags, flags, true);
+  reply.set(bytes, Config.data);
+  return reply;
+}
+
+/** Of GET_CONFIG, where there are no such bytes. */
+export const noBytes = new Uint8Array(0);
+
+/** Of GET_INFLIGHT_FD: as long as the payload that asked; `size` is the record's, which begins where its file does. */
+export function inflightRecord({ queueCount, queueSize, bytes }: InflightShape, size: number): Uint8Array {
+  const reply = new Uint8Array(bytes);
+  const view = new DataView(reply.buffer);
+  view.setBigUint64(Inflight.size, BigInt(size), true);
+  view.setUint16(Inflight.queueCount, queueCount, true);
+  view.setUint16(Inflight.queueSize, queueSize, true);
+  return reply;
+}

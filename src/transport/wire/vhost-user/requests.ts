@@ -1,0 +1,298 @@
+// vhost-user requests, decoded: what a front-end asks, checked as far as the message alone tells.
+// vhost-user.rst "Front-end message types". What the device makes of it is the session's.
+
+import { isEventfd } from "../../os/fds.ts";
+import { notStream } from "../../os/unix-socket.ts";
+import type { Message } from "./channel.ts";
+import {
+  Config,
+  Inflight,
+  Log,
+  MemoryRegion,
+  MemoryTable,
+  Request,
+  requestName,
+  SingleRegion,
+  tableRegionsMax,
+  VringAddress,
+  VringFd,
+  VringState,
+} from "./protocol.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+/** What a VMM whose memory is its own has left out, for its operator. */
+export const notShared = "is share=on missing from the VMM's memory backend?";
+
+/** Bytes; `userAddress` is where the front-end has it mapped, in which it names rings. */
+export interface Region {
+  guestAddress: number;
+  size: number;
+  userAddress: number;
+  fdOffset: number;
+}
+
+/** In the front-end's addresses, but for `log`, which is guest-physical. */
+export interface VringAddresses {
+  /** Whether writes to the used ring are logged. */
+  logsUsed: boolean;
+  desc: number;
+  avail: number;
+  used: number;
+  log: number;
+}
+
+/** Bytes of the configuration space. */
+export interface ConfigRange {
+  offset: number;
+  size: number;
+  flags: number;
+  /** What the message brings, or has room for: `size` bytes, or it makes no sense. Valid until the next message. */
+  data: Uint8Array;
+}
+
+/** A record of chains under way; `bytes` is the payload's length, which differs between front-ends. */
+export interface InflightShape {
+  queueCount: number;
+  queueSize: number;
+  bytes: number;
+}
+
+/** A request that says nothing but its name. */
+interface BareRequest {
+  type:
+    | "GET_FEATURES"
+    | "GET_PROTOCOL_FEATURES"
+    | "GET_QUEUE_NUM"
+    | "GET_MAX_MEM_SLOTS"
+    | "SET_OWNER"
+    | "RESET_OWNER"
+    | "RESET_DEVICE";
+}
+
+/**
+ * A request. Its descriptors are in the message's `fds` too, which closes those that nobody keeps; -1 for one that the
+ * front-end says it has not.
+ */
+export type VhostRequest =
+  | BareRequest
+  | { type: "SET_FEATURES" | "SET_PROTOCOL_FEATURES"; features: bigint }
+  | { type: "SET_BACKEND_REQ_FD" | "GPU_SET_SOCKET" | "SET_LOG_FD"; fd: number }
+  | { type: "SET_MEM_TABLE"; regions: (Region & { fd: number })[] }
+  | { type: "ADD_MEM_REG"; region: Region; fd: number }
+  | { type: "REM_MEM_REG"; region: Region }
+  | { type: "SET_LOG_BASE"; size: number; offset: number; fd: number }
+  | { type: "SET_VRING_NUM" | "SET_VRING_BASE"; vring: number; num: number }
+  | { type: "SET_VRING_ADDR"; vring: number; addresses: VringAddresses }
+  | { type: "GET_VRING_BASE"; vring: number }
+  | { type: "SET_VRING_ENABLE"; vring: number; enabled: boolean }
+  | { type: "SET_VRING_KICK" | "SET_VRING_CALL" | "SET_VRING_ERR"; vring: number; fd: number }
+  | ({ type: "GET_CONFIG" | "SET_CONFIG" } & ConfigRange)
+  | ({ type: "GET_INFLIGHT_FD" } & InflightShape)
+  | ({ type: "SET_INFLIGHT_FD"; size: number; offset: number; fd: number } & InflightShape);
+
+type Decoder = (message: Message) => VhostRequest;
+
+const bare =
+  (type: BareRequest["type"]): Decoder =>
+  () => ({ type });
+
+const features =
+  (type: "SET_FEATURES" | "SET_PROTOCOL_FEATURES"): Decoder =>
+  (message) => ({ type, features: sized(message, 8).getBigUint64(0, true) });
+
+const vringNumber =
+  (type: "SET_VRING_NUM" | "SET_VRING_BASE"): Decoder =>
+  (message) => ({ type, ...vringState(message) });
+
+const vringFd =
+  (type: "SET_VRING_KICK" | "SET_VRING_CALL" | "SET_VRING_ERR"): Decoder =>
+  (message) => {
+    const value = Number(sized(message, VringFd.bytes).getBigUint64(0, true) & 0xffffn);
+    const fd = (value & VringFd.noFd) === 0 ? eventfdOf(message) : -1;
+    return { type, vring: value & VringFd.indexMask, fd };
+  };
+
+const config =
+  (type: "GET_CONFIG" | "SET_CONFIG"): Decoder =>
+  (message) => {
+    const { payload } = message;
+    if (payload.byteLength < Config.data) throw sizeError(message);
+    return {
+      type,
+      offset: payload.getUint32(Config.offset, true),
+      size: payload.getUint32(Config.size, true),
+      flags: payload.getUint32(Config.flags, true),
+      data: new Uint8Array(
+        payload.buffer as ArrayBuffer,
+        payload.byteOffset + Config.data,
+        payload.byteLength - Config.data,
+      ),
+    };
+  };
+
+const decoders: Readonly<Record<number, Decoder>> = {
+  [Request.GET_FEATURES]: bare("GET_FEATURES"),
+  [Request.SET_FEATURES]: features("SET_FEATURES"),
+  [Request.SET_OWNER]: bare("SET_OWNER"),
+  [Request.RESET_OWNER]: bare("RESET_OWNER"),
+  [Request.SET_MEM_TABLE]: memoryTable,
+  [Request.SET_LOG_BASE]: logBase,
+  [Request.SET_LOG_FD]: (message) => ({ type: "SET_LOG_FD", fd: fdOf(message) }),
+  [Request.SET_VRING_NUM]: vringNumber("SET_VRING_NUM"),
+  [Request.SET_VRING_ADDR]: vringAddresses,
+  [Request.SET_VRING_BASE]: vringNumber("SET_VRING_BASE"),
+  [Request.GET_VRING_BASE]: (message) => ({ type: "GET_VRING_BASE", vring: vringState(message).vring }),
+  [Request.SET_VRING_KICK]: vringFd("SET_VRING_KICK"),
+  [Request.SET_VRING_CALL]: vringFd("SET_VRING_CALL"),
+  [Request.SET_VRING_ERR]: vringFd("SET_VRING_ERR"),
+  [Request.GET_PROTOCOL_FEATURES]: bare("GET_PROTOCOL_FEATURES"),
+  [Request.SET_PROTOCOL_FEATURES]: features("SET_PROTOCOL_FEATURES"),
+  [Request.GET_QUEUE_NUM]: bare("GET_QUEUE_NUM"),
+  [Request.SET_VRING_ENABLE]: (message) => {
+    const { vring, num } = vringState(message);
+    return { type: "SET_VRING_ENABLE", vring, enabled: num !== 0 };
+  },
+  [Request.SET_BACKEND_REQ_FD]: (message) => ({ type: "SET_BACKEND_REQ_FD", fd: streamOf(message) }),
+  [Request.GET_CONFIG]: config("GET_CONFIG"),
+  [Request.SET_CONFIG]: config("SET_CONFIG"),
+  [Request.GET_INFLIGHT_FD]: (message) => ({ type: "GET_INFLIGHT_FD", ...inflightShape(message) }),
+  [Request.SET_INFLIGHT_FD]: inflightRecord,
+  [Request.GPU_SET_SOCKET]: (message) => ({ type: "GPU_SET_SOCKET", fd: streamOf(message) }),
+  [Request.RESET_DEVICE]: bare("RESET_DEVICE"),
+  [Request.GET_MAX_MEM_SLOTS]: bare("GET_MAX_MEM_SLOTS"),
+  [Request.ADD_MEM_REG]: (message) => {
+    const region = singleRegion(message);
+    if (message.fds.length === 0) throw new ProtocolError(`ADD_MEM_REG brought no descriptor: ${notShared}`);
+    return { type: "ADD_MEM_REG", region, fd: fdOf(message) };
+  },
+  // Some front-ends send the region's descriptor along.
+  [Request.REM_MEM_REG]: (message) => ({ type: "REM_MEM_REG", region: singleRegion(message) }),
+};
+
+/** Throws a {@link ProtocolError} for a request that is not known, or whose payload or descriptors are not its own. */
+export function decodeRequest(message: Message): VhostRequest {
+  const decode = decoders[message.request];
+  if (decode === undefined)
+    throw new ProtocolError(`${requestName(message.request)} was not negotiated or is not known`);
+  return decode(message);
+}
+
+function memoryTable(message: Message): VhostRequest {
+  const { payload, fds } = message;
+  if (payload.byteLength < MemoryTable.regions) throw sizeError(message);
+  const count = payload.getUint32(MemoryTable.count, true);
+  if (count > tableRegionsMax || payload.byteLength < MemoryTable.regions + count * MemoryRegion.bytes) {
+    throw sizeError(message);
+  }
+  if (fds.length !== count) {
+    const hint = fds.length < count ? `: ${notShared}` : "";
+    throw new ProtocolError(
+      `SET_MEM_TABLE names ${count} regions but brought ${fds.length} descriptors${hint}`,
+    );
+  }
+  const regions = fds.map((fd, index) => ({
+    ...readRegion(payload, MemoryTable.regions + index * MemoryRegion.bytes),
+    fd,
+  }));
+  return { type: "SET_MEM_TABLE", regions };
+}
+
+function logBase(message: Message): VhostRequest {
+  const payload = sized(message, Log.bytes);
+  const size = readSize(payload, Log.size, "log size");
+  const offset = readSize(payload, Log.offset, "log offset");
+  return { type: "SET_LOG_BASE", size, offset, fd: fdOf(message) };
+}
+
+function vringAddresses(message: Message): VhostRequest {
+  const payload = sized(message, VringAddress.bytes);
+  return {
+    type: "SET_VRING_ADDR",
+    vring: payload.getUint32(VringAddress.index, true),
+    addresses: {
+      logsUsed: (payload.getUint32(VringAddress.flags, true) & VringAddress.flagLog) !== 0,
+      desc: readSize(payload, VringAddress.desc, "descriptor table"),
+      avail: readSize(payload, VringAddress.avail, "avail ring"),
+      used: readSize(payload, VringAddress.used, "used ring"),
+      log: readSize(payload, VringAddress.log, "used ring log"),
+    },
+  };
+}
+
+function inflightRecord(message: Message): VhostRequest {
+  const shape = inflightShape(message);
+  const size = readSize(message.payload, Inflight.size, "inflight size");
+  const offset = readSize(message.payload, Inflight.offset, "inflight offset");
+  return { type: "SET_INFLIGHT_FD", ...shape, size, offset, fd: fdOf(message) };
+}
+
+function inflightShape(message: Message): InflightShape {
+  const { payload } = message;
+  const bytes = payload.byteLength;
+  if (bytes < Inflight.bytes || bytes > Inflight.bytesMax) throw sizeError(message);
+  const queueCount = payload.getUint16(Inflight.queueCount, true);
+  const queueSize = payload.getUint16(Inflight.queueSize, true);
+  return { queueCount, queueSize, bytes };
+}
+
+function singleRegion(message: Message): Region {
+  return readRegion(sized(message, SingleRegion.bytes), SingleRegion.region);
+}
+
+function readRegion(payload: DataView, at: number): Region {
+  return {
+    guestAddress: readSize(payload, at + MemoryRegion.guestAddress, "guest address"),
+    size: readSize(payload, at + MemoryRegion.size, "region size"),
+    userAddress: readSize(payload, at + MemoryRegion.userAddress, "front-end address"),
+    fdOffset: readSize(payload, at + MemoryRegion.fdOffset, "region offset"),
+  };
+}
+
+function vringState(message: Message): { vring: number; num: number } {
+  const payload = sized(message, VringState.bytes);
+  return {
+    vring: payload.getUint32(VringState.index, true),
+    num: payload.getUint32(VringState.num, true),
+  };
+}
+
+function sized(message: Message, bytes: number): DataView {
+  if (message.payload.byteLength !== bytes) throw sizeError(message);
+  return message.payload;
+}
+
+function sizeError({ request, payload }: Message): ProtocolError {
+  return new ProtocolError(`${requestName(request)} has a payload of ${payload.byteLength} bytes`);
+}
+
+/** A u64 of the payload as a Number; 2^53 or more is no address and no size. */
+function readSize(payload: DataView, offset: number, what: string): number {
+  const value = payload.getBigUint64(offset, true);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new ProtocolError(`${what} 0x${value.toString(16)} is too large`);
+  return Number(value);
+}
+
+/** The only descriptor that the message may bring. */
+function fdOf({ request, fds }: Message): number {
+  if (fds.length !== 1)
+    throw new ProtocolError(`${requestName(request)} brought ${fds.length} descriptors instead of one`);
+  return fds[0]!;
+}
+
+/** As {@link fdOf}, for a descriptor that one side signals and the other waits for. */
+function eventfdOf(message: Message): number {
+  const fd = fdOf(message);
+  if (isEventfd(fd)) return fd;
+  throw new ProtocolError(`${requestName(message.request)} brought a descriptor that is no eventfd`);
+}
+
+/** As {@link fdOf}, for one that is written to: what is no stream would fail later and elsewhere. */
+function streamOf(message: Message): number {
+  const fd = fdOf(message);
+  const instead = notStream(fd);
+  if (instead === "") return fd;
+  throw new ProtocolError(
+    `${requestName(message.request)} brought ${instead} where a connected Unix stream socket is due`,
+  );
+}
