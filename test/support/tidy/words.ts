@@ -18,7 +18,6 @@ const words: readonly Word[] = [
   },
   { pattern: /\b(?:white|black)list/gi, say: '"allowed", "refused"' },
   { pattern: /\bcolors?\b/gi, say: '"colour"' },
-  { pattern: /\bfile descriptors?\b/gi, say: '"descriptor"' },
   { pattern: /\bbackends?\b/g, say: '"back-end"' },
   { pattern: /\bfrontends?\b/g, say: '"front-end"' },
   { pattern: /\bissue #?\d+/gi, say: "the reason itself: the code speaks of the project alone" },
