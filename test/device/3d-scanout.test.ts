@@ -236,6 +236,27 @@ describe("a 2D resource in a context", () => {
       expect([...take()]).toEqual([...paste(first, width, rectangle, crop(second, width, rectangle))]);
     }));
 
+  test("takes what its backing holds of a transfer of more", () =>
+    with3d((guest) => {
+      const { gpu } = guest;
+      const picture = pattern(width, height);
+      for (const [id, lacking] of [0, 1, 7, width, width + 3, width * height - 1, width * height].entries()) {
+        const resourceId = id + 1;
+        const image = gpu.createImage(resourceId, B8G8R8X8_UNORM, width, height);
+        image.pixels.fill(0x11_2233);
+        expectOk(gpu.transferToHost2d(resourceId, whole));
+        expectOk(gpu.attachResource(1, resourceId));
+        image.pixels.set(picture);
+        expectOk(gpu.transferToHost2d(resourceId, whole, lacking * 4));
+        for (const beyond of [2n ** 32n, 2n ** 64n - 4n])
+          expectOk(gpu.transferToHost2d(resourceId, whole, beyond));
+        const expected = new Uint32Array(width * height).fill(0x11_2233);
+        expected.set(picture.subarray(lacking));
+        expectOk(gpu.setScanout(0, resourceId, whole));
+        expectShown(guest, 0, width, height, expected);
+      }
+    }));
+
   test("shows what the GPU drew into it, and gives it back", () =>
     with3d((guest) => {
       const { gpu } = guest;

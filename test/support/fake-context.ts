@@ -15,8 +15,8 @@ const tables: LifecycleTables = compileAll();
 export type Sent = { [To in keyof Inbox]: { to: To; message: Inbox[To] } }[keyof Inbox];
 
 export function serverConfig(...flags: string[]): ServerConfig {
-  const { FENCEPOST_STORAGE, FENCEPOST_RENDER_NODE } = process.env;
-  const request = parseCommandLine(flags, { FENCEPOST_STORAGE, FENCEPOST_RENDER_NODE });
+  const { FENCEPOST_RENDERER, FENCEPOST_STORAGE, FENCEPOST_RENDER_NODE } = process.env;
+  const request = parseCommandLine(flags, { FENCEPOST_RENDERER, FENCEPOST_STORAGE, FENCEPOST_RENDER_NODE });
   if (request.kind !== "serve") throw new Error("no settings");
   return request.config;
 }

@@ -1,5 +1,6 @@
 // The 2D commands (virtio 1.3 §5.7.6.8). Each answers its response type, and changes nothing when it refuses.
 
+import { blockLayout } from "../../../picture/formats.ts";
 import {
   AttachBacking,
   bytesPerPixel,
@@ -144,22 +145,23 @@ export function commands2d(device: Device): Commands2d {
     const { stride, backing } = resource!;
     // Rows lie a resource's stride apart in the backing; the last one need not be padded.
     const span = stride * (height - 1) + width * bytesPerPixel;
-    if (offset + span > backing!.length) return Response.ERR_INVALID_PARAMETER;
+    const held = Math.min(span, backing!.length - offset);
+    if (held <= 0) return Response.OK_NODATA;
     const storage = resource!.pixels();
     if (storage === null) return Response.ERR_OUT_OF_MEMORY;
-    queue.copiedBytes += span;
+    queue.copiedBytes += held;
     const destination = storage.beginWrite(x, y, width, height);
     if (destination === 0) return Response.ERR_UNSPEC;
     const { writeStride } = storage;
     const isAdjacent = width === resource!.width && writeStride === stride;
     const isWhole = isAdjacent
-      ? backing!.copyTo(offset, destination, span)
-      : copyRows(backing!, offset, stride, destination, writeStride, width * bytesPerPixel, height);
+      ? backing!.copyTo(offset, destination, held)
+      : copyRows(backing!, offset, held, stride, destination, writeStride, width * bytesPerPixel);
     storage.endWrite();
     return isWhole ? Response.OK_NODATA : Response.ERR_UNSPEC;
   }
 
-  /** The renderer knows the same layout: rows are as long as the resource is wide. */
+  /** The renderer knows the same layout: rows are as long as the resource is wide. What the backing lacks stays. */
   function transferRendered(
     resource: Resource,
     x: number,
@@ -168,6 +170,21 @@ export function commands2d(device: Device): Commands2d {
     height: number,
     offset: number,
   ): number {
+    const { rows, nextRow, step } = partHeld(resource, width, height, offset);
+    const whole = transferBox(resource, x, y, width, rows, offset);
+    if (whole !== Response.OK_NODATA) return whole;
+    return transferBox(resource, x, y + rows, nextRow, 1, offset + step);
+  }
+
+  function transferBox(
+    resource: Resource,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+    offset: number,
+  ): number {
+    if (width === 0 || height === 0) return Response.OK_NODATA;
     const rendered = device.gpu!.resources;
     const words = [x, y, 0, width, height, 1];
     const transfer = { words, at: 0, level: 0, stride: 0, layerStride: 0, offset };
@@ -206,20 +223,47 @@ export function commands2d(device: Device): Commands2d {
   return { create, unref, setScanout, flush, transfer, attachBacking, detachBacking };
 }
 
-/** Copies rows one by one. Answers false, with a part copied, when some of the backing is no longer guest memory. */
+/**
+ * Copies rows one by one, of which the backing holds `held` bytes, the gaps between them included. Returns false, with a
+ * part copied, when some of the backing is no longer guest memory.
+ */
 function copyRows(
   backing: Backing,
   offset: number,
+  held: number,
   stride: number,
   destination: number,
   destinationStride: number,
   rowBytes: number,
-  rows: number,
 ): boolean {
-  for (let row = 0; row < rows; row++) {
-    if (!backing.copyTo(offset + row * stride, destination + row * destinationStride, rowBytes)) return false;
+  let to = destination;
+  for (let at = 0; at < held; at += stride) {
+    if (!backing.copyTo(offset + at, to, Math.min(rowBytes, held - at))) return false;
+    to += destinationStride;
   }
   return true;
+}
+
+/**
+ * The part of a rectangle whose pixels the backing holds from `offset` on: whole `rows`, and pixels of the one after
+ * them, which lies `step` bytes behind the first. Formats with blocks have rows of those.
+ */
+function partHeld(
+  { width: across, format, backing }: Resource,
+  width: number,
+  height: number,
+  offset: number,
+): { rows: number; nextRow: number; step: number } {
+  const block = blockLayout(format)!;
+  const stride = Math.ceil(across / block.width) * block.bytes;
+  const rowBytes = Math.ceil(width / block.width) * block.bytes;
+  const held = Math.max(0, backing!.length - offset);
+  const whole = held < rowBytes ? 0 : Math.floor((held - rowBytes) / stride) + 1;
+  const rows = Math.min(height, whole * block.height);
+  if (rows === height) return { rows, nextRow: 0, step: 0 };
+  const step = whole * stride;
+  const blocks = Math.max(0, Math.floor((held - step) / block.bytes));
+  return { rows, nextRow: Math.min(width, blocks * block.width), step };
 }
 
 /** Whether the rectangle lies inside of the resource. u32 sums are exact in a Number. */
