@@ -55,7 +55,9 @@ export async function playScene(
       sent.push(gpu.control.submit(commands.flushResource(screenId, rectangle, header), { hold: true }));
     });
     gpu.control.commit();
-    const moved = gpu.cursor.submit(commands.moveCursor({ scanoutId: 0, ...scene.pointerAt(frame) }));
+    const moved = gpu.cursor.submit(
+      commands.moveCursor({ scanoutId: 0, ...scene.pointerAt(frame) }, pointerId),
+    );
     gpu.control.waitAll();
     frameNs.push(Bun.nanoseconds() - from);
     gpu.cursor.wait(moved, "MOVE_CURSOR");

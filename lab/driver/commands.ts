@@ -177,7 +177,8 @@ export function updateCursor(
   return view;
 }
 
-export function moveCursor(place: CursorPlace, resourceId = 0, header?: HeaderFields): DataView {
+/** Resource 0 hides the cursor, any other shows it. */
+export function moveCursor(place: CursorPlace, resourceId: number, header?: HeaderFields): DataView {
   const view = cursor(Command.MOVE_CURSOR, place, header);
   view.setUint32(Cursor.resourceId, resourceId, true);
   return view;

@@ -40,6 +40,9 @@ class CommandFailed extends Error {
 }
 
 export class GpuDriver {
+  /** What each scanout's cursor was given last, which moves name as Linux's do. */
+  private readonly cursors = new Map<number, number>();
+
   constructor(
     readonly memory: GuestMemory,
     readonly control: CommandQueue,
@@ -128,11 +131,13 @@ export class GpuDriver {
     hotY = 0,
     header?: HeaderFields,
   ): CommandResult {
+    this.cursors.set(place.scanoutId, resourceId);
     return this.cursor.call(commands.updateCursor(place, resourceId, hotX, hotY, header));
   }
 
   moveCursor(place: CursorPlace, header?: HeaderFields): CommandResult {
-    return this.cursor.call(commands.moveCursor(place, 0, header));
+    const resourceId = this.cursors.get(place.scanoutId) ?? 0;
+    return this.cursor.call(commands.moveCursor(place, resourceId, header));
   }
 
   createContext(contextId: number, name = "", contextInit = 0, header?: HeaderFields): CommandResult {

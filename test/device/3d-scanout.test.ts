@@ -359,12 +359,13 @@ describe("a cursor", () => {
       expect(shown(guest)).toEqual(arrow);
     }));
 
-  test("must be a picture of 64 by 64 pixels", () =>
+  test("must be a picture, and keeps the image of before where it is none of 64 by 64 pixels", () =>
     with3d((guest) => {
       makeTexture(guest, 1, 32, 64);
+      expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 1));
       makeTexture(guest, 2, 64, 64, { format: virgl.VirglFormat.B5G6R5_UNORM });
       makeTexture(guest, 3, 64, 64, { format: S8_UINT_Z24_UNORM, bind: virgl.Bind.DEPTH_STENCIL });
-      for (const id of [1, 2, 3]) {
+      for (const id of [2, 3]) {
         expectType(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, id), ERR_INVALID_PARAMETER);
       }
     }));

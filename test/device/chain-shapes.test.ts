@@ -93,7 +93,7 @@ describe("rings", () => {
           control.submit(at % 2 ? commands.unrefResource(1) : commands.createResource2d(1, 1, 4, 4), {
             hold: at % 7 !== 0,
           });
-          if (at % 3 === 0) cursor.submit(commands.moveCursor({ scanoutId: 0, x: at, y: 0 }));
+          if (at % 3 === 0) cursor.submit(commands.moveCursor({ scanoutId: 0, x: at, y: 0 }, 1));
         }
         control.commit();
         control.waitAll();

@@ -9,7 +9,7 @@ import { Format, Response, scanoutsMax } from "../../src/transport/wire/virtio-g
 import { expectOk, expectType, serveTests } from "./support.ts";
 
 const { withDevice, server } = serveTests();
-const { ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID, ERR_INVALID_SCANOUT_ID } = Response;
+const { ERR_INVALID_RESOURCE_ID, ERR_INVALID_SCANOUT_ID } = Response;
 const arrow = new Uint32Array(64 * 64);
 drawArrow(arrow);
 
@@ -96,10 +96,15 @@ describe("UPDATE_CURSOR", () => {
     [65, 64],
     [8192, 8192],
   ] as const) {
-    test(`update_with_a_${width}x${height}_image_returns_invalid_parameter`, () =>
-      withDevice({}, ({ gpu }) => {
-        expectOk(gpu.createResource2d(1, 1, width, height));
-        expectType(gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 1), ERR_INVALID_PARAMETER);
+    test(`update with a ${width}x${height} image keeps the one before, at the new place and hot spot`, () =>
+      withDevice({}, (guest) => {
+        const image = cursorImage(guest, 1);
+        expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, image.resourceId));
+        expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 0));
+        expectOk(guest.gpu.createResource2d(2, 1, width, height));
+        expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 7, y: 8 }, 2, 5, 6));
+        expectCursor(guest, 0, { visible: true, x: 7, y: 8, hotX: 5, hotY: 6 });
+        expect(guest.display!.cursors[0]!.pixels).toEqual(arrow);
       }));
   }
 
@@ -134,7 +139,7 @@ describe("MOVE_CURSOR", () => {
       const image = cursorImage(guest, 1);
       expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, image.resourceId));
       for (let at = 1; at <= 500; at++)
-        guest.gpu.cursor.submit(commands.moveCursor({ scanoutId: 0, x: at, y: 2 * at }));
+        guest.gpu.cursor.submit(commands.moveCursor({ scanoutId: 0, x: at, y: 2 * at }, image.resourceId));
       guest.gpu.cursor.waitAll();
       expectCursor(guest, 0, { visible: true, x: 500, y: 1000 });
     }));
@@ -155,6 +160,18 @@ describe("MOVE_CURSOR", () => {
       expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, image.resourceId));
       expectOk(guest.gpu.moveCursor({ scanoutId: 0, x: 0xffff_fffb, y: 0x7fff_ffff }));
       guest.pump.until(() => guest.display!.cursors[0]!.y === 0x7fff_ffff, "the move");
+    }));
+
+  test("move with resource 0 hides, and one with a resource shows the image again", () =>
+    withDevice({}, (guest) => {
+      const image = cursorImage(guest, 1);
+      expectOk(guest.gpu.updateCursor({ scanoutId: 1, x: 0, y: 0 }, image.resourceId, 2, 3));
+      expectCursor(guest, 1, { visible: true });
+      expectOk(guest.gpu.cursor.call(commands.moveCursor({ scanoutId: 1, x: 4, y: 5 }, 0)));
+      expectCursor(guest, 1, { visible: false });
+      expectOk(guest.gpu.cursor.call(commands.moveCursor({ scanoutId: 1, x: 6, y: 7 }, image.resourceId)));
+      expectCursor(guest, 1, { visible: true, x: 6, y: 7, hotX: 2, hotY: 3 });
+      expect(guest.display!.cursors[1]!.pixels).toEqual(arrow);
     }));
 
   for (const scanoutId of [16, 22, 0xffff_ffff]) {

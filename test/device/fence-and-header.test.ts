@@ -204,7 +204,7 @@ describe("short requests", () => {
 
   test("cursor commands one byte short return ERR_UNSPEC", () =>
     withDevice({}, ({ cursor }) => {
-      for (const request of [commands.moveCursor(place), commands.updateCursor(place, 0)]) {
+      for (const request of [commands.moveCursor(place, 1), commands.updateCursor(place, 0)]) {
         const bytes = new Uint8Array(request.buffer as ArrayBuffer).slice(0, Cursor.bytes - 1);
         expectType(cursor.call(bytes, { responseBytes: 24 }), ERR_UNSPEC);
       }
@@ -276,8 +276,8 @@ describe("room for the answer", () => {
 
   test("cursor commands are answered where there is room", () =>
     withDevice({}, ({ gpu }) => {
-      expectOk(gpu.cursor.call(commands.moveCursor(place), { responseBytes: 24 }));
-      expect(gpu.cursor.call(commands.moveCursor(place), { responseBytes: 0 }).length).toBe(0);
+      expectOk(gpu.cursor.call(commands.moveCursor(place, 1), { responseBytes: 24 }));
+      expect(gpu.cursor.call(commands.moveCursor(place, 1), { responseBytes: 0 }).length).toBe(0);
       gpu.createImage(1, 1, 64, 64);
       expectOk(gpu.cursor.call(commands.updateCursor(place, 1), { responsePieces: [3, 21] }));
       expect(gpu.cursor.call(commands.updateCursor(place, 1), { responseBytes: 0 }).length).toBe(0);

@@ -9,8 +9,9 @@ class CursorState {
   y = 0;
   hotX = 0;
   hotY = 0;
-  /** The slot of the image, or -1 while hidden. */
+  /** The slot of the last image, or -1 before the first one. */
   slot = -1;
+  visible: boolean | "unknown" = false;
   /** What the display does not know yet. */
   moved = false;
   changed = false;
@@ -21,7 +22,12 @@ export class CursorOutbox {
   private dirty = 0;
   private readonly pacing: DisplayPacing;
 
-  constructor(private readonly context: ActorContext) {
+  /** `succeeds`: a cursor queue that crashed may have shown cursors. */
+  constructor(
+    private readonly context: ActorContext,
+    succeeds: boolean,
+  ) {
+    if (succeeds) for (const cursor of this.cursors) cursor.visible = "unknown";
     this.pacing = new DisplayPacing(context, () => this.send());
   }
 
@@ -31,6 +37,15 @@ export class CursorOutbox {
     this.mark(scanout);
   }
 
+  isHidden(scanout: number): boolean {
+    return this.cursors[scanout]!.visible === false;
+  }
+
+  /** Shows the last image again, if there was one. */
+  reveal(scanout: number): void {
+    if (this.cursors[scanout]!.slot >= 0) this.change(scanout, true);
+  }
+
   /** Takes the position along without a message; the image that follows brings it. */
   place(scanout: number, x: number, y: number): void {
     const cursor = this.cursors[scanout]!;
@@ -38,20 +53,18 @@ export class CursorOutbox {
     cursor.y = y;
   }
 
-  show(scanout: number, slot: number, hotX: number, hotY: number): void {
+  /** A new image, or -1 for the one before. It is shown unless it was hidden meanwhile. */
+  load(scanout: number, slot: number, hotX: number, hotY: number, isShown: boolean): void {
     const cursor = this.cursors[scanout]!;
-    cursor.slot = slot;
+    if (slot >= 0) cursor.slot = slot;
     cursor.hotX = hotX;
     cursor.hotY = hotY;
-    cursor.changed = true;
-    this.mark(scanout);
+    if (isShown && cursor.slot >= 0) this.change(scanout, true);
   }
 
   hide(scanout: number, x: number, y: number): void {
     this.place(scanout, x, y);
-    this.cursors[scanout]!.slot = -1;
-    this.cursors[scanout]!.changed = true;
-    this.mark(scanout);
+    this.change(scanout, false);
   }
 
   /**
@@ -60,14 +73,15 @@ export class CursorOutbox {
    */
   clear(): void {
     this.cursors.forEach((cursor, scanout) => {
-      if (cursor.slot >= 0) this.hide(scanout, cursor.x, cursor.y);
+      if (cursor.visible !== false) this.hide(scanout, cursor.x, cursor.y);
+      cursor.slot = -1;
     });
   }
 
-  /** Tells a display that knows nothing every cursor. */
+  /** Tells a display that knows nothing every cursor that is visible. */
   restore(): void {
     this.cursors.forEach((cursor, scanout) => {
-      if (cursor.slot < 0) return;
+      if (cursor.visible !== true) return;
       cursor.changed = true;
       this.dirty |= 1 << scanout;
     });
@@ -82,12 +96,18 @@ export class CursorOutbox {
   }
 
   private sendOne(scanout: number): void {
-    const { x, y, slot, hotX, hotY, changed, moved } = this.cursors[scanout]!;
-    if (changed && slot < 0) this.context.send("display", { type: "cursor-hide", scanout, x, y });
+    const { x, y, slot, visible, hotX, hotY, changed, moved } = this.cursors[scanout]!;
+    if (changed && visible === false) this.context.send("display", { type: "cursor-hide", scanout, x, y });
     else if (changed) this.context.send("display", { type: "cursor", scanout, slot, x, y, hotX, hotY });
     else if (moved) this.context.send("display", { type: "cursor-move", scanout, x, y });
     this.cursors[scanout]!.changed = false;
     this.cursors[scanout]!.moved = false;
+  }
+
+  private change(scanout: number, visible: boolean): void {
+    this.cursors[scanout]!.visible = visible;
+    this.cursors[scanout]!.changed = true;
+    this.mark(scanout);
   }
 
   private mark(scanout: number): void {

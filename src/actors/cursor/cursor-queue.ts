@@ -20,6 +20,8 @@ interface Image {
   hotX: number;
   hotY: number;
   resource: number;
+  /** Whether no later command has hidden the cursor. */
+  isShown: boolean;
 }
 
 export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
@@ -27,11 +29,13 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private readonly outbox: CursorOutbox;
   private readonly images = new Map<number, Image>();
   private readonly slotTurn = new Uint8Array(scanoutsMax);
+  /** Bit n: scanout n's cursor was hidden, and a MOVE_CURSOR has said since that it is seen. */
+  private moved = 0;
   private scanoutCount: number;
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, requestBytesMax);
-    this.outbox = new CursorOutbox(context);
+    this.outbox = new CursorOutbox(context, context.keep[0] !== 0);
     this.scanoutCount = context.config.outputs.length;
   }
 
@@ -43,7 +47,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "cursor-image":
-        this.imageArrived(message.token, message.error);
+        this.imageArrived(message);
         return;
       case "restore-display":
         this.outbox.restore();
@@ -65,14 +69,14 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     // Positions are signed: a hot spot may hang over the left or the upper edge.
     const x = request.u32(Cursor.x) | 0;
     const y = request.u32(Cursor.y) | 0;
-    if (type === Command.MOVE_CURSOR) {
-      this.outbox.move(scanout, x, y);
-      return Response.OK_NODATA;
-    }
     const resource = request.u32(Cursor.resourceId);
     if (resource === 0) {
-      this.forgetImages(scanout);
-      this.outbox.hide(scanout, x, y);
+      this.hide(scanout, x, y);
+      return Response.OK_NODATA;
+    }
+    if (type === Command.MOVE_CURSOR) {
+      this.outbox.move(scanout, x, y);
+      if (this.outbox.isHidden(scanout)) this.reveal(scanout);
       return Response.OK_NODATA;
     }
     if (this.images.size >= imagesMax) return Response.ERR_OUT_OF_MEMORY;
@@ -87,6 +91,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
 
   reset(): void {
     this.images.clear();
+    this.moved = 0;
     this.outbox.clear();
   }
 
@@ -105,29 +110,37 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     const turn = this.slotTurn[scanout]!;
     this.slotTurn[scanout] = (turn + 1) % slotsPerScanout;
     const slot = scanout * slotsPerScanout + turn;
-    this.images.set(token, { parked: this.queue.park(), scanout, slot, hotX, hotY, resource });
+    this.images.set(token, { parked: this.queue.park(), scanout, slot, hotX, hotY, resource, isShown: true });
     this.context.send("ctrl-queue", { type: "cursor-image", token, resource, slot });
   }
 
-  private imageArrived(token: number, error: number): void {
+  private imageArrived({ token, error, isNew }: Extract<CursorQueueMessage, { type: "cursor-image" }>): void {
     const image = this.images.get(token);
     if (image === undefined) return;
     this.images.delete(token);
+    const { scanout, slot, hotX, hotY, parked, isShown } = image;
     if (error !== 0) {
       this.context.log.guest(() => `no cursor image in resource ${image.resource}`);
-      this.queue.refuse(image.parked, error);
+      if (this.moved & (1 << scanout) && this.outbox.isHidden(scanout)) this.reveal(scanout);
+      this.queue.refuse(parked, error);
       return;
     }
-    this.outbox.show(image.scanout, image.slot, image.hotX, image.hotY);
-    this.queue.succeed(image.parked);
+    this.outbox.load(scanout, isNew ? slot : -1, hotX, hotY, isShown || (this.moved & (1 << scanout)) !== 0);
+    this.queue.succeed(parked);
   }
 
-  /** An image that arrives after the cursor was hidden must not show it again. */
-  private forgetImages(scanout: number): void {
-    for (const [token, image] of this.images) {
-      if (image.scanout !== scanout) continue;
-      this.images.delete(token);
-      this.queue.succeed(image.parked);
-    }
+  /** An image that is still to come must not show the cursor again, but is what a later MOVE_CURSOR shows. */
+  private hide(scanout: number, x: number, y: number): void {
+    this.moved &= ~(1 << scanout);
+    for (const image of this.images.values()) if (image.scanout === scanout) image.isShown = false;
+    this.outbox.hide(scanout, x, y);
+  }
+
+  /** A move with a resource, whichever it is, shows the cursor that was hidden, as QEMU's device does. */
+  private reveal(scanout: number): void {
+    this.moved |= 1 << scanout;
+    // Not the image before one that is on its way.
+    for (const image of this.images.values()) if (image.scanout === scanout) return;
+    this.outbox.reveal(scanout);
   }
 }

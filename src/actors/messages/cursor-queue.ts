@@ -6,8 +6,11 @@ import { queueMessages, token, VmmDisplay } from "./queue.ts";
 export const CursorQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
   VmmDisplay,
-  /** The pixels are in the slot that was asked for, or `error` is the virtio response code that says why not. */
-  z.object({ type: z.literal("cursor-image"), token, error: z.int() }),
+  /**
+   * The pixels are in the slot that was asked for, or `error` is the virtio response code that says why not. Where they
+   * are no cursor's for their size alone, there is no error, nothing new, and the image before stays.
+   */
+  z.object({ type: z.literal("cursor-image"), token, error: z.int(), isNew: z.boolean() }),
   z.object({ type: z.literal("restore-display") }),
 ]);
 export type CursorQueueMessage = z.infer<typeof CursorQueueMessage>;

@@ -1,9 +1,10 @@
 // The cursor queue without its worker: what it answers the guest, asks the ctrl queue and tells the display.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { CursorOutbox } from "../../../src/actors/cursor/cursor-outbox.ts";
 import { CursorQueue } from "../../../src/actors/cursor/cursor-queue.ts";
 import { slotsPerScanout } from "../../../src/actors/queue/cursor-slots.ts";
 import { getDisplayInfo, moveCursor, request, updateCursor } from "../../../lab/driver/commands.ts";
-import { Command, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Command, Response, scanoutsMax } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
 
@@ -31,14 +32,14 @@ test("a successor takes no answer to what its predecessor asked", () => {
   const head = successor.offer(updateCursor(at(0), 2));
   successor.run();
 
-  successor.tell({ type: "cursor-image", token: late, error: 0 });
+  successor.tell({ type: "cursor-image", token: late, error: 0, isNew: true });
   successor.collect();
   expect(successor.takeAnswer(head)).toBeNull();
   successor.close();
 });
 
-function image(token: number, error = 0): void {
-  bench.tell({ type: "cursor-image", token, error });
+function image(token: number, error = 0, isNew = error === 0): void {
+  bench.tell({ type: "cursor-image", token, error, isNew });
   bench.collect();
 }
 
@@ -52,20 +53,20 @@ function show(scanout: number, x = 0, y = 0): void {
 
 describe("moves", () => {
   test("a move is told to the display and answered at once", () => {
-    expect(bench.command(moveCursor(at(2, 30, 40))).type).toBe(Response.OK_NODATA);
+    expect(bench.command(moveCursor(at(2, 30, 40), 1)).type).toBe(Response.OK_NODATA);
 
     expect(context.take("display")).toEqual([{ type: "cursor-move", scanout: 2, x: 30, y: 40 }]);
     expect(asked()).toEqual([]);
   });
 
   test("positions are signed", () => {
-    bench.command(moveCursor(at(0, 0xffff_ffff, 0x8000_0000)));
+    bench.command(moveCursor(at(0, 0xffff_ffff, 0x8000_0000), 1));
 
     expect(context.take("display")).toEqual([{ type: "cursor-move", scanout: 0, x: -1, y: -0x8000_0000 }]);
   });
 
   test("a move without room for an answer is done all the same", () => {
-    expect(bench.command(moveCursor(at(0, 1, 1)), 0).length).toBe(0);
+    expect(bench.command(moveCursor(at(0, 1, 1), 1), 0).length).toBe(0);
 
     expect(context.take("display")).toHaveLength(1);
   });
@@ -73,13 +74,13 @@ describe("moves", () => {
   test("moves that the display has not taken are merged, per scanout", () => {
     context.behind.set("display", 1000);
     for (let x = 1; x <= 50; x++) {
-      bench.command(moveCursor(at(0, x, 0)));
-      bench.command(moveCursor(at(15, 0, x)));
+      bench.command(moveCursor(at(0, x, 0), 1));
+      bench.command(moveCursor(at(15, 0, x), 1));
     }
     expect(context.take("display")).toEqual([]);
 
     context.behind.set("display", 0);
-    bench.command(moveCursor(at(0, 99, 0)));
+    bench.command(moveCursor(at(0, 99, 0), 1));
 
     expect(context.take("display")).toEqual([
       { type: "cursor-move", scanout: 0, x: 99, y: 0 },
@@ -89,7 +90,7 @@ describe("moves", () => {
 
   test("what was held back is sent when the display has caught up, though nothing else happens", () => {
     context.behind.set("display", 1000);
-    bench.command(moveCursor(at(0, 7, 8)));
+    bench.command(moveCursor(at(0, 7, 8), 1));
     context.behind.set("display", 64);
     while (context.timers.timeout() > 0) context.epoll.wait(context.timers.timeout());
 
@@ -142,7 +143,7 @@ describe("images", () => {
   test("a move overtakes an image, which is shown at the new place", () => {
     bench.offer(updateCursor(at(0, 1, 1), 1));
     bench.run();
-    expect(bench.command(moveCursor(at(0, 50, 60))).type).toBe(Response.OK_NODATA);
+    expect(bench.command(moveCursor(at(0, 50, 60), 1)).type).toBe(Response.OK_NODATA);
     context.take("display");
 
     image(asked()[0]!.token);
@@ -225,10 +226,10 @@ describe("hiding", () => {
     bench.command(updateCursor(at(0, 9, 9), 0));
     bench.command(updateCursor(at(1), 0));
     show(1, 4, 4);
-    bench.command(moveCursor(at(1, 5, 5)));
+    bench.command(moveCursor(at(1, 5, 5), 1));
 
     context.behind.clear();
-    bench.command(moveCursor(at(2)));
+    bench.command(moveCursor(at(2), 1));
 
     expect(context.take("display")).toMatchObject([
       { type: "cursor-hide", scanout: 0, x: 9, y: 9 },
@@ -238,10 +239,126 @@ describe("hiding", () => {
   });
 });
 
+describe("a move with resource zero", () => {
+  test("hides, and one with a resource shows again what was hidden", () => {
+    show(3);
+    context.take("display");
+
+    expect(bench.command(moveCursor(at(3, 5, 6), 0)).type).toBe(Response.OK_NODATA);
+    expect(context.take("display")).toEqual([{ type: "cursor-hide", scanout: 3, x: 5, y: 6 }]);
+    expect(bench.command(moveCursor(at(3, 9, 9), 77)).type).toBe(Response.OK_NODATA);
+
+    const shown = { type: "cursor", scanout: 3, x: 9, y: 9, hotX: 3, hotY: 4 };
+    expect(context.take("display").at(-1)).toMatchObject(shown);
+  });
+
+  test("is undone by a move with a resource where an update hid it too", () => {
+    show(0);
+    bench.command(updateCursor(at(0), 0));
+    context.take("display");
+
+    bench.command(moveCursor(at(0, 1, 2), 1));
+
+    expect(context.take("display").at(-1)).toMatchObject({ type: "cursor", x: 1, y: 2 });
+  });
+
+  test("has nothing to hide before the first image, and a move with one nothing to show", () => {
+    bench.command(moveCursor(at(0, 1, 1), 0));
+    bench.command(moveCursor(at(0, 2, 2), 9));
+
+    expect(context.take("display").map(({ type }) => type)).toEqual(["cursor-hide", "cursor-move"]);
+  });
+
+  test("hides the image that is under way, which a later move shows", () => {
+    show(0);
+    bench.offer(updateCursor(at(0), 2, 5, 6));
+    bench.run();
+    const [ask] = asked();
+    bench.command(moveCursor(at(0), 0));
+    context.take("display");
+    image(ask!.token);
+    expect(context.take("display")).toEqual([]);
+
+    bench.command(moveCursor(at(0, 1, 1), 2));
+
+    expect(context.take("display").at(-1)).toMatchObject({ type: "cursor", slot: ask!.slot, hotX: 5 });
+  });
+
+  test("does not show the image before one that is under way", () => {
+    show(0);
+    bench.command(moveCursor(at(0), 0));
+    bench.offer(updateCursor(at(0), 2));
+    bench.run();
+    const [ask] = asked();
+    bench.command(moveCursor(at(0), 0));
+    context.take("display");
+
+    bench.command(moveCursor(at(0, 4, 4), 2));
+    expect(context.take("display").map(({ type }) => type)).toEqual(["cursor-move"]);
+    image(ask!.token);
+
+    expect(context.take("display")).toMatchObject([{ type: "cursor", slot: ask!.slot, x: 4, y: 4 }]);
+  });
+
+  test("and one with a resource show the image before one that failed", () => {
+    show(0);
+    bench.command(moveCursor(at(0), 0));
+    bench.offer(updateCursor(at(0), 2));
+    bench.run();
+    bench.command(moveCursor(at(0, 4, 4), 2));
+    context.take("display");
+
+    image(asked()[0]!.token, Response.ERR_INVALID_RESOURCE_ID);
+
+    expect(context.take("display")).toMatchObject([{ type: "cursor", x: 4, y: 4, hotX: 3 }]);
+  });
+
+  test("of a new driver finds nothing that a predecessor has shown", () => {
+    const outbox = new CursorOutbox(context, true);
+
+    outbox.clear();
+    while (context.timers.timeout() >= 0) {
+      context.epoll.wait(context.timers.timeout());
+      context.timers.runDue();
+    }
+
+    const hidden = context.take("display").filter(({ type }) => type === "cursor-hide");
+    expect(hidden).toHaveLength(scanoutsMax);
+  });
+});
+
+describe("an update with a picture that is no cursor", () => {
+  test("keeps the image, takes hot spot and place, and shows the cursor", () => {
+    show(1);
+    const { slot } = context.take("display").find(({ type }) => type === "cursor") as { slot: number };
+    bench.command(updateCursor(at(1), 0));
+    const head = bench.offer(updateCursor(at(1, 30, 40), 2, 8, 9));
+    bench.run();
+    context.take("display");
+
+    image(asked()[0]!.token, 0, false);
+
+    expect(bench.takeAnswer(head)!.type).toBe(Response.OK_NODATA);
+    expect(context.take("display")).toEqual([
+      { type: "cursor", scanout: 1, slot, x: 30, y: 40, hotX: 8, hotY: 9 },
+    ]);
+  });
+
+  test("shows nothing where there was no image", () => {
+    const head = bench.offer(updateCursor(at(1, 30, 40), 2, 8, 9));
+    bench.run();
+
+    image(asked()[0]!.token, 0, false);
+
+    expect(bench.takeAnswer(head)!.type).toBe(Response.OK_NODATA);
+    expect(context.take("display")).toEqual([]);
+  });
+});
+
 describe("mistakes", () => {
   test("a scanout that no device has is refused", () => {
     for (const scanout of [16, 22, 0xffff_ffff]) {
-      expect(bench.command(moveCursor(at(scanout))).type).toBe(Response.ERR_INVALID_SCANOUT_ID);
+      expect(bench.command(moveCursor(at(scanout), 1)).type).toBe(Response.ERR_INVALID_SCANOUT_ID);
       expect(bench.command(updateCursor(at(scanout), 0)).type).toBe(Response.ERR_INVALID_SCANOUT_ID);
       expect(bench.command(updateCursor(at(scanout), 1)).type).toBe(Response.ERR_INVALID_SCANOUT_ID);
     }
@@ -311,7 +428,7 @@ describe("the life of the ring", () => {
     show(4, 2, 2);
     show(5);
     bench.command(updateCursor(at(5), 0));
-    bench.command(moveCursor(at(0, 70, 80)));
+    bench.command(moveCursor(at(0, 70, 80), 1));
     context.take("display");
 
     bench.tell({ type: "restore-display" });
@@ -324,7 +441,7 @@ describe("the life of the ring", () => {
 
   test("the display is told by the time that the queue sleeps", () => {
     context.behind.set("display", 65);
-    bench.command(moveCursor(at(0, 1, 2)));
+    bench.command(moveCursor(at(0, 1, 2), 1));
     context.behind.set("display", 64);
 
     bench.run();

@@ -68,7 +68,7 @@ test("nothing is told to a display that is behind, which costs none of the eight
 });
 
 test("a flood tells the display its last change too", () => {
-  const outbox = new CursorOutbox(context);
+  const outbox = new CursorOutbox(context, false);
   for (let x = 1; x <= 100; x++) outbox.move(3, x, 7);
   const places = () => context.take("display").map((message) => ("x" in message ? message.x : -1));
   expect(places()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);

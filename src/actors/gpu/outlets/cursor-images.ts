@@ -21,12 +21,16 @@ const imageBytes = imageWords * 4;
 /** How soon what the host had no room for is tried again. */
 const retryMs = 1000;
 
+/** What {@link CursorImages.copy} returns of an image that is not {@link cursorSize} wide and high; no virtio code. */
+const otherSize = -1;
+
 export class CursorImages {
   private readonly slots = scanoutsMax * slotsPerScanout;
   private readonly fd = createMemfd("fencepost-cursors", this.slots * imageBytes);
   private readonly pool = NativeMemory.mapShared(this.fd, 0, this.slots * imageBytes, "write");
   private readonly words = new Uint32Array(this.pool.view());
   private readonly take: number;
+  private hasWarned = false;
 
   constructor(private readonly device: Device) {
     this.take = eventIndex(device.context.machines.resource, "UPDATE_CURSOR");
@@ -48,7 +52,9 @@ export class CursorImages {
   request(token: number, resource: number, slot: number): void {
     this.device.afterCommands.run(() => {
       const error = this.copy(resource, slot);
-      this.device.context.send("cursor-queue", { type: "cursor-image", token, error });
+      const isNew = error === 0;
+      const code = error === otherSize ? 0 : error;
+      this.device.context.send("cursor-queue", { type: "cursor-image", token, error: code, isNew });
     });
   }
 
@@ -57,15 +63,18 @@ export class CursorImages {
     closeFd(this.fd);
   }
 
-  /** Answers 0, or the virtio error that says why there is no image. */
+  /** Returns 0, the virtio error that says why there is no image, or {@link otherSize}. */
   private copy(id: number, slot: number): number {
     const { resources, context } = this.device;
     const { resource: machine } = context.machines;
     const resource = resources.get(id);
     const next = step(machine, resource?.state ?? machine.initial, this.take);
     if (isRefused(next)) return errorCodeOf(next);
-    if (resource!.width !== cursorSize || resource!.height !== cursorSize)
-      return Response.ERR_INVALID_PARAMETER;
+    const { width, height } = resource!;
+    if (width !== cursorSize || height !== cursorSize) {
+      this.warn(width, height);
+      return otherSize;
+    }
     if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
     const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
     if (resource!.isRendered && !this.readBack(resource!)) return Response.ERR_OUT_OF_MEMORY;
@@ -80,6 +89,14 @@ export class CursorImages {
     const format = displayFormat(resource!.format);
     convertToBgrx(format, pixels, 0, storage.stride / bytesPerPixel, cursorSize, cursorSize, image);
     return 0;
+  }
+
+  private warn(width: number, height: number): void {
+    if (this.hasWarned) return;
+    this.hasWarned = true;
+    this.device.context.log.warning(
+      `the guest has a cursor of ${width}x${height} pixels: it keeps the image of before, as only 64x64 are shown`,
+    );
   }
 
   /** Brings the renderer's pixels into the resource's storage. Returns whether there was room for them. */
