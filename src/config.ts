@@ -212,7 +212,8 @@ export type ServerConfig = Omit<Values, "config" | "controlPath"> & {
 };
 
 /** What the command line asks for besides serving. */
-export type Request = { kind: "serve"; config: ServerConfig } | { kind: "help" | "version" | "capabilities" };
+export type Invocation =
+  { kind: "serve"; config: ServerConfig } | { kind: "help" | "version" | "capabilities" };
 
 /** What management software gives QEMU's vhost-user-gpu: another way to say `--renderer virgl`. */
 const qemuFlags = { virgl: { type: "boolean" } } as const;
@@ -222,7 +223,7 @@ export function parseCommandLine(
   args: string[],
   env: Record<string, string | undefined>,
   directory = process.cwd(),
-): Request {
+): Invocation {
   const flags = readFlags(args);
   if (flags.virgl) flags.renderer ??= "virgl";
   if (flags.help) return { kind: "help" };

@@ -7,7 +7,7 @@ import {
   CursorPosition,
   CursorUpdate,
   Header,
-  Request,
+  DisplayRequest,
   Scanout,
   Update,
 } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
@@ -16,7 +16,11 @@ import { type DisplayWorkerData, Total, Word } from "./display-reader.ts";
 /** How soon a wish of the other thread is noticed. */
 const noticeMs = 5;
 
-const cursorRequests = [Request.CURSOR_POS, Request.CURSOR_POS_HIDE, Request.CURSOR_UPDATE];
+const cursorRequests = [
+  DisplayRequest.CURSOR_POS,
+  DisplayRequest.CURSOR_POS_HIDE,
+  DisplayRequest.CURSOR_UPDATE,
+];
 const data = workerData as DisplayWorkerData;
 const words = new Int32Array(data.words);
 const totals = new Float64Array(data.totals);
@@ -44,15 +48,15 @@ for (;;) {
 /** Of everything that was announced. */
 function bytesBesidePixels(): number {
   const sizes: [number, number][] = [
-    [Request.GET_PROTOCOL_FEATURES, 0],
-    [Request.SET_PROTOCOL_FEATURES, 8],
-    [Request.GET_DISPLAY_INFO, 0],
-    [Request.GET_EDID, 4],
-    [Request.CURSOR_POS, CursorPosition.bytes],
-    [Request.CURSOR_POS_HIDE, CursorPosition.bytes],
-    [Request.CURSOR_UPDATE, CursorUpdate.bytes],
-    [Request.SCANOUT, Scanout.bytes],
-    [Request.UPDATE, Update.bytes],
+    [DisplayRequest.GET_PROTOCOL_FEATURES, 0],
+    [DisplayRequest.SET_PROTOCOL_FEATURES, 8],
+    [DisplayRequest.GET_DISPLAY_INFO, 0],
+    [DisplayRequest.GET_EDID, 4],
+    [DisplayRequest.CURSOR_POS, CursorPosition.bytes],
+    [DisplayRequest.CURSOR_POS_HIDE, CursorPosition.bytes],
+    [DisplayRequest.CURSOR_UPDATE, CursorUpdate.bytes],
+    [DisplayRequest.SCANOUT, Scanout.bytes],
+    [DisplayRequest.UPDATE, Update.bytes],
   ];
   return sizes.reduce((sum, [request, bytes]) => sum + peer.count(request) * (Header.bytes + bytes), 0);
 }

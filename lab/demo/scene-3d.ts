@@ -1,6 +1,6 @@
 // The demo's 3D show: a scene drawn by the device's renderer into two buffers in turn, each frame fenced and flipped.
 
-import { Capset, Config, Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Capset, ConfigSpace, Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { Submission } from "../driver/command-queue.ts";
 import * as commands from "../driver/commands.ts";
 import * as commands3d from "../driver/commands-3d.ts";
@@ -102,7 +102,7 @@ function prepare({ gpu, memory }: SyntheticGuest, scene: StillLife, stream: virg
 
 function capsetOf({ gpu, config }: SyntheticGuest, id: number): CapsetSummary {
   const count = new DataView(config.buffer as ArrayBuffer, config.byteOffset).getUint32(
-    Config.capsetCount,
+    ConfigSpace.capsetCount,
     true,
   );
   for (let index = 0; index < count; index++) {

@@ -3,7 +3,7 @@
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
-import { Config as GpuConfig, Feature, Queue } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { ConfigSpace as GpuConfig, Feature, Queue } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { ProtocolFeature, TransportFeature } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { DisplayPeer, type DisplayPeerOptions } from "../vmm/display-peer.ts";

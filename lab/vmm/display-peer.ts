@@ -10,7 +10,7 @@ import {
   DmabufScanout,
   DmabufScanout2,
   ProtocolFeature,
-  Request,
+  DisplayRequest,
   Scanout,
   Update,
 } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
@@ -151,7 +151,7 @@ export class DisplayPeer {
   /** Returns the oldest DMABUF_UPDATE that has no answer. Throws when there is none. */
   answerUpdate(): void {
     if (this.unanswered.shift() === undefined) throw new Error("no DMABUF_UPDATE waits for its answer");
-    this.stream.reply(Request.DMABUF_UPDATE);
+    this.stream.reply(DisplayRequest.DMABUF_UPDATE);
   }
 
   /** Stops reading, as a VMM does that hangs. */
@@ -183,25 +183,25 @@ export class DisplayPeer {
     pixelBytes: number,
   ): PixelTarget | undefined {
     switch (request) {
-      case Request.GET_PROTOCOL_FEATURES:
-      case Request.GET_DISPLAY_INFO:
-      case Request.GET_EDID:
+      case DisplayRequest.GET_PROTOCOL_FEATURES:
+      case DisplayRequest.GET_DISPLAY_INFO:
+      case DisplayRequest.GET_EDID:
         this.record({ kind: "asked", request });
         this.answer(request);
         return undefined;
-      case Request.SET_PROTOCOL_FEATURES:
+      case DisplayRequest.SET_PROTOCOL_FEATURES:
         this.setFeatures(payload.getBigUint64(0, true));
         return undefined;
-      case Request.UPDATE:
+      case DisplayRequest.UPDATE:
         return this.startUpdate(payload, pixelBytes);
-      case Request.SCANOUT:
+      case DisplayRequest.SCANOUT:
         this.setScanout(payload);
         return undefined;
-      case Request.DMABUF_SCANOUT:
-      case Request.DMABUF_SCANOUT2:
+      case DisplayRequest.DMABUF_SCANOUT:
+      case DisplayRequest.DMABUF_SCANOUT2:
         this.setDmabuf(request, payload, fd);
         return undefined;
-      case Request.DMABUF_UPDATE:
+      case DisplayRequest.DMABUF_UPDATE:
         this.updateDmabuf(payload);
         return undefined;
       default:
@@ -212,9 +212,9 @@ export class DisplayPeer {
 
   private answer(request: number): void {
     const { options, stream } = this;
-    if (request === Request.GET_PROTOCOL_FEATURES) {
+    if (request === DisplayRequest.GET_PROTOCOL_FEATURES) {
       stream.reply(request, answers.features(options.features));
-    } else if (request === Request.GET_DISPLAY_INFO) {
+    } else if (request === DisplayRequest.GET_DISPLAY_INFO) {
       if (options.answersDisplayInfo) stream.reply(request, answers.displayInfo(options.modes));
     } else if (!this.offers(ProtocolFeature.EDID)) {
       this.violations.push("GET_EDID was asked of a VMM without EDID");
@@ -243,7 +243,7 @@ export class DisplayPeer {
 
   private setDmabuf(request: number, payload: DataView, fd: number): void {
     const field = (offset: number): number => payload.getUint32(offset, true);
-    const hasModifier = request === Request.DMABUF_SCANOUT2;
+    const hasModifier = request === DisplayRequest.DMABUF_SCANOUT2;
     const scanoutId = field(DmabufScanout.scanoutId);
     const view = {
       x: field(DmabufScanout.x),
@@ -342,16 +342,16 @@ export class DisplayPeer {
     const y = payload.getUint32(CursorPosition.y, true);
     const scanout = this.find(scanoutId, "a cursor");
     if (scanout === null) return;
-    if (request === Request.CURSOR_UPDATE) {
+    if (request === DisplayRequest.CURSOR_UPDATE) {
       const hotX = payload.getUint32(CursorUpdate.hotX, true);
       const hotY = payload.getUint32(CursorUpdate.hotY, true);
       const image = new Uint8Array(payload.buffer, payload.byteOffset + CursorUpdate.data, cursorBytes);
       scanout.setCursor(hotX, hotY, image);
     }
-    const isHidden = request === Request.CURSOR_POS_HIDE;
+    const isHidden = request === DisplayRequest.CURSOR_POS_HIDE;
     scanout.moveCursor(x, y, isHidden);
     const kind =
-      request === Request.CURSOR_UPDATE ? "cursor-update" : isHidden ? "cursor-hide" : "cursor-move";
+      request === DisplayRequest.CURSOR_UPDATE ? "cursor-update" : isHidden ? "cursor-hide" : "cursor-move";
     this.record({ kind, scanoutId, x, y });
   }
 

@@ -16,7 +16,7 @@ import {
   replyBytes,
   replyBytesMax,
   replyFlag,
-  Request,
+  DisplayRequest,
   Scanout,
   SetProtocolFeatures,
   Update,
@@ -46,22 +46,22 @@ const fixedBytesMax = CursorUpdate.bytes;
 
 /** Payload bytes by request; an UPDATE's pixels come after them. */
 const payloadBytes: Readonly<Record<number, number>> = {
-  [Request.GET_PROTOCOL_FEATURES]: 0,
-  [Request.SET_PROTOCOL_FEATURES]: SetProtocolFeatures.bytes,
-  [Request.GET_DISPLAY_INFO]: 0,
-  [Request.CURSOR_POS]: CursorPosition.bytes,
-  [Request.CURSOR_POS_HIDE]: CursorPosition.bytes,
-  [Request.CURSOR_UPDATE]: CursorUpdate.bytes,
-  [Request.SCANOUT]: Scanout.bytes,
-  [Request.UPDATE]: Update.bytes,
-  [Request.DMABUF_SCANOUT]: DmabufScanout.bytes,
-  [Request.DMABUF_UPDATE]: DmabufUpdate.bytes,
-  [Request.GET_EDID]: GetEdid.bytes,
-  [Request.DMABUF_SCANOUT2]: DmabufScanout2.bytes,
+  [DisplayRequest.GET_PROTOCOL_FEATURES]: 0,
+  [DisplayRequest.SET_PROTOCOL_FEATURES]: SetProtocolFeatures.bytes,
+  [DisplayRequest.GET_DISPLAY_INFO]: 0,
+  [DisplayRequest.CURSOR_POS]: CursorPosition.bytes,
+  [DisplayRequest.CURSOR_POS_HIDE]: CursorPosition.bytes,
+  [DisplayRequest.CURSOR_UPDATE]: CursorUpdate.bytes,
+  [DisplayRequest.SCANOUT]: Scanout.bytes,
+  [DisplayRequest.UPDATE]: Update.bytes,
+  [DisplayRequest.DMABUF_SCANOUT]: DmabufScanout.bytes,
+  [DisplayRequest.DMABUF_UPDATE]: DmabufUpdate.bytes,
+  [DisplayRequest.GET_EDID]: GetEdid.bytes,
+  [DisplayRequest.DMABUF_SCANOUT2]: DmabufScanout2.bytes,
 };
 
 const takesFd = (request: number): boolean =>
-  request === Request.DMABUF_SCANOUT || request === Request.DMABUF_SCANOUT2;
+  request === DisplayRequest.DMABUF_SCANOUT || request === DisplayRequest.DMABUF_SCANOUT2;
 
 export class DisplayStream {
   /** Bytes of everything read. */
@@ -204,7 +204,7 @@ export class DisplayStream {
     this.handler.began(request);
     if (flags !== 0) this.handler.violation(`request ${request} has flags 0x${flags.toString(16)}`);
     const fixed = payloadBytes[request];
-    if (fixed === undefined || (request === Request.UPDATE ? size < fixed : size !== fixed)) {
+    if (fixed === undefined || (request === DisplayRequest.UPDATE ? size < fixed : size !== fixed)) {
       this.handler.violation(`request ${request} has a payload of ${size} bytes`);
       return this.close();
     }

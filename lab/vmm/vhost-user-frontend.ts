@@ -8,7 +8,7 @@ import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { connectUnix } from "../../src/transport/os/unix-path.ts";
 import { CLOSED, SocketIo, socketPair, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
 import {
-  Config,
+  ConfigPayload,
   Flags,
   Header,
   Inflight,
@@ -16,7 +16,7 @@ import {
   MemoryRegion,
   MemoryTable,
   ProtocolFeature,
-  Request,
+  RequestType,
   requestName,
   SingleRegion,
   VringAddress,
@@ -149,32 +149,32 @@ export class VhostUserFrontend {
   }
 
   getFeatures(): bigint {
-    return this.ask(Request.GET_FEATURES).payload.getBigUint64(0, true);
+    return this.ask(RequestType.GET_FEATURES).payload.getBigUint64(0, true);
   }
 
   setFeatures(features: bigint): void {
-    this.send(Request.SET_FEATURES, u64(features));
+    this.send(RequestType.SET_FEATURES, u64(features));
   }
 
   getProtocolFeatures(): bigint {
-    return this.ask(Request.GET_PROTOCOL_FEATURES).payload.getBigUint64(0, true);
+    return this.ask(RequestType.GET_PROTOCOL_FEATURES).payload.getBigUint64(0, true);
   }
 
   setProtocolFeatures(features: bigint): void {
     this.protocolFeatures = features;
-    this.send(Request.SET_PROTOCOL_FEATURES, u64(features));
+    this.send(RequestType.SET_PROTOCOL_FEATURES, u64(features));
   }
 
   setOwner(): void {
-    this.send(Request.SET_OWNER);
+    this.send(RequestType.SET_OWNER);
   }
 
   getQueueNum(): number {
-    return Number(this.ask(Request.GET_QUEUE_NUM).payload.getBigUint64(0, true));
+    return Number(this.ask(RequestType.GET_QUEUE_NUM).payload.getBigUint64(0, true));
   }
 
   getMaxMemSlots(): number {
-    return Number(this.ask(Request.GET_MAX_MEM_SLOTS).payload.getBigUint64(0, true));
+    return Number(this.ask(RequestType.GET_MAX_MEM_SLOTS).payload.getBigUint64(0, true));
   }
 
   /** Opens the channel on which the back-end asks the front-end. */
@@ -192,7 +192,7 @@ export class VhostUserFrontend {
       },
     );
     this.backendChannel = channel;
-    this.tell(Request.SET_BACKEND_REQ_FD, noBytes, [theirs]);
+    this.tell(RequestType.SET_BACKEND_REQ_FD, noBytes, [theirs]);
     closeFd(theirs);
   }
 
@@ -203,26 +203,26 @@ export class VhostUserFrontend {
       writeRegion(payload, MemoryTable.regions + index * MemoryRegion.bytes, region),
     );
     this.tell(
-      Request.SET_MEM_TABLE,
+      RequestType.SET_MEM_TABLE,
       bytesOf(payload),
       regions.map((region) => region.fd),
     );
   }
 
   addMemReg(region: GuestRegion): void {
-    this.tell(Request.ADD_MEM_REG, singleRegion(region), [region.fd]);
+    this.tell(RequestType.ADD_MEM_REG, singleRegion(region), [region.fd]);
   }
 
   remMemReg(region: GuestRegion): void {
-    this.tell(Request.REM_MEM_REG, singleRegion(region));
+    this.tell(RequestType.REM_MEM_REG, singleRegion(region));
   }
 
   setVringNum(index: number, num: number): void {
-    this.send(Request.SET_VRING_NUM, vringState(index, num));
+    this.send(RequestType.SET_VRING_NUM, vringState(index, num));
   }
 
   setVringBase(index: number, base: number): void {
-    this.send(Request.SET_VRING_BASE, vringState(index, base));
+    this.send(RequestType.SET_VRING_BASE, vringState(index, base));
   }
 
   setVringAddr(index: number, addresses: VringAddresses): void {
@@ -233,44 +233,44 @@ export class VhostUserFrontend {
     payload.setBigUint64(VringAddress.used, BigInt(addresses.used), true);
     payload.setBigUint64(VringAddress.avail, BigInt(addresses.avail), true);
     payload.setBigUint64(VringAddress.log, BigInt(addresses.log ?? 0), true);
-    this.send(Request.SET_VRING_ADDR, bytesOf(payload));
+    this.send(RequestType.SET_VRING_ADDR, bytesOf(payload));
   }
 
   setVringKick(index: number, fd: number): void {
-    this.vringFd(Request.SET_VRING_KICK, index, fd);
+    this.vringFd(RequestType.SET_VRING_KICK, index, fd);
   }
 
   /** `fd` -1: none, the driver polls. */
   setVringCall(index: number, fd: number): void {
-    this.vringFd(Request.SET_VRING_CALL, index, fd);
+    this.vringFd(RequestType.SET_VRING_CALL, index, fd);
   }
 
   setVringErr(index: number, fd: number): void {
-    this.vringFd(Request.SET_VRING_ERR, index, fd);
+    this.vringFd(RequestType.SET_VRING_ERR, index, fd);
   }
 
   setVringEnable(index: number, enable: boolean): void {
-    this.tell(Request.SET_VRING_ENABLE, vringState(index, enable ? 1 : 0));
+    this.tell(RequestType.SET_VRING_ENABLE, vringState(index, enable ? 1 : 0));
   }
 
   /** Stops a ring; returns the index of the first chain that the device has not taken. */
   getVringBase(index: number): number {
-    return this.ask(Request.GET_VRING_BASE, vringState(index, 0)).payload.getUint32(VringState.num, true);
+    return this.ask(RequestType.GET_VRING_BASE, vringState(index, 0)).payload.getUint32(VringState.num, true);
   }
 
   /** Hands the display socket's other end over. The caller still owns `fd`. */
   gpuSetSocket(fd: number): void {
-    this.send(Request.GPU_SET_SOCKET, noBytes, [fd]);
+    this.send(RequestType.GPU_SET_SOCKET, noBytes, [fd]);
   }
 
   getConfig(offset: number, size: number, flags = 0): Uint8Array {
     const payload = configRequest(offset, size, flags, new Uint8Array(size));
-    const reply = bytesOf(this.ask(Request.GET_CONFIG, payload).payload);
-    return reply.slice(Config.data);
+    const reply = bytesOf(this.ask(RequestType.GET_CONFIG, payload).payload);
+    return reply.slice(ConfigPayload.data);
   }
 
   setConfig(offset: number, bytes: Uint8Array, flags = 0): void {
-    this.tell(Request.SET_CONFIG, configRequest(offset, bytes.length, flags, bytes));
+    this.tell(RequestType.SET_CONFIG, configRequest(offset, bytes.length, flags, bytes));
   }
 
   /** Shares a dirty-page bitmap. */
@@ -278,12 +278,12 @@ export class VhostUserFrontend {
     const payload = new DataView(new ArrayBuffer(Log.bytes));
     payload.setBigUint64(Log.size, BigInt(size), true);
     payload.setBigUint64(Log.offset, BigInt(offset), true);
-    this.ask(Request.SET_LOG_BASE, bytesOf(payload), [fd]);
+    this.ask(RequestType.SET_LOG_BASE, bytesOf(payload), [fd]);
   }
 
   /** Asks for the region that records which chains are being worked on. The caller owns the fd. */
   getInflightFd(queueCount: number, queueSize: number): { fd: number; size: number; offset: number } {
-    const { payload, fds } = this.ask(Request.GET_INFLIGHT_FD, inflight(0, 0, queueCount, queueSize));
+    const { payload, fds } = this.ask(RequestType.GET_INFLIGHT_FD, inflight(0, 0, queueCount, queueSize));
     return {
       fd: fds[0] ?? -1,
       size: Number(payload.getBigUint64(Inflight.size, true)),
@@ -292,11 +292,11 @@ export class VhostUserFrontend {
   }
 
   setInflightFd(fd: number, size: number, offset: number, queueCount: number, queueSize: number): void {
-    this.tell(Request.SET_INFLIGHT_FD, inflight(size, offset, queueCount, queueSize), [fd]);
+    this.tell(RequestType.SET_INFLIGHT_FD, inflight(size, offset, queueCount, queueSize), [fd]);
   }
 
   resetDevice(): void {
-    this.tell(Request.RESET_DEVICE);
+    this.tell(RequestType.RESET_DEVICE);
   }
 
   close(): void {
@@ -445,12 +445,12 @@ function singleRegion(region: GuestRegion): Uint8Array {
 
 /** The payload of GET_CONFIG and SET_CONFIG; `size` need not be that of `bytes`. */
 function configRequest(offset: number, size: number, flags: number, bytes: Uint8Array): Uint8Array {
-  const payload = new Uint8Array(Config.data + bytes.length);
+  const payload = new Uint8Array(ConfigPayload.data + bytes.length);
   const view = new DataView(payload.buffer);
-  view.setUint32(Config.offset, offset, true);
-  view.setUint32(Config.size, size, true);
-  view.setUint32(Config.flags, flags, true);
-  payload.set(bytes, Config.data);
+  view.setUint32(ConfigPayload.offset, offset, true);
+  view.setUint32(ConfigPayload.size, size, true);
+  view.setUint32(ConfigPayload.flags, flags, true);
+  payload.set(bytes, ConfigPayload.data);
   return payload;
 }
 

@@ -7,7 +7,7 @@ import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
-import { Capset, Config, Feature, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Capset, ConfigSpace, Feature, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 import {
   bgra,
@@ -87,7 +87,7 @@ describe("without VIRGL", () => {
 describe("capability sets", () => {
   test("the configuration counts them, and each index names one", () =>
     withDevice(patient, ({ gpu, config }) => {
-      expect(new DataView(config.buffer as ArrayBuffer).getUint32(Config.capsetCount, true)).toBe(2);
+      expect(new DataView(config.buffer as ArrayBuffer).getUint32(ConfigSpace.capsetCount, true)).toBe(2);
       [Capset.VIRGL, Capset.VIRGL2].forEach((id, index) => {
         const result = gpu.getCapsetInfo(index);
         expectType(result, OK_CAPSET_INFO);

@@ -6,7 +6,7 @@ import * as commands from "../../lab/driver/commands.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import type { GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { Request } from "../../src/transport/wire/vhost-user/protocol.ts";
+import { RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { vringState } from "../../lab/vmm/vhost-user-frontend.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern, serveTests } from "./support.ts";
 
@@ -136,7 +136,7 @@ describe("rings", () => {
       await withConnection({}, (guest) => {
         guest.initialise();
         guest.start();
-        guest.frontend.send(Request.SET_VRING_NUM, vringState(0, size));
+        guest.frontend.send(RequestType.SET_VRING_NUM, vringState(0, size));
         guest.pump.serve(30);
         if (!guest.frontend.closed) expectWorking(guest);
       });

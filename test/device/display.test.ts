@@ -7,7 +7,7 @@ import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { Request } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern, serveTests, settle } from "./support.ts";
 
 const { withDevice, server } = serveTests("--display-timeout-ms", "200", "--outputs", "1024x600,640x480");
@@ -73,7 +73,7 @@ describe("GET_EDID", () => {
       const { edid, type } = guest.gpu.getEdid(0);
       expect(type).toBe(OK_EDID);
       expect(edid).toEqual(guest.display!.options.edid);
-      expect(guest.display!.count(Request.GET_EDID)).toBeGreaterThan(0);
+      expect(guest.display!.count(DisplayRequest.GET_EDID)).toBeGreaterThan(0);
     }));
 
   for (const [name, display] of [

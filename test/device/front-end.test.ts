@@ -5,7 +5,7 @@ import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { libc } from "../../src/ffi/libc.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
-import { Flags, ProtocolFeature, Request } from "../../src/transport/wire/vhost-user/protocol.ts";
+import { Flags, ProtocolFeature, RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectShown, expectType, expectWorking, serveTests } from "./support.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -210,30 +210,40 @@ describe("a session that breaks the protocol ends, and the next one works", () =
   const u32s = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
   const wrong: [string, number, Uint8Array, number][] = [
     ["an unknown request", 200, u32s(), 0],
-    ["SET_FEATURES of 4 bytes", Request.SET_FEATURES, u32s(1), 0],
-    ["SET_VRING_NUM of vring 2", Request.SET_VRING_NUM, u32s(2, 64), 0],
-    ["SET_VRING_NUM of 0 entries", Request.SET_VRING_NUM, u32s(0, 0), 0],
-    ["SET_VRING_NUM of 100 entries", Request.SET_VRING_NUM, u32s(0, 100), 0],
-    ["SET_VRING_NUM of 65536 entries", Request.SET_VRING_NUM, u32s(0, 65536), 0],
-    ["SET_VRING_BASE beyond 16 bits", Request.SET_VRING_BASE, u32s(0, 65536), 0],
-    ["SET_VRING_ADDR of 8 bytes", Request.SET_VRING_ADDR, u32s(0, 0), 0],
-    ["SET_VRING_KICK before addresses", Request.SET_VRING_KICK, u32s(0, 0), 1],
-    ["SET_VRING_KICK without a descriptor", Request.SET_VRING_KICK, u32s(0, 0), 0],
-    ["SET_VRING_CALL with two descriptors", Request.SET_VRING_CALL, u32s(0, 0), 2],
-    ["SET_VRING_ENABLE of vring 255", Request.SET_VRING_ENABLE, u32s(255, 1), 0],
-    ["SET_MEM_TABLE of 2^32-1 regions", Request.SET_MEM_TABLE, u32s(0xffff_ffff, 0), 0],
-    ["SET_MEM_TABLE without its descriptor", Request.SET_MEM_TABLE, u32s(1, 0, 0, 0, 4096, 0, 0, 0, 0, 0), 0],
-    ["ADD_MEM_REG without a descriptor", Request.ADD_MEM_REG, u32s(0, 0, 0, 0, 4096, 0, 0, 0, 0, 0), 0],
-    ["ADD_MEM_REG beyond its file", Request.ADD_MEM_REG, u32s(0, 0, 0, 0, 0, 1, 0, 0, 0, 0), 1],
-    ["ADD_MEM_REG of 0 bytes", Request.ADD_MEM_REG, u32s(0, 0, 0, 0, 0, 0, 0, 0, 0, 0), 1],
-    ["ADD_MEM_REG that wraps", Request.ADD_MEM_REG, u32s(0, 0, 0, 0, 4096, 0, 0, 0, ~0 >>> 0, ~0 >>> 0), 1],
-    ["REM_MEM_REG of no region", Request.REM_MEM_REG, u32s(0, 0, 1, 0, 2, 0, 3, 0, 0, 0), 0],
-    ["GET_CONFIG of 8 bytes", Request.GET_CONFIG, u32s(0, 16), 0],
-    ["GET_INFLIGHT_FD of 9 queues", Request.GET_INFLIGHT_FD, u32s(0, 0, 0, 0, (256 << 16) | 9), 0],
-    ["SET_INFLIGHT_FD that is too small", Request.SET_INFLIGHT_FD, u32s(8, 0, 0, 0, (256 << 16) | 2), 1],
-    ["SET_LOG_BASE beyond its file", Request.SET_LOG_BASE, u32s(0, 1, 0, 0), 1],
-    ["GPU_SET_SOCKET without a socket", Request.GPU_SET_SOCKET, u32s(), 0],
-    ["GPU_SET_SOCKET with what is no socket", Request.GPU_SET_SOCKET, u32s(), 1],
+    ["SET_FEATURES of 4 bytes", RequestType.SET_FEATURES, u32s(1), 0],
+    ["SET_VRING_NUM of vring 2", RequestType.SET_VRING_NUM, u32s(2, 64), 0],
+    ["SET_VRING_NUM of 0 entries", RequestType.SET_VRING_NUM, u32s(0, 0), 0],
+    ["SET_VRING_NUM of 100 entries", RequestType.SET_VRING_NUM, u32s(0, 100), 0],
+    ["SET_VRING_NUM of 65536 entries", RequestType.SET_VRING_NUM, u32s(0, 65536), 0],
+    ["SET_VRING_BASE beyond 16 bits", RequestType.SET_VRING_BASE, u32s(0, 65536), 0],
+    ["SET_VRING_ADDR of 8 bytes", RequestType.SET_VRING_ADDR, u32s(0, 0), 0],
+    ["SET_VRING_KICK before addresses", RequestType.SET_VRING_KICK, u32s(0, 0), 1],
+    ["SET_VRING_KICK without a descriptor", RequestType.SET_VRING_KICK, u32s(0, 0), 0],
+    ["SET_VRING_CALL with two descriptors", RequestType.SET_VRING_CALL, u32s(0, 0), 2],
+    ["SET_VRING_ENABLE of vring 255", RequestType.SET_VRING_ENABLE, u32s(255, 1), 0],
+    ["SET_MEM_TABLE of 2^32-1 regions", RequestType.SET_MEM_TABLE, u32s(0xffff_ffff, 0), 0],
+    [
+      "SET_MEM_TABLE without its descriptor",
+      RequestType.SET_MEM_TABLE,
+      u32s(1, 0, 0, 0, 4096, 0, 0, 0, 0, 0),
+      0,
+    ],
+    ["ADD_MEM_REG without a descriptor", RequestType.ADD_MEM_REG, u32s(0, 0, 0, 0, 4096, 0, 0, 0, 0, 0), 0],
+    ["ADD_MEM_REG beyond its file", RequestType.ADD_MEM_REG, u32s(0, 0, 0, 0, 0, 1, 0, 0, 0, 0), 1],
+    ["ADD_MEM_REG of 0 bytes", RequestType.ADD_MEM_REG, u32s(0, 0, 0, 0, 0, 0, 0, 0, 0, 0), 1],
+    [
+      "ADD_MEM_REG that wraps",
+      RequestType.ADD_MEM_REG,
+      u32s(0, 0, 0, 0, 4096, 0, 0, 0, ~0 >>> 0, ~0 >>> 0),
+      1,
+    ],
+    ["REM_MEM_REG of no region", RequestType.REM_MEM_REG, u32s(0, 0, 1, 0, 2, 0, 3, 0, 0, 0), 0],
+    ["GET_CONFIG of 8 bytes", RequestType.GET_CONFIG, u32s(0, 16), 0],
+    ["GET_INFLIGHT_FD of 9 queues", RequestType.GET_INFLIGHT_FD, u32s(0, 0, 0, 0, (256 << 16) | 9), 0],
+    ["SET_INFLIGHT_FD that is too small", RequestType.SET_INFLIGHT_FD, u32s(8, 0, 0, 0, (256 << 16) | 2), 1],
+    ["SET_LOG_BASE beyond its file", RequestType.SET_LOG_BASE, u32s(0, 1, 0, 0), 1],
+    ["GPU_SET_SOCKET without a socket", RequestType.GPU_SET_SOCKET, u32s(), 0],
+    ["GPU_SET_SOCKET with what is no socket", RequestType.GPU_SET_SOCKET, u32s(), 1],
   ];
   for (const [name, request, payload, fdCount] of wrong) {
     test(name, async () => {
@@ -241,7 +251,7 @@ describe("a session that breaks the protocol ends, and the next one works", () =
       await withConnection({}, (guest) => {
         guest.initialise();
         // Only a log that is asked for is mapped.
-        if (request === Request.SET_LOG_BASE) guest.frontend.setFeatures(guest.features | (1n << 26n));
+        if (request === RequestType.SET_LOG_BASE) guest.frontend.setFeatures(guest.features | (1n << 26n));
         const fds = Array.from({ length: fdCount }, () => duplicateFd(memfd));
         guest.frontend.send(request, payload, fds);
         fds.forEach(closeFd);
@@ -253,8 +263,8 @@ describe("a session that breaks the protocol ends, and the next one works", () =
   }
 
   const headers: [string, Uint8Array][] = [
-    ["a header of version 0", u32s(Request.GET_FEATURES, 0, 0)],
-    ["a payload of 4 GiB", u32s(Request.GET_CONFIG, Flags.version, 0xffff_ffff)],
+    ["a header of version 0", u32s(RequestType.GET_FEATURES, 0, 0)],
+    ["a payload of 4 GiB", u32s(RequestType.GET_CONFIG, Flags.version, 0xffff_ffff)],
   ];
   for (const [name, bytes] of headers) {
     test(name, async () => {
@@ -267,7 +277,7 @@ describe("a session that breaks the protocol ends, and the next one works", () =
   }
 
   test("half a message and then nothing", async () => {
-    await withConnection({}, (guest) => guest.frontend.sendBytes(u32s(Request.GET_FEATURES)));
+    await withConnection({}, (guest) => guest.frontend.sendBytes(u32s(RequestType.GET_FEATURES)));
     expectServing();
   });
 });

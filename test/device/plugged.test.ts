@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
-import { Config, Response, scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { ConfigSpace, Response, scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, serveTests } from "./support.ts";
 
 const { withDevice, server } = serveTests("--outputs", "800x600,640x480");
@@ -23,7 +23,7 @@ function expectPlugged({ gpu }: SyntheticGuest, id: number, isPlugged: boolean):
 describe("a VMM without a display socket", () => {
   test("has the scanouts that it is told of, and no others", () =>
     withDevice(withoutDisplay, (guest) => {
-      expect(new DataView(guest.config.buffer).getUint32(Config.scanoutCount, true)).toBe(2);
+      expect(new DataView(guest.config.buffer).getUint32(ConfigSpace.scanoutCount, true)).toBe(2);
       guest.gpu.createImage(1, 1, 64, 64);
       for (const id of [0, 1]) expectPlugged(guest, id, true);
       for (const id of [2, 3, scanoutsMax - 1, scanoutsMax, 0xffff_ffff]) expectPlugged(guest, id, false);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { Format, Response, scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { Request } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import {
   crop,
   expectOff,
@@ -216,7 +216,7 @@ describe("RESOURCE_FLUSH", () => {
       const image = guest.gpu.createImage(1, 1, 8, 8);
       guest.gpu.present(image);
       guest.pump.serve(30);
-      expect(guest.display!.count(Request.UPDATE)).toBe(0);
+      expect(guest.display!.count(DisplayRequest.UPDATE)).toBe(0);
     }));
 
   test("flush sends the damage only", () =>

@@ -5,7 +5,7 @@ import { playScene } from "../../lab/demo/scene-2d.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
-import { Config, Event, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { ConfigSpace, Event, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { bePatient } from "../support/patience.ts";
 import { type Picture, Weston, type WestonOptions } from "../support/wayland/weston.ts";
 import { expectOk, expectShown, expectWorking } from "./support.ts";
@@ -149,7 +149,7 @@ describe("a window that fills the screen", () => {
     show(640, 480);
     guest.pump.until(() => guest.frontend.backendRequests.length > 0, "the change of the configuration");
     expect(guest.frontend.backendRequests.map(({ request }) => request)).toEqual([2]);
-    const events = new DataView(guest.frontend.getConfig(Config.eventsRead, 4, 1).slice().buffer);
+    const events = new DataView(guest.frontend.getConfig(ConfigSpace.eventsRead, 4, 1).slice().buffer);
     expect(events.getUint32(0, true)).toBe(Event.DISPLAY);
     expect(guest.gpu.getDisplayInfo().modes[0]).toMatchObject({ width: 800, height: 600, enabled: true });
     const pixels = show(800, 600, 2);

@@ -6,7 +6,7 @@ import { Pump } from "../../lab/driver/pump.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { SocketIo, socketPair, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
-import { Request } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { openFds } from "../support/fds.ts";
 
 let pump: Pump;
@@ -58,9 +58,9 @@ const colours = (...words: number[]) => new Uint8Array(Uint32Array.from(words).b
 
 describe("pictures", () => {
   test("updates land in the scanout's framebuffer", () => {
-    send(Request.SCANOUT, [2, 3, 2]);
-    send(Request.UPDATE, [2, 0, 0, 3, 2], colours(1, 2, 3, 4, 5, 6));
-    send(Request.UPDATE, [2, 1, 1, 2, 1], colours(8, 9));
+    send(DisplayRequest.SCANOUT, [2, 3, 2]);
+    send(DisplayRequest.UPDATE, [2, 0, 0, 3, 2], colours(1, 2, 3, 4, 5, 6));
+    send(DisplayRequest.UPDATE, [2, 1, 1, 2, 1], colours(8, 9));
     expect(peer.framebuffer(2)).toMatchObject({ width: 3, height: 2 });
     expect([...peer.framebuffer(2)!.pixels]).toEqual([1, 2, 3, 4, 8, 9]);
     expect(peer.colourAt(2, 2, 1)).toBe(9);
@@ -73,24 +73,24 @@ describe("pictures", () => {
   });
 
   test("a scanout of no size is off", () => {
-    send(Request.SCANOUT, [0, 4, 4]);
-    send(Request.SCANOUT, [0, 0, 0]);
+    send(DisplayRequest.SCANOUT, [0, 4, 4]);
+    send(DisplayRequest.SCANOUT, [0, 0, 0]);
     expect(peer.framebuffer(0)).toBeNull();
     expect(peer.screenshot(0)).toBeNull();
   });
 
   test("a screenshot has the pointer in it, the framebuffer has not", () => {
-    send(Request.SCANOUT, [0, 8, 8]);
+    send(DisplayRequest.SCANOUT, [0, 8, 8]);
     const image = new Uint32Array(64 * 64);
     image[0] = 0xffff0000;
     image[1] = 0x80ffffff;
-    send(Request.CURSOR_UPDATE, [0, 5, 6, 1, 2], new Uint8Array(image.buffer));
+    send(DisplayRequest.CURSOR_UPDATE, [0, 5, 6, 1, 2], new Uint8Array(image.buffer));
     expect(peer.cursors[0]).toMatchObject({ visible: true, x: 5, y: 6, hotX: 1, hotY: 2 });
     const shot = peer.screenshot(0)!;
     expect(shot.pixels[4 * 8 + 4]).toBe(0xff0000);
     expect(shot.pixels[4 * 8 + 5]).toBe(0x808080);
     expect(peer.framebuffer(0)!.pixels.every((pixel) => pixel === 0)).toBe(true);
-    send(Request.CURSOR_POS_HIDE, [0, 7, 7]);
+    send(DisplayRequest.CURSOR_POS_HIDE, [0, 7, 7]);
     expect(peer.screenshot(0)!.pixels.every((pixel) => pixel === 0)).toBe(true);
   });
 });
@@ -116,7 +116,7 @@ describe("dma-bufs", () => {
 
   /** Lends the rectangle x, y, width × height to scanout 0. */
   const lend = (x: number, y: number, width: number, height: number, flags = 0) =>
-    send(Request.DMABUF_SCANOUT, [0, x, y, width, height, 4, 3, 32, flags, xr24], undefined, 0, fd);
+    send(DisplayRequest.DMABUF_SCANOUT, [0, x, y, width, height, 4, 3, 32, flags, xr24], undefined, 0, fd);
 
   test("are shown with what they have now, and closed when they are taken off", () => {
     const before = openFds();
@@ -132,7 +132,7 @@ describe("dma-bufs", () => {
     lend(0, 0, 1, 1);
     expect(openFds()).toBe(before + 1);
     expect(peer.screenshot(0)!.pixels).toEqual(Uint32Array.of(0x11));
-    send(Request.DMABUF_SCANOUT, [0, ...off]);
+    send(DisplayRequest.DMABUF_SCANOUT, [0, ...off]);
     expect(openFds()).toBe(before);
     expect(peer.framebuffer(0)).toBeNull();
     expect(peer.events).toEqual([
@@ -149,15 +149,15 @@ describe("dma-bufs", () => {
   });
 
   test("hide the picture, which comes back after them and before them", () => {
-    send(Request.SCANOUT, [0, 1, 1]);
-    send(Request.UPDATE, [0, 0, 0, 1, 1], colours(7));
+    send(DisplayRequest.SCANOUT, [0, 1, 1]);
+    send(DisplayRequest.UPDATE, [0, 0, 0, 1, 1], colours(7));
     lend(0, 0, 4, 3);
     expect(peer.dmabuf(0)).toMatchObject({ width: 4, height: 3, stride: 32, fourcc: xr24, modifierLow: 0 });
-    send(Request.DMABUF_SCANOUT, [0, ...off]);
+    send(DisplayRequest.DMABUF_SCANOUT, [0, ...off]);
     expect(peer.dmabuf(0)).toBeNull();
     expect([...peer.framebuffer(0)!.pixels]).toEqual([7]);
     lend(0, 0, 4, 3);
-    send(Request.SCANOUT, [0, 2, 1]);
+    send(DisplayRequest.SCANOUT, [0, 2, 1]);
     expect(peer.dmabuf(0)).toBeNull();
     expect([...peer.framebuffer(0)!.pixels]).toEqual([0, 0]);
     expect(peer.violations).toEqual([]);
@@ -165,20 +165,20 @@ describe("dma-bufs", () => {
 
   test("with a modifier that is not linear are kept, and can't be read", () => {
     const fields = [0, 0, 0, 4, 3, 4, 3, 32, 0, xr24, 0x0000_0007, 0x0100_0000];
-    send(Request.DMABUF_SCANOUT2, fields, undefined, 0, fd);
+    send(DisplayRequest.DMABUF_SCANOUT2, fields, undefined, 0, fd);
     expect(peer.dmabuf(0)).toMatchObject({ modifierHigh: 0x0100_0000, modifierLow: 7 });
     expect(() => peer.framebuffer(0)).toThrow("0x0100000000000007");
     expect(peer.violations).toEqual([]);
   });
 
   test("have updates that are answered, at once or when it is told to", () => {
-    const empty = [Request.DMABUF_UPDATE, 4, 0];
+    const empty = [DisplayRequest.DMABUF_UPDATE, 4, 0];
     lend(0, 0, 4, 3);
-    send(Request.DMABUF_UPDATE, [0, 1, 0, 3, 2]);
+    send(DisplayRequest.DMABUF_UPDATE, [0, 1, 0, 3, 2]);
     const answer = reply()!;
     expect([...new Uint32Array(answer.buffer)]).toEqual(empty);
     peer.options.answersUpdates = false;
-    send(Request.DMABUF_UPDATE, [0, 0, 0, 1, 1]);
+    send(DisplayRequest.DMABUF_UPDATE, [0, 0, 0, 1, 1]);
     expect(reply()).toBeNull();
     peer.answerUpdate();
     expect([...new Uint32Array(reply()!.buffer)]).toEqual(empty);
@@ -192,34 +192,34 @@ describe("dma-bufs", () => {
 
   test("misused are violations", () => {
     const last = () => peer.violations.at(-1);
-    send(Request.DMABUF_UPDATE, [3, 0, 0, 1, 1]);
+    send(DisplayRequest.DMABUF_UPDATE, [3, 0, 0, 1, 1]);
     expect(last()).toBe("DMABUF_UPDATE of scanout 3, which shows no dma-buf");
-    send(Request.DMABUF_SCANOUT, [0, 0, 0, 1, 1, 4, 3, 32, 0, xr24]);
+    send(DisplayRequest.DMABUF_SCANOUT, [0, 0, 0, 1, 1, 4, 3, 32, 0, xr24]);
     expect(last()).toBe("DMABUF_SCANOUT of 1x1 with descriptor -1");
-    send(Request.DMABUF_SCANOUT, [0, ...off], undefined, 0, fd);
+    send(DisplayRequest.DMABUF_SCANOUT, [0, ...off], undefined, 0, fd);
     expect(last()).toStartWith("DMABUF_SCANOUT of 0x0 with descriptor ");
     lend(1, 0, 4, 3);
     expect(last()).toBe("DMABUF_SCANOUT shows more than its 4x3 pixels");
     lend(0, 0, 4, 3);
     peer.options.answersUpdates = false;
-    send(Request.DMABUF_UPDATE, [0, 1, 0, 4, 1]);
+    send(DisplayRequest.DMABUF_UPDATE, [0, 1, 0, 4, 1]);
     expect(last()).toBe("DMABUF_UPDATE 0: 4x1+1+0 is outside of the scanout");
-    send(Request.DMABUF_UPDATE, [0, 0, 0, 1, 1]);
+    send(DisplayRequest.DMABUF_UPDATE, [0, 0, 0, 1, 1]);
     expect(last()).toBe("a second DMABUF_UPDATE of scanout 0 before the first was answered");
-    send(Request.UPDATE, [0, 0, 0, 1, 1], colours(1));
+    send(DisplayRequest.UPDATE, [0, 0, 0, 1, 1], colours(1));
     expect(last()).toBe("UPDATE 0: 1x1+0+0 came while a dma-buf is shown");
-    send(Request.SCANOUT, [0, 4, 4], undefined, 0, fd);
+    send(DisplayRequest.SCANOUT, [0, 4, 4], undefined, 0, fd);
     expect(last()).toBe("a descriptor came with a message that has none");
     peer.options.features = 1;
-    send(Request.DMABUF_SCANOUT2, [0, ...off, 0, 0]);
+    send(DisplayRequest.DMABUF_SCANOUT2, [0, ...off, 0, 0]);
     expect(last()).toBe("DMABUF_SCANOUT2 was sent to a VMM without DMABUF2");
-    send(Request.DMABUF_SCANOUT, [16, 0, 0, 4, 3, 4, 3, 32, 0, xr24], undefined, 0, fd);
+    send(DisplayRequest.DMABUF_SCANOUT, [16, 0, 0, 4, 3, 4, 3, 32, 0, xr24], undefined, 0, fd);
     expect(last()).toBe("DMABUF_SCANOUT of scanout 16");
     expect(peer.violations.length).toBe(10);
   });
 
   test("with a descriptor behind the first byte are a violation", () => {
-    bytes.set(new Uint8Array(Uint32Array.of(Request.DMABUF_SCANOUT, 0, 40).buffer));
+    bytes.set(new Uint8Array(Uint32Array.of(DisplayRequest.DMABUF_SCANOUT, 0, 40).buffer));
     for (const part of [1, 11]) {
       io.clear();
       io.gather(memory.address + (part === 1 ? 0 : 1), part);
@@ -241,12 +241,12 @@ describe("dma-bufs", () => {
 
 describe("questions", () => {
   test("features, display info and EDID are answered", () => {
-    send(Request.GET_PROTOCOL_FEATURES);
+    send(DisplayRequest.GET_PROTOCOL_FEATURES);
     expect(reply()!.getBigUint64(12, true)).toBe(3n);
-    send(Request.GET_DISPLAY_INFO);
+    send(DisplayRequest.GET_DISPLAY_INFO);
     const info = reply()!;
     expect([info.byteLength, info.getUint32(4, true), info.getUint32(12, true)]).toEqual([420, 4, 0x1101]);
-    send(Request.GET_EDID, [0]);
+    send(DisplayRequest.GET_EDID, [0]);
     const edid = reply()!;
     expect([edid.byteLength, edid.getUint32(12, true), edid.getUint32(36, true)]).toEqual([
       1068, 0x1104, 128,
@@ -255,15 +255,15 @@ describe("questions", () => {
 
   test("answers can be withheld", () => {
     peer.options.answersDisplayInfo = peer.options.answersEdid = false;
-    send(Request.GET_DISPLAY_INFO);
-    send(Request.GET_EDID, [0]);
+    send(DisplayRequest.GET_DISPLAY_INFO);
+    send(DisplayRequest.GET_EDID, [0]);
     expect(reply()).toBeNull();
-    expect(peer.count(Request.GET_EDID)).toBe(1);
+    expect(peer.count(DisplayRequest.GET_EDID)).toBe(1);
   });
 
   test("a paused peer reads nothing", () => {
     peer.pause();
-    send(Request.SCANOUT, [0, 4, 4]);
+    send(DisplayRequest.SCANOUT, [0, 4, 4]);
     expect(peer.bytes).toBe(0);
     peer.resume();
     pump.drain();
@@ -273,16 +273,16 @@ describe("questions", () => {
 
 describe("violations", () => {
   test("are told by what was wrong", () => {
-    send(Request.UPDATE, [0, 0, 0, 1, 1], colours(7));
+    send(DisplayRequest.UPDATE, [0, 0, 0, 1, 1], colours(7));
     expect(peer.violations.at(-1)).toContain("outside of the scanout");
-    send(Request.SCANOUT, [16, 4, 4]);
+    send(DisplayRequest.SCANOUT, [16, 4, 4]);
     expect(peer.violations.at(-1)).toContain("scanout 16");
-    send(Request.SCANOUT, [0, 4, 4], undefined, 1);
+    send(DisplayRequest.SCANOUT, [0, 4, 4], undefined, 1);
     expect(peer.violations.at(-1)).toContain("flags 0x1");
     peer.options.features = 0;
-    send(Request.GET_EDID, [0]);
+    send(DisplayRequest.GET_EDID, [0]);
     expect(peer.violations.at(-1)).toContain("without EDID");
-    send(Request.UPDATE, [0, 0, 0, 2, 2], colours(7));
+    send(DisplayRequest.UPDATE, [0, 0, 0, 2, 2], colours(7));
     expect(peer.violations.at(-1)).toContain("4 bytes of pixels");
     expect(peer.closed).toBe(true);
   });

@@ -1,6 +1,6 @@
 // The GPU as a virtio device: its queues, feature bits and configuration space (virtio 1.3 §5.7.2 to §5.7.4).
 
-import { Config, Event, Feature } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { ConfigSpace, Event, Feature } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { DeviceType } from "../device-type.ts";
 
 export const gpuDevice: DeviceType = {
@@ -10,15 +10,19 @@ export const gpuDevice: DeviceType = {
 
   /** The driver can write one field: events_clear, which clears bits of events_read. */
   written(fields, offset, data): void {
-    const clearAt = Config.eventsClear;
+    const clearAt = ConfigSpace.eventsClear;
     if (offset > clearAt || clearAt + 4 > offset + data.length) return;
     const written = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const cleared = written.getUint32(clearAt - offset, true);
-    fields.setUint32(Config.eventsRead, fields.getUint32(Config.eventsRead, true) & ~cleared, true);
+    fields.setUint32(ConfigSpace.eventsRead, fields.getUint32(ConfigSpace.eventsRead, true) & ~cleared, true);
   },
 
   displayChanged(fields): void {
-    fields.setUint32(Config.eventsRead, fields.getUint32(Config.eventsRead, true) | Event.DISPLAY, true);
+    fields.setUint32(
+      ConfigSpace.eventsRead,
+      fields.getUint32(ConfigSpace.eventsRead, true) | Event.DISPLAY,
+      true,
+    );
   },
 };
 
@@ -27,8 +31,8 @@ export const baseFeatures = 1 << Feature.EDID;
 
 /** struct virtio_gpu_config as the driver reads it first. */
 export function gpuConfig(scanouts: number, capsets: number): Uint8Array<ArrayBuffer> {
-  const config = new DataView(new ArrayBuffer(Config.bytes));
-  config.setUint32(Config.scanoutCount, scanouts, true);
-  config.setUint32(Config.capsetCount, capsets, true);
+  const config = new DataView(new ArrayBuffer(ConfigSpace.bytes));
+  config.setUint32(ConfigSpace.scanoutCount, scanouts, true);
+  config.setUint32(ConfigSpace.capsetCount, capsets, true);
   return new Uint8Array(config.buffer);
 }

@@ -1,7 +1,7 @@
 // A display that crashes while it talks to the VMM: its successor goes on with the same socket at any byte.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { Header, Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { Header, DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { generateEdid } from "../../../src/picture/edid.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -61,11 +61,11 @@ function start({ vmm, surface, cursors, keep }: Scene, resumed: boolean): Displa
 /** What a VMM answers to `request`, or nothing. */
 function replyTo(request: number): Uint8Array | null {
   switch (request) {
-    case Request.GET_PROTOCOL_FEATURES:
+    case DisplayRequest.GET_PROTOCOL_FEATURES:
       return answer(request, { 0: 1 });
-    case Request.GET_DISPLAY_INFO:
+    case DisplayRequest.GET_DISPLAY_INFO:
       return answer(request, { [DisplayInfo.modes + DisplayInfo.mode.width]: 640 });
-    case Request.GET_EDID: {
+    case DisplayRequest.GET_EDID: {
       const reply = answer(request, { [Edid.size]: 128 });
       reply.set(generateEdid(640, 480, 0), Header.bytes + Edid.edid);
       return reply;
@@ -93,18 +93,18 @@ function expectRestored(vmm: RawVmm, seen: RawMessage[], runner: DisplayRunner):
   expect(seen.every(({ flags }) => flags === 0)).toBe(true);
   expect(seen.every(({ request, payload }) => payload.byteLength === sizes[request])).toBe(true);
   const requests = seen.map(({ request }) => request);
-  for (const wanted of [Request.SCANOUT, Request.UPDATE, Request.CURSOR_UPDATE]) {
+  for (const wanted of [DisplayRequest.SCANOUT, DisplayRequest.UPDATE, DisplayRequest.CURSOR_UPDATE]) {
     expect(requests).toContain(wanted);
   }
-  expect(requests.indexOf(Request.SCANOUT)).toBeLessThan(requests.indexOf(Request.UPDATE));
-  const update = seen.findLast(({ request }) => request === Request.UPDATE)!;
+  expect(requests.indexOf(DisplayRequest.SCANOUT)).toBeLessThan(requests.indexOf(DisplayRequest.UPDATE));
+  const update = seen.findLast(({ request }) => request === DisplayRequest.UPDATE)!;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const pixel = update.payload.getUint32(20 + (y * width + x) * 4, true);
       expect(pixel & 0xffffff).toBe(gradient(x, y));
     }
   }
-  const cursor = seen.findLast(({ request }) => request === Request.CURSOR_UPDATE)!;
+  const cursor = seen.findLast(({ request }) => request === DisplayRequest.CURSOR_UPDATE)!;
   expect([0, 4, 8, 12, 16].map((at) => cursor.payload.getUint32(at, true))).toEqual([0, 9, 8, 1, 2]);
   expect(runner.answers.map(({ type }) => type)).toEqual(["display-info", "edid"]);
   expect(runner.answers[0]).toMatchObject({ modes: modesOfVmm });
@@ -114,13 +114,13 @@ function expectRestored(vmm: RawVmm, seen: RawMessage[], runner: DisplayRunner):
 const modesOfVmm = Array.from({ length: 16 }, (_, output) => ({ width: output === 0 ? 640 : 0 }));
 
 const sizes: Record<number, number> = {
-  [Request.GET_PROTOCOL_FEATURES]: 0,
-  [Request.SET_PROTOCOL_FEATURES]: 8,
-  [Request.GET_DISPLAY_INFO]: 0,
-  [Request.GET_EDID]: 4,
-  [Request.SCANOUT]: 12,
-  [Request.CURSOR_UPDATE]: 20 + 64 * 64 * 4,
-  [Request.UPDATE]: 20 + width * height * 4,
+  [DisplayRequest.GET_PROTOCOL_FEATURES]: 0,
+  [DisplayRequest.SET_PROTOCOL_FEATURES]: 8,
+  [DisplayRequest.GET_DISPLAY_INFO]: 0,
+  [DisplayRequest.GET_EDID]: 4,
+  [DisplayRequest.SCANOUT]: 12,
+  [DisplayRequest.CURSOR_UPDATE]: 20 + 64 * 64 * 4,
+  [DisplayRequest.UPDATE]: 20 + width * height * 4,
 };
 
 /** Everything that a display says here but the cursor's image, which is long and dull. */
@@ -201,10 +201,10 @@ test("a scanout that went off during the crash is turned off", () => {
   runner.run();
   // Not before anyone says so: the picture stays while the display is being restored.
   const requestsOf = () => current.vmm.messages().map(({ request }) => request);
-  expect(requestsOf()).toEqual([Request.SET_PROTOCOL_FEATURES]);
+  expect(requestsOf()).toEqual([DisplayRequest.SET_PROTOCOL_FEATURES]);
   runner.tell({ type: "scanout-off", scanout: 0 });
   runner.run();
-  expect(requestsOf()).toEqual([Request.SCANOUT]);
+  expect(requestsOf()).toEqual([DisplayRequest.SCANOUT]);
 });
 
 test("a new socket forgets what the old one owed", () => {
@@ -220,7 +220,7 @@ test("a new socket forgets what the old one owed", () => {
   runner.run();
   serve(fresh.vmm, seen);
   runner.run();
-  expect(seen[0]).toMatchObject({ request: Request.GET_PROTOCOL_FEATURES, flags: 0 });
+  expect(seen[0]).toMatchObject({ request: DisplayRequest.GET_PROTOCOL_FEATURES, flags: 0 });
   serve(fresh.vmm, seen);
   expect(fresh.vmm.leftOver).toBe(0);
 });
@@ -272,7 +272,7 @@ describe("a socket with which one display after the other crashes", () => {
     const fresh = { ...current, vmm: new RawVmm() };
     cleanups.push(() => fresh.vmm.close());
     start(fresh, false).run();
-    expect(fresh.vmm.messages()).toMatchObject([{ request: Request.GET_PROTOCOL_FEATURES }]);
+    expect(fresh.vmm.messages()).toMatchObject([{ request: DisplayRequest.GET_PROTOCOL_FEATURES }]);
     closeFd(fresh.vmm.backEndFd);
   });
 });

@@ -7,7 +7,7 @@ import { DisplayPeer } from "../../../lab/vmm/display-peer.ts";
 import { Pump } from "../../../lab/driver/pump.ts";
 import { closeFd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
-import { Header, Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { Header, DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
 import { Valve } from "../../support/valve.ts";
@@ -172,7 +172,7 @@ describe("an answer that is owed to a display that crashed", () => {
       scene.settle();
       expectShown(scene, restored);
       const updates = restored.name.startsWith("dma-buf") ? 2 : 1;
-      expect(scene.peer.count(Request.DMABUF_UPDATE)).toBe(updates);
+      expect(scene.peer.count(DisplayRequest.DMABUF_UPDATE)).toBe(updates);
       scene.expectSound();
       scene.close();
     }
@@ -218,7 +218,7 @@ describe("an answer that is owed to a display that crashed", () => {
   });
 
   test("may have come in part", () => {
-    const reply = answer(Request.DMABUF_UPDATE);
+    const reply = answer(DisplayRequest.DMABUF_UPDATE);
     for (let cut = 0; cut <= Header.bytes; cut++) {
       const vmm = new RawVmm();
       const keep = new Int32Array(64);
@@ -231,27 +231,27 @@ describe("an answer that is owed to a display that crashed", () => {
       const requests = (): number[] => vmm.messages().map(({ request }) => request);
       const crashed = start(false);
       vmm.messages();
-      vmm.write(answer(Request.GET_PROTOCOL_FEATURES, { 0: 3 }));
+      vmm.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
       crashed.run();
       expect(requests()).toEqual([
-        Request.SET_PROTOCOL_FEATURES,
-        Request.DMABUF_SCANOUT2,
-        Request.DMABUF_UPDATE,
+        DisplayRequest.SET_PROTOCOL_FEATURES,
+        DisplayRequest.DMABUF_SCANOUT2,
+        DisplayRequest.DMABUF_UPDATE,
       ]);
       if (cut > 0) vmm.write(reply.subarray(0, cut));
       crashed.run();
       crashed.stop();
       const successor = start(true);
       if (cut < Header.bytes) {
-        expect(requests()).toEqual([Request.SET_PROTOCOL_FEATURES]);
+        expect(requests()).toEqual([DisplayRequest.SET_PROTOCOL_FEATURES]);
         vmm.write(reply.subarray(cut));
         successor.run();
-        expect(requests()).toEqual([Request.DMABUF_SCANOUT2, Request.DMABUF_UPDATE]);
+        expect(requests()).toEqual([DisplayRequest.DMABUF_SCANOUT2, DisplayRequest.DMABUF_UPDATE]);
       } else {
         expect(requests()).toEqual([
-          Request.SET_PROTOCOL_FEATURES,
-          Request.DMABUF_SCANOUT2,
-          Request.DMABUF_UPDATE,
+          DisplayRequest.SET_PROTOCOL_FEATURES,
+          DisplayRequest.DMABUF_SCANOUT2,
+          DisplayRequest.DMABUF_UPDATE,
         ]);
       }
       successor.stop();

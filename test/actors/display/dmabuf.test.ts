@@ -7,7 +7,7 @@ import type { DisplayEvent } from "../../../lab/vmm/display-peer.ts";
 import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { closeFd, createMemfd, duplicateFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { StreamWord } from "../../../src/transport/wire/vhost-user-gpu/stream-words.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
@@ -38,7 +38,7 @@ function connectRaw(features: number): RawVmm {
   stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false });
   stage.runner.run();
   raw.messages();
-  raw.write(answer(Request.GET_PROTOCOL_FEATURES, { 0: features }));
+  raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: features }));
   stage.runner.run();
   raw.messages();
   return raw;
@@ -54,7 +54,7 @@ function told(raw: RawVmm) {
   }));
 }
 
-const updated = answer(Request.DMABUF_UPDATE);
+const updated = answer(DisplayRequest.DMABUF_UPDATE);
 /** What the VMM saw since it had been asked for its features, in short. */
 const seen = (): string[] => stage.peer.events.flatMap(brief);
 const brief = (event: DisplayEvent): string[] => {
@@ -101,22 +101,25 @@ describe("messages", () => {
       ...rect,
     });
   const fields = [3, 4, 5, 20, 10, 40, 30, 256, 1, 0x3432_5258];
-  const update = { request: Request.DMABUF_UPDATE, fields: [3, 0, 0, 20, 10], fd: -1 };
+  const update = { request: DisplayRequest.DMABUF_UPDATE, fields: [3, 0, 0, 20, 10], fd: -1 };
 
   test("are DMABUF_SCANOUT2 and an update where the VMM takes modifiers", () => {
     const raw = connectRaw(3);
     show(tiled);
     const [scanout, next, ...rest] = told(raw);
-    expect(scanout).toMatchObject({ request: Request.DMABUF_SCANOUT2, fields: [...fields, 2, 0x0100_0000] });
+    expect(scanout).toMatchObject({
+      request: DisplayRequest.DMABUF_SCANOUT2,
+      fields: [...fields, 2, 0x0100_0000],
+    });
     expect(fstatSync(scanout!.fd).ino).toBe(fstatSync(stage.surfaces[0]!.fd).ino);
     expect([next, rest]).toEqual([update, []]);
   });
 
   test.each([
-    ["linear, with modifiers", 3, {}, Request.DMABUF_SCANOUT2, [0, 0]],
-    ["implicit, with modifiers", 3, implicit, Request.DMABUF_SCANOUT, []],
-    ["linear, without", 0, {}, Request.DMABUF_SCANOUT, []],
-    ["implicit, without", 1, implicit, Request.DMABUF_SCANOUT, []],
+    ["linear, with modifiers", 3, {}, DisplayRequest.DMABUF_SCANOUT2, [0, 0]],
+    ["implicit, with modifiers", 3, implicit, DisplayRequest.DMABUF_SCANOUT, []],
+    ["linear, without", 0, {}, DisplayRequest.DMABUF_SCANOUT, []],
+    ["implicit, without", 1, implicit, DisplayRequest.DMABUF_SCANOUT, []],
   ])("of a layout that is %s", (_, features, modifier, request, more) => {
     const raw = connectRaw(features);
     show(modifier);
@@ -132,7 +135,7 @@ describe("messages", () => {
     told(raw);
     stage.off(3);
     expect(told(raw)).toEqual([
-      { request: Request.DMABUF_SCANOUT, fields: [3, 0, 0, 0, 0, 0, 0, 0, 0, 0], fd: -1 },
+      { request: DisplayRequest.DMABUF_SCANOUT, fields: [3, 0, 0, 0, 0, 0, 0, 0, 0, 0], fd: -1 },
     ]);
   });
 
@@ -143,7 +146,7 @@ describe("messages", () => {
     stage.flush({ x: 1, y: 2, width: 3, height: 4 }, 3);
     expect(told(raw)).toEqual([]);
     raw.write(updated);
-    expect(told(raw)).toEqual([{ request: Request.DMABUF_UPDATE, fields: [3, 1, 2, 3, 4], fd: -1 }]);
+    expect(told(raw)).toEqual([{ request: DisplayRequest.DMABUF_UPDATE, fields: [3, 1, 2, 3, 4], fd: -1 }]);
   });
 
   test.each([
@@ -166,7 +169,7 @@ describe("messages", () => {
     stage.showDmabuf(stage.surface(2, 8, 8));
     told(raw);
     stage.showDmabuf(stage.surface(3, 8, 8), 0, tiled);
-    expect(told(raw).map(({ request, fd }) => [request, fd])).toEqual([[Request.DMABUF_SCANOUT, -1]]);
+    expect(told(raw).map(({ request, fd }) => [request, fd])).toEqual([[DisplayRequest.DMABUF_SCANOUT, -1]]);
   });
 });
 
@@ -203,7 +206,7 @@ describe("scanouts", () => {
     stage.runner.tell({ ...scanout, x: 5, y: 5, width: 20, height: 10 });
     stage.settle();
     expectShown(1, (x, y) => gradient(x + 5, y + 5));
-    expect(stage.peer.count(Request.DMABUF_SCANOUT2)).toBe(2);
+    expect(stage.peer.count(DisplayRequest.DMABUF_SCANOUT2)).toBe(2);
   });
 
   test("one surface on two scanouts", () => {
@@ -315,7 +318,7 @@ describe("a VMM that keeps its answers", () => {
     stage.flush({ x: 9, y: 4, width: 1, height: 1 }, 0);
     stage.flush({ x: 3, y: 3, width: 1, height: 1 }, 1);
     stage.settle();
-    expect(stage.peer.count(Request.DMABUF_UPDATE)).toBe(2);
+    expect(stage.peer.count(DisplayRequest.DMABUF_UPDATE)).toBe(2);
     expect(sinkState()).toMatchObject({ updatesUnanswered: 2, frames: 0, merged: 1 });
     stage.peer.answerUpdate();
     stage.settle();
@@ -325,7 +328,7 @@ describe("a VMM that keeps its answers", () => {
     expect(seen().at(-1)).toBe("dmabuf-update 1 1x1+3+3");
     for (const _ of [0, 1]) stage.peer.answerUpdate();
     stage.settle();
-    expect(stage.peer.count(Request.DMABUF_UPDATE)).toBe(4);
+    expect(stage.peer.count(DisplayRequest.DMABUF_UPDATE)).toBe(4);
     expect(sinkState()).toMatchObject({ updatesUnanswered: 0, frames: 4, frameBytes: 0 });
   });
 
@@ -345,7 +348,7 @@ describe("a VMM that keeps its answers", () => {
     expectShown(1, () => 9);
     expect(stage.peer.cursors[0]).toMatchObject({ visible: true, x: 4, y: 5 });
     expect(stage.runner.answers.map(({ type }) => type)).toEqual(["display-info", "edid"]);
-    expect(stage.peer.count(Request.DMABUF_UPDATE)).toBe(1);
+    expect(stage.peer.count(DisplayRequest.DMABUF_UPDATE)).toBe(1);
   });
 
   test("is lent the newest of many flips when it answers, and the others go back at once", () => {
@@ -453,7 +456,7 @@ describe("a VMM that keeps its answers", () => {
     stage.until(() => late() === 2, "two late answers");
     for (const x of [3, 5]) stage.flush({ x, y: 0, width: 1, height: 1 });
     stage.settle();
-    expect(stage.peer.count(Request.DMABUF_UPDATE)).toBe(2);
+    expect(stage.peer.count(DisplayRequest.DMABUF_UPDATE)).toBe(2);
     stage.peer.answerUpdate();
     stage.settle();
     expect(seen().at(-1)).toBe("dmabuf-update 0 3x1+3+0");
@@ -610,15 +613,15 @@ describe("what can be shown is told", () => {
     stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false });
     stage.showDmabuf(stage.surface(1, 8, 8), 0, tiled);
     stage.until(() => warnings().length === 2, "the end of the wait");
-    expect(told(raw).map(({ request }) => request)).toEqual([Request.GET_PROTOCOL_FEATURES]);
+    expect(told(raw).map(({ request }) => request)).toEqual([DisplayRequest.GET_PROTOCOL_FEATURES]);
     expect(stage.runner.takes).toEqual([]);
-    raw.write(answer(Request.GET_PROTOCOL_FEATURES, { 0: 3 }));
+    raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
     stage.runner.run();
     expect(stage.runner.takes).toEqual(["modifiers"]);
     expect(told(raw).map(({ request }) => request)).toEqual([
-      Request.SET_PROTOCOL_FEATURES,
-      Request.DMABUF_SCANOUT2,
-      Request.DMABUF_UPDATE,
+      DisplayRequest.SET_PROTOCOL_FEATURES,
+      DisplayRequest.DMABUF_SCANOUT2,
+      DisplayRequest.DMABUF_UPDATE,
     ]);
   });
 
@@ -630,7 +633,7 @@ describe("what can be shown is told", () => {
       raws.push(raw);
       stage.runner.tell({ type: "vmm-socket", fd: duplicateFd(raw.backEndFd), resumed: false });
       stage.runner.run();
-      raw.write(answer(Request.GET_PROTOCOL_FEATURES, { 0: 3 }));
+      raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
       stage.runner.run();
       expect(stage.runner.takes).toEqual(["modifiers"]);
       stage.stop();

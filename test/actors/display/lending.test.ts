@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { openSync } from "node:fs";
-import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { closeFd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { countCalls } from "../../support/call-counter.ts";
@@ -34,8 +34,8 @@ afterEach(() => {
 function serve(): RawMessage[] {
   runner.run();
   const messages = vmm.messages();
-  const asks = messages.some(({ request }) => request === Request.GET_PROTOCOL_FEATURES);
-  if (asks) vmm.write(answer(Request.GET_PROTOCOL_FEATURES));
+  const asks = messages.some(({ request }) => request === DisplayRequest.GET_PROTOCOL_FEATURES);
+  if (asks) vmm.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES));
   runner.run();
   return asks ? [...messages, ...vmm.messages()] : messages;
 }
@@ -53,7 +53,7 @@ function giveBack(surface: TestSurface): void {
 
 /** The pixels of the one UPDATE that came. */
 function pixels(messages = serve()): Uint32Array {
-  const updates = messages.filter(({ request }) => request === Request.UPDATE);
+  const updates = messages.filter(({ request }) => request === DisplayRequest.UPDATE);
   expect(updates.length).toBe(1);
   const { buffer } = updates[0]!.payload;
   return new Uint32Array(buffer.slice(20)).map((pixel) => pixel & 0xffffff);
@@ -114,7 +114,7 @@ describe("is lent", () => {
     surface.paint(() => 0x123456);
     runner.tell({ type: "flush", scanout: 0, x: 0, y: 0, width, height });
     runner.run();
-    const updates = serve().filter(({ request }) => request === Request.UPDATE);
+    const updates = serve().filter(({ request }) => request === DisplayRequest.UPDATE);
     expect(updates.length).toBe(2);
     expect(pixels(updates.slice(0, 1))).toEqual(expected(colours));
     expect(pixels(updates.slice(1))).toEqual(expected(() => 0x123456));
@@ -158,7 +158,7 @@ test("a display that crashes with pages in its pipe leaves nothing behind, and i
   const crashed = begin(false);
   crashed.run();
   fresh.messages();
-  fresh.write(answer(Request.GET_PROTOCOL_FEATURES));
+  fresh.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES));
   crashed.run();
   crashed.tell(surface.message, { type: "scanout", scanout: 0, surface: 1, ...area });
   crashed.run();
@@ -172,7 +172,7 @@ test("a display that crashes with pages in its pipe leaves nothing behind, and i
     seen.push(...fresh.messages());
   }
   expect(fresh.leftOver).toBe(0);
-  const updates = seen.filter(({ request }) => request === Request.UPDATE);
+  const updates = seen.filter(({ request }) => request === DisplayRequest.UPDATE);
   expect(updates.map(({ payload }) => payload.byteLength)).toEqual([1, 1].map(() => 20 + wide * high * 4));
   const [first, last] = updates.map(({ payload }) => new Uint32Array(payload.buffer.slice(20)));
   const wanted = new Uint32Array(surface.bytes.buffer);

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
 import type { CtrlQueueMessage } from "../../../src/actors/messages/ctrl-queue.ts";
 import { generateEdid, soundEdid } from "../../../src/picture/edid.ts";
-import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { answer, RawVmm } from "./raw-vmm.ts";
@@ -34,7 +34,7 @@ function connectRaw(): RawVmm {
 function connectNegotiated(features = 1): RawVmm {
   const raw = connectRaw();
   raw.messages();
-  raw.write(answer(Request.GET_PROTOCOL_FEATURES, { 0: features }));
+  raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: features }));
   stage.runner.run();
   raw.messages();
   return raw;
@@ -80,12 +80,12 @@ describe("without a VMM", () => {
     context.arriving.push(() => stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false }));
     stage.runner.tell({ type: "display-info", token: 1 });
     stage.runner.run();
-    raw.write(answer(Request.GET_PROTOCOL_FEATURES));
+    raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES));
     stage.runner.run();
     expect(raw.messages().map(({ request }) => request)).toEqual([
-      Request.GET_PROTOCOL_FEATURES,
-      Request.SET_PROTOCOL_FEATURES,
-      Request.GET_DISPLAY_INFO,
+      DisplayRequest.GET_PROTOCOL_FEATURES,
+      DisplayRequest.SET_PROTOCOL_FEATURES,
+      DisplayRequest.GET_DISPLAY_INFO,
     ]);
   });
 });
@@ -110,9 +110,12 @@ describe("a VMM that answers", () => {
     expect(modes[0]).toEqual({ x: 5, y: 6, width: 1024, height: 768, enabled: true });
     expect(modes[1]).toMatchObject({ enabled: false });
     expect(stage.peer.events).toEqual(
-      [Request.GET_PROTOCOL_FEATURES, Request.GET_EDID, Request.GET_EDID, Request.GET_DISPLAY_INFO].map(
-        (request) => ({ kind: "asked" as const, request }),
-      ),
+      [
+        DisplayRequest.GET_PROTOCOL_FEATURES,
+        DisplayRequest.GET_EDID,
+        DisplayRequest.GET_EDID,
+        DisplayRequest.GET_DISPLAY_INFO,
+      ].map((request) => ({ kind: "asked" as const, request })),
     );
   });
 
@@ -122,7 +125,7 @@ describe("a VMM that answers", () => {
     stage.runner.tell({ type: "edid", token: 1, scanout: 0 });
     stage.settle();
     expect(answers()).toEqual([{ type: "edid", token: 1, edid: generateEdid(1600, 900, 0) }]);
-    expect(stage.peer.count(Request.GET_EDID)).toBe(0);
+    expect(stage.peer.count(DisplayRequest.GET_EDID)).toBe(0);
   });
 
   test("in pieces of one byte", () => {
@@ -134,11 +137,11 @@ describe("a VMM that answers", () => {
         stage.runner.run();
       }
     };
-    trickle(answer(Request.GET_PROTOCOL_FEATURES, { 0: 1 }));
+    trickle(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 1 }));
     stage.runner.tell({ type: "display-info", token: 1 }, { type: "edid", token: 2, scanout: 0 });
     stage.runner.run();
-    trickle(answer(Request.GET_DISPLAY_INFO, oneOutput(11, 22)));
-    const reply = answer(Request.GET_EDID, { [Edid.size]: 128 });
+    trickle(answer(DisplayRequest.GET_DISPLAY_INFO, oneOutput(11, 22)));
+    const reply = answer(DisplayRequest.GET_EDID, { [Edid.size]: 128 });
     const edid = generateEdid(11, 22, 0);
     reply.set(edid, 12 + Edid.edid);
     trickle(reply);
@@ -157,7 +160,7 @@ describe("a VMM that answers", () => {
     const raw = connectNegotiated();
     stage.runner.tell({ type: "edid", token: 1, scanout: 1 });
     stage.runner.run();
-    raw.write(answer(Request.GET_EDID, { ...fields, [Edid.size]: size }));
+    raw.write(answer(DisplayRequest.GET_EDID, { ...fields, [Edid.size]: size }));
     stage.runner.run();
     expect(answers()).toEqual([{ type: "edid", token: 1, edid: generateEdid(640, 480, 1) }]);
     expect(warnings().length).toBe(1);
@@ -186,7 +189,7 @@ describe("a VMM that keeps silent", () => {
     stage.runner.tell({ type: "edid", token: 3, scanout: 0 });
     waitForAnswers(3);
     expect(answers()[2]).toEqual({ type: "edid", token: 3, edid: generateEdid(1600, 900, 0) });
-    expect(stage.peer.count(Request.GET_EDID)).toBe(1);
+    expect(stage.peer.count(DisplayRequest.GET_EDID)).toBe(1);
     const { counters } = stage.runner.context;
     expect([counters[Counter.questions], counters[Counter.questionsUnanswered]]).toEqual([3, 1]);
     expect(warnings().length).toBe(1);
@@ -200,15 +203,15 @@ describe("a VMM that keeps silent", () => {
     stage.runner.tell({ type: "display-info", token: 2 });
     stage.runner.run();
     expect(answers()).toEqual([1, 2].map((token) => ({ type: "display-info", token, modes: configured })));
-    expect(raw.messages().map(({ request }) => request)).toEqual([Request.GET_DISPLAY_INFO]);
+    expect(raw.messages().map(({ request }) => request)).toEqual([DisplayRequest.GET_DISPLAY_INFO]);
 
-    raw.write(answer(Request.GET_DISPLAY_INFO, oneOutput(5, 6)));
+    raw.write(answer(DisplayRequest.GET_DISPLAY_INFO, oneOutput(5, 6)));
     stage.runner.run();
     expect(answers().length).toBe(2);
     stage.runner.tell({ type: "display-info", token: 3 });
     stage.runner.run();
-    expect(raw.messages().map(({ request }) => request)).toEqual([Request.GET_DISPLAY_INFO]);
-    raw.write(answer(Request.GET_DISPLAY_INFO, oneOutput(7, 8)));
+    expect(raw.messages().map(({ request }) => request)).toEqual([DisplayRequest.GET_DISPLAY_INFO]);
+    raw.write(answer(DisplayRequest.GET_DISPLAY_INFO, oneOutput(7, 8)));
     stage.runner.run();
     expect(answers()[2]).toMatchObject({ token: 3, modes: modesWith({ width: 7 }) });
   });
@@ -219,22 +222,25 @@ describe("a VMM that keeps silent", () => {
     stage.show(stage.surface(1, 8, 8).paint(gradient));
     stage.runner.tell({ type: "display-info", token: 1 });
     stage.runner.run();
-    expect(raw.messages().map(({ request }) => request)).toEqual([Request.GET_PROTOCOL_FEATURES]);
+    expect(raw.messages().map(({ request }) => request)).toEqual([DisplayRequest.GET_PROTOCOL_FEATURES]);
     stage.until(() => answers().length === 1, "an answer");
     stage.runner.run();
-    expect(raw.messages().map(({ request }) => request)).toEqual([Request.SCANOUT, Request.UPDATE]);
+    expect(raw.messages().map(({ request }) => request)).toEqual([
+      DisplayRequest.SCANOUT,
+      DisplayRequest.UPDATE,
+    ]);
     stage.runner.tell({ type: "display-info", token: 2 });
     stage.runner.run();
     expect(answers().length).toBe(2);
 
-    raw.write(answer(Request.GET_PROTOCOL_FEATURES, { 0: 3 }));
+    raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
     stage.runner.run();
     stage.runner.tell({ type: "display-info", token: 3 });
     stage.runner.run();
     const [set, get] = raw.messages();
-    expect(set).toMatchObject({ request: Request.SET_PROTOCOL_FEATURES });
+    expect(set).toMatchObject({ request: DisplayRequest.SET_PROTOCOL_FEATURES });
     expect(set!.payload.getBigUint64(0, true)).toBe(3n);
-    expect(get).toMatchObject({ request: Request.GET_DISPLAY_INFO });
+    expect(get).toMatchObject({ request: DisplayRequest.GET_DISPLAY_INFO });
   });
 
   test("until the display stops: nobody is answered, for its successor is asked again", () => {
@@ -267,15 +273,21 @@ describe("a VMM that keeps silent", () => {
 
 describe("a VMM that answers wrongly loses its display, with one log line", () => {
   const wrong: [string, Uint8Array][] = [
-    ["nothing that was asked", answer(Request.GET_EDID, {}, { size: 1056 })],
-    ["a request that has no answer", answer(Request.UPDATE, {}, { size: 8 })],
+    ["nothing that was asked", answer(DisplayRequest.GET_EDID, {}, { size: 1056 })],
+    ["a request that has no answer", answer(DisplayRequest.UPDATE, {}, { size: 8 })],
     ["an unknown request", answer(99, {}, { size: 8 })],
-    ["a request number that wraps", answer(32 + Request.GET_DISPLAY_INFO, {}, { size: 408 })],
-    ["too short", answer(Request.GET_DISPLAY_INFO, {}, { size: 8 })],
-    ["too long", answer(Request.GET_DISPLAY_INFO, {}, { size: 412 })],
-    ["a size of 4 GiB", answer(Request.GET_DISPLAY_INFO).fill(0xff, 8, 12)],
-    ["no reply flag", answer(Request.GET_DISPLAY_INFO, {}, { flags: 0 })],
-    ["twice", new Uint8Array([...answer(Request.GET_DISPLAY_INFO), ...answer(Request.GET_DISPLAY_INFO)])],
+    ["a request number that wraps", answer(32 + DisplayRequest.GET_DISPLAY_INFO, {}, { size: 408 })],
+    ["too short", answer(DisplayRequest.GET_DISPLAY_INFO, {}, { size: 8 })],
+    ["too long", answer(DisplayRequest.GET_DISPLAY_INFO, {}, { size: 412 })],
+    ["a size of 4 GiB", answer(DisplayRequest.GET_DISPLAY_INFO).fill(0xff, 8, 12)],
+    ["no reply flag", answer(DisplayRequest.GET_DISPLAY_INFO, {}, { flags: 0 })],
+    [
+      "twice",
+      new Uint8Array([
+        ...answer(DisplayRequest.GET_DISPLAY_INFO),
+        ...answer(DisplayRequest.GET_DISPLAY_INFO),
+      ]),
+    ],
   ];
 
   test.each(wrong)("%s", (_, bytes) => {
@@ -301,7 +313,7 @@ describe("a VMM that answers wrongly loses its display, with one log line", () =
     const raw = connectNegotiated(0);
     stage.runner.tell({ type: "display-info", token: 1 });
     stage.runner.run();
-    raw.write(answer(Request.GET_DISPLAY_INFO).subarray(0, count));
+    raw.write(answer(DisplayRequest.GET_DISPLAY_INFO).subarray(0, count));
     raw.close();
     raws.pop();
     stage.runner.run();

@@ -3,7 +3,7 @@
 import { heapStats } from "bun:jsc";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
-import { Request } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -36,7 +36,7 @@ describe("features", () => {
   test("asks for protocol features first and sets what both know", () => {
     stage.connect({ features: 3 });
     stage.settle();
-    expect(stage.peer.events).toEqual([{ kind: "asked", request: Request.GET_PROTOCOL_FEATURES }]);
+    expect(stage.peer.events).toEqual([{ kind: "asked", request: DisplayRequest.GET_PROTOCOL_FEATURES }]);
     expect(stage.peer.negotiated).toBe(3n);
     expect(sinkState()["features"]).toEqual(["EDID", "DMABUF2"]);
   });
@@ -94,7 +94,7 @@ describe("scanouts", () => {
     stage.settle();
     stage.show(stage.surface(2, 16, 16).paint(() => 2));
     stage.settle();
-    expect(stage.peer.count(Request.SCANOUT)).toBe(1);
+    expect(stage.peer.count(DisplayRequest.SCANOUT)).toBe(1);
     expectShown(0, () => 2);
   });
 
@@ -114,7 +114,7 @@ describe("scanouts", () => {
     stage.connect();
     stage.runner.tell({ type: "scanout-off", scanout: 0 });
     stage.settle();
-    expect(stage.peer.count(Request.SCANOUT)).toBe(0);
+    expect(stage.peer.count(DisplayRequest.SCANOUT)).toBe(0);
   });
 
   test("a flush of nothing, and of a scanout that is off, sends nothing", () => {
@@ -124,7 +124,7 @@ describe("scanouts", () => {
     stage.flush({ x: 3, y: 3, width: 0, height: 5 });
     stage.flush({ x: 0, y: 0, width: 5, height: 5 }, 1);
     stage.settle();
-    expect(stage.peer.count(Request.UPDATE)).toBe(1);
+    expect(stage.peer.count(DisplayRequest.UPDATE)).toBe(1);
   });
 
   test("damage of several flushes is sent as one rectangle", () => {
@@ -168,7 +168,7 @@ describe("a VMM that does not read", () => {
     const last = (500 & 0xff) * 0x010101;
     expectShown(0, () => last);
     // The one that was under way, and the newest.
-    expect(stage.peer.count(Request.UPDATE)).toBe(2);
+    expect(stage.peer.count(DisplayRequest.UPDATE)).toBe(2);
   });
 
   test("costs no memory", () => {
@@ -228,7 +228,7 @@ describe("a VMM that does not read", () => {
     stage.peer.resume();
     stage.settle();
     // Two bands of 16 MiB each.
-    expect(stage.peer.count(Request.UPDATE)).toBe(4);
+    expect(stage.peer.count(DisplayRequest.UPDATE)).toBe(4);
     expect(stage.peer.framebuffer(0)!.pixels.every((pixel) => pixel === 0x02020202)).toBe(true);
     expect(sinkState()).toMatchObject({ frames: 2, skipped: 0 });
   });
@@ -243,7 +243,7 @@ describe("a VMM that does not read", () => {
     stage.settle();
     expectShown(0, gradient);
     expect(sinkState()).toMatchObject({ frames: 1, skipped: 1 });
-    expect(stage.peer.count(Request.UPDATE)).toBe(2);
+    expect(stage.peer.count(DisplayRequest.UPDATE)).toBe(2);
   });
 });
 
@@ -310,7 +310,7 @@ describe("cursors", () => {
     expect(stage.peer.events.at(-1)).toEqual({ kind: "cursor-hide", scanoutId: 0, x: 6, y: 6 });
     stage.runner.tell({ type: "cursor-move", scanout: 0, x: 7, y: 7 });
     stage.settle();
-    expect(stage.peer.count(Request.CURSOR_POS)).toBe(0);
+    expect(stage.peer.count(DisplayRequest.CURSOR_POS)).toBe(0);
     load(1, 8, 8);
     stage.settle();
     expect(stage.peer.cursors[0]).toMatchObject({ visible: true, x: 8, y: 8 });
@@ -322,7 +322,7 @@ describe("cursors", () => {
     load(0, 5, 5);
     stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 6, y: 6 });
     stage.settle();
-    expect(stage.peer.count(Request.CURSOR_UPDATE)).toBe(0);
+    expect(stage.peer.count(DisplayRequest.CURSOR_UPDATE)).toBe(0);
     expect(stage.peer.cursors[0]!.visible).toBe(false);
   });
 
@@ -342,7 +342,7 @@ describe("cursors", () => {
     bare.runner.tell({ type: "cursor", scanout: 0, slot: 0, x: 0, y: 0, hotX: 0, hotY: 0 });
     bare.connect();
     bare.settle();
-    expect(bare.peer.count(Request.CURSOR_UPDATE)).toBe(0);
+    expect(bare.peer.count(DisplayRequest.CURSOR_UPDATE)).toBe(0);
     bare.stop();
     expect(() => load(2, 0, 0)).toThrow(RangeError);
     expect(() => load(-1, 0, 0)).toThrow(RangeError);

@@ -4,13 +4,13 @@ import { SessionCounter } from "../../../src/actors/session/counters.ts";
 import { closeFd, createEventfd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
 import { u64 } from "../../../src/transport/wire/vhost-user/replies.ts";
-import { Request, requestName } from "../../../src/transport/wire/vhost-user/protocol.ts";
+import { RequestType, requestName } from "../../../src/transport/wire/vhost-user/protocol.ts";
 import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
 import { kindOf, openFds } from "../../support/fds.ts";
 import { withDescriptors, withoutDescriptors } from "../../support/limits.ts";
 import { frame, type Front, fdsOf, SessionBench, type Told } from "../../support/session-bench.ts";
 
-const R = Request;
+const R = RequestType;
 const ramBytes = 1 << 20;
 const ramAt = 0x7f00_0000_0000;
 const needReply = 9;
@@ -1084,7 +1084,7 @@ describe("violations end the session with one line, and the next front-end is se
       R.GET_MAX_MEM_SLOTS,
     ] as number[];
     const bare = [R.SET_OWNER, R.RESET_OWNER, R.RESET_DEVICE] as number[];
-    for (const request of Object.values(Request)) {
+    for (const request of Object.values(RequestType)) {
       if (without.includes(request) || bare.includes(request)) continue;
       begin();
       front.send(frame(request));

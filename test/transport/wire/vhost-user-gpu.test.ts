@@ -10,7 +10,7 @@ import {
   DmabufScanout2,
   DmabufUpdate,
   Header,
-  Request,
+  DisplayRequest,
 } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import {
   DisplayProtocolError,
@@ -68,7 +68,7 @@ describe("MessageWriter", () => {
     const picture = NativeMemory.allocate(rows * stride);
     const source = new Uint8Array(picture.view());
     for (let index = 0; index < source.length; index++) source[index] = index % 251;
-    writer.start(Request.UPDATE, 20 + rows * rowBytes, 1, 2, 3, 4, 5);
+    writer.start(DisplayRequest.UPDATE, 20 + rows * rowBytes, 1, 2, 3, 4, 5);
     writer.body(picture.address, rowBytes, stride);
     let end = 0;
     let stops = 0;
@@ -96,19 +96,19 @@ describe("MessageWriter", () => {
 
   test("refuses a second message before the first is sent, and one longer than a header says", () => {
     const writer = new MessageWriter(io, words);
-    writer.start(Request.SCANOUT, 12, 0, 1, 1);
-    expect(() => writer.start(Request.SCANOUT, 12)).toThrow("while request 7 is being sent");
+    writer.start(DisplayRequest.SCANOUT, 12, 0, 1, 1);
+    expect(() => writer.start(DisplayRequest.SCANOUT, 12)).toThrow("while request 7 is being sent");
     expect(writer.send(ours)).toBe(true);
-    expect(() => writer.start(Request.UPDATE, 2 ** 32)).toThrow(RangeError);
+    expect(() => writer.start(DisplayRequest.UPDATE, 2 ** 32)).toThrow(RangeError);
     writer.close();
   });
 
   test("a reply is outstanding once its request is sent, not before", () => {
     const writer = new MessageWriter(io, words);
-    writer.start(Request.GET_EDID, 4, 2);
+    writer.start(DisplayRequest.GET_EDID, 4, 2);
     expect(words[StreamWord.outstanding]).toBe(0);
     expect(writer.send(ours)).toBe(true);
-    expect(words[StreamWord.outstanding]).toBe(1 << Request.GET_EDID);
+    expect(words[StreamWord.outstanding]).toBe(1 << DisplayRequest.GET_EDID);
     writer.close();
   });
 
@@ -123,7 +123,7 @@ describe("MessageWriter", () => {
       fd = createMemfd("test", 4321);
       sizes = [];
       writer = new MessageWriter(io, words);
-      writer.start(Request.DMABUF_SCANOUT2, payload, ...fields);
+      writer.start(DisplayRequest.DMABUF_SCANOUT2, payload, ...fields);
       writer.carry(fd);
     });
     afterEach(() => {
@@ -146,7 +146,7 @@ describe("MessageWriter", () => {
 
     test("goes with the first byte of its message, and with no other message", () => {
       expect(writer.send(ours)).toBe(true);
-      writer.start(Request.SCANOUT, 12, 0, 1, 1);
+      writer.start(DisplayRequest.SCANOUT, 12, 0, 1, 1);
       expect(writer.send(ours)).toBe(true);
       expect(positions(0)).toEqual([0]);
       expect(sizes).toEqual([4321]);
@@ -160,7 +160,7 @@ describe("MessageWriter", () => {
       for (let cut = 1; cut < whole; cut++) {
         if (!writer.isIdle) writer.send(ours);
         positions(0);
-        writer.start(Request.DMABUF_SCANOUT2, payload, ...fields);
+        writer.start(DisplayRequest.DMABUF_SCANOUT2, payload, ...fields);
         writer.carry(fd);
         new Valve(cut).around(() => expect(writer.send(ours)).toBe(false));
         expect(positions(0)).toEqual([0]);
@@ -204,10 +204,10 @@ describe("MessageWriter", () => {
   test("updates are owed in the order in which they are sent, by those who finish them too", () => {
     const writer = new MessageWriter(io, words);
     for (const scanout of [5, 0, 9]) {
-      writer.start(Request.DMABUF_UPDATE, DmabufUpdate.bytes, scanout, 1, 2, 3, 4);
+      writer.start(DisplayRequest.DMABUF_UPDATE, DmabufUpdate.bytes, scanout, 1, 2, 3, 4);
       expect(writer.send(ours)).toBe(true);
     }
-    writer.start(Request.DMABUF_UPDATE, DmabufUpdate.bytes, 2, 1, 2, 3, 4);
+    writer.start(DisplayRequest.DMABUF_UPDATE, DmabufUpdate.bytes, 2, 1, 2, 3, 4);
     new Valve(31).around(() => expect(writer.send(ours)).toBe(false));
     expect([...unansweredUpdates(words)]).toEqual([5, 0, 9]);
     const successor = new MessageWriter(io, words);
@@ -223,7 +223,7 @@ describe("MessageWriter", () => {
     const writer = new MessageWriter(io, words);
     closeFd(theirs);
     theirs = -1;
-    writer.start(Request.SCANOUT, 12, 0, 1, 1);
+    writer.start(DisplayRequest.SCANOUT, 12, 0, 1, 1);
     expect(() => writer.send(ours)).toThrow("EPIPE");
     writer.close();
   });
@@ -249,7 +249,7 @@ describe("a body that is lent", () => {
   });
 
   function start(rows: number, rowBytes: number, stride: number, offset = 0): void {
-    writer.start(Request.UPDATE, 20 + rows * rowBytes, 1, 2, 3, 4, 5);
+    writer.start(DisplayRequest.UPDATE, 20 + rows * rowBytes, 1, 2, 3, 4, 5);
     writer.lend(picture.address + offset, rowBytes, stride);
   }
 
@@ -310,7 +310,7 @@ describe("a body that is lent", () => {
     sizeSendBuffer(ours, 4 * 1024 * 1024);
     start(64, 4096, 4096);
     expect(writer.send(ours)).toBe(true);
-    writer.start(Request.SCANOUT, 12, 9, 9, 9);
+    writer.start(DisplayRequest.SCANOUT, 12, 9, 9, 9);
     expect(writer.send(ours)).toBe(true);
     const end = readInto(0);
     expectWhole(end - 24, rowsOf(64, 4096, 4096));
@@ -319,7 +319,7 @@ describe("a body that is lent", () => {
 
   test("what body names is copied, and may be overwritten once it is sent", () => {
     sizeSendBuffer(ours, 4 * 1024 * 1024);
-    writer.start(Request.UPDATE, 20 + 64 * 4096, 1, 2, 3, 4, 5);
+    writer.start(DisplayRequest.UPDATE, 20 + 64 * 4096, 1, 2, 3, 4, 5);
     writer.body(picture.address, 4096, 4096);
     const before = rowsOf(64, 4096, 4096);
     expect(writer.send(ours)).toBe(true);
@@ -367,7 +367,7 @@ describe("a body that is lent", () => {
         const another = new MessageWriter(io, words);
         libcTable[name] = (...args: unknown[]) => (left-- > 0 ? original(...args) : fails());
         try {
-          another.start(Request.UPDATE, 20 + 900 * 5004, 1, 2, 3, 4, 5);
+          another.start(DisplayRequest.UPDATE, 20 + 900 * 5004, 1, 2, 3, 4, 5);
           another.lend(picture.address, 5004, 7684);
           expectWhole(finish(another, 0, 50_000), rowsOf(900, 5004, 7684));
         } finally {
@@ -432,10 +432,10 @@ describe("ReplyReader", () => {
 
   test("takes one reply, and leaves the next", () => {
     const reader = new ReplyReader(io, words);
-    setOutstanding(words, Request.GET_PROTOCOL_FEATURES, true);
+    setOutstanding(words, DisplayRequest.GET_PROTOCOL_FEATURES, true);
     writeBack(...features, 99);
     expect(reader.receive(ours)).toBe("reply");
-    expect(reader.request).toBe(Request.GET_PROTOCOL_FEATURES);
+    expect(reader.request).toBe(DisplayRequest.GET_PROTOCOL_FEATURES);
     expect(reader.payload.getUint32(0, true)).toBe(3);
     expect(reader.receive(ours)).toBe("nothing");
     expect(reader.isPartial).toBe(true);
@@ -458,14 +458,14 @@ describe("ReplyReader", () => {
     reader.close();
   });
 
-  const updated = [Request.DMABUF_UPDATE, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0];
+  const updated = [DisplayRequest.DMABUF_UPDATE, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0];
 
   test("tells which update an empty reply is for, by their order", () => {
     const reader = new ReplyReader(io, words);
     for (const scanout of [5, 0, 15]) pushUpdate(words, scanout);
     writeBack(...updated, ...updated.slice(0, 7));
     expect(reader.receive(ours)).toBe("reply");
-    expect([reader.request, reader.scanout]).toEqual([Request.DMABUF_UPDATE, 5]);
+    expect([reader.request, reader.scanout]).toEqual([DisplayRequest.DMABUF_UPDATE, 5]);
     expect(reader.receive(ours)).toBe("nothing");
     reader.close();
     const successor = new ReplyReader(io, words);
@@ -488,7 +488,7 @@ describe("ReplyReader", () => {
 
   test("closes descriptors that nobody asked for", () => {
     const reader = new ReplyReader(io, words);
-    setOutstanding(words, Request.GET_PROTOCOL_FEATURES, true);
+    setOutstanding(words, DisplayRequest.GET_PROTOCOL_FEATURES, true);
     const [one, two] = socketPair("stream");
     bytes.set(features);
     io.clear();

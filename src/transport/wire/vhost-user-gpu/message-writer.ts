@@ -4,7 +4,7 @@
 import { NativeMemory } from "../../os/native-memory.ts";
 import { PageLender, REFUSED } from "../../os/page-lender.ts";
 import { SocketIo, WOULD_BLOCK } from "../../os/unix-socket.ts";
-import { DmabufUpdate, Header, hasReply, Request } from "./protocol.ts";
+import { DmabufUpdate, Header, hasReply, DisplayRequest } from "./protocol.ts";
 import { headWords, pushUpdate, setOutstanding, StreamWord } from "./stream-words.ts";
 
 const headBytesMax = headWords * 4;
@@ -160,7 +160,7 @@ export class MessageWriter {
 
   private oweReply(): void {
     const { request, words, fields } = this;
-    if (request === Request.DMABUF_UPDATE) {
+    if (request === DisplayRequest.DMABUF_UPDATE) {
       pushUpdate(words, fields[(Header.bytes + DmabufUpdate.scanoutId) / 4]!);
     } else if (hasReply(request)) {
       setOutstanding(words, request, true);

@@ -3,7 +3,7 @@
 
 import { DisplayInfo, Edid } from "../virtio-gpu/protocol.ts";
 
-export const Request = {
+export const DisplayRequest = {
   GET_PROTOCOL_FEATURES: 1,
   SET_PROTOCOL_FEATURES: 2,
   GET_DISPLAY_INFO: 3,
@@ -64,10 +64,10 @@ export const GetEdid = { scanoutId: 0, bytes: 4 } as const;
  * virtio_gpu_resp_edid.
  */
 export const replyBytes: Readonly<Record<number, number>> = {
-  [Request.GET_PROTOCOL_FEATURES]: 8,
-  [Request.GET_DISPLAY_INFO]: DisplayInfo.bytes,
-  [Request.DMABUF_UPDATE]: 0,
-  [Request.GET_EDID]: Edid.bytes,
+  [DisplayRequest.GET_PROTOCOL_FEATURES]: 8,
+  [DisplayRequest.GET_DISPLAY_INFO]: DisplayInfo.bytes,
+  [DisplayRequest.DMABUF_UPDATE]: 0,
+  [DisplayRequest.GET_EDID]: Edid.bytes,
 };
 export const replyBytesMax = Edid.bytes;
 

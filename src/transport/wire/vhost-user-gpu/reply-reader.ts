@@ -3,7 +3,7 @@
 import { closeFd } from "../../os/fds.ts";
 import { NativeMemory } from "../../os/native-memory.ts";
 import { CLOSED, type SocketIo, WOULD_BLOCK } from "../../os/unix-socket.ts";
-import { Header, replyBytes, replyBytesMax, replyFlag, Request } from "./protocol.ts";
+import { Header, replyBytes, replyBytesMax, replyFlag, DisplayRequest } from "./protocol.ts";
 import { isOutstanding, setOutstanding, shiftUpdate, StreamWord } from "./stream-words.ts";
 
 /** The VMM answered what was not asked, or in a form that it can't have. The stream is useless from there on. */
@@ -88,7 +88,7 @@ export class ReplyReader {
     this.received = 0;
     this.isLost = false;
     this.words[StreamWord.replyBytes] = 0;
-    if (this.request === Request.DMABUF_UPDATE) this.scanout = shiftUpdate(this.words);
+    if (this.request === DisplayRequest.DMABUF_UPDATE) this.scanout = shiftUpdate(this.words);
     else setOutstanding(this.words, this.request, false);
     return kind;
   }

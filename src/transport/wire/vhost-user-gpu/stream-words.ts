@@ -2,7 +2,7 @@
 // the message that is half sent and reads the reply that is half received, before it says anything of its own.
 
 import { scanoutsMax } from "../virtio-gpu/protocol.ts";
-import { Request } from "./protocol.ts";
+import { DisplayRequest } from "./protocol.ts";
 
 /** Words of a message's head: its header and at most twelve fields; what follows is pixels. */
 export const headWords = 15;
@@ -37,7 +37,7 @@ export const StreamWord = {
 
 /** Whether a reply to `request` is owed. */
 export function isOutstanding(words: Int32Array, request: number): boolean {
-  if (request === Request.DMABUF_UPDATE) return words[StreamWord.updates] !== 0;
+  if (request === DisplayRequest.DMABUF_UPDATE) return words[StreamWord.updates] !== 0;
   return (words[StreamWord.outstanding]! & (1 << request)) !== 0;
 }
 

@@ -2,7 +2,7 @@
 // QEMU's docs/interop/vhost-user.rst; fields are little-endian on our hosts, offsets are from the end of the header.
 
 /** Front-end → back-end requests. */
-export const Request = {
+export const RequestType = {
   GET_FEATURES: 1,
   SET_FEATURES: 2,
   SET_OWNER: 3,
@@ -45,7 +45,7 @@ export const BackendRequest = { CONFIG_CHANGE: 2 } as const;
 
 /** The name of a front-end request, for messages to people. */
 export function requestName(request: number): string {
-  return Object.entries(Request).find(([, value]) => value === request)?.[0] ?? `request ${request}`;
+  return Object.entries(RequestType).find(([, value]) => value === request)?.[0] ?? `request ${request}`;
 }
 
 export const ProtocolFeature = {
@@ -112,4 +112,4 @@ export const Inflight = {
   bytesMax: 24,
 } as const;
 /** GET_CONFIG and SET_CONFIG: a header, then `size` bytes of configuration space. */
-export const Config = { offset: 0, size: 4, flags: 8, data: 12 } as const;
+export const ConfigPayload = { offset: 0, size: 4, flags: 8, data: 12 } as const;

@@ -1,17 +1,17 @@
 // Payloads of the back-end's replies, and which requests have one.
 
-import { Config, Inflight, Request, VringState } from "./protocol.ts";
+import { ConfigPayload, Inflight, RequestType, VringState } from "./protocol.ts";
 import type { ConfigRange, InflightShape } from "./requests.ts";
 
 const replied: ReadonlySet<number> = new Set([
-  Request.GET_FEATURES,
-  Request.GET_PROTOCOL_FEATURES,
-  Request.GET_QUEUE_NUM,
-  Request.GET_MAX_MEM_SLOTS,
-  Request.GET_CONFIG,
-  Request.GET_INFLIGHT_FD,
-  Request.GET_VRING_BASE,
-  Request.SET_LOG_BASE,
+  RequestType.GET_FEATURES,
+  RequestType.GET_PROTOCOL_FEATURES,
+  RequestType.GET_QUEUE_NUM,
+  RequestType.GET_MAX_MEM_SLOTS,
+  RequestType.GET_CONFIG,
+  RequestType.GET_INFLIGHT_FD,
+  RequestType.GET_VRING_BASE,
+  RequestType.SET_LOG_BASE,
 ]);
 
 /** Whether a request has a reply of its own, and so no status beside it, whatever REPLY_ACK says. */
@@ -34,12 +34,12 @@ export function vringBase(vring: number, base: number): Uint8Array {
 
 /** Of GET_CONFIG: the header that asked, and the bytes that it asked for. */
 export function configBytes({ offset, flags }: ConfigRange, bytes: Uint8Array): Uint8Array {
-  const reply = new Uint8Array(Config.data + bytes.length);
+  const reply = new Uint8Array(ConfigPayload.data + bytes.length);
   const view = new DataView(reply.buffer);
-  view.setUint32(Config.offset, offset, true);
-  view.setUint32(Config.size, bytes.length, true);
-  view.setUint32(Config.flags, flags, true);
-  reply.set(bytes, Config.data);
+  view.setUint32(ConfigPayload.offset, offset, true);
+  view.setUint32(ConfigPayload.size, bytes.length, true);
+  view.setUint32(ConfigPayload.flags, flags, true);
+  reply.set(bytes, ConfigPayload.data);
   return reply;
 }
 

@@ -5,12 +5,12 @@ import { isEventfd } from "../../os/fds.ts";
 import { notStream } from "../../os/unix-socket.ts";
 import type { Message } from "./channel.ts";
 import {
-  Config,
+  ConfigPayload,
   Inflight,
   Log,
   MemoryRegion,
   MemoryTable,
-  Request,
+  RequestType,
   requestName,
   SingleRegion,
   tableRegionsMax,
@@ -116,57 +116,57 @@ const config =
   (type: "GET_CONFIG" | "SET_CONFIG"): Decoder =>
   (message) => {
     const { payload } = message;
-    if (payload.byteLength < Config.data) throw sizeError(message);
+    if (payload.byteLength < ConfigPayload.data) throw sizeError(message);
     return {
       type,
-      offset: payload.getUint32(Config.offset, true),
-      size: payload.getUint32(Config.size, true),
-      flags: payload.getUint32(Config.flags, true),
+      offset: payload.getUint32(ConfigPayload.offset, true),
+      size: payload.getUint32(ConfigPayload.size, true),
+      flags: payload.getUint32(ConfigPayload.flags, true),
       data: new Uint8Array(
         payload.buffer as ArrayBuffer,
-        payload.byteOffset + Config.data,
-        payload.byteLength - Config.data,
+        payload.byteOffset + ConfigPayload.data,
+        payload.byteLength - ConfigPayload.data,
       ),
     };
   };
 
 const decoders: Readonly<Record<number, Decoder>> = {
-  [Request.GET_FEATURES]: bare("GET_FEATURES"),
-  [Request.SET_FEATURES]: features("SET_FEATURES"),
-  [Request.SET_OWNER]: bare("SET_OWNER"),
-  [Request.RESET_OWNER]: bare("RESET_OWNER"),
-  [Request.SET_MEM_TABLE]: memoryTable,
-  [Request.SET_LOG_BASE]: logBase,
-  [Request.SET_LOG_FD]: (message) => ({ type: "SET_LOG_FD", fd: fdOf(message) }),
-  [Request.SET_VRING_NUM]: vringNumber("SET_VRING_NUM"),
-  [Request.SET_VRING_ADDR]: vringAddresses,
-  [Request.SET_VRING_BASE]: vringNumber("SET_VRING_BASE"),
-  [Request.GET_VRING_BASE]: (message) => ({ type: "GET_VRING_BASE", vring: vringState(message).vring }),
-  [Request.SET_VRING_KICK]: vringFd("SET_VRING_KICK"),
-  [Request.SET_VRING_CALL]: vringFd("SET_VRING_CALL"),
-  [Request.SET_VRING_ERR]: vringFd("SET_VRING_ERR"),
-  [Request.GET_PROTOCOL_FEATURES]: bare("GET_PROTOCOL_FEATURES"),
-  [Request.SET_PROTOCOL_FEATURES]: features("SET_PROTOCOL_FEATURES"),
-  [Request.GET_QUEUE_NUM]: bare("GET_QUEUE_NUM"),
-  [Request.SET_VRING_ENABLE]: (message) => {
+  [RequestType.GET_FEATURES]: bare("GET_FEATURES"),
+  [RequestType.SET_FEATURES]: features("SET_FEATURES"),
+  [RequestType.SET_OWNER]: bare("SET_OWNER"),
+  [RequestType.RESET_OWNER]: bare("RESET_OWNER"),
+  [RequestType.SET_MEM_TABLE]: memoryTable,
+  [RequestType.SET_LOG_BASE]: logBase,
+  [RequestType.SET_LOG_FD]: (message) => ({ type: "SET_LOG_FD", fd: fdOf(message) }),
+  [RequestType.SET_VRING_NUM]: vringNumber("SET_VRING_NUM"),
+  [RequestType.SET_VRING_ADDR]: vringAddresses,
+  [RequestType.SET_VRING_BASE]: vringNumber("SET_VRING_BASE"),
+  [RequestType.GET_VRING_BASE]: (message) => ({ type: "GET_VRING_BASE", vring: vringState(message).vring }),
+  [RequestType.SET_VRING_KICK]: vringFd("SET_VRING_KICK"),
+  [RequestType.SET_VRING_CALL]: vringFd("SET_VRING_CALL"),
+  [RequestType.SET_VRING_ERR]: vringFd("SET_VRING_ERR"),
+  [RequestType.GET_PROTOCOL_FEATURES]: bare("GET_PROTOCOL_FEATURES"),
+  [RequestType.SET_PROTOCOL_FEATURES]: features("SET_PROTOCOL_FEATURES"),
+  [RequestType.GET_QUEUE_NUM]: bare("GET_QUEUE_NUM"),
+  [RequestType.SET_VRING_ENABLE]: (message) => {
     const { vring, num } = vringState(message);
     return { type: "SET_VRING_ENABLE", vring, enabled: num !== 0 };
   },
-  [Request.SET_BACKEND_REQ_FD]: (message) => ({ type: "SET_BACKEND_REQ_FD", fd: streamOf(message) }),
-  [Request.GET_CONFIG]: config("GET_CONFIG"),
-  [Request.SET_CONFIG]: config("SET_CONFIG"),
-  [Request.GET_INFLIGHT_FD]: (message) => ({ type: "GET_INFLIGHT_FD", ...inflightShape(message) }),
-  [Request.SET_INFLIGHT_FD]: inflightRecord,
-  [Request.GPU_SET_SOCKET]: (message) => ({ type: "GPU_SET_SOCKET", fd: streamOf(message) }),
-  [Request.RESET_DEVICE]: bare("RESET_DEVICE"),
-  [Request.GET_MAX_MEM_SLOTS]: bare("GET_MAX_MEM_SLOTS"),
-  [Request.ADD_MEM_REG]: (message) => {
+  [RequestType.SET_BACKEND_REQ_FD]: (message) => ({ type: "SET_BACKEND_REQ_FD", fd: streamOf(message) }),
+  [RequestType.GET_CONFIG]: config("GET_CONFIG"),
+  [RequestType.SET_CONFIG]: config("SET_CONFIG"),
+  [RequestType.GET_INFLIGHT_FD]: (message) => ({ type: "GET_INFLIGHT_FD", ...inflightShape(message) }),
+  [RequestType.SET_INFLIGHT_FD]: inflightRecord,
+  [RequestType.GPU_SET_SOCKET]: (message) => ({ type: "GPU_SET_SOCKET", fd: streamOf(message) }),
+  [RequestType.RESET_DEVICE]: bare("RESET_DEVICE"),
+  [RequestType.GET_MAX_MEM_SLOTS]: bare("GET_MAX_MEM_SLOTS"),
+  [RequestType.ADD_MEM_REG]: (message) => {
     const region = singleRegion(message);
     if (message.fds.length === 0) throw new ProtocolError(`ADD_MEM_REG brought no descriptor: ${notShared}`);
     return { type: "ADD_MEM_REG", region, fd: fdOf(message) };
   },
   // Some front-ends send the region's descriptor along.
-  [Request.REM_MEM_REG]: (message) => ({ type: "REM_MEM_REG", region: singleRegion(message) }),
+  [RequestType.REM_MEM_REG]: (message) => ({ type: "REM_MEM_REG", region: singleRegion(message) }),
 };
 
 /** Throws a {@link ProtocolError} for a request that is not known, or whose payload or descriptors are not its own. */

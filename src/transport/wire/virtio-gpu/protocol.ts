@@ -180,7 +180,13 @@ export const ringsMax = 64;
 /** Bits of events_read (§5.7.4.1). */
 export const Event = { DISPLAY: 1 } as const;
 /** struct virtio_gpu_config (§5.7.4). */
-export const Config = { eventsRead: 0, eventsClear: 4, scanoutCount: 8, capsetCount: 12, bytes: 16 } as const;
+export const ConfigSpace = {
+  eventsRead: 0,
+  eventsClear: 4,
+  scanoutCount: 8,
+  capsetCount: 12,
+  bytes: 16,
+} as const;
 
 /** The two virtqueues (§5.7.2). */
 export const Queue = { CONTROL: 0, CURSOR: 1, count: 2 } as const;

@@ -6,7 +6,11 @@ import { SocketIo, socketPair } from "../../../../src/transport/os/unix-socket.t
 import { Channel, type Message } from "../../../../src/transport/wire/vhost-user/channel.ts";
 import { ProtocolError } from "../../../../src/transport/wire/vhost-user/protocol-error.ts";
 import { u64 } from "../../../../src/transport/wire/vhost-user/replies.ts";
-import { payloadBytesMax, Request, requestName } from "../../../../src/transport/wire/vhost-user/protocol.ts";
+import {
+  payloadBytesMax,
+  RequestType,
+  requestName,
+} from "../../../../src/transport/wire/vhost-user/protocol.ts";
 import { isOpen, kindOf, openFds } from "../../../support/fds.ts";
 
 let io: SocketIo;
@@ -82,11 +86,11 @@ test("nothing sent is nothing to read", () => {
 });
 
 test("a request without a payload is its header", () => {
-  send(frame(Request.GET_FEATURES));
+  send(frame(RequestType.GET_FEATURES));
 
   const message = readMessage();
 
-  expect(message.request).toBe(Request.GET_FEATURES);
+  expect(message.request).toBe(RequestType.GET_FEATURES);
   expect(message.needsReply).toBe(false);
   expect(payloadOf(message)).toEqual([]);
   expect(message.fds).toEqual([]);
@@ -94,7 +98,7 @@ test("a request without a payload is its header", () => {
 });
 
 test("a request with a payload that asks for an answer", () => {
-  send(frame(Request.SET_FEATURES, [1, 2, 3, 4, 5, 6, 7, 8], 9));
+  send(frame(RequestType.SET_FEATURES, [1, 2, 3, 4, 5, 6, 7, 8], 9));
 
   const message = readMessage();
 
@@ -104,13 +108,13 @@ test("a request with a payload that asks for an answer", () => {
 
 test("the longest payload is taken", () => {
   const payload = Array.from({ length: payloadBytesMax }, (_, at) => at % 256);
-  send(frame(Request.SET_CONFIG, payload));
+  send(frame(RequestType.SET_CONFIG, payload));
 
   expect(payloadOf(readMessage())).toEqual(payload);
 });
 
 test("a message may be cut at every byte", () => {
-  const whole = frame(Request.SET_VRING_NUM, [1, 2, 3, 4, 5, 6, 7, 8]);
+  const whole = frame(RequestType.SET_VRING_NUM, [1, 2, 3, 4, 5, 6, 7, 8]);
 
   for (let cut = 1; cut < whole.length; cut++) {
     send(whole.subarray(0, cut));
@@ -121,7 +125,7 @@ test("a message may be cut at every byte", () => {
 });
 
 test("a message may come byte by byte", () => {
-  const whole = frame(Request.SET_VRING_NUM, [1, 2, 3]);
+  const whole = frame(RequestType.SET_VRING_NUM, [1, 2, 3]);
 
   whole.forEach((_, at) => {
     if (at > 0) expect(channel.read()).toBe("wait");
@@ -143,8 +147,8 @@ test("messages that come together are read one by one", () => {
 
 test("descriptors come with the message that brought them", () => {
   const fds = [createEventfd(), createEventfd()];
-  send(frame(Request.SET_MEM_TABLE, [0]), fds);
-  send(frame(Request.GET_FEATURES));
+  send(frame(RequestType.SET_MEM_TABLE, [0]), fds);
+  send(frame(RequestType.GET_FEATURES));
 
   const first = readMessage();
   const second = readMessage();
@@ -157,7 +161,7 @@ test("descriptors come with the message that brought them", () => {
 
 test("descriptors may come with any piece of a message", () => {
   const fd = createEventfd();
-  const whole = frame(Request.SET_VRING_CALL, [0, 0, 0, 0, 0, 0, 0, 0]);
+  const whole = frame(RequestType.SET_VRING_CALL, [0, 0, 0, 0, 0, 0, 0, 0]);
   send(whole.subarray(0, 5), [fd]);
   expect(channel.read()).toBe("wait");
   send(whole.subarray(5, 15));
@@ -173,7 +177,7 @@ test("descriptors may come with any piece of a message", () => {
 test("more descriptors in one message than any may bring are refused", () => {
   const fd = createEventfd();
   send(
-    frame(Request.SET_MEM_TABLE, [0]).subarray(0, 12),
+    frame(RequestType.SET_MEM_TABLE, [0]).subarray(0, 12),
     Array.from({ length: 32 }, () => fd),
   );
   expect(channel.read()).toBe("wait");
@@ -185,7 +189,7 @@ test("more descriptors in one message than any may bring are refused", () => {
 
 test("descriptors of a message that never became whole are closed with the channel", () => {
   const fd = createEventfd();
-  send(frame(Request.SET_MEM_TABLE, [1, 2, 3]).subarray(0, 13), [fd]);
+  send(frame(RequestType.SET_MEM_TABLE, [1, 2, 3]).subarray(0, 13), [fd]);
   channel.read();
 
   channel.close();
@@ -200,7 +204,7 @@ test("another version is refused", () => {
     const other = new Channel(theirs);
     closeFd(frontend);
     frontend = ours;
-    send(frame(Request.GET_FEATURES, [], flags));
+    send(frame(RequestType.GET_FEATURES, [], flags));
 
     expect(() => other.read()).toThrow(ProtocolError);
     expect(() => other.read()).toThrow(/not version 1/);
@@ -209,7 +213,7 @@ test("another version is refused", () => {
 });
 
 test("a payload that is too long is refused before it comes", () => {
-  send(frame(Request.SET_CONFIG, [], 1, payloadBytesMax + 1));
+  send(frame(RequestType.SET_CONFIG, [], 1, payloadBytesMax + 1));
   expect(() => channel.read()).toThrow(/SET_CONFIG has a payload of 4097 bytes, over 4096/);
 });
 
@@ -219,7 +223,7 @@ test("a payload of 4 GiB is refused", () => {
 });
 
 test("a front-end that goes between two messages has closed", () => {
-  send(frame(Request.GET_FEATURES));
+  send(frame(RequestType.GET_FEATURES));
   hangUp();
 
   readMessage();
@@ -232,7 +236,7 @@ test("a front-end that goes in the middle of a message broke the protocol", () =
     const other = new Channel(theirs);
     closeFd(frontend);
     frontend = ours;
-    send(frame(Request.SET_FEATURES, [1, 2, 3, 4, 5, 6, 7, 8]).subarray(0, cut));
+    send(frame(RequestType.SET_FEATURES, [1, 2, 3, 4, 5, 6, 7, 8]).subarray(0, cut));
     hangUp();
 
     expect(() => other.read()).toThrow(/in the middle of a message/);
@@ -241,7 +245,7 @@ test("a front-end that goes in the middle of a message broke the protocol", () =
 });
 
 test("a front-end that goes without reading its answers has closed", () => {
-  channel.reply(Request.GET_FEATURES, u64(1));
+  channel.reply(RequestType.GET_FEATURES, u64(1));
   hangUp();
 
   expect(channel.read()).toBe("closed");
@@ -250,18 +254,18 @@ test("a front-end that goes without reading its answers has closed", () => {
 test("answering a front-end that has gone breaks the session, not the process", () => {
   hangUp();
 
-  expect(() => channel.reply(Request.GET_FEATURES, u64(1))).toThrow(ProtocolError);
+  expect(() => channel.reply(RequestType.GET_FEATURES, u64(1))).toThrow(ProtocolError);
 });
 
 test("an answer is the request's number, flags 5 and the payload", () => {
-  channel.reply(Request.GET_QUEUE_NUM, u64(2));
+  channel.reply(RequestType.GET_QUEUE_NUM, u64(2));
 
   expect(received().bytes).toEqual([17, 0, 0, 0, 5, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
 });
 
 test("an answer may bring a descriptor, which stays ours too", () => {
   const fd = createEventfd();
-  channel.reply(Request.GET_INFLIGHT_FD, u64(0), [fd]);
+  channel.reply(RequestType.GET_INFLIGHT_FD, u64(0), [fd]);
 
   const { fds } = received();
 
@@ -272,7 +276,7 @@ test("an answer may bring a descriptor, which stays ours too", () => {
 
 test("a front-end that never reads its answers ends the session", () => {
   expect(() => {
-    for (let count = 0; count < 10_000; count++) channel.reply(Request.GET_CONFIG, new Uint8Array(268));
+    for (let count = 0; count < 10_000; count++) channel.reply(RequestType.GET_CONFIG, new Uint8Array(268));
   }).toThrow(/does not read its answer to GET_CONFIG/);
 });
 

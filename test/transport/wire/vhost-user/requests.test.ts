@@ -4,7 +4,11 @@ import { libc } from "../../../../src/ffi/libc.ts";
 import { closeFd, createEventfd, createMemfd } from "../../../../src/transport/os/fds.ts";
 import { socketPair } from "../../../../src/transport/os/unix-socket.ts";
 import type { Message } from "../../../../src/transport/wire/vhost-user/channel.ts";
-import { Request, requestName, tableRegionsMax } from "../../../../src/transport/wire/vhost-user/protocol.ts";
+import {
+  RequestType,
+  requestName,
+  tableRegionsMax,
+} from "../../../../src/transport/wire/vhost-user/protocol.ts";
 import { ProtocolError } from "../../../../src/transport/wire/vhost-user/protocol-error.ts";
 import { decodeRequest, type VhostRequest } from "../../../../src/transport/wire/vhost-user/requests.ts";
 
@@ -63,54 +67,56 @@ const tooLarge = 2n ** 53n;
 const nothing = new Uint8Array(0);
 /** What is sound with no descriptor at all, or with any that it does not ask for. */
 const bare: [number, string][] = [
-  [Request.GET_FEATURES, "GET_FEATURES"],
-  [Request.GET_PROTOCOL_FEATURES, "GET_PROTOCOL_FEATURES"],
-  [Request.GET_QUEUE_NUM, "GET_QUEUE_NUM"],
-  [Request.GET_MAX_MEM_SLOTS, "GET_MAX_MEM_SLOTS"],
-  [Request.SET_OWNER, "SET_OWNER"],
-  [Request.RESET_OWNER, "RESET_OWNER"],
-  [Request.RESET_DEVICE, "RESET_DEVICE"],
+  [RequestType.GET_FEATURES, "GET_FEATURES"],
+  [RequestType.GET_PROTOCOL_FEATURES, "GET_PROTOCOL_FEATURES"],
+  [RequestType.GET_QUEUE_NUM, "GET_QUEUE_NUM"],
+  [RequestType.GET_MAX_MEM_SLOTS, "GET_MAX_MEM_SLOTS"],
+  [RequestType.SET_OWNER, "SET_OWNER"],
+  [RequestType.RESET_OWNER, "RESET_OWNER"],
+  [RequestType.RESET_DEVICE, "RESET_DEVICE"],
 ];
 
 type Sound = [request: number, payload: Uint8Array, kinds: Kind[], says: object];
 const sound: Sound[] = [
   ...bare.map(([request]): Sound => [request, nothing, [], {}]),
-  ...[Request.SET_FEATURES, Request.SET_PROTOCOL_FEATURES].map((request): Sound => [
+  ...[RequestType.SET_FEATURES, RequestType.SET_PROTOCOL_FEATURES].map((request): Sound => [
     request,
     bytesOf(2n ** 64n - 1n),
     [],
     { features: 2n ** 64n - 1n },
   ]),
-  ...[Request.SET_VRING_NUM, Request.SET_VRING_BASE].map((request): Sound => [
+  ...[RequestType.SET_VRING_NUM, RequestType.SET_VRING_BASE].map((request): Sound => [
     request,
     bytesOf(7, 0xffff_ffff),
     [],
     { vring: 7, num: 0xffff_ffff },
   ]),
-  [Request.GET_VRING_BASE, bytesOf(1, 9), [], { vring: 1 }],
-  [Request.SET_VRING_ENABLE, bytesOf(1, 0), [], { vring: 1, enabled: false }],
-  [Request.SET_VRING_ENABLE, bytesOf(0, 1), [], { vring: 0, enabled: true }],
+  [RequestType.GET_VRING_BASE, bytesOf(1, 9), [], { vring: 1 }],
+  [RequestType.SET_VRING_ENABLE, bytesOf(1, 0), [], { vring: 1, enabled: false }],
+  [RequestType.SET_VRING_ENABLE, bytesOf(0, 1), [], { vring: 0, enabled: true }],
   [
-    Request.SET_VRING_ADDR,
+    RequestType.SET_VRING_ADDR,
     bytesOf(1, 1, 0x1000n, 0x2000n, 0x3000n, 0x4000n),
     [],
     { vring: 1, addresses: { logsUsed: true, desc: 0x1000, used: 0x2000, avail: 0x3000, log: 0x4000 } },
   ],
   [
-    Request.SET_VRING_ADDR,
+    RequestType.SET_VRING_ADDR,
     bytesOf(0, 0xffff_fffe, 0n, 0n, 0n, 0n),
     [],
     { vring: 0, addresses: { logsUsed: false, desc: 0, used: 0, avail: 0, log: 0 } },
   ],
-  ...[Request.SET_VRING_KICK, Request.SET_VRING_CALL, Request.SET_VRING_ERR].flatMap((request): Sound[] => [
-    [request, bytesOf(5n), ["eventfd"], { vring: 5, fd: "0" }],
-    [request, bytesOf(0x1ffn), [], { vring: 255, fd: -1 }],
-    // Whatever the upper bytes say.
-    [request, bytesOf(0xffff_ffff_ffff_0001n), ["eventfd"], { vring: 1, fd: "0" }],
-  ]),
-  [Request.SET_MEM_TABLE, bytesOf(0, 0), [], { regions: [] }],
+  ...[RequestType.SET_VRING_KICK, RequestType.SET_VRING_CALL, RequestType.SET_VRING_ERR].flatMap(
+    (request): Sound[] => [
+      [request, bytesOf(5n), ["eventfd"], { vring: 5, fd: "0" }],
+      [request, bytesOf(0x1ffn), [], { vring: 255, fd: -1 }],
+      // Whatever the upper bytes say.
+      [request, bytesOf(0xffff_ffff_ffff_0001n), ["eventfd"], { vring: 1, fd: "0" }],
+    ],
+  ),
+  [RequestType.SET_MEM_TABLE, bytesOf(0, 0), [], { regions: [] }],
   [
-    Request.SET_MEM_TABLE,
+    RequestType.SET_MEM_TABLE,
     bytesOf(2, 0, some, region(0x10000n, 4096n, 2n ** 46n, 8192n)),
     ["memfd", "memfd"],
     {
@@ -122,19 +128,19 @@ const sound: Sound[] = [
   ],
   // QEMU sends the whole array, whatever the count says.
   [
-    Request.SET_MEM_TABLE,
+    RequestType.SET_MEM_TABLE,
     bytesOf(1, 0, some, some),
     ["memfd"],
     { regions: [{ ...regionAt(4096), fd: "0" }] },
   ],
-  [Request.ADD_MEM_REG, bytesOf(0n, some), ["memfd"], { region: regionAt(4096), fd: "0" }],
-  [Request.REM_MEM_REG, bytesOf(0n, some), [], { region: regionAt(4096) }],
-  [Request.REM_MEM_REG, bytesOf(0n, some), ["memfd"], { region: regionAt(4096) }],
-  [Request.SET_LOG_BASE, bytesOf(4096n, 64n), ["memfd"], { size: 4096, offset: 64, fd: "0" }],
-  [Request.SET_LOG_FD, nothing, ["pipe"], { fd: "0" }],
-  [Request.SET_BACKEND_REQ_FD, nothing, ["stream"], { fd: "0" }],
-  [Request.GPU_SET_SOCKET, nothing, ["stream"], { fd: "0" }],
-  ...[Request.GET_CONFIG, Request.SET_CONFIG].flatMap((request): Sound[] => [
+  [RequestType.ADD_MEM_REG, bytesOf(0n, some), ["memfd"], { region: regionAt(4096), fd: "0" }],
+  [RequestType.REM_MEM_REG, bytesOf(0n, some), [], { region: regionAt(4096) }],
+  [RequestType.REM_MEM_REG, bytesOf(0n, some), ["memfd"], { region: regionAt(4096) }],
+  [RequestType.SET_LOG_BASE, bytesOf(4096n, 64n), ["memfd"], { size: 4096, offset: 64, fd: "0" }],
+  [RequestType.SET_LOG_FD, nothing, ["pipe"], { fd: "0" }],
+  [RequestType.SET_BACKEND_REQ_FD, nothing, ["stream"], { fd: "0" }],
+  [RequestType.GPU_SET_SOCKET, nothing, ["stream"], { fd: "0" }],
+  ...[RequestType.GET_CONFIG, RequestType.SET_CONFIG].flatMap((request): Sound[] => [
     [
       request,
       bytesOf(4, 2, 1, Uint8Array.of(8, 9)),
@@ -144,10 +150,10 @@ const sound: Sound[] = [
     // Whether they are there is the device's to say.
     [request, bytesOf(0, 0xffff_ffff, 0), [], { offset: 0, size: 0xffff_ffff, flags: 0, data: nothing }],
   ]),
-  [Request.GET_INFLIGHT_FD, inflight, [], { queueCount: 2, queueSize: 256, bytes: 24 }],
-  [Request.GET_INFLIGHT_FD, inflight.slice(0, 20), [], { queueCount: 2, queueSize: 256, bytes: 20 }],
+  [RequestType.GET_INFLIGHT_FD, inflight, [], { queueCount: 2, queueSize: 256, bytes: 24 }],
+  [RequestType.GET_INFLIGHT_FD, inflight.slice(0, 20), [], { queueCount: 2, queueSize: 256, bytes: 20 }],
   [
-    Request.SET_INFLIGHT_FD,
+    RequestType.SET_INFLIGHT_FD,
     inflight,
     ["memfd"],
     { queueCount: 2, queueSize: 256, bytes: 24, size: 1024, offset: 64, fd: "0" },
@@ -171,56 +177,64 @@ const withoutDescriptor = (request: number, payload: Uint8Array, kind: Kind): Fa
 ];
 
 const faulty: Faulty[] = [
-  ...cut(Request.SET_FEATURES, bytesOf(1n)),
-  ...cut(Request.SET_PROTOCOL_FEATURES, bytesOf(1n)),
+  ...cut(RequestType.SET_FEATURES, bytesOf(1n)),
+  ...cut(RequestType.SET_PROTOCOL_FEATURES, bytesOf(1n)),
   ...[
-    Request.SET_VRING_NUM,
-    Request.SET_VRING_BASE,
-    Request.GET_VRING_BASE,
-    Request.SET_VRING_ENABLE,
+    RequestType.SET_VRING_NUM,
+    RequestType.SET_VRING_BASE,
+    RequestType.GET_VRING_BASE,
+    RequestType.SET_VRING_ENABLE,
   ].flatMap((request) => cut(request, bytesOf(0, 0))),
-  ...cut(Request.SET_VRING_ADDR, bytesOf(0, 0, 0n, 0n, 0n, 0n)),
+  ...cut(RequestType.SET_VRING_ADDR, bytesOf(0, 0, 0n, 0n, 0n, 0n)),
   ...["descriptor table", "used ring", "avail ring", "used ring log"].map((what, index): Faulty => {
     const addresses = [0n, 0n, 0n, 0n].map((_, at) => (at === index ? tooLarge : 0n));
     return [
       `with a ${what} beyond 2^53`,
-      Request.SET_VRING_ADDR,
+      RequestType.SET_VRING_ADDR,
       bytesOf(0, 0, ...addresses),
       [],
       new RegExp(`^${what} 0x20000000000000 is too large$`),
     ];
   }),
-  ...[Request.SET_VRING_KICK, Request.SET_VRING_CALL, Request.SET_VRING_ERR].flatMap((request): Faulty[] => [
-    ...cut(request, bytesOf(0n), ["eventfd"]),
-    ...withoutDescriptor(request, bytesOf(0n), "eventfd"),
-    ...(["pipe", "stream", "memfd"] as const).map((kind): Faulty => [
-      `with a ${kind}`,
-      request,
-      bytesOf(0n),
-      [kind],
-      /brought a descriptor that is no eventfd$/,
-    ]),
-  ]),
-  ["of 7 bytes", Request.SET_MEM_TABLE, bytesOf(0, 0).slice(1), [], size(7)],
-  ["with a region cut short", Request.SET_MEM_TABLE, bytesOf(1, 0, some).slice(0, 39), ["memfd"], size(39)],
-  ["of 2^32 - 1 regions", Request.SET_MEM_TABLE, bytesOf(0xffff_ffff, 0, some), ["memfd"], size(40)],
+  ...[RequestType.SET_VRING_KICK, RequestType.SET_VRING_CALL, RequestType.SET_VRING_ERR].flatMap(
+    (request): Faulty[] => [
+      ...cut(request, bytesOf(0n), ["eventfd"]),
+      ...withoutDescriptor(request, bytesOf(0n), "eventfd"),
+      ...(["pipe", "stream", "memfd"] as const).map((kind): Faulty => [
+        `with a ${kind}`,
+        request,
+        bytesOf(0n),
+        [kind],
+        /brought a descriptor that is no eventfd$/,
+      ]),
+    ],
+  ),
+  ["of 7 bytes", RequestType.SET_MEM_TABLE, bytesOf(0, 0).slice(1), [], size(7)],
+  [
+    "with a region cut short",
+    RequestType.SET_MEM_TABLE,
+    bytesOf(1, 0, some).slice(0, 39),
+    ["memfd"],
+    size(39),
+  ],
+  ["of 2^32 - 1 regions", RequestType.SET_MEM_TABLE, bytesOf(0xffff_ffff, 0, some), ["memfd"], size(40)],
   [
     "of too many regions",
-    Request.SET_MEM_TABLE,
+    RequestType.SET_MEM_TABLE,
     bytesOf(tableRegionsMax + 1, 0, ...Array.from({ length: tableRegionsMax + 1 }, () => some)),
     [],
     size(8 + (tableRegionsMax + 1) * 32),
   ],
   [
     "with too few descriptors",
-    Request.SET_MEM_TABLE,
+    RequestType.SET_MEM_TABLE,
     bytesOf(1, 0, some),
     [],
     /names 1 regions but brought 0 .* share=on/,
   ],
   [
     "with too many descriptors",
-    Request.SET_MEM_TABLE,
+    RequestType.SET_MEM_TABLE,
     bytesOf(0, 0),
     ["memfd"],
     /names 0 regions but brought 1 descriptors$/,
@@ -231,46 +245,46 @@ const faulty: Faulty[] = [
       const wrong = bytesOf(...fields);
       const text = new RegExp(`^${what} 0xffffffffffffffff is too large$`);
       return [
-        [`with a ${what} beyond 2^53`, Request.SET_MEM_TABLE, bytesOf(1, 0, wrong), ["memfd"], text],
-        [`with a ${what} beyond 2^53`, Request.ADD_MEM_REG, bytesOf(0n, wrong), ["memfd"], text],
-        [`with a ${what} beyond 2^53`, Request.REM_MEM_REG, bytesOf(0n, wrong), [], text],
+        [`with a ${what} beyond 2^53`, RequestType.SET_MEM_TABLE, bytesOf(1, 0, wrong), ["memfd"], text],
+        [`with a ${what} beyond 2^53`, RequestType.ADD_MEM_REG, bytesOf(0n, wrong), ["memfd"], text],
+        [`with a ${what} beyond 2^53`, RequestType.REM_MEM_REG, bytesOf(0n, wrong), [], text],
       ];
     },
   ),
-  ...cut(Request.ADD_MEM_REG, bytesOf(0n, some), ["memfd"]),
-  ...cut(Request.REM_MEM_REG, bytesOf(0n, some)),
+  ...cut(RequestType.ADD_MEM_REG, bytesOf(0n, some), ["memfd"]),
+  ...cut(RequestType.REM_MEM_REG, bytesOf(0n, some)),
   [
     "without its descriptor",
-    Request.ADD_MEM_REG,
+    RequestType.ADD_MEM_REG,
     bytesOf(0n, some),
     [],
     /brought no descriptor: is share=on missing/,
   ],
   [
     "with two descriptors",
-    Request.ADD_MEM_REG,
+    RequestType.ADD_MEM_REG,
     bytesOf(0n, some),
     ["memfd", "memfd"],
     /brought 2 descriptors/,
   ],
-  ...cut(Request.SET_LOG_BASE, bytesOf(0n, 0n), ["memfd"]),
-  ...withoutDescriptor(Request.SET_LOG_BASE, bytesOf(0n, 0n), "memfd"),
+  ...cut(RequestType.SET_LOG_BASE, bytesOf(0n, 0n), ["memfd"]),
+  ...withoutDescriptor(RequestType.SET_LOG_BASE, bytesOf(0n, 0n), "memfd"),
   [
     "of a size beyond 2^53",
-    Request.SET_LOG_BASE,
+    RequestType.SET_LOG_BASE,
     bytesOf(tooLarge, 0n),
     ["memfd"],
     /^log size .* is too large$/,
   ],
   [
     "at an offset beyond 2^53",
-    Request.SET_LOG_BASE,
+    RequestType.SET_LOG_BASE,
     bytesOf(0n, tooLarge),
     ["memfd"],
     /^log offset .* too large$/,
   ],
-  ...withoutDescriptor(Request.SET_LOG_FD, nothing, "eventfd"),
-  ...[Request.SET_BACKEND_REQ_FD, Request.GPU_SET_SOCKET].flatMap((request): Faulty[] => [
+  ...withoutDescriptor(RequestType.SET_LOG_FD, nothing, "eventfd"),
+  ...[RequestType.SET_BACKEND_REQ_FD, RequestType.GPU_SET_SOCKET].flatMap((request): Faulty[] => [
     ...withoutDescriptor(request, nothing, "stream"),
     [
       "with a pipe",
@@ -281,34 +295,34 @@ const faulty: Faulty[] = [
     ],
     ["with a socket for packets", request, nothing, ["packets"], /brought a socket for packets/],
   ]),
-  ...[Request.GET_CONFIG, Request.SET_CONFIG].map((request): Faulty => [
+  ...[RequestType.GET_CONFIG, RequestType.SET_CONFIG].map((request): Faulty => [
     "without its header",
     request,
     bytesOf(0, 0, 0).slice(1),
     [],
     size(11),
   ]),
-  ...[Request.GET_INFLIGHT_FD, Request.SET_INFLIGHT_FD].flatMap((request): Faulty[] => [
+  ...[RequestType.GET_INFLIGHT_FD, RequestType.SET_INFLIGHT_FD].flatMap((request): Faulty[] => [
     ["of 19 bytes", request, inflight.slice(0, 19), ["memfd"], size(19)],
     ["of 25 bytes", request, bytesOf(inflight, Uint8Array.of(0)), ["memfd"], size(25)],
   ]),
-  ...withoutDescriptor(Request.SET_INFLIGHT_FD, inflight, "memfd"),
+  ...withoutDescriptor(RequestType.SET_INFLIGHT_FD, inflight, "memfd"),
   [
     "of a size beyond 2^53",
-    Request.SET_INFLIGHT_FD,
+    RequestType.SET_INFLIGHT_FD,
     bytesOf(tooLarge, 0n, 0, 0),
     ["memfd"],
     /^inflight size/,
   ],
   [
     "at an offset beyond 2^53",
-    Request.SET_INFLIGHT_FD,
+    RequestType.SET_INFLIGHT_FD,
     bytesOf(0n, tooLarge, 0, 0),
     ["memfd"],
     /^inflight offset/,
   ],
   ["that is not known", 4711, nothing, [], /^request 4711 was not negotiated or is not known$/],
-  ["that was never offered", Request.SET_STATUS, bytesOf(0n), [], /^SET_STATUS was not negotiated/],
+  ["that was never offered", RequestType.SET_STATUS, bytesOf(0n), [], /^SET_STATUS was not negotiated/],
 ];
 
 /** What a request says, with its descriptors by their place in the message. */
@@ -352,7 +366,7 @@ describe("a faulty request", () => {
 });
 
 test("every request that is decoded is tried, sound and, where it brings anything, faulty", () => {
-  const decoded: number[] = Object.values(Request).filter((request) => {
+  const decoded: number[] = Object.values(RequestType).filter((request) => {
     try {
       decodeRequest(message(request, nothing, []));
       return true;

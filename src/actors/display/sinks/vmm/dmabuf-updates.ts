@@ -2,7 +2,7 @@
 // VMM whose window nobody sees may keep its answer for hours; nobody waits for it but the next damage of that scanout.
 
 import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
-import { DmabufUpdate, Request } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
+import { DmabufUpdate, DisplayRequest } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { unansweredUpdates } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
 import { scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Damage } from "../../../../picture/damage.ts";
@@ -49,7 +49,7 @@ export class DmabufUpdates {
     this.lent[scanout] = surface;
     this.startTimer(scanout);
     writer.start(
-      Request.DMABUF_UPDATE,
+      DisplayRequest.DMABUF_UPDATE,
       DmabufUpdate.bytes,
       ...[scanout, left, top, right - left, bottom - top],
     );

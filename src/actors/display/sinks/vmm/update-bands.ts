@@ -4,7 +4,7 @@
 import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { convertToBgrx, isBgrx } from "../../../../picture/pixels.ts";
 import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
-import { Request, Update } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest, Update } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { bytesPerPixel } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Damage, Rect } from "../../../../picture/damage.ts";
 import type { MemorySurface } from "../../surfaces/memory-surface.ts";
@@ -58,7 +58,7 @@ export class UpdateBands {
     const surface = this.surface!;
     const rowBytes = width * bytesPerPixel;
     const rows = Math.min(this.bottom - row, Math.max(1, Math.floor(this.bandBytesMax / rowBytes)));
-    writer.start(Request.UPDATE, Update.bytes + rows * rowBytes, this.scanout, left, row, width, rows);
+    writer.start(DisplayRequest.UPDATE, Update.bytes + rows * rowBytes, this.scanout, left, row, width, rows);
     const offset = (originY + row) * surface.stride + (originX + left) * bytesPerPixel;
     if (isBgrx(surface.format)) {
       if (surface.hasLastingPages) writer.lend(surface.address + offset, rowBytes, surface.stride);

@@ -1,7 +1,11 @@
 // The cursors that the VMM has yet to be told of: the newest position of each, and its image when it has a new one.
 
 import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
-import { CursorPosition, CursorUpdate, Request } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
+import {
+  CursorPosition,
+  CursorUpdate,
+  DisplayRequest,
+} from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { lowestBit } from "../../bits.ts";
 import { cursorImageBytes, type Scanout } from "../../scanout.ts";
 
@@ -29,11 +33,11 @@ export class VmmCursors {
     const { isVisible, x, y, hotX, hotY, image } = this.scanouts[id]!.cursor;
     if (isVisible && image !== null && this.loaded & bit) {
       this.loaded &= ~bit;
-      writer.start(Request.CURSOR_UPDATE, CursorUpdate.bytes, id, x, y, hotX, hotY);
+      writer.start(DisplayRequest.CURSOR_UPDATE, CursorUpdate.bytes, id, x, y, hotX, hotY);
       // An image that changes while it is sent is sent again.
       writer.body(image.address, cursorImageBytes, cursorImageBytes);
     } else {
-      const request = isVisible ? Request.CURSOR_POS : Request.CURSOR_POS_HIDE;
+      const request = isVisible ? DisplayRequest.CURSOR_POS : DisplayRequest.CURSOR_POS_HIDE;
       writer.start(request, CursorPosition.bytes, id, x, y);
     }
     return true;

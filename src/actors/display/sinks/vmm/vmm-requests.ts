@@ -7,7 +7,7 @@ import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/me
 import {
   GetEdid,
   ProtocolFeature,
-  Request,
+  DisplayRequest,
   SetProtocolFeatures,
 } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { isOutstanding, StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
@@ -86,20 +86,20 @@ export class VmmRequests {
     const { words } = this.options;
     if (!this.isNegotiated) {
       // Until a late answer comes, nothing else is asked either.
-      if (isOutstanding(words, Request.GET_PROTOCOL_FEATURES)) return false;
-      writer.start(Request.GET_PROTOCOL_FEATURES, 0);
+      if (isOutstanding(words, DisplayRequest.GET_PROTOCOL_FEATURES)) return false;
+      writer.start(DisplayRequest.GET_PROTOCOL_FEATURES, 0);
       return true;
     }
     if (this.mustSetFeatures) {
       this.mustSetFeatures = false;
-      writer.start(Request.SET_PROTOCOL_FEATURES, SetProtocolFeatures.bytes, this.features, 0);
+      writer.start(DisplayRequest.SET_PROTOCOL_FEATURES, SetProtocolFeatures.bytes, this.features, 0);
       return true;
     }
     const question = this.waiting[0];
     if (question === undefined) return false;
     const request = this.requestFor(question);
     if (isOutstanding(words, request)) return false;
-    if (question.type === "edid" && request === Request.GET_EDID) {
+    if (question.type === "edid" && request === DisplayRequest.GET_EDID) {
       words[StreamWord.edidScanout] = question.scanout;
       writer.start(request, GetEdid.bytes, question.scanout);
     } else {
@@ -111,11 +111,11 @@ export class VmmRequests {
   /** The VMM's answer to `request` has come. */
   take(request: number, payload: DataView): void {
     this.silent &= ~(1 << request);
-    if (request === Request.GET_PROTOCOL_FEATURES) return this.takeFeatures(payload);
-    if (request === Request.GET_DISPLAY_INFO) this.modes = decodeModes(payload);
+    if (request === DisplayRequest.GET_PROTOCOL_FEATURES) return this.takeFeatures(payload);
+    if (request === DisplayRequest.GET_DISPLAY_INFO) this.modes = decodeModes(payload);
     const question = this.waiting[0];
     if (question === undefined || this.requestFor(question) !== request) return;
-    if (question.type === "edid" && request === Request.GET_EDID) {
+    if (question.type === "edid" && request === DisplayRequest.GET_EDID) {
       // A predecessor may have asked for another output's.
       if (this.options.words[StreamWord.edidScanout] !== question.scanout) return;
       this.options.answer.edid(question.token, this.decodeEdid(payload, question.scanout));
@@ -147,8 +147,8 @@ export class VmmRequests {
   }
 
   private requestFor(question: Question): number {
-    const hasEdid = this.has(ProtocolFeature.EDID) && !this.isSilent(Request.GET_EDID);
-    return question.type === "edid" && hasEdid ? Request.GET_EDID : Request.GET_DISPLAY_INFO;
+    const hasEdid = this.has(ProtocolFeature.EDID) && !this.isSilent(DisplayRequest.GET_EDID);
+    return question.type === "edid" && hasEdid ? DisplayRequest.GET_EDID : DisplayRequest.GET_DISPLAY_INFO;
   }
 
   private isSilent(request: number): boolean {
@@ -160,7 +160,8 @@ export class VmmRequests {
     this.cancelTimer();
     const question = this.waiting[0];
     if (question === undefined) return;
-    const isVain = this.isSilent(Request.GET_PROTOCOL_FEATURES) || this.isSilent(this.requestFor(question));
+    const isVain =
+      this.isSilent(DisplayRequest.GET_PROTOCOL_FEATURES) || this.isSilent(this.requestFor(question));
     if (isVain) this.answerAll();
     else this.startTimer();
   }
@@ -176,7 +177,7 @@ export class VmmRequests {
     const question = this.waiting[0];
     const request =
       !this.isNegotiated || question === undefined
-        ? Request.GET_PROTOCOL_FEATURES
+        ? DisplayRequest.GET_PROTOCOL_FEATURES
         : this.requestFor(question);
     this.timeouts++;
     counters[Counter.questionsUnanswered]!++;
@@ -231,4 +232,4 @@ function decodeModes(payload: DataView): DisplayMode[] {
 }
 
 const nameOf = (request: number): string =>
-  Object.entries(Request).find(([, value]) => value === request)?.[0] ?? `request ${request}`;
+  Object.entries(DisplayRequest).find(([, value]) => value === request)?.[0] ?? `request ${request}`;

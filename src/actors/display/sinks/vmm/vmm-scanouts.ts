@@ -5,7 +5,7 @@ import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/me
 import {
   DmabufScanout,
   DmabufScanout2,
-  Request,
+  DisplayRequest,
   Scanout,
 } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
@@ -112,7 +112,7 @@ export class VmmScanouts {
     shown.width = width;
     shown.height = height;
     this.note(StreamWord.shown, id, width > 0);
-    writer.start(Request.SCANOUT, Scanout.bytes, id, width, height);
+    writer.start(DisplayRequest.SCANOUT, Scanout.bytes, id, width, height);
   }
 
   private lend(writer: MessageWriter, id: number, view: View, surface: DmabufSurface): void {
@@ -123,9 +123,9 @@ export class VmmScanouts {
     this.note(StreamWord.shownByDmabuf, id, true);
     if (this.options.takesModifiers() && !surface.isImplicit) {
       fields.push(surface.modifierLow, surface.modifierHigh);
-      writer.start(Request.DMABUF_SCANOUT2, DmabufScanout2.bytes, ...fields);
+      writer.start(DisplayRequest.DMABUF_SCANOUT2, DmabufScanout2.bytes, ...fields);
     } else {
-      writer.start(Request.DMABUF_SCANOUT, DmabufScanout.bytes, ...fields);
+      writer.start(DisplayRequest.DMABUF_SCANOUT, DmabufScanout.bytes, ...fields);
     }
     writer.carry(surface.fd);
     surface.read();
@@ -138,7 +138,7 @@ export class VmmScanouts {
     // A VMM falls back to the picture of before; it must be made anew, or turned off.
     if (shown.width !== 0) shown.width = unknownSize;
     this.note(StreamWord.shownByDmabuf, id, false);
-    writer.start(Request.DMABUF_SCANOUT, DmabufScanout.bytes, id, ...noDmabuf);
+    writer.start(DisplayRequest.DMABUF_SCANOUT, DmabufScanout.bytes, id, ...noDmabuf);
   }
 
   /** Tells a successor what the VMM may be showing: at once of what appears, and of what goes when it is sent. */

@@ -6,7 +6,7 @@ import { SystemError } from "../../../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../../../transport/os/fds.ts";
 import { sizeSendBuffer, type SocketIo } from "../../../../transport/os/unix-socket.ts";
 import { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
-import { Request } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
+import { DisplayRequest } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { DisplayProtocolError, ReplyReader } from "../../../../transport/wire/vhost-user-gpu/reply-reader.ts";
 import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
 import type { DisplayMode } from "../../../messages/ctrl-queue.ts";
@@ -195,7 +195,7 @@ export class VmmSink implements Sink {
 
   private take(): void {
     const { request, scanout, payload } = this.reader;
-    if (request === Request.DMABUF_UPDATE) this.frames.updateAnswered(scanout);
+    if (request === DisplayRequest.DMABUF_UPDATE) this.frames.updateAnswered(scanout);
     else this.requests.take(request, payload);
   }
 
@@ -209,9 +209,9 @@ export class VmmSink implements Sink {
 
   /** A message is sent. Answers whether it was one with many bytes. */
   private sent(request: number): boolean {
-    if (request === Request.UPDATE) this.frames.updateSent();
+    if (request === DisplayRequest.UPDATE) this.frames.updateSent();
     else this.shown.sent();
-    return request === Request.UPDATE;
+    return request === DisplayRequest.UPDATE;
   }
 
   private negotiated(): void {
