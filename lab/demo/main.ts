@@ -3,6 +3,7 @@
 import { ServerProcess } from "../vmm/server-process.ts";
 import { encodePng } from "../../src/picture/png.ts";
 import { SyntheticGuest } from "../driver/synthetic-guest.ts";
+import { checkSurroundings } from "./surroundings.ts";
 import { type DemoOptions, help, parseDemoOptions } from "./options.ts";
 import { playInQemu } from "./qemu-scene.ts";
 import { playScene, sendSmallest } from "./scene-2d.ts";
@@ -28,6 +29,7 @@ async function main(argv: readonly string[]): Promise<number> {
   let interrupted = false;
   process.once("SIGINT", () => (interrupted = true));
   try {
+    checkSurroundings(options);
     if (options.qemu) await playInQemu(options.output);
     else await runSynthetic(options, () => interrupted);
     return interrupted ? exit.interrupted : exit.done;

@@ -60,13 +60,16 @@ test("latencies are in microseconds and read well", () => {
 });
 
 /** Runs the demo for a moment on a small screen, and reads the picture that it leaves, 0xRRGGBBAA a pixel. */
-async function runDemo(...args: string[]): Promise<{ code: number; text: string; pixels: number[] | null }> {
+async function runDemo(
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<{ code: number; text: string; pixels: number[] | null }> {
   const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
   const output = join(directory, "last.png");
   try {
     const run = Bun.spawn(
       [process.execPath, demo, "--seconds", "0.2", "--size", "320x200", "--output", output, ...args],
-      { stdout: "pipe", stderr: "pipe" },
+      { stdout: "pipe", stderr: "pipe", env: { ...process.env, ...env } },
     );
     const [text, errors] = await Promise.all([
       new Response(run.stdout).text(),
@@ -87,7 +90,7 @@ test("a short demo ends with code 0 and leaves a PNG", async () => {
 }, 30_000);
 
 test("a short 3D demo leaves solids before a dark background", async () => {
-  const { code, text, pixels } = await runDemo("--scene", "3d");
+  const { code, text, pixels } = await runDemo(["--scene", "3d"]);
   expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("renderer") });
   expect(pixels!.length).toBe(320 * 200);
   expect([pixels![0], pixels![319]]).toEqual([0x131724ff, 0x131724ff]);
@@ -96,10 +99,29 @@ test("a short 3D demo leaves solids before a dark background", async () => {
 
 test("a 3D demo with a server that has no 3D says so and ends with code 1", async () => {
   const server = `${process.execPath} ${join(import.meta.dir, "../../src/cli/server.ts")} --renderer software`;
-  const { code, text, pixels } = await runDemo("--scene", "3d", "--server", server);
+  const { code, text, pixels } = await runDemo(["--scene", "3d", "--server", server]);
   expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("does not offer VIRGL") });
   expect(pixels).toBeNull();
 }, 30_000);
+
+describe("what is missing is told before anything is drawn", () => {
+  const none = join(tmpdir(), `fencepost-nobody-${process.pid}`);
+  const cases: [string[], Record<string, string>, string][] = [
+    [["--wayland"], { XDG_RUNTIME_DIR: none, WAYLAND_DISPLAY: "none" }, "no Wayland compositor is there"],
+    [["--wayland"], { XDG_RUNTIME_DIR: "" }, "XDG_RUNTIME_DIR does not say"],
+    [["--output", join(none, "a.png")], {}, `--output ${none}/a.png cannot be written (ENOENT)`],
+    [["--output", tmpdir()], {}, "is a folder: name a file"],
+  ];
+  for (const [args, env, sentence] of cases) {
+    test(`${args[0]} ${sentence.split(" ").at(-1)}`, async () => {
+      const started = performance.now();
+      const { code, text } = await runDemo(args, env);
+      expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining(sentence) });
+      expect(text).not.toContain("listening after");
+      expect(performance.now() - started).toBeLessThan(5_000);
+    });
+  }
+});
 
 test("a wrong argument ends with code 2 and the help", async () => {
   const run = Bun.spawn([process.execPath, demo, "--size", "big"], { stdout: "ignore", stderr: "pipe" });

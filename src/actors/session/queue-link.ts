@@ -8,7 +8,7 @@ import type { ActorContext } from "../runtime/actor.ts";
 import { now } from "../runtime/timers.ts";
 
 /** A queue actor waits for nobody but the renderer, which may take this long before it is worth a line of the log. */
-const busyMs = 5_000;
+const busyMs = 2_000;
 /** How long a session that is to stop waits for a queue that is busy. */
 const stopPatienceMs = 3_000;
 

@@ -1,0 +1,38 @@
+// What the demo needs around it, looked at before anything is started for it.
+
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parseCommandLine } from "../../src/config.ts";
+import { closeFd } from "../../src/transport/os/fds.ts";
+import { connectUnix } from "../../src/transport/os/unix-path.ts";
+import type { DemoOptions } from "./options.ts";
+
+/** Throws an Error with a sentence for the user where the picture cannot be written or no compositor is there. */
+export function checkSurroundings({ output, wayland }: DemoOptions): void {
+  checkOutput(resolve(output));
+  if (wayland) checkCompositor();
+}
+
+function checkOutput(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) throw new Error(`--output ${path} is a folder: name a file`);
+  try {
+    accessSync(found === undefined ? dirname(path) : path, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`--output ${path} cannot be written (${code})`, { cause: error });
+  }
+}
+
+function checkCompositor(): void {
+  const request = parseCommandLine(["--wayland"], {});
+  if (request.kind !== "serve" || request.config.wayland === undefined) return;
+  const path = request.config.wayland;
+  try {
+    closeFd(connectUnix(path, "stream"));
+  } catch (error) {
+    throw new Error(`no Wayland compositor is there for --wayland: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
