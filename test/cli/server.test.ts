@@ -232,21 +232,21 @@ describe("inherited descriptors", () => {
     expect(await run.ended()).toMatchObject({ code: 2, text: expect.stringContaining("want one") });
   });
 
-  const wrong: [string, () => number, string][] = [
-    ["that is a pipe", () => pipe()[0], "--fd 3: is no socket"],
-    ["of another kind", () => socketPair("seqpacket")[0], "--fd 3: is no Unix stream socket"],
+  const wrong: [string, () => number[], string][] = [
+    ["that is a pipe", () => pipe(), "--fd 3: is no socket"],
+    ["of another kind", () => socketPair("seqpacket"), "--fd 3: is no Unix stream socket"],
     [
       "that leads nowhere",
-      () => libc.socket(1, 1, 0),
+      () => [libc.socket(1, 1, 0)],
       "--fd 3: is a socket that neither is connected nor listens",
     ],
   ];
   for (const [what, open, sentence] of wrong) {
     test(`one ${what} is a mistake in the settings`, async () => {
-      const fd = open();
-      const run = start([...args(), "--fd", "3"], { fd3: fd });
+      const fds = open();
+      const run = start([...args(), "--fd", "3"], { fd3: fds[0]! });
       expect(await run.ended()).toEqual({ code: 2, text: `fencepost: ${sentence}\n` });
-      closeFd(fd);
+      fds.forEach(closeFd);
     });
   }
 
