@@ -64,7 +64,7 @@ function generate(): string {
   });
   return [
     "// The Wayland protocols that Fencepost speaks. Made by scripts/generate-wayland.ts: change that instead.",
-    'import { type Interface, type Named, parseMessages, WaylandObject } from "./object.ts";',
+    'import { type Interface, parseMessages } from "./descriptions.ts";\nimport { type Named, WaylandObject } from "./object.ts";',
     ...parts,
   ].join("\n\n");
 }

@@ -8,7 +8,7 @@ import { closeFd, setNonBlocking, sizeOfFd } from "../../../src/transport/os/fds
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { acceptUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { CLOSED, sizeSendBuffer, SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
-import type { Interface } from "../../../src/transport/wire/wayland/object.ts";
+import type { Interface } from "../../../src/transport/wire/wayland/descriptions.ts";
 import * as protocol from "../../../src/transport/wire/wayland/protocol.ts";
 import {
   decodeArguments,

@@ -8,7 +8,8 @@ import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { connectUnix } from "../../../src/transport/os/unix-path.ts";
 import { SocketIo } from "../../../src/transport/os/unix-socket.ts";
 import { WaylandConnection } from "../../../src/transport/wire/wayland/connection.ts";
-import { type Interface, parseMessages, WaylandObject } from "../../../src/transport/wire/wayland/object.ts";
+import { type Interface, parseMessages } from "../../../src/transport/wire/wayland/descriptions.ts";
+import { WaylandObject } from "../../../src/transport/wire/wayland/object.ts";
 import { type WlBuffer, WlOutput, WlShm } from "../../../src/transport/wire/wayland/protocol.ts";
 
 const timeoutMs = 20_000;

@@ -1,52 +1,20 @@
-// What all objects of the Wayland protocol have in common, and how their messages are described. The classes
-// themselves are generated.
+// What all objects of the Wayland protocol have in common. The classes themselves are generated.
 
-import type { WaylandConnection } from "./connection.ts";
+import type { Interface } from "./descriptions.ts";
 import type { WireValue } from "./wire.ts";
 
-/** The type of an argument (Wayland protocol, "Wire Format"). */
-export interface ArgumentType {
-  /** int, uint, fixed, string, object, new_id, array, fd. */
-  code: "i" | "u" | "f" | "s" | "o" | "n" | "a" | "h";
-  isNullable: boolean;
-  /** The interface of an object or a new_id, or "" where any will do. */
-  interface: string;
-}
-
-/** A request or an event; its opcode is its place among the interface's. */
-export interface MessageType {
-  name: string;
-  /** The name of its handler. */
-  handler: string;
-  arguments: readonly ArgumentType[];
-}
-
-export interface Interface {
-  name: string;
-  /** The newest version that is spoken here. */
-  version: number;
-  requests: readonly MessageType[];
-  events: readonly MessageType[];
+/** What an object needs of the connection that it belongs to. */
+export interface ObjectConnection {
+  /** Makes an object that the next request must tell the compositor of. */
+  create<Type extends WaylandObject>(type: Named<Type>, version: number): Type;
+  /** Queues a request. Descriptors among `values` stay the caller's. */
+  request(object: WaylandObject, opcode: number, values: readonly (WireValue | WaylandObject | null)[]): void;
 }
 
 /** A class of objects. */
 export interface Named<Type extends WaylandObject> {
-  new (connection: WaylandConnection, id: number, version: number): Type;
+  new (connection: ObjectConnection, id: number, version: number): Type;
   readonly interface: Interface;
-}
-
-/** Reads descriptions such as "attach ?o=wl_buffer i i". */
-export function parseMessages(descriptions: readonly string[]): MessageType[] {
-  return descriptions.map((description) => {
-    const [name, ...types] = description.split(" ") as [string, ...string[]];
-    const handler = name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-    return { name, handler, arguments: types.map(parseArgument) };
-  });
-}
-
-function parseArgument(text: string): ArgumentType {
-  const [, nullable, code, target] = /^(\??)(\w)(?:=(\w+))?$/.exec(text)!;
-  return { code: code as ArgumentType["code"], isNullable: nullable !== "", interface: target ?? "" };
 }
 
 export abstract class WaylandObject<Events extends object = object> {
@@ -56,7 +24,7 @@ export abstract class WaylandObject<Events extends object = object> {
   isDestroyed = false;
 
   constructor(
-    readonly connection: WaylandConnection,
+    readonly connection: ObjectConnection,
     readonly id: number,
     readonly version: number,
   ) {}

@@ -1,6 +1,7 @@
 // The Wayland protocols that Fencepost speaks. Made by scripts/generate-wayland.ts: change that instead.
 
-import { type Interface, type Named, parseMessages, WaylandObject } from "./object.ts";
+import { type Interface, parseMessages } from "./descriptions.ts";
+import { type Named, WaylandObject } from "./object.ts";
 
 export interface WlDisplayEvents {
   error(objectId: WaylandObject, code: number, message: string): void;

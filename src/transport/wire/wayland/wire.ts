@@ -1,7 +1,7 @@
 // Wayland messages as bytes: object id, then size and opcode in one word, then arguments in words of the machine's own
 // order (Wayland protocol, "Wire Format"). Descriptors travel beside the bytes.
 
-import type { ArgumentType } from "./object.ts";
+import type { ArgumentType } from "./descriptions.ts";
 
 /** What an argument is to those who send and receive it; objects by their ids, 0 for none. */
 export type WireValue = number | string | Uint8Array;

@@ -6,7 +6,7 @@ import { closeFd, createEventfd, setNonBlocking } from "../../../../src/transpor
 import { NativeMemory } from "../../../../src/transport/os/native-memory.ts";
 import { SocketIo, socketPair, WOULD_BLOCK } from "../../../../src/transport/os/unix-socket.ts";
 import { ReportedError, WaylandConnection } from "../../../../src/transport/wire/wayland/connection.ts";
-import { parseMessages } from "../../../../src/transport/wire/wayland/object.ts";
+import { parseMessages } from "../../../../src/transport/wire/wayland/descriptions.ts";
 import {
   WlCallback,
   WlCompositor,

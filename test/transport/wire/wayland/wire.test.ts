@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseMessages } from "../../../../src/transport/wire/wayland/object.ts";
+import { parseMessages } from "../../../../src/transport/wire/wayland/descriptions.ts";
 import {
   decodeArguments,
   encodeMessage,
