@@ -49,6 +49,20 @@ describe("imports", () => {
     expect(found(upwardImports, { [importer]: from(up + imported), [imported]: leaf })).toEqual([]);
   });
 
+  test("an actor knows of another its messages, its manifest and its counters alone", () => {
+    const own = {
+      "src/actors/bridge/main.ts": "",
+      "src/actors/bridge/messages.ts": leaf,
+      "src/actors/bridge/peer.ts": leaf,
+    };
+    const files = {
+      ...own,
+      "src/actors/gpu/main.ts": from("../bridge/messages.ts", "../bridge/peer.ts"),
+      "src/actors/runtime/host.ts": from("../bridge/peer.ts"),
+    };
+    expect(found(upwardImports, files)).toEqual(["src/actors/gpu/main.ts:2", "src/actors/runtime/host.ts:1"]);
+  });
+
   test("a worker's entry is named, and not imported", () => {
     const files = {
       "src/transport/os/x.ts": 'new URL("../../actors/queue/a.ts", import.meta.url);\n',

@@ -35,6 +35,16 @@ function pointsUp(path: string, from: string): boolean {
   });
 }
 
+/** What others may know of an actor. */
+const isPublic = (file: string): boolean => /\/(?:messages|manifest|counters|device-type)\.ts$/.test(file);
+
+/** Whether one actor imports the inside of another, which it may meet only by messages. */
+function looksInside(path: string, from: string, tree: Tree): boolean {
+  const [here, there] = [path, from].map((file) => /^src\/actors\/[^/]+\//.exec(file)?.[0]);
+  if (there === undefined || here === there || isPublic(from)) return false;
+  return tree.sources.has(`${there}main.ts`) && path.startsWith("src/actors/");
+}
+
 /** The files of the tree that `source` imports; a worker's entry is only named. */
 const imported = ({ imports }: Source, tree: Tree): Source["imports"] =>
   imports.filter(({ from, kind }) => kind === "import" && tree.sources.has(from));
@@ -48,6 +58,12 @@ export function upwardImports(tree: Tree): Finding[] {
     return imported(source, tree).flatMap(({ from, line }) => {
       if (allowed !== null && !allowed.some((prefix) => from.startsWith(prefix)))
         return { path, line, what: `${folder} may not import ${from}, only ${allowed.join(", ")}` };
+      if (looksInside(path, from, tree))
+        return {
+          path,
+          line,
+          what: `${from} is another actor's inside: send a message, or move what both need`,
+        };
       if (!pointsUp(path, from)) return [];
       return { path, line, what: `points up to ${from}: take what it needs as a parameter, or move it down` };
     });
