@@ -93,6 +93,8 @@ describe("stopping and starting", () => {
       guest.gpu.createImage(1, Format.B8G8R8X8, 64, 64);
       guest.close();
     }
+    // The next front-end is served once everything of the last is released.
+    await withConnection({}, (guest) => guest.initialise());
     const { actors } = (await server().control({ command: "status" })) as unknown as {
       actors: { "ctrl-queue": { counters: { resources: number } } };
     };

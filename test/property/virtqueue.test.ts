@@ -9,7 +9,8 @@ import { Notifier } from "../../src/transport/os/notifier.ts";
 import { Chain, ChainFault, ParkedChain } from "../../src/transport/virtio/chain.ts";
 import { InflightRing } from "../../src/transport/virtio/inflight.ts";
 import { DescriptorFlag, inflightBytes } from "../../src/transport/virtio/layout.ts";
-import { Pop, SplitRing } from "../../src/transport/virtio/split-ring.ts";
+import { Pop } from "../../src/transport/virtio/ring.ts";
+import { SplitRing } from "../../src/transport/virtio/split-ring.ts";
 import { readEventfd } from "../support/fds.ts";
 import { type MappedGuest, mapGuest } from "../support/guest-map.ts";
 

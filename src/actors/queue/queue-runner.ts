@@ -3,7 +3,8 @@
 
 import { chainFaultText, Chain, ChainFault, ParkedChain } from "../../transport/virtio/chain.ts";
 import { InflightRing } from "../../transport/virtio/inflight.ts";
-import { Pop, SplitRing } from "../../transport/virtio/split-ring.ts";
+import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
+import { SplitRing } from "../../transport/virtio/split-ring.ts";
 import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
 import { type GuestSpan, MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
@@ -68,12 +69,13 @@ export class QueueRunner {
   private readonly chain = new Chain(this.memory);
   private readonly free: Parked[] = [];
   private readonly pollNs: number;
-  private ring: SplitRing | null = null;
+  private ring: Ring | null = null;
   private inflight: InflightRing | null = null;
   private enabled = false;
   private broken = false;
   private kickFd = -1;
-  /** Kicks of a ring in which nothing was ever seen. */
+  /** Where a ring is from which nothing was ever taken, or -1; and its kicks so far, which brought nothing. */
+  private freshPosition: Position = -1;
   private vainKicks = 0;
   private failure = Notifier.none;
 
@@ -100,7 +102,7 @@ export class QueueRunner {
       case "ring-start":
         if (!this.attempt(own.token, () => this.start(own))) return true;
         // A paused VM goes on where it was; a driver that starts anew begins at zero.
-        if (this.ring?.isFresh) this.handler.reset();
+        if (this.freshPosition >= 0) this.handler.reset();
         this.done(own.token);
         return true;
       case "ring-log":
@@ -154,19 +156,14 @@ export class QueueRunner {
     return this.ring?.hasMore() ?? false;
   }
 
-  /** The avail index that the guest has published: what is below it was sent before now. */
-  availIndex(): number {
-    return this.ring?.availIndex() ?? 0;
+  /** Up to where the guest has offered commands: those before were sent before now. */
+  offered(): Position {
+    return this.ring?.offered() ?? 0;
   }
 
-  /** Whether every command below `index` has been taken, or never will be. */
-  hasReached(index: number): boolean {
-    return (
-      this.ring === null ||
-      this.broken ||
-      ((index - this.ring.next) & 0xffff) === 0 ||
-      ((this.ring.next - index) & 0xffff) < 0x8000
-    );
+  /** Whether every command before `position` has been taken, or never will be. */
+  hasTaken(position: Position): boolean {
+    return this.ring === null || this.broken || this.ring.hasTaken(position);
   }
 
   /** Takes the current request out of the queue's order; {@link complete} answers it. */
@@ -231,7 +228,7 @@ export class QueueRunner {
     return true;
   }
 
-  private serve(ring: SplitRing): void {
+  private serve(ring: Ring): void {
     const { chain, request, context } = this;
     context.counters[QueueCounter.commands]!++;
     let type: number;
@@ -276,7 +273,7 @@ export class QueueRunner {
   }
 
   /** Watches the idle ring and the doorbell for a bounded time; answers whether something came. */
-  private poll(ring: SplitRing): boolean {
+  private poll(ring: Ring): boolean {
     const until = Bun.nanoseconds() + this.pollNs;
     do {
       for (let spin = 0; spin < 32; spin++) {
@@ -314,6 +311,7 @@ export class QueueRunner {
     this.features = message.features;
     this.enabled = message.enabled;
     this.broken = false;
+    this.freshPosition = this.ring.isFresh ? this.ring.position : -1;
     this.vainKicks = 0;
   }
 
@@ -327,7 +325,9 @@ export class QueueRunner {
 
   private kicked(): void {
     this.context.counters[QueueCounter.wakeUps]!++;
-    if (this.ring?.next === 0 && !this.ring.hasMore() && ++this.vainKicks === vainKicksMax) {
+    const { ring } = this;
+    if (ring === null || ring.position !== this.freshPosition || ring.hasMore()) return;
+    if (++this.vainKicks === vainKicksMax) {
       this.context.log.warning(
         "the guest kicks a ring that stays empty: is share=on missing from the VMM's memory backend?",
       );
@@ -335,7 +335,7 @@ export class QueueRunner {
   }
 
   /** Stops taking commands and answers those that are parked. Answers the next avail index. */
-  private stop(): number {
+  private stop(): Position {
     const { ring } = this;
     if (this.kickFd >= 0) {
       this.context.epoll.remove(this.kickFd);
@@ -354,11 +354,11 @@ export class QueueRunner {
     this.failure.close();
     this.failure = Notifier.none;
     this.enabled = false;
-    return ring?.next ?? 0;
+    return ring?.position ?? 0;
   }
 
   /** The ring makes no sense any more: tell the VMM, and leave it alone until it is set up again. */
-  private fail(ring: SplitRing, how: number): void {
+  private fail(ring: Ring, how: number): void {
     this.broken = true;
     ring.publish();
     this.context.counters[QueueCounter.brokenRings]!++;
@@ -401,7 +401,7 @@ export class QueueRunner {
     }
   }
 
-  private replaceCall(ring: SplitRing, callFd: number): void {
+  private replaceCall(ring: Ring, callFd: number): void {
     ring.callee.close();
     ring.callee = new Notifier(callFd);
     // A call that went to the old descriptor after the VMM stopped listening to it must not be lost.

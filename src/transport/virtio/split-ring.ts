@@ -9,26 +9,12 @@ import { Notifier } from "../os/notifier.ts";
 import type { Chain, ParkedChain } from "./chain.ts";
 import type { InflightRing } from "./inflight.ts";
 import { AvailFlag, availBytes, descriptorTableBytes, UsedFlag, usedBytes } from "./layout.ts";
-
-/** Answers of {@link SplitRing.pop}. */
-export const Pop = { EMPTY: 0, CHAIN: 1, SKIPPED: 2, BROKEN: 3, CROWDED: 4 } as const;
-
-export interface RingLayout {
-  /** A power of two, at most 32768. */
-  num: number;
-  /** Guest-physical addresses. */
-  desc: number;
-  avail: number;
-  used: number;
-  /** The used ring's guest-physical address for the dirty log, or -1 when its pages are not logged. */
-  usedLog: number;
-  eventIdx: boolean;
-}
+import { Pop, type Position, type Ring, type RingLayout } from "./ring.ts";
 
 const INDEX = 1;
 const FLAGS = 0;
 
-export class SplitRing {
+export class SplitRing implements Ring {
   private desc!: Uint32Array;
   private avail!: Uint16Array;
   private used16!: Uint16Array;
@@ -44,8 +30,7 @@ export class SplitRing {
   private inFlight = 0;
 
   /** The next avail index to take. */
-  next: number;
-  /** Whom {@link publish} calls. */
+  private next: number;
   callee = Notifier.none;
 
   /**
@@ -70,14 +55,18 @@ export class SplitRing {
   }
 
   /**
-   * Whether nothing was ever taken from this ring: the driver has just been (re)started. The indexes alone do not
-   * tell, as they come round to zero every 65536 chains; but a driver begins with a zeroed ring (§4.1.5.1.3).
+   * The indexes alone do not tell, as they come round to zero every 65536 chains; but a driver begins with a zeroed ring
+   * (§4.1.5.1.3).
    */
   get isFresh(): boolean {
     return this.next === 0 && this.usedIndex === 0 && this.used32.subarray(1).every((word) => word === 0);
   }
 
-  /** Makes the views anew after the memory map has changed. Throws as the constructor does. */
+  /** An avail index. */
+  get position(): Position {
+    return this.next;
+  }
+
   attach(): void {
     const { num, desc, avail, used } = this.layout;
     this.desc = new Uint32Array(this.place("descriptor table", desc, descriptorTableBytes(num), 16));
@@ -88,7 +77,6 @@ export class SplitRing {
     this.attached = true;
   }
 
-  /** Drops every view, so that the memory under them may be unmapped. */
   detach(): void {
     const empty = new ArrayBuffer(0);
     this.desc = this.used32 = new Uint32Array(empty);
@@ -96,15 +84,10 @@ export class SplitRing {
     this.attached = false;
   }
 
-  /** Logs the used ring's pages at this guest-physical address from now on; -1 ends it. */
   logUsedAt(address: number): void {
     this.usedLog = address;
   }
 
-  /**
-   * Takes the next chain. SKIPPED: the guest named a descriptor that does not exist. BROKEN: the indexes make no sense.
-   * CROWDED: it offers one more while as many are under way as there are descriptors, so one is offered twice.
-   */
   pop(chain: Chain): number {
     if (!this.attached) return Pop.EMPTY;
     // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
@@ -132,19 +115,21 @@ export class SplitRing {
     return head;
   }
 
-  /** Whether the guest has made more available than was taken. */
   hasMore(): boolean {
     if (!this.attached) return false;
     if (this.inflight !== null && this.inflight.waiting > 0) return true;
     return Atomics.load(this.avail, INDEX) !== this.next;
   }
 
-  /** The avail index that the guest has published. */
-  availIndex(): number {
+  offered(): Position {
     return this.attached ? Atomics.load(this.avail, INDEX) : this.next;
   }
 
-  /** Puts the chain at `head` into the used ring, with `written` bytes of response; seen after {@link publish}. */
+  hasTaken(position: Position): boolean {
+    // More than half a turn ahead is behind.
+    return ((this.next - position) & 0xffff) < 0x8000;
+  }
+
   complete(head: number, written: number): void {
     this.inFlight--;
     if (!this.attached) return;
@@ -158,12 +143,10 @@ export class SplitRing {
     this.usedIndex = (this.usedIndex + 1) & 0xffff;
   }
 
-  /** Answers a parked chain, which {@link publish} then shows. */
   completeParked(parked: ParkedChain, source: number, length: number): void {
     this.complete(parked.head, parked.respond(this.memory, source, length));
   }
 
-  /** Shows the guest what was completed: one store of the index, and at most one call. */
   publish(): void {
     const { published, usedIndex } = this;
     if (published === usedIndex || !this.attached) return;
@@ -174,7 +157,6 @@ export class SplitRing {
     if (this.wantsCall(published, usedIndex)) this.call();
   }
 
-  /** Shows the guest what was completed unless it wants to be called for that, which {@link publish} does later. */
   publishSilently(): void {
     if (
       this.attached &&
@@ -191,7 +173,6 @@ export class SplitRing {
     return ((to - usedEvent - 1) & 0xffff) < ((to - from) & 0xffff);
   }
 
-  /** Interrupts the guest. */
   call(): void {
     this.callee.signal();
   }
@@ -204,7 +185,7 @@ export class SplitRing {
     return this.hasMore();
   }
 
-  /** Tells the guest that no kicks are needed. With EVENT_IDX the index that was passed already does. */
+  /** With EVENT_IDX the index that was passed already says so. */
   disableKicks(): void {
     if (this.attached && !this.layout.eventIdx) Atomics.store(this.used16, FLAGS, UsedFlag.NO_NOTIFY);
   }

@@ -8,7 +8,8 @@ import { Notifier } from "../../../src/transport/os/notifier.ts";
 import { Chain, ChainFault, ParkedChain } from "../../../src/transport/virtio/chain.ts";
 import { InflightRing } from "../../../src/transport/virtio/inflight.ts";
 import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
-import { Pop, type RingLayout, SplitRing } from "../../../src/transport/virtio/split-ring.ts";
+import { Pop, type RingLayout } from "../../../src/transport/virtio/ring.ts";
+import { SplitRing } from "../../../src/transport/virtio/split-ring.ts";
 import { readEventfd } from "../../support/fds.ts";
 import { type MappedGuest, mapGuest, tableOf } from "../../support/guest-map.ts";
 
@@ -98,7 +99,7 @@ describe("taking and returning", () => {
     expect(ring.hasMore()).toBe(true);
     expect(popAll(ring, chain)).toEqual(heads);
     expect(ring.hasMore()).toBe(false);
-    expect(ring.next).toBe(3);
+    expect(ring.position).toBe(3);
   });
 
   test("what is completed is seen once it is published", () => {
@@ -160,7 +161,7 @@ describe("taking and returning", () => {
         expect(driver.usedLength).toBe(round);
       }
 
-      expect(ring.next).toBe(7);
+      expect(ring.position).toBe(7);
       expect(driver.raw.usedIndex()).toBe(7);
     });
   }
@@ -337,7 +338,7 @@ describe("hostile drivers", () => {
       driver.raw.availIndex(jump);
 
       expect(ring.pop(chain)).toBe(Pop.BROKEN);
-      expect(ring.next).toBe(0);
+      expect(ring.position).toBe(0);
     }
   });
 
@@ -371,7 +372,7 @@ describe("hostile drivers", () => {
     driver.raw.offer(0);
     driver.commit();
     expect(ring.pop(chain)).toBe(Pop.CROWDED);
-    expect(ring.next).toBe(8);
+    expect(ring.position).toBe(8);
   });
 
   test("a ring whose descriptors are all under way goes on when one is used", () => {
@@ -428,7 +429,7 @@ describe("where a ring starts", () => {
     const head = offer(driver);
     driver.commit();
 
-    expect(ring.next).toBe(1234);
+    expect(ring.position).toBe(1234);
     expect(popAll(ring, chain)).toEqual([head]);
     ring.complete(head, 1);
     ring.publish();
@@ -446,7 +447,7 @@ describe("where a ring starts", () => {
 
     const successor = makeDevice(driver, -1);
 
-    expect(successor.next).toBe(1);
+    expect(successor.position).toBe(1);
     expect(popAll(successor, chain)).toEqual(heads.slice(1));
   });
 
@@ -479,9 +480,9 @@ describe("where a ring starts", () => {
     ring.publish();
     ring.detach();
 
-    const resumed = makeDevice(driver, ring.next);
+    const resumed = makeDevice(driver, ring.position);
 
-    expect(resumed.next).toBe(0);
+    expect(resumed.position).toBe(0);
     expect(resumed.isFresh).toBe(false);
   });
 
@@ -542,7 +543,7 @@ describe("memory that changes", () => {
     expect(ring.hasMore()).toBe(false);
     expect(ring.enableKicks()).toBe(false);
     expect(ring.pop(chain)).toBe(Pop.EMPTY);
-    expect(ring.next).toBe(1);
+    expect(ring.position).toBe(1);
     ring.disableKicks();
     ring.complete(taken, 0);
     ring.publish();
@@ -617,7 +618,7 @@ describe("the inflight record", () => {
 
     expect(successor.hasMore()).toBe(true);
     expect(popAll(successor, chain)).toEqual([heads[0]!, heads[2]!, late]);
-    expect(successor.next).toBe(4);
+    expect(successor.position).toBe(4);
     for (const head of [heads[0]!, heads[2]!, late]) successor.complete(head, 0);
     successor.publish();
     expect([driver.pop(), driver.pop(), driver.pop(), driver.pop()]).toEqual([
@@ -645,7 +646,7 @@ describe("the inflight record", () => {
     const head = offer(driver);
     driver.commit();
 
-    expect(ring.next).toBe(100);
+    expect(ring.position).toBe(100);
     expect(popAll(ring, chain)).toEqual([head]);
   });
 

@@ -16,13 +16,13 @@ export class AfterCommands {
 
   /** Does `work` once every command that already waits has been run. */
   run(work: () => void): void {
-    this.waiting.push({ after: this.queue.availIndex(), work });
+    this.waiting.push({ after: this.queue.offered(), work });
     this.serve();
   }
 
   /** Does what is due. Called whenever the queue has made progress. */
   serve(): void {
-    while (this.waiting.length > 0 && this.queue.hasReached(this.waiting[0]!.after)) {
+    while (this.waiting.length > 0 && this.queue.hasTaken(this.waiting[0]!.after)) {
       this.waiting.shift()!.work();
     }
   }
