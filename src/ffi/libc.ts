@@ -78,6 +78,7 @@ export const EFAULT = 14;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const ENOSYS = 38;
 export const EPIPE = 32;
 export const ECONNABORTED = 103;
 export const ECONNRESET = 104;

@@ -23,7 +23,6 @@ import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
 import { startRenderer } from "./renderer/start.ts";
-import type { VirglRenderer } from "./renderer/virgl/virgl.ts";
 import { chooseTier } from "./pixels/storage/probe.ts";
 
 /** How long a stopping ring waits for the renderer, in milliseconds. */
@@ -36,23 +35,21 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly cursorImages: CursorImages;
   private readonly exports: Exports;
   private readonly dispatch: Command;
-  private readonly fenceWatch: FenceWatch | null;
+  private readonly fenceWatch: FenceWatch;
   private readonly fenceEvent: number;
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, context.config.commandBytesMax);
     const { config, epoll, log } = context;
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
-    const renderer = startRenderer(config, log);
+    const renderer = startRenderer(config, log, this.queue.request.arena);
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log));
-    const { gpu } = this.device;
-    this.fenceWatch = gpu === null ? null : new FenceWatch(context, gpu.fences, gpu.renderer);
+    this.fenceWatch = new FenceWatch(context, this.device.gpu.fences, renderer);
     this.fenceEvent = eventIndex(context.machines.context, "FENCE");
-    const rendererFeatures = gpu === null ? 0 : featuresOf(gpu.renderer);
     context.send("vhost-session", {
       type: "offer",
-      features: baseFeatures | rendererFeatures,
-      config: gpuConfig(config.outputs.length, gpu?.renderer.capsets.length ?? 0),
+      features: baseFeatures | renderer.features,
+      config: gpuConfig(config.outputs.length, renderer.capsets.length),
     });
     this.cursorImages = new CursorImages(this.device);
     this.exports = new Exports(this.device);
@@ -77,13 +74,13 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         outbox.displayTakes(message.dmabuf, message.modifiers, resources.all());
         return;
       case "fences-ready":
-        this.fenceWatch?.ready();
+        this.fenceWatch.ready();
         return;
       case "fences-check":
-        this.fenceWatch?.check();
+        this.fenceWatch.check();
         return;
       case "restore-fences":
-        this.fenceWatch?.begin();
+        this.fenceWatch.begin();
         return;
       case "describe":
         this.describe(message.token);
@@ -129,21 +126,21 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   execute(): number {
     const { request } = this.queue;
     const flags = request.u32(Header.flags);
-    if ((flags & fenceFlags) === 0 || this.device.gpu === null) return this.dispatch(request);
+    if ((flags & fenceFlags) === 0) return this.dispatch(request);
     return this.executeFenced(flags);
   }
 
   memoryChanging(vanishing: readonly GuestSpan[]): void {
-    this.device.gpu?.renderer.memoryChanging(vanishing);
+    this.device.gpu.renderer.memoryChanging(vanishing);
   }
 
   memoryChanged(): void {
-    this.device.gpu?.renderer.memoryChanged();
+    this.device.gpu.renderer.memoryChanged();
   }
 
   idle(): void {
-    this.fenceWatch?.announce();
-    this.fenceWatch?.linger(this.hasWork);
+    this.fenceWatch.announce();
+    this.fenceWatch.linger(this.hasWork);
     this.device.afterCommands.serve();
     this.device.outbox.send();
     this.count();
@@ -164,14 +161,14 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.queue.close();
     this.cursorImages.close();
     this.device.storages.close();
-    this.device.gpu?.renderer.close();
+    this.device.gpu.renderer.close();
     this.libraryOutput?.close();
   }
 
   /** Runs a command whose header names a fence or a ring. */
   private executeFenced(flags: number): number {
     const { request } = this.queue;
-    const { contexts, fences } = this.device.gpu!;
+    const { contexts, fences } = this.device.gpu;
     const hasRing = (flags & HeaderFlag.INFO_RING_IDX) !== 0 && this.device.has(Feature.CONTEXT_INIT);
     if (hasRing) {
       if ((request.u32(Header.ringIndex) & 0xff) >= ringsMax) return Response.ERR_INVALID_PARAMETER;
@@ -190,7 +187,6 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   /** Gives the renderer time to finish what the guest waits for, and answers the rest unfinished. */
   private drainFences(): void {
     const { gpu } = this.device;
-    if (gpu === null) return;
     for (const end = performance.now() + drainMs; gpu.fences.pending > 0 && performance.now() < end;) {
       gpu.fences.poll();
       if (gpu.fences.pending > 0) Bun.sleepSync(1);
@@ -200,15 +196,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   private describe(token: number): void {
     const { gpu, tier } = this.device;
-    const renderer =
-      gpu === null
-        ? { renderer: "software" }
-        : {
-            renderer: "virgl",
-            gl: gpu.renderer.description,
-            node: gpu.renderer.node,
-            capsets: gpu.renderer.capsets,
-          };
+    const renderer = gpu.renderer.description;
     const storage = { kind: tier.kind, description: tier.description };
     this.context.send("supervisor", { type: "description", token, state: { renderer, storage } });
   }
@@ -217,15 +205,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     const { counters } = this.context;
     counters[CtrlCounter.resources] = this.device.resources.count;
     counters[CtrlCounter.storageBytes] = this.device.resources.bytesUsed;
-    counters[CtrlCounter.contexts] = this.device.gpu?.contexts.count ?? 0;
-    counters[CtrlCounter.fencesPending] = this.device.gpu?.fences.pending ?? 0;
+    counters[CtrlCounter.contexts] = this.device.gpu.contexts.count;
+    counters[CtrlCounter.fencesPending] = this.device.gpu.fences.pending;
   }
 }
 
 const fenceFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;
-
-/** Feature bits that the renderer stands behind. */
-function featuresOf(renderer: VirglRenderer): number {
-  const contextInit = renderer.hasContextInit && renderer.hasContextFences ? 1 << Feature.CONTEXT_INIT : 0;
-  return (1 << Feature.VIRGL) | contextInit;
-}

@@ -10,7 +10,7 @@ import { type Backing, fullBackingsMax } from "./renderer/backing.ts";
 import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Gpu } from "./model/gpu.ts";
 import { Questions } from "./commands/questions.ts";
-import type { VirglRenderer } from "./renderer/virgl/virgl.ts";
+import type { Renderer } from "./renderer/renderer.ts";
 import { type Resource, ResourceTable } from "./model/resources.ts";
 import { Budget } from "./pixels/storage/budget.ts";
 import { Storages } from "./pixels/storage/storages.ts";
@@ -25,8 +25,8 @@ export class Device {
   readonly scanoutStates = new Uint8Array(scanoutsMax);
   readonly shown: (Resource | null)[] = Array.from({ length: scanoutsMax }, () => null);
   readonly questions = new Questions(this);
-  /** The 3D side, where there is a renderer. */
-  readonly gpu: Gpu | null;
+  /** The 3D side. */
+  readonly gpu: Gpu;
   readonly storages: Storages;
 
   private readonly event;
@@ -35,7 +35,7 @@ export class Device {
   constructor(
     readonly context: ActorContext,
     readonly queue: QueueRunner,
-    renderer: VirglRenderer | null,
+    renderer: Renderer,
     readonly tier: Tier,
   ) {
     const { config, machines } = context;
@@ -43,8 +43,8 @@ export class Device {
     this.storages = new Storages(tier, new Budget(config.storageBytesMax), context.log);
     this.resources = new ResourceTable(this.storages, config.resourcesMax, runsMax);
     this.afterCommands = new AfterCommands(queue);
-    this.gpu = renderer === null ? null : new Gpu(renderer, queue, config, machines.fence);
-    this.outbox = new DisplayOutbox(context, this.gpu?.resources ?? null);
+    this.gpu = new Gpu(renderer, queue, config, machines.fence);
+    this.outbox = new DisplayOutbox(context, this.gpu.resources);
     this.event = {
       plug: eventIndex(machines.scanout, "PLUG"),
       unplug: eventIndex(machines.scanout, "UNPLUG"),
@@ -75,9 +75,9 @@ export class Device {
     return scanout < scanoutsMax && this.pluggedStates[this.scanoutStates[scanout]!] === 1;
   }
 
-  /** Whether the driver has negotiated a feature. */
+  /** Whether the driver has negotiated a feature that the renderer stands behind. */
   has(feature: number): boolean {
-    return (this.queue.features & (1 << feature)) !== 0;
+    return (this.queue.features & this.gpu.renderer.features & (1 << feature)) !== 0;
   }
 
   /** Moves a 2D resource into the renderer. Answers false, with nothing changed, when that does not take it. */
@@ -85,7 +85,7 @@ export class Device {
     const { bytes, reserved } = resource;
     // Storage that the display shows stays beside what the renderer makes; other storage makes room for it.
     if (resource.isWithDisplay && !this.resources.reserve(resource, bytes)) return false;
-    if (!this.gpu!.resources.promote(resource)) {
+    if (!this.gpu.resources.promote(resource)) {
       this.resources.reserve(resource, reserved);
       return false;
     }
@@ -104,13 +104,13 @@ export class Device {
   /** Gives a resource its backing. Answers false, with nothing done, beyond the limits. */
   attachBacking(resource: Resource, backing: Backing): boolean {
     if (!this.resources.setBacking(resource, backing)) return false;
-    if (!resource.isRendered || this.gpu!.resources.attachBacking(resource) !== ENOMEM) return true;
+    if (!resource.isRendered || this.gpu.resources.attachBacking(resource) !== ENOMEM) return true;
     this.resources.setBacking(resource, null);
     return false;
   }
 
   detachBacking(resource: Resource): void {
-    if (resource.isRendered) this.gpu!.resources.detachBacking(resource);
+    if (resource.isRendered) this.gpu.resources.detachBacking(resource);
     this.resources.setBacking(resource, null);
   }
 
@@ -137,7 +137,7 @@ export class Device {
   unref(resource: Resource): void {
     this.hideEverywhere(resource);
     this.outbox.release(resource);
-    if (resource.isRendered) this.gpu!.unref(resource);
+    if (resource.isRendered) this.gpu.unref(resource);
     this.resources.remove(resource);
   }
 
@@ -145,7 +145,7 @@ export class Device {
   reset(): void {
     const { scanout } = this.context.machines;
     const disable = eventIndex(scanout, "DISABLE");
-    for (const { id } of this.gpu?.contexts.all() ?? []) this.gpu!.destroyContext(id);
+    for (const { id } of this.gpu.contexts.all()) this.gpu.destroyContext(id);
     for (const resource of this.resources.all()) this.unref(resource);
     this.storages.forget();
     for (let id = 0; id < scanoutsMax; id++) {

@@ -201,6 +201,7 @@ export class QueueRunner {
     this.memory.clear();
     this.memory.dirtyLog?.unmap();
     this.memory.dirtyLog = null;
+    this.request.close();
   }
 
   /** Takes up to {@link batchMax} commands; answers whether the ring may hold more. */

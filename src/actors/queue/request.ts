@@ -1,23 +1,40 @@
 // A request as a command sees it: private copies of the guest's bytes, and a buffer for the response.
 
 import { Header, HeaderFlag } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 
 /** Responses are the header plus at most this many bytes, except capsets, which are longer. */
 const responseBytesMax = 64 * 1024;
+const pageBytes = 4096;
 
 export class Request {
+  /** What the request and its answer lie in, the answer from {@link responseAt} on. */
+  readonly arena: { readonly fd: number; readonly bytes: number };
+  readonly responseAt: number;
   private readonly memory: NativeMemory;
   /** The request in little-endian words; only the first {@link length} bytes are this request's. */
   readonly words: Uint32Array;
   /** Bytes of the request. */
   length = 0;
-  readonly response = NativeMemory.allocate(responseBytesMax);
-  readonly responseWords = new Uint32Array(this.response.view());
+  readonly response: NativeMemory;
+  readonly responseWords: Uint32Array;
 
   constructor(readonly bytesMax: number) {
-    this.memory = NativeMemory.allocate(bytesMax);
+    this.responseAt = Math.ceil(bytesMax / pageBytes) * pageBytes;
+    const bytes = this.responseAt + responseBytesMax;
+    this.arena = { fd: createMemfd("fencepost-command", bytes), bytes };
+    this.memory = NativeMemory.mapShared(this.arena.fd, 0, bytesMax, "write");
     this.words = new Uint32Array(this.memory.view());
+    this.response = NativeMemory.mapShared(this.arena.fd, this.responseAt, responseBytesMax, "write");
+    this.responseWords = new Uint32Array(this.response.view());
+  }
+
+  /** Releases the memory: no view of it may be used any more. */
+  close(): void {
+    this.memory.unmap();
+    this.response.unmap();
+    closeFd(this.arena.fd);
   }
 
   /** Native address of the first byte. */

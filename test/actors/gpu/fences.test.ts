@@ -12,6 +12,7 @@ import { QueueBench } from "../../support/queue-bench.ts";
 /** Finishes fences when the test says so. */
 class Renderer implements FenceMaker {
   readonly pollFd = -1;
+  epoch = 1;
   readonly made: { context: number; ring: number; fence: number }[] = [];
   onFence: (fence: number) => void = () => undefined;
   onContextFence: (context: number, ring: number, fence: number) => void = () => undefined;
@@ -39,18 +40,16 @@ let context: FakeContext;
 let bench: QueueBench;
 let renderer: Renderer;
 let fences: Fences;
-let epoch: number;
 
 /** Every command is fenced, and gives the renderer work. `last`: how many fences were made before. */
 function begin(last: number, ...flags: string[]): void {
   context = new FakeContext("ctrl-queue", serverConfig(...flags));
   renderer = new Renderer();
-  epoch = 1;
   const queue: QueueRunner = new QueueRunner(
     context,
     {
       execute: () => {
-        epoch++;
+        renderer.epoch++;
         const hasRing = (queue.request.u32(4) & HeaderFlag.INFO_RING_IDX) !== 0;
         return fences.finish(queue.request, Response.OK_NODATA, hasRing);
       },
@@ -59,7 +58,7 @@ function begin(last: number, ...flags: string[]): void {
     },
     4096,
   );
-  fences = new Fences(queue, context.machines.fence, renderer, () => epoch, last);
+  fences = new Fences(queue, context.machines.fence, renderer, last);
   const served = {
     receive: (message: never) => queue.receive(message),
     turn: () => queue.turn(),

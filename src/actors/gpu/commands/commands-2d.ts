@@ -16,6 +16,7 @@ import {
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../../machines/table.ts";
 import type { Request } from "../../queue/request.ts";
+import { codeOfErrno } from "./errno.ts";
 import { Backing } from "../renderer/backing.ts";
 import type { Device } from "../device.ts";
 import { isPicture } from "../pixels/rendered-resources.ts";
@@ -185,13 +186,10 @@ export function commands2d(device: Device): Commands2d {
     offset: number,
   ): number {
     if (width === 0 || height === 0) return Response.OK_NODATA;
-    const rendered = device.gpu!.resources;
+    const rendered = device.gpu.resources;
     const words = [x, y, 0, width, height, 1];
     const transfer = { words, at: 0, level: 0, stride: 0, layerStride: 0, offset };
-    if (!rendered.holds(resource, transfer)) return Response.ERR_INVALID_PARAMETER;
-    return rendered.hasBacking(resource) && rendered.transfer("to-host", resource, 0, transfer) === 0
-      ? Response.OK_NODATA
-      : Response.ERR_UNSPEC;
+    return codeOfErrno(rendered.transfer("to-host", resource, 0, transfer));
   }
 
   function attachBacking(request: Request): number {

@@ -1,5 +1,6 @@
 // The 3D commands (virtio 1.3 §5.7.6.9). Each answers its response type, and changes nothing when it refuses.
 
+import { EINVAL } from "../../../ffi/libc.ts";
 import { blockLayout } from "../../../picture/formats.ts";
 import {
   CtxCreate,
@@ -11,14 +12,14 @@ import {
   Submit3d,
   Transfer3d,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../../machines/table.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Command } from "./commands-2d.ts";
+import { codeOfErrno } from "./errno.ts";
 import type { GpuContext } from "../model/contexts.ts";
 import type { Device } from "../device.ts";
 import type { Gpu } from "../model/gpu.ts";
-import type { Transfer } from "../renderer/transfer.ts";
+import type { Direction, Transfer } from "../renderer/transfer.ts";
 import type { Resource, Shape } from "../model/resources.ts";
 
 export interface Commands3d {
@@ -32,8 +33,6 @@ export interface Commands3d {
   submit: Command;
 }
 
-const ENOMEM = 12;
-const EINVAL = 22;
 /** The library counts pixels in signed words. */
 const sizeMax = 0x7fff_ffff;
 /** The low byte of `context_init` is the capset that the context is for. */
@@ -64,8 +63,6 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
   const attached = step(attachment, attachment.initial, event.pairAttach);
   const pairState = (context: GpuContext, resource: number): number =>
     context.resources.has(resource) ? attached : attachment.initial;
-  const name = NativeMemory.allocate(CtxCreate.nameBytesMax + 1);
-  const nameBytes = new Uint8Array(name.view());
   const transfer: Transfer = {
     words: queue.request.words,
     at: Transfer3d.x / 4,
@@ -94,9 +91,7 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     }
     if (!contexts.hasRoom) return Response.ERR_OUT_OF_MEMORY;
     const length = Math.min(request.u32(CtxCreate.nameLength), CtxCreate.nameBytesMax);
-    nameBytes.fill(0);
-    nameBytes.set(new Uint8Array(request.words.buffer, CtxCreate.name, length));
-    if (renderer.createContext(id, capset, name.address, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
+    if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
     contexts.add(id, next);
     return Response.OK_NODATA;
   }
@@ -121,7 +116,7 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     if (isRefused(pair)) return errorCodeOf(pair);
     if (!resource!.isRendered && !device.promote(resource!)) return Response.ERR_OUT_OF_MEMORY;
     resource!.state = next;
-    renderer.attach(context!.id, resource!.id);
+    renderer.attachResource(context!.id, resource!.id);
     context!.resources.add(resource!.id);
     return Response.OK_NODATA;
   }
@@ -137,7 +132,7 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     const pair = step(attachment, pairState(context!, resource!.id), event.pairDetach);
     if (isRefused(pair)) return errorCodeOf(pair);
     resource!.state = next;
-    renderer.detach(context!.id, resource!.id);
+    renderer.detachResource(context!.id, resource!.id);
     context!.resources.delete(resource!.id);
     return Response.OK_NODATA;
   }
@@ -175,7 +170,7 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
     const words = request.words.subarray(ResourceCreate3d.target / 4, ResourceCreate3d.flags / 4 + 1);
     const error = renderer.createResource(id, words);
-    if (error !== 0) return codeOf(error);
+    if (error !== 0) return codeOfErrno(error);
     const resource = resources.add(id, width, height, format, bytes, shape);
     resource.isRendered = true;
     resource.state = next;
@@ -190,12 +185,7 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     return run(request, "from-host", event.fromHost, event.transferFromHost);
   }
 
-  function run(
-    request: Request,
-    direction: "to-host" | "from-host",
-    contextEvent: number,
-    resourceEvent: number,
-  ): number {
+  function run(request: Request, direction: Direction, contextEvent: number, resourceEvent: number): number {
     if (request.length < Transfer3d.bytes) return Response.ERR_UNSPEC;
     const resource = resources.get(request.u32(Transfer3d.resourceId));
     const contextId = request.u32(Header.contextId);
@@ -213,16 +203,7 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     transfer.stride = request.u32(Transfer3d.stride);
     transfer.layerStride = request.u32(Transfer3d.layerStride);
     transfer.offset = request.u64(Transfer3d.offset);
-    if (!gpu.resources.holds(resource!, transfer)) return Response.ERR_INVALID_PARAMETER;
-    const isEmpty =
-      request.u32(Transfer3d.width) === 0 ||
-      request.u32(Transfer3d.height) === 0 ||
-      request.u32(Transfer3d.depth) === 0;
-    if (isEmpty) return Response.OK_NODATA;
-    // The memory map has lost some of the backing.
-    if (!gpu.resources.hasBacking(resource!)) return Response.ERR_UNSPEC;
-    const error = gpu.resources.transfer(direction, resource!, contextId, transfer);
-    return error === 0 ? Response.OK_NODATA : codeOf(error);
+    return codeOfErrno(gpu.resources.transfer(direction, resource!, contextId, transfer));
   }
 
   function submit(request: Request): number {
@@ -233,19 +214,16 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     const size = request.u32(Submit3d.size);
     if (size % 4 !== 0 || Submit3d.bytes + size > request.length) return Response.ERR_INVALID_PARAMETER;
     if (size === 0) return Response.OK_NODATA;
-    gpu.resources.epoch++;
-    const { words, address } = request;
-    const from = Submit3d.bytes / 4;
-    const error = renderer.submit(context!.id, words, from, size / 4, address + Submit3d.bytes);
+    const error = renderer.submit(context!.id, Submit3d.bytes, size);
     if (error === 0) return Response.OK_NODATA;
     // The stream made no sense: what comes after it would make less.
-    if (Math.abs(error) === EINVAL) {
+    if (error === EINVAL) {
       context!.state = stepContext(context, event.fault);
       device.context.log.guest(
         () => `context ${context!.id} is lost: the renderer refused its command stream`,
       );
     }
-    return codeOf(error);
+    return codeOfErrno(error);
   }
 
   return {
@@ -259,7 +237,3 @@ export function commands3d(device: Device, gpu: Gpu): Commands3d {
     submit,
   };
 }
-
-/** The virtio error for an errno of the renderer, whose sign means nothing. */
-const codeOf = (error: number): number =>
-  Math.abs(error) === ENOMEM ? Response.ERR_OUT_OF_MEMORY : Response.ERR_INVALID_PARAMETER;

@@ -15,7 +15,7 @@ import type { Device } from "../device.ts";
 /** A device without a renderer has no capsets, so every index and id is out of range. */
 export function capsetCommands(device: Device): { info: Command; content: Command } {
   const { queue, gpu } = device;
-  const capsets = gpu?.renderer.capsets ?? [];
+  const { capsets } = gpu.renderer;
 
   function info(request: Request): number {
     if (request.length < GetCapsetInfo.bytes) return Response.ERR_UNSPEC;
@@ -36,10 +36,10 @@ export function capsetCommands(device: Device): { info: Command; content: Comman
     const version = request.u32(GetCapset.capsetVersion);
     const capset = device.has(Feature.VIRGL) ? capsets.find((one) => one.id === id) : undefined;
     if (capset === undefined || version > capset.maxVersion) return Response.ERR_INVALID_PARAMETER;
-    const { response, responseWords } = queue.request;
+    const { responseWords } = queue.request;
     // The library leaves what it does not know as it is, which must not be an old answer.
     responseWords.fill(0, Header.bytes / 4, Math.ceil((Header.bytes + capset.bytes) / 4));
-    gpu!.renderer.fillCapset(id, version, response.address + Header.bytes);
+    gpu.renderer.fillCapset(id, version, queue.request.responseAt + Header.bytes);
     queue.responseBytes = Header.bytes + capset.bytes;
     return Response.OK_CAPSET;
   }

@@ -31,19 +31,17 @@ export function dispatcher(device: Device): Command {
   const capsets = capsetCommands(device);
   set(Type.GET_CAPSET_INFO, capsets.info);
   set(Type.GET_CAPSET, capsets.content);
-  if (device.gpu !== null) {
-    const threeD = commands3d(device, device.gpu);
-    const set3d = (type: number, command: Command): void =>
-      set(type, (request) => (device.has(Feature.VIRGL) ? command(request) : Response.ERR_UNSPEC));
-    set3d(Type.CTX_CREATE, threeD.createContext);
-    set3d(Type.CTX_DESTROY, threeD.destroyContext);
-    set3d(Type.CTX_ATTACH_RESOURCE, threeD.attachResource);
-    set3d(Type.CTX_DETACH_RESOURCE, threeD.detachResource);
-    set3d(Type.RESOURCE_CREATE_3D, threeD.createResource);
-    set3d(Type.TRANSFER_TO_HOST_3D, threeD.transferToHost);
-    set3d(Type.TRANSFER_FROM_HOST_3D, threeD.transferFromHost);
-    set3d(Type.SUBMIT_3D, threeD.submit);
-  }
+  const threeD = commands3d(device, device.gpu);
+  const set3d = (type: number, command: Command): void =>
+    set(type, (request) => (device.has(Feature.VIRGL) ? command(request) : Response.ERR_UNSPEC));
+  set3d(Type.CTX_CREATE, threeD.createContext);
+  set3d(Type.CTX_DESTROY, threeD.destroyContext);
+  set3d(Type.CTX_ATTACH_RESOURCE, threeD.attachResource);
+  set3d(Type.CTX_DETACH_RESOURCE, threeD.detachResource);
+  set3d(Type.RESOURCE_CREATE_3D, threeD.createResource);
+  set3d(Type.TRANSFER_TO_HOST_3D, threeD.transferToHost);
+  set3d(Type.TRANSFER_FROM_HOST_3D, threeD.transferFromHost);
+  set3d(Type.SUBMIT_3D, threeD.submit);
   return (request) => {
     const { type } = request;
     const index = type - tableBase;

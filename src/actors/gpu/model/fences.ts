@@ -7,7 +7,7 @@ import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/p
 import { type CompiledMachine, eventIndex, isRefused, step } from "../../machines/table.ts";
 import { PARKED, type Parked, type QueueRunner } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
-import type { VirglRenderer } from "../renderer/virgl/virgl.ts";
+import type { Renderer } from "../renderer/renderer.ts";
 
 /** A command that waits. Objects are reused. */
 class Waiting {
@@ -56,8 +56,8 @@ class Timeline {
 
 /** What the renderer does for fences. */
 export type FenceMaker = Pick<
-  VirglRenderer,
-  "onFence" | "onContextFence" | "createFence" | "createContextFence" | "poll"
+  Renderer,
+  "epoch" | "onFence" | "onContextFence" | "createFence" | "createContextFence" | "poll"
 >;
 
 /** What a stuck command is called in the log. */
@@ -78,8 +78,6 @@ export class Fences {
     private readonly queue: QueueRunner,
     private readonly machine: CompiledMachine,
     private readonly renderer: FenceMaker,
-    /** The renderer's epoch, which grows with everything given to it. */
-    private readonly epoch: () => number,
     /** The last fence that was made. Numbers are 32 bits wide and wrap. */
     private last = 0,
   ) {
@@ -115,7 +113,7 @@ export class Fences {
     let answer = response;
     let failed = false;
     // The first fence of a ring shows whether the context has that ring at all.
-    if (timeline.epoch !== this.epoch() || (hasRing && !timeline.isMarked)) {
+    if (timeline.epoch !== this.renderer.epoch || (hasRing && !timeline.isMarked)) {
       failed = !this.mark(timeline);
       if (failed) answer = Response.ERR_UNSPEC;
     }
@@ -210,7 +208,7 @@ export class Fences {
     this.last = fence;
     timeline.isMarked = true;
     timeline.fence = fence;
-    timeline.epoch = this.epoch();
+    timeline.epoch = this.renderer.epoch;
     return true;
   }
 

@@ -6,7 +6,7 @@ import type { QueueRunner } from "../../queue/queue-runner.ts";
 import { ContextTable } from "./contexts.ts";
 import { Fences } from "./fences.ts";
 import { RenderedResources } from "../pixels/rendered-resources.ts";
-import type { VirglRenderer } from "../renderer/virgl/virgl.ts";
+import type { Renderer } from "../renderer/renderer.ts";
 import type { Resource } from "./resources.ts";
 
 export class Gpu {
@@ -15,14 +15,14 @@ export class Gpu {
   readonly fences: Fences;
 
   constructor(
-    readonly renderer: VirglRenderer,
+    readonly renderer: Renderer,
     queue: QueueRunner,
     config: ServerConfig,
     fenceMachine: CompiledMachine,
   ) {
     this.resources = new RenderedResources(renderer);
     this.contexts = new ContextTable(config.contextsMax);
-    this.fences = new Fences(queue, fenceMachine, renderer, () => this.resources.epoch);
+    this.fences = new Fences(queue, fenceMachine, renderer);
   }
 
   /** Frees what the renderer has of a resource that is going away. */

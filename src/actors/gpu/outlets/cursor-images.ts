@@ -102,6 +102,6 @@ export class CursorImages {
   /** Brings the renderer's pixels into the resource's storage. Returns whether there was room for them. */
   private readBack(resource: Resource): boolean {
     if (resource.pixels() === null) return false;
-    return this.device.gpu!.resources.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
+    return this.device.gpu.resources.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
   }
 }

@@ -44,7 +44,7 @@ export class DisplayOutbox {
 
   constructor(
     private readonly context: ActorContext,
-    private readonly rendered: RenderedResources | null,
+    private readonly rendered: RenderedResources,
   ) {
     this.pacing = new DisplayPacing(context, () => this.send());
   }
@@ -74,7 +74,7 @@ export class DisplayOutbox {
       const scanout = 31 - Math.clz32(bits & -bits);
       const pending = this.scanouts[scanout]!;
       // A page flip was sent whole, and is flushed just after.
-      if (resource.isRendered && !pending.changed && pending.epoch === this.rendered!.epoch) continue;
+      if (resource.isRendered && !pending.changed && pending.epoch === this.rendered.epoch) continue;
       const left = Math.max(x, pending.x) - pending.x;
       const top = Math.max(y, pending.y) - pending.y;
       const right = Math.min(x + width, pending.x + pending.width) - pending.x;
@@ -234,7 +234,7 @@ export class DisplayOutbox {
 
   /** Shares the renderer's own picture. */
   private announcePicture(resource: Resource, surface: number): boolean {
-    const picture = this.rendered!.exportDmabuf(resource);
+    const picture = this.rendered.exportDmabuf(resource);
     if (picture === null) return false;
     // The VMM's display protocol has no field for an offset.
     if (picture.offset !== 0 || (!this.takes.modifiers && needsModifier(picture))) {
@@ -279,12 +279,12 @@ export class DisplayOutbox {
     const shown = pending.shown!;
     if (!shown.isRendered) return;
     const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
-    if (isWhole) pending.epoch = this.rendered!.epoch;
+    if (isWhole) pending.epoch = this.rendered.epoch;
     if (shown.shared === "picture") {
-      this.rendered!.flush();
+      this.rendered.flush();
       return;
     }
-    const error = this.rendered!.readBack(shown, pending.x + x, pending.y + y, width, height);
+    const error = this.rendered.readBack(shown, pending.x + x, pending.y + y, width, height);
     if (error !== 0)
       this.context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);
   }

@@ -40,8 +40,8 @@ export class Exports {
   lendFence({ token, bridge, fenceHigh, fenceLow }: LendFence): void {
     this.afterCommands(bridge, () => {
       const { gpu } = this.device;
-      const fence = gpu?.fences.numberOf(fenceHigh, fenceLow) ?? 0;
-      const fd = fence === 0 ? -1 : gpu!.renderer.exportFence(fence);
+      const fence = gpu.fences.numberOf(fenceHigh, fenceLow);
+      const fd = fence === 0 ? -1 : gpu.renderer.exportFence(fence);
       if (fd < 0) this.refuse(token);
       else this.lend({ type: "lent-fence", token, fd });
     });
@@ -79,7 +79,7 @@ export class Exports {
 
   /** The renderer's own picture where the host can share it, else a copy of what it is now. */
   private renderedBuffer(resource: Resource): Buffer | null {
-    const rendered = this.device.gpu!.resources;
+    const rendered = this.device.gpu.resources;
     const picture = rendered.exportDmabuf(resource);
     if (picture !== null) {
       const { fd, stride, offset, modifierHigh, modifierLow } = picture;

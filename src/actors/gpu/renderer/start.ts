@@ -3,27 +3,32 @@
 import type { ServerConfig } from "../../../config.ts";
 import { ConfigError } from "../../../config-error.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { Arena } from "./arena.ts";
 import { fullBackingsMax } from "./backing.ts";
-import { RendererUnavailable, VirglRenderer } from "./virgl/virgl.ts";
+import { NullRenderer } from "./null/null-renderer.ts";
+import type { Renderer } from "./renderer.ts";
+import { RendererUnavailable, startVirgl } from "./virgl/start.ts";
 
 /**
- * Starts virglrenderer where it is wanted and works; null means that software runs 2D alone. Throws a
+ * Starts virglrenderer where it is wanted and works; elsewhere software runs 2D alone. Throws a
  * {@link ConfigError} where it, or its render node, was asked for by name and does not work.
  */
-export function startRenderer(config: ServerConfig, log: Log): VirglRenderer | null {
+export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Renderer {
   if (config.renderer === "software") {
     log.info("no 3D, as --renderer software asks: 2D in software");
-    return null;
+    return new NullRenderer();
   }
   try {
     const { renderNode, logLevel, backingEntriesMax, subContextsMax, objectsMax } = config;
-    const renderer = VirglRenderer.start({
+    const renderer = startVirgl({
+      arena,
       renderNode,
       verbose: logLevel === "debug",
       backingPiecesMax: fullBackingsMax * backingEntriesMax,
       limits: { subContexts: subContextsMax, objects: objectsMax },
     });
-    log.info(`3D by virglrenderer: ${renderer.description} on ${renderer.node ?? "the CPU"}`);
+    const { gl, node } = renderer.description;
+    log.info(`3D by virglrenderer: ${gl} on ${node ?? "the CPU"}`);
     return renderer;
   } catch (error) {
     if (!(error instanceof RendererUnavailable)) throw error;
@@ -36,6 +41,6 @@ export function startRenderer(config: ServerConfig, log: Log): VirglRenderer | n
       );
     }
     log.warning(`no 3D, only 2D in software: ${error.message}`);
-    return null;
+    return new NullRenderer();
   }
 }

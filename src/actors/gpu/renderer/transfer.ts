@@ -6,6 +6,8 @@ import type { Backing } from "./backing.ts";
 /** Of enum pipe_texture_target: those that are treated alike by nobody. */
 export const Target = { TEXTURE_2D: 2, TEXTURE_3D: 3, TEXTURE_RECT: 5 } as const;
 
+export type Direction = "to-host" | "from-host";
+
 /** What a transfer has to know of its resource; sizes in pixels. */
 export interface Extent {
   /** A format of the renderer's, which virtio's are part of. */
@@ -54,6 +56,11 @@ export function isInside(extent: Extent, transfer: Transfer, backingBytes: numbe
   const step = layerStep(extent, transfer);
   const span = (depth - 1) * step + (rows - 1) * rowStride + rowBytes;
   return offset + span <= backingBytes;
+}
+
+/** Whether there is nothing to copy. */
+export function isEmpty({ words, at }: Transfer): boolean {
+  return words[at + 3] === 0 || words[at + 4] === 0 || words[at + 5] === 0;
 }
 
 /** Bytes from one layer of a transfer to the next. The extent's format is known. */

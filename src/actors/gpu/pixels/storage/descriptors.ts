@@ -1,4 +1,5 @@
-// The file descriptors that a guest's pictures may take of this process. Most are mapped too, here and by the display.
+// The file descriptors that a guest's pictures may take of this process. Most are mapped too: here, by the
+// renderer and by the display.
 
 import { readFileSync } from "node:fs";
 import { StorageUnavailable } from "./tier.ts";
@@ -7,7 +8,7 @@ import { StorageUnavailable } from "./tier.ts";
 const reserved = { descriptors: 512, mappings: 8192 };
 const max = Math.min(
   openFilesMax() - reserved.descriptors,
-  Math.floor((mappingsMax() - reserved.mappings) / 2),
+  Math.floor((mappingsMax() - reserved.mappings) / 3),
 );
 let used = 0;
 

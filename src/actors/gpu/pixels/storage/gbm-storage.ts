@@ -124,6 +124,7 @@ const mappedHandle = new Uint32Array(2);
 
 class GbmStorage extends Storage {
   readonly fitsGpu = true;
+  override readonly needsDriver = true;
   private mapping = 0;
 
   /** Takes over all that it is given, and one of the process's descriptors. */
@@ -172,6 +173,7 @@ class GbmStorage extends Storage {
   }
 
   protected recycle(): void {
+    this.onGone?.();
     this.memory.unmap();
     closeFd(this.fd);
     this.gbm.gbm_bo_destroy(this.buffer);

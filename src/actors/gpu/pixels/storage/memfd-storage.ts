@@ -83,6 +83,7 @@ export class MemfdStorage extends Storage {
   }
 
   destroy(): void {
+    this.onGone?.();
     this.memory.unmap();
     libc.close(this.fd);
     giveDescriptor();

@@ -5,6 +5,7 @@ import type { Modifier } from "../../../../picture/drm-formats.ts";
 import { duplicateFdIfRoom } from "../../../../transport/os/fds.ts";
 import type { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { bytesPerPixel } from "../../../../transport/wire/virtio-gpu/protocol.ts";
+import type { SharedPixels } from "../../renderer/shared-pixels.ts";
 import type { Budget } from "./budget.ts";
 
 /** What a borrower needs to find the pixels; the descriptor is its own. */
@@ -15,13 +16,16 @@ export interface LentPixels extends Modifier {
   offset: number;
 }
 
-export abstract class Storage {
+export abstract class Storage implements SharedPixels {
   /** Bytes from one row to the next, at least the pixels of one. */
   abstract readonly stride: number;
   /** Whether a GPU takes rows that lie as these do. */
   abstract readonly fitsGpu: boolean;
+  /** Whether what is written to its memory, and not through {@link beginWrite}, may stay unseen. */
+  readonly needsDriver: boolean = false;
   /** Whether somebody else may see its pages when a resource has it no more, so it cannot become another one's. */
   isExported = false;
+  onGone: (() => void) | null = null;
   /** What it is paid from while a resource has it. */
   budget: Budget | null = null;
   /** The dma-buf that must know when this CPU writes; -1 while nobody has one. */

@@ -4,12 +4,7 @@ import { asPointer } from "../../../../ffi/libc.ts";
 import type { Virglrenderer } from "../../../../ffi/virglrenderer.ts";
 import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { Capset } from "../../../../transport/wire/virtio-gpu/protocol.ts";
-
-export interface CapsetDescription {
-  id: number;
-  maxVersion: number;
-  bytes: number;
-}
+import type { CapsetDescription } from "../renderer.ts";
 
 /** Sets whose back-end is started: the library also names sizes of others. */
 const started = [Capset.VIRGL, Capset.VIRGL2] as const;

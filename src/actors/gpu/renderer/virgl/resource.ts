@@ -11,22 +11,33 @@ const stagingBind = 1 << 19;
 const bufferTarget = 0;
 
 export class VirglResource implements Extent {
+  readonly target: number;
+  readonly format: number;
+  readonly bind: number;
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+  readonly arraySize: number;
+  readonly lastLevel: number;
   /** What the guest gave it; null while it has none. */
   backing: Backing | null = null;
   /** Pieces of the backing that the library has; 0 while it has none. */
   pieces = 0;
 
+  /** `shape`: RESOURCE_CREATE_3D's words behind the id. */
   constructor(
     readonly id: number,
-    readonly target: number,
-    readonly format: number,
-    readonly bind: number,
-    readonly width: number,
-    readonly height: number,
-    readonly depth: number,
-    readonly arraySize: number,
-    readonly lastLevel: number,
-  ) {}
+    shape: ArrayLike<number>,
+  ) {
+    this.target = shape[0]!;
+    this.format = shape[1]!;
+    this.bind = shape[2]!;
+    this.width = shape[3]!;
+    this.height = shape[4]!;
+    this.depth = shape[5]!;
+    this.arraySize = shape[6]!;
+    this.lastLevel = shape[7]!;
+  }
 
   /** Whether the library has its backing now. */
   get hasBacking(): boolean {

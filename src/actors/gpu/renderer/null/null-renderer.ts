@@ -1,0 +1,72 @@
+// The renderer where there is none: it stands behind no feature, and refuses what a device without 3D is never asked.
+// 2D resources stay in the CPU's storage.
+
+import { ENOSYS } from "../../../../ffi/libc.ts";
+import type { Renderer, RendererDescription } from "../renderer.ts";
+
+export class NullRenderer implements Renderer {
+  readonly description: RendererDescription = { renderer: "software" };
+  readonly features = 0;
+  readonly capsets = [];
+  readonly epoch = 0;
+  readonly pollFd = -1;
+  onFence: (fence: number) => void = () => {};
+  onContextFence: (context: number, ring: number, fence: number) => void = () => {};
+
+  fillCapset(): void {}
+
+  createContext(): number {
+    return ENOSYS;
+  }
+
+  destroyContext(): void {}
+  attachResource(): void {}
+  detachResource(): void {}
+
+  submit(): number {
+    return ENOSYS;
+  }
+
+  createResource(): number {
+    return ENOSYS;
+  }
+
+  unrefResource(): void {}
+
+  attachBacking(): number {
+    return ENOSYS;
+  }
+
+  detachBacking(): void {}
+  memoryChanging(): void {}
+  memoryChanged(): void {}
+
+  transfer(): number {
+    return ENOSYS;
+  }
+
+  copyPixels(): number {
+    return ENOSYS;
+  }
+
+  createFence(): number {
+    return ENOSYS;
+  }
+
+  createContextFence(): number {
+    return ENOSYS;
+  }
+
+  poll(): void {}
+
+  exportFence(): number {
+    return -1;
+  }
+
+  exportDmabuf(): null {
+    return null;
+  }
+
+  flush(): void {}
+  close(): void {}
+}
