@@ -317,7 +317,9 @@ for (const { name, make } of kinds) {
       offer(1);
       answerAll();
       ruin();
+      expect(ring.isBroken).toBe(false);
       expect(ring.pop(chain)).toBe(Pop.BROKEN);
+      expect(ring.isBroken).toBe(true);
     });
 
     test("is crowded by a chain that is offered again while all are under way", () => {
@@ -326,7 +328,9 @@ for (const { name, make } of kinds) {
       for (let count = 0; count < size; count++) take();
       expect(ring.pop(chain)).toBe(Pop.EMPTY);
       offerAgain();
+      expect(ring.isBroken).toBe(false);
       expect(ring.pop(chain)).toBe(Pop.CROWDED);
+      expect(ring.isBroken).toBe(true);
     });
 
     test("needs nobody to call", () => {

@@ -61,7 +61,8 @@ export const vringMachine = setup({
           on: {
             SET_NUM: {},
             SET_ADDR: {},
-            SET_KICK: {},
+            // It goes on at the used index.
+            SET_KICK: "started",
             GET_BASE: "draining",
             DISCARD: "configured",
             FAULT: {},

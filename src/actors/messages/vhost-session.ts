@@ -8,6 +8,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("done"), token, error: z.string() }),
   /** A ring is stopped; `base` is the next avail index. */
   z.object({ type: z.literal("ring-stopped"), token, base: z.int().min(0).max(0xffff) }),
+  /** The ring of a queue actor makes no sense, and is left alone until it is set up or kicked anew. */
+  z.object({ type: z.literal("ring-broken"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
   /** A queue actor has crashed. What it was asked is lost with it; the next one, if any, is told by `restore`. */
   z.object({ type: z.literal("lost"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
   /** A restarted actor needs its memory, ring or display socket again. */

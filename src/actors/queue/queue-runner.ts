@@ -13,6 +13,7 @@ import { closeFd } from "../../transport/os/fds.ts";
 import { Notifier } from "../../transport/os/notifier.ts";
 import { Header, Response } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueMessage, RingStart } from "../messages/queue.ts";
+import type { QueueActor } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
 import { Request } from "./request.ts";
@@ -72,7 +73,6 @@ export class QueueRunner {
   private ring: Ring | null = null;
   private inflight: InflightRing | null = null;
   private enabled = false;
-  private broken = false;
   private kickFd = -1;
   /** Where a ring is from which nothing was ever taken, or -1; and its kicks so far, which brought nothing. */
   private freshPosition: Position = -1;
@@ -137,7 +137,7 @@ export class QueueRunner {
   /** Serves the ring. Answers true while there is more to do. */
   turn(): boolean {
     const { ring } = this;
-    if (ring === null || !this.enabled || this.broken) return false;
+    if (ring === null || !this.enabled || ring.isBroken) return false;
     ring.disableKicks();
     for (;;) {
       if (this.batch()) return true;
@@ -145,7 +145,7 @@ export class QueueRunner {
       this.handler.idle?.();
       // A message may have stopped the ring.
       if (this.ring !== ring) return true;
-      if (!this.enabled || this.broken) return false;
+      if (!this.enabled || ring.isBroken) return false;
       if (this.poll(ring)) continue;
       return ring.enableKicks();
     }
@@ -163,7 +163,7 @@ export class QueueRunner {
 
   /** Whether every command before `position` has been taken, or never will be. */
   hasTaken(position: Position): boolean {
-    return this.ring === null || this.broken || this.ring.hasTaken(position);
+    return this.ring === null || this.ring.isBroken || this.ring.hasTaken(position);
   }
 
   /** Takes the current request out of the queue's order; {@link complete} answers it. */
@@ -311,7 +311,6 @@ export class QueueRunner {
     this.ring.callee = new Notifier(message.callFd);
     this.features = message.features;
     this.enabled = message.enabled;
-    this.broken = false;
     this.freshPosition = this.ring.isFresh ? this.ring.position : -1;
     this.vainKicks = 0;
   }
@@ -360,7 +359,6 @@ export class QueueRunner {
 
   /** The ring makes no sense any more: tell the VMM, and leave it alone until it is set up again. */
   private fail(ring: Ring, how: number): void {
-    this.broken = true;
     ring.publish();
     this.context.counters[QueueCounter.brokenRings]!++;
     const why =
@@ -368,6 +366,7 @@ export class QueueRunner {
         ? "more chains are under way than there are descriptors"
         : "the avail index jumped by more than the queue size";
     this.context.log.warning(`${why}: this ring is stopped`);
+    this.context.send("vhost-session", { type: "ring-broken", actor: this.context.name as QueueActor });
     this.failure.signal();
   }
 

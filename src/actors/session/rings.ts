@@ -5,6 +5,7 @@ import { TransportFeature } from "../../transport/wire/vhost-user/protocol.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import type { VringAddresses } from "../../transport/wire/vhost-user/requests.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
+import { Lifecycle } from "../machines/lifecycle.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { withDuplicates } from "./duplicates.ts";
 import type { InflightRecord } from "./inflight-record.ts";
@@ -35,7 +36,8 @@ export class Rings {
     private readonly parts: RingParts,
     private readonly events: RingEvents,
   ) {
-    this.vrings = device.queues.map((_, index) => new Vring(index, context.machines.vring));
+    const lifecycle = new Lifecycle(context.machines.vring);
+    this.vrings = device.queues.map((_, index) => new Vring(index, lifecycle));
   }
 
   /** Throws a {@link ProtocolError} for a vring that the device has not. */
@@ -115,12 +117,18 @@ export class Rings {
     for (const vring of this.vrings) vring.reset();
   }
 
+  /** The ring that `actor` serves makes no sense: nothing more is taken from it. */
+  broken(actor: QueueActor): void {
+    for (const vring of this.vrings) if (this.actorOf(vring) === actor) vring.broken();
+  }
+
   /** Starts the rings of an actor that knows nothing. */
   restart(actor: QueueActor): void {
     for (const vring of this.vrings) {
       if (this.actorOf(vring) !== actor) continue;
       // One that is being stopped is started again to say where it is.
-      if (vring.isStarted || this.queues.owesBase(actor)) this.start(vring, -1);
+      const isServed = vring.isStarted && !vring.isBroken;
+      if (isServed || this.queues.owesBase(actor)) this.start(vring, -1);
     }
   }
 

@@ -198,6 +198,11 @@ export class Session {
     this.backend?.close();
   }
 
+  /** The guest has broken the ring that `actor` serves. */
+  ringBroken(actor: QueueActor): void {
+    this.rings.broken(actor);
+  }
+
   /**
    * The outputs have other modes, which the driver reads when it hears of the event. A front-end with a display of its
    * own says the modes itself; and QEMU takes this message for a mistake.

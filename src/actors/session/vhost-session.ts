@@ -60,6 +60,9 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       case "ring-stopped":
         this.queues.answered(message);
         return;
+      case "ring-broken":
+        this.session?.ringBroken(message.actor);
+        return;
       case "lost":
         if (restartable.has(message.actor)) this.queues.lose(message.actor);
         else this.queues.loseForEver(message.actor);

@@ -5,15 +5,15 @@ import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts
 import type { VringAddresses } from "../../transport/wire/vhost-user/requests.ts";
 import { queueSizeMax } from "../../transport/virtio/layout.ts";
 import type { LifecycleTables } from "../machines/index.ts";
-import { eventIndex, isRefused, statesWith, step } from "../machines/table.ts";
+import { Entity, type Lifecycle } from "../machines/lifecycle.ts";
 
 type VringEvent = LifecycleTables["vring"]["events"][number];
 
 const nowhere: VringAddresses = { logsUsed: false, desc: 0, avail: 0, used: 0, log: 0 };
 
-export class Vring {
-  private state: number;
+export class Vring extends Entity {
   private readonly started: Uint8Array;
+  private readonly brokenStates: Uint8Array;
   private readonly enabled: Uint8Array;
 
   num = 0;
@@ -25,30 +25,44 @@ export class Vring {
 
   constructor(
     readonly index: number,
-    private readonly machine: LifecycleTables["vring"],
+    private readonly lifecycle: Lifecycle<VringEvent>,
   ) {
-    this.state = machine.initial;
-    this.started = statesWith(machine, "started");
-    this.enabled = statesWith(machine, "enabled");
+    super();
+    this.started = lifecycle.statesWith("started");
+    this.brokenStates = lifecycle.statesWith("broken");
+    this.enabled = lifecycle.statesWith("enabled");
   }
 
+  /** Whether its queue's actor has it, be it broken. */
   get isStarted(): boolean {
-    return this.started[this.state] === 1;
+    return this.lifecycle.isIn(this, this.started) || this.isBroken;
+  }
+
+  get isBroken(): boolean {
+    return this.lifecycle.isIn(this, this.brokenStates);
   }
 
   get isEnabled(): boolean {
-    return this.enabled[this.state] === 1;
+    return this.lifecycle.isIn(this, this.enabled);
   }
 
   /** Takes the event, or throws when the ring's state does not allow it. */
   take(event: VringEvent): void {
-    const next = step(this.machine, this.state, eventIndex(this.machine, event));
-    if (isRefused(next)) {
+    const { lifecycle } = this;
+    const number = lifecycle.event(event);
+    if (lifecycle.may(this, number) !== 0) {
       throw new ProtocolError(
-        `${event} is not allowed while vring ${this.index} is ${this.machine.states[this.state]}`,
+        `${event} is not allowed while vring ${this.index} is ${lifecycle.nameOf(this)}`,
       );
     }
-    this.state = next;
+    lifecycle.take(this, number);
+  }
+
+  /** Its actor says that it makes no sense, which is of no account where it is being stopped. */
+  broken(): void {
+    const { lifecycle } = this;
+    const fault = lifecycle.event("FAULT");
+    if (lifecycle.may(this, fault) === 0) lifecycle.take(this, fault);
   }
 
   setNum(num: number): void {

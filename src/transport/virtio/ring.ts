@@ -30,6 +30,8 @@ export interface Ring {
   callee: Notifier;
   /** Whether nothing was ever taken from this ring: the driver has just been (re)started. */
   readonly isFresh: boolean;
+  /** Whether what the guest wrote made no sense: nothing more is taken. */
+  readonly isBroken: boolean;
   /** Where the next chain is taken. */
   readonly position: Position;
 

@@ -29,6 +29,8 @@ export class SplitRing implements Ring {
   /** Chains that were taken and not completed. */
   private inFlight = 0;
 
+  /** Whether the guest's indexes made no sense: nothing more is to be taken. */
+  isBroken = false;
   /** The next avail index to take. */
   private next: number;
   callee = Notifier.none;
@@ -92,14 +94,19 @@ export class SplitRing implements Ring {
     if (!this.attached) return Pop.EMPTY;
     // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
     const again = this.inflight !== null && this.inflight.waiting > 0;
-    if (this.inFlight === this.layout.num) return this.hasMore() ? Pop.CROWDED : Pop.EMPTY;
+    if (this.inFlight === this.layout.num) return this.hasMore() ? this.breaks(Pop.CROWDED) : Pop.EMPTY;
     const head = again ? this.inflight!.next() : this.nextHead();
-    if (head < 0) return head === NONE ? Pop.EMPTY : Pop.BROKEN;
+    if (head < 0) return head === NONE ? Pop.EMPTY : this.breaks(Pop.BROKEN);
     if (head > this.mask) return Pop.SKIPPED;
     if (this.inflight !== null && !again) this.inflight.take(head);
     this.inFlight++;
     chain.load(head, this.desc, this.layout.num);
     return Pop.CHAIN;
+  }
+
+  private breaks(how: number): number {
+    this.isBroken = true;
+    return how;
   }
 
   private nextHead(): number {

@@ -75,6 +75,7 @@ test("vring starts again after a stop", () => {
 test("vring broken by the guest stops and starts again", () => {
   expect(after(vring, ...qemu, "FAULT")).toBe("broken+enabled");
   expect(after(vring, ...qemu, "FAULT", "GET_BASE", "DRAINED", ...qemu)).toBe("started+enabled");
+  expect(after(vring, ...qemu, "FAULT", "SET_KICK")).toBe("started+enabled");
 });
 
 test("vring reset forgets everything at once", () => {

@@ -239,6 +239,7 @@ describe("mistakes of the guest", () => {
 
     expect(counter("brokenRings")).toBe(1);
     expect(readEventfd(bench.driver.errFd)).toBe(1);
+    expect(context.take("vhost-session").at(-1)).toEqual({ type: "ring-broken", actor: "ctrl-queue" });
     expect(handler.ran).toEqual([]);
     expect(queue.turn()).toBe(false);
   });

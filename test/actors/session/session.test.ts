@@ -334,6 +334,54 @@ describe("starting rings", () => {
   });
 });
 
+describe("rings that the guest has broken", () => {
+  const breakRing = (): void => bench.actor.receive({ type: "ring-broken", actor: "cursor-queue" });
+
+  test("say where they were when they are stopped, and start again", () => {
+    startRings();
+    breakRing();
+    bench.bases["cursor-queue"] = 7;
+    expect(front.ask(R.GET_VRING_BASE, state(1, 0)).payload).toEqual(state(1, 7));
+    bench.forget();
+    startRing(1, 7);
+    expect(bench.toldTypes).toContain("cursor-queue ring-start");
+  });
+
+  test("go on at the used index when they are kicked anew", () => {
+    startRings();
+    breakRing();
+    front.tell(R.SET_VRING_KICK, u64(1), [eventfd]);
+    expect(bench.told.at(-1)).toMatchObject({ type: "ring-start", base: -1 });
+  });
+
+  test("are not started in an actor that takes over, until they are kicked", () => {
+    startRings();
+    breakRing();
+    bench.forget();
+    bench.actor.receive({ type: "restore", actor: "cursor-queue" });
+    expect(bench.toldTypes).not.toContain("cursor-queue ring-start");
+    front.tell(R.SET_VRING_KICK, u64(1), [eventfd]);
+    expect(bench.toldTypes).toContain("cursor-queue ring-start");
+  });
+
+  test("are of no account to a ring that was stopped before the session heard of it", () => {
+    startRings();
+    bench.dying = "cursor-queue";
+    bench.context.arriving.push(() => {
+      breakRing();
+      bench.actor.receive({ type: "ring-stopped", token: lastToken(), base: 9 });
+    });
+    expect(front.ask(R.GET_VRING_BASE, state(1, 0)).payload).toEqual(state(1, 9));
+    bench.dying = null;
+    startRing(1, 9);
+    bench.forget();
+    bench.actor.receive({ type: "restore", actor: "cursor-queue" });
+    expect(bench.toldTypes).toContain("cursor-queue ring-start");
+  });
+
+  const lastToken = (): number => (bench.told.at(-1) as Extract<Told, { token: number }>).token;
+});
+
 describe("stopping rings", () => {
   test("GET_VRING_BASE answers the index and the base that the queue stopped at", () => {
     startRings();
@@ -700,6 +748,43 @@ describe("the display socket", () => {
     bench.actor.receive({ type: "restore", actor: "display" });
 
     expect(bench.said("display")).toMatchObject([{ type: "vmm-socket", resumed: true }]);
+  });
+});
+
+describe("whether the VMM shows the picture", () => {
+  const told = (): unknown[] =>
+    bench.told.flatMap((message) => (message.type === ("vmm-display" as string) ? [message] : []));
+
+  test("is told both queues when the display socket comes, and when its session ends", () => {
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
+    expect(told()).toMatchObject([
+      { to: "ctrl-queue", isConnected: true },
+      { to: "cursor-queue", isConnected: true },
+    ]);
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
+    expect(told()).toHaveLength(2);
+    bench.forget();
+    front.close();
+    bench.serve();
+    expect(told()).toMatchObject([
+      { to: "ctrl-queue", isConnected: false },
+      { to: "cursor-queue", isConnected: false },
+    ]);
+  });
+
+  test("is told a cursor queue that was restarted, before its ring", () => {
+    startRings();
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
+    bench.forget();
+    bench.actor.receive({ type: "restore", actor: "cursor-queue" });
+    expect(bench.toldTypes.slice(-2)).toEqual(["cursor-queue vmm-display", "cursor-queue ring-start"]);
+  });
+
+  test("is not told of a session without a display", () => {
+    startRings();
+    front.close();
+    bench.serve();
+    expect(told()).toEqual([]);
   });
 });
 

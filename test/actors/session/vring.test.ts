@@ -1,6 +1,7 @@
 // One vring's set-up: which values it takes when, and whose its descriptors are.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { compileAll } from "../../../src/actors/machines/index.ts";
+import { Lifecycle } from "../../../src/actors/machines/lifecycle.ts";
 import { Vring } from "../../../src/actors/session/vring.ts";
 import type { VringAddresses } from "../../../src/transport/wire/vhost-user/requests.ts";
 import { createEventfd } from "../../../src/transport/os/fds.ts";
@@ -11,7 +12,7 @@ const addresses: VringAddresses = { logsUsed: false, desc: 0x1000, avail: 0x2000
 
 let vring: Vring;
 beforeEach(() => {
-  vring = new Vring(1, machine);
+  vring = new Vring(1, new Lifecycle(machine));
 });
 afterEach(() => vring.close());
 

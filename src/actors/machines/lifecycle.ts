@@ -1,0 +1,62 @@
+// The one place where a state changes: may this happen to that entity, and now it has. Compiled tables lie underneath, so
+// that neither costs more than an array read.
+
+import { type CompiledMachine, errorCodeOf, eventIndex, isRefused, statesWith, step } from "./table.ts";
+
+/** Whatever has a life. Every machine begins at state 0; {@link Lifecycle} alone moves on. */
+export abstract class Entity {
+  /** An index into the machine's table. */
+  readonly state: number = 0;
+}
+
+type Moved = { -readonly [Key in keyof Entity]: Entity[Key] };
+
+/** The life of all entities of one kind. */
+export class Lifecycle<Event extends string = string> {
+  constructor(private readonly machine: CompiledMachine<Event>) {}
+
+  /** The number of an event, to be looked up once at start. Throws on a name that the machine does not have. */
+  event(name: NoInfer<Event>): number {
+    return eventIndex(this.machine, name);
+  }
+
+  /** A byte for each state: 1 where its name has all of `parts`, for {@link isIn}. To be made once at start. */
+  statesWith(...parts: string[]): Uint8Array {
+    return statesWith(this.machine, ...parts);
+  }
+
+  isIn(entity: Entity, states: Uint8Array): boolean {
+    return states[entity.state] === 1;
+  }
+
+  /** A state's name, for people. */
+  nameOf(entity: Entity): string {
+    return this.machine.states[entity.state]!;
+  }
+
+  /**
+   * Whether the event may happen: returns 0, or the virtio error code that it earns (§5.7.6.7). What is not there yet, or
+   * no longer, is undefined, and in the state in which the machine begins.
+   */
+  may(entity: Entity | undefined, event: number): number {
+    const next = step(this.machine, entity === undefined ? 0 : entity.state, event);
+    return isRefused(next) ? errorCodeOf(next) : 0;
+  }
+
+  /** The event has happened. Only what {@link may} allowed can: anything else is a bug, and thrown. */
+  take(entity: Entity, event: number): void {
+    const next = step(this.machine, entity.state, event);
+    if (isRefused(next)) this.refuse(entity, event);
+    (entity as Moved).state = next;
+  }
+
+  /** The entity's life is over, and its object begins another one. */
+  renew(entity: Entity): void {
+    (entity as Moved).state = 0;
+  }
+
+  private refuse(entity: Entity, event: number): never {
+    const { name, events } = this.machine;
+    throw new Error(`${events[event]} of a ${name} that is ${this.nameOf(entity)}`);
+  }
+}
