@@ -1,5 +1,6 @@
 // A Linux guest in QEMU: started, driven through its serial port and QMP, and ended.
 
+import { bound } from "../bound-child.ts";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,7 +50,7 @@ export class QemuGuest {
     };
     // One descriptor for both: two would overwrite each other's lines.
     const log = openSync(join(logDirectory, "qemu.log"), "w");
-    const child = Bun.spawn([qemuPaths.binary, ...qemuArgs(options, paths)], {
+    const child = Bun.spawn(bound([qemuPaths.binary, ...qemuArgs(options, paths)]), {
       env: { ...process.env, QEMU_MODULE_DIR: qemuPaths.modules },
       stdin: "ignore",
       stdout: log,

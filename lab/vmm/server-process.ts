@@ -1,5 +1,6 @@
 // The real server as a child process, in a temporary directory of its own, with its log kept for whoever asks why.
 
+import { bound } from "../bound-child.ts";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { constants, tmpdir } from "node:os";
@@ -39,7 +40,7 @@ export class ServerProcess {
     // One descriptor for both: two would overwrite each other's lines.
     const log = openSync(join(directory, "server.log"), "w");
     const command = options.command ?? [process.execPath, serverMain];
-    const child = Bun.spawn([...command, "--socket-path", socketPath, ...(options.args ?? [])], {
+    const child = Bun.spawn(bound([...command, "--socket-path", socketPath, ...(options.args ?? [])]), {
       env: { ...process.env, ...options.env },
       stdin: "ignore",
       stdout: log,

@@ -7,7 +7,8 @@ import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ConfigSpace, Event, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { bePatient } from "../support/patience.ts";
-import { type Picture, Weston, type WestonOptions } from "../support/wayland/weston.ts";
+import type { Picture } from "../support/wayland/shooter.ts";
+import { Weston, type WestonOptions } from "../support/wayland/weston.ts";
 import { expectOk, expectShown, expectWorking } from "./support.ts";
 
 bePatient();
@@ -20,19 +21,23 @@ let weston: Weston;
 let server: ServerProcess;
 let guest: SyntheticGuest;
 
+/** Ends what a test has started, the last first. */
+const ends: (() => unknown)[] = [];
+
 async function begin(options: WestonOptions, guestOptions: GuestOptions): Promise<void> {
   weston = new Weston(options);
+  ends.push(() => weston.end());
   await weston.start();
   server = await ServerProcess.start({ args: [`--wayland=${weston.path}`] });
+  ends.push(() => server.stop());
   guest = SyntheticGuest.boot(server.socketPath, guestOptions);
+  ends.push(() => guest.close());
 }
 
 afterEach(async () => {
-  guest.close();
-  const log = server.log();
+  const log = ends.length > 2 ? server.log() : "";
+  for (const end of ends.splice(0).toReversed()) await end();
   expect(log).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
-  await server.stop();
-  await weston.end();
 });
 
 /** Shows a picture of which no two pixels are the same. */

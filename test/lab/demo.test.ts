@@ -1,5 +1,6 @@
 // The demo's arguments and figures, and one run of it.
 
+import { bound } from "../../lab/bound-child.ts";
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -68,7 +69,7 @@ async function runDemo(
   const output = join(directory, "last.png");
   try {
     const run = Bun.spawn(
-      [process.execPath, demo, "--seconds", "0.2", "--size", "320x200", "--output", output, ...args],
+      bound([process.execPath, demo, "--seconds", "0.2", "--size", "320x200", "--output", output, ...args]),
       { stdout: "pipe", stderr: "pipe", env: { ...process.env, ...env } },
     );
     const [text, errors] = await Promise.all([

@@ -1,5 +1,6 @@
 // The server as a user starts it: any directory, any descriptors, and what it said when it ended.
 
+import { bound } from "../../lab/bound-child.ts";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
@@ -21,7 +22,7 @@ export class ServerRun {
 
   constructor(args: readonly string[], options: RunOptions = {}) {
     const { command = [process.execPath, entry], cwd, env, fd3, stderr } = options;
-    this.child = Bun.spawn([...command, ...args], {
+    this.child = Bun.spawn(bound([...command, ...args]), {
       cwd: cwd ?? process.cwd(),
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", stderr ?? "pipe", ...(fd3 === undefined ? [] : [fd3])],
