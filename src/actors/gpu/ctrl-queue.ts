@@ -38,11 +38,15 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly fenceWatch: FenceWatch;
   private readonly fenceEvent: number;
 
-  constructor(private readonly context: ActorContext) {
+  /** `start` makes the renderer. */
+  constructor(
+    private readonly context: ActorContext,
+    start: typeof startRenderer = startRenderer,
+  ) {
     this.queue = new QueueRunner(context, this, context.config.commandBytesMax);
     const { config, epoll, log } = context;
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
-    const renderer = startRenderer(config, log, this.queue.request.arena);
+    const renderer = start(config, log, this.queue.request.arena);
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log));
     this.fenceWatch = new FenceWatch(context, this.device.gpu.fences, renderer);
     this.fenceEvent = eventIndex(context.machines.context, "FENCE");
@@ -161,6 +165,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.queue.close();
     this.cursorImages.close();
     this.device.storages.close();
+    this.device.gpu.resources.close();
     this.device.gpu.renderer.close();
     this.libraryOutput?.close();
   }

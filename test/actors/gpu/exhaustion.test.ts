@@ -113,6 +113,7 @@ describe("without descriptors", () => {
 
   test("a fence poller that is new is told to ask instead of sleeping", () => {
     begin();
+    context.take("fence-poller");
     const fence = createEventfd();
     const watch = new FenceWatch(context, { pending: 0 } as Fences, { pollFd: fence });
     withoutDescriptors(() => watch.begin());

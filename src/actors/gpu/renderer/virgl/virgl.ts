@@ -95,6 +95,8 @@ export class VirglRenderer implements Renderer {
   }
 
   createContext(id: number, capset: number, name: number, length: number): number {
+    // The library would put the new one in the old one's place, whoever uses that.
+    if (this.contexts.has(id)) return EINVAL;
     const bytes = Math.min(length, CtxCreate.nameBytesMax);
     this.name.fill(0);
     this.name.set(new Uint8Array(this.words.buffer, name, bytes));
@@ -139,6 +141,8 @@ export class VirglRenderer implements Renderer {
 
   createResource(id: number, shape: ArrayLike<number>): number {
     const { create } = this;
+    // As with contexts; and the old one's iovecs would never come back.
+    if (this.resources.has(id)) return EINVAL;
     create[0] = id;
     create.set(shape, 1);
     const error = this.symbols.virgl_renderer_resource_create(asPointer(this.scratch.address), null, 0);
