@@ -56,7 +56,7 @@ export const sessionMachine = setup({
         ready: { on: { SET_FEATURES: {}, RING_STARTED: { target: "running", actions: "addRing" } } },
         running: {
           on: {
-            // Features change under way too: QEMU turns dirty logging on and off with them.
+            // Features change under way too: quirks.qemuLogsByAddresses
             SET_FEATURES: {},
             RING_STARTED: { actions: "addRing" },
             RING_STOPPED: [

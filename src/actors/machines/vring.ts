@@ -39,12 +39,12 @@ export const vringMachine = setup({
       // The front-end is gone or has reset the device: what is in flight is dropped, not drained.
       on: { RESET: ".empty" },
       states: {
-        // A ring that never started has a base too, and QEMU asks for it.
+        // A ring that never started has a base too: quirks.qemuAsksIdleRings
         empty: { on: { SET_NUM: "sized", SET_ADDR: "placed", SET_BASE: {}, GET_BASE: {} } },
         sized: { on: { SET_NUM: {}, SET_ADDR: "configured", SET_BASE: {}, GET_BASE: {} } },
         placed: { on: { SET_NUM: "configured", SET_ADDR: {}, SET_BASE: {}, GET_BASE: {} } },
         configured: { on: { SET_NUM: {}, SET_ADDR: {}, SET_BASE: {}, GET_BASE: {}, SET_KICK: "started" } },
-        // QEMU sends SET_VRING_ADDR to a running ring when it turns dirty logging on or off; SET_NUM may repeat the number.
+        // quirks.qemuLogsByAddresses; SET_NUM may repeat the number.
         started: {
           on: {
             SET_NUM: {},

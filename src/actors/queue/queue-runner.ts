@@ -27,7 +27,7 @@ const sleepCostNs = 3_000;
 /** Bytes copied for one batch before its finished commands are shown to the guest. */
 const heavyBytesMax = 256 * 1024;
 
-/** Kicks of a new ring that may bring nothing: QEMU kicks once itself when it starts one. */
+/** Kicks of a new ring that may bring nothing: quirks.qemuKicksAtStart. */
 const vainKicksMax = 2;
 
 /** A handler's answer for "I parked it and will complete it". */
@@ -385,7 +385,7 @@ export class QueueRunner {
     try {
       ring?.attach();
     } catch (error) {
-      // QEMU removes a region before it adds the larger one that takes its place.
+      // quirks.qemuReplacesRegionsInTwoSteps
       this.context.log.warning(`the ring waits for its memory: ${asRefusal(error).message}`);
     }
   }

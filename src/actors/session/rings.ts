@@ -136,7 +136,7 @@ export class Rings {
     for (const vring of this.vrings) vring.close();
   }
 
-  /** A front-end that sets a disabled ring up anew has reset its device, and may never have asked for the base (libkrun). */
+  /** Who sets a disabled ring up anew has reset the device, and need not ask for the base: quirks.libkrunResetsByDisabling. */
   private discardDisabled(vring: Vring): void {
     if (!vring.isStarted || vring.isEnabled) return;
     this.queues.ask([[this.actorOf(vring), { type: "ring-stop" }]]);

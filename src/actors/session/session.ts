@@ -105,6 +105,7 @@ export class Session {
     SET_PROTOCOL_FEATURES: ({ features }) => this.negotiation.takeProtocol(features),
     GET_QUEUE_NUM: () => ({ payload: u64(this.device.queues.length) }),
     GET_MAX_MEM_SLOTS: () => ({ payload: u64(memorySlotsMax) }),
+    // quirks.ownerInAnyOrder
     SET_OWNER: () => {},
     RESET_OWNER: () => {},
     SET_BACKEND_REQ_FD: ({ fd }) => {
@@ -127,7 +128,7 @@ export class Session {
     },
     SET_LOG_BASE: ({ size, offset, fd }) => {
       this.memory.setLog({ fd: this.keep(fd), offset, size });
-      // QEMU waits for this reply whether it asked for one or not.
+      // quirks.qemuWaitsForLogBase
       return { payload: u64(0) };
     },
     // An optional signal to the front-end that pages were dirtied; it reads the log without it.
@@ -157,6 +158,7 @@ export class Session {
       return { payload: inflightRecord(shape, size), fds: [fd] };
     },
     SET_INFLIGHT_FD: (request) => this.inflight.set(request, (fd) => this.keep(fd)),
+    // quirks.qemuSetsDisplayAtEachStart
     GPU_SET_SOCKET: ({ fd }) => {
       if (!this.device.hasDisplaySocket) throw new ProtocolError(`${this.device.title} has no display`);
       const isFirst = this.displaySocket < 0;
@@ -205,7 +207,7 @@ export class Session {
 
   /**
    * The outputs have other modes, which the driver reads when it hears of the event. A front-end with a display of its
-   * own says the modes itself; and QEMU takes this message for a mistake.
+   * own says the modes itself (quirks.qemuMistakesConfigChange).
    */
   displayChanged(): void {
     if (this.displaySocket >= 0) return;

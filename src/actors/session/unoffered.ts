@@ -1,6 +1,7 @@
-// Feature bits that front-ends acknowledge though they were never offered, as QEMU does with its own properties: those that
-// change what lies in memory are said where it happens. virtio 1.3 §6.
+// Feature bits that front-ends acknowledge though they were never offered (quirks.qemuTakesUnofferedFeatures): those that change
+// what lies in memory are said where it happens. virtio 1.3 §6.
 
+import { quirks } from "../../transport/wire/quirks.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 
 /** Bit, name, and the property of QEMU's devices that takes it back. Others, such as RING_RESET, have no effect here. */
@@ -17,7 +18,7 @@ export function refuseHarmful(acknowledged: bigint, offered: bigint): void {
   for (const [bit, name, option] of harmful) {
     if ((unoffered & (1n << BigInt(bit))) === 0n) continue;
     throw new ProtocolError(
-      `SET_FEATURES takes ${name}, which was not offered: turn it off in the VMM (QEMU: ${option})`,
+      `SET_FEATURES takes ${name}, which was not offered: turn it off in the VMM (${quirks.qemuTakesUnofferedFeatures.vmm}: ${option})`,
     );
   }
 }

@@ -113,7 +113,7 @@ export class Vring extends Entity {
     this.replaceFd("errFd", -1);
   }
 
-  /** Back to a ring that nothing is known of, but for its err descriptor: QEMU gives that once, when it connects. */
+  /** Back to a ring that nothing is known of, but for its err descriptor: quirks.qemuGivesErrOnce. */
   reset(): void {
     this.take("RESET");
     this.replaceFd("kickFd", -1);

@@ -13,7 +13,7 @@ export class Notifier {
 
   /**
    * A write to an eventfd whose count is full waits for a reader, unless it is non-blocking. The flag is not ours to set: it is
-   * the owner's too, and crosvm waits by a blocking read.
+   * the owner's too: quirks.crosvmWaitsByReading.
    */
   private readonly mayBlock: boolean;
 

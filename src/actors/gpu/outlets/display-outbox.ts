@@ -267,7 +267,7 @@ export class DisplayOutbox {
     return true;
   }
 
-  /** Whether every scanout of the resource shows all of it: QEMU takes no part of a dma-buf. */
+  /** Whether every scanout of the resource shows all of it: quirks.qemuShowsWholeDmabufs. */
   private isShownWhole({ scanouts, width, height }: Resource): boolean {
     return this.scanouts.every(
       (pending, id) => (scanouts & (1 << id)) === 0 || (pending.width === width && pending.height === height),

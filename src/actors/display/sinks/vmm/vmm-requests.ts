@@ -1,7 +1,7 @@
 // The requests that the VMM answers: protocol features once, then display info and EDID when the guest asks.
 //
 // One request of a kind is outstanding at most. A VMM that does not answer in time is not asked again until its late
-// reply arrives; meanwhile the device answers by itself. QEMU never answers GET_EDID for an output that it lacks.
+// reply arrives; meanwhile the device answers by itself. quirks.qemuLeavesEdidUnanswered.
 
 import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
 import {

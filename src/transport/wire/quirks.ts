@@ -1,0 +1,98 @@
+// Where VMMs depart from what vhost-user.rst and vhost-user-gpu.rst let expect, or from one another, and this device lives with
+// it. Each is named where it is acted on.
+
+interface Quirk {
+  vmm: string;
+  /** Those that were looked at. */
+  versions: string;
+  does: string;
+  /** A file of the VMM's, or how it was seen. */
+  source: string;
+}
+
+export const quirks = {
+  qemuTakesUnofferedFeatures: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "acknowledges what the guest took of its own device's properties, offered here or not: RING_RESET always, others by option",
+    source: "hw/display/virtio-gpu-base.c, virtio_gpu_base_get_features: no back-end masks it",
+  },
+  ownerInAnyOrder: {
+    vmm: "QEMU, crosvm",
+    versions: "7.2 to 11.1; 2026",
+    does: "send SET_OWNER after the features (QEMU) or before all else (crosvm)",
+    source: "hw/virtio/vhost.c, vhost_dev_init; devices/src/virtio/vhost_user_frontend/mod.rs",
+  },
+  qemuWaitsForLogBase: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "waits for a reply to SET_LOG_BASE whether it asked for one or not",
+    source: "hw/virtio/vhost-user.c, vhost_user_set_log_base",
+  },
+  qemuMistakesConfigChange: {
+    vmm: "QEMU",
+    versions: "7.2 to 10.0",
+    does: "takes CONFIG_CHANGE of a vhost-user-gpu for an error: it has a display of its own, and says the modes itself",
+    source: "hw/virtio/vhost-user.c: a device without a config_changed of its own",
+  },
+  qemuKicksAtStart: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "kicks a ring once when it starts it, with nothing in it",
+    source: "hw/virtio/virtio-bus.c, virtio_bus_set_host_notifier",
+  },
+  qemuGivesErrOnce: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "sends SET_VRING_ERR once, when it connects, and not again after a reset",
+    source: "hw/virtio/vhost.c, vhost_virtqueue_init",
+  },
+  qemuReplacesRegionsInTwoSteps: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "removes a memory region before it adds the larger one that takes its place, also under a running ring",
+    source: "hw/virtio/vhost-user.c, vhost_user_add_remove_regions",
+  },
+  qemuLogsByAddresses: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "sends SET_FEATURES and SET_VRING_ADDR to running rings when it turns dirty logging on or off",
+    source: "hw/virtio/vhost.c, vhost_dev_set_log",
+  },
+  qemuAsksIdleRings: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "sends GET_VRING_BASE for a ring that was never started",
+    source: "hw/virtio/vhost.c, vhost_virtqueue_stop",
+  },
+  qemuSetsDisplayAtEachStart: {
+    vmm: "QEMU",
+    versions: "7.2 to 11.1",
+    does: "sends GPU_SET_SOCKET at every start of the driver, with another socket each time",
+    source: "hw/display/vhost-user-gpu.c, vhost_user_gpu_set_status",
+  },
+  qemuLeavesEdidUnanswered: {
+    vmm: "QEMU",
+    versions: "8.1 to 11.1; 7.2 does not know the request",
+    does: "does not answer GET_EDID for an output that it lacks",
+    source: "hw/display/vhost-user-gpu.c, vhost_user_gpu_handle_display",
+  },
+  qemuShowsWholeDmabufs: {
+    vmm: "QEMU",
+    versions: "9.1 to 11.1",
+    does: "shows a dma-buf from its first pixel, whatever rectangle DMABUF_SCANOUT says",
+    source: "hw/display/vhost-user-gpu.c: qemu_dmabuf_new with x and y of zero",
+  },
+  crosvmWaitsByReading: {
+    vmm: "crosvm",
+    versions: "2026",
+    does: "gives blocking eventfds, which it waits for by reading",
+    source: "base/src/sys/linux/event.rs",
+  },
+  libkrunResetsByDisabling: {
+    vmm: "libkrun",
+    versions: "2026-06",
+    does: "resets a device by SET_VRING_ENABLE 0 alone, and sends the whole set-up again when the next driver starts",
+    source: "VhostUserDevice::reset",
+  },
+} satisfies Record<string, Quirk>;
