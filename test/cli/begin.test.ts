@@ -55,10 +55,7 @@ test("the launcher reads neither bunfig.toml nor .env of the caller's directory"
   await run.until(join(folder, "own.sock"));
   run.kill("SIGTERM");
 
-  expect(await run.ended()).toMatchObject({
-    code: 0,
-    text: expect.stringContaining(join(folder, "own.sock")),
-  });
+  expect(await run.ended()).toMatchObject({ code: 0 });
   expect(existsSync(marker)).toBe(false);
 });
 
