@@ -17,7 +17,7 @@ Object.assign(globalThis, { watchLeaks: watch });
 watchTimers();
 afterEach(noteTest);
 // Bun keeps a descriptor for these from their first use on.
-Bun.spawnSync(["true"]);
+Bun.spawnSync([process.execPath, "--revision"]);
 plugin({
   name: "leaks",
   setup(build) {

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { blindCatches, longFiles, slowInHotFiles } from "./support/tidy/code.ts";
 import { circles, upwardImports } from "./support/tidy/imports.ts";
+import { Ratchet } from "./support/tidy/ratchet.ts";
 import { type Finding, Tree } from "./support/tidy/tree.ts";
 import { deadFiles, unusedExports } from "./support/tidy/unused.ts";
 import { bannedWords, heldTests, nounsOfTwoMeanings, oddTestNames } from "./support/tidy/words.ts";
@@ -197,5 +198,47 @@ describe("code", () => {
       "src/d.ts": "\n",
     };
     expect([...longFiles(Tree.of(files), 10)]).toEqual([["src/a.ts", 11]]);
+  });
+});
+
+describe("numbers of what is worse than a rule", () => {
+  const finding = (path: string): Finding => ({ path, line: 7, what: "is wrong" });
+
+  test("what is worse fails, with every finding of its file", () => {
+    const ratchet = new Ratchet({ rule: { "a.ts": 1 } }, true);
+    expect(ratchet.failures("rule", [finding("a.ts")])).toEqual([]);
+    expect(ratchet.failures("rule", [finding("a.ts"), finding("a.ts")])).toEqual([
+      "a.ts:7: is wrong",
+      "a.ts:7: is wrong",
+      "  (2 where test/tidy.json allows 1)",
+    ]);
+    expect(ratchet.failures("other", [finding("a.ts")])).toHaveLength(2);
+  });
+
+  test("what is better is noted, or fails, and lowers the number", () => {
+    for (const isStrict of [false, true]) {
+      const numbers = { rule: { "a.ts": 3, "b.ts": 1 } };
+      const ratchet = new Ratchet(numbers, isStrict);
+      const failures = ratchet.failures("rule", [finding("a.ts")]);
+      expect((isStrict ? failures : ratchet.notes).map((line) => line.slice(0, 58))).toEqual([
+        'test/tidy.json: "rule": "a.ts" can be lowered from 3 to 1:',
+        'test/tidy.json: "rule": "b.ts" can be lowered from 1 to no',
+      ]);
+      expect(isStrict ? ratchet.notes : failures).toEqual([]);
+      expect(ratchet.numbers).toEqual({ rule: { "a.ts": 1 } });
+    }
+  });
+
+  test("lengths may shrink by a tenth before their number must follow", () => {
+    const ratchet = new Ratchet({ lines: { "a.ts": 100, "b.ts": 100, "c.ts": 100 } }, true);
+    const lengths = new Map(Object.entries({ "a.ts": 91, "b.ts": 89, "d.ts": 51 }));
+    const failures = ratchet.lengthFailures("lines", lengths, 50, "split it");
+    expect(failures.map((line) => line.slice(0, 35))).toEqual([
+      "d.ts: 51 lines: split it",
+      "  (51 where test/tidy.json allows 5",
+      'test/tidy.json: "lines": "b.ts" can',
+      'test/tidy.json: "lines": "c.ts" can',
+    ]);
+    expect(ratchet.notes).toHaveLength(1);
   });
 });
