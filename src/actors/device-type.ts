@@ -1,5 +1,6 @@
 // What the session and the queues are told of the type of device that they serve: they know virtio and vhost-user alone.
 
+import type { CommandForm } from "./queue/command-form.ts";
 import type { Inbox } from "./messages/index.ts";
 import type { QueueMessage } from "./messages/queue.ts";
 import type { WorkerName } from "./names.ts";
@@ -14,6 +15,8 @@ export interface DeviceType {
   readonly title: string;
   /** Who serves each virtqueue, by its index. */
   readonly queues: readonly QueueActor[];
+  /** How commands begin and are answered on each of them. */
+  readonly commands: CommandForm;
   /** Whether a front-end that has a display of its own gives the device a socket to it, by GPU_SET_SOCKET. */
   readonly hasDisplaySocket: boolean;
   /** The driver has written `data` at `offset` of the configuration space `fields`, which this changes as that asks. */

@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { gpuDevice } from "../../src/actors/gpu/device-type.ts";
 import { Request as GpuRequest } from "../../src/actors/queue/request.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
@@ -58,7 +59,7 @@ test("a response echoes a fenced request's flag, 64-bit fence id, context and ri
     fc.property(fc.array(u32, { minLength: 6, maxLength: 6 }), u32, (header, type) => {
       request.words.set(header);
       request.responseWords.fill(0xdead_beef, 0, Header.bytes / 4);
-      request.head(type);
+      gpuDevice.commands.writeHeader(request.responseWords, type, request.words);
       const [, flags, fenceLow, fenceHigh, context, ring] = header as [
         number,
         number,
@@ -80,6 +81,7 @@ test("a response echoes a fenced request's flag, 64-bit fence id, context and ri
       expect([...request.responseWords.subarray(0, 6)]).toEqual([type, ...echoed]);
     }),
   );
+  request.close();
 });
 
 test("a u64 is exact below 2^53, and above it fails every bounds check", () => {
@@ -91,4 +93,5 @@ test("a u64 is exact below 2^53, and above it fails every bounds check", () => {
       expect(request.u64(24)).toBe(value < 2n ** 53n ? Number(value) : Infinity);
     }),
   );
+  request.close();
 });

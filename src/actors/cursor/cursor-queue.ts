@@ -3,6 +3,7 @@
 
 import { Cursor, Command, Response, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { slotsPerScanout } from "../queue/cursor-slots.ts";
+import { gpuDevice } from "../gpu/device-type.ts";
 import type { CursorQueueMessage } from "../messages/cursor-queue.ts";
 import { PARKED, type Parked, type QueueHandler, QueueRunner } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -34,7 +35,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private scanoutCount: number;
 
   constructor(private readonly context: ActorContext) {
-    this.queue = new QueueRunner(context, this, requestBytesMax);
+    this.queue = new QueueRunner(context, this, gpuDevice.commands, requestBytesMax);
     this.outbox = new CursorOutbox(context, context.keep[0] !== 0);
     this.scanoutCount = context.config.outputs.length;
   }

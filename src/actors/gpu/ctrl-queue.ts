@@ -17,7 +17,7 @@ import type { Command } from "./commands/commands-2d.ts";
 import { CtrlCounter } from "./counters.ts";
 import { CursorImages } from "./outlets/cursor-images.ts";
 import { Device } from "./device.ts";
-import { baseFeatures, gpuConfig } from "./device-type.ts";
+import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
 import { dispatcher } from "./commands/table.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
@@ -43,7 +43,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     private readonly context: ActorContext,
     start: typeof startRenderer = startRenderer,
   ) {
-    this.queue = new QueueRunner(context, this, context.config.commandBytesMax);
+    this.queue = new QueueRunner(context, this, gpuDevice.commands, context.config.commandBytesMax);
     const { config, epoll, log } = context;
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
     const renderer = start(config, log, this.queue.request.arena);

@@ -2,10 +2,12 @@
 
 import { ConfigSpace, Event, Feature } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { DeviceType } from "../device-type.ts";
+import { gpuCommands } from "./command-form.ts";
 
 export const gpuDevice: DeviceType = {
   title: "a GPU",
   queues: ["ctrl-queue", "cursor-queue"],
+  commands: gpuCommands,
   hasDisplaySocket: true,
 
   /** The driver can write one field: events_clear, which clears bits of events_read. */

@@ -2,21 +2,17 @@
 // session as it maps memory, starts and stops the ring.
 
 import { chainFaultText, Chain, ChainFault, ParkedChain } from "../../transport/virtio/chain.ts";
-import { InflightRing } from "../../transport/virtio/inflight.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
-import { SplitRing } from "../../transport/virtio/split-ring.ts";
 import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
 import { type GuestSpan, MemoryMap } from "../../transport/virtio/memory-map.ts";
-import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
-import { Notifier } from "../../transport/os/notifier.ts";
-import { Header, Response } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueMessage, RingStart } from "../messages/queue.ts";
-import type { QueueActor } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
+import type { CommandForm } from "./command-form.ts";
 import { Request } from "./request.ts";
+import { RunningRing } from "./running-ring.ts";
 
 /** Commands taken before messages, timers and the used index get their turn. */
 const batchMax = 64;
@@ -26,9 +22,6 @@ const glimpse = 16;
 const sleepCostNs = 3_000;
 /** Bytes copied for one batch before its finished commands are shown to the guest. */
 const heavyBytesMax = 256 * 1024;
-
-/** Kicks of a new ring that may bring nothing: quirks.qemuKicksAtStart. */
-const vainKicksMax = 2;
 
 /** A handler's answer for "I parked it and will complete it". */
 export const PARKED = 0;
@@ -54,14 +47,18 @@ export interface QueueHandler {
 /** A parked request: everything that its answer needs. */
 export class Parked {
   readonly chain = new ParkedChain();
-  readonly header = new Uint32Array(Header.bytes / 4);
+  readonly header: Uint32Array;
+
+  constructor(headerBytes: number) {
+    this.header = new Uint32Array(headerBytes / 4);
+  }
 }
 
 export class QueueRunner {
   readonly memory = new MemoryMap();
   readonly request: Request;
   /** Bytes of the response that {@link QueueHandler.execute} made. */
-  responseBytes: number = Header.bytes;
+  responseBytes: number;
   /** The device features that the driver has negotiated. */
   features = 0;
   /** Bytes that the commands of this batch copied. */
@@ -70,20 +67,21 @@ export class QueueRunner {
   private readonly chain = new Chain(this.memory);
   private readonly free: Parked[] = [];
   private readonly pollNs: number;
+  private readonly headerBytes: number;
+  private readonly firstError: number;
+  private running: RunningRing | null = null;
+  /** That of {@link running}. */
   private ring: Ring | null = null;
-  private inflight: InflightRing | null = null;
   private enabled = false;
-  private kickFd = -1;
-  /** Where a ring is from which nothing was ever taken, or -1; and its kicks so far, which brought nothing. */
-  private freshPosition: Position = -1;
-  private vainKicks = 0;
-  private failure = Notifier.none;
 
   constructor(
     private readonly context: ActorContext,
     private readonly handler: QueueHandler,
+    private readonly form: CommandForm,
     requestBytesMax: number,
   ) {
+    this.headerBytes = this.responseBytes = form.headerBytes;
+    this.firstError = form.firstError;
     this.request = new Request(requestBytesMax);
     this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
@@ -101,20 +99,19 @@ export class QueueRunner {
         return true;
       case "ring-start":
         if (!this.attempt(own.token, () => this.start(own))) return true;
-        // A paused VM goes on where it was; a driver that starts anew begins at zero.
-        if (this.freshPosition >= 0) this.handler.reset();
+        if (this.running!.startedFresh) this.handler.reset();
         this.done(own.token);
         return true;
       case "ring-log":
         this.ring?.logUsedAt(own.usedLog);
         return true;
       case "ring-call":
-        if (this.ring === null) closeFd(own.callFd);
-        else this.replaceCall(this.ring, own.callFd);
+        if (this.running === null) closeFd(own.callFd);
+        else this.running.callBy(own.callFd);
         return true;
       case "ring-err":
-        this.failure.close();
-        this.failure = new Notifier(own.errFd);
+        if (this.running === null) closeFd(own.errFd);
+        else this.running.failBy(own.errFd);
         return true;
       case "ring-enable":
         this.enable(own.enabled);
@@ -168,7 +165,7 @@ export class QueueRunner {
 
   /** Takes the current request out of the queue's order; {@link complete} answers it. */
   park(): Parked {
-    const parked = this.free.pop() ?? new Parked();
+    const parked = this.free.pop() ?? new Parked(this.headerBytes);
     this.chain.park(parked.chain);
     parked.header.set(this.request.words.subarray(0, parked.header.length));
     this.context.counters[QueueCounter.parked]!++;
@@ -178,20 +175,20 @@ export class QueueRunner {
   /** Answers a parked request with the response whose body is in place; `bytes` is its whole length. */
   complete(parked: Parked, type: number, bytes: number): void {
     // Another request may be under way, whose header this must not touch.
-    this.request.head(type, parked.header);
+    this.form.writeHeader(this.request.responseWords, type, parked.header);
     this.ring?.completeParked(parked.chain, this.request.response.address, bytes);
     this.free.push(parked);
-    if (type >= Response.ERR_UNSPEC) this.context.counters[QueueCounter.errors]!++;
+    if (type >= this.firstError) this.context.counters[QueueCounter.errors]!++;
     this.context.counters[QueueCounter.parked]!--;
     this.ring?.publish();
   }
 
   succeed(parked: Parked): void {
-    this.complete(parked, Response.OK_NODATA, Header.bytes);
+    this.complete(parked, this.form.ok, this.headerBytes);
   }
 
   refuse(parked: Parked, error: number): void {
-    this.complete(parked, error, Header.bytes);
+    this.complete(parked, error, this.headerBytes);
   }
 
   /** Releases the ring and the guest's memory. */
@@ -215,7 +212,7 @@ export class QueueRunner {
       if (popped === Pop.CHAIN) this.serve(this.ring!);
       else if (popped === Pop.EMPTY) return false;
       else if (popped === Pop.BROKEN || popped === Pop.CROWDED) {
-        this.fail(this.ring!, popped);
+        this.running!.fail(popped);
         return false;
       } else this.context.counters[QueueCounter.malformedChains]!++;
       if (count % glimpse === glimpse - 1) this.ring!.publishSilently();
@@ -230,24 +227,24 @@ export class QueueRunner {
   }
 
   private serve(ring: Ring): void {
-    const { chain, request, context } = this;
+    const { chain, request, context, headerBytes } = this;
     context.counters[QueueCounter.commands]!++;
     let type: number;
-    this.responseBytes = Header.bytes;
+    this.responseBytes = headerBytes;
     if (chain.fault !== ChainFault.none) {
       type = this.refuseChain();
     } else {
       request.length = chain.copyRequest(request.address, request.bytesMax);
-      if (request.length < Header.bytes || chain.readableBytes > request.bytesMax) {
+      if (request.length < headerBytes || chain.readableBytes > request.bytesMax) {
         type = this.refuseLength();
       } else {
         type = this.handler.execute();
         if (type === PARKED) return;
-        if (type >= Response.ERR_UNSPEC) this.responseBytes = Header.bytes;
+        if (type >= this.firstError) this.responseBytes = headerBytes;
       }
     }
-    if (type >= Response.ERR_UNSPEC) context.counters[QueueCounter.errors]!++;
-    request.head(type);
+    if (type >= this.firstError) context.counters[QueueCounter.errors]!++;
+    this.form.writeHeader(request.responseWords, type, request.words);
     ring.complete(chain.head, chain.respond(request.response.address, this.responseBytes));
   }
 
@@ -255,22 +252,22 @@ export class QueueRunner {
     const { chain, context } = this;
     context.counters[QueueCounter.malformedChains]!++;
     context.log.guest(() => `descriptor chain ${chain.head} ${chainFaultText[chain.fault]}`);
-    this.request.words.fill(0, 0, Header.bytes / 4);
+    this.request.words.fill(0, 0, this.headerBytes / 4);
     // Half an answer would be worse than none.
-    if (chain.writableBytes < Header.bytes) this.responseBytes = 0;
-    return Response.ERR_UNSPEC;
+    if (chain.writableBytes < this.headerBytes) this.responseBytes = 0;
+    return this.form.malformed;
   }
 
   private refuseLength(): number {
     const { chain, request } = this;
-    if (request.length < Header.bytes) {
-      request.words.fill(0, 0, Header.bytes / 4);
-      return Response.ERR_UNSPEC;
+    if (request.length < this.headerBytes) {
+      request.words.fill(0, 0, this.headerBytes / 4);
+      return this.form.malformed;
     }
     this.context.log.guest(
       () => `command of ${chain.readableBytes} bytes is longer than --command-bytes-max`,
     );
-    return Response.ERR_OUT_OF_MEMORY;
+    return this.form.tooLong;
   }
 
   /** Watches the idle ring and the doorbell for a bounded time; answers whether something came. */
@@ -290,29 +287,10 @@ export class QueueRunner {
 
   private start(message: RingStart): void {
     this.stop();
-    this.failure = new Notifier(message.errFd);
-    try {
-      if (message.inflightFd >= 0) {
-        this.inflight = new InflightRing(message.inflightFd, message.inflightOffset, message.inflightNum);
-      }
-      this.ring = new SplitRing(message, this.memory, message.base, this.inflight);
-      // Edge-triggered: a kick's eventfd is never read.
-      if (message.kickFd >= 0) this.context.epoll.add(message.kickFd, EPOLLIN | EPOLLET, () => this.kicked());
-      this.kickFd = message.kickFd;
-    } catch (error) {
-      this.ring = null;
-      closeFd(message.kickFd);
-      closeFd(message.callFd);
-      this.stop();
-      throw error;
-    } finally {
-      closeFd(message.inflightFd);
-    }
-    this.ring.callee = new Notifier(message.callFd);
+    this.running = new RunningRing(this.context, this.memory, message);
+    this.ring = this.running.ring;
     this.features = message.features;
     this.enabled = message.enabled;
-    this.freshPosition = this.ring.isFresh ? this.ring.position : -1;
-    this.vainKicks = 0;
   }
 
   /** What is under way when the ring is disabled is answered now: its driver may be gone, and its memory another's. */
@@ -323,51 +301,16 @@ export class QueueRunner {
     this.ring.publish();
   }
 
-  private kicked(): void {
-    this.context.counters[QueueCounter.wakeUps]!++;
-    const { ring } = this;
-    if (ring === null || ring.position !== this.freshPosition || ring.hasMore()) return;
-    if (++this.vainKicks === vainKicksMax) {
-      this.context.log.warning(
-        "the guest kicks a ring that stays empty: is share=on missing from the VMM's memory backend?",
-      );
-    }
-  }
-
-  /** Stops taking commands and answers those that are parked. Answers the next avail index. */
+  /** Stops taking commands and answers those that are parked. Returns where the next chain would be taken. */
   private stop(): Position {
-    const { ring } = this;
-    if (this.kickFd >= 0) {
-      this.context.epoll.remove(this.kickFd);
-      closeFd(this.kickFd);
-      this.kickFd = -1;
-    }
-    if (ring !== null) {
-      this.handler.finishParked();
-      ring.publish();
-      ring.callee.close();
-      ring.detach();
-    }
+    const { running } = this;
+    if (running === null) return 0;
+    this.handler.finishParked();
+    running.close();
+    this.running = null;
     this.ring = null;
-    this.inflight?.unmap();
-    this.inflight = null;
-    this.failure.close();
-    this.failure = Notifier.none;
     this.enabled = false;
-    return ring?.position ?? 0;
-  }
-
-  /** The ring makes no sense any more: tell the VMM, and leave it alone until it is set up again. */
-  private fail(ring: Ring, how: number): void {
-    ring.publish();
-    this.context.counters[QueueCounter.brokenRings]!++;
-    const why =
-      how === Pop.CROWDED
-        ? "more chains are under way than there are descriptors"
-        : "the avail index jumped by more than the queue size";
-    this.context.log.warning(`${why}: this ring is stopped`);
-    this.context.send("vhost-session", { type: "ring-broken", actor: this.context.name as QueueActor });
-    this.failure.signal();
+    return running.ring.position;
   }
 
   private replaceMemory(regions: Extract<QueueMessage, { type: "memory" }>["regions"]): void {
@@ -399,13 +342,6 @@ export class QueueRunner {
     } finally {
       closeFd(fd);
     }
-  }
-
-  private replaceCall(ring: Ring, callFd: number): void {
-    ring.callee.close();
-    ring.callee = new Notifier(callFd);
-    // A call that went to the old descriptor after the VMM stopped listening to it must not be lost.
-    ring.call();
   }
 
   /** Does what may be refused; where it was, the session is told why. A bug goes on up. */

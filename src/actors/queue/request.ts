@@ -1,6 +1,5 @@
 // A request as a command sees it: private copies of the guest's bytes, and a buffer for the response.
 
-import { Header, HeaderFlag } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 
@@ -42,12 +41,9 @@ export class Request {
     return this.memory.address;
   }
 
+  /** The first word, which in every form of command says what is asked. */
   get type(): number {
-    return this.words[Header.type / 4]!;
-  }
-
-  get isFenced(): boolean {
-    return (this.words[Header.flags / 4]! & HeaderFlag.FENCE) !== 0;
+    return this.words[0]!;
   }
 
   /** The u32 at a byte offset that is a multiple of four. */
@@ -59,28 +55,5 @@ export class Request {
   u64(offset: number): number {
     const high = this.words[(offset >>> 2) + 1]!;
     return high < 0x20_0000 ? high * 2 ** 32 + this.words[offset >>> 2]! : Infinity;
-  }
-
-  /**
-   * Writes the response's header; a fenced request's flag, fence id, context and ring are echoed (§5.7.6.7). `words`
-   * are those of the request that is answered, where it is not the current one.
-   */
-  head(type: number, words = this.words): void {
-    const { responseWords } = this;
-    responseWords[0] = type;
-    if ((words[Header.flags / 4]! & HeaderFlag.FENCE) !== 0) {
-      responseWords[1] = words[Header.flags / 4]! & (HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX);
-      responseWords[2] = words[2]!;
-      responseWords[3] = words[3]!;
-      responseWords[4] = words[4]!;
-      responseWords[5] = words[5]! & 0xff;
-    } else {
-      // Five stores; a call of fill() costs more.
-      responseWords[1] = 0;
-      responseWords[2] = 0;
-      responseWords[3] = 0;
-      responseWords[4] = 0;
-      responseWords[5] = 0;
-    }
   }
 }

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { CtrlCounter } from "../../../src/actors/gpu/counters.ts";
 import { type FenceMaker, Fences } from "../../../src/actors/gpu/model/fences.ts";
 import { FenceWatch } from "../../../src/actors/gpu/outlets/fence-watch.ts";
+import { gpuDevice } from "../../../src/actors/gpu/device-type.ts";
 import { QueueRunner } from "../../../src/actors/queue/queue-runner.ts";
 import { request } from "../../../lab/driver/commands.ts";
 import { Command, HeaderFlag, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -56,6 +57,7 @@ function begin(last: number, ...flags: string[]): void {
       reset: () => undefined,
       finishParked: () => fences.finishAll(),
     },
+    gpuDevice.commands,
     4096,
   );
   fences = new Fences(queue, context.machines.fence, renderer, last);

@@ -1,5 +1,6 @@
 // The loop that both queues share: batches, malformed requests, parked answers, and the session's messages in between.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { gpuDevice } from "../../../src/actors/gpu/device-type.ts";
 import { QueueCounter } from "../../../src/actors/queue/counters.ts";
 import {
   PARKED,
@@ -66,7 +67,7 @@ afterEach(() => bench.close());
 function begin(options: BenchOptions = {}, ...flags: string[]): void {
   context = new FakeContext("ctrl-queue", serverConfig(...flags));
   handler = new Handler();
-  queue = new QueueRunner(context, handler, commandBytes);
+  queue = new QueueRunner(context, handler, gpuDevice.commands, commandBytes);
   handler.queue = queue;
   const served = {
     receive: (message: never) => queue.receive(message),
@@ -570,7 +571,7 @@ describe("the inflight record", () => {
     // The first queue is as good as dead: it never stops its ring.
     const heir = new FakeContext("ctrl-queue");
     const heirHandler = new Handler();
-    const successor = new QueueRunner(heir, heirHandler, commandBytes);
+    const successor = new QueueRunner(heir, heirHandler, gpuDevice.commands, commandBytes);
     heirHandler.queue = successor;
     successor.receive(bench.memoryMessage());
     successor.receive(bench.ringStart({ inflightFd: duplicateFd(fd), inflightNum: size, base: -1 }));

@@ -1,0 +1,109 @@
+// A ring from its start to its stop, with the descriptors that it was given: the guest's kicks, its calls, the VMM's errors.
+
+import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
+import { closeFd } from "../../transport/os/fds.ts";
+import { Notifier } from "../../transport/os/notifier.ts";
+import { InflightRing } from "../../transport/virtio/inflight.ts";
+import type { MemoryMap } from "../../transport/virtio/memory-map.ts";
+import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
+import { SplitRing } from "../../transport/virtio/split-ring.ts";
+import type { QueueActor } from "../device-type.ts";
+import type { RingStart } from "../messages/queue.ts";
+import type { ActorContext } from "../runtime/actor.ts";
+import { QueueCounter } from "./counters.ts";
+
+/** Kicks of a new ring that may bring nothing: quirks.qemuKicksAtStart. */
+const vainKicksMax = 2;
+
+export class RunningRing {
+  readonly ring: Ring;
+  /** Where a ring is from which nothing was ever taken, or -1; and its kicks so far, which brought nothing. */
+  private readonly freshPosition: Position;
+  private vainKicks = 0;
+  private readonly kickFd: number;
+  private failure: Notifier;
+  private readonly inflight: InflightRing | null;
+
+  /** Takes over the message's descriptors. Throws a {@link Refusal}, with all of them closed, where the ring cannot run. */
+  constructor(
+    private readonly context: ActorContext,
+    memory: MemoryMap,
+    message: RingStart,
+  ) {
+    const { kickFd, callFd, errFd, inflightFd, inflightOffset, inflightNum } = message;
+    let inflight: InflightRing | null = null;
+    try {
+      if (inflightFd >= 0) inflight = new InflightRing(inflightFd, inflightOffset, inflightNum);
+      this.ring = new SplitRing(message, memory, message.base, inflight);
+      // Edge-triggered: a kick's eventfd is never read.
+      if (kickFd >= 0) context.epoll.add(kickFd, EPOLLIN | EPOLLET, () => this.kicked());
+    } catch (error) {
+      inflight?.unmap();
+      for (const fd of [kickFd, callFd, errFd]) closeFd(fd);
+      throw error;
+    } finally {
+      closeFd(inflightFd);
+    }
+    this.inflight = inflight;
+    this.kickFd = kickFd;
+    this.ring.callee = new Notifier(callFd);
+    this.failure = new Notifier(errFd);
+    this.freshPosition = this.ring.isFresh ? this.ring.position : -1;
+  }
+
+  /** Whether it started with nothing ever taken: a driver that starts anew, where one that was paused goes on where it was. */
+  get startedFresh(): boolean {
+    return this.freshPosition >= 0;
+  }
+
+  /** Takes over `fd`, to call the guest by. */
+  callBy(fd: number): void {
+    this.ring.callee.close();
+    this.ring.callee = new Notifier(fd);
+    // A call that went to the old descriptor after the VMM stopped listening to it must not be lost.
+    this.ring.call();
+  }
+
+  /** Takes over `fd`, to tell the VMM of errors by. */
+  failBy(fd: number): void {
+    this.failure.close();
+    this.failure = new Notifier(fd);
+  }
+
+  /** The ring makes no sense any more: tells the VMM. It is left alone until it is set up again. */
+  fail(how: number): void {
+    this.ring.publish();
+    this.context.counters[QueueCounter.brokenRings]!++;
+    const why =
+      how === Pop.CROWDED
+        ? "more chains are under way than there are descriptors"
+        : "the avail index jumped by more than the queue size";
+    this.context.log.warning(`${why}: this ring is stopped`);
+    this.context.send("vhost-session", { type: "ring-broken", actor: this.context.name as QueueActor });
+    this.failure.signal();
+  }
+
+  /** Shows what was completed, and releases everything. */
+  close(): void {
+    if (this.kickFd >= 0) {
+      this.context.epoll.remove(this.kickFd);
+      closeFd(this.kickFd);
+    }
+    this.ring.publish();
+    this.ring.callee.close();
+    this.ring.detach();
+    this.inflight?.unmap();
+    this.failure.close();
+  }
+
+  private kicked(): void {
+    this.context.counters[QueueCounter.wakeUps]!++;
+    const { ring } = this;
+    if (ring.position !== this.freshPosition || ring.hasMore()) return;
+    if (++this.vainKicks === vainKicksMax) {
+      this.context.log.warning(
+        "the guest kicks a ring that stays empty: is share=on missing from the VMM's memory backend?",
+      );
+    }
+  }
+}
