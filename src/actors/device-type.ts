@@ -1,9 +1,8 @@
 // What the session and the queues are told of the type of device that they serve: they know virtio and vhost-user alone.
 
 import type { CommandForm } from "./queue/command-form.ts";
-import type { Inbox } from "./messages/index.ts";
-import type { QueueMessage } from "./messages/queue.ts";
-import type { WorkerName } from "./names.ts";
+import type { Inbox, WorkerName } from "./registry.ts";
+import type { QueueMessage } from "./queue/messages.ts";
 
 /** Actors that can serve a virtqueue: those that may be told what the session says of one. */
 export type QueueActor = {

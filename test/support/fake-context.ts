@@ -1,14 +1,14 @@
 // An actor context without a worker: messages are kept and checked, descriptors and timers are real.
 
 import { compileAll, type LifecycleTables } from "../../src/actors/machines/index.ts";
-import type { Inbox } from "../../src/actors/messages/index.ts";
-import { schemas } from "../../src/actors/messages/schemas.ts";
-import type { ActorName, WorkerName } from "../../src/actors/names.ts";
+import type { Inbox } from "../../src/actors/registry.ts";
+import type { ActorName, WorkerName } from "../../src/actors/registry.ts";
 import type { ActorContext } from "../../src/actors/runtime/actor.ts";
 import { Log } from "../../src/actors/runtime/log.ts";
 import { Timers } from "../../src/actors/runtime/timers.ts";
 import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
 import { Epoll } from "../../src/transport/os/epoll.ts";
+import { schemas } from "./schemas.ts";
 
 const tables: LifecycleTables = compileAll();
 

@@ -1,8 +1,9 @@
 // A queue actor without its worker: a guest with one ring, a vhost session's messages, and the loop that serves both.
 
-import type { CtrlQueueMessage } from "../../src/actors/messages/ctrl-queue.ts";
-import type { CursorQueueMessage } from "../../src/actors/messages/cursor-queue.ts";
-import type { QueueMessage, RingStart } from "../../src/actors/messages/queue.ts";
+import type { WorkerName } from "../../src/actors/registry.ts";
+import type { CtrlQueueMessage } from "../../src/actors/gpu/messages.ts";
+import type { CursorQueueMessage } from "../../src/actors/cursor/messages.ts";
+import type { QueueMessage, RingStart } from "../../src/actors/queue/messages.ts";
 import { DriverRing } from "../../lab/driver/driver-ring.ts";
 import {
   GuestMemory,
@@ -17,6 +18,8 @@ import { tableOf } from "./guest-map.ts";
 /** What a queue actor and a bare runner have in common. */
 export interface Served {
   receive(message: never): unknown;
+  peerLost?(peer: WorkerName, returns: boolean): void;
+  peerBack?(peer: WorkerName): void;
   turn(): boolean;
   stop(): void;
 }
@@ -201,7 +204,7 @@ export class QueueBench {
   /** Ends the session as a front-end that hangs up does, with whatever was still made or lent. */
   close(): void {
     this.tell({ type: "reset", token: this.nextToken() });
-    if (this.context.name === "ctrl-queue") this.tell({ type: "restore-display" });
+    if (this.context.name === "ctrl-queue") this.served.peerBack?.("display");
     this.served.stop();
     this.driver.close();
     this.guest.free();

@@ -12,7 +12,7 @@ import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { acceptPauseMs, acceptUnix, EXHAUSTED, listenUnix, NOBODY } from "../../transport/os/unix-path.ts";
 import { sizeSendBuffer, SocketIo } from "../../transport/os/unix-socket.ts";
-import type { ResourceBridgeMessage } from "../messages/resource-bridge.ts";
+import type { ResourceBridgeMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { BridgeCounter } from "./counters.ts";
 import { Peer, type PeerOwner, type PeerTools } from "./peer.ts";

@@ -4,7 +4,8 @@
 import { Cursor, Command, Response, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { slotsPerScanout } from "../queue/cursor-slots.ts";
 import { gpuDevice } from "../gpu/device-type.ts";
-import type { CursorQueueMessage } from "../messages/cursor-queue.ts";
+import type { WorkerName } from "../registry.ts";
+import type { CursorQueueMessage } from "./messages.ts";
 import { PARKED, type Parked, type QueueHandler, QueueRunner } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { CursorOutbox } from "./cursor-outbox.ts";
@@ -50,10 +51,11 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
       case "cursor-image":
         this.imageArrived(message);
         return;
-      case "restore-display":
-        this.outbox.restore();
-        return;
     }
+  }
+
+  peerBack(peer: WorkerName): void {
+    if (peer === "display") this.outbox.restore();
   }
 
   turn(): boolean {

@@ -2,7 +2,7 @@
 
 import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import type { DisplayMessage } from "../messages/display.ts";
+import type { DisplayMessage } from "./messages.ts";
 import { Counter } from "./counters.ts";
 import { cursorImageBytes, type Scanout } from "./scanout.ts";
 

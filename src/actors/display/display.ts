@@ -6,7 +6,7 @@ import { SocketIo } from "../../transport/os/unix-socket.ts";
 import { StreamWord } from "../../transport/wire/vhost-user-gpu/stream-words.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { RESTARTS_MAX } from "../machines/actor.ts";
-import type { DisplayMessage } from "../messages/display.ts";
+import type { DisplayMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { Counter } from "./counters.ts";
 import { Cursors } from "./cursors.ts";

@@ -2,7 +2,7 @@
 
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { closeFd } from "../../transport/os/fds.ts";
-import type { FencePollerMessage } from "../messages/fence-poller.ts";
+import type { FencePollerMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 
 /** How often the ctrl queue asks a renderer that has no descriptor, while fences are out. */

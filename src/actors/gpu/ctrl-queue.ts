@@ -1,6 +1,7 @@
 // The ctrl queue: the guest's commands in order, and the only thread that owns resources.
 
-import type { CtrlQueueMessage } from "../messages/ctrl-queue.ts";
+import type { WorkerName } from "../registry.ts";
+import type { CtrlQueueMessage } from "./messages.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import {
   Feature,
@@ -83,9 +84,6 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "fences-check":
         this.fenceWatch.check();
         return;
-      case "restore-fences":
-        this.fenceWatch.begin();
-        return;
       case "describe":
         this.describe(message.token);
         return;
@@ -93,9 +91,6 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         outbox.surfaceReleased(message.surface);
         // A stopped ring is never idle.
         this.count();
-        return;
-      case "restore-display":
-        this.restoreDisplay();
         return;
       case "cursor-image":
         this.cursorImages.request(message.token, message.resource, message.slot);
@@ -106,10 +101,16 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "lend-fence":
         this.exports.lendFence(message);
         return;
-      case "bridge-lost":
-        this.exports.bridgeLost();
-        return;
     }
+  }
+
+  peerLost(peer: WorkerName): void {
+    if (peer === "resource-bridge") this.exports.bridgeLost();
+  }
+
+  peerBack(peer: WorkerName): void {
+    if (peer === "display") this.restoreDisplay();
+    if (peer === "fence-poller") this.fenceWatch.begin();
   }
 
   private restoreDisplay(): void {

@@ -7,7 +7,7 @@ import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
 import { type GuestSpan, MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
-import type { QueueMessage, RingStart } from "../messages/queue.ts";
+import type { QueueMessage, RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
 import type { CommandForm } from "./command-form.ts";

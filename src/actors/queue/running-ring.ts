@@ -8,7 +8,7 @@ import type { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
 import { SplitRing } from "../../transport/virtio/split-ring.ts";
 import type { QueueActor } from "../device-type.ts";
-import type { RingStart } from "../messages/queue.ts";
+import type { RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
 

@@ -5,8 +5,7 @@ import type { ServerConfig } from "../../config.ts";
 import { ConfigError } from "../../config-error.ts";
 import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import type { LifecycleTables } from "../machines/index.ts";
-import type { Inbox } from "../messages/index.ts";
-import { type ActorName, restartable, type WorkerName } from "../names.ts";
+import { type ActorName, type Inbox, manifestOf, schemaOf, type WorkerName } from "../registry.ts";
 import { Log } from "./log.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
@@ -45,6 +44,10 @@ export interface ActorContext {
 
 export interface Actor<Message> {
   receive(message: Message, from: ActorName): void;
+  /** A peer has crashed, and what it was told and has not taken is lost; `returns` says whether another one comes. */
+  peerLost?(peer: WorkerName, returns: boolean): void;
+  /** Another one has taken over from a peer that crashed; it knows nothing, and has a line to this actor. */
+  peerBack?(peer: WorkerName): void;
   /** Work that no message or descriptor announces. Answers true when there is more, and the actor must not sleep. */
   turn?(): boolean;
   /** Releases what the actor owns. */
@@ -70,19 +73,28 @@ export async function runActor<Name extends WorkerName>(
   const epoll = watchBell();
   /** The doorbell alone, for waitUntil. */
   let bell: Epoll | null = null;
-  const schema = start.config.checkMessages ? (await import("../messages/schemas.ts")).schemas[name] : null;
+  const schema = start.config.checkMessages ? await schemaOf(name) : null;
   const timers = new Timers();
   let stopping = false;
   let actor: Actor<Inbox[Name]> | null = null;
 
   const receive = (message: unknown, from: ActorName): void => {
     const runtime = message as RuntimeMessage;
-    if (runtime.runtime === "stop") stopping = true;
-    else if (runtime.runtime === "link") mailbox.link(runtime.peer, runtime.port);
-    else if (runtime.runtime === "crash") throw new Error("killed by request");
-    else {
-      schema?.parse(message);
-      actor!.receive(message as Inbox[Name], from);
+    switch (runtime.runtime) {
+      case undefined:
+        schema?.parse(message);
+        return actor!.receive(message as Inbox[Name], from);
+      case "stop":
+        stopping = true;
+        return;
+      case "link":
+        return mailbox.link(runtime.peer, runtime.port);
+      case "peer-lost":
+        return actor!.peerLost?.(runtime.peer, runtime.returns);
+      case "peer-back":
+        return actor!.peerBack?.(runtime.peer);
+      case "crash":
+        throw new Error("killed by request");
     }
   };
   const drain = (): void => mailbox.drain(receive);
@@ -140,7 +152,7 @@ export async function runActor<Name extends WorkerName>(
     }
   } catch (error) {
     // What is mapped and open outlives the thread: a successor would find it taken, and the process would grow.
-    if (restartable.has(name)) releaseQuietly(actor);
+    if (manifestOf[name].survives) releaseQuietly(actor);
     epoll.close();
     const reason = (error as Error).message;
     if (error instanceof ConfigError) {

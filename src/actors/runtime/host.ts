@@ -4,8 +4,7 @@
 import type { ServerConfig } from "../../config.ts";
 import { closeFd, createEventfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
-import type { Inbox } from "../messages/index.ts";
-import { type ActorName, links, type WorkerName, workerNames } from "../names.ts";
+import { type ActorName, entries, type Inbox, peersOf, type WorkerName, workerNames } from "../registry.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
 
@@ -24,22 +23,14 @@ export interface HostEvents {
   crashed(name: WorkerName, reason: string): void;
 }
 
-// Literal paths, so that a bundler finds the entry points.
-const entries: Record<WorkerName, () => URL> = {
-  display: () => new URL("../display/main.ts", import.meta.url),
-  "fence-poller": () => new URL("../fence-poller/main.ts", import.meta.url),
-  "resource-bridge": () => new URL("../bridge/main.ts", import.meta.url),
-  "ctrl-queue": () => new URL("../gpu/main.ts", import.meta.url),
-  "cursor-queue": () => new URL("../cursor/main.ts", import.meta.url),
-  "vhost-session": () => new URL("../session/main.ts", import.meta.url),
-};
-
 export class ActorHost {
   private readonly words = SharedWords.create();
   private readonly bellFds: Record<string, number> = {};
   private readonly mailbox: Mailbox;
   private readonly workers = new Map<WorkerName, Worker>();
   private readonly waitingForStop = new Map<WorkerName, () => void>();
+  /** Actors that were replaced, and are not ready yet. */
+  private readonly returning = new Set<WorkerName>();
 
   constructor(
     private readonly config: ServerConfig,
@@ -53,20 +44,28 @@ export class ActorHost {
   /** Spawns every worker at once; each says `ready` when it is. */
   start(): void {
     const ports = new Map<WorkerName, [ActorName, MessagePort][]>(workerNames.map((name) => [name, []]));
-    for (const [a, b] of links) {
-      const { port1, port2 } = new MessageChannel();
-      ports.get(a)!.push([b, port1]);
-      ports.get(b)!.push([a, port2]);
+    for (const name of workerNames) {
+      for (const peer of peersOf(name)) {
+        // One channel a pair.
+        if (name > peer) continue;
+        const { port1, port2 } = new MessageChannel();
+        ports.get(name)!.push([peer, port1]);
+        ports.get(peer)!.push([name, port2]);
+      }
     }
     for (const name of workerNames) this.spawn(name, ports.get(name)!);
   }
 
-  /** Replaces a worker that crashed: its peers get new channels to it. */
+  /** Tells the peers of an actor that has crashed that it is gone, and whether another one comes. */
+  announceLoss(name: WorkerName, returns: boolean): void {
+    for (const peer of peersOf(name)) this.post(peer, { runtime: "peer-lost", peer: name, returns });
+  }
+
+  /** Replaces a worker that crashed: its peers get new channels to it, and hear of it when it is ready. */
   restart(name: WorkerName): void {
+    this.returning.add(name);
     const ports: [ActorName, MessagePort][] = [];
-    for (const link of links) {
-      if (!link.includes(name)) continue;
-      const peer = link[0] === name ? link[1] : link[0];
+    for (const peer of peersOf(name)) {
       const { port1, port2 } = new MessageChannel();
       ports.push([peer, port1]);
       this.post(peer, { runtime: "link", peer: name, port: port2 }, [port2]);
@@ -151,6 +150,9 @@ export class ActorHost {
     port1.onmessage = ({ data }) => {
       const message = data as Inbox["supervisor"];
       if (message.type === "crashed") return lost(message.reason);
+      if (message.type === "ready" && this.returning.delete(name)) {
+        for (const peer of peersOf(name)) this.post(peer, { runtime: "peer-back", peer: name });
+      }
       if (message.type === "stopped") {
         this.workers.delete(name);
         this.waitingForStop.get(name)?.();

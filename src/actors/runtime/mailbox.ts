@@ -2,14 +2,17 @@
 
 import { receiveMessageOnPort } from "node:worker_threads";
 import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
-import type { Inbox } from "../messages/index.ts";
-import type { ActorName } from "../names.ts";
+import type { ActorName, Inbox, WorkerName } from "../registry.ts";
 import { type SharedWords, slotOf } from "./shared-words.ts";
 import { descriptorsIn, UnderWay } from "./under-way.ts";
 
 /** What the supervisor tells the runtime of a worker, on the same port as its messages to the actor. */
 export type RuntimeMessage =
-  { runtime: "stop" } | { runtime: "crash" } | { runtime: "link"; peer: ActorName; port: MessagePort };
+  | { runtime: "stop" }
+  | { runtime: "crash" }
+  | { runtime: "link"; peer: ActorName; port: MessagePort }
+  | { runtime: "peer-lost"; peer: WorkerName; returns: boolean }
+  | { runtime: "peer-back"; peer: WorkerName };
 
 interface Peer {
   name: ActorName;
@@ -43,7 +46,7 @@ export class Mailbox {
   }
 
   send<To extends ActorName>(to: To, message: Inbox[To]): void {
-    this.post(to, message, []);
+    this.post(to, message as object, []);
   }
 
   sendRuntime(to: ActorName, message: RuntimeMessage, transfer: MessagePort[]): void {

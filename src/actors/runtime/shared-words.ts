@@ -1,7 +1,7 @@
 // The few words that actors share: doorbells, receive counts, counters, and state that outlives a crash.
 // They live in a mapped memfd, so that an actor in another process could map them too.
 
-import { type ActorName, type WorkerName, workerNames } from "../names.ts";
+import { type ActorName, type WorkerName, workerNames } from "../registry.ts";
 import { createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 

@@ -2,8 +2,8 @@
 
 import { closeFd } from "../../transport/os/fds.ts";
 import type { QueueActor } from "../device-type.ts";
-import type { QueueMessage, VmmDisplay } from "../messages/queue.ts";
-import type { VhostSessionMessage } from "../messages/vhost-session.ts";
+import type { QueueMessage, VmmDisplay } from "../queue/messages.ts";
+import type { VhostSessionMessage } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { now } from "../runtime/timers.ts";
 

@@ -173,12 +173,13 @@ export class Session {
     },
   };
 
-  /** Gives a restarted actor what it needs from here. */
-  restore(actor: "display" | QueueActor): void {
-    if (actor === "display") {
-      if (this.displaySocket >= 0) this.sendDisplaySocket(true);
-      return;
-    }
+  /** Gives a display that was restarted the socket that it shows on. */
+  restoreDisplay(): void {
+    if (this.displaySocket >= 0) this.sendDisplaySocket(true);
+  }
+
+  /** Gives a queue that was restarted what it needs from here. */
+  restoreQueue(actor: QueueActor): void {
     this.memory.shareWithNew(actor);
     if (this.displaySocket >= 0) this.tellOfDisplay([actor], true);
     this.rings.restart(actor);

@@ -10,11 +10,11 @@ import { Channel } from "../../transport/wire/vhost-user/channel.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import { libc } from "../../ffi/libc.ts";
 import { cString } from "../../ffi/libc.ts";
-import type { DeviceType } from "../device-type.ts";
+import type { DeviceType, QueueActor } from "../device-type.ts";
 import { sessionMachine } from "../machines/session.ts";
-import { restartable } from "../names.ts";
-import type { SupervisorMessage } from "../messages/supervisor.ts";
-import type { VhostSessionMessage } from "../messages/vhost-session.ts";
+import type { WorkerName } from "../registry.ts";
+import type { SupervisorMessage } from "../supervisor/messages.ts";
+import type { VhostSessionMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { SessionCounter } from "./counters.ts";
 import { QueueLink } from "./queue-link.ts";
@@ -62,13 +62,6 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         return;
       case "ring-broken":
         this.session?.ringBroken(message.actor);
-        return;
-      case "lost":
-        if (restartable.has(message.actor)) this.queues.lose(message.actor);
-        else this.queues.loseForEver(message.actor);
-        return;
-      case "restore":
-        this.restore(message.actor);
         return;
       case "offer":
         this.offer = message;
@@ -155,20 +148,33 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
   }
 
+  peerLost(peer: WorkerName, returns: boolean): void {
+    const queue = this.queueOf(peer);
+    if (queue === undefined) return;
+    if (returns) this.queues.lose(queue);
+    else this.queues.loseForEver(queue);
+  }
+
   /** Tells a restarted actor what its predecessor knew. */
-  private restore(actor: "display" | "cursor-queue"): void {
-    if (actor !== "display") {
-      this.queues.find(actor);
+  peerBack(peer: WorkerName): void {
+    const queue = this.queueOf(peer);
+    if (queue !== undefined) {
+      this.queues.find(queue);
       // A session that is closing has asked it too, and has nothing to tell it any more.
-      if (this.session === null) this.queues.settle(actor);
+      if (this.session === null) this.queues.settle(queue);
     }
     try {
-      this.session?.restore(actor);
+      if (queue === undefined) this.session?.restoreDisplay();
+      else this.session?.restoreQueue(queue);
     } catch (error) {
       // Some request waits for this actor, and fails with it.
       if (this.isServing) throw error;
       this.violated(error);
     }
+  }
+
+  private queueOf(peer: WorkerName): QueueActor | undefined {
+    return this.device.queues.find((queue) => queue === peer);
   }
 
   private serve(channel: Channel): void {

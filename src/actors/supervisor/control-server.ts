@@ -8,7 +8,7 @@ import { z } from "zod";
 import { Refusal } from "../../transport/os/errors.ts";
 import { freeSocketPath } from "../../transport/os/unix-path.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
-import { type WorkerName, workerNames } from "../names.ts";
+import { type WorkerName, workerNames } from "../registry.ts";
 import type { Picture } from "./inquiries.ts";
 
 const lineBytesMax = 64 * 1024;

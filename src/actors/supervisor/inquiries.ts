@@ -2,14 +2,9 @@
 
 import { libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { ctrlQueueCounters } from "../gpu/counters.ts";
-import { counterNames as displayCounters } from "../display/counters.ts";
-import type { SupervisorMessage } from "../messages/supervisor.ts";
-import type { WorkerName } from "../names.ts";
-import { queueCounters } from "../queue/counters.ts";
-import { bridgeCounters } from "../bridge/counters.ts";
+import type { SupervisorMessage } from "./messages.ts";
+import { manifestOf, type WorkerName } from "../registry.ts";
 import type { ActorHost } from "../runtime/host.ts";
-import { sessionCounters } from "../session/counters.ts";
 
 const answerTimeoutMs = 3_000;
 
@@ -22,15 +17,6 @@ export interface Picture {
   pixels: Uint8Array<ArrayBuffer>;
 }
 
-const counterNames: Record<WorkerName, readonly string[]> = {
-  display: displayCounters,
-  "ctrl-queue": ctrlQueueCounters,
-  "cursor-queue": queueCounters,
-  "vhost-session": sessionCounters,
-  "fence-poller": [],
-  "resource-bridge": bridgeCounters,
-};
-
 export class Inquiries {
   private readonly open = new Map<number, { actor: WorkerName; settle: (answer: Answer | null) => void }>();
   private nextToken = 1;
@@ -39,7 +25,7 @@ export class Inquiries {
 
   counters(actor: WorkerName): Record<string, number> {
     const values = this.host.counters(actor);
-    return Object.fromEntries(counterNames[actor].map((name, index) => [name, values[index]!]));
+    return Object.fromEntries(manifestOf[actor].counters.map((name, index) => [name, values[index]!]));
   }
 
   /** The actor's own account of itself; null when it does not answer. */

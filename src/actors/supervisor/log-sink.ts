@@ -2,7 +2,7 @@
 
 import { configure, getLogger, type LogRecord } from "@logtape/logtape";
 import type { PatientWriter } from "../../transport/os/patient-writer.ts";
-import type { ActorName } from "../names.ts";
+import type { ActorName } from "../registry.ts";
 import type { Level } from "../runtime/log.ts";
 
 export interface LogSink {

@@ -6,8 +6,8 @@ import type { ServerConfig } from "../../config.ts";
 import { actorMachine } from "../machines/actor.ts";
 import { deviceMachine, exitCodes } from "../machines/device.ts";
 import { loadTables } from "../machines/tables.ts";
-import type { SupervisorMessage } from "../messages/supervisor.ts";
-import { restartable, type WorkerName, workerNames } from "../names.ts";
+import type { SupervisorMessage } from "./messages.ts";
+import { manifestOf, type WorkerName, workerNames } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { freeSocketPath } from "../../transport/os/unix-path.ts";
@@ -47,7 +47,7 @@ export class Supervisor {
     for (const name of workerNames) {
       this.actors.set(
         name,
-        createActor(actorMachine, { input: { restartable: restartable.has(name) } }).start(),
+        createActor(actorMachine, { input: { restartable: manifestOf[name].survives } }).start(),
       );
     }
     this.inquiries = new Inquiries(this.host);
@@ -213,12 +213,10 @@ export class Supervisor {
     clearTimeout(this.settling.get(name));
     actor.send({ type: "CRASH" });
     const snapshot = actor.getSnapshot();
-    if (name === "ctrl-queue" || name === "cursor-queue") {
-      this.host.send("vhost-session", { type: "lost", actor: name });
-    }
+    const returns = snapshot.matches("restarting");
+    this.host.announceLoss(name, returns);
     if (snapshot.matches("failed")) this.device.send({ type: "ACTOR_LOST", actor: name });
-    if (!snapshot.matches("restarting")) return;
-    if (name === "resource-bridge") this.host.send("ctrl-queue", { type: "bridge-lost" });
+    if (!returns) return;
     setTimeout(() => {
       if (!actor.getSnapshot().matches("restarting")) return;
       actor.send({ type: "SPAWN" });
@@ -226,19 +224,11 @@ export class Supervisor {
     }, restartPauseMs);
   }
 
-  /** Gives a restarted actor back what it lost. */
+  /** An actor that was restarted is there; its peers hear of it from the host. */
   private restored(name: WorkerName): void {
     const actor = this.actors.get(name)!;
     this.log.write("warning", name, "restarted");
     this.device.send({ type: "ACTOR_RESTARTED", actor: name });
-    if (name === "display") {
-      this.host.send("ctrl-queue", { type: "restore-display" });
-      this.host.send("cursor-queue", { type: "restore-display" });
-    }
-    if (name === "fence-poller") this.host.send("ctrl-queue", { type: "restore-fences" });
-    if (name === "display" || name === "cursor-queue") {
-      this.host.send("vhost-session", { type: "restore", actor: name });
-    }
     this.settling.set(
       name,
       setTimeout(() => actor.send({ type: "SETTLED" }), this.settledMs),

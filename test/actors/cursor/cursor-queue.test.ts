@@ -408,7 +408,7 @@ describe("the life of the ring", () => {
       { type: "cursor-hide", scanout: 0 },
       { type: "cursor-hide", scanout: 2 },
     ]);
-    bench.tell({ type: "restore-display" });
+    bench.served.peerBack!("display");
     expect(context.take("display")).toEqual([]);
   });
 
@@ -419,7 +419,7 @@ describe("the life of the ring", () => {
     bench.ask(bench.ringStart({ base }));
 
     expect(context.take("display")).toEqual([]);
-    bench.tell({ type: "restore-display" });
+    bench.served.peerBack!("display");
     expect(context.take("display")).toMatchObject([{ type: "cursor", scanout: 0 }]);
   });
 
@@ -431,7 +431,7 @@ describe("the life of the ring", () => {
     bench.command(moveCursor(at(0, 70, 80), 1));
     context.take("display");
 
-    bench.tell({ type: "restore-display" });
+    bench.served.peerBack!("display");
 
     expect(context.take("display")).toMatchObject([
       { type: "cursor", scanout: 0, x: 70, y: 80, hotX: 3, hotY: 4 },

@@ -2,8 +2,8 @@
 
 import { Display } from "../../../src/actors/display/display.ts";
 import { WaylandSink } from "../../../src/actors/display/sinks/wayland/wayland-sink.ts";
-import type { Inbox } from "../../../src/actors/messages/index.ts";
-import { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import type { Inbox } from "../../../src/actors/registry.ts";
+import { DisplayMessage } from "../../../src/actors/display/messages.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 
 /** A display, and the loop that its worker would run. */

@@ -1,7 +1,7 @@
 // A display with a VMM at the other end of a real socket, and surfaces to show.
 
 import type { Rect } from "../../../src/picture/damage.ts";
-import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import type { DisplayMessage } from "../../../src/actors/display/messages.ts";
 import { DisplayPeer, type DisplayPeerOptions } from "../../../lab/vmm/display-peer.ts";
 import { DeviceTimeout, Pump } from "../../../lab/driver/pump.ts";
 import { Fourcc } from "../../../src/picture/drm-formats.ts";

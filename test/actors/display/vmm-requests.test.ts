@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
-import type { CtrlQueueMessage } from "../../../src/actors/messages/ctrl-queue.ts";
+import type { CtrlQueueMessage } from "../../../src/actors/gpu/messages.ts";
 import { generateEdid, soundEdid } from "../../../src/picture/edid.ts";
 import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protocol.ts";

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { CtrlCounter } from "../../../src/actors/gpu/counters.ts";
 import { MemfdStorage } from "../../../src/actors/gpu/pixels/storage/memfd-storage.ts";
 import { CtrlQueue } from "../../../src/actors/gpu/ctrl-queue.ts";
-import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import type { DisplayMessage } from "../../../src/actors/display/messages.ts";
 import {
   attachBacking,
   createResource2d,
@@ -764,7 +764,7 @@ describe("questions to the display", () => {
 
   test("a display that was restarted is asked again with the same token", () => {
     const { token, head } = ask(getDisplayInfo());
-    bench.tell({ type: "restore-display" });
+    bench.served.peerBack!("display");
     const again = told();
 
     expect(again.filter(({ type }) => type === "display-info")).toEqual([{ type: "display-info", token }]);
@@ -887,7 +887,7 @@ describe("the driver's life", () => {
       .filter((message) => message.type === "surface")
       .map(({ surface }) => surface);
 
-    bench.tell({ type: "restore-display" });
+    bench.served.peerBack!("display");
 
     const messages = told();
     expect(messages.map(({ type }) => type)).toEqual([
@@ -914,7 +914,7 @@ describe("the driver's life", () => {
     told();
     expect(usedFds()).toBe(before + 1);
 
-    bench.tell({ type: "restore-display" });
+    bench.served.peerBack!("display");
     told();
 
     expect(usedFds()).toBe(before);

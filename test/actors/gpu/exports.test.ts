@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { CtrlQueue } from "../../../src/actors/gpu/ctrl-queue.ts";
-import type { ResourceBridgeMessage } from "../../../src/actors/messages/resource-bridge.ts";
+import type { ResourceBridgeMessage } from "../../../src/actors/bridge/messages.ts";
 import {
   attachBacking,
   createResource2d,
@@ -202,7 +202,7 @@ test("what a bridge that crashed had asked for is not answered", () => {
   make(1);
   bench.offer(request(0));
   ask(1);
-  bench.tell({ type: "bridge-lost" });
+  bench.served.peerLost!("resource-bridge", true);
   // A question that arrives only now is the dead one's too.
   ask(1);
   const token = ask(1, 2);

@@ -13,7 +13,7 @@ import { chooseTier } from "../../../src/actors/gpu/pixels/storage/probe.ts";
 import { Storage } from "../../../src/actors/gpu/pixels/storage/storage.ts";
 import { Storages } from "../../../src/actors/gpu/pixels/storage/storages.ts";
 import { StorageUnavailable, type Tier } from "../../../src/actors/gpu/pixels/storage/tier.ts";
-import type { DisplayMessage } from "../../../src/actors/messages/display.ts";
+import type { DisplayMessage } from "../../../src/actors/display/messages.ts";
 import {
   attachBacking,
   createResource2d,
@@ -351,7 +351,7 @@ describe("a device", () => {
       make(id);
       show(id);
     }
-    bench.tell({ type: "restore-display" });
+    bench.served.peerBack!("display");
     const dropped = context.take("display");
     for (const message of dropped) {
       if ("fd" in message) closeFd(message.fd);

@@ -1,7 +1,7 @@
 // The actor loop in real threads: no message is lost, doubled or reordered, and no sleeper is left asleep.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { compileAll } from "../../../src/actors/machines/index.ts";
-import type { ActorName, WorkerName } from "../../../src/actors/names.ts";
+import type { ActorName, WorkerName } from "../../../src/actors/registry.ts";
 import { Mailbox } from "../../../src/actors/runtime/mailbox.ts";
 import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";

@@ -1,6 +1,6 @@
 // Doorbells, counts, counters and kept words, seen from two mappings as two actors would.
 import { beforeEach, expect, test } from "bun:test";
-import { workerNames } from "../../../src/actors/names.ts";
+import { workerNames } from "../../../src/actors/registry.ts";
 import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 
 let words: SharedWords;

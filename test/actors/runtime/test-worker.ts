@@ -1,7 +1,7 @@
 // An actor for the runtime's tests: sends, counts and waits as it is told.
 
 import { workerData } from "node:worker_threads";
-import type { WorkerName } from "../../../src/actors/names.ts";
+import type { WorkerName } from "../../../src/actors/registry.ts";
 import { type Actor, type ActorContext, runActor } from "../../../src/actors/runtime/actor.ts";
 
 export type Order =

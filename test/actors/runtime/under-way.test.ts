@@ -1,8 +1,8 @@
 // Descriptors in messages to and from an actor that dies: each is closed once, by whoever has it.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { ZodType } from "zod";
-import { fd as fdSchema } from "../../../src/actors/messages/queue.ts";
-import { schemas } from "../../../src/actors/messages/schemas.ts";
+import { fd as fdSchema } from "../../../src/actors/runtime/fields.ts";
+import { schemas } from "../../support/schemas.ts";
 import { Mailbox } from "../../../src/actors/runtime/mailbox.ts";
 import { SharedWords } from "../../../src/actors/runtime/shared-words.ts";
 import { descriptorsIn } from "../../../src/actors/runtime/under-way.ts";

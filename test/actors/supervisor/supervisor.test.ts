@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type WorkerName, workerNames } from "../../../src/actors/names.ts";
+import { type WorkerName, workerNames } from "../../../src/actors/registry.ts";
 import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
 import type { ServerConfig } from "../../../src/config.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";

@@ -22,8 +22,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 const folders = Object.keys(mayImport).sort((a, b) => b.length - a.length);
 
+/** What others may know of an actor. */
+const isPublic = (file: string): boolean => /\/(?:messages|manifest|counters|device-type)\.ts$/.test(file);
+
 /** Whether `from` lies on a higher floor of a folder that has floors than `path` does. */
 function pointsUp(path: string, from: string): boolean {
+  if (isPublic(from)) return false;
   return Object.entries(floors).some(([folder, rooms]) => {
     const floorOf = (file: string): number => {
       if (!file.startsWith(`${folder}/`)) return -1;
@@ -34,9 +38,6 @@ function pointsUp(path: string, from: string): boolean {
     return here >= 0 && there >= 0 && here > there;
   });
 }
-
-/** What others may know of an actor. */
-const isPublic = (file: string): boolean => /\/(?:messages|manifest|counters|device-type)\.ts$/.test(file);
 
 /** Whether one actor imports the inside of another, which it may meet only by messages. */
 function looksInside(path: string, from: string, tree: Tree): boolean {

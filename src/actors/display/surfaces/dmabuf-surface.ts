@@ -5,7 +5,7 @@ import { fourccName, isImplicit, isLinear, modifierName } from "../../../picture
 import { SystemError } from "../../../transport/os/errors.ts";
 import { closeFd } from "../../../transport/os/fds.ts";
 import type { Rect } from "../../../picture/damage.ts";
-import type { DisplayMessage } from "../../messages/display.ts";
+import type { DisplayMessage } from "../messages.ts";
 import { Surface, UnreadableSurface } from "./surface.ts";
 
 type DmabufMessage = Extract<DisplayMessage, { type: "dmabuf-surface" }>;

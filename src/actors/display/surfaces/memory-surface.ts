@@ -5,7 +5,7 @@ import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Rect } from "../../../picture/damage.ts";
-import type { DisplayMessage } from "../../messages/display.ts";
+import type { DisplayMessage } from "../messages.ts";
 import { Surface } from "./surface.ts";
 
 type SurfaceMessage = Extract<DisplayMessage, { type: "surface" }>;

@@ -8,7 +8,7 @@ import {
   Response,
   scanoutsMax,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import type { DisplayMode } from "../../messages/ctrl-queue.ts";
+import type { DisplayMode } from "../messages.ts";
 import { PARKED, type Parked } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Device } from "../device.ts";

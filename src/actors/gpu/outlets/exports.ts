@@ -5,8 +5,8 @@
 import { fourccOfFormat, hasSameColours } from "../../../picture/drm-formats.ts";
 import { closeFd } from "../../../transport/os/fds.ts";
 import { displayFormat } from "../../../picture/formats.ts";
-import type { CtrlQueueMessage } from "../../messages/ctrl-queue.ts";
-import type { ResourceBridgeMessage } from "../../messages/resource-bridge.ts";
+import type { CtrlQueueMessage } from "../messages.ts";
+import type { ResourceBridgeMessage } from "../../bridge/messages.ts";
 import { eventIndex, isRefused, step } from "../../machines/table.ts";
 import type { Device } from "../device.ts";
 import { isPicture } from "../pixels/rendered-resources.ts";

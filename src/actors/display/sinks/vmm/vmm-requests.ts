@@ -13,7 +13,7 @@ import {
 import { isOutstanding, StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
 import { soundEdid } from "../../../../picture/edid.ts";
 import { DisplayInfo, Edid, scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
-import type { DisplayMode } from "../../../messages/ctrl-queue.ts";
+import type { DisplayMode } from "../../../gpu/messages.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { Timers } from "../../../runtime/timers.ts";
 import { Counter } from "../../counters.ts";

@@ -9,7 +9,7 @@ import { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message
 import { DisplayRequest } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { DisplayProtocolError, ReplyReader } from "../../../../transport/wire/vhost-user-gpu/reply-reader.ts";
 import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
-import type { DisplayMode } from "../../../messages/ctrl-queue.ts";
+import type { DisplayMode } from "../../../gpu/messages.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
 import type { Rect } from "../../../../picture/damage.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";

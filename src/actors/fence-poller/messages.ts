@@ -1,7 +1,7 @@
 // What the fence poller receives.
 
 import { z } from "zod";
-import { fd } from "./queue.ts";
+import { fd } from "../runtime/fields.ts";
 
 export const FencePollerMessage = z.discriminatedUnion("type", [
   /** Watch the renderer's descriptor, or with -1 wake the ctrl queue every millisecond while fences are out. */

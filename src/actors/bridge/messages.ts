@@ -1,7 +1,7 @@
 // What the resource bridge receives: the ctrl queue's answers to questions with the same token.
 
 import { z } from "zod";
-import { fd, token, u32 } from "./queue.ts";
+import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const ResourceBridgeMessage = z.discriminatedUnion("type", [
   /** A resource's pixels in one plane: bytes from one row to the next and before the first, and the format modifier. */

@@ -1,7 +1,7 @@
 // What the vhost session receives.
 
 import { z } from "zod";
-import { token, u32 } from "./queue.ts";
+import { token, u32 } from "../runtime/fields.ts";
 
 export const VhostSessionMessage = z.discriminatedUnion("type", [
   /** A queue actor has done what the session asked with this token; `error` is empty when it went well. */
@@ -10,10 +10,6 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ring-stopped"), token, base: z.int().min(0).max(0xffff) }),
   /** The ring of a queue actor makes no sense, and is left alone until it is set up or kicked anew. */
   z.object({ type: z.literal("ring-broken"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
-  /** A queue actor has crashed. What it was asked is lost with it; the next one, if any, is told by `restore`. */
-  z.object({ type: z.literal("lost"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
-  /** A restarted actor needs its memory, ring or display socket again. */
-  z.object({ type: z.literal("restore"), actor: z.enum(["display", "cursor-queue"]) }),
   /** What the device offers, before anything else: its own feature bits, and the configuration as the driver first reads it. */
   z.object({ type: z.literal("offer"), features: u32, config: z.instanceof(Uint8Array) }),
   /** The outputs have other modes now, of which a driver would like to know. */

@@ -4,7 +4,7 @@
 // and created again is another surface. The sender keeps the storage until `surface-released` comes back.
 
 import { z } from "zod";
-import { address, fd, scanoutId, token, u32 } from "./queue.ts";
+import { address, fd, scanoutId, token, u32 } from "../runtime/fields.ts";
 
 const i32 = z.int().min(-0x8000_0000).max(0xffff_ffff);
 

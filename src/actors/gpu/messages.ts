@@ -1,7 +1,8 @@
 // What the ctrl queue receives.
 
 import { z } from "zod";
-import { queueMessages, token, u32, VmmDisplay } from "./queue.ts";
+import { queueMessages, VmmDisplay } from "../queue/messages.ts";
+import { token, u32 } from "../runtime/fields.ts";
 
 export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
 export type DisplayMode = z.infer<typeof DisplayMode>;
@@ -16,8 +17,6 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("surface-released"), surface: z.int() }),
   /** Which surfaces the display can show by dma-buf: any at all, and such as have a format modifier. At first none. */
   z.object({ type: z.literal("display-takes"), dmabuf: z.boolean(), modifiers: z.boolean() }),
-  /** A new display has taken over and knows nothing. */
-  z.object({ type: z.literal("restore-display") }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
   z.object({ type: z.literal("cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
   /** Lend a resource's pixels, after the commands that already wait. `bridge` counts the bridges that there were. */
@@ -30,14 +29,10 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
     fenceHigh: u32,
     fenceLow: u32,
   }),
-  /** The resource bridge has crashed: what it was lent and has not taken is nobody's, and what it asked for too. */
-  z.object({ type: z.literal("bridge-lost") }),
   /** The renderer's fence descriptor became readable, or it is time to ask it. */
   z.object({ type: z.literal("fences-ready") }),
   /** Fences have been out for a while: which are too old? Answered with `pending`. */
   z.object({ type: z.literal("fences-check") }),
-  /** A new fence poller has taken over and knows nothing. */
-  z.object({ type: z.literal("restore-fences") }),
   /** A question of the supervisor. */
   z.object({ type: z.literal("describe"), token }),
 ]);

@@ -1,7 +1,7 @@
 // What the supervisor receives from any actor.
 
 import { z } from "zod";
-import { fd, token, u32 } from "./queue.ts";
+import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),

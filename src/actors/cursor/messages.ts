@@ -1,7 +1,8 @@
 // What the cursor queue receives.
 
 import { z } from "zod";
-import { queueMessages, token, VmmDisplay } from "./queue.ts";
+import { queueMessages, VmmDisplay } from "../queue/messages.ts";
+import { token } from "../runtime/fields.ts";
 
 export const CursorQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
@@ -11,6 +12,5 @@ export const CursorQueueMessage = z.discriminatedUnion("type", [
    * are no cursor's for their size alone, there is no error, nothing new, and the image before stays.
    */
   z.object({ type: z.literal("cursor-image"), token, error: z.int(), isNew: z.boolean() }),
-  z.object({ type: z.literal("restore-display") }),
 ]);
 export type CursorQueueMessage = z.infer<typeof CursorQueueMessage>;

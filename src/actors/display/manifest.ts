@@ -1,0 +1,14 @@
+// The display: shows surfaces through its sinks.
+
+import type { Manifest } from "../runtime/manifest.ts";
+import { counterNames } from "./counters.ts";
+
+export const manifest = {
+  name: "display",
+  talksTo: ["ctrl-queue", "vhost-session"],
+  survives: true,
+  counters: counterNames,
+  place: "thread",
+  rights: ["connect"],
+  schema: async () => (await import("./messages.ts")).DisplayMessage,
+} as const satisfies Manifest;

@@ -1,0 +1,53 @@
+// Every actor. What is known of one beyond its folder derives from its manifest; this list and `entries` are all that a
+// new one is added to.
+
+import type { z } from "zod";
+import { manifest as bridge } from "./bridge/manifest.ts";
+import { manifest as cursor } from "./cursor/manifest.ts";
+import { manifest as display } from "./display/manifest.ts";
+import { manifest as fencePoller } from "./fence-poller/manifest.ts";
+import { manifest as ctrlQueue } from "./gpu/manifest.ts";
+import { manifest as session } from "./session/manifest.ts";
+import type { Manifest } from "./runtime/manifest.ts";
+import type { SupervisorMessage } from "./supervisor/messages.ts";
+
+/** In the order in which they start; they stop in the reverse order. */
+const manifests = [display, fencePoller, bridge, ctrlQueue, cursor, session] as const;
+
+type Listed = (typeof manifests)[number];
+export type WorkerName = Listed["name"];
+export type ActorName = WorkerName | "supervisor";
+
+/** What each actor may be told. */
+export type Inbox = {
+  [One in Listed as One["name"]]: z.infer<Awaited<ReturnType<One["schema"]>>>;
+} & { supervisor: SupervisorMessage };
+
+export const workerNames: readonly WorkerName[] = manifests.map(({ name }) => name);
+
+export const manifestOf = Object.fromEntries(manifests.map((one) => [one.name, one])) as unknown as Readonly<
+  Record<WorkerName, Manifest>
+>;
+
+/** The entry of each worker: literal paths, from which a bundler knows what to bring. */
+export const entries: Readonly<Record<WorkerName, () => URL>> = {
+  display: () => new URL("./display/main.ts", import.meta.url),
+  "fence-poller": () => new URL("./fence-poller/main.ts", import.meta.url),
+  "resource-bridge": () => new URL("./bridge/main.ts", import.meta.url),
+  "ctrl-queue": () => new URL("./gpu/main.ts", import.meta.url),
+  "cursor-queue": () => new URL("./cursor/main.ts", import.meta.url),
+  "vhost-session": () => new URL("./session/main.ts", import.meta.url),
+};
+
+/** The workers with which one has a line: it talks to them, or they to it. */
+export function peersOf(name: WorkerName): readonly WorkerName[] {
+  return workerNames.filter(
+    (other) => manifestOf[name].talksTo.includes(other) || manifestOf[other].talksTo.includes(name),
+  );
+}
+
+/** Loads the schema of an actor's mailbox, which takes time and memory. */
+export async function schemaOf(name: ActorName) {
+  if (name !== "supervisor") return await manifestOf[name].schema();
+  return (await import("./supervisor/messages.ts")).SupervisorMessage;
+}

@@ -1,0 +1,28 @@
+// What an actor says of itself, once; the registry gathers it.
+
+import type { ZodType } from "zod";
+
+/** What an actor needs of the host beyond messages, memory and time: what its sandbox has to leave it. */
+export type Right =
+  /** Maps the guest's memory. */
+  | "guest-memory"
+  /** Listens on sockets that have a path. */
+  | "listen"
+  /** Connects to sockets that have a path. */
+  | "connect"
+  /** Opens DRM nodes, /dev/udmabuf, and whatever a GL driver opens. */
+  | "gpu";
+
+export interface Manifest {
+  readonly name: string;
+  /** Actors that it sends messages to; all of them have a line to the supervisor. */
+  readonly talksTo: readonly string[];
+  /** Whether the others can restore its state: a crash of any other ends the device. */
+  readonly survives: boolean;
+  /** What it counts, in the order in which it lies in shared memory. */
+  readonly counters: readonly string[];
+  readonly place: "thread";
+  readonly rights: readonly Right[];
+  /** The schema of its mailbox, which is loaded only where messages are checked. */
+  readonly schema: () => Promise<ZodType>;
+}
