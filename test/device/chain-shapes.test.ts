@@ -7,7 +7,7 @@ import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import type { GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
-import { vringState } from "../../lab/vmm/vhost-user-frontend.ts";
+import { vringState } from "../../lab/vmm/vhost-user-payloads.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern, serveTests } from "./support.ts";
 
 const { withDevice, withConnection, expectServing } = serveTests();

@@ -1,16 +1,25 @@
 // The vhost-user session as QEMU and crosvm hold it, and what becomes of one that breaks the protocol.
 
 import { describe, expect, test } from "bun:test";
+import { openSync } from "node:fs";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { libc } from "../../src/ffi/libc.ts";
-import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
+import { closeFd, createEventfd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
+import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { Flags, ProtocolFeature, RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectShown, expectType, expectWorking, serveTests } from "./support.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const { withDevice, withConnection, expectServing, server } = serveTests("--display-timeout-ms", "100");
+
+/** The two ends of a pipe. */
+function pipe(): number[] {
+  const ends = new Int32Array(2);
+  libc.pipe2(ends, 0);
+  return [...ends];
+}
 
 /** Shows 16 × 16 pixels of one colour on scanout 0. */
 function showColour(guest: SyntheticGuest, id: number, colour: number): void {
@@ -262,6 +271,34 @@ describe("a session that breaks the protocol ends, and the next one works", () =
       closeFd(memfd);
       expectServing();
     });
+  }
+
+  /** Descriptors that can be no memory, whatever they are said to hold; the first of each is sent. */
+  const others: [string, () => number[]][] = [
+    ["an eventfd", () => [createEventfd()]],
+    ["a pipe", () => pipe()],
+    ["a socket", () => socketPair("stream")],
+    ["a folder", () => [openSync("/tmp", "r")]],
+    ["an endless file", () => [openSync("/dev/zero", "r+")]],
+    ["a file that may only be read", () => [openSync(import.meta.path, "r")]],
+  ];
+  for (const [what, make] of others) {
+    for (const [name, request, payload] of [
+      ["memory", RequestType.ADD_MEM_REG, u32s(0, 0, 0, 0, 4096, 0, 0, 0, 0, 0)],
+      ["a log", RequestType.SET_LOG_BASE, u32s(64, 0, 0, 0)],
+    ] as const) {
+      test(`${what} as ${name}`, async () => {
+        const fds = make();
+        await withConnection({}, (guest) => {
+          guest.initialise();
+          guest.frontend.setFeatures(guest.features | (1n << 26n));
+          guest.frontend.send(request, payload, [fds[0]!]);
+          guest.frontend.untilClosed();
+        });
+        fds.forEach(closeFd);
+        expectServing();
+      });
+    }
   }
 
   const headers: [string, Uint8Array][] = [

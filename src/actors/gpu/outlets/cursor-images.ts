@@ -10,7 +10,7 @@ import {
   scanoutsMax,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { errorCodeOf, eventIndex, isRefused, step } from "../../machines/table.ts";
-import { slotsPerScanout } from "../../queue/cursor-slots.ts";
+import { slotsPerScanout } from "../device-type.ts";
 import { displayFormat } from "../../../picture/formats.ts";
 import type { Device } from "../device.ts";
 import { isPicture } from "../pixels/rendered-resources.ts";
