@@ -294,6 +294,59 @@ describe("levels and layers", () => {
     }));
 });
 
+describe("several layers from the host, in a stream", () => {
+  const layers = 3;
+  const kinds: [string, { target: number; arraySize?: number; depth?: number }][] = [
+    ["an array", { target: virgl.Target.TEXTURE_2D_ARRAY, arraySize: layers }],
+    ["a 3D texture", { target: virgl.Target.TEXTURE_3D, depth: layers }],
+  ];
+  const content = gradient(width, height * layers);
+  const bytes = content.byteLength;
+
+  for (const [name, shape] of kinds) {
+    test(`of ${name} come one by one, with what is before and behind them`, () =>
+      with3d((guest) => {
+        const texture = makeTexture(guest, 1, width, height, shape);
+        upload(guest, texture, content);
+        const flat = makeTexture(guest, 2, 8, 8);
+        texture.pixels.fill(untouched);
+        draw(guest, (stream) => {
+          clearTo(stream, flat, [1, 2, 3, 4]);
+          virgl.transfer3d(stream, "from-host", { resourceId: 1, box: boxOf(texture) });
+          virgl.transfer3d(stream, "from-host", { resourceId: 2, box: boxOf(flat) });
+        });
+        expect(texture.pixels.slice()).toEqual(content);
+        expect(flat.pixels.every((pixel) => pixel === bgra(1, 2, 3, 4))).toBe(true);
+      }));
+
+    test(`of ${name} go to scattered pieces of another's backing, from a layer on, and give away nothing else`, () =>
+      with3d((guest) => {
+        upload(guest, makeTexture(guest, 1, width, height, shape), content);
+        const pieces = scattered(guest, bytes, 1000);
+        expectOk(
+          guest.gpu.createResource3d({
+            resourceId: 2,
+            target: virgl.Target.BUFFER,
+            format: virgl.VirglFormat.R8_UNORM,
+            bind: virgl.Bind.STAGING,
+            width: bytes,
+          }),
+        );
+        expectOk(guest.gpu.attachResource(1, 2));
+        expectOk(guest.gpu.attachBacking(2, pieces));
+        guest.memory.scatter(new Uint8Array(bytes).fill(0xee), pieces);
+        const layer = width * height;
+        const box = { x: 0, y: 0, z: 1, width, height, depth: 2 };
+        draw(guest, (stream) =>
+          virgl.copyTransfer3d(stream, "from-host", { resourceId: 1, box, stride: width * 4 }, 2),
+        );
+        const got = new Uint32Array(guest.memory.gather(pieces).buffer);
+        expect(got.slice(0, 2 * layer)).toEqual(content.slice(layer));
+        expect(got.slice(2 * layer).every((word) => word === 0xeeee_eeee)).toBe(true);
+      }));
+  }
+});
+
 describe("buffers", () => {
   test("bytes go from and to any place, through any offset", () =>
     with3d((guest) => {

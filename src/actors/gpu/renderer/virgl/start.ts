@@ -14,7 +14,7 @@ export class RendererUnavailable extends Error {}
 export interface VirglOptions extends VirglSetup {
   /** The node to render on; without it the first that works, or else the CPU. */
   renderNode: string | undefined;
-  /** Whether the library's own messages go to stderr, which a guest can fill. */
+  /** Whether the library says everything that it has to say. */
   verbose: boolean;
 }
 

@@ -23,7 +23,15 @@ export interface ContextLimits {
   objects: number;
 }
 
+/** A transfer of several layers from the host: where its header is, and the resource that is read. */
+export interface LayeredTransfer {
+  readonly header: number;
+  readonly source: VirglResource;
+}
+
 export class StreamGuard implements StreamVisitor {
+  /** Of the last stream, in order. */
+  readonly layered: LayeredTransfer[] = [];
   /** Whether the last stream did anything that has to be followed once it has run. */
   hasEffects = false;
   private created = 0;
@@ -50,6 +58,7 @@ export class StreamGuard implements StreamVisitor {
     this.hasEffects = false;
     this.created = 0;
     this.subContexts = 0;
+    this.layered.length = 0;
     const error = walkStream(words, from, count, this);
     if (error !== 0) return error;
     const { limits } = this;
@@ -130,7 +139,9 @@ export class StreamGuard implements StreamVisitor {
   ): number {
     if (source === undefined || target === undefined || !target.hasBacking) return 0;
     readTransfer(this.transfer, words, header, offsetField);
-    return isInside(source, this.transfer, target.backing!.length) ? 0 : EINVAL;
+    if (!isInside(source, this.transfer, target.backing!.length)) return EINVAL;
+    if (words[header + TransferField.box + 5]! > 1) this.layered.push({ header, source });
+    return 0;
   }
 }
 

@@ -20,6 +20,7 @@ import { Mover } from "./mover.ts";
 import { VirglResource } from "./resource.ts";
 import { StreamEffects } from "./stream-effects.ts";
 import { type ContextLimits, StreamGuard } from "./stream-guard.ts";
+import { StreamRunner } from "./stream-runner.ts";
 
 export interface VirglSetup {
   /** What commands and answers lie in. */
@@ -52,6 +53,7 @@ export class VirglRenderer implements Renderer {
   private readonly mover: Mover;
   private readonly exporter: Exporter;
   private readonly guard: StreamGuard;
+  private readonly runner: StreamRunner;
   private readonly effects = new StreamEffects(this.resources);
   private hasRetired = false;
 
@@ -68,6 +70,7 @@ export class VirglRenderer implements Renderer {
     this.words = new Uint32Array(this.arena.view());
     this.backings = new Backings(symbols, backingPiecesMax);
     this.mover = new Mover(symbols);
+    this.runner = new StreamRunner(symbols);
     this.exporter = new Exporter(library, node !== null);
     this.guard = new StreamGuard(this.resources, limits);
     this.pollFd = symbols.virgl_renderer_get_poll_fd();
@@ -131,12 +134,10 @@ export class VirglRenderer implements Renderer {
     const count = bytes / 4;
     const refused = guard.check(census, words, at / 4, count);
     if (refused !== 0) return refused;
-    const { hasEffects } = guard;
     this.epoch++;
-    const stream = asPointer(this.arena.address + at);
-    const error = this.symbols.virgl_renderer_submit_cmd(stream, context, count);
-    if (hasEffects) this.effects.follow(census, words, at / 4, count);
-    return Math.abs(error);
+    const error = this.runner.run(context, words, this.arena.address, at / 4, count, guard.layered);
+    if (guard.hasEffects) this.effects.follow(census, words, at / 4, count);
+    return error;
   }
 
   createResource(id: number, shape: ArrayLike<number>): number {
@@ -248,6 +249,7 @@ export class VirglRenderer implements Renderer {
     this.symbols.virgl_renderer_cleanup(null);
     this.backings.close();
     this.mover.close();
+    this.runner.close();
     this.exporter.close();
     this.callbacks.close();
     this.pixels.close();
