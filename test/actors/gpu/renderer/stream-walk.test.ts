@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { EINVAL } from "../../../../src/ffi/libc.ts";
 import { Census } from "../../../../src/actors/gpu/renderer/virgl/census.ts";
+import { HandleSet } from "../../../../src/actors/gpu/renderer/virgl/handle-set.ts";
 import { type StreamVisitor, walkStream } from "../../../../src/actors/gpu/renderer/virgl/stream-walk.ts";
 
 interface Seen {
@@ -105,7 +106,8 @@ describe("a census", () => {
           switch (kind) {
             case "create":
               census.createObject(id, null);
-              objects.add(id);
+              // Handle 0 is no object's.
+              if (id !== 0) objects.add(id);
               break;
             case "destroy":
               census.destroyObject(id);
@@ -134,5 +136,42 @@ describe("a census", () => {
         }
       }),
     );
+  });
+});
+
+describe("a set of handles", () => {
+  // Few enough to meet again, and many that want the same place.
+  const handle = fc.oneof(
+    fc.nat(40),
+    fc.nat(15).map((high) => high * 0x1000_0000 + 1),
+    fc.nat(0xffff_ffff),
+  );
+
+  test("is a set", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), handle), { maxLength: 300 }), (steps) => {
+        const set = new HandleSet();
+        const model = new Set<number>();
+        for (const [isAdded, one] of steps) {
+          if (isAdded) {
+            expect(set.add(one)).toBe(one !== 0 && !model.has(one));
+            if (one !== 0) model.add(one);
+          } else expect(set.delete(one)).toBe(model.delete(one));
+          expect(set.size).toBe(model.size);
+        }
+        for (const one of model) expect(set.add(one)).toBe(false);
+        for (const one of model) expect(set.delete(one)).toBe(true);
+        expect(set.size).toBe(0);
+      }),
+    );
+  });
+
+  test("holds as many as a context may have", () => {
+    const set = new HandleSet();
+    for (let one = 1; one <= 100_000; one++) set.add(one);
+    expect(set.size).toBe(100_000);
+    for (let one = 1; one <= 100_000; one += 2) expect(set.delete(one)).toBe(true);
+    expect(set.size).toBe(50_000);
+    for (let one = 2; one <= 100_000; one += 2) expect(set.add(one)).toBe(false);
   });
 });

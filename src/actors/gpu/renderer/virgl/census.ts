@@ -1,13 +1,17 @@
 // What a context has in the library: its sub-contexts, each a GL context with objects by handle.
 
+import { HandleSet } from "./handle-set.ts";
 import type { VirglResource } from "./resource.ts";
 
-/** Objects by handle; a query's value is the resource that its result is written to, every other's null. */
-type Objects = Map<number, VirglResource | null>;
+class SubContext {
+  readonly objects = new HandleSet();
+  /** The resource that a query's result is written to, by the query's handle. */
+  readonly queried = new Map<number, VirglResource>();
+}
 
 export class Census {
-  private readonly subContexts = new Map<number, Objects>([[0, new Map()]]);
-  private current: Objects = this.subContexts.get(0)!;
+  private readonly subContexts = new Map([[0, new SubContext()]]);
+  private current = this.subContexts.get(0)!;
   /** Objects of all sub-contexts. */
   objectCount = 0;
 
@@ -16,27 +20,29 @@ export class Census {
     return this.subContexts.size - 1;
   }
 
-  /** An object of that handle is replaced. */
+  /** Replaces an object of that handle. `queried`: the resource of a query, null of everything else. */
   createObject(handle: number, queried: VirglResource | null): void {
     const { current } = this;
-    const before = current.size;
-    current.set(handle, queried);
-    this.objectCount += current.size - before;
+    if (current.objects.add(handle)) this.objectCount++;
+    if (queried !== null) current.queried.set(handle, queried);
+    else if (current.queried.size > 0) current.queried.delete(handle);
   }
 
   destroyObject(handle: number): void {
-    if (this.current.delete(handle)) this.objectCount--;
+    const { current } = this;
+    if (current.objects.delete(handle)) this.objectCount--;
+    if (current.queried.size > 0) current.queried.delete(handle);
   }
 
   /** The resource that a query's result is written to. */
   queried(handle: number): VirglResource | null {
-    return this.current.get(handle) ?? null;
+    return this.current.queried.get(handle) ?? null;
   }
 
   /** The new one is the current one; one that is there stays as it is, and is not made current. */
   createSubContext(id: number): void {
     if (this.subContexts.has(id)) return;
-    this.current = new Map();
+    this.current = new SubContext();
     this.subContexts.set(id, this.current);
   }
 
@@ -46,10 +52,10 @@ export class Census {
 
   /** The first one stays. */
   destroySubContext(id: number): void {
-    const objects = this.subContexts.get(id);
-    if (id === 0 || objects === undefined) return;
+    const gone = this.subContexts.get(id);
+    if (id === 0 || gone === undefined) return;
     this.subContexts.delete(id);
-    this.objectCount -= objects.size;
-    if (this.current === objects) this.current = this.subContexts.get(0)!;
+    this.objectCount -= gone.objects.size;
+    if (this.current === gone) this.current = this.subContexts.get(0)!;
   }
 }

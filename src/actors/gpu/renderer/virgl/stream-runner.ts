@@ -30,7 +30,8 @@ export class StreamRunner {
     layered: readonly LayeredTransfer[],
   ): number {
     let at = from;
-    for (const { header, source } of layered) {
+    for (let index = 0; index < layered.length; index++) {
+      const { header, source } = layered[index]!;
       const error =
         this.submit(context, address + at * 4, header - at) || this.layers(context, words, header, source);
       if (error !== 0) return error;
