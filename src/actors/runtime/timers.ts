@@ -29,8 +29,18 @@ export class Timers {
   runDue(): void {
     if (this.timers.size === 0) return;
     const at = now();
-    for (const timer of this.timers) {
-      if (timer.at <= at && this.timers.delete(timer)) timer.run();
+    for (let due = this.firstDue(at); due !== null; due = this.firstDue(at)) {
+      this.timers.delete(due);
+      due.run();
     }
+  }
+
+  /** Of those whose deadline is over, the one that has waited longest. */
+  private firstDue(at: number): Timer | null {
+    let first: Timer | null = null;
+    for (const timer of this.timers) {
+      if (timer.at <= at && (first === null || timer.at < first.at)) first = timer;
+    }
+    return first;
   }
 }

@@ -97,7 +97,10 @@ export class Supervisor {
   private async stop(): Promise<number> {
     this.control.close();
     for (const timer of this.settling.values()) clearTimeout(timer);
-    for (const actor of this.actors.values()) actor.send({ type: "STOP" });
+    for (const actor of this.actors.values()) {
+      // One that is given up is told nothing more.
+      if (actor.getSnapshot().status === "active") actor.send({ type: "STOP" });
+    }
     let isLate = false;
     const { stopTimeoutMs } = this;
     await this.host.stop(stopTimeoutMs, (name) => {

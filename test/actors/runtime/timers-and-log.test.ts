@@ -39,6 +39,16 @@ test("a timer runs once, when it is due", () => {
   expect(timers.timeout()).toBe(-1);
 });
 
+test("timers that are due at once run in the order of their deadlines", () => {
+  const timers = new Timers();
+  const ran: number[] = [];
+  for (const delay of [30, 1, 15, 1.5]) timers.after(delay, () => ran.push(delay));
+  clock = 20;
+  timers.runDue();
+
+  expect(ran).toEqual([1, 1.5, 15]);
+});
+
 test("a cancelled timer does not run, also when another that is due cancels it", () => {
   const timers = new Timers();
   const ran: string[] = [];
