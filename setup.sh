@@ -3,7 +3,6 @@
 #
 #   ./setup.sh             everything, end-to-end test guests included (QEMU 10, kernels and Mesa, in .cache/)
 #   ./setup.sh --no-guests only what the server needs
-#   ./setup.sh --packages  prints the Debian packages that it installs, one a line, and does nothing
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -16,12 +15,8 @@ guests=yes
 for argument in "$@"; do
   case "$argument" in
     --no-guests) guests=no ;;
-    --packages)
-      printf '%s\n' "${runtime_packages[@]}" "${guest_packages[@]}" "${wayland_packages[@]}"
-      exit 0
-      ;;
     *)
-      sed -n '2,6s/^# \{0,1\}//p' "$0"
+      sed -n '2,5s/^# \{0,1\}//p' "$0"
       [ "$argument" = --help ] && exit 0
       exit 2
       ;;

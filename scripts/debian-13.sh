@@ -3,10 +3,9 @@
 #
 #   scripts/debian-13.sh [COMMAND [ARGUMENT…]]
 #
-# Debian 13 has virglrenderer 1.1, Mesa 25 and Weston 14, of which Debian 12 has 0.10, 22 and 10. The root is made with
-# debootstrap in .cache/debian-13, from the mirror that this system uses, and set up there by setup.sh; it is made again
-# when setup.sh's list of packages has changed. bun is this system's. Whatever the command starts ends
-# with it: it runs in process and mount namespaces of its own.
+# Debian 13 has virglrenderer 1.1, Mesa 25, Weston 14 and QEMU 10, of which Debian 12 has 0.10, 22, 10 and 7. The root is
+# made once, with debootstrap in .cache/debian-13 from the mirror that this system uses, and set up by setup.sh each time;
+# bun is this system's. Whatever the command starts ends with it: it runs in process and mount namespaces of its own.
 set -euo pipefail
 . "$(dirname "$0")/lib/debian.sh"
 
@@ -18,8 +17,6 @@ release=trixie
 [ "$(id -u)" = 0 ] || fail "needs root: debootstrap and chroot do"
 require_debian
 bun="$(readlink -f "$(command -v bun)")" || fail "bun is not on PATH"
-mapfile -t packages < <("$checkout/setup.sh" --packages)
-[ "${#packages[@]}" -gt 0 ] || fail "setup.sh names no packages"
 
 # inside COMMAND…: in the root's copy of the checkout, with devices and a /proc of its own. The kernel takes the mounts
 # back with the namespace, and ends what was started when this shell ends, however it does.
@@ -56,29 +53,28 @@ make_root() {
   cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" 2>/dev/null || true
   : >"$root/usr/local/bin/bun"
   chmod +x "$root/usr/local/bin/bun"
+  # The test guests are Debian 12's there too; what is made of them already need not be fetched again.
+  mkdir -p "$root/fencepost/.cache"
+  for part in kernels root; do
+    [ ! -e "$cache/$part" ] || cp -a "$cache/$part" "$root/fencepost/.cache/"
+  done
+  touch "$target/stamp"
 }
 
 # Nothing of an older copy stays but what was installed beside it.
 copy_checkout() {
-  mkdir -p "$root/fencepost"
   find "$root/fencepost" -mindepth 1 -maxdepth 1 ! -name node_modules ! -name .cache -exec rm -rf {} +
   git -C "$checkout" ls-files --cached --others --exclude-standard -z |
     (cd "$checkout" && while IFS= read -r -d '' file; do [ -e "$file" ] && printf '%s\0' "$file"; done) |
     tar -C "$checkout" --null --files-from=- -c | tar -C "$root/fencepost" -x
 }
 
-stamp="$release ${packages[*]}"
-if [ "$stamp" != "$(cat "$target/stamp" 2>/dev/null || true)" ]; then
-  make_root
-  copy_checkout
-  inside apt-get -qq update
-  inside env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends --yes \
-    git procps "${packages[@]}" >"$target/packages.log" 2>&1 || fail "no packages: see ${target#"$checkout/"}/packages.log"
-  inside ./setup.sh --no-guests
-  rm -rf "$root"/var/cache/apt/archives/*.deb
-  echo "$stamp" >"$target/stamp"
-fi
+# One at a time: there is one copy of the checkout.
+mkdir -p "$cache"
+exec 9>"$cache/debian-13.lock"
+flock 9
+[ -e "$target/stamp" ] || make_root
 copy_checkout
-inside bun install --frozen-lockfile >/dev/null
+inside ./setup.sh >"$target/setup.log" 2>&1 || fail "setup.sh failed in it: see ${target#"$checkout/"}/setup.log"
 [ "$#" -gt 0 ] || set -- bun test
 inside "$@"
