@@ -24,7 +24,7 @@ test("a command that takes too long is told once, by its name, and answered when
     expect(
       server()
         .log()
-        .match(/command 0x207 of context 1 is stuck/g),
+        .match(/SUBMIT_3D of context 1 is stuck/g),
     ).toHaveLength(1);
   }));
 

@@ -6,6 +6,7 @@ import { gpuDevice, slotsPerScanout } from "../gpu/device-type.ts";
 import type { WorkerName } from "../registry.ts";
 import type { CursorQueueMessage } from "./messages.ts";
 import { PARKED, type Parked, type QueueHandler, QueueRunner } from "../queue/queue-runner.ts";
+import { Entity, Lifecycle } from "../machines/lifecycle.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { CursorOutbox } from "./cursor-outbox.ts";
 
@@ -13,6 +14,9 @@ import { CursorOutbox } from "./cursor-outbox.ts";
 const requestBytesMax = 4096;
 /** Images that may be on their way at once; a driver waits for each. */
 const imagesMax = 64;
+
+/** Whether there is a scanout; what it shows is nothing to a cursor. */
+class Scanout extends Entity {}
 
 interface Image {
   parked: Parked;
@@ -32,19 +36,29 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private readonly slotTurn = new Uint8Array(scanoutsMax);
   /** Bit n: scanout n's cursor was hidden, and a MOVE_CURSOR has said since that it is seen. */
   private moved = 0;
-  private scanoutCount: number;
+  private readonly lifecycle;
+  private readonly event;
+  private readonly scanouts: Scanout[] = [];
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, gpuDevice.commands, requestBytesMax);
     this.outbox = new CursorOutbox(context, context.keep[0] !== 0);
-    this.scanoutCount = context.config.outputs.length;
+    this.lifecycle = new Lifecycle(context.machines.scanout);
+    this.event = {
+      plug: this.lifecycle.event("PLUG"),
+      unplug: this.lifecycle.event("UNPLUG"),
+      update: this.lifecycle.event("UPDATE_CURSOR"),
+      move: this.lifecycle.event("MOVE_CURSOR"),
+    };
+    for (let id = 0; id < scanoutsMax; id++) this.scanouts.push(new Scanout());
+    this.plug(context.config.outputs.length);
   }
 
   receive(message: CursorQueueMessage): void {
     if (this.queue.receive(message)) return;
     switch (message.type) {
       case "vmm-display":
-        this.scanoutCount = message.isConnected ? scanoutsMax : this.context.config.outputs.length;
+        this.plug(message.isConnected ? scanoutsMax : this.context.config.outputs.length);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "cursor-image":
@@ -67,11 +81,17 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     if (type !== Command.UPDATE_CURSOR && type !== Command.MOVE_CURSOR) return Response.ERR_UNSPEC;
     if (request.length < Cursor.bytes) return Response.ERR_UNSPEC;
     const scanout = request.u32(Cursor.scanoutId);
-    if (scanout >= this.scanoutCount) return Response.ERR_INVALID_SCANOUT_ID;
+    const event = type === Command.MOVE_CURSOR ? this.event.move : this.event.update;
+    const refusal = this.lifecycle.may(this.scanouts[scanout], event);
+    if (refusal !== 0) return refusal;
     // Positions are signed: a hot spot may hang over the left or the upper edge.
     const x = request.u32(Cursor.x) | 0;
     const y = request.u32(Cursor.y) | 0;
     const resource = request.u32(Cursor.resourceId);
+    if (type === Command.UPDATE_CURSOR && resource !== 0 && this.images.size >= imagesMax) {
+      return Response.ERR_OUT_OF_MEMORY;
+    }
+    this.lifecycle.take(this.scanouts[scanout]!, event);
     if (resource === 0) {
       this.hide(scanout, x, y);
       return Response.OK_NODATA;
@@ -81,7 +101,6 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
       if (this.outbox.isHidden(scanout)) this.reveal(scanout);
       return Response.OK_NODATA;
     }
-    if (this.images.size >= imagesMax) return Response.ERR_OUT_OF_MEMORY;
     this.outbox.place(scanout, x, y);
     this.fetchImage(scanout, resource, request.u32(Cursor.hotX), request.u32(Cursor.hotY));
     return PARKED;
@@ -104,6 +123,13 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
+  }
+
+  private plug(count: number): void {
+    this.scanouts.forEach((scanout, id) => {
+      const event = id < count ? this.event.plug : this.event.unplug;
+      if (this.lifecycle.may(scanout, event) === 0) this.lifecycle.take(scanout, event);
+    });
   }
 
   private fetchImage(scanout: number, resource: number, hotX: number, hotY: number): void {

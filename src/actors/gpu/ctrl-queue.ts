@@ -3,41 +3,19 @@
 import type { WorkerName } from "../registry.ts";
 import type { CtrlQueueMessage } from "./messages.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
-import {
-  Feature,
-  Header,
-  HeaderFlag,
-  Response,
-  ringsMax,
-  scanoutsMax,
-} from "../../transport/wire/virtio-gpu/protocol.ts";
-import { errorCodeOf, eventIndex, isRefused, step } from "../machines/table.ts";
-import { PARKED, QueueRunner, type QueueHandler } from "../queue/queue-runner.ts";
+import { QueueRunner, type QueueHandler } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
-import type { Command } from "./commands/commands-2d.ts";
 import { CtrlCounter } from "./counters.ts";
-import { CursorImages } from "./outlets/cursor-images.ts";
 import { Device } from "./device.ts";
 import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
-import { dispatcher } from "./commands/table.ts";
-import { Exports } from "./outlets/exports.ts";
-import { FenceWatch } from "./outlets/fence-watch.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
 import { startRenderer } from "./renderer/start.ts";
 import { chooseTier } from "./pixels/storage/probe.ts";
-
-/** How long a stopping ring waits for the renderer, in milliseconds. */
-const drainMs = 1_000;
 
 export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
   private readonly libraryOutput: LibraryOutput | null;
   private readonly device: Device;
-  private readonly cursorImages: CursorImages;
-  private readonly exports: Exports;
-  private readonly dispatch: Command;
-  private readonly fenceWatch: FenceWatch;
-  private readonly fenceEvent: number;
 
   /** `start` makes the renderer. */
   constructor(
@@ -49,40 +27,35 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
     const renderer = start(config, log, this.queue.request.arena);
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log));
-    this.fenceWatch = new FenceWatch(context, this.device.gpu.fences, renderer);
-    this.fenceEvent = eventIndex(context.machines.context, "FENCE");
     context.send("vhost-session", {
       type: "offer",
       features: baseFeatures | renderer.features,
       config: gpuConfig(config.outputs.length, renderer.capsets.length),
     });
-    this.cursorImages = new CursorImages(this.device);
-    this.exports = new Exports(this.device);
-    this.dispatch = dispatcher(this.device);
   }
 
   receive(message: CtrlQueueMessage): void {
     if (this.queue.receive(message)) return;
-    const { questions, outbox, resources } = this.device;
+    const { outbox, model, fenceWatch, cursorImages, exports, commands } = this.device;
     switch (message.type) {
       case "vmm-display":
-        this.device.plug(message.isConnected ? scanoutsMax : this.context.config.outputs.length);
+        this.device.vmmDisplay(message.isConnected);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "display-info":
-        questions.answerDisplayInfo(message.token, message.modes);
+        commands.questions.answerDisplayInfo(message.token, message.modes);
         return;
       case "edid":
-        questions.answerEdid(message.token, message.edid);
+        commands.questions.answerEdid(message.token, message.edid);
         return;
       case "display-takes":
-        outbox.displayTakes(message.dmabuf, message.modifiers, resources.all());
+        outbox.displayTakes(message.dmabuf, message.modifiers, model.resources.all());
         return;
       case "fences-ready":
-        this.fenceWatch.ready();
+        fenceWatch.ready();
         return;
       case "fences-check":
-        this.fenceWatch.check();
+        fenceWatch.check();
         return;
       case "describe":
         this.describe(message.token);
@@ -93,31 +66,24 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         this.count();
         return;
       case "cursor-image":
-        this.cursorImages.request(message.token, message.resource, message.slot);
+        cursorImages.request(message.token, message.resource, message.slot);
         return;
       case "lend-resource":
-        this.exports.lendResource(message);
+        exports.lendResource(message);
         return;
       case "lend-fence":
-        this.exports.lendFence(message);
+        exports.lendFence(message);
         return;
     }
   }
 
   peerLost(peer: WorkerName): void {
-    if (peer === "resource-bridge") this.exports.bridgeLost();
+    if (peer === "resource-bridge") this.device.exports.bridgeLost();
   }
 
   peerBack(peer: WorkerName): void {
-    if (peer === "display") this.restoreDisplay();
-    if (peer === "fence-poller") this.fenceWatch.begin();
-  }
-
-  private restoreDisplay(): void {
-    const { questions, outbox, resources } = this.device;
-    this.cursorImages.announce();
-    outbox.restore(resources.all());
-    questions.askAgain();
+    if (peer === "display") this.device.restoreDisplay();
+    if (peer === "fence-poller") this.device.fenceWatch.begin();
   }
 
   turn(): boolean {
@@ -129,91 +95,56 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly hasWork = (): boolean => this.context.isRung() || this.queue.hasMore();
 
   execute(): number {
-    const { request } = this.queue;
-    const flags = request.u32(Header.flags);
-    if ((flags & fenceFlags) === 0) return this.dispatch(request);
-    return this.executeFenced(flags);
+    return this.device.execute(this.queue.request);
   }
 
   memoryChanging(vanishing: readonly GuestSpan[]): void {
-    this.device.gpu.renderer.memoryChanging(vanishing);
+    this.device.renderer.memoryChanging(vanishing);
   }
 
   memoryChanged(): void {
-    this.device.gpu.renderer.memoryChanged();
+    this.device.renderer.memoryChanged();
   }
 
   idle(): void {
-    this.fenceWatch.announce();
-    this.fenceWatch.linger(this.hasWork);
-    this.device.afterCommands.serve();
-    this.device.outbox.send();
+    const { fenceWatch, afterCommands, outbox } = this.device;
+    fenceWatch.announce();
+    fenceWatch.linger(this.hasWork);
+    afterCommands.serve();
+    outbox.send();
     this.count();
   }
 
   reset(): void {
-    this.device.reset();
+    this.device.model.reset();
     this.count();
   }
 
   finishParked(): void {
-    this.drainFences();
-    this.device.questions.abandon();
+    this.device.model.fences.drain();
+    this.device.commands.questions.abandon();
     this.device.afterCommands.finish();
   }
 
   stop(): void {
     this.queue.close();
-    this.cursorImages.close();
-    this.device.storages.close();
-    this.device.gpu.resources.close();
-    this.device.gpu.renderer.close();
+    this.device.close();
     this.libraryOutput?.close();
   }
 
-  /** Runs a command whose header names a fence or a ring. */
-  private executeFenced(flags: number): number {
-    const { request } = this.queue;
-    const { contexts, fences } = this.device.gpu;
-    const hasRing = (flags & HeaderFlag.INFO_RING_IDX) !== 0 && this.device.has(Feature.CONTEXT_INIT);
-    if (hasRing) {
-      if ((request.u32(Header.ringIndex) & 0xff) >= ringsMax) return Response.ERR_INVALID_PARAMETER;
-      const { context: machine } = this.context.machines;
-      const state = contexts.get(request.u32(Header.contextId))?.state ?? machine.initial;
-      const allowed = step(machine, state, this.fenceEvent);
-      if (isRefused(allowed)) return errorCodeOf(allowed);
-    }
-    const response = this.dispatch(request);
-    if (response === PARKED || (flags & HeaderFlag.FENCE) === 0) return response;
-    // CTX_DESTROY has ended its own timeline.
-    const isGone = hasRing && contexts.get(request.u32(Header.contextId)) === undefined;
-    return isGone ? response : fences.finish(request, response, hasRing);
-  }
-
-  /** Gives the renderer time to finish what the guest waits for, and answers the rest unfinished. */
-  private drainFences(): void {
-    const { gpu } = this.device;
-    for (const end = performance.now() + drainMs; gpu.fences.pending > 0 && performance.now() < end;) {
-      gpu.fences.poll();
-      if (gpu.fences.pending > 0) Bun.sleepSync(1);
-    }
-    gpu.fences.finishAll();
-  }
-
   private describe(token: number): void {
-    const { gpu, tier } = this.device;
-    const renderer = gpu.renderer.description;
+    const { tier } = this.device;
+    const renderer = this.device.renderer.description;
     const storage = { kind: tier.kind, description: tier.description };
     this.context.send("supervisor", { type: "description", token, state: { renderer, storage } });
   }
 
   private count(): void {
     const { counters } = this.context;
-    counters[CtrlCounter.resources] = this.device.resources.count;
-    counters[CtrlCounter.storageBytes] = this.device.resources.bytesUsed;
-    counters[CtrlCounter.contexts] = this.device.gpu.contexts.count;
-    counters[CtrlCounter.fencesPending] = this.device.gpu.fences.pending;
+    const { resources, contexts, fences } = this.device.model;
+    counters[CtrlCounter.resources] = resources.count;
+    counters[CtrlCounter.storageBytes] = resources.bytesUsed;
+    counters[CtrlCounter.contexts] = contexts.count;
+    counters[CtrlCounter.fencesPending] = fences.pending;
   }
 }
-
-const fenceFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;

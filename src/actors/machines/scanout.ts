@@ -9,8 +9,8 @@ export type ScanoutEvent = {
     | "SHOW_CPU"
     | "SHOW_GPU"
     | "PROMOTE"
-    | "FLUSH"
     | "DISABLE"
+    | "GET_EDID"
     | "RELEASE"
     | "UPDATE_CURSOR"
     | "MOVE_CURSOR";
@@ -35,14 +35,15 @@ export const scanoutMachine = setup({
         SHOW_GPU: ".gpu",
         DISABLE: ".disabled",
         UNPLUG: "absent",
+        GET_EDID: {},
         // A guest may load a cursor before its screen is on, and may leave one on a dark screen.
         UPDATE_CURSOR: {},
         MOVE_CURSOR: {},
       },
       states: {
         disabled: {},
-        cpu: { on: { FLUSH: {}, PROMOTE: "gpu", RELEASE: "disabled" } },
-        gpu: { on: { FLUSH: {}, RELEASE: "disabled" } },
+        cpu: { on: { PROMOTE: "gpu", RELEASE: "disabled" } },
+        gpu: { on: { RELEASE: "disabled" } },
       },
     },
   },

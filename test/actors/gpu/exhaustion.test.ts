@@ -115,7 +115,7 @@ describe("without descriptors", () => {
     begin();
     context.take("fence-poller");
     const fence = createEventfd();
-    const watch = new FenceWatch(context, { pending: 0 } as Fences, { pollFd: fence });
+    const watch = new FenceWatch(context, { pending: 0 } as Fences, { pollFd: fence }, String);
     withoutDescriptors(() => watch.begin());
     const [first, second] = context.take("fence-poller") as Extract<FencePollerMessage, { type: "watch" }>[];
     expect(kindOf(first!.fd)).toBe("anon_inode:[eventfd]");

@@ -1,9 +1,11 @@
 // Fenced commands on a real ring, with a renderer that finishes what the test says: numbers that wrap, and alarms.
 import { afterEach, describe, expect, test } from "bun:test";
 import { CtrlCounter } from "../../../src/actors/gpu/counters.ts";
+import { commandName } from "../../../src/actors/gpu/commands/table.ts";
 import { type FenceMaker, Fences } from "../../../src/actors/gpu/model/fences.ts";
 import { FenceWatch } from "../../../src/actors/gpu/outlets/fence-watch.ts";
 import { gpuDevice } from "../../../src/actors/gpu/device-type.ts";
+import { Lifecycle } from "../../../src/actors/machines/lifecycle.ts";
 import { QueueRunner } from "../../../src/actors/queue/queue-runner.ts";
 import { request } from "../../../lab/driver/commands.ts";
 import { Command, HeaderFlag, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -60,7 +62,7 @@ function begin(last: number, ...flags: string[]): void {
     gpuDevice.commands,
     4096,
   );
-  fences = new Fences(queue, context.machines.fence, renderer, last);
+  fences = new Fences(queue, new Lifecycle(context.machines.fence), renderer, last);
   const served = {
     receive: (message: never) => queue.receive(message),
     turn: () => queue.turn(),
@@ -122,14 +124,16 @@ describe("fence numbers", () => {
 
 test("alarms of a whole ring are counted and ten are told", async () => {
   begin(0, "--fence-alarm-ms", "1");
-  const watch = new FenceWatch(context, fences, renderer);
+  const watch = new FenceWatch(context, fences, renderer, commandName);
   for (let count = 0; count < 30; count++) submit();
   bench.run();
   await Bun.sleep(5);
   watch.check();
   watch.check();
   expect(context.counters[CtrlCounter.fencesStuck]).toBe(30);
-  expect(context.logged.filter(({ text }) => text.includes("is stuck"))).toHaveLength(10);
+  expect(
+    context.logged.filter(({ text }) => text.startsWith("SUBMIT_3D of context 0 is stuck")),
+  ).toHaveLength(10);
   renderer.finish();
   expect(fences.pending).toBe(0);
 });

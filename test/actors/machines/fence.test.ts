@@ -28,9 +28,3 @@ test("fence alarm is raised once and the fence may still signal", () => {
 test("fence signalled twice returns ERR_UNSPEC", () => {
   expect(after(fence, "SUBMIT", "SIGNAL", "SIGNAL")).toBe("SIGNAL: ERR_UNSPEC");
 });
-
-test("fence is dropped by a reset whatever its state", () => {
-  const ways = [[], ["SUBMIT"], ["SUBMIT", "ALARM"], ["SIGNAL"], ["FAIL"]] as const;
-
-  expect(ways.map((way) => after(fence, ...way, "DROP"))).toEqual(ways.map(() => "retired"));
-});

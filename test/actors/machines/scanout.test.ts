@@ -7,7 +7,14 @@ import { after } from "./walk.ts";
 const scanout = compile(scanoutMachine);
 
 test("scanout beyond num scanouts returns ERR_INVALID_SCANOUT_ID", () => {
-  for (const event of ["SHOW_CPU", "SHOW_GPU", "DISABLE", "FLUSH", "UPDATE_CURSOR", "MOVE_CURSOR"] as const) {
+  for (const event of [
+    "SHOW_CPU",
+    "SHOW_GPU",
+    "DISABLE",
+    "GET_EDID",
+    "UPDATE_CURSOR",
+    "MOVE_CURSOR",
+  ] as const) {
     expect(after(scanout, event)).toBe(`${event}: ERR_INVALID_SCANOUT_ID`);
   }
 });
@@ -29,8 +36,16 @@ test("scanout goes dark when its resource is unreferenced", () => {
   expect(after(scanout, "PLUG", "SHOW_GPU", "RELEASE")).toBe("plugged.disabled");
 });
 
-test("scanout disabled has nothing to flush and returns ERR_INVALID_PARAMETER", () => {
-  expect(after(scanout, "PLUG", "FLUSH")).toBe("FLUSH: ERR_INVALID_PARAMETER");
+test("scanout that shows nothing has an EDID", () => {
+  expect(after(scanout, "PLUG", "GET_EDID")).toBe("plugged.disabled");
+});
+
+test("scanout is unplugged whatever it shows, and plugged anew", () => {
+  for (const way of [[], ["SHOW_CPU"], ["SHOW_GPU"], ["SHOW_CPU", "PROMOTE"]] as const) {
+    expect(after(scanout, "PLUG", ...way, "UNPLUG")).toBe("absent");
+  }
+  expect(after(scanout, "PLUG", "UNPLUG", "UNPLUG")).toBe("UNPLUG: ERR_INVALID_SCANOUT_ID");
+  expect(after(scanout, "PLUG", "UNPLUG", "PLUG")).toBe("plugged.disabled");
 });
 
 test("scanout disabled takes a cursor", () => {

@@ -11,7 +11,9 @@ import {
 import type { DisplayMode } from "../messages.ts";
 import { PARKED, type Parked } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
-import type { Device } from "../device.ts";
+import type { ActorContext } from "../../runtime/actor.ts";
+import type { QueueRunner } from "../../queue/queue-runner.ts";
+import type { Parts } from "./parts.ts";
 
 interface Question {
   parked: Parked;
@@ -25,18 +27,26 @@ const openMax = 64;
 export class Questions {
   private readonly open = new Map<number, Question>();
   private nextToken = 1;
+  private readonly context: ActorContext;
+  private readonly queue: QueueRunner;
+  private readonly edidEvent: number;
 
-  constructor(private readonly device: Device) {}
+  constructor(private readonly parts: Parts) {
+    this.context = parts.context;
+    this.queue = parts.queue;
+    this.edidEvent = parts.model.lifecycles.scanout.event("GET_EDID");
+  }
 
-  displayInfo(_request: Request): number {
-    return this.ask((token) => this.device.context.send("display", { type: "display-info", token }));
+  displayInfo(): number {
+    return this.ask((token) => this.context.send("display", { type: "display-info", token }));
   }
 
   edid(request: Request): number {
-    if (request.length < GetEdid.bytes) return Response.ERR_UNSPEC;
+    const { scanouts, lifecycles } = this.parts.model;
     const scanout = request.u32(GetEdid.scanoutId);
-    if (!this.device.isPlugged(scanout)) return Response.ERR_INVALID_SCANOUT_ID;
-    return this.ask((token) => this.device.context.send("display", { type: "edid", token, scanout }));
+    const refusal = lifecycles.scanout.may(scanouts.at(scanout), this.edidEvent);
+    if (refusal !== 0) return refusal;
+    return this.ask((token) => this.context.send("display", { type: "edid", token, scanout }));
   }
 
   answerDisplayInfo(token: number, modes: readonly DisplayMode[]): void {
@@ -49,7 +59,7 @@ export class Questions {
         (DisplayInfo.modes + index * DisplayInfo.mode.bytes) / 4,
       );
     });
-    this.device.queue.complete(question.parked, Response.OK_DISPLAY_INFO, DisplayInfo.bytes);
+    this.queue.complete(question.parked, Response.OK_DISPLAY_INFO, DisplayInfo.bytes);
   }
 
   /** At most 1024 bytes of EDID; guests read past a longer one (CVE-2026-68255). */
@@ -60,7 +70,7 @@ export class Questions {
     const bytes = edid.subarray(0, Edid.edidBytesMax);
     words[Edid.size / 4] = bytes.length;
     new Uint8Array(words.buffer, words.byteOffset + Edid.edid).set(bytes);
-    this.device.queue.complete(question.parked, Response.OK_EDID, Edid.bytes);
+    this.queue.complete(question.parked, Response.OK_EDID, Edid.bytes);
   }
 
   askAgain(): void {
@@ -70,7 +80,7 @@ export class Questions {
   /** Gives up: the ring is going away, and a driver that still waits gets an error. */
   abandon(): void {
     for (const { parked } of this.open.values()) {
-      this.device.queue.refuse(parked, Response.ERR_UNSPEC);
+      this.queue.refuse(parked, Response.ERR_UNSPEC);
     }
     this.open.clear();
   }
@@ -78,7 +88,7 @@ export class Questions {
   private ask(ask: (token: number) => void): number {
     if (this.open.size >= openMax) return Response.ERR_OUT_OF_MEMORY;
     const token = this.nextToken++;
-    const question = { parked: this.device.queue.park(), ask: () => ask(token) };
+    const question = { parked: this.queue.park(), ask: () => ask(token) };
     this.open.set(token, question);
     question.ask();
     return PARKED;
@@ -92,7 +102,7 @@ export class Questions {
 
   /** The response buffer with everything behind the header zero. */
   private body(bytes: number): Uint32Array {
-    const { responseWords } = this.device.queue.request;
+    const { responseWords } = this.queue.request;
     responseWords.fill(0, Header.bytes / 4, bytes / 4);
     return responseWords;
   }

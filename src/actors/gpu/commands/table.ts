@@ -1,54 +1,132 @@
-// From a command's number to the code that runs it.
+// Every command of the ctrl queue, one row each (virtio 1.3 §5.7.6.7): its length and feature are checked here, once.
 
-import { Command as Type, Feature, Response } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import {
+  AttachBacking,
+  Command as Type,
+  CtxCreate,
+  CtxResource,
+  DetachBacking,
+  Feature,
+  GetCapset,
+  GetCapsetInfo,
+  GetEdid,
+  Header,
+  ResourceCreate2d,
+  ResourceCreate3d,
+  ResourceFlush,
+  ResourceUnref,
+  Response,
+  SetScanout,
+  Submit3d,
+  Transfer3d,
+  TransferToHost2d,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
-import { capsetCommands } from "./commands-capset.ts";
-import { type Command, commands2d } from "./commands-2d.ts";
-import { commands3d } from "./commands-3d.ts";
-import type { Device } from "../device.ts";
+import { CapsetCommands } from "./capsets.ts";
+import { ContextCommands } from "./contexts.ts";
+import type { Command, Parts } from "./parts.ts";
+import { Questions } from "./questions.ts";
+import { ResourceCommands } from "./resources.ts";
+import { ScanoutCommands } from "./scanouts.ts";
+import { TransferCommands } from "./transfers.ts";
+
+/** The commands by what they are about. */
+export class Commands {
+  readonly questions;
+  readonly resources;
+  readonly scanouts;
+  readonly transfers;
+  readonly contexts;
+  readonly capsets;
+
+  constructor(parts: Parts) {
+    this.questions = new Questions(parts);
+    this.resources = new ResourceCommands(parts);
+    this.scanouts = new ScanoutCommands(parts);
+    this.transfers = new TransferCommands(parts);
+    this.contexts = new ContextCommands(parts);
+    this.capsets = new CapsetCommands(parts);
+  }
+}
+
+interface Row {
+  readonly type: number;
+  /** As the specification has it, without VIRTIO_GPU_CMD_. */
+  readonly name: keyof typeof Type;
+  /** The least that a request is long, its header included. */
+  readonly bytes: number;
+  /** The feature without which there is no such command; null for those of every device. */
+  readonly feature: number | null;
+  readonly run: (commands: Commands, request: Request) => number;
+}
+
+function row(name: keyof typeof Type, bytes: number, run: Row["run"], feature: number | null = null): Row {
+  return { type: Type[name], name, bytes, feature, run };
+}
+
+const { VIRGL } = Feature;
+
+export const commandTable: readonly Row[] = [
+  row("GET_DISPLAY_INFO", Header.bytes, ({ questions }) => questions.displayInfo()),
+  row("GET_EDID", GetEdid.bytes, ({ questions }, request) => questions.edid(request)),
+  row("GET_CAPSET_INFO", GetCapsetInfo.bytes, ({ capsets }, request) => capsets.info(request)),
+  row("GET_CAPSET", GetCapset.bytes, ({ capsets }, request) => capsets.content(request)),
+  row("RESOURCE_CREATE_2D", ResourceCreate2d.bytes, ({ resources }, request) => resources.create2d(request)),
+  row("RESOURCE_UNREF", ResourceUnref.bytes, ({ resources }, request) => resources.unref(request)),
+  row("RESOURCE_ATTACH_BACKING", AttachBacking.bytes, ({ resources }, request) =>
+    resources.attachBacking(request),
+  ),
+  row("RESOURCE_DETACH_BACKING", DetachBacking.bytes, ({ resources }, request) =>
+    resources.detachBacking(request),
+  ),
+  row("SET_SCANOUT", SetScanout.bytes, ({ scanouts }, request) => scanouts.set(request)),
+  row("RESOURCE_FLUSH", ResourceFlush.bytes, ({ scanouts }, request) => scanouts.flush(request)),
+  row("TRANSFER_TO_HOST_2D", TransferToHost2d.bytes, ({ transfers }, request) => transfers.toHost2d(request)),
+  row("CTX_CREATE", CtxCreate.bytes, ({ contexts }, request) => contexts.create(request), VIRGL),
+  row("CTX_DESTROY", Header.bytes, ({ contexts }, request) => contexts.destroy(request), VIRGL),
+  row("CTX_ATTACH_RESOURCE", CtxResource.bytes, ({ contexts }, request) => contexts.attach(request), VIRGL),
+  row("CTX_DETACH_RESOURCE", CtxResource.bytes, ({ contexts }, request) => contexts.detach(request), VIRGL),
+  row(
+    "RESOURCE_CREATE_3D",
+    ResourceCreate3d.bytes,
+    ({ resources }, request) => resources.create3d(request),
+    VIRGL,
+  ),
+  row(
+    "TRANSFER_TO_HOST_3D",
+    Transfer3d.bytes,
+    ({ transfers }, request) => transfers.toHost3d(request),
+    VIRGL,
+  ),
+  row(
+    "TRANSFER_FROM_HOST_3D",
+    Transfer3d.bytes,
+    ({ transfers }, request) => transfers.fromHost3d(request),
+    VIRGL,
+  ),
+  row("SUBMIT_3D", Submit3d.bytes, ({ contexts }, request) => contexts.submit(request), VIRGL),
+];
 
 /** Numbers are 0x0100 to 0x01ff (2D) and 0x0200 to 0x02ff (3D): a table over both. */
 const tableBase = 0x0100;
 const tableSize = 0x0200;
 
-/** One function for every command number of the ctrl queue. */
-export function dispatcher(device: Device): Command {
-  const table: Command[] = Array.from({ length: tableSize }, () => unknown);
-  const set = (type: number, command: Command): void => {
-    table[type - tableBase] = command;
-  };
-  const twoD = commands2d(device);
-  const { questions } = device;
-  set(Type.GET_DISPLAY_INFO, (request) => questions.displayInfo(request));
-  set(Type.GET_EDID, (request) => questions.edid(request));
-  set(Type.RESOURCE_CREATE_2D, twoD.create);
-  set(Type.RESOURCE_UNREF, twoD.unref);
-  set(Type.SET_SCANOUT, twoD.setScanout);
-  set(Type.RESOURCE_FLUSH, twoD.flush);
-  set(Type.TRANSFER_TO_HOST_2D, twoD.transfer);
-  set(Type.RESOURCE_ATTACH_BACKING, twoD.attachBacking);
-  set(Type.RESOURCE_DETACH_BACKING, twoD.detachBacking);
-  const capsets = capsetCommands(device);
-  set(Type.GET_CAPSET_INFO, capsets.info);
-  set(Type.GET_CAPSET, capsets.content);
-  const threeD = commands3d(device, device.gpu);
-  const set3d = (type: number, command: Command): void =>
-    set(type, (request) => (device.has(Feature.VIRGL) ? command(request) : Response.ERR_UNSPEC));
-  set3d(Type.CTX_CREATE, threeD.createContext);
-  set3d(Type.CTX_DESTROY, threeD.destroyContext);
-  set3d(Type.CTX_ATTACH_RESOURCE, threeD.attachResource);
-  set3d(Type.CTX_DETACH_RESOURCE, threeD.detachResource);
-  set3d(Type.RESOURCE_CREATE_3D, threeD.createResource);
-  set3d(Type.TRANSFER_TO_HOST_3D, threeD.transferToHost);
-  set3d(Type.TRANSFER_FROM_HOST_3D, threeD.transferFromHost);
-  set3d(Type.SUBMIT_3D, threeD.submit);
-  return (request) => {
-    const { type } = request;
-    const index = type - tableBase;
-    return index >= 0 && index < tableSize ? table[index]!(request) : Response.ERR_UNSPEC;
-  };
+const byType: (Row | undefined)[] = Array.from({ length: tableSize }, (_, index) =>
+  commandTable.find(({ type }) => type === tableBase + index),
+);
+
+/** A command as people read it: its name, or the number of one that there is not. */
+export function commandName(type: number): string {
+  return byType[type - tableBase]?.name ?? `command 0x${type.toString(16)}`;
 }
 
-function unknown(_request: Request): number {
-  return Response.ERR_UNSPEC;
+/** Runs any request of the ctrl queue. */
+export function dispatcher({ model }: Parts, commands: Commands): Command {
+  return (request) => {
+    const { type } = request;
+    const found = type >= tableBase && type < tableBase + tableSize ? byType[type - tableBase] : undefined;
+    if (found === undefined || request.length < found.bytes) return Response.ERR_UNSPEC;
+    if (found.feature !== null && !model.has(found.feature)) return Response.ERR_UNSPEC;
+    return found.run(commands, request);
+  };
 }

@@ -1,18 +1,36 @@
 // The guest's 3D contexts by id, with what is attached to each.
 
+import { Entity } from "../../machines/lifecycle.ts";
+import type { Lifecycles } from "./lifecycles.ts";
+
+/** One context's hold of a resource. */
+class Attachment extends Entity {}
+
 /** One context. */
-export interface GpuContext {
-  readonly id: number;
-  /** State of the context machine; an index into its table. */
-  state: number;
-  /** Ids of the resources that are attached. */
-  readonly resources: Set<number>;
+export class GpuContext extends Entity {
+  /** By resource. */
+  readonly attachments = new Map<number, Attachment>();
+
+  constructor(readonly id: number) {
+    super();
+  }
 }
 
 export class ContextTable {
   private readonly byId = new Map<number, GpuContext>();
+  private readonly event;
 
-  constructor(private readonly countMax: number) {}
+  constructor(
+    private readonly lifecycles: Lifecycles,
+    private readonly countMax: number,
+  ) {
+    this.event = {
+      create: lifecycles.context.event("CTX_CREATE"),
+      destroy: lifecycles.context.event("CTX_DESTROY"),
+      attach: lifecycles.attachment.event("CTX_ATTACH"),
+      detach: lifecycles.attachment.event("CTX_DETACH"),
+    };
+  }
 
   get count(): number {
     return this.byId.size;
@@ -30,16 +48,39 @@ export class ContextTable {
     return this.byId.values();
   }
 
-  add(id: number, state: number): void {
-    this.byId.set(id, { id, state, resources: new Set() });
+  create(id: number): void {
+    const context = new GpuContext(id);
+    this.lifecycles.context.take(context, this.event.create);
+    this.byId.set(id, context);
   }
 
-  remove(id: number): void {
-    this.byId.delete(id);
+  destroy(context: GpuContext): void {
+    this.lifecycles.context.take(context, this.event.destroy);
+    this.byId.delete(context.id);
+  }
+
+  /** Attaching twice is no mistake. */
+  attach({ attachments }: GpuContext, resource: number): void {
+    const attachment = attachments.get(resource) ?? new Attachment();
+    this.lifecycles.attachment.take(attachment, this.event.attach);
+    attachments.set(resource, attachment);
+  }
+
+  /** Whether the resource may be detached: returns 0, or the virtio error. */
+  mayDetach({ attachments }: GpuContext, resource: number): number {
+    return this.lifecycles.attachment.may(attachments.get(resource), this.event.detach);
+  }
+
+  /** Ends what {@link mayDetach} allows. */
+  detach({ attachments }: GpuContext, resource: number): void {
+    this.lifecycles.attachment.take(attachments.get(resource)!, this.event.detach);
+    attachments.delete(resource);
   }
 
   /** A resource is gone: no context has it any more. */
   forget(resource: number): void {
-    for (const context of this.byId.values()) context.resources.delete(resource);
+    for (const context of this.byId.values()) {
+      if (context.attachments.has(resource)) this.detach(context, resource);
+    }
   }
 }

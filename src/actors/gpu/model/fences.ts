@@ -4,13 +4,17 @@
 // waits for the renderer only if something was given to that since the last fence; else for those before it at most.
 
 import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { type CompiledMachine, eventIndex, isRefused, step } from "../../machines/table.ts";
+import { Entity } from "../../machines/lifecycle.ts";
+import type { Lifecycles } from "./lifecycles.ts";
 import { PARKED, type Parked, type QueueRunner } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 
+/** How long a stopping ring waits for the renderer, in milliseconds. */
+const drainMs = 1_000;
+
 /** A command that waits. Objects are reused. */
-class Waiting {
+class Waiting extends Entity {
   parked: Parked | null = null;
   command = 0;
   response = 0;
@@ -20,8 +24,6 @@ class Waiting {
   fence = 0;
   /** When it began to wait, in milliseconds. */
   since = 0;
-  /** State of the fence machine. */
-  state = 0;
 }
 
 class Timeline {
@@ -76,7 +78,7 @@ export class Fences {
 
   constructor(
     private readonly queue: QueueRunner,
-    private readonly machine: CompiledMachine,
+    private readonly lifecycle: Lifecycles["fence"],
     private readonly renderer: FenceMaker,
     /** The last fence that was made. Numbers are 32 bits wide and wrap. */
     private last = 0,
@@ -87,13 +89,12 @@ export class Fences {
       const timeline = this.ofContexts.get(keyOf(context, ring));
       if (timeline !== undefined) this.retire(timeline, fence);
     };
-    const event = (name: string): number => eventIndex(machine, name);
     this.event = {
-      submit: event("SUBMIT"),
-      signal: event("SIGNAL"),
-      fail: event("FAIL"),
-      alarm: event("ALARM"),
-      retire: event("RETIRE"),
+      submit: lifecycle.event("SUBMIT"),
+      signal: lifecycle.event("SIGNAL"),
+      fail: lifecycle.event("FAIL"),
+      alarm: lifecycle.event("ALARM"),
+      retire: lifecycle.event("RETIRE"),
     };
   }
 
@@ -157,6 +158,15 @@ export class Fences {
     }
   }
 
+  /** Gives the renderer some time to finish what the guest waits for, and answers the rest unfinished: the ring stops. */
+  drain(): void {
+    for (const end = performance.now() + drainMs; this.count > 0 && performance.now() < end;) {
+      this.poll();
+      if (this.count > 0) Bun.sleepSync(1);
+    }
+    this.finishAll();
+  }
+
   /** Answers everything, done or not. */
   finishAll(): void {
     for (const timeline of this.timelines()) this.retireAll(timeline);
@@ -170,9 +180,8 @@ export class Fences {
         const waiting = timeline.waiting[index]!;
         const ageMs = now - waiting.since;
         if (ageMs < limitMs) break;
-        const next = step(this.machine, waiting.state, this.event.alarm);
-        if (isRefused(next)) continue;
-        waiting.state = next;
+        if (this.lifecycle.may(waiting, this.event.alarm) !== 0) continue;
+        this.lifecycle.take(waiting, this.event.alarm);
         report({ command: waiting.command, context: waiting.parked!.header[Header.contextId / 4]!, ageMs });
       }
     }
@@ -224,7 +233,8 @@ export class Fences {
     waiting.response = response;
     waiting.fence = timeline.fence;
     waiting.since = performance.now();
-    waiting.state = step(this.machine, this.machine.initial, failed ? this.event.fail : this.event.submit);
+    this.lifecycle.renew(waiting);
+    this.lifecycle.take(waiting, failed ? this.event.fail : this.event.submit);
     timeline.waiting.push(waiting);
     this.count++;
   }
@@ -254,9 +264,10 @@ export class Fences {
   }
 
   private answer(waiting: Waiting): void {
-    const { queue, machine, event } = this;
-    const signalled = step(machine, waiting.state, event.signal);
-    waiting.state = step(machine, isRefused(signalled) ? waiting.state : signalled, event.retire);
+    const { queue, lifecycle, event } = this;
+    // One that failed is signalled by nobody.
+    if (lifecycle.may(waiting, event.signal) === 0) lifecycle.take(waiting, event.signal);
+    lifecycle.take(waiting, event.retire);
     let bytes: number = Header.bytes;
     if (waiting.body !== null) {
       bytes += waiting.body.length;

@@ -1,9 +1,9 @@
 // The guest's resources by id, with their lifecycle state, and the limits on them.
 
+import { Entity } from "../../machines/lifecycle.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../renderer/backing.ts";
 import { Target } from "../renderer/transfer.ts";
-import { memfdBytes } from "../pixels/storage/memfd-storage.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
 import type { Storages } from "../pixels/storage/storages.ts";
 
@@ -18,7 +18,7 @@ export interface Shape {
   flags: number;
 }
 
-const flat: Shape = {
+export const flat: Shape = {
   target: Target.TEXTURE_2D,
   depth: 1,
   arraySize: 1,
@@ -28,10 +28,8 @@ const flat: Shape = {
 };
 
 /** One resource. Objects are reused: nothing may keep one beyond its UNREF. */
-export class Resource {
+export class Resource extends Entity {
   id = 0;
-  /** State of the resource machine; an index into its table. */
-  state = 0;
   width = 0;
   height = 0;
   format = 0;
@@ -56,7 +54,22 @@ export class Resource {
   /** The display's name for the storage, or 0 while the display does not know it. */
   surface = 0;
 
-  constructor(private readonly storages: Storages) {}
+  constructor(private readonly storages: Storages) {
+    super();
+  }
+
+  shownOn(scanout: number): void {
+    this.scanouts |= 1 << scanout;
+  }
+
+  hiddenOn(scanout: number): void {
+    this.scanouts &= ~(1 << scanout);
+  }
+
+  /** Whether a rectangle lies inside of it. u32 sums are exact in a Number. */
+  holds(x: number, y: number, width: number, height: number): boolean {
+    return x + width <= this.width && y + height <= this.height;
+  }
 
   /** Bytes from one row of a 2D resource's backing to the next. */
   get stride(): number {
@@ -113,14 +126,7 @@ export class ResourceTable {
     return this.byId.size < this.countMax && this.storages.budget.hasRoom(bytes);
   }
 
-  add(
-    id: number,
-    width: number,
-    height: number,
-    format: number,
-    bytes = memfdBytes(width, height),
-    shape = flat,
-  ): Resource {
+  add(id: number, width: number, height: number, format: number, bytes: number, shape: Shape): Resource {
     const resource = this.free.pop() ?? new Resource(this.storages);
     resource.id = id;
     resource.width = width;
@@ -157,7 +163,6 @@ export class ResourceTable {
   remove(resource: Resource): void {
     this.byId.delete(resource.id);
     this.reserve(resource, 0);
-    resource.state = 0;
     resource.isRendered = false;
     resource.shared = null;
     this.setBacking(resource, null);

@@ -9,10 +9,11 @@ import {
   Response,
   scanoutsMax,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { errorCodeOf, eventIndex, isRefused, step } from "../../machines/table.ts";
 import { slotsPerScanout } from "../device-type.ts";
 import { displayFormat } from "../../../picture/formats.ts";
-import type { Device } from "../device.ts";
+import type { ActorContext } from "../../runtime/actor.ts";
+import type { Model } from "../model/model.ts";
+import type { AfterCommands } from "./after-commands.ts";
 import { isPicture } from "../pixels/rendered-resources.ts";
 import type { Resource } from "../model/resources.ts";
 
@@ -29,17 +30,21 @@ export class CursorImages {
   private readonly fd = createMemfd("fencepost-cursors", this.slots * imageBytes);
   private readonly pool = NativeMemory.mapShared(this.fd, 0, this.slots * imageBytes, "write");
   private readonly words = new Uint32Array(this.pool.view());
-  private readonly take: number;
+  private readonly event: number;
   private hasWarned = false;
 
-  constructor(private readonly device: Device) {
-    this.take = eventIndex(device.context.machines.resource, "UPDATE_CURSOR");
+  constructor(
+    private readonly context: ActorContext,
+    private readonly model: Model,
+    private readonly afterCommands: AfterCommands,
+  ) {
+    this.event = model.lifecycles.resource.event("UPDATE_CURSOR");
     this.announce();
   }
 
   /** Gives the display its own descriptor of the pool, as soon as one is to be had. */
   announce(): void {
-    const { context } = this.device;
+    const { context } = this;
     const fd = duplicateFdIfRoom(this.fd);
     if (fd >= 0) context.send("display", { type: "cursor-pool", fd, slots: this.slots });
     else {
@@ -50,11 +55,11 @@ export class CursorImages {
 
   /** Answers once every command that already waits has been run: the image's transfer is often one of them. */
   request(token: number, resource: number, slot: number): void {
-    this.device.afterCommands.run(() => {
+    this.afterCommands.run(() => {
       const error = this.copy(resource, slot);
       const isNew = error === 0;
       const code = error === otherSize ? 0 : error;
-      this.device.context.send("cursor-queue", { type: "cursor-image", token, error: code, isNew });
+      this.context.send("cursor-queue", { type: "cursor-image", token, error: code, isNew });
     });
   }
 
@@ -65,11 +70,10 @@ export class CursorImages {
 
   /** Returns 0, the virtio error that says why there is no image, or {@link otherSize}. */
   private copy(id: number, slot: number): number {
-    const { resources, context } = this.device;
-    const { resource: machine } = context.machines;
+    const { resources, lifecycles } = this.model;
     const resource = resources.get(id);
-    const next = step(machine, resource?.state ?? machine.initial, this.take);
-    if (isRefused(next)) return errorCodeOf(next);
+    const refusal = lifecycles.resource.may(resource, this.event);
+    if (refusal !== 0) return refusal;
     const { width, height } = resource!;
     if (width !== cursorSize || height !== cursorSize) {
       this.warn(width, height);
@@ -80,6 +84,7 @@ export class CursorImages {
     if (resource!.isRendered && !this.readBack(resource!)) return Response.ERR_OUT_OF_MEMORY;
     // A resource that nothing was transferred to is all zero, which is transparent.
     const { storage } = resource!;
+    lifecycles.resource.take(resource!, this.event);
     if (storage === null) {
       image.fill(0);
       return 0;
@@ -94,7 +99,7 @@ export class CursorImages {
   private warn(width: number, height: number): void {
     if (this.hasWarned) return;
     this.hasWarned = true;
-    this.device.context.log.warning(
+    this.context.log.warning(
       `the guest has a cursor of ${width}x${height} pixels: it keeps the image of before, as only 64x64 are shown`,
     );
   }
@@ -102,6 +107,6 @@ export class CursorImages {
   /** Brings the renderer's pixels into the resource's storage. Returns whether there was room for them. */
   private readBack(resource: Resource): boolean {
     if (resource.pixels() === null) return false;
-    return this.device.gpu.resources.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
+    return this.model.rendered.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
   }
 }

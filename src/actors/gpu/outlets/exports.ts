@@ -7,8 +7,9 @@ import { closeFd } from "../../../transport/os/fds.ts";
 import { displayFormat } from "../../../picture/formats.ts";
 import type { CtrlQueueMessage } from "../messages.ts";
 import type { ResourceBridgeMessage } from "../../bridge/messages.ts";
-import { eventIndex, isRefused, step } from "../../machines/table.ts";
-import type { Device } from "../device.ts";
+import type { ActorContext } from "../../runtime/actor.ts";
+import type { Model } from "../model/model.ts";
+import type { AfterCommands } from "./after-commands.ts";
 import { isPicture } from "../pixels/rendered-resources.ts";
 import type { Resource } from "../model/resources.ts";
 
@@ -23,8 +24,12 @@ export class Exports {
   private bridge = 0;
   private lost = 0;
 
-  constructor(private readonly device: Device) {
-    this.event = eventIndex(device.context.machines.resource, "EXPORT");
+  constructor(
+    private readonly context: ActorContext,
+    private readonly model: Model,
+    private readonly queued: AfterCommands,
+  ) {
+    this.event = model.lifecycles.resource.event("EXPORT");
   }
 
   /** Answers once every command that already waits has been run: the resource's creation is often one of them. */
@@ -39,9 +44,9 @@ export class Exports {
   /** As {@link lendResource}. */
   lendFence({ token, bridge, fenceHigh, fenceLow }: LendFence): void {
     this.afterCommands(bridge, () => {
-      const { gpu } = this.device;
-      const fence = gpu.fences.numberOf(fenceHigh, fenceLow);
-      const fd = fence === 0 ? -1 : gpu.renderer.exportFence(fence);
+      const { fences, renderer } = this.model;
+      const fence = fences.numberOf(fenceHigh, fenceLow);
+      const fd = fence === 0 ? -1 : renderer.exportFence(fence);
       if (fd < 0) this.refuse(token);
       else this.lend({ type: "lent-fence", token, fd });
     });
@@ -54,32 +59,32 @@ export class Exports {
 
   private afterCommands(bridge: number, work: () => void): void {
     this.bridge = bridge;
-    this.device.afterCommands.run(() => {
+    this.queued.run(() => {
       if (bridge > this.lost) work();
     });
   }
 
   private lend(message: Lent): void {
-    this.device.context.send("resource-bridge", message);
+    this.context.send("resource-bridge", message);
   }
 
   private refuse(token: number): void {
-    this.device.context.send("resource-bridge", { type: "not-lent", token });
+    this.context.send("resource-bridge", { type: "not-lent", token });
   }
 
   private bufferOf(id: number): Buffer | null {
-    const { resources, context } = this.device;
-    const { resource: machine } = context.machines;
+    const { resources, lifecycles } = this.model;
     const resource = resources.get(id);
-    if (resource === undefined || isRefused(step(machine, resource.state, this.event))) return null;
+    if (resource === undefined || lifecycles.resource.may(resource, this.event) !== 0) return null;
     const buffer = resource.isRendered ? this.renderedBuffer(resource) : (resource.pixels()?.lend() ?? null);
-    if (buffer === null) context.log.guest(() => `resource ${id} cannot be lent`);
+    if (buffer === null) this.context.log.guest(() => `resource ${id} cannot be lent`);
+    else lifecycles.resource.take(resource, this.event);
     return buffer;
   }
 
   /** The renderer's own picture where the host can share it, else a copy of what it is now. */
   private renderedBuffer(resource: Resource): Buffer | null {
-    const rendered = this.device.gpu.resources;
+    const rendered = this.model.rendered;
     const picture = rendered.exportDmabuf(resource);
     if (picture !== null) {
       const { fd, stride, offset, modifierHigh, modifierLow } = picture;

@@ -18,6 +18,8 @@ export class FenceWatch {
     private readonly fences: Fences,
     /** Its descriptor becomes readable when fences have retired; -1 where it has to be asked. */
     private readonly renderer: { readonly pollFd: number },
+    /** A command as people read it. */
+    private readonly nameOf: (type: number) => string,
   ) {
     this.begin();
   }
@@ -46,7 +48,7 @@ export class FenceWatch {
       context.counters[CtrlCounter.fencesStuck]!++;
       context.log.guest(
         () =>
-          `command 0x${command.toString(16)} of context ${id} is stuck: ` +
+          `${this.nameOf(command)} of context ${id} is stuck: ` +
           `the renderer has not finished it after ${Math.round(ageMs)} ms`,
       );
     });

@@ -9,17 +9,15 @@ import {
   Response,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
-import type { Command } from "./commands-2d.ts";
-import type { Device } from "../device.ts";
+import type { CapsetDescription } from "../renderer/renderer.ts";
+import type { Parts } from "./parts.ts";
 
-/** A device without a renderer has no capsets, so every index and id is out of range. */
-export function capsetCommands(device: Device): { info: Command; content: Command } {
-  const { queue, gpu } = device;
-  const { capsets } = gpu.renderer;
+export class CapsetCommands {
+  constructor(private readonly parts: Parts) {}
 
-  function info(request: Request): number {
-    if (request.length < GetCapsetInfo.bytes) return Response.ERR_UNSPEC;
-    const capset = device.has(Feature.VIRGL) ? capsets[request.u32(GetCapsetInfo.capsetIndex)] : undefined;
+  info(request: Request): number {
+    const { queue } = this.parts;
+    const capset = this.offered[request.u32(GetCapsetInfo.capsetIndex)];
     if (capset === undefined) return Response.ERR_INVALID_PARAMETER;
     const words = queue.request.responseWords;
     words[CapsetInfo.capsetId / 4] = capset.id;
@@ -30,19 +28,25 @@ export function capsetCommands(device: Device): { info: Command; content: Comman
     return Response.OK_CAPSET_INFO;
   }
 
-  function content(request: Request): number {
-    if (request.length < GetCapset.bytes) return Response.ERR_UNSPEC;
+  content(request: Request): number {
+    const { queue, model } = this.parts;
     const id = request.u32(GetCapset.capsetId);
     const version = request.u32(GetCapset.capsetVersion);
-    const capset = device.has(Feature.VIRGL) ? capsets.find((one) => one.id === id) : undefined;
+    const capset = this.offered.find((one) => one.id === id);
     if (capset === undefined || version > capset.maxVersion) return Response.ERR_INVALID_PARAMETER;
     const { responseWords } = queue.request;
     // The library leaves what it does not know as it is, which must not be an old answer.
     responseWords.fill(0, Header.bytes / 4, Math.ceil((Header.bytes + capset.bytes) / 4));
-    gpu.renderer.fillCapset(id, version, queue.request.responseAt + Header.bytes);
+    model.renderer.fillCapset(id, version, queue.request.responseAt + Header.bytes);
     queue.responseBytes = Header.bytes + capset.bytes;
     return Response.OK_CAPSET;
   }
 
-  return { info, content };
+  /** A device that does no 3D for this driver has none, so every index and id is out of range. */
+  private get offered(): readonly CapsetDescription[] {
+    const { model } = this.parts;
+    return model.has(Feature.VIRGL) ? model.renderer.capsets : none;
+  }
 }
+
+const none: readonly CapsetDescription[] = [];

@@ -1,0 +1,125 @@
+// 3D contexts: making them, what is attached to them, and their command streams (virtio 1.3 §5.7.6.9). Each returns its
+// response's type, and changes nothing when it refuses.
+
+import { EINVAL } from "../../../ffi/libc.ts";
+import {
+  CtxCreate,
+  CtxResource,
+  Feature,
+  Header,
+  Response,
+  Submit3d,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Request } from "../../queue/request.ts";
+import type { GpuContext } from "../model/contexts.ts";
+import { codeOfErrno } from "./errno.ts";
+import type { Parts } from "./parts.ts";
+
+/** The low byte of `context_init` is the capset that the context is for. */
+const capsetMask = 0xff;
+
+export class ContextCommands {
+  private readonly contexts;
+  private readonly resources;
+  private readonly event;
+
+  constructor(private readonly parts: Parts) {
+    const { context, resource } = parts.model.lifecycles;
+    this.contexts = context;
+    this.resources = resource;
+    this.event = {
+      create: context.event("CTX_CREATE"),
+      destroy: context.event("CTX_DESTROY"),
+      attach: context.event("CTX_ATTACH"),
+      detach: context.event("CTX_DETACH"),
+      submit: context.event("SUBMIT_3D"),
+      fault: context.event("FAULT"),
+      attachResource: resource.event("CTX_ATTACH"),
+      detachResource: resource.event("CTX_DETACH"),
+    };
+  }
+
+  create(request: Request): number {
+    const { contexts, renderer } = this.parts.model;
+    const id = request.u32(Header.contextId);
+    // Context 0 is the device's own.
+    if (id === 0) return Response.ERR_INVALID_CONTEXT_ID;
+    const refusal = this.contexts.may(contexts.get(id), this.event.create);
+    if (refusal !== 0) return refusal;
+    const hasInit = this.parts.model.has(Feature.CONTEXT_INIT);
+    const capset = hasInit ? request.u32(CtxCreate.contextInit) & capsetMask : 0;
+    if (capset !== 0 && !renderer.capsets.some((one) => one.id === capset)) {
+      return Response.ERR_INVALID_PARAMETER;
+    }
+    if (!contexts.hasRoom) return Response.ERR_OUT_OF_MEMORY;
+    const length = Math.min(request.u32(CtxCreate.nameLength), CtxCreate.nameBytesMax);
+    if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
+    contexts.create(id);
+    return Response.OK_NODATA;
+  }
+
+  destroy(request: Request): number {
+    const context = this.named(request);
+    const refusal = this.contexts.may(context, this.event.destroy);
+    if (refusal !== 0) return refusal;
+    this.parts.model.destroyContext(context!);
+    return Response.OK_NODATA;
+  }
+
+  attach(request: Request): number {
+    const { model } = this.parts;
+    const context = this.named(request);
+    const refusal = this.contexts.may(context, this.event.attach);
+    if (refusal !== 0) return refusal;
+    const resource = model.resources.get(request.u32(CtxResource.resourceId));
+    const refused = this.resources.may(resource, this.event.attachResource);
+    if (refused !== 0) return refused;
+    if (!resource!.isRendered && !model.promote(resource!)) return Response.ERR_OUT_OF_MEMORY;
+    this.contexts.take(context!, this.event.attach);
+    this.resources.take(resource!, this.event.attachResource);
+    model.renderer.attachResource(context!.id, resource!.id);
+    model.contexts.attach(context!, resource!.id);
+    return Response.OK_NODATA;
+  }
+
+  detach(request: Request): number {
+    const { model } = this.parts;
+    const context = this.named(request);
+    const refusal = this.contexts.may(context, this.event.detach);
+    if (refusal !== 0) return refusal;
+    const resource = model.resources.get(request.u32(CtxResource.resourceId));
+    const refused = this.resources.may(resource, this.event.detachResource);
+    if (refused !== 0) return refused;
+    const apart = model.contexts.mayDetach(context!, resource!.id);
+    if (apart !== 0) return apart;
+    this.contexts.take(context!, this.event.detach);
+    this.resources.take(resource!, this.event.detachResource);
+    model.renderer.detachResource(context!.id, resource!.id);
+    model.contexts.detach(context!, resource!.id);
+    return Response.OK_NODATA;
+  }
+
+  submit(request: Request): number {
+    const { model, context: actor } = this.parts;
+    const context = this.named(request);
+    const refusal = this.contexts.may(context, this.event.submit);
+    if (refusal !== 0) return refusal;
+    const size = request.u32(Submit3d.size);
+    if (size % 4 !== 0 || Submit3d.bytes + size > request.length) return Response.ERR_INVALID_PARAMETER;
+    const error = size === 0 ? 0 : model.renderer.submit(context!.id, Submit3d.bytes, size);
+    if (error === 0) {
+      this.contexts.take(context!, this.event.submit);
+      return Response.OK_NODATA;
+    }
+    // The stream made no sense: what comes after it would make less.
+    if (error === EINVAL) {
+      this.contexts.take(context!, this.event.fault);
+      actor.log.guest(() => `context ${context!.id} is lost: the renderer refused its command stream`);
+    }
+    return codeOfErrno(error);
+  }
+
+  private named(request: Request): GpuContext | undefined {
+    return this.parts.model.contexts.get(request.u32(Header.contextId));
+  }
+}

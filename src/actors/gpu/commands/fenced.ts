@@ -1,0 +1,43 @@
+// Commands whose header names a fence or a context's ring (virtio 1.3 §5.7.6.7): they run as all others do, and may be
+// answered later.
+
+import {
+  Feature,
+  Header,
+  HeaderFlag,
+  Response,
+  ringsMax,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { PARKED } from "../../queue/queue-runner.ts";
+import type { Request } from "../../queue/request.ts";
+import type { Command, Parts } from "./parts.ts";
+
+const fenceFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;
+
+/** Runs requests by `dispatch`, and has those that are fenced wait for the renderer. */
+export function withFences({ model }: Parts, dispatch: Command): Command {
+  const { contexts, fences, lifecycles } = model;
+  const fence = lifecycles.context.event("FENCE");
+
+  function runFenced(request: Request, flags: number): number {
+    const hasRing = (flags & HeaderFlag.INFO_RING_IDX) !== 0 && model.has(Feature.CONTEXT_INIT);
+    if (hasRing) {
+      if ((request.u32(Header.ringIndex) & 0xff) >= ringsMax) return Response.ERR_INVALID_PARAMETER;
+      const refusal = lifecycles.context.may(contexts.get(request.u32(Header.contextId)), fence);
+      if (refusal !== 0) return refusal;
+    }
+    const response = dispatch(request);
+    if (response === PARKED || (flags & HeaderFlag.FENCE) === 0) return response;
+    if (!hasRing) return fences.finish(request, response, false);
+    const context = contexts.get(request.u32(Header.contextId));
+    // CTX_DESTROY has ended its own timeline.
+    if (context === undefined) return response;
+    lifecycles.context.take(context, fence);
+    return fences.finish(request, response, true);
+  }
+
+  return (request) => {
+    const flags = request.u32(Header.flags);
+    return (flags & fenceFlags) === 0 ? dispatch(request) : runFenced(request, flags);
+  };
+}

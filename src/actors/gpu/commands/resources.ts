@@ -1,0 +1,145 @@
+// Making and freeing resources, and giving them their backing (virtio 1.3 §5.7.6.8, §5.7.6.9). Each returns its
+// response's type, and changes nothing when it refuses.
+
+import { blockLayout } from "../../../picture/formats.ts";
+import {
+  AttachBacking,
+  DetachBacking,
+  isFormat,
+  MemoryEntry,
+  ResourceCreate2d,
+  ResourceCreate3d,
+  ResourceUnref,
+  Response,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Request } from "../../queue/request.ts";
+import { flat, type Shape } from "../model/resources.ts";
+import { memfdBytes } from "../pixels/storage/memfd-storage.ts";
+import { Backing } from "../renderer/backing.ts";
+import { codeOfErrno } from "./errno.ts";
+import type { Parts } from "./parts.ts";
+
+/** The library counts pixels in signed words. */
+const sizeMax = 0x7fff_ffff;
+
+export class ResourceCommands {
+  private readonly lifecycle;
+  private readonly event;
+
+  constructor(private readonly parts: Parts) {
+    const { resource } = parts.model.lifecycles;
+    this.lifecycle = resource;
+    this.event = {
+      create2d: resource.event("CREATE_2D"),
+      create3d: resource.event("CREATE_3D"),
+      attach: resource.event("ATTACH_BACKING"),
+      detach: resource.event("DETACH_BACKING"),
+      unref: resource.event("UNREF"),
+    };
+  }
+
+  create2d(request: Request): number {
+    const { resources } = this.parts.model;
+    const id = request.u32(ResourceCreate2d.resourceId);
+    const refusal = this.mayCreate(id, this.event.create2d);
+    if (refusal !== 0) return refusal;
+    const format = request.u32(ResourceCreate2d.format);
+    const width = request.u32(ResourceCreate2d.width);
+    const height = request.u32(ResourceCreate2d.height);
+    if (!isFormat(format) || width === 0 || height === 0) return Response.ERR_INVALID_PARAMETER;
+    // Exact below 2^53, and far above every limit where it is not.
+    const bytes = memfdBytes(width, height);
+    if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
+    this.lifecycle.take(resources.add(id, width, height, format, bytes, flat), this.event.create2d);
+    return Response.OK_NODATA;
+  }
+
+  create3d(request: Request): number {
+    const { resources, renderer } = this.parts.model;
+    const id = request.u32(ResourceCreate3d.resourceId);
+    const refusal = this.mayCreate(id, this.event.create3d);
+    if (refusal !== 0) return refusal;
+    const format = request.u32(ResourceCreate3d.format);
+    const width = request.u32(ResourceCreate3d.width);
+    const height = request.u32(ResourceCreate3d.height);
+    const shape: Shape = {
+      target: request.u32(ResourceCreate3d.target),
+      depth: request.u32(ResourceCreate3d.depth),
+      arraySize: request.u32(ResourceCreate3d.arraySize),
+      lastLevel: request.u32(ResourceCreate3d.lastLevel),
+      samples: request.u32(ResourceCreate3d.samples),
+      flags: request.u32(ResourceCreate3d.flags),
+    };
+    const bytes = bytesOf(format, width, height, shape);
+    if (bytes === 0) return Response.ERR_INVALID_PARAMETER;
+    if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
+    const words = request.words.subarray(ResourceCreate3d.target / 4, ResourceCreate3d.flags / 4 + 1);
+    const error = renderer.createResource(id, words);
+    if (error !== 0) return codeOfErrno(error);
+    const resource = resources.add(id, width, height, format, bytes, shape);
+    resource.isRendered = true;
+    this.lifecycle.take(resource, this.event.create3d);
+    return Response.OK_NODATA;
+  }
+
+  unref(request: Request): number {
+    const { model } = this.parts;
+    const resource = model.resources.get(request.u32(ResourceUnref.resourceId));
+    const refusal = this.lifecycle.may(resource, this.event.unref);
+    if (refusal !== 0) return refusal;
+    model.unref(resource!);
+    return Response.OK_NODATA;
+  }
+
+  attachBacking(request: Request): number {
+    const { model, context, queue } = this.parts;
+    const resource = model.resources.get(request.u32(AttachBacking.resourceId));
+    const refusal = this.lifecycle.may(resource, this.event.attach);
+    if (refusal !== 0) return refusal;
+    const count = request.u32(AttachBacking.entryCount);
+    if (count > context.config.backingEntriesMax) return Response.ERR_OUT_OF_MEMORY;
+    if (request.length < AttachBacking.bytes + count * MemoryEntry.bytes) {
+      return Response.ERR_INVALID_PARAMETER;
+    }
+    const backing = Backing.read(queue.memory, request.words, AttachBacking.bytes, count);
+    if (backing === null) return Response.ERR_INVALID_PARAMETER;
+    if (!model.attachBacking(resource!, backing)) return Response.ERR_OUT_OF_MEMORY;
+    this.lifecycle.take(resource!, this.event.attach);
+    return Response.OK_NODATA;
+  }
+
+  detachBacking(request: Request): number {
+    const { model } = this.parts;
+    const resource = model.resources.get(request.u32(DetachBacking.resourceId));
+    const refusal = this.lifecycle.may(resource, this.event.detach);
+    if (refusal !== 0) return refusal;
+    model.detachBacking(resource!);
+    this.lifecycle.take(resource!, this.event.detach);
+    return Response.OK_NODATA;
+  }
+
+  private mayCreate(id: number, event: number): number {
+    if (id === 0) return Response.ERR_INVALID_RESOURCE_ID;
+    return this.lifecycle.may(this.parts.model.resources.get(id), event);
+  }
+}
+
+/** Bytes that a 3D resource takes of the renderer; 0 for one that makes no sense. */
+function bytesOf(
+  format: number,
+  width: number,
+  height: number,
+  { depth, arraySize, lastLevel, samples }: Shape,
+): number {
+  const layout = blockLayout(format);
+  if (layout === undefined) return 0;
+  for (const size of [width, height, depth, arraySize]) if (size === 0 || size > sizeMax) return 0;
+  // The library allows one more, of which GL then makes nothing.
+  if (2 ** lastLevel > Math.max(width, height, depth)) return 0;
+  const blocks = Math.ceil(width / layout.width) * Math.ceil(height / layout.height);
+  const layers = depth * arraySize * Math.max(1, samples);
+  // All smaller levels together are a third of the first.
+  const levels = lastLevel === 0 ? 1 : 4 / 3;
+  // Exact below 2^53, and far above every limit where it is not.
+  return Math.ceil(blocks * layout.bytes * layers * levels);
+}

@@ -1,0 +1,76 @@
+// What is shown where (virtio 1.3 §5.7.6.8). Each returns its response's type, and changes nothing when it refuses.
+
+import { ResourceFlush, Response, SetScanout } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Request } from "../../queue/request.ts";
+import type { Scanout } from "../model/scanouts.ts";
+import { isPicture } from "../pixels/rendered-resources.ts";
+import type { Parts } from "./parts.ts";
+
+export class ScanoutCommands {
+  private readonly scanouts;
+  private readonly resources;
+  private readonly event;
+
+  constructor(private readonly parts: Parts) {
+    const { scanout, resource } = parts.model.lifecycles;
+    this.scanouts = scanout;
+    this.resources = resource;
+    this.event = {
+      disable: scanout.event("DISABLE"),
+      showCpu: scanout.event("SHOW_CPU"),
+      showGpu: scanout.event("SHOW_GPU"),
+      set: resource.event("SET_SCANOUT"),
+      flush: resource.event("RESOURCE_FLUSH"),
+    };
+  }
+
+  set(request: Request): number {
+    const { model, outbox } = this.parts;
+    const scanout = model.scanouts.at(request.u32(SetScanout.scanoutId));
+    // What is there can be turned off. The id is checked before the short cut for that (qemu#383).
+    const refusal = this.scanouts.may(scanout, this.event.disable);
+    if (refusal !== 0) return refusal;
+    const id = request.u32(SetScanout.resourceId);
+    if (id === 0) return this.disable(scanout!);
+    const resource = model.resources.get(id);
+    const refused = this.resources.may(resource, this.event.set);
+    if (refused !== 0) return refused;
+    const show = resource!.isRendered ? this.event.showGpu : this.event.showCpu;
+    const x = request.u32(SetScanout.x);
+    const y = request.u32(SetScanout.y);
+    const width = request.u32(SetScanout.width);
+    const height = request.u32(SetScanout.height);
+    if (width === 0 || height === 0 || !resource!.holds(x, y, width, height)) {
+      return Response.ERR_INVALID_PARAMETER;
+    }
+    if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
+    if (resource!.pixels() === null) return Response.ERR_OUT_OF_MEMORY;
+    this.resources.take(resource!, this.event.set);
+    this.scanouts.take(scanout!, show);
+    scanout!.show(resource!);
+    outbox.show(scanout!.id, resource!, x, y, width, height);
+    return Response.OK_NODATA;
+  }
+
+  flush(request: Request): number {
+    const { model, outbox } = this.parts;
+    const resource = model.resources.get(request.u32(ResourceFlush.resourceId));
+    const refusal = this.resources.may(resource, this.event.flush);
+    if (refusal !== 0) return refusal;
+    const x = request.u32(ResourceFlush.x);
+    const y = request.u32(ResourceFlush.y);
+    const width = request.u32(ResourceFlush.width);
+    const height = request.u32(ResourceFlush.height);
+    if (!resource!.holds(x, y, width, height)) return Response.ERR_INVALID_PARAMETER;
+    this.resources.take(resource!, this.event.flush);
+    if (resource!.scanouts !== 0) outbox.damage(resource!, x, y, width, height);
+    return Response.OK_NODATA;
+  }
+
+  private disable(scanout: Scanout): number {
+    this.scanouts.take(scanout, this.event.disable);
+    scanout.show(null);
+    this.parts.outbox.hide(scanout.id);
+    return Response.OK_NODATA;
+  }
+}

@@ -1,0 +1,71 @@
+// The commands' table: every row is whole, and what it says of lengths and features is held.
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { CtrlQueue } from "../../../../src/actors/gpu/ctrl-queue.ts";
+import { commandName, commandTable } from "../../../../src/actors/gpu/commands/table.ts";
+import { request } from "../../../../lab/driver/commands.ts";
+import { Command, Feature, Header, Response } from "../../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { FakeContext, serverConfig } from "../../../support/fake-context.ts";
+import { QueueBench } from "../../../support/queue-bench.ts";
+
+/** Of features that the device does not offer yet (blobs, UUIDs), and of the cursor queue. */
+const others = [
+  "RESOURCE_ASSIGN_UUID",
+  "RESOURCE_CREATE_BLOB",
+  "RESOURCE_MAP_BLOB",
+  "RESOURCE_UNMAP_BLOB",
+  "SET_SCANOUT_BLOB",
+  "UPDATE_CURSOR",
+  "MOVE_CURSOR",
+];
+
+describe("the table", () => {
+  test("has one row for every command of the ctrl queue, by its name and number", () => {
+    const names = Object.keys(Command).filter((name) => !others.includes(name));
+    expect(commandTable.map(({ name }) => name).toSorted()).toEqual(names.toSorted() as never);
+    for (const { name, type } of commandTable) expect(type).toBe(Command[name]);
+  });
+
+  test("asks for a header at least", () => {
+    for (const { bytes } of commandTable) expect(bytes).toBeGreaterThanOrEqual(Header.bytes);
+  });
+
+  test("names commands for people, and numbers those that there are not", () => {
+    expect(commandName(Command.SUBMIT_3D)).toBe("SUBMIT_3D");
+    expect(commandName(0x1ff)).toBe("command 0x1ff");
+    expect(commandName(0)).toBe("command 0x0");
+    expect(commandName(0xffff_ffff)).toBe("command 0xffffffff");
+  });
+});
+
+describe("a request", () => {
+  let bench: QueueBench;
+  beforeEach(() => {
+    const context = new FakeContext("ctrl-queue", serverConfig("--renderer", "software"));
+    bench = new QueueBench(context, new CtrlQueue(context));
+  });
+  afterEach(() => bench.close());
+
+  for (const { name, type, bytes } of commandTable) {
+    test(`${name} that is shorter than its row says returns ERR_UNSPEC`, () => {
+      for (const length of [Header.bytes, bytes - 4]) {
+        if (length < bytes && length >= Header.bytes) {
+          expect(bench.command(request(type, length)).type).toBe(Response.ERR_UNSPEC);
+        }
+      }
+    });
+  }
+
+  test("of a feature that the driver has not returns ERR_UNSPEC", () => {
+    const of3d = commandTable.filter(({ feature }) => feature === Feature.VIRGL);
+    expect(of3d).toHaveLength(8);
+    for (const { type, bytes } of of3d) {
+      expect(bench.command(request(type, bytes)).type).toBe(Response.ERR_UNSPEC);
+    }
+  });
+
+  test("of a number that is nobody's returns ERR_UNSPEC", () => {
+    for (const type of [0, 0xff, 0x100 - 1, 0x1ff, 0x2ff, 0x300, 0x1100, 0xffff_ffff]) {
+      expect(bench.command(request(type, 256)).type).toBe(Response.ERR_UNSPEC);
+    }
+  });
+});
