@@ -50,6 +50,8 @@ export class TransferCommands {
     const offset = request.u64(TransferToHost2d.offset);
     if (!resource!.holds(x, y, width, height)) return Response.ERR_INVALID_PARAMETER;
     if (width === 0 || height === 0) return Response.OK_NODATA;
+    // A backing of no entries is none.
+    if (resource!.backing!.length === 0) return Response.ERR_UNSPEC;
     const response = resource!.isRendered
       ? this.toRenderer(resource!, x, y, width, height, offset)
       : this.toStorage(resource!, x, y, width, height, offset);
