@@ -6,13 +6,13 @@ import { edidOf } from "./outputs.ts";
 
 export type Question = Extract<DisplayMessage, { type: "display-info" | "edid" }>;
 
-export interface Answer {
+export interface OutputAnswers {
   modes(token: number, modes: readonly DisplayMode[]): void;
   edid(token: number, edid: Uint8Array<ArrayBuffer>): void;
 }
 
 /** Answers from modes that are known already. */
-export function answerFrom(modes: readonly DisplayMode[], question: Question, answer: Answer): void {
-  if (question.type === "display-info") answer.modes(question.token, modes);
-  else answer.edid(question.token, edidOf(modes, question.scanout));
+export function answerFrom(modes: readonly DisplayMode[], question: Question, answers: OutputAnswers): void {
+  if (question.type === "display-info") answers.modes(question.token, modes);
+  else answers.edid(question.token, edidOf(modes, question.scanout));
 }

@@ -29,7 +29,7 @@ export class Scanout {
 }
 
 /** The pointer of one scanout; its position and hot spot are in pixels. */
-export class Cursor {
+class Cursor {
   isVisible = false;
   x = 0;
   y = 0;

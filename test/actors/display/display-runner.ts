@@ -1,17 +1,23 @@
 // A display without its worker.
 
 import { Display } from "../../../src/actors/display/display.ts";
-import { WaylandSink } from "../../../src/actors/display/sinks/wayland/wayland-sink.ts";
+import { loadSinks } from "../../../src/actors/display/sinks/registry.ts";
 import type { Inbox } from "../../../src/actors/registry.ts";
 import { DisplayMessage } from "../../../src/actors/display/messages.ts";
-import { FakeContext } from "../../support/fake-context.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+
+/** All kinds of sinks; a display has those that its settings ask for. */
+const allKinds = await loadSinks(serverConfig("--wayland=/none"));
 
 /** A display, and the loop that its worker would run. */
 export class DisplayRunner {
   readonly display: Display;
 
   constructor(readonly context = new FakeContext("display")) {
-    this.display = new Display(context, WaylandSink);
+    this.display = new Display(
+      context,
+      allKinds.filter(({ kind }) => kind.isWanted(context.config)),
+    );
   }
 
   /** Delivers messages, checked as they would be in development. */

@@ -82,7 +82,7 @@ export class MemorySurface extends Surface {
     kept--;
   }
 
-  /** Answers why it can't be mapped, or nothing. */
+  /** Returns why it can't be mapped, or nothing. */
   private map({ fd, offset, bytes, stride, width, height }: SurfaceMessage): string {
     if (width === 0 || height === 0 || (height - 1) * stride + width * bytesPerPixel > bytes) {
       return `${width}x${height} pixels in rows of ${stride} bytes do not lie in ${bytes} bytes`;

@@ -75,7 +75,7 @@ export class UpdateBands {
     this.isSending = true;
   }
 
-  /** The message is sent. Answers whether it was the last one of a whole frame. */
+  /** The message is sent. Returns whether it was the last one of a whole frame. */
   sent(): boolean {
     this.isSending = false;
     if (this.row < this.bottom && !this.isCancelled) return false;

@@ -24,7 +24,7 @@ export class VmmCursors {
     this.moved |= 1 << id;
   }
 
-  /** Starts the next message on an idle `writer`. Answers whether there was one. */
+  /** Starts the next message on an idle `writer`. Returns whether there was one. */
   start(writer: MessageWriter): boolean {
     if (this.moved === 0) return false;
     const id = lowestBit(this.moved);

@@ -48,7 +48,7 @@ export class VmmFrames {
     this.counters.skip();
   }
 
-  /** Starts the next message on an idle `writer`; the VMM knows of every view by now. Answers whether there was one. */
+  /** Starts the next message on an idle `writer`; the VMM knows of every view by now. Returns whether there was one. */
   start(writer: MessageWriter): boolean {
     if (!this.bands.isActive()) {
       const scanout = this.next();

@@ -18,7 +18,7 @@ import type { Log } from "../../../runtime/log.ts";
 import type { Timers } from "../../../runtime/timers.ts";
 import { Counter } from "../../counters.ts";
 import { edidOf } from "../../outputs.ts";
-import { type Answer, answerFrom, type Question } from "../../questions.ts";
+import { answerFrom, type OutputAnswers, type Question } from "../../questions.ts";
 
 /** Protocol features that this back-end can use. */
 const supportedFeatures = (1 << ProtocolFeature.EDID) | (1 << ProtocolFeature.DMABUF2);
@@ -33,7 +33,7 @@ export interface VmmRequestsOptions {
   counters: Float64Array;
   /** The outputs until the VMM says others. */
   modes: readonly DisplayMode[];
-  answer: Answer;
+  answers: OutputAnswers;
   /** The VMM has said its protocol features. */
   negotiated: () => void;
 }
@@ -81,7 +81,7 @@ export class VmmRequests {
     if (this.waiting.length === 1) this.nextQuestion();
   }
 
-  /** Starts the next request on an idle `writer`. Answers whether there was one. */
+  /** Starts the next request on an idle `writer`. Returns whether there was one. */
   start(writer: MessageWriter): boolean {
     const { words } = this.options;
     if (!this.isNegotiated) {
@@ -118,10 +118,10 @@ export class VmmRequests {
     if (question.type === "edid" && request === DisplayRequest.GET_EDID) {
       // A predecessor may have asked for another output's.
       if (this.options.words[StreamWord.edidScanout] !== question.scanout) return;
-      this.options.answer.edid(question.token, this.decodeEdid(payload, question.scanout));
+      this.options.answers.edid(question.token, this.decodeEdid(payload, question.scanout));
     } else {
       // A VMM that makes no EDIDs says its modes all the same, and ours are made from them.
-      answerFrom(this.modes, question, this.options.answer);
+      answerFrom(this.modes, question, this.options.answers);
     }
     this.waiting.shift();
     this.nextQuestion();
@@ -191,7 +191,7 @@ export class VmmRequests {
   }
 
   private answerAll(): void {
-    for (const question of this.waiting.splice(0)) answerFrom(this.modes, question, this.options.answer);
+    for (const question of this.waiting.splice(0)) answerFrom(this.modes, question, this.options.answers);
   }
 
   private takeFeatures(payload: DataView): void {

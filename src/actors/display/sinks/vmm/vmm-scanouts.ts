@@ -66,7 +66,7 @@ export class VmmScanouts {
     return width === (view?.width ?? 0) && height === (view?.height ?? 0);
   }
 
-  /** Starts the next message on an idle `writer`. Answers whether there was one. */
+  /** Starts the next message on an idle `writer`. Returns whether there was one. */
   start(writer: MessageWriter): boolean {
     for (let set = this.changed; set !== 0; set &= set - 1) {
       const id = lowestBit(set);

@@ -4,20 +4,18 @@
 import { EPOLLET, EPOLLIN, EPOLLOUT } from "../../../../transport/os/epoll.ts";
 import { SystemError } from "../../../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../../../transport/os/fds.ts";
-import { sizeSendBuffer, type SocketIo } from "../../../../transport/os/unix-socket.ts";
+import { sizeSendBuffer } from "../../../../transport/os/unix-socket.ts";
 import { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
 import { DisplayRequest } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { DisplayProtocolError, ReplyReader } from "../../../../transport/wire/vhost-user-gpu/reply-reader.ts";
 import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
-import type { DisplayMode } from "../../../gpu/messages.ts";
-import type { ActorContext } from "../../../runtime/actor.ts";
 import type { Rect } from "../../../../picture/damage.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
 import { DmabufUpdates } from "./dmabuf-updates.ts";
 import { FrameCounters } from "../frame-counters.ts";
-import type { Answer, Question } from "../../questions.ts";
+import type { Question } from "../../questions.ts";
 import type { Scanout, View } from "../../scanout.ts";
-import type { Sink } from "../sink.ts";
+import type { Sink, SinkHost, Takes } from "../sink.ts";
 import { VmmCursors } from "./vmm-cursors.ts";
 import { VmmFrames } from "./vmm-frames.ts";
 import { VmmRequests } from "./vmm-requests.ts";
@@ -26,16 +24,14 @@ import { VmmScanouts } from "./vmm-scanouts.ts";
 /** So much that the display need not wake up often for a frame; the kernel doubles it. */
 const sendBufferBytes = 512 * 1024;
 
-export interface VmmSinkOptions {
-  context: ActorContext;
-  io: SocketIo;
+export interface VmmSinkOptions extends Pick<
+  SinkHost,
+  "context" | "io" | "scanouts" | "modes" | "answers" | "words"
+> {
   /** The display socket, which the sink closes. */
   socket: number;
-  /** Whether a predecessor was using it, and left word in `context.keep` of where it stands. */
+  /** Whether a predecessor was using it, and left word in `words` of where it stands. */
   resumed: boolean;
-  scanouts: readonly Scanout[];
-  modes: readonly DisplayMode[];
-  answer: Answer;
   /** The VMM has said its protocol features. */
   negotiated: () => void;
   /** The socket is dead, and the sink has closed itself. */
@@ -59,8 +55,8 @@ export class VmmSink implements Sink {
 
   /** Takes over the socket. Throws SystemError for one that can't be waited for; it stays the caller's then. */
   constructor(private readonly options: VmmSinkOptions) {
-    const { context, io, socket, resumed, modes, answer, bandBytesMax } = options;
-    const { keep: words, timers, log, counters } = context;
+    const { context, io, words, socket, resumed, modes, answers, bandBytesMax } = options;
+    const { timers, log, counters } = context;
     setNonBlocking(socket);
     sizeSendBuffer(socket, sendBufferBytes);
     // Edge-triggered: room in the socket matters only after it was full, and is told of without asking again.
@@ -72,7 +68,7 @@ export class VmmSink implements Sink {
     this.reader.resume();
     const timeoutMs = context.config.displayTimeoutMs;
     const negotiated = (): void => this.negotiated();
-    this.requests = new VmmRequests({ words, timers, log, counters, timeoutMs, modes, answer, negotiated });
+    this.requests = new VmmRequests({ words, timers, log, counters, timeoutMs, modes, answers, negotiated });
     this.updates = new DmabufUpdates({ words, timers, log, counters, timeoutMs });
     this.counters = new FrameCounters(counters);
     const viewOf = (id: number): View | null => this.viewOf(id);
@@ -87,7 +83,7 @@ export class VmmSink implements Sink {
   }
 
   /** Whether the VMM shows dma-bufs, and such as have a modifier. */
-  get takes(): { dmabuf: boolean; modifiers: boolean } {
+  get takes(): Takes {
     const { isNegotiated, hasModifiers } = this.requests;
     return { dmabuf: isNegotiated, modifiers: hasModifiers };
   }
@@ -199,7 +195,7 @@ export class VmmSink implements Sink {
     else this.requests.take(request, payload);
   }
 
-  /** Starts the message that matters most. Answers false when there is none. */
+  /** Starts the message that matters most. Returns false when there is none. */
   private startNext(): boolean {
     const { writer } = this;
     if (this.requests.start(writer)) return true;
@@ -207,7 +203,7 @@ export class VmmSink implements Sink {
     return this.shown.start(writer) || this.cursors.start(writer) || this.frames.start(writer);
   }
 
-  /** A message is sent. Answers whether it was one with many bytes. */
+  /** A message is sent. Returns whether it was one with many bytes. */
   private sent(request: number): boolean {
     if (request === DisplayRequest.UPDATE) this.frames.updateSent();
     else this.shown.sent();
@@ -251,7 +247,7 @@ export class VmmSink implements Sink {
   }
 
   private lose(): void {
-    this.options.context.keep[StreamWord.broken] = 1;
+    this.options.words[StreamWord.broken] = 1;
     this.hangUp();
     this.options.died();
   }

@@ -120,7 +120,7 @@ class CursorSurface {
 
   /**
    * Shows an image, whose alpha is premultiplied as wl_shm wants it: Linux guests assume that of
-   * their cursor planes. Answers false while the compositor has every buffer.
+   * their cursor planes. Returns false while the compositor has every buffer.
    */
   show(image: Uint32Array, scale: number): boolean {
     const at = this.buffers.free();

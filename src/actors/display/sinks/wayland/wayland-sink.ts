@@ -8,7 +8,7 @@ import type { Rect } from "../../../../picture/damage.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
 import { FrameCounters } from "../frame-counters.ts";
 import type { AnySurface, Scanout } from "../../scanout.ts";
-import type { Sink } from "../sink.ts";
+import type { Sink, Takes } from "../sink.ts";
 import { Compositor, type CompositorEvents } from "./compositor.ts";
 import { Pointer } from "./pointer.ts";
 import { Window } from "./window.ts";
@@ -57,7 +57,7 @@ export class WaylandSink implements Sink {
   }
 
   /** Whether the compositor shows dma-bufs; it is told the modifier of each. */
-  get takes(): { dmabuf: boolean; modifiers: boolean } {
+  get takes(): Takes {
     const { compositor } = this;
     const dmabuf = compositor?.isReady === true && compositor.dmabufs !== null && !compositor.dmabufs.isEmpty;
     return { dmabuf, modifiers: dmabuf };

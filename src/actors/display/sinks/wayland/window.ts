@@ -117,7 +117,7 @@ export class Window {
     return Math.max(1, ...scales) * scaleUnit;
   }
 
-  /** Shows what has changed, once the compositor wants a frame. Answers whether it did. */
+  /** Shows what has changed, once the compositor wants a frame. Returns whether it did. */
   present(): boolean {
     const { view } = this.scanout;
     if (view === null || !this.isConfigured || this.waitsForFrame || this.damage.isEmpty) return false;

@@ -1,0 +1,58 @@
+// The surfaces that the display has, by their ids.
+
+import { closeFd } from "../../../transport/os/fds.ts";
+import type { ActorContext } from "../../runtime/actor.ts";
+import { Counter } from "../counters.ts";
+import type { DisplayMessage } from "../messages.ts";
+import type { AnySurface } from "../scanout.ts";
+import { DmabufSurface } from "./dmabuf-surface.ts";
+import { MemorySurface } from "./memory-surface.ts";
+import type { Surface } from "./surface.ts";
+
+type SurfaceMessage = Extract<DisplayMessage, { type: "surface" | "dmabuf-surface" }>;
+
+export class Surfaces {
+  private readonly all = new Map<number, AnySurface>();
+
+  constructor(private readonly context: ActorContext) {}
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  get(id: number): AnySurface | undefined {
+    return this.all.get(id);
+  }
+
+  /** Takes over the descriptor of `message`. `isLendable`: some sink may lend it on. */
+  add(message: SurfaceMessage, isLendable: boolean): void {
+    // A sender that restores this display may have said it already.
+    if (this.all.has(message.surface)) return closeFd(message.fd);
+    const released = ({ id }: Surface): void => {
+      this.all.delete(id);
+      this.count();
+      this.giveBack(id);
+    };
+    const surface =
+      message.type === "surface"
+        ? new MemorySurface(message, released, isLendable)
+        : new DmabufSurface(message, released);
+    this.all.set(surface.id, surface);
+    this.count();
+    if (!surface.isUsable) this.context.log.error(`surface ${surface.id} can't be shown: ${surface.failure}`);
+  }
+
+  /** Tells the ctrl queue that nobody reads a surface any more. */
+  giveBack(surface: number): void {
+    this.context.send("ctrl-queue", { type: "surface-released", surface });
+  }
+
+  /** Lets go of all of them, the display being about to end. */
+  discard(): void {
+    for (const surface of this.all.values()) surface.discard();
+  }
+
+  private count(): void {
+    this.context.counters[Counter.surfaces] = this.all.size;
+  }
+}
