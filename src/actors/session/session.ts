@@ -110,6 +110,7 @@ export class Session {
     RESET_OWNER: () => {},
     SET_BACKEND_REQ_FD: ({ fd }) => {
       this.backend?.close();
+      this.backend = null;
       this.backend = new BackendChannel(this.keep(fd));
     },
 
