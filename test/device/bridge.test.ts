@@ -344,7 +344,9 @@ describe("at the start", () => {
       (error: unknown) => error as Error,
     );
     expect((failure as Error).message).toContain("ended with code 1");
-    expect((failure as Error).message).toContain(`no resource bridge: listening on ${path}`);
+    expect((failure as Error).message).toContain(
+      `no resource bridge: there is no folder ${join(folder, "missing")} for ${path}`,
+    );
   });
 
   test("a socket that a killed server left is replaced, and removed at the end", async () => {
