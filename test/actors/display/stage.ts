@@ -191,6 +191,11 @@ export class Stage {
 
   stop(): void {
     this.runner.stop();
+    this.free();
+  }
+
+  /** Lets go of all but the display, which has stopped. */
+  free(): void {
     for (const peer of this.peers) peer.free();
     for (const surface of this.surfaces) surface.free();
     this.pump.close();

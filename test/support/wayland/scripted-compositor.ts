@@ -143,19 +143,21 @@ export class ScriptedCompositor {
 
   /** The pixels of a wl_buffer in shared memory, as 0xAARRGGBB row by row. */
   pixelsOf(buffer: ServerObject): Uint32Array {
-    const isIts = ({ name, args }: ServerObject["requests"][number]): boolean =>
-      name === "create_buffer" && args[0] === buffer;
-    const pool = this.objects.find(({ requests }) => requests.some(isIts))!;
-    const [, offset, width, height, stride] = pool.requests.find(isIts)!.args as number[];
+    const { pool, offset, width, height, stride } = this.layoutOf(buffer);
     const fd = this.poolFds.get(pool)!;
     const memory = NativeMemory.mapShared(fd, 0, sizeOfFd(fd), "read");
     const words = new Uint32Array(memory.view());
-    const pixels = Uint32Array.from({ length: width! * height! }, (_, at) => {
-      const row = Math.floor(at / width!);
-      return words[(offset! + row * stride!) / 4 + (at % width!)]!;
+    const pixels = Uint32Array.from({ length: width * height }, (_, at) => {
+      const row = Math.floor(at / width);
+      return words[(offset + row * stride) / 4 + (at % width)]!;
     });
     memory.unmap();
     return pixels;
+  }
+
+  /** How many pixels a row of a wl_buffer in shared memory has. */
+  widthOf(buffer: ServerObject): number {
+    return this.layoutOf(buffer).width;
   }
 
   /** Hangs up. */
@@ -181,6 +183,14 @@ export class ScriptedCompositor {
   private serial = 0;
   private readonly poolFds = new Map<ServerObject, number>();
   private readonly byId = new Map<number, ServerObject>();
+
+  private layoutOf(buffer: ServerObject) {
+    const isIts = ({ name, args }: ServerObject["requests"][number]): boolean =>
+      name === "create_buffer" && args[0] === buffer;
+    const pool = this.objects.find(({ requests }) => requests.some(isIts))!;
+    const [, offset, width, height, stride] = pool.requests.find(isIts)!.args as number[];
+    return { pool, offset: offset!, width: width!, height: height!, stride: stride! };
+  }
 
   private accept(): void {
     this.drop();

@@ -1,0 +1,223 @@
+// What every sink of the display does alike, with the other side of each scripted.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import { gradient, type TestSurface } from "../actors/display/stage.ts";
+import { openFds } from "../support/fds.ts";
+import { CompositorPeer } from "../support/sinks/compositor-peer.ts";
+import type { SinkPeer } from "../support/sinks/peer.ts";
+import { VmmPeer } from "../support/sinks/vmm-peer.ts";
+
+const kinds: [string, () => SinkPeer][] = [
+  ["the VMM's display", () => new VmmPeer()],
+  ["a Wayland compositor", () => new CompositorPeer()],
+];
+
+const width = 36;
+const height = 30;
+const all = { x: 0, y: 0, width, height };
+const imageBytes = 64 * 64 * 4;
+
+describe.each(kinds)("%s", (_, make) => {
+  let peer: SinkPeer;
+  let before: number;
+
+  beforeEach(() => {
+    before = openFds();
+    peer = make();
+  });
+  afterEach(() => {
+    peer.free();
+    expect(openFds()).toBe(before);
+  });
+
+  const surface = (id = 1): TestSurface => peer.stage.surface(id, width, height).paint(gradient);
+  const painted = (colourOf: (x: number, y: number) => number): Uint32Array =>
+    Uint32Array.from({ length: width * height }, (_, at) => colourOf(at % width, Math.floor(at / width)));
+
+  /** Shows a painted surface to a peer that is there. */
+  async function begin(): Promise<TestSurface> {
+    await peer.come();
+    const shown = surface();
+    peer.stage.show(shown);
+    peer.settle();
+    return shown;
+  }
+
+  function sinks(): Record<string, unknown>[] {
+    peer.stage.runner.tell({ type: "describe", token: 1 });
+    const description = peer.stage.runner.told("supervisor").findLast(({ type }) => type === "description");
+    if (description?.type !== "description") throw new Error("no description");
+    return description.state["sinks"] as Record<string, unknown>[];
+  }
+
+  async function until(happened: () => boolean, timeoutMs = 4_000): Promise<void> {
+    for (const deadline = performance.now() + timeoutMs; !happened() && performance.now() < deadline;) {
+      await Bun.sleep(20);
+      peer.settle();
+    }
+    expect(happened()).toBe(true);
+  }
+
+  test("a picture is shown whole, and then its damage", async () => {
+    const shown = await begin();
+    expect(peer.picture()).toEqual(painted(gradient));
+    shown.set(3, 4, 0xabcdef);
+    shown.set(9, 8, 0xfedcba);
+
+    peer.stage.flush({ x: 3, y: 4, width: 1, height: 1 });
+    peer.stage.flush({ x: 9, y: 8, width: 1, height: 1 });
+    peer.settle();
+
+    expect(peer.damage()).toEqual({ x: 3, y: 4, width: 7, height: 5 });
+    expect(peer.picture()![4 * width + 3]).toBe(0xabcdef);
+    expect(peer.picture()![8 * width + 9]).toBe(0xfedcba);
+  });
+
+  test("a part of a surface is shown, and another beside it", async () => {
+    await peer.come();
+    peer.stage.showPart(surface(), { x: 5, y: 7, width: 20, height: 11 });
+    peer.stage.show(surface(2), 1);
+    peer.settle();
+
+    expect(peer.picture(0)).toEqual(
+      Uint32Array.from({ length: 20 * 11 }, (_, at) => gradient(5 + (at % 20), 7 + Math.floor(at / 20))),
+    );
+    expect(peer.picture(1)).toEqual(painted(gradient));
+  });
+
+  test("what changes while the other side takes nothing is merged, and its last state arrives", async () => {
+    const shown = await begin();
+    const frames = peer.frames();
+    peer.stall();
+    for (let frame = 1; frame <= 200; frame++) {
+      shown.paint((x) => frame * 1_000 + x);
+      peer.stage.flush({ x: frame % width, y: 0, width: 1, height });
+      peer.stage.flush(all);
+      peer.stage.runner.run();
+    }
+    peer.resume();
+    peer.settle();
+
+    expect(peer.picture()).toEqual(painted((x) => 200_000 + x));
+    // What was under way, what filled the way, and the last.
+    expect(peer.frames() - frames).toBeLessThan(200);
+    expect(sinks()[0]!["merged"]).toBeGreaterThan(0);
+  });
+
+  test("of many flips while the other side takes nothing the newest is shown, and the others are given back", async () => {
+    await begin();
+    peer.stall();
+    for (let id = 2; id <= 40; id++) {
+      peer.stage.show(surface(id).paint((x) => id * 100 + x));
+      peer.stage.runner.tell({ type: "surface-drop", surface: id - 1 });
+      peer.stage.runner.run();
+    }
+    peer.resume();
+    peer.settle();
+
+    expect(peer.picture()).toEqual(painted((x) => 4_000 + x));
+    expect(peer.stage.runner.released.toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 39 }, (_, index) => index + 1),
+    );
+  });
+
+  test("who comes late is told of everything that is shown", async () => {
+    const shown = surface();
+    peer.stage.show(shown);
+    peer.stage.show(surface(2), 3);
+    peer.stage.runner.run();
+    await peer.come();
+    peer.settle();
+
+    expect(peer.picture(0)).toEqual(painted(gradient));
+    expect(peer.picture(3)).toEqual(painted(gradient));
+    expect(peer.picture(1)).toBeNull();
+  });
+
+  test("a scanout that goes off is shown no more, and its surface is given back", async () => {
+    const shown = await begin();
+    peer.stage.off();
+    peer.stage.drop(shown);
+    peer.settle();
+
+    await until(() => peer.picture() === null);
+    expect(peer.stage.runner.released).toEqual([1]);
+  });
+
+  test("a cursor has its image and hot spot, hides, and is shown again", async () => {
+    const fd = createMemfd("cursors", imageBytes);
+    const pool = NativeMemory.mapShared(fd, 0, imageBytes, "write");
+    new Uint32Array(pool.view()).fill(0x80123456);
+    peer.stage.runner.tell({ type: "cursor-pool", fd: duplicateFd(fd), slots: 1 });
+    await begin();
+    const load = (): void =>
+      peer.stage.runner.tell({ type: "cursor", scanout: 0, slot: 0, x: 1, y: 2, hotX: 3, hotY: 4 });
+
+    load();
+    peer.settle();
+    expect(peer.cursor()).toMatchObject({ hotX: 3, hotY: 4 });
+    expect(peer.cursor()!.pixels.every((pixel) => pixel === 0x80123456)).toBe(true);
+    peer.stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 1, y: 2 });
+    peer.settle();
+    expect(peer.cursor()).toBeNull();
+    load();
+    peer.settle();
+    expect(peer.cursor()).toMatchObject({ hotX: 3, hotY: 4 });
+    pool.unmap();
+    closeFd(fd);
+  });
+
+  test("nothing that is new is nothing to do", async () => {
+    await begin();
+    const frames = peer.frames();
+
+    expect(peer.stage.runner.display.turn()).toBe(false);
+    peer.settle();
+
+    expect(peer.frames()).toBe(frames);
+    expect(peer.stage.runner.context.epoll.wait(0)).toBe(0);
+  });
+
+  test("one whose other side is gone costs only itself", async () => {
+    const shown = await begin();
+    peer.die();
+    peer.stage.flush(all);
+    peer.stage.runner.run();
+    peer.stage.off();
+    peer.stage.drop(shown);
+    peer.stage.runner.run();
+
+    expect(peer.stage.runner.released).toEqual([1]);
+    const other = peer.stage.connect();
+    peer.stage.show(surface(2).paint((x) => x));
+    peer.stage.settle();
+    const expected = painted((x) => x);
+    expect(other.framebuffer(0)!.pixels.every((pixel, at) => (pixel & 0xffffff) === expected[at])).toBe(true);
+    peer.stage.runner.tell({ type: "display-info", token: 7 });
+    peer.stage.until(() => peer.stage.runner.answers.length > 0, "an answer");
+    expect(peer.stage.runner.answers).toMatchObject([{ type: "display-info", token: 7 }]);
+  });
+
+  test("closing gives everything back: the other side is left, no descriptor and no timer stays", async () => {
+    await peer.come();
+    const open = openFds();
+    for (let id = 1; id <= 5; id++) {
+      peer.stage.show(surface(id), id % 2);
+      peer.settle();
+    }
+    peer.stage.off();
+    peer.stall();
+    peer.stage.flush(all, 1);
+    peer.stage.runner.run();
+
+    peer.stage.runner.display.stop();
+
+    peer.resume();
+    expect(peer.isLeft()).toBe(true);
+    // Each surface has one of the test's own, and the peer may have closed its end.
+    expect(openFds()).toBeLessThanOrEqual(open + 5 - 1);
+    expect(peer.stage.runner.context.timers.timeout()).toBe(-1);
+  });
+});
