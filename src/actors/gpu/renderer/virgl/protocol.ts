@@ -14,9 +14,10 @@ export const Ccmd = {
   COPY_TRANSFER3D: 45,
   PIPE_RESOURCE_CREATE: 48,
   GET_MEMORY_INFO: 50,
-  CREATE_VIDEO_CODEC: 53,
-  END_FRAME: 61,
 } as const;
+
+/** VIRGL_CCMD_CREATE_VIDEO_CODEC to VIRGL_CCMD_END_FRAME. */
+export const videoCommands = [53, 54, 55, 56, 57, 58, 59, 60, 61] as const;
 
 /** VIRGL_OBJECT_QUERY. */
 export const queryObject = 9;

@@ -11,17 +11,34 @@ import {
   QueryState,
   Transfer3d,
   TransferField,
+  videoCommands,
 } from "./protocol.ts";
 import { isInside, type Transfer } from "../transfer.ts";
 import type { Census } from "./census.ts";
 import type { VirglResource } from "./resource.ts";
-import { type StreamVisitor, walkStream } from "./stream-walk.ts";
+import { type StreamVisitor, walkStream, wantedOf } from "./stream-walk.ts";
 
 /** What a context may have at a time. */
 export interface ContextLimits {
   subContexts: number;
   objects: number;
 }
+
+/** Commands that are counted, followed, or may be refused. */
+const guarded = wantedOf([
+  Ccmd.CREATE_OBJECT,
+  Ccmd.DESTROY_OBJECT,
+  Ccmd.RESOURCE_INLINE_WRITE,
+  Ccmd.GET_QUERY_RESULT,
+  Ccmd.SET_SUB_CTX,
+  Ccmd.CREATE_SUB_CTX,
+  Ccmd.DESTROY_SUB_CTX,
+  Ccmd.TRANSFER3D,
+  Ccmd.COPY_TRANSFER3D,
+  Ccmd.PIPE_RESOURCE_CREATE,
+  Ccmd.GET_MEMORY_INFO,
+  ...videoCommands,
+]);
 
 /** A transfer of several layers from the host: where its header is, and the resource that is read. */
 export interface LayeredTransfer {
@@ -58,8 +75,8 @@ export class StreamGuard implements StreamVisitor {
     this.hasEffects = false;
     this.created = 0;
     this.subContexts = 0;
-    this.layered.length = 0;
-    const error = walkStream(words, from, count, this);
+    if (this.layered.length > 0) this.layered.length = 0;
+    const error = walkStream(words, from, count, this, guarded);
     if (error !== 0) return error;
     const { limits } = this;
     if (this.created > 0 && census.objectCount + this.created > limits.objects) return ENOMEM;
@@ -99,8 +116,8 @@ export class StreamGuard implements StreamVisitor {
         // It makes what a blob would be made of, and nothing else ends it.
         return EINVAL;
       default:
-        // The library's video part was not started.
-        return command >= Ccmd.CREATE_VIDEO_CODEC && command <= Ccmd.END_FRAME ? EINVAL : 0;
+        // Of those that are guarded, video is left: that part of the library was not started.
+        return EINVAL;
     }
   }
 

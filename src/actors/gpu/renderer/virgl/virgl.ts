@@ -135,9 +135,14 @@ export class VirglRenderer implements Renderer {
     const refused = guard.check(census, words, at / 4, count);
     if (refused !== 0) return refused;
     this.epoch++;
-    const error = this.runner.run(context, words, this.arena.address, at / 4, count, guard.layered);
+    const { layered } = guard;
+    const { address } = this.arena;
+    const error =
+      layered.length === 0
+        ? this.symbols.virgl_renderer_submit_cmd(asPointer(address + at), context, count)
+        : this.runner.run(context, words, address, at / 4, count, layered);
     if (guard.hasEffects) this.effects.follow(census, words, at / 4, count);
-    return error;
+    return Math.abs(error);
   }
 
   createResource(id: number, shape: ArrayLike<number>): number {
