@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
-import type { DisplayPeerOptions } from "../../lab/vmm/display-peer.ts";
+import type { DisplayPeerOptions } from "../../lab/vmm/display-options.ts";
 
 /** Words that both threads see. */
 export const Word = {

@@ -2,60 +2,26 @@
 // test to compare and a demo to save.
 
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
-import { readDmabuf } from "../../src/picture/dmabuf.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
-import {
-  CursorPosition,
-  CursorUpdate,
-  DmabufScanout,
-  DmabufScanout2,
-  ProtocolFeature,
-  DisplayRequest,
-  Scanout,
-  Update,
-} from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
-import { cursorSize, scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { DisplayRequest, ProtocolFeature } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { scanoutsMax } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { Rectangle } from "../driver/commands.ts";
 import * as answers from "./display-answers.ts";
+import { type DisplayPeerOptions, withDefaults } from "./display-options.ts";
+import {
+  decodeCursorImage,
+  decodeCursorPosition,
+  decodeDmabuf,
+  decodeScanout,
+  decodeUpdate,
+  type DisplayEvent,
+} from "./display-requests.ts";
 import { type CursorState, DisplayScanout, type Framebuffer, type LentDmabuf } from "./display-scanout.ts";
 import { DisplayStream, type PixelTarget } from "./display-stream.ts";
 import type { Pump } from "../driver/pump.ts";
 
-export interface DisplayPeerOptions {
-  /** Protocol features offered: 0 as QEMU 7.2 does, 3 (EDID and DMABUF2) as QEMU 10 does. */
-  features?: number;
-  /** One mode an enabled output. */
-  modes?: readonly Rectangle[];
-  /** What GET_EDID is answered with, up to 1024 bytes. */
-  edid?: Uint8Array;
-  /** Whether GET_DISPLAY_INFO and GET_EDID are answered at all. */
-  answersDisplayInfo?: boolean;
-  answersEdid?: boolean;
-  /** Whether DMABUF_UPDATE is answered at once, and not by {@link DisplayPeer.answerUpdate}. */
-  answersUpdates?: boolean;
-  /** How a dma-buf is read, for {@link DisplayPeer.framebuffer}. */
-  readDmabuf?: typeof readDmabuf;
-}
-
-/** What arrived, in order. */
-export type DisplayEvent =
-  | { kind: "scanout"; scanoutId: number; width: number; height: number }
-  | {
-      kind: "update" | "dmabuf-update";
-      scanoutId: number;
-      x: number;
-      y: number;
-      width: number;
-      height: number;
-    }
-  /** Width and height 0: it was taken off. */
-  | { kind: "dmabuf-scanout"; scanoutId: number; width: number; height: number }
-  | { kind: "cursor-update" | "cursor-move" | "cursor-hide"; scanoutId: number; x: number; y: number }
-  | { kind: "asked"; request: number };
-
 const eventsKept = 10_000;
 const pixelBytes = 4;
-const cursorBytes = cursorSize * cursorSize * pixelBytes;
 
 export class DisplayPeer {
   /** Protocol features that the back-end has set, or null before it did. */
@@ -79,16 +45,7 @@ export class DisplayPeer {
     null;
 
   constructor(fd: number, pump: Pump, options: DisplayPeerOptions = {}) {
-    this.options = {
-      features: 3,
-      modes: [{ x: 0, y: 0, width: 1280, height: 800 }],
-      edid: answers.plainEdid(),
-      answersDisplayInfo: true,
-      answersEdid: true,
-      answersUpdates: true,
-      readDmabuf,
-      ...options,
-    };
+    this.options = withDefaults(options);
     this.stream = new DisplayStream(fd, pump, {
       began: (request) => this.messages.set(request, this.count(request) + 1),
       message: (request, payload, messageFd, bytes) => this.handle(request, payload, messageFd, bytes),
@@ -234,29 +191,19 @@ export class DisplayPeer {
   }
 
   private setScanout(payload: DataView): void {
-    const scanoutId = payload.getUint32(Scanout.scanoutId, true);
-    const width = payload.getUint32(Scanout.width, true);
-    const height = payload.getUint32(Scanout.height, true);
+    const { scanoutId, width, height } = decodeScanout(payload);
     this.record({ kind: "scanout", scanoutId, width, height });
     this.find(scanoutId, "SCANOUT")?.setPicture(width, height);
   }
 
   private setDmabuf(request: number, payload: DataView, fd: number): void {
-    const field = (offset: number): number => payload.getUint32(offset, true);
-    const hasModifier = request === DisplayRequest.DMABUF_SCANOUT2;
-    const scanoutId = field(DmabufScanout.scanoutId);
-    const view = {
-      x: field(DmabufScanout.x),
-      y: field(DmabufScanout.y),
-      width: field(DmabufScanout.width),
-      height: field(DmabufScanout.height),
-    };
-    const width = field(DmabufScanout.fdWidth);
-    const height = field(DmabufScanout.fdHeight);
+    const { scanoutId, ...dmabuf } = decodeDmabuf(request, payload);
+    const { view, width, height } = dmabuf;
     this.record({ kind: "dmabuf-scanout", scanoutId, width: view.width, height: view.height });
-    const name = hasModifier ? "DMABUF_SCANOUT2" : "DMABUF_SCANOUT";
+    const isSecond = request === DisplayRequest.DMABUF_SCANOUT2;
+    const name = isSecond ? "DMABUF_SCANOUT2" : "DMABUF_SCANOUT";
     const scanout = this.find(scanoutId, name);
-    if (hasModifier && !this.offers(ProtocolFeature.DMABUF2)) {
+    if (isSecond && !this.offers(ProtocolFeature.DMABUF2)) {
       this.violations.push("DMABUF_SCANOUT2 was sent to a VMM without DMABUF2");
     }
     if ((view.width === 0 || view.height === 0) !== fd < 0) {
@@ -264,27 +211,13 @@ export class DisplayPeer {
     } else if (view.x + view.width > width || view.y + view.height > height) {
       this.violations.push(`${name} shows more than its ${width}x${height} pixels`);
     }
-    if (fd < 0 || scanout === null) {
-      closeFd(fd);
-      scanout?.setDmabuf(null);
-      return;
-    }
-    scanout.setDmabuf({
-      fd,
-      width,
-      height,
-      stride: field(DmabufScanout.fdStride),
-      offset: 0,
-      flags: field(DmabufScanout.fdFlags),
-      fourcc: field(DmabufScanout.fdFourcc),
-      modifierLow: hasModifier ? field(DmabufScanout2.modifier) : 0,
-      modifierHigh: hasModifier ? field(DmabufScanout2.modifier + 4) : 0,
-      view,
-    });
+    if (fd >= 0 && scanout !== null) return scanout.setDmabuf({ fd, ...dmabuf });
+    closeFd(fd);
+    scanout?.setDmabuf(null);
   }
 
   private updateDmabuf(payload: DataView): void {
-    const { scanoutId, ...rect } = readUpdate(payload);
+    const { scanoutId, ...rect } = decodeUpdate(payload);
     this.record({ kind: "dmabuf-update", scanoutId, ...rect });
     const scanout = this.find(scanoutId, "DMABUF_UPDATE");
     if (scanout === null) return;
@@ -301,7 +234,7 @@ export class DisplayPeer {
   }
 
   private startUpdate(payload: DataView, bytes: number): PixelTarget | undefined {
-    const { scanoutId, ...rect } = readUpdate(payload);
+    const { scanoutId, ...rect } = decodeUpdate(payload);
     this.record({ kind: "update", scanoutId, ...rect });
     const text = `UPDATE ${described(scanoutId, rect)}`;
     if (bytes !== rect.width * rect.height * pixelBytes) {
@@ -337,15 +270,11 @@ export class DisplayPeer {
   }
 
   private moveCursor(request: number, payload: DataView): void {
-    const scanoutId = payload.getUint32(CursorPosition.scanoutId, true);
-    const x = payload.getUint32(CursorPosition.x, true);
-    const y = payload.getUint32(CursorPosition.y, true);
+    const { scanoutId, x, y } = decodeCursorPosition(payload);
     const scanout = this.find(scanoutId, "a cursor");
     if (scanout === null) return;
     if (request === DisplayRequest.CURSOR_UPDATE) {
-      const hotX = payload.getUint32(CursorUpdate.hotX, true);
-      const hotY = payload.getUint32(CursorUpdate.hotY, true);
-      const image = new Uint8Array(payload.buffer, payload.byteOffset + CursorUpdate.data, cursorBytes);
+      const { hotX, hotY, image } = decodeCursorImage(payload);
       scanout.setCursor(hotX, hotY, image);
     }
     const isHidden = request === DisplayRequest.CURSOR_POS_HIDE;
@@ -364,16 +293,6 @@ export class DisplayPeer {
   private record(event: DisplayEvent): void {
     if (this.events.length < eventsKept) this.events.push(event);
   }
-}
-
-function readUpdate(payload: DataView): Rectangle & { scanoutId: number } {
-  return {
-    scanoutId: payload.getUint32(Update.scanoutId, true),
-    x: payload.getUint32(Update.x, true),
-    y: payload.getUint32(Update.y, true),
-    width: payload.getUint32(Update.width, true),
-    height: payload.getUint32(Update.height, true),
-  };
 }
 
 const described = (scanoutId: number, { x, y, width, height }: Rectangle): string =>

@@ -3,7 +3,7 @@
 import { fstatSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
-import type { DisplayEvent } from "../../../lab/vmm/display-peer.ts";
+import type { DisplayEvent } from "../../../lab/vmm/display-requests.ts";
 import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { closeFd, createMemfd, duplicateFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";

@@ -2,7 +2,8 @@
 
 import type { Rect } from "../../../src/picture/damage.ts";
 import type { DisplayMessage } from "../../../src/actors/display/messages.ts";
-import { DisplayPeer, type DisplayPeerOptions } from "../../../lab/vmm/display-peer.ts";
+import type { DisplayPeerOptions } from "../../../lab/vmm/display-options.ts";
+import { DisplayPeer } from "../../../lab/vmm/display-peer.ts";
 import { DeviceTimeout, Pump } from "../../../lab/driver/pump.ts";
 import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
