@@ -4,5 +4,6 @@
 export const floors: Readonly<Record<string, readonly string[]>> = {
   src: ["cli", "actors", "*", "picture", "transport", "ffi"],
   "src/actors/gpu": ["*", "commands", "outlets", "model", "pixels", "renderer"],
+  "src/actors/display": ["*", "sinks", "scanouts", "surfaces"],
   "src/transport": ["wire", "virtio", "os"],
 };

@@ -4,7 +4,7 @@ import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { DisplayMessage } from "./messages.ts";
 import { Counter } from "./counters.ts";
-import { cursorImageBytes, type Scanout } from "./scanout.ts";
+import { cursorImageBytes, type Scanout } from "./scanouts/scanout.ts";
 
 type CursorMessage = Extract<DisplayMessage, { type: "cursor" }>;
 type MoveMessage = Extract<DisplayMessage, { type: "cursor-move" | "cursor-hide" }>;

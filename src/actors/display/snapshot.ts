@@ -3,7 +3,7 @@
 import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { bytesPerPixel } from "../../transport/wire/virtio-gpu/protocol.ts";
-import type { View } from "./scanout.ts";
+import type { View } from "./scanouts/scanout.ts";
 
 /**
  * A new memfd with `view`'s pixels, tightly packed, as bytes B, G, R, X. The caller owns it. Throws SystemError, and

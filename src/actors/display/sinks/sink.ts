@@ -8,8 +8,9 @@ import type { SocketIo } from "../../../transport/os/unix-socket.ts";
 import type { DisplayMode } from "../../gpu/messages.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { DisplayMessage } from "../messages.ts";
-import type { OutputAnswers, Question } from "../questions.ts";
-import type { AnySurface, Scanout } from "../scanout.ts";
+import type { OutputAnswers, Question } from "../scanouts/questions.ts";
+import type { Scanout } from "../scanouts/scanout.ts";
+import type { AnySurface } from "../surfaces/surfaces.ts";
 
 /** Which surfaces a sink shows by their dma-buf: any at all, and such as have a format modifier. */
 export interface Takes {

@@ -2,8 +2,9 @@
 
 import type { Rect } from "../../../picture/damage.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
-import type { Question } from "../questions.ts";
-import type { AnySurface, Scanout } from "../scanout.ts";
+import type { Question } from "../scanouts/questions.ts";
+import type { Scanout } from "../scanouts/scanout.ts";
+import type { AnySurface } from "../surfaces/surfaces.ts";
 import type { LoadedKind } from "./registry.ts";
 import type { Sink, SinkHost, SinkMessage, SinkOpener, Takes } from "./sink.ts";
 

@@ -4,12 +4,13 @@ import { closeFd } from "../../../transport/os/fds.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { Counter } from "../counters.ts";
 import type { DisplayMessage } from "../messages.ts";
-import type { AnySurface } from "../scanout.ts";
 import { DmabufSurface } from "./dmabuf-surface.ts";
 import { MemorySurface } from "./memory-surface.ts";
 import type { Surface } from "./surface.ts";
 
 type SurfaceMessage = Extract<DisplayMessage, { type: "surface" | "dmabuf-surface" }>;
+
+export type AnySurface = MemorySurface | DmabufSurface;
 
 export class Surfaces {
   private readonly all = new Map<number, AnySurface>();

@@ -6,8 +6,8 @@ import {
   CursorUpdate,
   DisplayRequest,
 } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
-import { lowestBit } from "../../bits.ts";
-import { cursorImageBytes, type Scanout } from "../../scanout.ts";
+import { lowestBit } from "../../scanouts/bits.ts";
+import { cursorImageBytes, type Scanout } from "../../scanouts/scanout.ts";
 
 export class VmmCursors {
   private loaded = 0;

@@ -3,11 +3,11 @@
 import type { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
 import { bytesPerPixel, scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import { Damage, type Rect } from "../../../../picture/damage.ts";
-import { lowestBit } from "../../bits.ts";
+import { lowestBit } from "../../scanouts/bits.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
 import type { DmabufUpdates } from "./dmabuf-updates.ts";
 import type { FrameCounters } from "../frame-counters.ts";
-import type { View } from "../../scanout.ts";
+import type { View } from "../../scanouts/scanout.ts";
 import { UpdateBands } from "./update-bands.ts";
 
 export class VmmFrames {

@@ -17,8 +17,8 @@ import type { DisplayMode } from "../../../gpu/messages.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { Timers } from "../../../runtime/timers.ts";
 import { Counter } from "../../counters.ts";
-import { edidOf } from "../../outputs.ts";
-import { answerFrom, type OutputAnswers, type Question } from "../../questions.ts";
+import { edidOf } from "../../scanouts/outputs.ts";
+import { answerFrom, type OutputAnswers, type Question } from "../../scanouts/questions.ts";
 
 /** Protocol features that this back-end can use. */
 const supportedFeatures = (1 << ProtocolFeature.EDID) | (1 << ProtocolFeature.DMABUF2);

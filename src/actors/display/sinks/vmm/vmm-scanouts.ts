@@ -10,9 +10,9 @@ import {
 } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
 import { scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
-import { lowestBit } from "../../bits.ts";
+import { lowestBit } from "../../scanouts/bits.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
-import type { View } from "../../scanout.ts";
+import type { View } from "../../scanouts/scanout.ts";
 
 export interface VmmScanoutsOptions {
   /** Where the stream stands ({@link StreamWord}). */

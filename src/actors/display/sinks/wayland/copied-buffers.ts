@@ -4,7 +4,7 @@
 import { bytesPerPixel } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { WlBuffer } from "../../../../transport/wire/wayland/protocol.ts";
 import { Damage, type Rect } from "../../../../picture/damage.ts";
-import type { View } from "../../scanout.ts";
+import type { View } from "../../scanouts/scanout.ts";
 import { UnreadableSurface } from "../../surfaces/surface.ts";
 import type { Compositor } from "./compositor.ts";
 import { ShmBuffers, usualCount } from "./shm-buffers.ts";

@@ -6,7 +6,7 @@ import type { WlBuffer } from "../../../../transport/wire/wayland/protocol.ts";
 import { bytesPerPixel } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
 import type { MemorySurface } from "../../surfaces/memory-surface.ts";
-import type { AnySurface } from "../../scanout.ts";
+import type { AnySurface } from "../../surfaces/surfaces.ts";
 import type { Compositor } from "./compositor.ts";
 import { opaqueFourcc, shmCode } from "./shm-formats.ts";
 

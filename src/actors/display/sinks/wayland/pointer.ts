@@ -8,7 +8,7 @@ import {
   type WlSurface,
   type WpViewport,
 } from "../../../../transport/wire/wayland/protocol.ts";
-import type { Scanout } from "../../scanout.ts";
+import type { Scanout } from "../../scanouts/scanout.ts";
 import type { Compositor } from "./compositor.ts";
 import { ShmBuffers, usualCount } from "./shm-buffers.ts";
 import { shmArgb8888 } from "./shm-formats.ts";

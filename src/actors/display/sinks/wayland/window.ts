@@ -14,7 +14,8 @@ import {
   ZxdgToplevelDecorationV1Mode,
 } from "../../../../transport/wire/wayland/protocol.ts";
 import { Damage, type Rect } from "../../../../picture/damage.ts";
-import type { AnySurface, Scanout, View } from "../../scanout.ts";
+import type { Scanout, View } from "../../scanouts/scanout.ts";
+import type { AnySurface } from "../../surfaces/surfaces.ts";
 import { UnreadableSurface } from "../../surfaces/surface.ts";
 import type { Compositor } from "./compositor.ts";
 import { CopiedBuffers } from "./copied-buffers.ts";

@@ -1,7 +1,7 @@
 // The outputs as the device itself knows them, for when no VMM says what they are.
 
-import { generateEdid } from "../../picture/edid.ts";
-import type { DisplayMode } from "../gpu/messages.ts";
+import { generateEdid } from "../../../picture/edid.ts";
+import type { DisplayMode } from "../../gpu/messages.ts";
 
 /** Modes of the configured outputs, side by side. */
 export function configuredModes(outputs: readonly { width: number; height: number }[]): DisplayMode[] {

@@ -1,14 +1,11 @@
 // What one scanout shows now: a rectangle of a surface, and a cursor. Sinks read it when they send, so that they
 // always send the newest.
 
-import { asPointer, libc } from "../../ffi/libc.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { bytesPerPixel, cursorSize } from "../../transport/wire/virtio-gpu/protocol.ts";
-import type { Rect } from "../../picture/damage.ts";
-import type { DmabufSurface } from "./surfaces/dmabuf-surface.ts";
-import type { MemorySurface } from "./surfaces/memory-surface.ts";
-
-export type AnySurface = MemorySurface | DmabufSurface;
+import { asPointer, libc } from "../../../ffi/libc.ts";
+import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { bytesPerPixel, cursorSize } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Rect } from "../../../picture/damage.ts";
+import type { AnySurface } from "../surfaces/surfaces.ts";
 
 /** A rectangle of a surface that a scanout shows; a new one is another object. */
 export interface View extends Rect {

@@ -1,7 +1,7 @@
 // The ctrl queue's questions about the outputs, and where their answers go.
 
-import type { DisplayMode } from "../gpu/messages.ts";
-import type { DisplayMessage } from "./messages.ts";
+import type { DisplayMode } from "../../gpu/messages.ts";
+import type { DisplayMessage } from "../messages.ts";
 import { edidOf } from "./outputs.ts";
 
 export type Question = Extract<DisplayMessage, { type: "display-info" | "edid" }>;
