@@ -13,7 +13,7 @@ import { CursorImages } from "./outlets/cursor-images.ts";
 import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
-import { RenderedResources } from "./pixels/rendered-resources.ts";
+import { PixelSource } from "./pixels/source.ts";
 import { Budget } from "./pixels/storage/budget.ts";
 import { Storages } from "./pixels/storage/storages.ts";
 import type { Tier } from "./pixels/storage/tier.ts";
@@ -30,8 +30,7 @@ export class Device {
   readonly cursorImages: CursorImages;
   readonly exports: Exports;
   readonly fenceWatch: FenceWatch;
-  private readonly rendered: RenderedResources;
-  private readonly storages: Storages;
+  private readonly source: PixelSource;
 
   constructor(
     private readonly context: ActorContext,
@@ -40,12 +39,11 @@ export class Device {
     readonly tier: Tier,
   ) {
     const { config, machines, log } = context;
-    this.storages = new Storages(tier, new Budget(config.storageBytesMax), log);
-    this.rendered = new RenderedResources(renderer);
-    this.outbox = new DisplayOutbox(context, this.rendered);
-    const lifecycles = new Lifecycles(machines);
-    const { storages, rendered, outbox } = this;
-    this.model = new Model(config, lifecycles, queue, renderer, rendered, storages, outbox);
+    const storages = new Storages(tier, new Budget(config.storageBytesMax), log);
+    this.source = new PixelSource(storages, renderer, queue);
+    this.outbox = new DisplayOutbox(context);
+    const { source, outbox } = this;
+    this.model = new Model(config, new Lifecycles(machines), queue, renderer, source, outbox);
     const parts = { context, queue, model: this.model, outbox };
     this.commands = new Commands(parts);
     this.execute = withFences(parts, dispatcher(parts, this.commands));
@@ -69,8 +67,7 @@ export class Device {
 
   close(): void {
     this.cursorImages.close();
-    this.rendered.close();
-    this.storages.close();
+    this.source.close();
     this.renderer.close();
   }
 }

@@ -22,11 +22,13 @@ export class ContextCommands {
   private readonly contexts;
   private readonly resources;
   private readonly event;
+  private readonly inCpu: Uint8Array;
 
   constructor(private readonly parts: Parts) {
     const { context, resource } = parts.model.lifecycles;
     this.contexts = context;
     this.resources = resource;
+    this.inCpu = resource.statesWith("cpu2d");
     this.event = {
       create: context.event("CTX_CREATE"),
       destroy: context.event("CTX_DESTROY"),
@@ -74,7 +76,8 @@ export class ContextCommands {
     const resource = model.resources.get(request.u32(CtxResource.resourceId));
     const refused = this.resources.may(resource, this.event.attachResource);
     if (refused !== 0) return refused;
-    if (!resource!.isRendered && !model.promote(resource!)) return Response.ERR_OUT_OF_MEMORY;
+    const isInCpu = this.resources.isIn(resource!, this.inCpu);
+    if (isInCpu && !model.promote(resource!)) return Response.ERR_OUT_OF_MEMORY;
     this.contexts.take(context!, this.event.attach);
     this.resources.take(resource!, this.event.attachResource);
     model.renderer.attachResource(context!.id, resource!.id);

@@ -13,7 +13,7 @@ import {
   Response,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
-import { flat, type Shape } from "../model/resources.ts";
+import type { Shape } from "../pixels/form.ts";
 import { memfdBytes } from "../pixels/storage/memfd-storage.ts";
 import { Backing } from "../renderer/backing.ts";
 import { codeOfErrno } from "./errno.ts";
@@ -48,9 +48,8 @@ export class ResourceCommands {
     const height = request.u32(ResourceCreate2d.height);
     if (!isFormat(format) || width === 0 || height === 0) return Response.ERR_INVALID_PARAMETER;
     // Exact below 2^53, and far above every limit where it is not.
-    const bytes = memfdBytes(width, height);
-    if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
-    this.lifecycle.take(resources.add(id, width, height, format, bytes, flat), this.event.create2d);
+    if (!resources.hasRoom(memfdBytes(width, height))) return Response.ERR_OUT_OF_MEMORY;
+    this.lifecycle.take(resources.add2d(id, width, height, format), this.event.create2d);
     return Response.OK_NODATA;
   }
 
@@ -76,8 +75,7 @@ export class ResourceCommands {
     const words = request.words.subarray(ResourceCreate3d.target / 4, ResourceCreate3d.flags / 4 + 1);
     const error = renderer.createResource(id, words);
     if (error !== 0) return codeOfErrno(error);
-    const resource = resources.add(id, width, height, format, bytes, shape);
-    resource.isRendered = true;
+    const resource = resources.add3d(id, width, height, format, bytes, shape);
     this.lifecycle.take(resource, this.event.create3d);
     return Response.OK_NODATA;
   }
@@ -103,7 +101,10 @@ export class ResourceCommands {
     }
     const backing = Backing.read(queue.memory, request.words, AttachBacking.bytes, count);
     if (backing === null) return Response.ERR_INVALID_PARAMETER;
-    if (!model.attachBacking(resource!, backing)) return Response.ERR_OUT_OF_MEMORY;
+    if (!model.resources.attachBacking(resource!, backing)) {
+      backing.free();
+      return Response.ERR_OUT_OF_MEMORY;
+    }
     this.lifecycle.take(resource!, this.event.attach);
     return Response.OK_NODATA;
   }
@@ -113,7 +114,7 @@ export class ResourceCommands {
     const resource = model.resources.get(request.u32(DetachBacking.resourceId));
     const refusal = this.lifecycle.may(resource, this.event.detach);
     if (refusal !== 0) return refusal;
-    model.detachBacking(resource!);
+    model.resources.detachBacking(resource!);
     this.lifecycle.take(resource!, this.event.detach);
     return Response.OK_NODATA;
   }

@@ -3,18 +3,20 @@
 import { ResourceFlush, Response, SetScanout } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Scanout } from "../model/scanouts.ts";
-import { isPicture } from "../pixels/rendered-resources.ts";
+import { isPicture } from "../pixels/form.ts";
 import type { Parts } from "./parts.ts";
 
 export class ScanoutCommands {
   private readonly scanouts;
   private readonly resources;
   private readonly event;
+  private readonly inCpu: Uint8Array;
 
   constructor(private readonly parts: Parts) {
     const { scanout, resource } = parts.model.lifecycles;
     this.scanouts = scanout;
     this.resources = resource;
+    this.inCpu = resource.statesWith("cpu2d");
     this.event = {
       disable: scanout.event("DISABLE"),
       showCpu: scanout.event("SHOW_CPU"),
@@ -35,7 +37,6 @@ export class ScanoutCommands {
     const resource = model.resources.get(id);
     const refused = this.resources.may(resource, this.event.set);
     if (refused !== 0) return refused;
-    const show = resource!.isRendered ? this.event.showGpu : this.event.showCpu;
     const x = request.u32(SetScanout.x);
     const y = request.u32(SetScanout.y);
     const width = request.u32(SetScanout.width);
@@ -44,9 +45,10 @@ export class ScanoutCommands {
       return Response.ERR_INVALID_PARAMETER;
     }
     if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
-    if (resource!.pixels() === null) return Response.ERR_OUT_OF_MEMORY;
+    if (resource!.pixels.memory() === null) return Response.ERR_OUT_OF_MEMORY;
     this.resources.take(resource!, this.event.set);
-    this.scanouts.take(scanout!, show);
+    const isInCpu = this.resources.isIn(resource!, this.inCpu);
+    this.scanouts.take(scanout!, isInCpu ? this.event.showCpu : this.event.showGpu);
     scanout!.show(resource!);
     outbox.show(scanout!.id, resource!, x, y, width, height);
     return Response.OK_NODATA;

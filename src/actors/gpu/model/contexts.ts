@@ -79,6 +79,7 @@ export class ContextTable {
 
   /** A resource is gone: no context has it any more. */
   forget(resource: number): void {
+    if (this.byId.size === 0) return;
     for (const context of this.byId.values()) {
       if (context.attachments.has(resource)) this.detach(context, resource);
     }

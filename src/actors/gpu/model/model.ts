@@ -1,11 +1,10 @@
 // All that the guest has made, and what it is made in.
 
-import { ENOMEM } from "../../../ffi/libc.ts";
 import type { ServerConfig } from "../../../config.ts";
 import type { QueueRunner } from "../../queue/queue-runner.ts";
-import type { RenderedResources } from "../pixels/rendered-resources.ts";
-import type { Storages } from "../pixels/storage/storages.ts";
-import { type Backing, fullBackingsMax } from "../renderer/backing.ts";
+import type { PixelSource } from "../pixels/source.ts";
+import type { Storage } from "../pixels/storage/storage.ts";
+import { fullBackingsMax } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { ContextTable, type GpuContext } from "./contexts.ts";
 import { Fences } from "./fences.ts";
@@ -17,8 +16,8 @@ import { Scanouts } from "./scanouts.ts";
 export interface Screen {
   /** A scanout shows nothing any more. */
   hide(scanout: number): void;
-  /** The resource is about to be freed: takes over the storage that others may still be reading. */
-  release(resource: Resource): void;
+  /** A resource is gone: takes over the memory that a display, to which it is `surface`, may still be reading. */
+  release(surface: number, memory: Storage | null): void;
 }
 
 export class Model {
@@ -33,14 +32,13 @@ export class Model {
     readonly lifecycles: Lifecycles,
     private readonly queue: QueueRunner,
     readonly renderer: Renderer,
-    readonly rendered: RenderedResources,
-    private readonly storages: Storages,
+    private readonly source: PixelSource,
     private readonly screen: Screen,
   ) {
     const runsMax = fullBackingsMax * config.backingEntriesMax;
-    this.resources = new ResourceTable(storages, config.resourcesMax, runsMax);
+    this.resources = new ResourceTable(source, config.resourcesMax, runsMax);
     this.contexts = new ContextTable(lifecycles, config.contextsMax);
-    this.scanouts = new Scanouts(lifecycles, (scanout) => screen.hide(scanout));
+    this.scanouts = new Scanouts(lifecycles, this.resources, (scanout) => screen.hide(scanout));
     this.fences = new Fences(queue, lifecycles.fence, renderer);
     this.unrefEvent = lifecycles.resource.event("UNREF");
     this.scanouts.plug(config.outputs.length);
@@ -53,41 +51,20 @@ export class Model {
 
   /** Moves a 2D resource into the renderer. Returns false, with nothing changed, when that does not take it. */
   promote(resource: Resource): boolean {
-    const { bytes, reserved } = resource;
-    // Storage that the display shows stays beside what the renderer makes; other storage makes room for it.
-    if (resource.isWithDisplay && !this.resources.reserve(resource, bytes)) return false;
-    if (!this.rendered.promote(resource)) {
-      this.resources.reserve(resource, reserved);
-      return false;
-    }
-    this.resources.reserve(resource, bytes);
+    if (!this.resources.promote(resource)) return false;
     this.scanouts.follow(resource);
     return true;
   }
 
-  /** Gives a resource its backing. Returns false, with nothing done, beyond the limits. */
-  attachBacking(resource: Resource, backing: Backing): boolean {
-    if (!this.resources.setBacking(resource, backing)) return false;
-    if (!resource.isRendered || this.rendered.attachBacking(resource) !== ENOMEM) return true;
-    this.resources.setBacking(resource, null);
-    return false;
-  }
-
-  detachBacking(resource: Resource): void {
-    if (resource.isRendered) this.rendered.detachBacking(resource);
-    this.resources.setBacking(resource, null);
-  }
-
   /** Frees a resource, which the display may go on reading until it gives the storage back. */
   unref(resource: Resource): void {
-    this.lifecycles.resource.take(resource, this.unrefEvent);
-    this.scanouts.release(resource);
-    this.screen.release(resource);
-    if (resource.isRendered) {
-      this.contexts.forget(resource.id);
-      this.rendered.unref(resource);
-    }
-    this.resources.remove(resource);
+    const { lifecycles, scanouts, contexts, screen, resources } = this;
+    lifecycles.resource.take(resource, this.unrefEvent);
+    scanouts.release(resource);
+    contexts.forget(resource.id);
+    const { surface } = resource.pixels;
+    screen.release(surface, resource.pixels.close());
+    resources.remove(resource);
   }
 
   destroyContext(context: GpuContext): void {
@@ -100,7 +77,7 @@ export class Model {
   reset(): void {
     for (const context of this.contexts.all()) this.destroyContext(context);
     for (const resource of this.resources.all()) this.unref(resource);
-    this.storages.forget();
+    this.source.storages.forget();
     this.scanouts.disableAll();
   }
 }

@@ -3,12 +3,15 @@
 import { scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { Entity } from "../../machines/lifecycle.ts";
 import type { Lifecycles } from "./lifecycles.ts";
-import type { Resource } from "./resources.ts";
+import type { Resource, ResourceTable } from "./resources.ts";
 
 export class Scanout extends Entity {
   private now: Resource | null = null;
 
-  constructor(readonly id: number) {
+  constructor(
+    readonly id: number,
+    private readonly resources: ResourceTable,
+  ) {
     super();
   }
 
@@ -18,8 +21,8 @@ export class Scanout extends Entity {
 
   /** Shows `resource` from now on, or nothing. */
   show(resource: Resource | null): void {
-    this.now?.hiddenOn(this.id);
-    resource?.shownOn(this.id);
+    if (this.now !== null) this.resources.setShown(this.now, this.id, false);
+    if (resource !== null) this.resources.setShown(resource, this.id, true);
     this.now = resource;
   }
 }
@@ -32,9 +35,10 @@ export class Scanouts {
   /** `onHide` is told whenever a scanout shows nothing any more. */
   constructor(
     lifecycles: Lifecycles,
+    resources: ResourceTable,
     private readonly onHide: (scanout: number) => void,
   ) {
-    for (let id = 0; id < scanoutsMax; id++) this.all.push(new Scanout(id));
+    for (let id = 0; id < scanoutsMax; id++) this.all.push(new Scanout(id, resources));
     this.lifecycle = lifecycles.scanout;
     this.event = {
       plug: lifecycles.scanout.event("PLUG"),

@@ -2,20 +2,12 @@
 
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { closeFd, createMemfd, duplicateFdIfRoom } from "../../../transport/os/fds.ts";
-import { convertToBgrx } from "../../../picture/pixels.ts";
-import {
-  bytesPerPixel,
-  cursorSize,
-  Response,
-  scanoutsMax,
-} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { cursorSize, Response, scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { slotsPerScanout } from "../device-type.ts";
-import { displayFormat } from "../../../picture/formats.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { Model } from "../model/model.ts";
 import type { AfterCommands } from "./after-commands.ts";
-import { isPicture } from "../pixels/rendered-resources.ts";
-import type { Resource } from "../model/resources.ts";
+import { isPicture } from "../pixels/form.ts";
 
 const imageWords = cursorSize * cursorSize;
 const imageBytes = imageWords * 4;
@@ -81,18 +73,9 @@ export class CursorImages {
     }
     if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
     const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
-    if (resource!.isRendered && !this.readBack(resource!)) return Response.ERR_OUT_OF_MEMORY;
-    // A resource that nothing was transferred to is all zero, which is transparent.
-    const { storage } = resource!;
-    lifecycles.resource.take(resource!, this.event);
-    if (storage === null) {
-      image.fill(0);
-      return 0;
-    }
     // The fourth byte is alpha whatever the format says: Linux puts ARGB cursors into resources of B8G8R8X8.
-    const pixels = new Uint32Array(storage.view());
-    const format = displayFormat(resource!.format);
-    convertToBgrx(format, pixels, 0, storage.stride / bytesPerPixel, cursorSize, cursorSize, image);
+    if (!resource!.pixels.copyTo(image)) return Response.ERR_OUT_OF_MEMORY;
+    lifecycles.resource.take(resource!, this.event);
     return 0;
   }
 
@@ -102,11 +85,5 @@ export class CursorImages {
     this.context.log.warning(
       `the guest has a cursor of ${width}x${height} pixels: it keeps the image of before, as only 64x64 are shown`,
     );
-  }
-
-  /** Brings the renderer's pixels into the resource's storage. Returns whether there was room for them. */
-  private readBack(resource: Resource): boolean {
-    if (resource.pixels() === null) return false;
-    return this.model.rendered.readBack(resource, 0, 0, cursorSize, cursorSize) === 0;
   }
 }

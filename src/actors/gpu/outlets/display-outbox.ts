@@ -1,15 +1,14 @@
 // What the display still has to be told. Changes that it has not taken yet are merged, so that a guest that flips
 // faster than the display draws costs neither memory nor time.
 
-import { fourccOfFormat, needsModifier } from "../../../picture/drm-formats.ts";
-import { closeFd, duplicateFdIfRoom } from "../../../transport/os/fds.ts";
-import { displayFormat } from "../../../picture/formats.ts";
-import { resourceFlagY0Top, scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { Damage } from "../../../picture/damage.ts";
 import { DisplayPacing } from "../../queue/display-pacing.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
-import type { RenderedResources } from "../pixels/rendered-resources.ts";
+import type { Screen } from "../model/model.ts";
 import type { Resource } from "../model/resources.ts";
+import type { DisplayTakes } from "../pixels/pixels.ts";
+import type { Storage } from "../pixels/storage/storage.ts";
 import { giveDescriptor, hasDescriptor, takeDescriptor } from "../pixels/storage/descriptors.ts";
 import { Leases } from "./leases.ts";
 
@@ -30,7 +29,7 @@ class Pending {
   readonly damage = new Damage();
 }
 
-export class DisplayOutbox {
+export class DisplayOutbox implements Screen {
   private readonly scanouts = Array.from({ length: scanoutsMax }, () => new Pending());
   private readonly leases = new Leases();
   private nextSurface = 1;
@@ -40,12 +39,9 @@ export class DisplayOutbox {
   private owed = 0;
 
   /** What the display can show without a copy of ours. */
-  private takes = { dmabuf: false, modifiers: false };
+  private takes: DisplayTakes = { dmabuf: false, modifiers: false };
 
-  constructor(
-    private readonly context: ActorContext,
-    private readonly rendered: RenderedResources,
-  ) {
+  constructor(private readonly context: ActorContext) {
     this.pacing = new DisplayPacing(context, () => this.send());
   }
 
@@ -58,7 +54,7 @@ export class DisplayOutbox {
     pending.width = width;
     pending.height = height;
     this.markChanged(scanout);
-    if (resource.shared !== null && !this.isShownWhole(resource)) this.announceAnew([resource]);
+    if (resource.pixels.isDmabuf && !this.isShownWhole(resource)) this.announceAnew([resource]);
     this.send();
   }
 
@@ -70,11 +66,12 @@ export class DisplayOutbox {
 
   /** Damages a rectangle of `resource`, in its own coordinates, on every scanout that shows it. */
   damage(resource: Resource, x: number, y: number, width: number, height: number): void {
+    const { epoch } = resource.pixels;
     for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
       const scanout = 31 - Math.clz32(bits & -bits);
       const pending = this.scanouts[scanout]!;
       // A page flip was sent whole, and is flushed just after.
-      if (resource.isRendered && !pending.changed && pending.epoch === this.rendered.epoch) continue;
+      if (!pending.changed && epoch >= 0 && pending.epoch === epoch) continue;
       const left = Math.max(x, pending.x) - pending.x;
       const top = Math.max(y, pending.y) - pending.y;
       const right = Math.min(x + width, pending.x + pending.width) - pending.x;
@@ -86,16 +83,15 @@ export class DisplayOutbox {
     this.send();
   }
 
-  /** Takes over the storage of a resource that is being freed, until the display has given it back. */
-  release(resource: Resource): void {
-    if (resource.surface === 0) {
-      resource.storage?.free();
+  release(surface: number, memory: Storage | null): void {
+    if (surface === 0) {
+      memory?.free();
       return;
     }
-    if (resource.storage !== null) this.leases.keep(resource.surface, resource.storage);
+    if (memory !== null) this.leases.keep(surface, memory);
     // Scanouts that showed it were turned off before, and must be known to be off first.
     this.send(true);
-    this.context.send("display", { type: "surface-drop", surface: resource.surface });
+    this.context.send("display", { type: "surface-drop", surface });
   }
 
   /** The display can show dma-bufs, or no longer can: what may be in one is announced in the other way. */
@@ -108,9 +104,10 @@ export class DisplayOutbox {
   private announceAnew(resources: Iterable<Resource>): void {
     const stale: number[] = [];
     for (const resource of resources) {
-      if (resource.surface === 0 || !(resource.isRendered || resource.storage!.fitsGpu)) continue;
-      stale.push(resource.surface);
-      resource.surface = 0;
+      const { pixels } = resource;
+      if (pixels.surface === 0 || !pixels.mayBeDmabuf) continue;
+      stale.push(pixels.surface);
+      pixels.withdraw();
       for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
         this.markChanged(31 - Math.clz32(bits & -bits));
       }
@@ -127,10 +124,11 @@ export class DisplayOutbox {
   restore(resources: Iterable<Resource>): void {
     this.leases.endAll();
     for (const resource of resources) {
-      if (resource.surface === 0) continue;
+      const { surface } = resource.pixels;
+      if (surface === 0) continue;
       // It may have been announced to the new display already; one that does not know it forgets it at once.
-      this.context.send("display", { type: "surface-drop", surface: resource.surface });
-      resource.surface = 0;
+      this.context.send("display", { type: "surface-drop", surface });
+      resource.pixels.withdraw();
     }
     // Those that are off too: one may have gone off while there was no display to turn it off at the VMM.
     this.scanouts.forEach((_, scanout) => this.markChanged(scanout));
@@ -160,7 +158,7 @@ export class DisplayOutbox {
           context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
         }
       }
-    } else if (!pending.damage.isEmpty && pending.shown !== null && pending.shown.surface !== 0) {
+    } else if (!pending.damage.isEmpty && pending.shown !== null && pending.shown.pixels.surface !== 0) {
       const { left: x, top: y, right, bottom } = pending.damage;
       const width = right - x;
       const height = bottom - y;
@@ -187,84 +185,17 @@ export class DisplayOutbox {
 
   /** Returns the display's name for the resource, which it is told if need be; 0 when the host has no room for that. */
   private announce(resource: Resource): number {
-    if (resource.surface !== 0) return resource.surface;
-    const surface = this.nextSurface++;
-    if (!this.announceDmabuf(resource, surface) && !this.announceMemory(resource, surface)) return 0;
-    resource.surface = surface;
-    return surface;
-  }
-
-  /** Shares the storage as memory to be mapped. */
-  private announceMemory(resource: Resource, surface: number): boolean {
-    const { width, height } = resource;
-    const storage = resource.pixels();
-    const fd = storage === null ? -1 : duplicateFdIfRoom(storage.fd);
-    if (storage === null || fd < 0) return false;
-    const { stride } = storage;
-    // A VMM reads what the display lends it even after the display has given it back.
-    storage.isExported = true;
-    const format = displayFormat(resource.format);
-    const bytes = stride * height;
-    this.context.send("display", {
-      type: "surface",
-      surface,
-      fd,
-      offset: 0,
-      bytes,
-      stride,
-      width,
-      height,
-      format,
-    });
-    return true;
-  }
-
-  /** Shares a dma-buf, where there is one and the display takes it. */
-  private announceDmabuf(resource: Resource, surface: number): boolean {
-    resource.shared = null;
-    if (!this.takes.dmabuf || this.context.config.copyPictures || !this.isShownWhole(resource)) return false;
-    if (!hasDescriptor()) return false;
-    takeDescriptor();
-    if (resource.isRendered && this.announcePicture(resource, surface)) resource.shared = "picture";
-    else if (this.announceStorage(resource, surface)) resource.shared = "storage";
-    if (resource.shared === null) giveDescriptor();
-    else this.leases.countDmabuf(surface);
-    return resource.shared !== null;
-  }
-
-  /** Shares the renderer's own picture. */
-  private announcePicture(resource: Resource, surface: number): boolean {
-    const picture = this.rendered.exportDmabuf(resource);
-    if (picture === null) return false;
-    // The VMM's display protocol has no field for an offset.
-    if (picture.offset !== 0 || (!this.takes.modifiers && needsModifier(picture))) {
-      closeFd(picture.fd);
-      return false;
-    }
-    const { width, height, shape } = resource;
-    const flags = shape.flags & resourceFlagY0Top;
-    this.context.send("display", { type: "dmabuf-surface", surface, width, height, flags, ...picture });
-    return true;
-  }
-
-  /** Shares the storage, where that is a dma-buf. */
-  private announceStorage(resource: Resource, surface: number): boolean {
-    const { width, height, format } = resource;
-    const storage = resource.pixels();
-    const fourcc = fourccOfFormat(displayFormat(format));
-    if (storage === null || !storage.fitsGpu || storage.dmabuf() < 0 || fourcc === undefined) return false;
-    const lent = storage.lend();
-    if (lent === null) return false;
-    this.context.send("display", {
-      type: "dmabuf-surface",
-      surface,
-      width,
-      height,
-      fourcc,
-      flags: 0,
-      ...lent,
-    });
-    return true;
+    const { pixels } = resource;
+    if (pixels.surface !== 0) return pixels.surface;
+    const { dmabuf, modifiers } = this.takes;
+    const mayBeDmabuf =
+      dmabuf && !this.context.config.copyPictures && this.isShownWhole(resource) && hasDescriptor();
+    if (mayBeDmabuf) takeDescriptor();
+    const surface = pixels.offer(this.nextSurface++, { dmabuf: mayBeDmabuf, modifiers });
+    if (pixels.isDmabuf) this.leases.countDmabuf(pixels.surface);
+    else if (mayBeDmabuf) giveDescriptor();
+    if (surface !== null) this.context.send("display", surface);
+    return pixels.surface;
   }
 
   /** Whether every scanout of the resource shows all of it: quirks.qemuShowsWholeDmabufs. */
@@ -274,19 +205,13 @@ export class DisplayOutbox {
     );
   }
 
-  /** Copies what the renderer has of a rectangle of a scanout to where the display reads it. */
+  /** Brings a rectangle of a scanout to where the display reads it. */
   private refresh(pending: Pending, x: number, y: number, width: number, height: number): void {
-    const shown = pending.shown!;
-    if (!shown.isRendered) return;
+    const { pixels, id } = pending.shown!;
     const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
-    if (isWhole) pending.epoch = this.rendered.epoch;
-    if (shown.shared === "picture") {
-      this.rendered.flush();
-      return;
-    }
-    const error = this.rendered.readBack(shown, pending.x + x, pending.y + y, width, height);
-    if (error !== 0)
-      this.context.log.guest(() => `resource ${shown.id} cannot be read back (errno ${error})`);
+    if (isWhole) pending.epoch = pixels.epoch;
+    const error = pixels.refresh(pending.x + x, pending.y + y, width, height);
+    if (error !== 0) this.context.log.guest(() => `resource ${id} cannot be read back (errno ${error})`);
   }
 
   private markChanged(scanout: number): void {

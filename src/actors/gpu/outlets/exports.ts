@@ -2,16 +2,11 @@
 //
 // Storage that was lent never becomes another resource's: a borrower may keep it for as long as it likes.
 
-import { fourccOfFormat, hasSameColours } from "../../../picture/drm-formats.ts";
-import { closeFd } from "../../../transport/os/fds.ts";
-import { displayFormat } from "../../../picture/formats.ts";
 import type { CtrlQueueMessage } from "../messages.ts";
 import type { ResourceBridgeMessage } from "../../bridge/messages.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { Model } from "../model/model.ts";
 import type { AfterCommands } from "./after-commands.ts";
-import { isPicture } from "../pixels/rendered-resources.ts";
-import type { Resource } from "../model/resources.ts";
 
 type LendResource = Extract<CtrlQueueMessage, { type: "lend-resource" }>;
 type LendFence = Extract<CtrlQueueMessage, { type: "lend-fence" }>;
@@ -76,34 +71,9 @@ export class Exports {
     const { resources, lifecycles } = this.model;
     const resource = resources.get(id);
     if (resource === undefined || lifecycles.resource.may(resource, this.event) !== 0) return null;
-    const buffer = resource.isRendered ? this.renderedBuffer(resource) : (resource.pixels()?.lend() ?? null);
+    const buffer = resource.pixels.lend();
     if (buffer === null) this.context.log.guest(() => `resource ${id} cannot be lent`);
     else lifecycles.resource.take(resource, this.event);
     return buffer;
   }
-
-  /** The renderer's own picture where the host can share it, else a copy of what it is now. */
-  private renderedBuffer(resource: Resource): Buffer | null {
-    const rendered = this.model.rendered;
-    const picture = rendered.exportDmabuf(resource);
-    if (picture !== null) {
-      const { fd, stride, offset, modifierHigh, modifierLow } = picture;
-      if (isAsGuestSays(resource, picture.fourcc)) return { fd, stride, offset, modifierHigh, modifierLow };
-      closeFd(fd);
-    }
-    if (!isPicture(resource)) return null;
-    const { width, height } = resource;
-    const storage = resource.pixels();
-    if (storage === null || rendered.readBack(resource, 0, 0, width, height) !== 0) return null;
-    return storage.lend();
-  }
-}
-
-/**
- * Whether a dma-buf's pixels lie as the resource's format says, which is all that a borrower knows of them. Renderers may
- * keep one format as another, and translate.
- */
-function isAsGuestSays({ format }: Resource, fourcc: number): boolean {
-  const expected = fourccOfFormat(displayFormat(format));
-  return expected === undefined || hasSameColours(expected, fourcc);
 }

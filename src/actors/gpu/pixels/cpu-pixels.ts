@@ -1,0 +1,123 @@
+// Pixels of a 2D resource in memory of ours, made when they are first needed: one that is only created costs none.
+
+import { EFAULT, ENOMEM } from "../../../ffi/libc.ts";
+import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Backing } from "../renderer/backing.ts";
+import { type Form, strideOf } from "./form.ts";
+import { Pixels } from "./pixels.ts";
+import { memfdBytes } from "./storage/memfd-storage.ts";
+import type { LentPixels, Storage } from "./storage/storage.ts";
+import type { Storages } from "./storage/storages.ts";
+
+/** Bytes that were copied, for whoever makes others wait by it. */
+export interface CopyMeter {
+  copiedBytes: number;
+}
+
+export class CpuPixels extends Pixels {
+  readonly epoch = -1;
+  private storage: Storage | null = null;
+  /** Bytes that are paid from the guest's budget until there is storage, which is paid for itself. */
+  private reserved = 0;
+
+  constructor(
+    form: Form,
+    private readonly storages: Storages,
+    private readonly meter: CopyMeter,
+  ) {
+    super(form);
+  }
+
+  /** A resource's life begins; there is room for it in the budget. */
+  begin(): void {
+    const { width, height } = this.form;
+    this.reserved = memfdBytes(width, height);
+    this.storages.budget.take(this.reserved);
+  }
+
+  get mayBeDmabuf(): boolean {
+    return this.storage !== null && this.storage.fitsGpu;
+  }
+
+  /** The memory that there is. */
+  get held(): Storage | null {
+    return this.storage;
+  }
+
+  memory(): Storage | null {
+    if (this.storage !== null) return this.storage;
+    const { width, height } = this.form;
+    this.storage = this.storages.create(width, height, this.reserved);
+    if (this.storage !== null) this.reserved = 0;
+    return this.storage;
+  }
+
+  transfer(backing: Backing, x: number, y: number, width: number, height: number, offset: number): number {
+    const stride = strideOf(this.form);
+    const rowBytes = width * bytesPerPixel;
+    // Rows lie a resource's stride apart in the backing; the last one need not be padded.
+    const span = stride * (height - 1) + rowBytes;
+    const held = Math.min(span, backing.length - offset);
+    if (held <= 0) return 0;
+    const storage = this.memory();
+    if (storage === null) return ENOMEM;
+    this.meter.copiedBytes += held;
+    const destination = storage.beginWrite(x, y, width, height);
+    if (destination === 0) return EFAULT;
+    const { writeStride } = storage;
+    const isAdjacent = rowBytes === stride && writeStride === stride;
+    const isWhole = isAdjacent
+      ? backing.copyTo(offset, destination, held)
+      : copyRows(backing, offset, held, stride, destination, writeStride, rowBytes);
+    storage.endWrite();
+    return isWhole ? 0 : EFAULT;
+  }
+
+  lend(): LentPixels | null {
+    return this.memory()?.lend() ?? null;
+  }
+
+  /** Gives the memory away, if there is any, to whom the resource moves. */
+  handOver(): Storage | null {
+    const { storage } = this;
+    this.storages.budget.give(this.reserved);
+    this.reserved = 0;
+    this.storage = null;
+    return storage;
+  }
+
+  close(): Storage | null {
+    this.withdraw();
+    return this.handOver();
+  }
+
+  /** What is written here is there for everybody. */
+  protected bring(): number {
+    return 0;
+  }
+
+  protected current(): Storage | "blank" {
+    return this.storage ?? "blank";
+  }
+}
+
+/**
+ * Copies rows one by one, of which the backing holds `held` bytes, the gaps between them included. Returns false, with a
+ * part copied, when some of the backing is no longer guest memory.
+ */
+function copyRows(
+  backing: Backing,
+  offset: number,
+  held: number,
+  stride: number,
+  destination: number,
+  destinationStride: number,
+  rowBytes: number,
+): boolean {
+  let to = destination;
+  for (let at = 0; at < held; at += stride) {
+    if (!backing.copyTo(offset + at, to, Math.min(rowBytes, held - at))) return false;
+    to += destinationStride;
+  }
+  return true;
+}
