@@ -46,7 +46,7 @@ describe.each(kinds)("%s", (_, make) => {
   }
 
   function sinks(): Record<string, unknown>[] {
-    peer.stage.runner.tell({ type: "describe", token: 1 });
+    peer.stage.runner.tell({ type: "ask-description", token: 1 });
     const description = peer.stage.runner.told("supervisor").findLast(({ type }) => type === "description");
     if (description?.type !== "description") throw new Error("no description");
     return description.state["sinks"] as Record<string, unknown>[];
@@ -195,7 +195,7 @@ describe.each(kinds)("%s", (_, make) => {
     peer.stage.settle();
     const expected = painted((x) => x);
     expect(other.framebuffer(0)!.pixels.every((pixel, at) => (pixel & 0xffffff) === expected[at])).toBe(true);
-    peer.stage.runner.tell({ type: "display-info", token: 7 });
+    peer.stage.runner.tell({ type: "ask-display-info", token: 7 });
     peer.stage.until(() => peer.stage.runner.answers.length > 0, "an answer");
     expect(peer.stage.runner.answers).toMatchObject([{ type: "display-info", token: 7 }]);
   });

@@ -4,7 +4,9 @@ import { compileAll, type LifecycleTables } from "../../src/actors/machines/inde
 import type { Inbox } from "../../src/actors/registry.ts";
 import type { ActorName, WorkerName } from "../../src/actors/registry.ts";
 import type { ActorContext } from "../../src/actors/runtime/actor.ts";
+import { Asks } from "../../src/actors/runtime/asks.ts";
 import { Log } from "../../src/actors/runtime/log.ts";
+import { Own } from "../../src/actors/runtime/shared-words.ts";
 import { Timers } from "../../src/actors/runtime/timers.ts";
 import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
 import { Epoll } from "../../src/transport/os/epoll.ts";
@@ -27,6 +29,8 @@ export class FakeContext implements ActorContext {
   readonly timers = new Timers();
   readonly counters = new Float64Array(64);
   readonly sent: Sent[] = [];
+  readonly life: number;
+  readonly asks: Asks;
   readonly logged: { level: string; text: string }[] = [];
   readonly log = new Log("debug", (level, text) => this.logged.push({ level, text }));
   /** What {@link drain} delivers. */
@@ -46,7 +50,15 @@ export class FakeContext implements ActorContext {
     readonly config: ServerConfig = serverConfig(),
     /** The words of an actor that crashed, for two contexts to be one actor before and after. */
     readonly keep = new Int32Array(64),
-  ) {}
+  ) {
+    const own = keep.subarray(62);
+    this.life = ++own[Own.lives]!;
+    this.asks = new Asks({
+      send: (to, message) => this.send(to, message),
+      after: (ms, run) => this.timers.after(ms, run),
+      lastToken: own.subarray(Own.lastToken),
+    });
+  }
 
   send<To extends ActorName>(to: To, message: Inbox[To]): void {
     const sent = { to, message: schemas[to].parse(structuredClone(message)) } as Sent;
@@ -78,6 +90,25 @@ export class FakeContext implements ActorContext {
 
   isStopping(): boolean {
     return this.stopping;
+  }
+
+  /** Hands `actor` a message as the runtime does: answers go to whoever asked. */
+  deliver<Message>(actor: { receive(message: Message): unknown }, message: Message): void {
+    if (!this.asks.takes(message as { type: string })) actor.receive(message);
+  }
+
+  /** Tells `actor` that a peer has crashed. */
+  losePeer(actor: { peerLost?(peer: WorkerName): void }, peer: WorkerName, returns = true): void {
+    this.asks.lose(peer, returns);
+    actor.peerLost?.(peer);
+  }
+
+  /** Tells `actor` that another one has taken over from a peer that crashed. */
+  returnPeer(actor: { peerBack?(peer: WorkerName): void }, peer: WorkerName): void {
+    this.asks.lose(peer, true);
+    this.asks.find(peer);
+    actor.peerBack?.(peer);
+    this.asks.recover(peer);
   }
 
   /** What was sent to `to` since the last call, in order. */

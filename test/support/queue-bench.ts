@@ -18,7 +18,7 @@ import { tableOf } from "./guest-map.ts";
 /** What a queue actor and a bare runner have in common. */
 export interface Served {
   receive(message: never): unknown;
-  peerLost?(peer: WorkerName, returns: boolean): void;
+  peerLost?(peer: WorkerName): void;
   peerBack?(peer: WorkerName): void;
   turn(): boolean;
   stop(): void;
@@ -73,7 +73,7 @@ export class QueueBench {
 
   /** Delivers a message of any sender, and lets the actor answer. */
   tell(message: QueueMessage | CtrlQueueMessage | CursorQueueMessage): void {
-    this.served.receive(message as never);
+    this.context.deliver(this.served as { receive(message: unknown): unknown }, message);
   }
 
   /** Asks as the session does; answers the actor's error text, or the base of a stopped ring. */
@@ -84,6 +84,14 @@ export class QueueBench {
     if (answer?.type === "done") return answer.error;
     if (answer?.type === "ring-stopped") return answer.base;
     throw new Error(`the actor answered ${JSON.stringify(answer)}`);
+  }
+
+  losePeer(peer: WorkerName): void {
+    this.context.losePeer(this.served, peer);
+  }
+
+  returnPeer(peer: WorkerName): void {
+    this.context.returnPeer(this.served, peer);
   }
 
   /** All scanouts are there, as for a VMM that shows the picture itself. */
@@ -204,7 +212,7 @@ export class QueueBench {
   /** Ends the session as a front-end that hangs up does, with whatever was still made or lent. */
   close(): void {
     this.tell({ type: "reset", token: this.nextToken() });
-    if (this.context.name === "ctrl-queue") this.served.peerBack?.("display");
+    if (this.context.name === "ctrl-queue") this.returnPeer("display");
     this.served.stop();
     this.driver.close();
     this.guest.free();

@@ -163,6 +163,14 @@ export class SessionBench {
     while (this.context.epoll.wait(0) > 0);
   }
 
+  losePeer(peer: WorkerName): void {
+    this.context.asks.lose(peer, true);
+  }
+
+  returnPeer(peer: WorkerName): void {
+    this.context.returnPeer(this.actor, peer);
+  }
+
   /** The types of what the queues were told, as in "ctrl-queue ring-start". */
   get toldTypes(): string[] {
     return this.told.map(({ to, type }) => `${to} ${type}`);
@@ -203,7 +211,8 @@ export class SessionBench {
     this.errors.delete(type);
     const base = this.bases[to];
     this.context.arriving.push(() => {
-      this.actor.receive(
+      this.context.deliver(
+        this.actor,
         type === "ring-stop" ? { type: "ring-stopped", token, base } : { type: "done", token, error },
       );
     });

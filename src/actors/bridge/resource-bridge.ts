@@ -24,9 +24,6 @@ const backlog = 64;
 /** What a peer may leave unread: the least that the kernel knows, which is a few answers. */
 const sendBufferBytes = 1;
 
-/** Words that outlive a crash: counts of tokens and of bridges. */
-const Keep = { tokens: 0, bridges: 1 } as const;
-
 export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
   private readonly listeners = new Map<string, number>();
   private readonly peers = new Set<Peer>();
@@ -37,44 +34,41 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
     buffer: NativeMemory.allocate(packetBytesMax + 1),
   };
 
-  /** Which bridge of the process this is, from 1 on. */
-  private readonly bridge: number;
-
   constructor(private readonly context: ActorContext) {
-    this.bridge = ++context.keep[Keep.bridges]!;
     this.count();
     for (const path of context.config.resourceBridge) this.listen(path);
   }
 
-  receive(message: ResourceBridgeMessage): void {
-    const peer = this.asked.get(message.token);
-    this.asked.delete(message.token);
-    const fd = message.type === "not-lent" ? -1 : message.fd;
-    if (peer === undefined) {
-      closeFd(fd);
-      return;
-    }
-    if (message.type === "lent-buffer") this.context.counters[BridgeCounter.buffersLent]!++;
-    if (message.type === "lent-fence") this.context.counters[BridgeCounter.fencesLent]!++;
-    peer.answer(answerOf(message), fd);
-  }
+  /** Everything that it is told answers a question. */
+  receive(_message: ResourceBridgeMessage): void {}
 
   ask(peer: Peer, request: BridgeRequest): void {
-    const { bridge } = this;
-    const token = this.nextToken();
-    this.asked.set(token, peer);
-    this.context.send(
-      "ctrl-queue",
+    const question =
       request.kind === "buffer"
-        ? { type: "lend-resource", token, bridge, resource: request.resource }
-        : { type: "lend-fence", token, bridge, ...halvesOf(request.seqno) },
-    );
+        ? ({ type: "ask-buffer", resource: request.resource } as const)
+        : ({ type: "ask-fence", ...halvesOf(request.seqno) } as const);
+    let token = 0;
+    token = this.context.asks.ask("ctrl-queue", question, (answer) => {
+      this.asked.delete(token);
+      this.answer(peer, answer);
+    });
+    if (token > 0) this.asked.set(token, peer);
   }
 
   gone(peer: Peer): void {
     this.peers.delete(peer);
-    for (const [token, asker] of this.asked) if (asker === peer) this.asked.delete(token);
+    for (const [token, asker] of this.asked) {
+      if (asker !== peer) continue;
+      this.asked.delete(token);
+      this.context.asks.drop(token);
+    }
     this.count();
+  }
+
+  private answer(peer: Peer, answer: ResourceBridgeMessage | null): void {
+    if (answer === null || answer.fd < 0) return peer.answer({ kind: "invalid" }, -1);
+    this.context.counters[answer.type === "buffer" ? BridgeCounter.buffersLent : BridgeCounter.fencesLent]!++;
+    peer.answer(answerOf(answer), answer.fd);
   }
 
   stop(): void {
@@ -100,7 +94,7 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
     } catch (error) {
       const reason = `no resource bridge: ${asRefusal(error).message}`;
       // A guest that runs already shall not end for that.
-      if (this.bridge > 1) this.context.log.error(reason);
+      if (this.context.life > 1) this.context.log.error(reason);
       else this.context.send("supervisor", { type: "fatal", reason });
     }
   }
@@ -131,13 +125,6 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
     this.count();
   }
 
-  /** Never one of a predecessor's, whose answers may still be on their way. */
-  private nextToken(): number {
-    const { keep } = this.context;
-    keep[Keep.tokens] = (keep[Keep.tokens]! + 1) & 0x7fff_ffff;
-    return keep[Keep.tokens]!;
-  }
-
   private count(): void {
     this.context.counters[BridgeCounter.peers] = this.peers.size;
   }
@@ -145,11 +132,9 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
 
 function answerOf(message: ResourceBridgeMessage): BridgeAnswer {
   switch (message.type) {
-    case "not-lent":
-      return { kind: "invalid" };
-    case "lent-fence":
+    case "fence":
       return { kind: "fence" };
-    case "lent-buffer": {
+    case "buffer": {
       const { offset, stride, modifierHigh, modifierLow } = message;
       const modifier = (BigInt(modifierHigh) << 32n) | BigInt(modifierLow);
       return { kind: "buffer", planes: [{ offset, stride }], modifier };

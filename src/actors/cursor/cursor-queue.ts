@@ -42,7 +42,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, gpuDevice.commands, requestBytesMax);
-    this.outbox = new CursorOutbox(context, context.keep[0] !== 0);
+    this.outbox = new CursorOutbox(context, context.life > 1);
     this.lifecycle = new Lifecycle(context.machines.scanout);
     this.event = {
       plug: this.lifecycle.event("PLUG"),
@@ -60,9 +60,6 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
       case "vmm-display":
         this.plug(message.isConnected ? scanoutsMax : this.context.config.outputs.length);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
-        return;
-      case "cursor-image":
-        this.imageArrived(message);
         return;
     }
   }
@@ -111,14 +108,14 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   }
 
   reset(): void {
-    this.images.clear();
+    this.forgetImages();
     this.moved = 0;
     this.outbox.clear();
   }
 
   finishParked(): void {
     for (const { parked } of this.images.values()) this.queue.refuse(parked, Response.ERR_UNSPEC);
-    this.images.clear();
+    this.forgetImages();
   }
 
   stop(): void {
@@ -133,19 +130,26 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   }
 
   private fetchImage(scanout: number, resource: number, hotX: number, hotY: number): void {
-    // Goes on where a predecessor was, whose answers are still under way.
-    const token = ++this.context.keep[0]!;
     const turn = this.slotTurn[scanout]!;
     this.slotTurn[scanout] = (turn + 1) % slotsPerScanout;
     const slot = scanout * slotsPerScanout + turn;
-    this.images.set(token, { parked: this.queue.park(), scanout, slot, hotX, hotY, resource, isShown: true });
-    this.context.send("ctrl-queue", { type: "cursor-image", token, resource, slot });
+    const image = { parked: this.queue.park(), scanout, slot, hotX, hotY, resource, isShown: true };
+    let token = 0;
+    token = this.context.asks.ask("ctrl-queue", { type: "ask-cursor-image", resource, slot }, (answer) => {
+      this.images.delete(token);
+      // A ctrl queue that is gone ends the device.
+      if (answer === null) this.queue.refuse(image.parked, Response.ERR_UNSPEC);
+      else this.imageArrived(image, answer.error, answer.isNew);
+    });
+    if (token > 0) this.images.set(token, image);
   }
 
-  private imageArrived({ token, error, isNew }: Extract<CursorQueueMessage, { type: "cursor-image" }>): void {
-    const image = this.images.get(token);
-    if (image === undefined) return;
-    this.images.delete(token);
+  private forgetImages(): void {
+    for (const token of this.images.keys()) this.context.asks.drop(token);
+    this.images.clear();
+  }
+
+  private imageArrived(image: Image, error: number, isNew: boolean): void {
     const { scanout, slot, hotX, hotY, parked, isShown } = image;
     if (error !== 0) {
       this.context.log.guest(() => `no cursor image in resource ${image.resource}`);

@@ -71,15 +71,15 @@ export class Display implements Actor<DisplayMessage> {
         return this.surfaces.add(message, this.sinks.lendsMemory);
       case "surface-drop":
         return this.dropSurface(message.surface);
-      case "display-info":
-      case "edid":
+      case "ask-display-info":
+      case "ask-edid":
         this.questions.push(message);
         return;
       case "cursor-pool":
         return this.cursors.mapPool(message);
-      case "snapshot":
+      case "ask-snapshot":
         return this.snapshot(message);
-      case "describe":
+      case "ask-description":
         return this.describe(message.token);
       default:
         return this.sinks.receive(message);
@@ -163,7 +163,7 @@ export class Display implements Actor<DisplayMessage> {
     }
   }
 
-  private snapshot({ token, scanout }: MessageOf<"snapshot">): void {
+  private snapshot({ token, scanout }: MessageOf<"ask-snapshot">): void {
     const { view } = this.scanouts[scanout]!;
     this.context.counters[Counter.snapshots]!++;
     const { width, height } = view ?? { width: 0, height: 0 };

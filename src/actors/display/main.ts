@@ -1,6 +1,6 @@
 // The display worker.
 
-import { runActor } from "../runtime/actor.ts";
+import { runActor } from "../runtime/run-actor.ts";
 import { Display } from "./display.ts";
 import { loadSinks } from "./sinks/registry.ts";
 

@@ -72,10 +72,10 @@ export const DisplayMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("cursor-move"), scanout: scanoutId, x: i32, y: i32 }),
   z.object({ type: z.literal("cursor-hide"), scanout: scanoutId, x: i32, y: i32 }),
   /** Questions of the ctrl queue, answered with the same token. */
-  z.object({ type: z.literal("display-info"), token }),
-  z.object({ type: z.literal("edid"), token, scanout: scanoutId }),
+  z.object({ type: z.literal("ask-display-info"), token }),
+  z.object({ type: z.literal("ask-edid"), token, scanout: scanoutId }),
   /** A question of the supervisor: a copy of what a scanout shows. */
-  z.object({ type: z.literal("snapshot"), token, scanout: scanoutId }),
-  z.object({ type: z.literal("describe"), token }),
+  z.object({ type: z.literal("ask-snapshot"), token, scanout: scanoutId }),
+  z.object({ type: z.literal("ask-description"), token }),
 ]);
 export type DisplayMessage = z.infer<typeof DisplayMessage>;

@@ -1,6 +1,6 @@
 // The fence poller's worker.
 
-import { runActor } from "../runtime/actor.ts";
+import { runActor } from "../runtime/run-actor.ts";
 import { FencePoller } from "./fence-poller.ts";
 
 await runActor("fence-poller", (context) => new FencePoller(context));

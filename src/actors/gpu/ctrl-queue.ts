@@ -36,17 +36,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   receive(message: CtrlQueueMessage): void {
     if (this.queue.receive(message)) return;
-    const { outbox, model, fenceWatch, cursorImages, exports, commands } = this.device;
+    const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
       case "vmm-display":
         this.device.vmmDisplay(message.isConnected);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
-        return;
-      case "display-info":
-        commands.questions.answerDisplayInfo(message.token, message.modes);
-        return;
-      case "edid":
-        commands.questions.answerEdid(message.token, message.edid);
         return;
       case "display-takes":
         outbox.displayTakes(message.dmabuf, message.modifiers, model.resources.all());
@@ -57,7 +51,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "fences-check":
         fenceWatch.check();
         return;
-      case "describe":
+      case "ask-description":
         this.describe(message.token);
         return;
       case "surface-released":
@@ -65,13 +59,13 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         // A stopped ring is never idle.
         this.count();
         return;
-      case "cursor-image":
+      case "ask-cursor-image":
         cursorImages.request(message.token, message.resource, message.slot);
         return;
-      case "lend-resource":
+      case "ask-buffer":
         exports.lendResource(message);
         return;
-      case "lend-fence":
+      case "ask-fence":
         exports.lendFence(message);
         return;
     }

@@ -62,7 +62,6 @@ export class Device {
   restoreDisplay(): void {
     this.cursorImages.announce();
     this.outbox.restore(this.model.resources.all());
-    this.commands.questions.askAgain();
   }
 
   close(): void {

@@ -18,14 +18,13 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** Which surfaces the display can show by dma-buf: any at all, and such as have a format modifier. At first none. */
   z.object({ type: z.literal("display-takes"), dmabuf: z.boolean(), modifiers: z.boolean() }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
-  z.object({ type: z.literal("cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
-  /** Lend a resource's pixels, after the commands that already wait. `bridge` counts the bridges that there were. */
-  z.object({ type: z.literal("lend-resource"), token, bridge: z.int().positive(), resource: u32 }),
+  z.object({ type: z.literal("ask-cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
+  /** Lend a resource's pixels, after the commands that already wait. */
+  z.object({ type: z.literal("ask-buffer"), token, resource: u32 }),
   /** Lend a fence by the halves of the id that the guest gave it, after the commands that already wait. */
   z.object({
-    type: z.literal("lend-fence"),
+    type: z.literal("ask-fence"),
     token,
-    bridge: z.int().positive(),
     fenceHigh: u32,
     fenceLow: u32,
   }),
@@ -34,6 +33,6 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** Fences have been out for a while: which are too old? Answered with `pending`. */
   z.object({ type: z.literal("fences-check") }),
   /** A question of the supervisor. */
-  z.object({ type: z.literal("describe"), token }),
+  z.object({ type: z.literal("ask-description"), token }),
 ]);
 export type CtrlQueueMessage = z.infer<typeof CtrlQueueMessage>;

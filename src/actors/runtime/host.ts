@@ -5,6 +5,7 @@ import type { ServerConfig } from "../../config.ts";
 import { closeFd, createEventfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import { type ActorName, entries, type Inbox, peersOf, type WorkerName, workerNames } from "../registry.ts";
+import { Asks } from "./asks.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
 
@@ -27,6 +28,8 @@ export class ActorHost {
   private readonly words = SharedWords.create();
   private readonly bellFds: Record<string, number> = {};
   private readonly mailbox: Mailbox;
+  /** Questions of the supervisor, and their answers. */
+  readonly asks: Asks;
   private readonly workers = new Map<WorkerName, Worker>();
   private readonly waitingForStop = new Map<WorkerName, () => void>();
   /** Actors that were replaced, and are not ready yet. */
@@ -39,6 +42,14 @@ export class ActorHost {
   ) {
     for (const name of workerNames) this.bellFds[name] = createEventfd();
     this.mailbox = new Mailbox("supervisor", this.words, this.bellFds);
+    this.asks = new Asks({
+      send: (to, message) => this.mailbox.send(to, message),
+      after: (ms, run) => {
+        const timer = setTimeout(run, ms);
+        return () => clearTimeout(timer);
+      },
+      lastToken: new Int32Array(1),
+    });
   }
 
   /** Spawns every worker at once; each says `ready` when it is. */
@@ -58,6 +69,7 @@ export class ActorHost {
 
   /** Tells the peers of an actor that has crashed that it is gone, and whether another one comes. */
   announceLoss(name: WorkerName, returns: boolean): void {
+    this.asks.lose(name, returns);
     for (const peer of peersOf(name)) this.post(peer, { runtime: "peer-lost", peer: name, returns });
   }
 
@@ -151,13 +163,15 @@ export class ActorHost {
       const message = data as Inbox["supervisor"];
       if (message.type === "crashed") return lost(message.reason);
       if (message.type === "ready" && this.returning.delete(name)) {
+        this.asks.find(name);
+        this.asks.recover(name);
         for (const peer of peersOf(name)) this.post(peer, { runtime: "peer-back", peer: name });
       }
       if (message.type === "stopped") {
         this.workers.delete(name);
         this.waitingForStop.get(name)?.();
       }
-      this.events.message(name, message);
+      if (!this.asks.takes(message)) this.events.message(name, message);
     };
     // What the actor's loop could not catch, such as a module that does not load.
     worker.onerror = (event) => {

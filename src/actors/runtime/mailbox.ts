@@ -45,6 +45,12 @@ export class Mailbox {
     this.peers[known >= 0 ? known : this.peers.length] = { name, slot, port, sent, underWay };
   }
 
+  /** `name` has crashed: what is under way from or to it is lost now, and what it is sent until it is back. */
+  lose(name: ActorName): void {
+    const peer = this.peer(name);
+    this.leave(peer, this.words.receivedCount(this.slot, peer.slot));
+  }
+
   send<To extends ActorName>(to: To, message: Inbox[To]): void {
     this.post(to, message as object, []);
   }

@@ -9,6 +9,10 @@ const slotsMax = 16;
 const lineWords = 16;
 const countersMax = 64;
 const keepWords = 64;
+/** The last of the words that an actor keeps are the runtime's. */
+const ownWords = 2;
+/** Among those: how many of this actor there were, and the last token that one of them gave a question. */
+export const Own = { lives: 0, lastToken: 1 } as const;
 
 // Offsets of each part, in bytes.
 const doorbellsAt = 0;
@@ -80,7 +84,13 @@ export class SharedWords {
 
   /** Words that an actor keeps for its successor. */
   keep(slot: number): Int32Array {
-    return new Int32Array(this.memory.view(keepAt + slot * keepWords * 4, keepWords * 4));
+    return new Int32Array(this.memory.view(keepAt + slot * keepWords * 4, (keepWords - ownWords) * 4));
+  }
+
+  /** Words that the runtime keeps for it, as {@link Own} says. */
+  own(slot: number): Int32Array {
+    const at = keepAt + ((slot + 1) * keepWords - ownWords) * 4;
+    return new Int32Array(this.memory.view(at, ownWords * 4));
   }
 
   /** Counters with one writer each; a double counts exactly to 2^53 and is written whole. */

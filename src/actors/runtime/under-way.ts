@@ -4,11 +4,11 @@ import { closeFd } from "../../transport/os/fds.ts";
 
 /** Messages that bring descriptors: in fields named `fd`, or ending in `Fd`, or in those of `regions`. */
 const bringing: ReadonlySet<unknown> = new Set([
+  "buffer",
   "cursor-pool",
   "dirty-log",
   "dmabuf-surface",
-  "lent-buffer",
-  "lent-fence",
+  "fence",
   "memory",
   "ring-call",
   "ring-err",

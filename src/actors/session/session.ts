@@ -184,7 +184,6 @@ export class Session {
     this.memory.shareWithNew(actor);
     if (this.displaySocket >= 0) this.tellOfDisplay([actor], true);
     this.rings.restart(actor);
-    this.queues.settle(actor);
   }
 
   /** Stops the rings and releases everything; the queues forget the driver. */

@@ -56,10 +56,6 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   receive(message: VhostSessionMessage): void {
     switch (message.type) {
-      case "done":
-      case "ring-stopped":
-        this.queues.answered(message);
-        return;
       case "ring-broken":
         this.session?.ringBroken(message.actor);
         return;
@@ -148,21 +144,9 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
   }
 
-  peerLost(peer: WorkerName, returns: boolean): void {
-    const queue = this.queueOf(peer);
-    if (queue === undefined) return;
-    if (returns) this.queues.lose(queue);
-    else this.queues.loseForEver(queue);
-  }
-
   /** Tells a restarted actor what its predecessor knew. */
   peerBack(peer: WorkerName): void {
     const queue = this.queueOf(peer);
-    if (queue !== undefined) {
-      this.queues.find(queue);
-      // A session that is closing has asked it too, and has nothing to tell it any more.
-      if (this.session === null) this.queues.settle(queue);
-    }
     try {
       if (queue === undefined) this.session?.restoreDisplay();
       else this.session?.restoreQueue(queue);

@@ -2,13 +2,11 @@
 
 import { libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import type { SupervisorMessage } from "./messages.ts";
 import { manifestOf, type WorkerName } from "../registry.ts";
+import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
 
 const answerTimeoutMs = 3_000;
-
-type Answer = Extract<SupervisorMessage, { token: number }>;
 
 /** A picture: `height` rows of `width` pixels, bytes B, G, R, X, tightly packed. */
 export interface Picture {
@@ -18,9 +16,6 @@ export interface Picture {
 }
 
 export class Inquiries {
-  private readonly open = new Map<number, { actor: WorkerName; settle: (answer: Answer | null) => void }>();
-  private nextToken = 1;
-
   constructor(private readonly host: ActorHost) {}
 
   counters(actor: WorkerName): Record<string, number> {
@@ -30,16 +25,14 @@ export class Inquiries {
 
   /** The actor's own account of itself; null when it does not answer. */
   async describe(actor: "display" | "ctrl-queue"): Promise<Record<string, unknown> | null> {
-    const answer = await this.ask(actor, (token) => this.host.send(actor, { type: "describe", token }));
-    return answer?.type === "description" ? answer.state : null;
+    const answer = await this.ask(actor, { type: "ask-description" });
+    return answer?.state ?? null;
   }
 
   /** What a scanout shows. Throws when it shows nothing, can't be read, or the display does not answer. */
   async snapshot(scanout: number): Promise<Picture> {
-    const answer = await this.ask("display", (token) =>
-      this.host.send("display", { type: "snapshot", token, scanout }),
-    );
-    if (answer?.type !== "snapshot") throw new Error("the display does not answer");
+    const answer = await this.ask("display", { type: "ask-snapshot", scanout });
+    if (answer === null) throw new Error("the display does not answer");
     const { fd, width, height, error } = answer;
     if (fd < 0) throw new Error(error);
     const memory = NativeMemory.mapShared(fd, 0, width * height * 4, "read");
@@ -49,38 +42,12 @@ export class Inquiries {
     return { width, height, pixels };
   }
 
-  answered(answer: Answer): void {
-    const inquiry = this.open.get(answer.token);
-    if (inquiry === undefined) {
-      if (answer.type === "snapshot" && answer.fd >= 0) libc.close(answer.fd);
-      return;
-    }
-    this.open.delete(answer.token);
-    inquiry.settle(answer);
-  }
-
-  /** The actor is gone and will not answer. */
-  abandon(actor: WorkerName): void {
-    for (const [token, inquiry] of this.open) {
-      if (inquiry.actor !== actor) continue;
-      this.open.delete(token);
-      inquiry.settle(null);
-    }
-  }
-
-  private async ask(actor: WorkerName, send: (token: number) => void): Promise<Answer | null> {
-    // Nobody would say that a question to the dead was lost.
-    if (!this.host.isAlive(actor)) return null;
-    const token = this.nextToken++;
-    const { promise, resolve } = Promise.withResolvers<Answer | null>();
-    const timer = setTimeout(() => {
-      this.open.delete(token);
-      resolve(null);
-    }, answerTimeoutMs);
-    this.open.set(token, { actor, settle: resolve });
-    send(token);
-    const answer = await promise;
-    clearTimeout(timer);
-    return answer;
+  private ask<To extends "display" | "ctrl-queue", Asked extends Question<To>>(
+    actor: To,
+    question: Asked,
+  ): Promise<AnswerTo<Asked>> {
+    const { promise, resolve } = Promise.withResolvers<AnswerTo<Asked>>();
+    this.host.asks.ask(actor, question, resolve, { timeoutMs: answerTimeoutMs });
+    return promise;
   }
 }

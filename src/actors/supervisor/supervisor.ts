@@ -156,10 +156,6 @@ export class Supervisor {
       case "shutdown":
         this.shutdown(message.reason);
         return;
-      case "snapshot":
-      case "description":
-        this.inquiries.answered(message);
-        return;
     }
   }
 
@@ -211,7 +207,6 @@ export class Supervisor {
   private crashed(name: WorkerName, reason: string): void {
     const actor = this.actors.get(name)!;
     this.log.write("error", name, `crashed: ${reason}`);
-    this.inquiries.abandon(name);
     // A life that ended is no proof that the next one is sound.
     clearTimeout(this.settling.get(name));
     actor.send({ type: "CRASH" });

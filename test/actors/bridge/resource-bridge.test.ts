@@ -69,7 +69,7 @@ const asked = () => context.take("ctrl-queue");
 /** What the ctrl queue was asked for: all of it resources. */
 function resourcesAsked(): { token: number; resource: number }[] {
   return asked().map((message) => {
-    if (message.type !== "lend-resource") throw new Error(`asked for ${message.type}`);
+    if (message.type !== "ask-buffer") throw new Error(`asked for ${message.type}`);
     return { token: message.token, resource: message.resource };
   });
 }
@@ -78,7 +78,11 @@ const layout = { stride: 256, offset: 0, modifierHigh: 0, modifierLow: 0 };
 
 /** Lends an eventfd, which the borrower's must be the same file as. */
 function lend(token: number): void {
-  bridge.receive({ type: "lent-buffer", token, fd: createEventfd(), ...layout });
+  context.deliver(bridge, { type: "buffer", token, fd: createEventfd(), ...layout });
+}
+
+function refuse(token: number): void {
+  context.deliver(bridge, { type: "buffer", token, fd: -1, ...layout });
 }
 
 const getBuffer = (id: number): Uint8Array => new TextEncoder().encode(`{"GetBuffer":{"id":${id}}}`);
@@ -97,7 +101,7 @@ describe("a peer", () => {
       const { token, resource } = resourcesAsked()[0]!;
       expect(resource).toBe(7);
       const fd = createEventfd();
-      bridge.receive({ type: "lent-buffer", token, fd, ...layout });
+      context.deliver(bridge, { type: "buffer", token, fd, ...layout });
 
       expect(isOpen(fd)).toBe(false);
       const lent = client.receive();
@@ -117,8 +121,8 @@ describe("a peer", () => {
     const fd = createEventfd();
     const { token } = resourcesAsked()[0]!;
     const [modifierHigh, modifierLow] = [0xfedc_ba98, 0xf654_3211];
-    bridge.receive({
-      type: "lent-buffer",
+    context.deliver(bridge, {
+      type: "buffer",
       token,
       fd,
       stride: 0xffff_fffc,
@@ -144,9 +148,9 @@ describe("a peer", () => {
       client.send(new TextEncoder().encode(`{"GetFence":{"seqno":${seqno}}}`));
       serve();
       const [message] = asked();
-      expect(message).toMatchObject({ type: "lend-fence", fenceHigh, fenceLow });
+      expect(message).toMatchObject({ type: "ask-fence", fenceHigh, fenceLow });
       const fd = createEventfd();
-      bridge.receive({ type: "lent-fence", token: (message as { token: number }).token, fd });
+      context.deliver(bridge, { type: "fence", token: (message as { token: number }).token, fd });
       const lent = client.receive();
       expect(lent.kind).toBe("fence");
       closeFd(lent.fd);
@@ -162,7 +166,7 @@ describe("a peer", () => {
       const client = connect();
       client.send(request);
       serve();
-      bridge.receive({ type: "not-lent", token: resourcesAsked()[0]!.token });
+      refuse(resourcesAsked()[0]!.token);
       const { packet, fds } = client.receivePacket();
       expect(decode(packet)).toBe(answer);
       expect(fds).toEqual([]);
@@ -181,7 +185,7 @@ describe("a peer", () => {
       // The next is not even looked at before this one is answered.
       const requests = resourcesAsked();
       expect(requests).toMatchObject([{ resource }]);
-      bridge.receive({ type: "not-lent", token: requests[0]!.token });
+      refuse(requests[0]!.token);
       expect(decode(client.receivePacket().packet)).toBe(answer);
     }
   });
@@ -233,7 +237,7 @@ describe("a peer without manners", () => {
     };
     client.send(padded(packetBytesMax));
     serve();
-    bridge.receive({ type: "not-lent", token: resourcesAsked()[0]!.token });
+    refuse(resourcesAsked()[0]!.token);
     expect(client.receive().kind).toBe("invalid");
     for (const bytes of [packetBytesMax + 1, 16 * packetBytesMax]) {
       client.send(padded(bytes));
@@ -242,7 +246,7 @@ describe("a peer without manners", () => {
       expect(client.receive().kind).toBe("invalid");
       const requests = resourcesAsked();
       expect(requests).toMatchObject([{ resource: 7 }]);
-      bridge.receive({ type: "not-lent", token: requests[0]!.token });
+      refuse(requests[0]!.token);
       expect(client.receive().kind).toBe("invalid");
     }
   });
@@ -255,7 +259,7 @@ describe("a peer without manners", () => {
     for (const packet of [getBuffer(1), Uint8Array.of(9), new Uint8Array(packetBytesMax + 1)]) {
       client.send(packet, fds);
       serve();
-      for (const { token } of resourcesAsked()) bridge.receive({ type: "not-lent", token });
+      for (const { token } of resourcesAsked()) refuse(token);
       expect(client.receivePacket().fds).toEqual([]);
     }
     fds.forEach(closeFd);
@@ -271,7 +275,7 @@ describe("a peer without manners", () => {
     serve();
     expect(counters()["peers"]).toBe(0);
     const fd = createEventfd();
-    bridge.receive({ type: "lent-buffer", token: resourcesAsked()[0]!.token, fd, ...layout });
+    context.deliver(bridge, { type: "buffer", token: resourcesAsked()[0]!.token, fd, ...layout });
     expect(isOpen(fd)).toBe(false);
     expect(openFds()).toBe(before);
   });
@@ -418,7 +422,7 @@ describe("a peer without manners", () => {
           serve();
           for (const { token } of resourcesAsked()) {
             if (answer) lend(token);
-            else bridge.receive({ type: "not-lent", token });
+            else refuse(token);
           }
           if (leaves === 0) {
             hangUp(peers[peer]!);
@@ -529,7 +533,7 @@ test("a successor asks with tokens of its own, and takes no answer of its predec
   first.send(getBuffer(1));
   serve();
   const [old] = asked();
-  expect(old).toMatchObject({ type: "lend-resource", bridge: 1 });
+  expect(old).toMatchObject({ type: "ask-buffer" });
   bridge.stop();
   expect(() => first.receive()).toThrow(BridgeFailure);
 
@@ -538,10 +542,10 @@ test("a successor asks with tokens of its own, and takes no answer of its predec
   second.send(getBuffer(2));
   serve();
   const [request] = asked();
-  expect(request).toMatchObject({ type: "lend-resource", bridge: 2, resource: 2 });
+  expect(request).toMatchObject({ type: "ask-buffer", resource: 2 });
   const late = createEventfd();
-  bridge.receive({ type: "lent-buffer", token: (old as { token: number }).token, fd: late, ...layout });
+  context.deliver(bridge, { type: "buffer", token: (old as { token: number }).token, fd: late, ...layout });
   expect(isOpen(late)).toBe(false);
-  bridge.receive({ type: "not-lent", token: (request as { token: number }).token });
+  refuse((request as { token: number }).token);
   expect(second.receive().kind).toBe("invalid");
 });

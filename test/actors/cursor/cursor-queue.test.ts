@@ -21,7 +21,7 @@ afterEach(() => bench.close());
 const at = (scanoutId: number, x = 0, y = 0) => ({ scanoutId, x, y });
 
 /** What was asked of the ctrl queue since the last call. */
-const asked = () => context.take("ctrl-queue").filter((message) => message.type === "cursor-image");
+const asked = () => context.take("ctrl-queue").filter((message) => message.type === "ask-cursor-image");
 
 test("a successor takes no answer to what its predecessor asked", () => {
   bench.offer(updateCursor(at(0), 1));
@@ -408,7 +408,7 @@ describe("the life of the ring", () => {
       { type: "cursor-hide", scanout: 0 },
       { type: "cursor-hide", scanout: 2 },
     ]);
-    bench.served.peerBack!("display");
+    bench.returnPeer("display");
     expect(context.take("display")).toEqual([]);
   });
 
@@ -419,7 +419,7 @@ describe("the life of the ring", () => {
     bench.ask(bench.ringStart({ base }));
 
     expect(context.take("display")).toEqual([]);
-    bench.served.peerBack!("display");
+    bench.returnPeer("display");
     expect(context.take("display")).toMatchObject([{ type: "cursor", scanout: 0 }]);
   });
 
@@ -431,7 +431,7 @@ describe("the life of the ring", () => {
     bench.command(moveCursor(at(0, 70, 80), 1));
     context.take("display");
 
-    bench.served.peerBack!("display");
+    bench.returnPeer("display");
 
     expect(context.take("display")).toMatchObject([
       { type: "cursor", scanout: 0, x: 70, y: 80, hotX: 3, hotY: 4 },

@@ -52,8 +52,8 @@ function start({ vmm, surface, cursors, keep }: Scene, resumed: boolean): Displa
     { type: "scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height },
     { type: "cursor-pool", fd: duplicateFd(cursors), slots: 1 },
     { type: "cursor", scanout: 0, slot: 0, x: 9, y: 8, hotX: 1, hotY: 2 },
-    { type: "display-info", token: 1 },
-    { type: "edid", token: 2, scanout: 0 },
+    { type: "ask-display-info", token: 1 },
+    { type: "ask-edid", token: 2, scanout: 0 },
   );
   return runner;
 }
@@ -233,7 +233,7 @@ describe("a VMM's socket that is none", () => {
     const fds = openFds();
 
     runner.tell({ type: "vmm-socket", fd: duplicateFd(current.cursors), resumed: false });
-    runner.tell({ type: "display-info", token: 1 });
+    runner.tell({ type: "ask-display-info", token: 1 });
     runner.run();
 
     expect(runner.answers).toMatchObject([{ type: "display-info", token: 1 }]);

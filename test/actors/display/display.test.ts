@@ -21,7 +21,7 @@ const tell = (...messages: Parameters<Stage["runner"]["tell"]>) => stage.runner.
 const released = () => stage.runner.released;
 
 function description() {
-  tell({ type: "describe", token: 5 });
+  tell({ type: "ask-description", token: 5 });
   const message = stage.runner.told("supervisor").at(-1)!;
   if (message.type !== "description") throw new Error("no description");
   expect(message.token).toBe(5);
@@ -29,7 +29,7 @@ function description() {
 }
 
 function snapshot(scanout = 0) {
-  tell({ type: "snapshot", token: 9, scanout });
+  tell({ type: "ask-snapshot", token: 9, scanout });
   const message = stage.runner.told("supervisor").at(-1)!;
   if (message.type !== "snapshot") throw new Error("no snapshot");
   expect(message.token).toBe(9);

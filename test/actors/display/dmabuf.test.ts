@@ -77,7 +77,7 @@ function expectShown(id: number, colourOf: (x: number, y: number) => number): vo
 }
 
 function state(): Record<string, unknown> {
-  stage.runner.tell({ type: "describe", token: 1 });
+  stage.runner.tell({ type: "ask-description", token: 1 });
   const description = stage.runner.told("supervisor").findLast(({ type }) => type === "description")!;
   return (description as { state: Record<string, unknown> }).state;
 }
@@ -341,7 +341,7 @@ describe("a VMM that keeps its answers", () => {
     const fd = createMemfd("cursors", 64 * 64 * 4);
     stage.runner.tell({ type: "cursor-pool", fd, slots: 1 });
     stage.runner.tell({ type: "cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
-    stage.runner.tell({ type: "display-info", token: 1 }, { type: "edid", token: 2, scanout: 0 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 }, { type: "ask-edid", token: 2, scanout: 0 });
     memory!.paint(() => 9);
     for (const id of [0, 1]) stage.flush({ x: 0, y: 0, width: 16, height: 8 }, id);
     stage.settle();
@@ -666,7 +666,7 @@ describe("what can be shown is told", () => {
 
 describe("snapshots", () => {
   function snapshot(): { fd: number; error: string; width: number; height: number } {
-    stage.runner.tell({ type: "snapshot", token: 9, scanout: 0 });
+    stage.runner.tell({ type: "ask-snapshot", token: 9, scanout: 0 });
     const message = stage.runner.told("supervisor").at(-1)!;
     if (message.type !== "snapshot") throw new Error("no snapshot");
     return message;

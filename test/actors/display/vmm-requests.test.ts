@@ -64,7 +64,7 @@ const oneOutput = (width: number, height: number): Record<number, number> => ({
 describe("without a VMM", () => {
   test("the settings answer", () => {
     open();
-    stage.runner.tell({ type: "display-info", token: 7 }, { type: "edid", token: 8, scanout: 1 });
+    stage.runner.tell({ type: "ask-display-info", token: 7 }, { type: "ask-edid", token: 8, scanout: 1 });
     stage.runner.run();
     expect(answers()).toEqual([
       { type: "display-info", token: 7, modes: configured },
@@ -78,7 +78,7 @@ describe("without a VMM", () => {
     raws.push(raw);
     const { context } = stage.runner;
     context.arriving.push(() => stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false }));
-    stage.runner.tell({ type: "display-info", token: 1 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.runner.run();
     raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES));
     stage.runner.run();
@@ -96,9 +96,9 @@ describe("a VMM that answers", () => {
     const edid = generateEdid(1024, 768, 3);
     stage.connect({ edid, modes: [{ x: 5, y: 6, width: 1024, height: 768 }] });
     stage.runner.tell(
-      { type: "edid", token: 1, scanout: 0 },
-      { type: "edid", token: 2, scanout: 1 },
-      { type: "display-info", token: 3 },
+      { type: "ask-edid", token: 1, scanout: 0 },
+      { type: "ask-edid", token: 2, scanout: 1 },
+      { type: "ask-display-info", token: 3 },
     );
     stage.settle();
     const [one, two, three] = answers();
@@ -122,7 +122,7 @@ describe("a VMM that answers", () => {
   test("without EDID is asked for its modes, and our EDID prefers them", () => {
     open();
     stage.connect({ features: 0, modes: [{ x: 0, y: 0, width: 1600, height: 900 }] });
-    stage.runner.tell({ type: "edid", token: 1, scanout: 0 });
+    stage.runner.tell({ type: "ask-edid", token: 1, scanout: 0 });
     stage.settle();
     expect(answers()).toEqual([{ type: "edid", token: 1, edid: generateEdid(1600, 900, 0) }]);
     expect(stage.peer.count(DisplayRequest.GET_EDID)).toBe(0);
@@ -138,7 +138,7 @@ describe("a VMM that answers", () => {
       }
     };
     trickle(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 1 }));
-    stage.runner.tell({ type: "display-info", token: 1 }, { type: "edid", token: 2, scanout: 0 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 }, { type: "ask-edid", token: 2, scanout: 0 });
     stage.runner.run();
     trickle(answer(DisplayRequest.GET_DISPLAY_INFO, oneOutput(11, 22)));
     const reply = answer(DisplayRequest.GET_EDID, { [Edid.size]: 128 });
@@ -158,7 +158,7 @@ describe("a VMM that answers", () => {
   ])("with a broken EDID (%s) gets ours to the guest", (_, size, fields) => {
     open();
     const raw = connectNegotiated();
-    stage.runner.tell({ type: "edid", token: 1, scanout: 1 });
+    stage.runner.tell({ type: "ask-edid", token: 1, scanout: 1 });
     stage.runner.run();
     raw.write(answer(DisplayRequest.GET_EDID, { ...fields, [Edid.size]: size }));
     stage.runner.run();
@@ -175,7 +175,7 @@ describe("a VMM that keeps silent", () => {
     open();
     const modes = [{ x: 0, y: 0, width: 1600, height: 900 }];
     stage.connect({ features: 1, answersEdid: false, modes });
-    stage.runner.tell({ type: "edid", token: 1, scanout: 0 }, { type: "edid", token: 2, scanout: 1 });
+    stage.runner.tell({ type: "ask-edid", token: 1, scanout: 0 }, { type: "ask-edid", token: 2, scanout: 1 });
     waitForAnswers(2);
     expect(answers()).toEqual([
       { type: "edid", token: 1, edid: generateEdid(800, 600, 0) },
@@ -186,7 +186,7 @@ describe("a VMM that keeps silent", () => {
     ]);
 
     // It still answers other questions, and our EDID follows them.
-    stage.runner.tell({ type: "edid", token: 3, scanout: 0 });
+    stage.runner.tell({ type: "ask-edid", token: 3, scanout: 0 });
     waitForAnswers(3);
     expect(answers()[2]).toEqual({ type: "edid", token: 3, edid: generateEdid(1600, 900, 0) });
     expect(stage.peer.count(DisplayRequest.GET_EDID)).toBe(1);
@@ -198,9 +198,9 @@ describe("a VMM that keeps silent", () => {
   test("about display info: the settings answer at once until the late reply comes", () => {
     open();
     const raw = connectNegotiated(0);
-    stage.runner.tell({ type: "display-info", token: 1 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.until(() => answers().length === 1, "an answer");
-    stage.runner.tell({ type: "display-info", token: 2 });
+    stage.runner.tell({ type: "ask-display-info", token: 2 });
     stage.runner.run();
     expect(answers()).toEqual([1, 2].map((token) => ({ type: "display-info", token, modes: configured })));
     expect(raw.messages().map(({ request }) => request)).toEqual([DisplayRequest.GET_DISPLAY_INFO]);
@@ -208,7 +208,7 @@ describe("a VMM that keeps silent", () => {
     raw.write(answer(DisplayRequest.GET_DISPLAY_INFO, oneOutput(5, 6)));
     stage.runner.run();
     expect(answers().length).toBe(2);
-    stage.runner.tell({ type: "display-info", token: 3 });
+    stage.runner.tell({ type: "ask-display-info", token: 3 });
     stage.runner.run();
     expect(raw.messages().map(({ request }) => request)).toEqual([DisplayRequest.GET_DISPLAY_INFO]);
     raw.write(answer(DisplayRequest.GET_DISPLAY_INFO, oneOutput(7, 8)));
@@ -220,7 +220,7 @@ describe("a VMM that keeps silent", () => {
     open();
     const raw = connectRaw();
     stage.show(stage.surface(1, 8, 8).paint(gradient));
-    stage.runner.tell({ type: "display-info", token: 1 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.runner.run();
     expect(raw.messages().map(({ request }) => request)).toEqual([DisplayRequest.GET_PROTOCOL_FEATURES]);
     stage.until(() => answers().length === 1, "an answer");
@@ -229,13 +229,13 @@ describe("a VMM that keeps silent", () => {
       DisplayRequest.SCANOUT,
       DisplayRequest.UPDATE,
     ]);
-    stage.runner.tell({ type: "display-info", token: 2 });
+    stage.runner.tell({ type: "ask-display-info", token: 2 });
     stage.runner.run();
     expect(answers().length).toBe(2);
 
     raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
     stage.runner.run();
-    stage.runner.tell({ type: "display-info", token: 3 });
+    stage.runner.tell({ type: "ask-display-info", token: 3 });
     stage.runner.run();
     const [set, get] = raw.messages();
     expect(set).toMatchObject({ request: DisplayRequest.SET_PROTOCOL_FEATURES });
@@ -246,7 +246,7 @@ describe("a VMM that keeps silent", () => {
   test("until the display stops: nobody is answered, for its successor is asked again", () => {
     open();
     stage.connect({ answersDisplayInfo: false });
-    stage.runner.tell({ type: "display-info", token: 1 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.settle();
     stage.runner.display.stop();
     expect(answers()).toEqual([]);
@@ -259,7 +259,7 @@ describe("a VMM that keeps silent", () => {
   test("by closing: what waits is answered from the settings", () => {
     open();
     stage.connect({ answersDisplayInfo: false });
-    stage.runner.tell({ type: "display-info", token: 1 }, { type: "edid", token: 2, scanout: 0 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 }, { type: "ask-edid", token: 2, scanout: 0 });
     stage.settle();
     expect(answers()).toEqual([]);
     stage.peer.close();
@@ -293,17 +293,17 @@ describe("a VMM that answers wrongly loses its display, with one log line", () =
   test.each(wrong)("%s", (_, bytes) => {
     open();
     const raw = connectNegotiated(0);
-    stage.runner.tell({ type: "display-info", token: 1 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.runner.run();
     raw.write(bytes);
     stage.runner.run();
     expect(answers().length).toBe(1);
     expect(warnings().length).toBe(1);
-    stage.runner.tell({ type: "describe", token: 2 });
+    stage.runner.tell({ type: "ask-description", token: 2 });
     expect(stage.runner.told("supervisor").at(-1)).toMatchObject({ state: { sinks: [] } });
     // The device goes on without it.
     stage.show(stage.surface(1, 8, 8));
-    stage.runner.tell({ type: "display-info", token: 3 });
+    stage.runner.tell({ type: "ask-display-info", token: 3 });
     stage.runner.run();
     expect(answers().length).toBe(2);
   });
@@ -311,7 +311,7 @@ describe("a VMM that answers wrongly loses its display, with one log line", () =
   test.each([1, 11, 12, 13, 400])("the end after %d bytes of an answer", (count) => {
     open();
     const raw = connectNegotiated(0);
-    stage.runner.tell({ type: "display-info", token: 1 });
+    stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.runner.run();
     raw.write(answer(DisplayRequest.GET_DISPLAY_INFO).subarray(0, count));
     raw.close();
@@ -325,7 +325,7 @@ describe("a VMM that answers wrongly loses its display, with one log line", () =
 test("our own EDIDs are sound", () => {
   open();
   for (let scanout = 0; scanout < 16; scanout++) {
-    stage.runner.tell({ type: "edid", token: scanout, scanout });
+    stage.runner.tell({ type: "ask-edid", token: scanout, scanout });
   }
   stage.runner.run();
   expect(answers().every((one) => one.type === "edid" && soundEdid(Uint8Array.from(one.edid)) !== null)).toBe(

@@ -26,7 +26,7 @@ function expectShown(id: number, colourOf: (x: number, y: number) => number): vo
 }
 
 const sinkState = () => {
-  stage.runner.tell({ type: "describe", token: 1 });
+  stage.runner.tell({ type: "ask-description", token: 1 });
   const description = stage.runner.told("supervisor").at(-1)!;
   if (description.type !== "description") throw new Error("no description");
   return (description.state["sinks"] as Record<string, unknown>[])[0]!;
@@ -422,7 +422,7 @@ describe("the end of a VMM", () => {
     stage.runner.run();
     const surface = stage.surface(1, 8, 8);
     stage.runner.tell({ type: "vmm-socket", fd: duplicateFd(surface.fd), resumed: true });
-    stage.runner.tell({ type: "describe", token: 1 });
+    stage.runner.tell({ type: "ask-description", token: 1 });
     expect(stage.runner.told("supervisor").at(-1)).toMatchObject({ state: { sinks: [] } });
   });
 });

@@ -77,7 +77,7 @@ function expectPixels(colourOf: (x: number, y: number) => number, columns = widt
 }
 
 function sinkState(): Record<string, unknown> {
-  stage.runner.tell({ type: "describe", token: 1 });
+  stage.runner.tell({ type: "ask-description", token: 1 });
   const description = stage.runner.told("supervisor").findLast(({ type }) => type === "description");
   if (description?.type !== "description") throw new Error("no description");
   return (description.state["sinks"] as Record<string, unknown>[])[0]!;
@@ -325,7 +325,7 @@ describe("the lease of a surface", () => {
 
 describe("sizes", () => {
   const modes = () => {
-    stage.runner.tell({ type: "display-info", token: 5 });
+    stage.runner.tell({ type: "ask-display-info", token: 5 });
     stage.runner.run();
     const answer = stage.runner.answers.at(-1)!;
     return answer.type === "display-info" ? answer.modes : [];

@@ -764,10 +764,12 @@ describe("questions to the display", () => {
 
   test("a display that was restarted is asked again with the same token", () => {
     const { token, head } = ask(getDisplayInfo());
-    bench.served.peerBack!("display");
+    bench.returnPeer("display");
     const again = told();
 
-    expect(again.filter(({ type }) => type === "display-info")).toEqual([{ type: "display-info", token }]);
+    expect(again.filter(({ type }) => type === "ask-display-info")).toEqual([
+      { type: "ask-display-info", token },
+    ]);
     bench.tell({ type: "display-info", token, modes });
     expect(answerOf(head).type).toBe(Response.OK_DISPLAY_INFO);
   });
@@ -887,7 +889,7 @@ describe("the driver's life", () => {
       .filter((message) => message.type === "surface")
       .map(({ surface }) => surface);
 
-    bench.served.peerBack!("display");
+    bench.returnPeer("display");
 
     const messages = told();
     expect(messages.map(({ type }) => type)).toEqual([
@@ -914,7 +916,7 @@ describe("the driver's life", () => {
     told();
     expect(usedFds()).toBe(before + 1);
 
-    bench.served.peerBack!("display");
+    bench.returnPeer("display");
     told();
 
     expect(usedFds()).toBe(before);

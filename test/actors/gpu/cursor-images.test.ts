@@ -38,7 +38,7 @@ afterEach(() => {
 
 function ask(resource: number, slot = 0): number {
   const token = nextToken++;
-  bench.tell({ type: "cursor-image", token, resource, slot });
+  bench.tell({ type: "ask-cursor-image", token, resource, slot });
   return token;
 }
 

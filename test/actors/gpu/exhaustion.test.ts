@@ -102,7 +102,7 @@ describe("without descriptors", () => {
     make(1);
     expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
     told();
-    withoutDescriptors(() => bench.served.peerBack!("display"));
+    withoutDescriptors(() => bench.returnPeer("display"));
     expect(toldTypes()).not.toContain("surface");
     await waitForRetry();
     const types = toldTypes();
@@ -129,12 +129,12 @@ describe("without descriptors", () => {
     make(1);
     MemfdStorage.forget();
     withoutDescriptors(() => {
-      bench.tell({ type: "lend-resource", token: 7, bridge: 1, resource: 1 });
+      bench.tell({ type: "ask-buffer", token: 7, resource: 1 });
     });
-    expect(context.take("resource-bridge")).toEqual([{ type: "not-lent", token: 7 }]);
-    bench.tell({ type: "lend-resource", token: 8, bridge: 1, resource: 1 });
+    expect(context.take("resource-bridge")).toMatchObject([{ type: "buffer", token: 7, fd: -1 }]);
+    bench.tell({ type: "ask-buffer", token: 8, resource: 1 });
     const [lent] = context.take("resource-bridge");
-    expect(lent!.type).toBe("lent-buffer");
-    if (lent!.type === "lent-buffer") closeFd(lent!.fd);
+    expect(lent!.type).toBe("buffer");
+    if (lent!.type === "buffer") closeFd(lent!.fd);
   });
 });

@@ -351,7 +351,7 @@ describe("a device", () => {
       make(id);
       show(id);
     }
-    bench.served.peerBack!("display");
+    bench.returnPeer("display");
     const dropped = context.take("display");
     for (const message of dropped) {
       if ("fd" in message) closeFd(message.fd);

@@ -2,7 +2,8 @@
 
 import { workerData } from "node:worker_threads";
 import type { WorkerName } from "../../../src/actors/registry.ts";
-import { type Actor, type ActorContext, runActor } from "../../../src/actors/runtime/actor.ts";
+import type { Actor, ActorContext } from "../../../src/actors/runtime/actor.ts";
+import { runActor } from "../../../src/actors/runtime/run-actor.ts";
 
 export type Order =
   /** Send `count` numbered messages to `to`. */

@@ -358,7 +358,7 @@ describe("rings that the guest has broken", () => {
     startRings();
     breakRing();
     bench.forget();
-    bench.actor.peerBack("cursor-queue");
+    bench.returnPeer("cursor-queue");
     expect(bench.toldTypes).not.toContain("cursor-queue ring-start");
     front.tell(R.SET_VRING_KICK, u64(1), [eventfd]);
     expect(bench.toldTypes).toContain("cursor-queue ring-start");
@@ -369,13 +369,13 @@ describe("rings that the guest has broken", () => {
     bench.dying = "cursor-queue";
     bench.context.arriving.push(() => {
       breakRing();
-      bench.actor.receive({ type: "ring-stopped", token: lastToken(), base: 9 });
+      bench.context.deliver(bench.actor, { type: "ring-stopped", token: lastToken(), base: 9 });
     });
     expect(front.ask(R.GET_VRING_BASE, state(1, 0)).payload).toEqual(state(1, 9));
     bench.dying = null;
     startRing(1, 9);
     bench.forget();
-    bench.actor.peerBack("cursor-queue");
+    bench.returnPeer("cursor-queue");
     expect(bench.toldTypes).toContain("cursor-queue ring-start");
   });
 
@@ -477,7 +477,7 @@ describe("stopping rings", () => {
   test("a session whose ring was started twice is suspended when it stops once", () => {
     startRings();
     front.tell(R.SET_VRING_KICK, u64(0), [eventfd]);
-    bench.actor.peerBack("cursor-queue");
+    bench.returnPeer("cursor-queue");
     front.ask(R.GET_VRING_BASE, state(0, 0));
     front.ask(R.GET_VRING_BASE, state(1, 0));
 
@@ -740,12 +740,12 @@ describe("the display socket", () => {
   });
 
   test("is given to a display that was restarted", () => {
-    bench.actor.peerBack("display");
+    bench.returnPeer("display");
     expect(bench.said("display")).toEqual([]);
     front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
     bench.said("display");
 
-    bench.actor.peerBack("display");
+    bench.returnPeer("display");
 
     expect(bench.said("display")).toMatchObject([{ type: "vmm-socket", resumed: true }]);
   });
@@ -776,7 +776,7 @@ describe("whether the VMM shows the picture", () => {
     startRings();
     front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
     bench.forget();
-    bench.actor.peerBack("cursor-queue");
+    bench.returnPeer("cursor-queue");
     expect(bench.toldTypes.slice(-2)).toEqual(["cursor-queue vmm-display", "cursor-queue ring-start"]);
   });
 
@@ -791,7 +791,7 @@ describe("whether the VMM shows the picture", () => {
 describe("a cursor queue that was restarted", () => {
   test("is given memory, log and ring anew, with every descriptor", () => {
     startRings();
-    bench.actor.peerBack("cursor-queue");
+    bench.returnPeer("cursor-queue");
 
     expect(bench.toldTypes).toEqual([
       "cursor-queue memory",
@@ -807,14 +807,14 @@ describe("a cursor queue that was restarted", () => {
     front.close();
     bench.serve();
     bench.forget();
-    bench.actor.peerBack("cursor-queue");
+    bench.returnPeer("cursor-queue");
     expect(bench.told).toEqual([]);
   });
 
   /** The cursor queue has crashed; its successor comes as soon as somebody waits for it. */
   function crash(): void {
-    bench.actor.peerLost("cursor-queue", true);
-    bench.context.arriving.push(() => bench.actor.peerBack("cursor-queue"));
+    bench.losePeer("cursor-queue");
+    bench.context.arriving.push(() => bench.returnPeer("cursor-queue"));
   }
 
   test("is asked nothing before it was told everything, and what was asked meanwhile is done", () => {
@@ -890,8 +890,8 @@ describe("a cursor queue that was restarted", () => {
   test("whose ring lies in no memory any more ends the session, not the device", () => {
     startRings();
     front.tell(R.REM_MEM_REG, single(0, ramBytes, ramAt));
-    bench.actor.peerLost("cursor-queue", true);
-    bench.actor.peerBack("cursor-queue");
+    bench.losePeer("cursor-queue");
+    bench.returnPeer("cursor-queue");
 
     expectViolation(/the descriptor table of vring 1 .* lies in no memory region/);
   });
@@ -900,7 +900,7 @@ describe("a cursor queue that was restarted", () => {
     startRings();
     front.ask(R.GET_VRING_BASE, state(1, 0));
     bench.forget();
-    bench.actor.peerBack("cursor-queue");
+    bench.returnPeer("cursor-queue");
     expect(bench.toldTypes).not.toContain("cursor-queue ring-start");
   });
 });

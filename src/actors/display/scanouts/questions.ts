@@ -4,7 +4,7 @@ import type { DisplayMode } from "../../gpu/messages.ts";
 import type { DisplayMessage } from "../messages.ts";
 import { edidOf } from "./outputs.ts";
 
-export type Question = Extract<DisplayMessage, { type: "display-info" | "edid" }>;
+export type Question = Extract<DisplayMessage, { type: "ask-display-info" | "ask-edid" }>;
 
 export interface OutputAnswers {
   modes(token: number, modes: readonly DisplayMode[]): void;
@@ -13,6 +13,6 @@ export interface OutputAnswers {
 
 /** Answers from modes that are known already. */
 export function answerFrom(modes: readonly DisplayMode[], question: Question, answers: OutputAnswers): void {
-  if (question.type === "display-info") answers.modes(question.token, modes);
+  if (question.type === "ask-display-info") answers.modes(question.token, modes);
   else answers.edid(question.token, edidOf(modes, question.scanout));
 }

@@ -12,21 +12,16 @@ import type { DisplayMode } from "../messages.ts";
 import { PARKED, type Parked } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
+import type { AnswerTo, Question } from "../../runtime/asks.ts";
 import type { QueueRunner } from "../../queue/queue-runner.ts";
 import type { Parts } from "./parts.ts";
-
-interface Question {
-  parked: Parked;
-  /** The display is asked again when it had to be restarted. */
-  ask: () => void;
-}
 
 /** A driver asks one at a time; more than this is a flood. */
 const openMax = 64;
 
 export class Questions {
-  private readonly open = new Map<number, Question>();
-  private nextToken = 1;
+  /** The commands that wait, by the token of their question. */
+  private readonly parked = new Map<number, Parked>();
   private readonly context: ActorContext;
   private readonly queue: QueueRunner;
   private readonly edidEvent: number;
@@ -38,7 +33,9 @@ export class Questions {
   }
 
   displayInfo(): number {
-    return this.ask((token) => this.context.send("display", { type: "display-info", token }));
+    return this.ask({ type: "ask-display-info" }, (parked, { modes }) =>
+      this.answerDisplayInfo(parked, modes),
+    );
   }
 
   edid(request: Request): number {
@@ -46,12 +43,41 @@ export class Questions {
     const scanout = request.u32(GetEdid.scanoutId);
     const refusal = lifecycles.scanout.may(scanouts.at(scanout), this.edidEvent);
     if (refusal !== 0) return refusal;
-    return this.ask((token) => this.context.send("display", { type: "edid", token, scanout }));
+    return this.ask({ type: "ask-edid", scanout }, (parked, { edid }) => this.answerEdid(parked, edid));
   }
 
-  answerDisplayInfo(token: number, modes: readonly DisplayMode[]): void {
-    const question = this.take(token);
-    if (question === undefined) return;
+  /** Gives up: the ring is going away, and a driver that still waits gets an error. */
+  abandon(): void {
+    for (const [token, parked] of this.parked) {
+      this.context.asks.drop(token);
+      this.queue.refuse(parked, Response.ERR_UNSPEC);
+    }
+    this.parked.clear();
+  }
+
+  /** Asks the display, and its successor again should it crash. */
+  private ask<Asked extends Question<"display">>(
+    question: Asked,
+    settle: (parked: Parked, answer: NonNullable<AnswerTo<Asked>>) => void,
+  ): number {
+    if (this.parked.size >= openMax) return Response.ERR_OUT_OF_MEMORY;
+    const parked = this.queue.park();
+    let token = 0;
+    token = this.context.asks.ask(
+      "display",
+      question,
+      (answer) => {
+        this.parked.delete(token);
+        if (answer === null) this.queue.refuse(parked, Response.ERR_UNSPEC);
+        else settle(parked, answer);
+      },
+      { again: true },
+    );
+    if (token > 0) this.parked.set(token, parked);
+    return PARKED;
+  }
+
+  private answerDisplayInfo(parked: Parked, modes: readonly DisplayMode[]): void {
     const words = this.body(DisplayInfo.bytes);
     modes.slice(0, scanoutsMax).forEach(({ x, y, width, height, enabled }, index) => {
       words.set(
@@ -59,45 +85,16 @@ export class Questions {
         (DisplayInfo.modes + index * DisplayInfo.mode.bytes) / 4,
       );
     });
-    this.queue.complete(question.parked, Response.OK_DISPLAY_INFO, DisplayInfo.bytes);
+    this.queue.complete(parked, Response.OK_DISPLAY_INFO, DisplayInfo.bytes);
   }
 
   /** At most 1024 bytes of EDID; guests read past a longer one (CVE-2026-68255). */
-  answerEdid(token: number, edid: Uint8Array): void {
-    const question = this.take(token);
-    if (question === undefined) return;
+  private answerEdid(parked: Parked, edid: Uint8Array): void {
     const words = this.body(Edid.bytes);
     const bytes = edid.subarray(0, Edid.edidBytesMax);
     words[Edid.size / 4] = bytes.length;
     new Uint8Array(words.buffer, words.byteOffset + Edid.edid).set(bytes);
-    this.queue.complete(question.parked, Response.OK_EDID, Edid.bytes);
-  }
-
-  askAgain(): void {
-    for (const question of this.open.values()) question.ask();
-  }
-
-  /** Gives up: the ring is going away, and a driver that still waits gets an error. */
-  abandon(): void {
-    for (const { parked } of this.open.values()) {
-      this.queue.refuse(parked, Response.ERR_UNSPEC);
-    }
-    this.open.clear();
-  }
-
-  private ask(ask: (token: number) => void): number {
-    if (this.open.size >= openMax) return Response.ERR_OUT_OF_MEMORY;
-    const token = this.nextToken++;
-    const question = { parked: this.queue.park(), ask: () => ask(token) };
-    this.open.set(token, question);
-    question.ask();
-    return PARKED;
-  }
-
-  private take(token: number): Question | undefined {
-    const question = this.open.get(token);
-    this.open.delete(token);
-    return question;
+    this.queue.complete(parked, Response.OK_EDID, Edid.bytes);
   }
 
   /** The response buffer with everything behind the header zero. */

@@ -8,15 +8,15 @@ import type { ActorContext } from "../../runtime/actor.ts";
 import type { Model } from "../model/model.ts";
 import type { AfterCommands } from "./after-commands.ts";
 
-type LendResource = Extract<CtrlQueueMessage, { type: "lend-resource" }>;
-type LendFence = Extract<CtrlQueueMessage, { type: "lend-fence" }>;
-type Lent = Extract<ResourceBridgeMessage, { fd: number }>;
-type Buffer = Omit<Extract<Lent, { type: "lent-buffer" }>, "type" | "token">;
+type AskBuffer = Extract<CtrlQueueMessage, { type: "ask-buffer" }>;
+type AskFence = Extract<CtrlQueueMessage, { type: "ask-fence" }>;
+type Buffer = Omit<Extract<ResourceBridgeMessage, { type: "buffer" }>, "type" | "token">;
+
+const noBuffer: Buffer = { fd: -1, stride: 0, offset: 0, modifierHigh: 0, modifierLow: 0 };
 
 export class Exports {
   private readonly event: number;
-  /** The last bridge that asked, and the last that crashed. */
-  private bridge = 0;
+  /** How many bridges have crashed. */
   private lost = 0;
 
   constructor(
@@ -28,43 +28,33 @@ export class Exports {
   }
 
   /** Answers once every command that already waits has been run: the resource's creation is often one of them. */
-  lendResource({ token, bridge, resource }: LendResource): void {
-    this.afterCommands(bridge, () => {
-      const buffer = this.bufferOf(resource);
-      if (buffer === null) this.refuse(token);
-      else this.lend({ type: "lent-buffer", token, ...buffer });
+  lendResource({ token, resource }: AskBuffer): void {
+    this.afterCommands(() => {
+      const buffer = this.bufferOf(resource) ?? noBuffer;
+      this.context.send("resource-bridge", { type: "buffer", token, ...buffer });
     });
   }
 
   /** As {@link lendResource}. */
-  lendFence({ token, bridge, fenceHigh, fenceLow }: LendFence): void {
-    this.afterCommands(bridge, () => {
+  lendFence({ token, fenceHigh, fenceLow }: AskFence): void {
+    this.afterCommands(() => {
       const { fences, renderer } = this.model;
       const fence = fences.numberOf(fenceHigh, fenceLow);
       const fd = fence === 0 ? -1 : renderer.exportFence(fence);
-      if (fd < 0) this.refuse(token);
-      else this.lend({ type: "lent-fence", token, fd });
+      this.context.send("resource-bridge", { type: "fence", token, fd });
     });
   }
 
   /** The bridge is gone, and its successor knows nothing of what it asked for. */
   bridgeLost(): void {
-    this.lost = this.bridge;
+    this.lost++;
   }
 
-  private afterCommands(bridge: number, work: () => void): void {
-    this.bridge = bridge;
+  private afterCommands(work: () => void): void {
+    const { lost } = this;
     this.queued.run(() => {
-      if (bridge > this.lost) work();
+      if (lost === this.lost) work();
     });
-  }
-
-  private lend(message: Lent): void {
-    this.context.send("resource-bridge", message);
-  }
-
-  private refuse(token: number): void {
-    this.context.send("resource-bridge", { type: "not-lent", token });
   }
 
   private bufferOf(id: number): Buffer | null {

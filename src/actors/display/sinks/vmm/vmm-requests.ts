@@ -99,7 +99,7 @@ export class VmmRequests {
     if (question === undefined) return false;
     const request = this.requestFor(question);
     if (isOutstanding(words, request)) return false;
-    if (question.type === "edid" && request === DisplayRequest.GET_EDID) {
+    if (question.type === "ask-edid" && request === DisplayRequest.GET_EDID) {
       words[StreamWord.edidScanout] = question.scanout;
       writer.start(request, GetEdid.bytes, question.scanout);
     } else {
@@ -115,7 +115,7 @@ export class VmmRequests {
     if (request === DisplayRequest.GET_DISPLAY_INFO) this.modes = decodeModes(payload);
     const question = this.waiting[0];
     if (question === undefined || this.requestFor(question) !== request) return;
-    if (question.type === "edid" && request === DisplayRequest.GET_EDID) {
+    if (question.type === "ask-edid" && request === DisplayRequest.GET_EDID) {
       // A predecessor may have asked for another output's.
       if (this.options.words[StreamWord.edidScanout] !== question.scanout) return;
       this.options.answers.edid(question.token, this.decodeEdid(payload, question.scanout));
@@ -148,7 +148,9 @@ export class VmmRequests {
 
   private requestFor(question: Question): number {
     const hasEdid = this.has(ProtocolFeature.EDID) && !this.isSilent(DisplayRequest.GET_EDID);
-    return question.type === "edid" && hasEdid ? DisplayRequest.GET_EDID : DisplayRequest.GET_DISPLAY_INFO;
+    return question.type === "ask-edid" && hasEdid
+      ? DisplayRequest.GET_EDID
+      : DisplayRequest.GET_DISPLAY_INFO;
   }
 
   private isSilent(request: number): boolean {

@@ -1,0 +1,48 @@
+// A worker's loop: it sleeps in epoll until there is something to do.
+
+import { ConfigError } from "../../config-error.ts";
+import { type Inbox, manifestOf, type WorkerName } from "../registry.ts";
+import type { Actor, ActorContext } from "./actor.ts";
+import { WorkerRuntime } from "./worker.ts";
+
+/** Runs the actor that `create` makes until the supervisor stops it. The last statement of a worker's entry file. */
+export async function runActor<Name extends WorkerName>(
+  name: Name,
+  create: (context: ActorContext) => Actor<Inbox[Name]> | Promise<Actor<Inbox[Name]>>,
+): Promise<void> {
+  const worker = new WorkerRuntime(name);
+  await worker.prepare();
+  try {
+    worker.actor = await create(worker);
+    worker.send("supervisor", { type: "ready" });
+    // What loading the modules has left would stay for as long as nothing happens here.
+    worker.tidy();
+    while (!worker.isStopping()) {
+      if (worker.isRung()) worker.drain();
+      worker.timers.runDue();
+      const more = worker.actor.turn?.() ?? false;
+      if (!more && !worker.isStopping()) worker.sleep();
+    }
+  } catch (error) {
+    // What is mapped and open outlives the thread: a successor would find it taken, and the process would grow.
+    if (manifestOf[name].survives) releaseQuietly(worker.actor);
+    worker.epoll.close();
+    const reason = (error as Error).message;
+    if (error instanceof ConfigError) {
+      worker.send("supervisor", { type: "misconfigured", reason });
+      worker.send("supervisor", { type: "stopped" });
+    } else worker.send("supervisor", { type: "crashed", reason });
+    return;
+  }
+  worker.actor.stop?.();
+  worker.send("supervisor", { type: "stopped" });
+}
+
+/** Stops an actor that has failed; it may fail at that too. */
+function releaseQuietly(actor: Actor<never> | null): void {
+  try {
+    actor?.stop?.();
+  } catch {
+    // The first error says why.
+  }
+}

@@ -1,0 +1,156 @@
+// One worker's runtime: mailbox, doorbell and clock behind the actor's context, and what the runtime is told itself.
+
+import { workerData } from "node:worker_threads";
+import type { ServerConfig } from "../../config.ts";
+import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
+import type { LifecycleTables } from "../machines/index.ts";
+import { type ActorName, type Inbox, schemaOf, type WorkerName } from "../registry.ts";
+import type { Actor, ActorContext } from "./actor.ts";
+import { Asks } from "./asks.ts";
+import type { WorkerStart } from "./host.ts";
+import { Log } from "./log.ts";
+import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
+import { Own, SharedWords, slotOf } from "./shared-words.ts";
+import { now, Timers } from "./timers.ts";
+
+type Schema = Awaited<ReturnType<typeof schemaOf>>;
+
+export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
+  readonly config: ServerConfig;
+  readonly machines: LifecycleTables;
+  readonly log: Log;
+  readonly epoll: Epoll;
+  readonly timers = new Timers();
+  readonly counters: Float64Array;
+  readonly keep: Int32Array;
+  readonly life: number;
+  readonly asks: Asks;
+  /** Whom messages are for, once it is made. */
+  actor: Actor<Inbox[Name]> | null = null;
+
+  private readonly start = workerData as WorkerStart;
+  private readonly words = SharedWords.open(this.start.wordsFd);
+  private readonly slot: number;
+  private readonly mailbox: Mailbox;
+  /** The doorbell alone, for {@link waitUntil}. */
+  private bell: Epoll | null = null;
+  private schema: Schema | null = null;
+  private stopping = false;
+
+  constructor(readonly name: Name) {
+    const { start, words, timers } = this;
+    this.config = start.config;
+    this.machines = start.machines;
+    this.slot = slotOf(name);
+    this.mailbox = new Mailbox(name, words, start.bellFds);
+    for (const [peer, port] of start.ports) this.mailbox.link(peer, port);
+    this.log = new Log(start.config.logLevel, (level, text) => {
+      this.send("supervisor", { type: "log", level, text });
+    });
+    this.epoll = this.watchBell();
+    this.counters = words.counters(this.slot);
+    this.keep = words.keep(this.slot);
+    const own = words.own(this.slot);
+    this.life = ++own[Own.lives]!;
+    this.asks = new Asks({
+      send: (to, message) => this.mailbox.send(to, message),
+      after: (ms, run) => timers.after(ms, run),
+      lastToken: own.subarray(Own.lastToken),
+    });
+  }
+
+  /** Loads what messages are checked with, where they are. */
+  async prepare(): Promise<void> {
+    if (this.config.checkMessages) this.schema = await schemaOf(this.name);
+  }
+
+  send<To extends ActorName>(to: To, message: Inbox[To]): void {
+    this.mailbox.send(to, message);
+  }
+
+  backlog(to: ActorName): number {
+    return this.mailbox.backlog(to);
+  }
+
+  isRung(): boolean {
+    return this.words.isRung(this.slot);
+  }
+
+  drain(): void {
+    this.mailbox.drain(this.receive);
+  }
+
+  tidy(): void {
+    Bun.gc(true);
+  }
+
+  isStopping(): boolean {
+    return this.stopping;
+  }
+
+  waitUntil(done: () => boolean, timeoutMs: number): boolean {
+    this.bell ??= this.watchBell();
+    const deadline = now() + timeoutMs;
+    const wasStopping = this.stopping;
+    for (;;) {
+      this.drain();
+      if (done()) return true;
+      if (this.stopping && !wasStopping) return false;
+      const leftMs = Math.ceil(deadline - now());
+      if (leftMs <= 0) return false;
+      if (!this.words.fallAsleep(this.slot)) continue;
+      this.bell.wait(leftMs);
+      this.words.wakeUp(this.slot);
+    }
+  }
+
+  /** Sleeps until a descriptor is ready, a message comes or a timer is due. */
+  sleep(): void {
+    const { words, slot } = this;
+    // Descriptors get their turn under a steady stream of messages too.
+    const asleep = words.fallAsleep(slot);
+    this.epoll.wait(asleep ? this.timers.timeout() : 0);
+    if (asleep) words.wakeUp(slot);
+  }
+
+  private readonly receive = (message: unknown, from: ActorName): void => {
+    const runtime = message as RuntimeMessage;
+    switch (runtime.runtime) {
+      case undefined:
+        this.schema?.parse(message);
+        if (!this.asks.takes(message as Inbox[Name])) this.actor!.receive(message as Inbox[Name], from);
+        return;
+      case "stop":
+        this.stopping = true;
+        return;
+      case "link":
+        return this.mailbox.link(runtime.peer, runtime.port);
+      case "peer-lost":
+        return this.peerLost(runtime.peer, runtime.returns);
+      case "peer-back":
+        return this.peerBack(runtime.peer);
+      case "crash":
+        throw new Error("killed by request");
+    }
+  };
+
+  private peerLost(peer: WorkerName, returns: boolean): void {
+    this.mailbox.lose(peer);
+    this.asks.lose(peer, returns);
+    this.actor!.peerLost?.(peer);
+  }
+
+  private peerBack(peer: WorkerName): void {
+    this.asks.find(peer);
+    this.actor!.peerBack?.(peer);
+    // What was asked before may build upon what the new one has just been told.
+    this.asks.recover(peer);
+  }
+
+  private watchBell(): Epoll {
+    const set = new Epoll();
+    // Edge-triggered: the doorbell's eventfd is never read.
+    set.add(this.start.bellFds[this.name]!, EPOLLIN | EPOLLET, () => {});
+    return set;
+  }
+}
