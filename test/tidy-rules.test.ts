@@ -143,11 +143,12 @@ describe("words", () => {
       'test("a_name_of_one_word", () => {});',
       'test.each([[1, "(x"]])("it should work", () => {});',
       "describe(`ends.`, () => {});",
+      "test(`${name}_is_one_too`, () => {});",
       'test("draw_vbo", () => {});',
       'test("a sentence with SET_SCANOUT_BLOB_AND_MORE", () => {});',
     ].join("\n");
     expect(found(oddTestNames, { "test/a.test.ts": text })).toEqual(
-      [1, 2, 3].map((line) => `test/a.test.ts:${line}`),
+      [1, 2, 3, 4].map((line) => `test/a.test.ts:${line}`),
     );
   });
 

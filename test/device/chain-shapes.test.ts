@@ -60,7 +60,7 @@ describe("layouts", () => {
   for (const [name, shape] of shapes) {
     test(name, () => withDevice({ queueSizes: [512, 16] }, (guest) => showWith(guest, shape)));
 
-    test(`${name}_in_an_indirect_table`, () =>
+    test(`${name} in an indirect table`, () =>
       withDevice({ queueSizes: [2, 2] }, (guest) =>
         showWith(guest, (bytes) => ({ ...shape(bytes), indirect: true })),
       ));
@@ -86,7 +86,7 @@ describe("rings", () => {
     ["of_crosvm", { frontend: "crosvm", display: null, queueSizes: [1024, 1024] }],
   ];
   for (const [name, options] of rings) {
-    test(`a_ring_${name}_completes_3000_commands`, () =>
+    test(`a ring ${name} completes 3000 commands`, () =>
       withDevice(options, (guest) => {
         const { control, cursor } = guest;
         for (let at = 0; at < 3000; at++) {
@@ -132,7 +132,7 @@ describe("rings", () => {
 
   // A queue size that changes under a running ring (qemu#3882).
   for (const size of [0, 128, 1024, 32_768, 65_536]) {
-    test(`set_vring_num_${size}_of_a_running_ring_ends_the_session_or_is_survived`, async () => {
+    test(`set vring num ${size} of a running ring ends the session or is survived`, async () => {
       await withConnection({}, (guest) => {
         guest.initialise();
         guest.start();

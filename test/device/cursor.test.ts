@@ -15,7 +15,7 @@ drawArrow(arrow);
 
 describe("UPDATE_CURSOR", () => {
   for (const scanoutId of [0, 1, scanoutsMax - 1]) {
-    test(`update_on_scanout_${scanoutId}_shows_image_hot_spot_and_place`, () =>
+    test(`update on scanout ${scanoutId} shows image hot spot and place`, () =>
       withDevice({}, (guest) => {
         const image = cursorImage(guest, 1);
         expectOk(guest.gpu.updateCursor({ scanoutId, x: 120, y: 45 }, image.resourceId, 5, 9));
@@ -26,7 +26,7 @@ describe("UPDATE_CURSOR", () => {
 
   // Linux puts ARGB cursors into resources without alpha, so the fourth byte counts in every format.
   for (const [name, format] of Object.entries(Format)) {
-    test(`update_with_${name}_shows_right_colours_and_alpha`, () =>
+    test(`update with ${name} shows right colours and alpha`, () =>
       withDevice({}, (guest) => {
         const image = guest.gpu.createImage(1, format, 64, 64);
         const translucent = Uint32Array.from({ length: 4096 }, (_, at) => ((at & 0xff) << 24) | 0x123456);
@@ -175,7 +175,7 @@ describe("MOVE_CURSOR", () => {
     }));
 
   for (const scanoutId of [16, 22, 0xffff_ffff]) {
-    test(`cursor_on_scanout_${scanoutId}_returns_invalid_scanout_id`, () =>
+    test(`cursor on scanout ${scanoutId} returns ERR_INVALID_SCANOUT_ID`, () =>
       withDevice({}, ({ gpu }) => {
         const place = { scanoutId, x: 0, y: 0 };
         expectType(gpu.moveCursor(place), ERR_INVALID_SCANOUT_ID);

@@ -80,7 +80,7 @@ describe("GET_EDID", () => {
     ["vmm_without_edid", { features: 0 }],
     ["silent_vmm", { answersEdid: false }],
   ] as const) {
-    test(`edid_of_a_${name}_is_our_own_and_sound`, () =>
+    test(`EDID of a ${name} is our own and sound`, () =>
       withDevice({ display }, ({ gpu }) => {
         for (const scanout of [0, 1, 15]) {
           const result = gpu.getEdid(scanout);
@@ -103,7 +103,7 @@ describe("GET_EDID", () => {
     }));
 
   for (const scanout of [16, 22, 0xffff_ffff]) {
-    test(`edid_of_scanout_${scanout}_returns_invalid_scanout_id`, () =>
+    test(`EDID of scanout ${scanout} returns ERR_INVALID_SCANOUT_ID`, () =>
       withDevice({}, ({ gpu }) => {
         expectType(gpu.getEdid(scanout), ERR_INVALID_SCANOUT_ID);
       }));
@@ -112,7 +112,7 @@ describe("GET_EDID", () => {
 
 describe("protocol features", () => {
   for (const features of [0, 1, 2, 3, 0xff]) {
-    test(`features_${features}_are_answered_by_what_both_know`, () =>
+    test(`features ${features} are answered by what both know`, () =>
       withDevice({ display: { features } }, (guest) => {
         const image = guest.gpu.createImage(1, Format.B8G8R8X8, 16, 16);
         image.pixels.set(pattern(16, 16));

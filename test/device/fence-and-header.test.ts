@@ -20,21 +20,21 @@ const place = { scanoutId: 0, x: 3, y: 4 };
 
 describe("fences", () => {
   for (const fenceId of fenceIds) {
-    test(`fenced_command_with_id_0x${fenceId.toString(16)}_echoes_flag_id_and_context`, () =>
+    test(`fenced command with id 0x${fenceId.toString(16)} echoes flag id and context`, () =>
       withDevice({}, ({ gpu }) => {
         const result = gpu.createResource2d(1, 1, 4, 4, { fenceId, contextId: 77 });
         expectOk(result);
         expect(result).toMatchObject({ flags: 1, fenceId, contextId: 77 });
       }));
 
-    test(`fenced_cursor_command_with_id_0x${fenceId.toString(16)}_echoes_flag_id_and_context`, () =>
+    test(`fenced cursor command with id 0x${fenceId.toString(16)} echoes flag id and context`, () =>
       withDevice({}, ({ gpu }) => {
         const result = gpu.moveCursor(place, { fenceId, contextId: 9 });
         expectOk(result);
         expect(result).toMatchObject({ flags: 1, fenceId, contextId: 9 });
       }));
 
-    test(`fenced_refused_command_with_id_0x${fenceId.toString(16)}_echoes_too`, () =>
+    test(`fenced refused command with id 0x${fenceId.toString(16)} echoes too`, () =>
       withDevice({}, ({ gpu }) => {
         const result = gpu.unrefResource(5, { fenceId, contextId: 3 });
         expectType(result, ERR_INVALID_RESOURCE_ID);
@@ -83,7 +83,7 @@ describe("fences", () => {
     }));
 
   for (const ringIndex of [0, 63, 64, 255]) {
-    test(`ring_index_${ringIndex}_without_context_init_is_no_reason_to_fail`, () =>
+    test(`ring index ${ringIndex} without context init is no reason to fail`, () =>
       withDevice({}, ({ gpu }) => {
         const result = gpu.createResource2d(1, 1, 4, 4, { fenceId: 8n, ringIndex });
         expect(result.length).toBe(24);
@@ -125,7 +125,7 @@ describe("commands that the device does not have", () => {
     0xffff_ffff,
   ];
   for (const type of [...named, ...unknown]) {
-    test(`control_command_0x${type.toString(16)}_returns_unspec`, () =>
+    test(`control command 0x${type.toString(16)} returns ERR_UNSPEC`, () =>
       withDevice({}, (guest) => {
         expectType(guest.control.call(commands.request(type, 128)), ERR_UNSPEC);
         expectWorking(guest);
@@ -133,7 +133,7 @@ describe("commands that the device does not have", () => {
   }
 
   for (const type of [Command.GET_DISPLAY_INFO, Command.RESOURCE_CREATE_2D, 0, 0x0302, 0xffff_ffff]) {
-    test(`cursor_queue_command_0x${type.toString(16)}_returns_unspec`, () =>
+    test(`cursor queue command 0x${type.toString(16)} returns ERR_UNSPEC`, () =>
       withDevice({}, (guest) => {
         expectType(guest.cursor.call(commands.request(type, 128), { responseBytes: 24 }), ERR_UNSPEC);
         expectWorking(guest);
@@ -141,7 +141,7 @@ describe("commands that the device does not have", () => {
   }
 
   for (const index of [0, 1, 2, 99, 0xffff_ffff]) {
-    test(`get_capset_info_index_${index}_returns_invalid_parameter`, () =>
+    test(`get capset info index ${index} returns ERR_INVALID_PARAMETER`, () =>
       withDevice({}, ({ gpu }) => {
         const result = gpu.getCapsetInfo(index);
         expectType(result, ERR_INVALID_PARAMETER);
@@ -150,7 +150,7 @@ describe("commands that the device does not have", () => {
   }
 
   for (const id of [0, 1, 2, 3, 63, 64, 2 ** 31, 0xffff_ffff]) {
-    test(`get_capset_id_${id}_returns_invalid_parameter`, () =>
+    test(`get capset id ${id} returns ERR_INVALID_PARAMETER`, () =>
       withDevice({}, ({ gpu }) => {
         for (const version of [0, 1, 0xffff_ffff]) {
           const result = gpu.getCapset(id, version);
@@ -164,7 +164,7 @@ describe("commands that the device does not have", () => {
 
 describe("short requests", () => {
   for (let length = 0; length < 24; length += 1) {
-    test(`control_request_of_${length}_bytes_returns_unspec`, () =>
+    test(`control request of ${length} bytes returns ERR_UNSPEC`, () =>
       withDevice({}, (guest) => {
         const bytes = new Uint8Array(commands.getDisplayInfo().buffer as ArrayBuffer).slice(0, length);
         expectType(guest.control.call(bytes, { responseBytes: 24 }), ERR_UNSPEC);
@@ -185,14 +185,14 @@ describe("short requests", () => {
     ["get_capset", commands.getCapset(1, 1)],
   ];
   for (const [name, request] of whole) {
-    test(`${name}_one_byte_short_returns_unspec`, () =>
+    test(`${name} one byte short returns ERR_UNSPEC`, () =>
       withDevice({}, ({ control }) => {
         const bytes = new Uint8Array(request.buffer as ArrayBuffer).slice(0, -1);
         expectType(control.call(bytes, { responseBytes: 24 }), ERR_UNSPEC);
         expectType(control.call(bytes.slice(0, 24), { responseBytes: 24 }), ERR_UNSPEC);
       }));
 
-    test(`${name}_with_bytes_to_spare_is_answered_as_without`, () =>
+    test(`${name} with bytes to spare is answered as without`, () =>
       withDevice({}, ({ control }) => {
         const bytes = new Uint8Array(request.byteLength + 100);
         bytes.set(new Uint8Array(request.buffer as ArrayBuffer));
@@ -220,7 +220,7 @@ describe("room for the answer", () => {
     }));
 
   for (const room of [1, 4, 23]) {
-    test(`room_of_${room}_bytes_is_never_overrun`, () =>
+    test(`room of ${room} bytes is never overrun`, () =>
       withDevice({}, (guest) => {
         const { control } = guest;
         const result = control.call(commands.createResource2d(1, 1, 4, 4), { responseBytes: room });
@@ -264,7 +264,7 @@ describe("room for the answer", () => {
     ["edid", commands.getEdid(0), Edid.bytes],
   ] as const) {
     for (const room of [0, 23, 24, 100, bytes - 1]) {
-      test(`${name}_into_${room}_bytes_is_never_overrun`, () =>
+      test(`${name} into ${room} bytes is never overrun`, () =>
         withDevice({}, (guest) => {
           const result = guest.control.call(request, { responseBytes: room });
           expect(result.length).toBeLessThanOrEqual(room);

@@ -12,7 +12,7 @@ const area = { x: 0, y: 0, width: 8, height: 8 };
 
 describe("RESOURCE_CREATE_2D", () => {
   for (const [name, format] of Object.entries(Format)) {
-    test(`create_2d_${name}_returns_ok`, () =>
+    test(`CREATE_2D ${name} returns ok`, () =>
       withDevice({}, ({ gpu }) => {
         expectOk(gpu.createResource2d(1, format, 64, 64));
       }));
@@ -32,7 +32,7 @@ describe("RESOURCE_CREATE_2D", () => {
     ["size_of_all_ones_returns_out_of_memory", [1, 1, 0xffff_ffff, 0xffff_ffff], ERR_OUT_OF_MEMORY],
   ];
   for (const [name, args, code] of bad) {
-    test(`create_2d_${name}`, () =>
+    test(`CREATE_2D ${name}`, () =>
       withDevice({}, ({ gpu }) => {
         expectType(gpu.createResource2d(...args), code);
         // The refused id is still free.
@@ -79,7 +79,7 @@ describe("RESOURCE_CREATE_2D", () => {
 
 describe("RESOURCE_UNREF", () => {
   for (const id of [0, 1, 0xffff_ffff]) {
-    test(`unref_unknown_id_${id}_returns_invalid_resource_id`, () =>
+    test(`unref unknown id ${id} returns ERR_INVALID_RESOURCE_ID`, () =>
       withDevice({}, ({ gpu }) => {
         expectType(gpu.unrefResource(id), ERR_INVALID_RESOURCE_ID);
       }));
@@ -186,7 +186,7 @@ describe("RESOURCE_ATTACH_BACKING", () => {
     ["longer_than_memory", { address: 4096, length: 0xffff_ffff }],
   ];
   for (const [name, entry] of outside) {
-    test(`attach_entry_${name}_returns_invalid_parameter`, () =>
+    test(`attach entry ${name} returns ERR_INVALID_PARAMETER`, () =>
       withDevice({}, ({ gpu, memory }) => {
         expectOk(gpu.createResource2d(1, 1, 8, 8));
         expectType(gpu.attachBacking(1, [memory.allocate(4096), entry]), ERR_INVALID_PARAMETER);
@@ -197,7 +197,7 @@ describe("RESOURCE_ATTACH_BACKING", () => {
   }
 
   for (const claimed of [2, 100, 16_384]) {
-    test(`attach_${claimed}_entries_in_a_request_of_1_returns_invalid_parameter`, () =>
+    test(`attach ${claimed} entries in a request of 1 returns ERR_INVALID_PARAMETER`, () =>
       withDevice({}, ({ gpu, memory, control }) => {
         expectOk(gpu.createResource2d(1, 1, 8, 8));
         const request = commands.attachBacking(1, [memory.allocate(4096)], {}, claimed);
@@ -206,7 +206,7 @@ describe("RESOURCE_ATTACH_BACKING", () => {
   }
 
   for (const claimed of [16_385, 0x1000_0000, 0x1000_0001, 0xffff_ffff]) {
-    test(`attach_${claimed}_entries_returns_out_of_memory`, () =>
+    test(`attach ${claimed} entries returns ERR_OUT_OF_MEMORY`, () =>
       withDevice({}, ({ gpu, memory, control }) => {
         expectOk(gpu.createResource2d(1, 1, 8, 8));
         const request = commands.attachBacking(1, [memory.allocate(4096)], {}, claimed);

@@ -22,7 +22,7 @@ const area = { x: 0, y: 0, width: 8, height: 8 };
 
 describe("formats", () => {
   for (const [name, format] of Object.entries(Format)) {
-    test(`scanout_of_${name}_shows_right_colours`, () =>
+    test(`scanout of ${name} shows right colours`, () =>
       withDevice({}, (guest) => {
         const picture = pattern(33, 17);
         const image = guest.gpu.createImage(1, format, 33, 17);
@@ -36,14 +36,14 @@ describe("formats", () => {
 describe("SET_SCANOUT", () => {
   const badScanouts = [16, 17, 22, 0x8000_0000, 0xffff_ffff];
   for (const scanout of badScanouts) {
-    test(`set_scanout_id_${scanout}_returns_invalid_scanout_id`, () =>
+    test(`SET_SCANOUT id ${scanout} returns ERR_INVALID_SCANOUT_ID`, () =>
       withDevice({}, ({ gpu }) => {
         gpu.createImage(1, 1, 8, 8);
         expectType(gpu.setScanout(scanout, 1, area), ERR_INVALID_SCANOUT_ID);
       }));
 
     // The id is checked before the short cut for "off" (qemu#383).
-    test(`set_scanout_id_${scanout}_resource_0_returns_invalid_scanout_id`, () =>
+    test(`SET_SCANOUT id ${scanout} resource 0 returns ERR_INVALID_SCANOUT_ID`, () =>
       withDevice({}, ({ gpu }) => {
         expectType(gpu.setScanout(scanout, 0, area), ERR_INVALID_SCANOUT_ID);
       }));
@@ -65,7 +65,7 @@ describe("SET_SCANOUT", () => {
     ["all_ones", 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
   ];
   for (const [name, x, y, width, height] of rectangles) {
-    test(`set_scanout_${name}_returns_invalid_parameter_and_keeps_the_picture`, () =>
+    test(`SET_SCANOUT ${name} returns ERR_INVALID_PARAMETER and keeps the picture`, () =>
       withDevice({}, (guest) => {
         const image = guest.gpu.createImage(1, Format.B8G8R8X8, 8, 8);
         image.pixels.set(pattern(8, 8));
@@ -204,7 +204,7 @@ describe("RESOURCE_FLUSH", () => {
     ["wrapping_x", 0xffff_ffff, 0, 2, 8],
     ["wrapping_y", 0, 0xffff_ffff, 8, 2],
   ] as const) {
-    test(`flush_${name}_returns_invalid_parameter`, () =>
+    test(`flush ${name} returns ERR_INVALID_PARAMETER`, () =>
       withDevice({}, ({ gpu }) => {
         gpu.createImage(1, 1, 8, 8);
         expectType(gpu.flushResource(1, { x, y, width, height }), ERR_INVALID_PARAMETER);

@@ -26,7 +26,7 @@ describe("rectangles", () => {
     ["full_width_rows", 0, 4, width, 9],
   ];
   for (const [name, x, y, w, h] of rectangles) {
-    test(`transfer_of_${name}_changes_that_rectangle_only`, () =>
+    test(`transfer of ${name} changes that rectangle only`, () =>
       withDevice({}, (guest) => {
         const { gpu } = guest;
         const rectangle = { x, y, width: w, height: h };
@@ -66,7 +66,7 @@ describe("rectangles", () => {
     ["of_all_ones", 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
   ];
   for (const [name, x, y, w, h] of outside) {
-    test(`transfer_${name}_returns_invalid_parameter`, () =>
+    test(`transfer ${name} returns ERR_INVALID_PARAMETER`, () =>
       withDevice({}, ({ gpu }) => {
         gpu.createImage(1, 1, width, height);
         expectType(gpu.transferToHost2d(1, { x, y, width: w, height: h }), ERR_INVALID_PARAMETER);
@@ -131,7 +131,7 @@ describe("offsets", () => {
   }
 
   for (const offset of [2n ** 31n, 2n ** 32n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 4n, 2n ** 64n - 1n]) {
-    test(`transfer_of_all_from_offset_0x${offset.toString(16)}_copies_nothing`, () =>
+    test(`transfer of all from offset 0x${offset.toString(16)} copies nothing`, () =>
       withDevice({}, (guest) => {
         const { gpu } = guest;
         const image = gpu.createImage(1, 1, width, height);

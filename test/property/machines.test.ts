@@ -22,7 +22,7 @@ for (const name of names) {
   const machine: AnyStateMachine = machines[name];
   const table: CompiledMachine = tables[name];
 
-  test(`${name}_table_and_interpreter_agree_on_random_events`, () => {
+  test(`${name} table and interpreter agree on random events`, () => {
     const walk = fc.array(fc.constantFrom(...table.events), { maxLength: 60 });
     fc.assert(
       fc.property(walk, (events) => agree(machine, table, events)),
@@ -30,7 +30,7 @@ for (const name of names) {
     );
   });
 
-  test(`${name}_every_state_is_reachable`, () => {
+  test(`${name} every state is reachable`, () => {
     const map = getAdjacencyMap(machine, { events: table.events.map((type) => ({ type })) });
     const reached = new Set(Object.values(map).flatMap(({ state }) => state._nodes));
 
@@ -39,14 +39,14 @@ for (const name of names) {
     expect(Object.keys(map)).toHaveLength(table.states.length);
   });
 
-  test(`${name}_every_state_answers_every_event`, () => {
+  test(`${name} every state answers every event`, () => {
     expect(table.next).toHaveLength(table.states.length * table.events.length);
     for (const answer of table.next) {
       expect(isRefused(answer) ? refusalCodes[answer & 0x7f] : table.states[answer]).toBeDefined();
     }
   });
 
-  test(`${name}_every_event_is_taken_somewhere`, () => {
+  test(`${name} every event is taken somewhere`, () => {
     const taken = table.events.filter((_, event) =>
       table.states.some((_, state) => !isRefused(step(table, state, event))),
     );
@@ -88,7 +88,7 @@ function survives<Machine extends AnyStateMachine>(
   input: InputFrom<Machine>,
   ending: { type: string; reason?: string }[],
 ): void {
-  test(`${name.replaceAll(" ", "_")}_ends_when_told_to_after_random_events`, () => {
+  test(`${name} ends when told to after random events`, () => {
     const events = eventsOf(machine).map((type) => ({ type, actor: "display", reason }));
     const walk = fc.array(fc.constantFrom(...events), { maxLength: 80 });
     fc.assert(

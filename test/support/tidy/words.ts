@@ -78,7 +78,7 @@ export function oddTestNames(tree: Tree): Finding[] {
   return tree.under("test/").flatMap(({ path, code, text }) =>
     Array.from(code.matchAll(titles), ({ index, 0: call, 1: quote }) => {
       const start = index + call.length;
-      const title = text.slice(start, code.indexOf(quote!, start));
+      const title = text.slice(start, code.indexOf(quote!, start)).replaceAll(/\$\{[^}]*\}/g, "x");
       const why = whyOdd(title);
       return why === null ? [] : { path, line: lineAt(text, index), what: `"${title}": ${why}` };
     }).flat(),
