@@ -111,7 +111,7 @@ describe.each(kinds)("%s", (_, make) => {
     peer.stall();
     for (let id = 2; id <= 40; id++) {
       peer.stage.show(surface(id).paint((x) => id * 100 + x));
-      peer.stage.runner.tell({ type: "surface-drop", surface: id - 1 });
+      peer.stage.runner.tell({ type: "drop-surface", surface: id - 1 });
       peer.stage.runner.run();
     }
     peer.resume();
@@ -150,16 +150,16 @@ describe.each(kinds)("%s", (_, make) => {
     const fd = createMemfd("cursors", imageBytes);
     const pool = NativeMemory.mapShared(fd, 0, imageBytes, "write");
     new Uint32Array(pool.view()).fill(0x80123456);
-    peer.stage.runner.tell({ type: "cursor-pool", fd: duplicateFd(fd), slots: 1 });
+    peer.stage.runner.tell({ type: "map-cursor-pool", fd: duplicateFd(fd), slots: 1 });
     await begin();
     const load = (): void =>
-      peer.stage.runner.tell({ type: "cursor", scanout: 0, slot: 0, x: 1, y: 2, hotX: 3, hotY: 4 });
+      peer.stage.runner.tell({ type: "show-cursor", scanout: 0, slot: 0, x: 1, y: 2, hotX: 3, hotY: 4 });
 
     load();
     peer.settle();
     expect(peer.cursor()).toMatchObject({ hotX: 3, hotY: 4 });
     expect(peer.cursor()!.pixels.every((pixel) => pixel === 0x80123456)).toBe(true);
-    peer.stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 1, y: 2 });
+    peer.stage.runner.tell({ type: "hide-cursor", scanout: 0, x: 1, y: 2 });
     peer.settle();
     expect(peer.cursor()).toBeNull();
     load();

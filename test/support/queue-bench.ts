@@ -96,7 +96,7 @@ export class QueueBench {
 
   /** All scanouts are there, as for a VMM that shows the picture itself. */
   plugAll(): void {
-    this.tell({ type: "vmm-display", isConnected: true, token: this.nextToken() });
+    this.tell({ type: "vmm-display-changed", isConnected: true, token: this.nextToken() });
   }
 
   nextToken(): number {
@@ -109,13 +109,13 @@ export class QueueBench {
       fd: duplicateFd(region.fd),
     }));
     this.nextRegionId += table.length;
-    return { type: "memory", regions: table, token: this.nextToken() };
+    return { type: "map-memory", regions: table, token: this.nextToken() };
   }
 
   ringStart(change: Partial<RingStart> = {}): RingStart {
     const { driver } = this;
     return {
-      type: "ring-start",
+      type: "start-ring",
       num: driver.size,
       desc: driver.descriptors.address,
       avail: driver.avail.address,
@@ -137,7 +137,7 @@ export class QueueBench {
   }
 
   stopRing(): number {
-    return this.ask({ type: "ring-stop", token: this.nextToken() }) as number;
+    return this.ask({ type: "stop-ring", token: this.nextToken() }) as number;
   }
 
   /** Offers a request with room for a response; nobody serves it yet. Answers its head. */

@@ -171,7 +171,7 @@ export class SessionBench {
     this.context.returnPeer(this.actor, peer);
   }
 
-  /** The types of what the queues were told, as in "ctrl-queue ring-start". */
+  /** The types of what the queues were told, as in "ctrl-queue start-ring". */
   get toldTypes(): string[] {
     return this.told.map(({ to, type }) => `${to} ${type}`);
   }
@@ -213,7 +213,7 @@ export class SessionBench {
     this.context.arriving.push(() => {
       this.context.deliver(
         this.actor,
-        type === "ring-stop" ? { type: "ring-stopped", token, base } : { type: "done", token, error },
+        type === "stop-ring" ? { type: "ring-stopped", token, base } : { type: "done", token, error },
       );
     });
   }

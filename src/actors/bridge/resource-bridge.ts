@@ -95,7 +95,7 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
       const reason = `no resource bridge: ${asRefusal(error).message}`;
       // A guest that runs already shall not end for that.
       if (this.context.life > 1) this.context.log.error(reason);
-      else this.context.send("supervisor", { type: "fatal", reason });
+      else this.context.send("supervisor", { type: "failed", reason });
     }
   }
 

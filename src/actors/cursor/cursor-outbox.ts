@@ -97,9 +97,9 @@ export class CursorOutbox {
 
   private sendOne(scanout: number): void {
     const { x, y, slot, visible, hotX, hotY, changed, moved } = this.cursors[scanout]!;
-    if (changed && visible === false) this.context.send("display", { type: "cursor-hide", scanout, x, y });
-    else if (changed) this.context.send("display", { type: "cursor", scanout, slot, x, y, hotX, hotY });
-    else if (moved) this.context.send("display", { type: "cursor-move", scanout, x, y });
+    if (changed && visible === false) this.context.send("display", { type: "hide-cursor", scanout, x, y });
+    else if (changed) this.context.send("display", { type: "show-cursor", scanout, slot, x, y, hotX, hotY });
+    else if (moved) this.context.send("display", { type: "move-cursor", scanout, x, y });
     this.cursors[scanout]!.changed = false;
     this.cursors[scanout]!.moved = false;
   }

@@ -57,7 +57,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   receive(message: CursorQueueMessage): void {
     if (this.queue.receive(message)) return;
     switch (message.type) {
-      case "vmm-display":
+      case "vmm-display-changed":
         this.plug(message.isConnected ? scanoutsMax : this.context.config.outputs.length);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;

@@ -6,8 +6,8 @@ import type { DisplayMessage } from "./messages.ts";
 import { Counter } from "./counters.ts";
 import { cursorImageBytes, type Scanout } from "./scanouts/scanout.ts";
 
-type CursorMessage = Extract<DisplayMessage, { type: "cursor" }>;
-type MoveMessage = Extract<DisplayMessage, { type: "cursor-move" | "cursor-hide" }>;
+type CursorMessage = Extract<DisplayMessage, { type: "show-cursor" }>;
+type MoveMessage = Extract<DisplayMessage, { type: "move-cursor" | "hide-cursor" }>;
 
 export class Cursors {
   private pool: NativeMemory | null = null;
@@ -22,7 +22,7 @@ export class Cursors {
     private readonly moved: (scanout: Scanout) => void,
   ) {}
 
-  mapPool({ fd, slots }: Extract<DisplayMessage, { type: "cursor-pool" }>): void {
+  mapPool({ fd, slots }: Extract<DisplayMessage, { type: "map-cursor-pool" }>): void {
     this.pool?.unmap();
     this.pool = null;
     try {
@@ -53,7 +53,7 @@ export class Cursors {
 
   move({ type, scanout: id, x, y }: MoveMessage): void {
     const early = this.early.get(id);
-    if (early !== undefined && type === "cursor-hide") this.early.delete(id);
+    if (early !== undefined && type === "hide-cursor") this.early.delete(id);
     else if (early !== undefined) this.early.set(id, { ...early, x, y });
     const scanout = this.scanouts[id]!;
     const { cursor } = scanout;
@@ -62,7 +62,7 @@ export class Cursors {
     this.counters[Counter.cursorMoves]!++;
     // Where a hidden cursor is, is said when it appears.
     if (!cursor.isVisible) return;
-    cursor.isVisible = type === "cursor-move";
+    cursor.isVisible = type === "move-cursor";
     this.moved(scanout);
   }
 

@@ -43,7 +43,7 @@ export class Display implements Actor<DisplayMessage> {
     const { io, scanouts, modes, answers } = this;
     const resized = (scanout: number, width: number, height: number): void =>
       this.prefer(scanout, width, height);
-    const endDevice = (reason: string): void => context.send("supervisor", { type: "shutdown", reason });
+    const endDevice = (reason: string): void => context.send("supervisor", { type: "shut-down", reason });
     this.sinks = new Sinks({ context, io, scanouts, modes, answers, resized, endDevice }, kinds);
     this.cursors = new Cursors(
       scanouts,
@@ -57,25 +57,25 @@ export class Display implements Actor<DisplayMessage> {
     switch (message.type) {
       case "flush":
         return this.flush(message);
-      case "cursor-move":
-      case "cursor-hide":
+      case "move-cursor":
+      case "hide-cursor":
         return this.cursors.move(message);
-      case "cursor":
+      case "show-cursor":
         return this.cursors.load(message);
-      case "scanout":
+      case "show-scanout":
         return this.show(message);
-      case "scanout-off":
+      case "hide-scanout":
         return this.turnOff(this.scanouts[message.scanout]!);
-      case "surface":
-      case "dmabuf-surface":
+      case "add-surface":
+      case "add-dmabuf-surface":
         return this.surfaces.add(message, this.sinks.lendsMemory);
-      case "surface-drop":
+      case "drop-surface":
         return this.dropSurface(message.surface);
       case "ask-display-info":
       case "ask-edid":
         this.questions.push(message);
         return;
-      case "cursor-pool":
+      case "map-cursor-pool":
         return this.cursors.mapPool(message);
       case "ask-snapshot":
         return this.snapshot(message);
@@ -112,7 +112,7 @@ export class Display implements Actor<DisplayMessage> {
     this.sinks.dropped(surface);
   }
 
-  private show({ scanout: id, surface: surfaceId, x, y, width, height }: MessageOf<"scanout">): void {
+  private show({ scanout: id, surface: surfaceId, x, y, width, height }: MessageOf<"show-scanout">): void {
     const surface = this.surfaces.get(surfaceId);
     const scanout = this.scanouts[id]!;
     if (surface === undefined || !surface.isUsable) {

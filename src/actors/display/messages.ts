@@ -10,10 +10,10 @@ const i32 = z.int().min(-0x8000_0000).max(0xffff_ffff);
 
 export const DisplayMessage = z.discriminatedUnion("type", [
   /** The VMM's display socket; another one replaces it. `resumed`: the one that a crashed display was using. */
-  z.object({ type: z.literal("vmm-socket"), fd, resumed: z.boolean() }),
+  z.object({ type: z.literal("take-vmm-socket"), fd, resumed: z.boolean() }),
   z.object({ type: z.literal("vmm-socket-closed") }),
   z.object({
-    type: z.literal("surface"),
+    type: z.literal("add-surface"),
     surface: z.int(),
     fd,
     offset: address,
@@ -29,7 +29,7 @@ export const DisplayMessage = z.discriminatedUnion("type", [
    * shows it from its first pixel, whatever rectangle is asked for, and the protocol knows no offset.
    */
   z.object({
-    type: z.literal("dmabuf-surface"),
+    type: z.literal("add-dmabuf-surface"),
     surface: z.int(),
     fd,
     width: u32,
@@ -44,10 +44,10 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     /** Bit 0: VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP. */
     flags: u32,
   }),
-  z.object({ type: z.literal("surface-drop"), surface: z.int() }),
+  z.object({ type: z.literal("drop-surface"), surface: z.int() }),
   /** Shows a rectangle of a surface; the whole scanout is damaged. */
   z.object({
-    type: z.literal("scanout"),
+    type: z.literal("show-scanout"),
     scanout: scanoutId,
     surface: z.int(),
     x: u32,
@@ -55,13 +55,13 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     width: u32,
     height: u32,
   }),
-  z.object({ type: z.literal("scanout-off"), scanout: scanoutId }),
+  z.object({ type: z.literal("hide-scanout"), scanout: scanoutId }),
   /** Damage in the scanout's coordinates, inside of it. */
   z.object({ type: z.literal("flush"), scanout: scanoutId, x: u32, y: u32, width: u32, height: u32 }),
   /** Shared memory of cursor images: slot n is 64 × 64 pixels of bytes B, G, R, A at n × 16 KiB. */
-  z.object({ type: z.literal("cursor-pool"), fd, slots: z.int() }),
+  z.object({ type: z.literal("map-cursor-pool"), fd, slots: z.int() }),
   z.object({
-    type: z.literal("cursor"),
+    type: z.literal("show-cursor"),
     scanout: scanoutId,
     slot: z.int(),
     x: i32,
@@ -69,8 +69,8 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     hotX: u32,
     hotY: u32,
   }),
-  z.object({ type: z.literal("cursor-move"), scanout: scanoutId, x: i32, y: i32 }),
-  z.object({ type: z.literal("cursor-hide"), scanout: scanoutId, x: i32, y: i32 }),
+  z.object({ type: z.literal("move-cursor"), scanout: scanoutId, x: i32, y: i32 }),
+  z.object({ type: z.literal("hide-cursor"), scanout: scanoutId, x: i32, y: i32 }),
   /** Questions of the ctrl queue, answered with the same token. */
   z.object({ type: z.literal("ask-display-info"), token }),
   z.object({ type: z.literal("ask-edid"), token, scanout: scanoutId }),

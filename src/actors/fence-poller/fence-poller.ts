@@ -25,7 +25,7 @@ export class FencePoller implements Actor<FencePollerMessage> {
         this.fd = message.fd;
         if (this.fd >= 0) this.context.epoll.add(this.fd, EPOLLIN | EPOLLET, () => this.wake());
         return;
-      case "pending":
+      case "expect-fences":
         this.pending = message.fences;
         this.unanswered = 0;
         this.tick();
@@ -58,13 +58,13 @@ export class FencePoller implements Actor<FencePollerMessage> {
       if (this.pending === 0) return;
       // A ctrl queue that cannot look is stuck in the renderer itself.
       if (this.unanswered++ === 1) context.log.warning("the ctrl queue is stuck: it does not answer");
-      context.send("ctrl-queue", { type: "fences-check" });
+      context.send("ctrl-queue", { type: "check-fences" });
       this.check();
     });
   }
 
   private wake(): void {
-    this.context.send("ctrl-queue", { type: "fences-ready" });
+    this.context.send("ctrl-queue", { type: "fences-signalled" });
   }
 
   private unwatch(): void {

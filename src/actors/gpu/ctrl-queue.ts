@@ -38,17 +38,17 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (this.queue.receive(message)) return;
     const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
-      case "vmm-display":
+      case "vmm-display-changed":
         this.device.vmmDisplay(message.isConnected);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
-      case "display-takes":
+      case "sinks-changed":
         outbox.displayTakes(message.dmabuf, message.modifiers, model.resources.all());
         return;
-      case "fences-ready":
+      case "fences-signalled":
         fenceWatch.ready();
         return;
-      case "fences-check":
+      case "check-fences":
         fenceWatch.check();
         return;
       case "ask-description":

@@ -16,7 +16,7 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** The display no longer uses a surface that was dropped. */
   z.object({ type: z.literal("surface-released"), surface: z.int() }),
   /** Which surfaces the display can show by dma-buf: any at all, and such as have a format modifier. At first none. */
-  z.object({ type: z.literal("display-takes"), dmabuf: z.boolean(), modifiers: z.boolean() }),
+  z.object({ type: z.literal("sinks-changed"), dmabuf: z.boolean(), modifiers: z.boolean() }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
   z.object({ type: z.literal("ask-cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
   /** Lend a resource's pixels, after the commands that already wait. */
@@ -29,9 +29,9 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
     fenceLow: u32,
   }),
   /** The renderer's fence descriptor became readable, or it is time to ask it. */
-  z.object({ type: z.literal("fences-ready") }),
+  z.object({ type: z.literal("fences-signalled") }),
   /** Fences have been out for a while: which are too old? Answered with `pending`. */
-  z.object({ type: z.literal("fences-check") }),
+  z.object({ type: z.literal("check-fences") }),
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),
 ]);

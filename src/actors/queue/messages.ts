@@ -7,17 +7,17 @@ import { address, fd, token, u32 } from "../runtime/fields.ts";
 
 /** The whole memory table; a region that the actor already has (by id) comes without an fd. */
 const Memory = z.object({
-  type: z.literal("memory"),
+  type: z.literal("map-memory"),
   regions: z.array(z.object({ id: z.int(), guestAddress: address, size: address, fd, fdOffset: address })),
   token,
 });
 
 /** Where to record dirty pages; fd -1 ends the recording. */
-const Log = z.object({ type: z.literal("dirty-log"), fd, offset: address, size: address, token });
+const Log = z.object({ type: z.literal("log-pages"), fd, offset: address, size: address, token });
 
 /** A ring that is ready to run: guest-physical addresses, descriptors, and the first index to look at. */
 export const RingStart = z.object({
-  type: z.literal("ring-start"),
+  type: z.literal("start-ring"),
   num: z.int().min(1).max(32768),
   desc: address,
   avail: address,
@@ -41,16 +41,20 @@ export const RingStart = z.object({
 });
 
 /** A running ring's used ring is logged from now on, or with -1 no longer. */
-const RingLog = z.object({ type: z.literal("ring-log"), usedLog: z.int().min(-1) });
-const RingCall = z.object({ type: z.literal("ring-call"), callFd: fd });
-const RingError = z.object({ type: z.literal("ring-err"), errFd: fd });
-const RingEnable = z.object({ type: z.literal("ring-enable"), enabled: z.boolean(), token });
-const RingStop = z.object({ type: z.literal("ring-stop"), token });
+const RingLog = z.object({ type: z.literal("log-ring"), usedLog: z.int().min(-1) });
+const RingCall = z.object({ type: z.literal("set-ring-call"), callFd: fd });
+const RingError = z.object({ type: z.literal("set-ring-err"), errFd: fd });
+const RingEnable = z.object({ type: z.literal("enable-ring"), enabled: z.boolean(), token });
+const RingStop = z.object({ type: z.literal("stop-ring"), token });
 /** The device goes back to its state before the driver's first command. */
 const Reset = z.object({ type: z.literal("reset"), token });
 
 /** Whether the VMM shows the pictures itself, and so may have more outputs than were configured here. */
-export const VmmDisplay = z.object({ type: z.literal("vmm-display"), isConnected: z.boolean(), token });
+export const VmmDisplay = z.object({
+  type: z.literal("vmm-display-changed"),
+  isConnected: z.boolean(),
+  token,
+});
 export type VmmDisplay = z.infer<typeof VmmDisplay>;
 
 export const queueMessages = [

@@ -90,34 +90,34 @@ export class QueueRunner {
   receive(message: QueueMessage | { type: string }): message is QueueMessage {
     const own = message as QueueMessage;
     switch (own.type) {
-      case "memory":
+      case "map-memory":
         if (this.attempt(own.token, () => this.replaceMemory(own.regions))) this.done(own.token);
         return true;
-      case "dirty-log":
+      case "log-pages":
         if (this.attempt(own.token, () => this.replaceDirtyLog(own.fd, own.offset, own.size)))
           this.done(own.token);
         return true;
-      case "ring-start":
+      case "start-ring":
         if (!this.attempt(own.token, () => this.start(own))) return true;
         if (this.running!.startedFresh) this.handler.reset();
         this.done(own.token);
         return true;
-      case "ring-log":
+      case "log-ring":
         this.ring?.logUsedAt(own.usedLog);
         return true;
-      case "ring-call":
+      case "set-ring-call":
         if (this.running === null) closeFd(own.callFd);
         else this.running.callBy(own.callFd);
         return true;
-      case "ring-err":
+      case "set-ring-err":
         if (this.running === null) closeFd(own.errFd);
         else this.running.failBy(own.errFd);
         return true;
-      case "ring-enable":
+      case "enable-ring":
         this.enable(own.enabled);
         this.done(own.token);
         return true;
-      case "ring-stop":
+      case "stop-ring":
         this.context.send("vhost-session", { type: "ring-stopped", token: own.token, base: this.stop() });
         return true;
       case "reset":
@@ -313,7 +313,7 @@ export class QueueRunner {
     return running.ring.position;
   }
 
-  private replaceMemory(regions: Extract<QueueMessage, { type: "memory" }>["regions"]): void {
+  private replaceMemory(regions: Extract<QueueMessage, { type: "map-memory" }>["regions"]): void {
     const { ring } = this;
     // No view may outlive the mapping under it.
     ring?.publish();

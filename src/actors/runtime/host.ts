@@ -162,7 +162,7 @@ export class ActorHost {
     port1.onmessage = ({ data }) => {
       const message = data as Inbox["supervisor"];
       if (message.type === "crashed") return lost(message.reason);
-      if (message.type === "ready" && this.returning.delete(name)) {
+      if (message.type === "started" && this.returning.delete(name)) {
         this.asks.find(name);
         this.asks.recover(name);
         for (const peer of peersOf(name)) this.post(peer, { runtime: "peer-back", peer: name });

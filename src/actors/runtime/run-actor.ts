@@ -14,7 +14,7 @@ export async function runActor<Name extends WorkerName>(
   await worker.prepare();
   try {
     worker.actor = await create(worker);
-    worker.send("supervisor", { type: "ready" });
+    worker.send("supervisor", { type: "started" });
     // What loading the modules has left would stay for as long as nothing happens here.
     worker.tidy();
     while (!worker.isStopping()) {

@@ -4,18 +4,18 @@ import { closeFd } from "../../transport/os/fds.ts";
 
 /** Messages that bring descriptors: in fields named `fd`, or ending in `Fd`, or in those of `regions`. */
 const bringing: ReadonlySet<unknown> = new Set([
+  "add-dmabuf-surface",
+  "add-surface",
   "buffer",
-  "cursor-pool",
-  "dirty-log",
-  "dmabuf-surface",
   "fence",
-  "memory",
-  "ring-call",
-  "ring-err",
-  "ring-start",
+  "log-pages",
+  "map-cursor-pool",
+  "map-memory",
+  "set-ring-call",
+  "set-ring-err",
   "snapshot",
-  "surface",
-  "vmm-socket",
+  "start-ring",
+  "take-vmm-socket",
   "watch",
 ]);
 

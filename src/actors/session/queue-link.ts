@@ -53,12 +53,12 @@ export class QueueLink {
 
   /** Whether `actor` is being asked to stop its ring. */
   owesBase(actor: QueueActor): boolean {
-    return this.context.asks.isOpen(actor, "ring-stop");
+    return this.context.asks.isOpen(actor, "stop-ring");
   }
 
   private pose(actor: QueueActor, question: Asked): Posed {
     const posed: Posed = { actor, token: 0, answer: undefined };
-    const again = question.type === "ring-stop";
+    const again = question.type === "stop-ring";
     posed.token = this.context.asks.ask(actor, question, (answer) => (posed.answer = answer), { again });
     return posed;
   }

@@ -64,7 +64,7 @@ export class Rings {
     const vring = this.at(index);
     if (vring.isMovedBy(addresses)) this.discardDisabled(vring);
     vring.setAddresses(addresses);
-    if (vring.isStarted) this.context.send(this.actorOf(vring), { type: "ring-log", usedLog: vring.usedLog });
+    if (vring.isStarted) this.context.send(this.actorOf(vring), { type: "log-ring", usedLog: vring.usedLog });
   }
 
   /** Takes over `fd`, and starts the ring. */
@@ -83,7 +83,7 @@ export class Rings {
     vring.replaceFd("callFd", fd);
     vring.take("SET_CALL");
     if (!vring.isStarted) return;
-    this.context.send(this.actorOf(vring), { type: "ring-call", callFd: duplicated(vring.callFd) });
+    this.context.send(this.actorOf(vring), { type: "set-ring-call", callFd: duplicated(vring.callFd) });
   }
 
   /** Takes over `fd`. */
@@ -91,12 +91,12 @@ export class Rings {
     vring.replaceFd("errFd", fd);
     vring.take("SET_ERR");
     if (!vring.isStarted) return;
-    this.context.send(this.actorOf(vring), { type: "ring-err", errFd: duplicated(vring.errFd) });
+    this.context.send(this.actorOf(vring), { type: "set-ring-err", errFd: duplicated(vring.errFd) });
   }
 
   enable(vring: Vring, enabled: boolean): void {
     vring.take(enabled ? "ENABLE" : "DISABLE");
-    if (vring.isStarted) this.queues.ask([[this.actorOf(vring), { type: "ring-enable", enabled }]]);
+    if (vring.isStarted) this.queues.ask([[this.actorOf(vring), { type: "enable-ring", enabled }]]);
   }
 
   /** Stops a ring that runs. Returns the index at which it is to go on. */
@@ -104,7 +104,7 @@ export class Rings {
     const wasRunning = vring.isStarted;
     vring.take("GET_BASE");
     if (!wasRunning) return vring.base;
-    const [answer] = this.queues.ask([[this.actorOf(vring), { type: "ring-stop" }]]);
+    const [answer] = this.queues.ask([[this.actorOf(vring), { type: "stop-ring" }]]);
     if (answer?.type === "ring-stopped") vring.base = answer.base;
     vring.take("DRAINED");
     this.stopped(vring);
@@ -139,7 +139,7 @@ export class Rings {
   /** Who sets a disabled ring up anew has reset the device, and need not ask for the base: quirks.libkrunResetsByDisabling. */
   private discardDisabled(vring: Vring): void {
     if (!vring.isStarted || vring.isEnabled) return;
-    this.queues.ask([[this.actorOf(vring), { type: "ring-stop" }]]);
+    this.queues.ask([[this.actorOf(vring), { type: "stop-ring" }]]);
     vring.take("DISCARD");
     this.stopped(vring);
   }
@@ -156,7 +156,7 @@ export class Rings {
       memory.table.guestAddressOf(address, `the ${part} of vring ${vring.index}`);
     const record = inflight.of(vring.index, vring.num);
     const message = withDuplicates((duplicate) => ({
-      type: "ring-start" as const,
+      type: "start-ring" as const,
       num: vring.num,
       desc: where("descriptor table", desc),
       avail: where("avail ring", avail),

@@ -218,11 +218,11 @@ export class Session {
   }
 
   private tellOfDisplay(actors: readonly QueueActor[], isConnected: boolean): void {
-    this.queues.askAll(actors.map((actor) => [actor, { type: "vmm-display", isConnected }]));
+    this.queues.askAll(actors.map((actor) => [actor, { type: "vmm-display-changed", isConnected }]));
   }
 
   private sendDisplaySocket(resumed: boolean): void {
-    this.context.send("display", { type: "vmm-socket", fd: duplicateFd(this.displaySocket), resumed });
+    this.context.send("display", { type: "take-vmm-socket", fd: duplicateFd(this.displaySocket), resumed });
   }
 
   /** Takes a descriptor out of those that end with the request. */

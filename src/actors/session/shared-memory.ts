@@ -26,7 +26,7 @@ export class SharedMemory {
     const messages = withDuplicates((duplicate) =>
       actors.map((actor) => {
         const regions = this.table.forActor(this.known.get(actor)!, duplicate);
-        return [actor, { type: "memory" as const, regions }] as const;
+        return [actor, { type: "map-memory" as const, regions }] as const;
       }),
     );
     const error = this.queues.askAll(messages);
@@ -68,7 +68,7 @@ export class SharedMemory {
     const { fd, offset, size } = this.log;
     const messages = withDuplicates((duplicate) =>
       actors.map((actor) => {
-        const message = { type: "dirty-log" as const, fd: this.isLogging ? duplicate(fd) : -1, offset, size };
+        const message = { type: "log-pages" as const, fd: this.isLogging ? duplicate(fd) : -1, offset, size };
         return [actor, message] as const;
       }),
     );

@@ -25,7 +25,7 @@ const backlog = 4;
 /** Requests served before messages and timers get their turn; the descriptor stays ready for the rest. */
 const requestsPerEvent = 16;
 
-type State = Extract<SupervisorMessage, { type: "session" }>["state"];
+type State = Extract<SupervisorMessage, { type: "session-changed" }>["state"];
 
 export class VhostSession implements Actor<VhostSessionMessage> {
   private readonly queues: QueueLink;
@@ -96,7 +96,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     try {
       this.listener = fd ?? listenUnix(socketPath, "stream", backlog, { mode, group });
     } catch (error) {
-      this.context.send("supervisor", { type: "fatal", reason: asRefusal(error).message });
+      this.context.send("supervisor", { type: "failed", reason: asRefusal(error).message });
       return;
     }
     this.watchListener();
@@ -221,7 +221,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     const state = this.stateOf(snapshot);
     if (state === null || state === this.reported) return;
     this.reported = state;
-    this.context.send("supervisor", { type: "session", state });
+    this.context.send("supervisor", { type: "session-changed", state });
   }
 
   private stateOf(snapshot: ReturnType<typeof this.machine.getSnapshot>): State | null {

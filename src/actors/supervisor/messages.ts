@@ -4,7 +4,7 @@ import { z } from "zod";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const SupervisorMessage = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("ready") }),
+  z.object({ type: z.literal("started") }),
   z.object({ type: z.literal("stopped") }),
   /** The actor threw: this is its last message. */
   z.object({ type: z.literal("crashed"), reason: z.string() }),
@@ -15,15 +15,15 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   }),
   /** The vhost session's state, for the device machine. */
   z.object({
-    type: z.literal("session"),
+    type: z.literal("session-changed"),
     state: z.enum(["listening", "connected", "running", "suspended", "closed"]),
   }),
   /** Something that the actor cannot go on without; the device ends with exit code 1. */
-  z.object({ type: z.literal("fatal"), reason: z.string() }),
+  z.object({ type: z.literal("failed"), reason: z.string() }),
   /** The settings ask for what cannot be had; the device ends with exit code 2. */
   z.object({ type: z.literal("misconfigured"), reason: z.string() }),
   /** Somebody asked for the end of the device, as by closing its window; `reason` is a clause of the last log line. */
-  z.object({ type: z.literal("shutdown"), reason: z.string() }),
+  z.object({ type: z.literal("shut-down"), reason: z.string() }),
   /** A tightly packed copy of a scanout in bytes B, G, R, X; or fd -1, and `error` says why. */
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
   /** An actor's own account of its state, for status and the inspector. */

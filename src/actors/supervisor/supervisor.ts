@@ -134,7 +134,7 @@ export class Supervisor {
 
   private receive(from: WorkerName, message: Parameters<HostEvents["message"]>[1]): void {
     switch (message.type) {
-      case "ready":
+      case "started":
         this.ready(from);
         return;
       case "stopped":
@@ -144,16 +144,16 @@ export class Supervisor {
       case "log":
         this.log.write(message.level, from, message.text);
         return;
-      case "session":
+      case "session-changed":
         this.sessionChanged(message.state);
         return;
-      case "fatal":
+      case "failed":
         this.device.send({ type: "FATAL", reason: message.reason });
         return;
       case "misconfigured":
         this.device.send({ type: "MISCONFIGURED", reason: message.reason });
         return;
-      case "shutdown":
+      case "shut-down":
         this.shutdown(message.reason);
         return;
     }
@@ -172,7 +172,7 @@ export class Supervisor {
     if (all) this.host.send("vhost-session", { type: "listen" });
   }
 
-  private sessionChanged(state: Extract<SupervisorMessage, { type: "session" }>["state"]): void {
+  private sessionChanged(state: Extract<SupervisorMessage, { type: "session-changed" }>["state"]): void {
     const current = this.device.getSnapshot();
     switch (state) {
       case "listening":

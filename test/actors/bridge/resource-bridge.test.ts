@@ -470,7 +470,7 @@ describe("listening", () => {
     ]) {
       const next = new FakeContext("resource-bridge", configOf([path!]));
       const other = new ResourceBridge(next);
-      expect(next.take("supervisor")).toEqual([{ type: "fatal", reason: reason! }]);
+      expect(next.take("supervisor")).toEqual([{ type: "failed", reason: reason! }]);
       other.stop();
       next.close();
     }

@@ -55,14 +55,14 @@ describe("moves", () => {
   test("a move is told to the display and answered at once", () => {
     expect(bench.command(moveCursor(at(2, 30, 40), 1)).type).toBe(Response.OK_NODATA);
 
-    expect(context.take("display")).toEqual([{ type: "cursor-move", scanout: 2, x: 30, y: 40 }]);
+    expect(context.take("display")).toEqual([{ type: "move-cursor", scanout: 2, x: 30, y: 40 }]);
     expect(asked()).toEqual([]);
   });
 
   test("positions are signed", () => {
     bench.command(moveCursor(at(0, 0xffff_ffff, 0x8000_0000), 1));
 
-    expect(context.take("display")).toEqual([{ type: "cursor-move", scanout: 0, x: -1, y: -0x8000_0000 }]);
+    expect(context.take("display")).toEqual([{ type: "move-cursor", scanout: 0, x: -1, y: -0x8000_0000 }]);
   });
 
   test("a move without room for an answer is done all the same", () => {
@@ -83,8 +83,8 @@ describe("moves", () => {
     bench.command(moveCursor(at(0, 99, 0), 1));
 
     expect(context.take("display")).toEqual([
-      { type: "cursor-move", scanout: 0, x: 99, y: 0 },
-      { type: "cursor-move", scanout: 15, x: 0, y: 50 },
+      { type: "move-cursor", scanout: 0, x: 99, y: 0 },
+      { type: "move-cursor", scanout: 15, x: 0, y: 50 },
     ]);
   });
 
@@ -96,7 +96,7 @@ describe("moves", () => {
 
     bench.run();
 
-    expect(context.take("display")).toEqual([{ type: "cursor-move", scanout: 0, x: 7, y: 8 }]);
+    expect(context.take("display")).toEqual([{ type: "move-cursor", scanout: 0, x: 7, y: 8 }]);
     expect(context.timers.timeout()).toBe(-1);
   });
 });
@@ -114,7 +114,7 @@ describe("images", () => {
 
     expect(bench.takeAnswer(head)).toMatchObject({ type: Response.OK_NODATA, fenceId: 2n ** 40n });
     expect(context.take("display")).toEqual([
-      { type: "cursor", scanout: 1, slot: ask!.slot, x: 10, y: 20, hotX: 3, hotY: 4 },
+      { type: "show-cursor", scanout: 1, slot: ask!.slot, x: 10, y: 20, hotX: 3, hotY: 4 },
     ]);
   });
 
@@ -148,7 +148,7 @@ describe("images", () => {
 
     image(asked()[0]!.token);
 
-    expect(context.take("display")).toMatchObject([{ type: "cursor", x: 50, y: 60 }]);
+    expect(context.take("display")).toMatchObject([{ type: "show-cursor", x: 50, y: 60 }]);
   });
 
   test("the last of several images stays", () => {
@@ -157,7 +157,7 @@ describe("images", () => {
     const asks = asked();
     for (const ask of asks) image(ask.token);
 
-    expect(context.take("display").at(-1)).toMatchObject({ type: "cursor", slot: asks[2]!.slot });
+    expect(context.take("display").at(-1)).toMatchObject({ type: "show-cursor", slot: asks[2]!.slot });
     for (const head of heads) expect(bench.takeAnswer(head)!.type).toBe(Response.OK_NODATA);
   });
 
@@ -192,7 +192,7 @@ describe("hiding", () => {
 
     expect(bench.command(updateCursor(at(3, 5, 6), 0)).type).toBe(Response.OK_NODATA);
 
-    expect(context.take("display")).toEqual([{ type: "cursor-hide", scanout: 3, x: 5, y: 6 }]);
+    expect(context.take("display")).toEqual([{ type: "hide-cursor", scanout: 3, x: 5, y: 6 }]);
   });
 
   test("an image under way does not show again what was hidden meanwhile", () => {
@@ -205,7 +205,7 @@ describe("hiding", () => {
 
     expect(hidden).toMatchObject({ type: Response.OK_NODATA, fenceId: 6n, contextId: 9 });
     expect(bench.takeAnswer(head)).toMatchObject({ type: Response.OK_NODATA, fenceId: 5n });
-    expect(context.take("display")).toMatchObject([{ type: "cursor-hide" }]);
+    expect(context.take("display")).toMatchObject([{ type: "hide-cursor" }]);
   });
 
   test("hiding one scanout's cursor leaves another's image under way", () => {
@@ -217,7 +217,7 @@ describe("hiding", () => {
     image(asked()[0]!.token);
 
     expect(bench.takeAnswer(head)).not.toBeNull();
-    expect(context.take("display")).toMatchObject([{ type: "cursor", scanout: 1 }]);
+    expect(context.take("display")).toMatchObject([{ type: "show-cursor", scanout: 1 }]);
   });
 
   test("what is held back is merged to the last: shown and hidden is hidden, hidden and shown is shown", () => {
@@ -232,9 +232,9 @@ describe("hiding", () => {
     bench.command(moveCursor(at(2), 1));
 
     expect(context.take("display")).toMatchObject([
-      { type: "cursor-hide", scanout: 0, x: 9, y: 9 },
-      { type: "cursor", scanout: 1, x: 5, y: 5 },
-      { type: "cursor-move", scanout: 2 },
+      { type: "hide-cursor", scanout: 0, x: 9, y: 9 },
+      { type: "show-cursor", scanout: 1, x: 5, y: 5 },
+      { type: "move-cursor", scanout: 2 },
     ]);
   });
 });
@@ -245,10 +245,10 @@ describe("a move with resource zero", () => {
     context.take("display");
 
     expect(bench.command(moveCursor(at(3, 5, 6), 0)).type).toBe(Response.OK_NODATA);
-    expect(context.take("display")).toEqual([{ type: "cursor-hide", scanout: 3, x: 5, y: 6 }]);
+    expect(context.take("display")).toEqual([{ type: "hide-cursor", scanout: 3, x: 5, y: 6 }]);
     expect(bench.command(moveCursor(at(3, 9, 9), 77)).type).toBe(Response.OK_NODATA);
 
-    const shown = { type: "cursor", scanout: 3, x: 9, y: 9, hotX: 3, hotY: 4 };
+    const shown = { type: "show-cursor", scanout: 3, x: 9, y: 9, hotX: 3, hotY: 4 };
     expect(context.take("display").at(-1)).toMatchObject(shown);
   });
 
@@ -259,14 +259,14 @@ describe("a move with resource zero", () => {
 
     bench.command(moveCursor(at(0, 1, 2), 1));
 
-    expect(context.take("display").at(-1)).toMatchObject({ type: "cursor", x: 1, y: 2 });
+    expect(context.take("display").at(-1)).toMatchObject({ type: "show-cursor", x: 1, y: 2 });
   });
 
   test("has nothing to hide before the first image, and a move with one nothing to show", () => {
     bench.command(moveCursor(at(0, 1, 1), 0));
     bench.command(moveCursor(at(0, 2, 2), 9));
 
-    expect(context.take("display").map(({ type }) => type)).toEqual(["cursor-hide", "cursor-move"]);
+    expect(context.take("display").map(({ type }) => type)).toEqual(["hide-cursor", "move-cursor"]);
   });
 
   test("hides the image that is under way, which a later move shows", () => {
@@ -281,7 +281,7 @@ describe("a move with resource zero", () => {
 
     bench.command(moveCursor(at(0, 1, 1), 2));
 
-    expect(context.take("display").at(-1)).toMatchObject({ type: "cursor", slot: ask!.slot, hotX: 5 });
+    expect(context.take("display").at(-1)).toMatchObject({ type: "show-cursor", slot: ask!.slot, hotX: 5 });
   });
 
   test("does not show the image before one that is under way", () => {
@@ -294,10 +294,10 @@ describe("a move with resource zero", () => {
     context.take("display");
 
     bench.command(moveCursor(at(0, 4, 4), 2));
-    expect(context.take("display").map(({ type }) => type)).toEqual(["cursor-move"]);
+    expect(context.take("display").map(({ type }) => type)).toEqual(["move-cursor"]);
     image(ask!.token);
 
-    expect(context.take("display")).toMatchObject([{ type: "cursor", slot: ask!.slot, x: 4, y: 4 }]);
+    expect(context.take("display")).toMatchObject([{ type: "show-cursor", slot: ask!.slot, x: 4, y: 4 }]);
   });
 
   test("and one with a resource show the image before one that failed", () => {
@@ -310,7 +310,7 @@ describe("a move with resource zero", () => {
 
     image(asked()[0]!.token, Response.ERR_INVALID_RESOURCE_ID);
 
-    expect(context.take("display")).toMatchObject([{ type: "cursor", x: 4, y: 4, hotX: 3 }]);
+    expect(context.take("display")).toMatchObject([{ type: "show-cursor", x: 4, y: 4, hotX: 3 }]);
   });
 
   test("of a new driver finds nothing that a predecessor has shown", () => {
@@ -322,7 +322,7 @@ describe("a move with resource zero", () => {
       context.timers.runDue();
     }
 
-    const hidden = context.take("display").filter(({ type }) => type === "cursor-hide");
+    const hidden = context.take("display").filter(({ type }) => type === "hide-cursor");
     expect(hidden).toHaveLength(scanoutsMax);
   });
 });
@@ -330,7 +330,7 @@ describe("a move with resource zero", () => {
 describe("an update with a picture that is no cursor", () => {
   test("keeps the image, takes hot spot and place, and shows the cursor", () => {
     show(1);
-    const { slot } = context.take("display").find(({ type }) => type === "cursor") as { slot: number };
+    const { slot } = context.take("display").find(({ type }) => type === "show-cursor") as { slot: number };
     bench.command(updateCursor(at(1), 0));
     const head = bench.offer(updateCursor(at(1, 30, 40), 2, 8, 9));
     bench.run();
@@ -340,7 +340,7 @@ describe("an update with a picture that is no cursor", () => {
 
     expect(bench.takeAnswer(head)!.type).toBe(Response.OK_NODATA);
     expect(context.take("display")).toEqual([
-      { type: "cursor", scanout: 1, slot, x: 30, y: 40, hotX: 8, hotY: 9 },
+      { type: "show-cursor", scanout: 1, slot, x: 30, y: 40, hotX: 8, hotY: 9 },
     ]);
   });
 
@@ -405,8 +405,8 @@ describe("the life of the ring", () => {
     bench.run();
 
     expect(context.take("display")).toMatchObject([
-      { type: "cursor-hide", scanout: 0 },
-      { type: "cursor-hide", scanout: 2 },
+      { type: "hide-cursor", scanout: 0 },
+      { type: "hide-cursor", scanout: 2 },
     ]);
     bench.returnPeer("display");
     expect(context.take("display")).toEqual([]);
@@ -420,7 +420,7 @@ describe("the life of the ring", () => {
 
     expect(context.take("display")).toEqual([]);
     bench.returnPeer("display");
-    expect(context.take("display")).toMatchObject([{ type: "cursor", scanout: 0 }]);
+    expect(context.take("display")).toMatchObject([{ type: "show-cursor", scanout: 0 }]);
   });
 
   test("a restored display is told every cursor that is visible, where it is now", () => {
@@ -434,8 +434,8 @@ describe("the life of the ring", () => {
     bench.returnPeer("display");
 
     expect(context.take("display")).toMatchObject([
-      { type: "cursor", scanout: 0, x: 70, y: 80, hotX: 3, hotY: 4 },
-      { type: "cursor", scanout: 4, x: 2, y: 2 },
+      { type: "show-cursor", scanout: 0, x: 70, y: 80, hotX: 3, hotY: 4 },
+      { type: "show-cursor", scanout: 4, x: 2, y: 2 },
     ]);
   });
 
@@ -448,6 +448,6 @@ describe("the life of the ring", () => {
     bench.offer(updateCursor(at(9), 1));
     bench.run();
 
-    expect(context.take("display")).toEqual([{ type: "cursor-move", scanout: 0, x: 1, y: 2 }]);
+    expect(context.take("display")).toEqual([{ type: "move-cursor", scanout: 0, x: 1, y: 2 }]);
   });
 });

@@ -47,11 +47,11 @@ function start({ vmm, surface, cursors, keep }: Scene, resumed: boolean): Displa
   const runner = new DisplayRunner(new FakeContext("display", config, keep));
   cleanups.push(() => runner.stop());
   runner.tell(
-    { type: "vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
+    { type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
     surface.message,
-    { type: "scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height },
-    { type: "cursor-pool", fd: duplicateFd(cursors), slots: 1 },
-    { type: "cursor", scanout: 0, slot: 0, x: 9, y: 8, hotX: 1, hotY: 2 },
+    { type: "show-scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height },
+    { type: "map-cursor-pool", fd: duplicateFd(cursors), slots: 1 },
+    { type: "show-cursor", scanout: 0, slot: 0, x: 9, y: 8, hotX: 1, hotY: 2 },
     { type: "ask-display-info", token: 1 },
     { type: "ask-edid", token: 2, scanout: 0 },
   );
@@ -197,12 +197,12 @@ test("a scanout that went off during the crash is turned off", () => {
   expectRestored(current.vmm, seen, start(current, false));
   const runner = new DisplayRunner(new FakeContext("display", config, current.keep));
   cleanups.push(() => runner.stop());
-  runner.tell({ type: "vmm-socket", fd: duplicateFd(current.vmm.backEndFd), resumed: true });
+  runner.tell({ type: "take-vmm-socket", fd: duplicateFd(current.vmm.backEndFd), resumed: true });
   runner.run();
   // Not before anyone says so: the picture stays while the display is being restored.
   const requestsOf = () => current.vmm.messages().map(({ request }) => request);
   expect(requestsOf()).toEqual([DisplayRequest.SET_PROTOCOL_FEATURES]);
-  runner.tell({ type: "scanout-off", scanout: 0 });
+  runner.tell({ type: "hide-scanout", scanout: 0 });
   runner.run();
   expect(requestsOf()).toEqual([DisplayRequest.SCANOUT]);
 });
@@ -232,7 +232,7 @@ describe("a VMM's socket that is none", () => {
     cleanups.push(() => runner.stop());
     const fds = openFds();
 
-    runner.tell({ type: "vmm-socket", fd: duplicateFd(current.cursors), resumed: false });
+    runner.tell({ type: "take-vmm-socket", fd: duplicateFd(current.cursors), resumed: false });
     runner.tell({ type: "ask-display-info", token: 1 });
     runner.run();
 

@@ -45,7 +45,7 @@ export class DisplayRunner {
   /** What the ctrl queue was told of dma-bufs: "no", "dmabuf" or "modifiers". */
   get takes(): string[] {
     return this.told("ctrl-queue").flatMap((message) => {
-      if (message.type !== "display-takes") return [];
+      if (message.type !== "sinks-changed") return [];
       return [message.modifiers ? "modifiers" : message.dmabuf ? "dmabuf" : "no"];
     });
   }

@@ -51,7 +51,7 @@ describe("surfaces", () => {
     const surface = stage.surface(1, 8, 8);
     tell(surface.message);
     expect(stage.runner.context.counters[Counter.surfaces]).toBe(1);
-    tell({ type: "surface-drop", surface: 1 });
+    tell({ type: "drop-surface", surface: 1 });
     expect(released()).toEqual([1]);
     expect(stage.runner.context.counters[Counter.surfaces]).toBe(0);
   });
@@ -69,7 +69,7 @@ describe("surfaces", () => {
     stage.show(surface, 0);
     stage.show(surface, 2);
     stage.settle();
-    tell({ type: "surface-drop", surface: 1 });
+    tell({ type: "drop-surface", surface: 1 });
     stage.settle();
     expect(released()).toEqual([1]);
     expect(stage.peer.framebuffer(0)).toBeNull();
@@ -80,8 +80,8 @@ describe("surfaces", () => {
   });
 
   test("that are unknown are released at once, and show nothing", () => {
-    tell({ type: "surface-drop", surface: 77 });
-    tell({ type: "scanout", scanout: 0, surface: 78, x: 0, y: 0, width: 1, height: 1 });
+    tell({ type: "drop-surface", surface: 77 });
+    tell({ type: "show-scanout", scanout: 0, surface: 78, x: 0, y: 0, width: 1, height: 1 });
     tell({ type: "flush", scanout: 0, x: 0, y: 0, width: 1, height: 1 });
     expect(released()).toEqual([77]);
     expect(snapshot().fd).toBe(-1);
@@ -96,11 +96,11 @@ describe("surfaces", () => {
     ["more bytes than one view holds", { bytes: 2 ** 32 + 4 }],
   ])("with %s can't be shown, and can be dropped", (_, wrong) => {
     tell({ ...stage.surface(1, 8, 8).message, ...wrong });
-    tell({ type: "scanout", scanout: 0, surface: 1, x: 0, y: 0, width: 4, height: 4 });
+    tell({ type: "show-scanout", scanout: 0, surface: 1, x: 0, y: 0, width: 4, height: 4 });
     tell({ type: "flush", scanout: 0, x: 0, y: 0, width: 1, height: 1 });
     expect(snapshot().fd).toBe(-1);
     expect(stage.runner.context.logged.map(({ level }) => level)).toEqual(["error"]);
-    tell({ type: "surface-drop", surface: 1 });
+    tell({ type: "drop-surface", surface: 1 });
     expect(released()).toEqual([1]);
   });
 
@@ -162,8 +162,8 @@ test("a description names scanouts, cursors, sinks and what they did", () => {
   stage.connect();
   stage.showPart(stage.surface(3, 20, 20), { x: 1, y: 2, width: 10, height: 11 }, 1);
   const fd = createMemfd("cursors", 64 * 64 * 4);
-  tell({ type: "cursor-pool", fd, slots: 1 });
-  tell({ type: "cursor", scanout: 1, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
+  tell({ type: "map-cursor-pool", fd, slots: 1 });
+  tell({ type: "show-cursor", scanout: 1, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
   stage.settle();
   const state = description();
   expect(state).toMatchObject({
@@ -193,11 +193,11 @@ test("a description names scanouts, cursors, sinks and what they did", () => {
 test("a cursor that comes before the pool is shown where it was last moved, once the pool is there", () => {
   stage.connect();
   stage.show(stage.surface(1, 8, 8), 0);
-  tell({ type: "cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
-  tell({ type: "cursor-move", scanout: 0, x: 40, y: 50 });
-  tell({ type: "cursor", scanout: 1, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
-  tell({ type: "cursor-hide", scanout: 1, x: 4, y: 5 });
-  tell({ type: "cursor-pool", fd: createMemfd("cursors", 64 * 64 * 4), slots: 1 });
+  tell({ type: "show-cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
+  tell({ type: "move-cursor", scanout: 0, x: 40, y: 50 });
+  tell({ type: "show-cursor", scanout: 1, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
+  tell({ type: "hide-cursor", scanout: 1, x: 4, y: 5 });
+  tell({ type: "map-cursor-pool", fd: createMemfd("cursors", 64 * 64 * 4), slots: 1 });
   stage.settle();
   expect(stage.peer.cursors[0]).toMatchObject({ visible: true, x: 40, y: 50, hotX: 6, hotY: 7 });
   expect(stage.peer.cursors[1]!.visible).toBe(false);
@@ -209,7 +209,7 @@ test("a display that stops leaves no mapping of a surface behind", async () => {
   const fd = createMemfd("leaving", 4096);
   const format = Format.B8G8R8X8;
   const size = { offset: 0, bytes: 4096, stride: 128, width: 32, height: 32 };
-  other.runner.tell({ type: "surface", surface: 1, fd, format, ...size });
+  other.runner.tell({ type: "add-surface", surface: 1, fd, format, ...size });
   expect(await mappings()).toBe(1);
   other.stop();
   expect(await mappings()).toBe(0);

@@ -74,7 +74,7 @@ class Scene {
 
   private start(resumed: boolean): DisplayRunner {
     const runner = new DisplayRunner(new FakeContext("display", this.settings, this.keep));
-    runner.tell({ type: "vmm-socket", fd: duplicateFd(this.backEndFd), resumed });
+    runner.tell({ type: "take-vmm-socket", fd: duplicateFd(this.backEndFd), resumed });
     return runner;
   }
 }
@@ -87,8 +87,8 @@ interface Picture {
   messages: () => Message[];
 }
 
-const scanout = { type: "scanout", scanout: 0, x: 0, y: 0, width, height } as const;
-const off: Picture = { name: "nothing", colour: -1, messages: () => [{ type: "scanout-off", scanout: 0 }] };
+const scanout = { type: "show-scanout", scanout: 0, x: 0, y: 0, width, height } as const;
+const off: Picture = { name: "nothing", colour: -1, messages: () => [{ type: "hide-scanout", scanout: 0 }] };
 const memory: Picture = {
   name: "memory",
   colour: 1,
@@ -143,7 +143,7 @@ describe("a crash after every byte", () => {
           scene.runner.tell(...dmabuf(restored.colour === 3 ? 2 : 3).messages());
           scene.settle();
           expectShown(scene, dmabuf(restored.colour === 3 ? 2 : 3));
-          scene.runner.tell({ type: "scanout-off", scanout: 0 });
+          scene.runner.tell({ type: "hide-scanout", scanout: 0 });
           scene.settle();
           expectShown(scene, off);
           scene.expectSound();
@@ -224,7 +224,10 @@ describe("an answer that is owed to a display that crashed", () => {
       const keep = new Int32Array(64);
       const start = (resumed: boolean): DisplayRunner => {
         const runner = new DisplayRunner(new FakeContext("display", config, keep));
-        runner.tell({ type: "vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed }, ...dmabuf(2).messages());
+        runner.tell(
+          { type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
+          ...dmabuf(2).messages(),
+        );
         runner.run();
         return runner;
       };

@@ -35,7 +35,7 @@ afterEach(() => {
 function connectRaw(features: number): RawVmm {
   const raw = new RawVmm();
   raws.push(raw);
-  stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false });
+  stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false });
   stage.runner.run();
   raw.messages();
   raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: features }));
@@ -95,7 +95,7 @@ describe("messages", () => {
   const rect = { x: 4, y: 5, width: 20, height: 10 };
   const show = (changes = {}) =>
     stage.runner.tell(surface().dmabuf({ flags: 1, ...changes }), {
-      type: "scanout",
+      type: "show-scanout",
       scanout: 3,
       surface: 1,
       ...rect,
@@ -160,7 +160,7 @@ describe("messages", () => {
     stage.showDmabuf(stage.surface(2, 8, 8), 0, changes);
     expect(told(raw)).toEqual([]);
     expect(warnings()).toEqual([`the VMM can't show surface 1, ${message}`]);
-    stage.runner.tell({ type: "surface-drop", surface: 1 });
+    stage.runner.tell({ type: "drop-surface", surface: 1 });
     expect(stage.runner.released).toEqual([1]);
   });
 
@@ -199,7 +199,7 @@ describe("scanouts", () => {
   test("a rectangle of it, and another one", () => {
     stage.connect();
     const surface = stage.surface(1, 40, 30).paint(gradient);
-    const scanout = { type: "scanout", scanout: 1, surface: 1 } as const;
+    const scanout = { type: "show-scanout", scanout: 1, surface: 1 } as const;
     stage.runner.tell(surface.dmabuf(), { ...scanout, x: 4, y: 5, width: 20, height: 10 });
     stage.settle();
     expectShown(1, (x, y) => gradient(x + 4, y + 5));
@@ -213,7 +213,7 @@ describe("scanouts", () => {
     stage.connect();
     const surface = stage.surface(1, 16, 8).paint(gradient);
     stage.showDmabuf(surface, 0);
-    stage.runner.tell({ type: "scanout", scanout: 1, surface: 1, x: 8, y: 0, width: 8, height: 8 });
+    stage.runner.tell({ type: "show-scanout", scanout: 1, surface: 1, x: 8, y: 0, width: 8, height: 8 });
     stage.settle();
     expectShown(0, gradient);
     expectShown(1, (x, y) => gradient(x + 8, y));
@@ -339,8 +339,8 @@ describe("a VMM that keeps its answers", () => {
     stage.show(memory!, 1);
     stage.settle();
     const fd = createMemfd("cursors", 64 * 64 * 4);
-    stage.runner.tell({ type: "cursor-pool", fd, slots: 1 });
-    stage.runner.tell({ type: "cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
+    stage.runner.tell({ type: "map-cursor-pool", fd, slots: 1 });
+    stage.runner.tell({ type: "show-cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
     stage.runner.tell({ type: "ask-display-info", token: 1 }, { type: "ask-edid", token: 2, scanout: 0 });
     memory!.paint(() => 9);
     for (const id of [0, 1]) stage.flush({ x: 0, y: 0, width: 16, height: 8 }, id);
@@ -610,7 +610,7 @@ describe("what can be shown is told", () => {
     stage = new Stage(new FakeContext("display", config));
     const raw = new RawVmm();
     raws.push(raw);
-    stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false });
+    stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false });
     stage.showDmabuf(stage.surface(1, 8, 8), 0, tiled);
     stage.until(() => warnings().length === 2, "the end of the wait");
     expect(told(raw).map(({ request }) => request)).toEqual([DisplayRequest.GET_PROTOCOL_FEATURES]);
@@ -631,14 +631,14 @@ describe("what can be shown is told", () => {
       const { keep } = stage.runner.context;
       const raw = new RawVmm();
       raws.push(raw);
-      stage.runner.tell({ type: "vmm-socket", fd: duplicateFd(raw.backEndFd), resumed: false });
+      stage.runner.tell({ type: "take-vmm-socket", fd: duplicateFd(raw.backEndFd), resumed: false });
       stage.runner.run();
       raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
       stage.runner.run();
       expect(stage.runner.takes).toEqual(["modifiers"]);
       stage.stop();
       stage = new Stage(new FakeContext("display", undefined, keep));
-      return { raw, resume: { type: "vmm-socket", fd: raw.backEndFd, resumed: true } as const, keep };
+      return { raw, resume: { type: "take-vmm-socket", fd: raw.backEndFd, resumed: true } as const, keep };
     }
 
     test("from what its predecessor said", () => {
@@ -678,7 +678,7 @@ describe("snapshots", () => {
   ])("of a rectangle %s", (_, changes, colourOf) => {
     const surface = stage.surface(1, 20, 20, undefined, 8).paint(gradient);
     const rect = { x: 3, y: 4, width: 7, height: 5 };
-    stage.runner.tell(surface.dmabuf(changes), { type: "scanout", scanout: 0, surface: 1, ...rect });
+    stage.runner.tell(surface.dmabuf(changes), { type: "show-scanout", scanout: 0, surface: 1, ...rect });
     const { fd, width, height, error } = snapshot();
     expect([width, height, error, sizeOfFd(fd)]).toEqual([7, 5, "", 7 * 5 * 4]);
     const memory = NativeMemory.mapShared(fd, 0, 7 * 5 * 4, "read");
@@ -726,7 +726,7 @@ describe("surfaces", () => {
   ])("with %s can't be shown, and can be dropped", (_, changes) => {
     const surface = surfaces(1)[0]!;
     stage.runner.tell(surface.dmabuf(changes));
-    stage.runner.tell({ type: "scanout", scanout: 0, surface: 1, x: 0, y: 0, width: 4, height: 4 });
+    stage.runner.tell({ type: "show-scanout", scanout: 0, surface: 1, x: 0, y: 0, width: 4, height: 4 });
     expect(stage.runner.context.logged.map(({ level }) => level)).toEqual(["error"]);
     stage.drop(surface);
     expect(stage.runner.released).toEqual([1]);

@@ -21,7 +21,7 @@ let runner: DisplayRunner;
 beforeEach(() => {
   vmm = new RawVmm();
   runner = new DisplayRunner();
-  runner.tell({ type: "vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed: false });
+  runner.tell({ type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed: false });
   serve();
 });
 afterEach(() => {
@@ -41,11 +41,11 @@ function serve(): RawMessage[] {
 }
 
 function show(surface: TestSurface, part = { x: 0, y: 0, width, height }): void {
-  runner.tell(surface.message, { type: "scanout", scanout: 0, surface: surface.id, ...part });
+  runner.tell(surface.message, { type: "show-scanout", scanout: 0, surface: surface.id, ...part });
 }
 
 function giveBack(surface: TestSurface): void {
-  runner.tell({ type: "scanout-off", scanout: 0 }, { type: "surface-drop", surface: surface.id });
+  runner.tell({ type: "hide-scanout", scanout: 0 }, { type: "drop-surface", surface: surface.id });
   runner.run();
   expect(runner.released).toContain(surface.id);
   surface.free();
@@ -127,7 +127,7 @@ describe("is lent", () => {
     const fd = openSync(process.execPath, "r");
     const calls = countCalls(() => {
       runner.tell(surface.messageWith(fd), {
-        type: "scanout",
+        type: "show-scanout",
         scanout: 0,
         surface: 1,
         x: 0,
@@ -148,7 +148,7 @@ test("a display that crashes with pages in its pipe leaves nothing behind, and i
   const keep = new Int32Array(64);
   const begin = (resumed: boolean): DisplayRunner => {
     const display = new DisplayRunner(new FakeContext("display", undefined, keep));
-    display.tell({ type: "vmm-socket", fd: duplicateFd(fresh.backEndFd), resumed });
+    display.tell({ type: "take-vmm-socket", fd: duplicateFd(fresh.backEndFd), resumed });
     return display;
   };
   const fresh = new RawVmm();
@@ -160,12 +160,12 @@ test("a display that crashes with pages in its pipe leaves nothing behind, and i
   fresh.messages();
   fresh.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES));
   crashed.run();
-  crashed.tell(surface.message, { type: "scanout", scanout: 0, surface: 1, ...area });
+  crashed.tell(surface.message, { type: "show-scanout", scanout: 0, surface: 1, ...area });
   crashed.run();
   crashed.stop();
 
   const successor = begin(true);
-  successor.tell(surface.message, { type: "scanout", scanout: 0, surface: 1, ...area });
+  successor.tell(surface.message, { type: "show-scanout", scanout: 0, surface: 1, ...area });
   const seen: RawMessage[] = [];
   for (let round = 0; round < 20; round++) {
     successor.run();
@@ -190,7 +190,7 @@ test("a display that crashes with pages in its pipe leaves nothing behind, and i
 test("a VMM that closes with half of a frame read ends the sink, without a word of a fault", () => {
   const surface = new TestSurface(1, 800, 600).paint(gradient);
   runner.tell(surface.message, {
-    type: "scanout",
+    type: "show-scanout",
     scanout: 0,
     surface: 1,
     x: 0,
@@ -202,7 +202,7 @@ test("a VMM that closes with half of a frame read ends the sink, without a word 
   closeFd(vmm.backEndFd);
   vmm.close();
   runner.run();
-  runner.tell({ type: "scanout-off", scanout: 0 }, { type: "surface-drop", surface: 1 });
+  runner.tell({ type: "hide-scanout", scanout: 0 }, { type: "drop-surface", surface: 1 });
   runner.run();
   expect(runner.released).toEqual([1]);
   expect(runner.context.logged.filter(({ level }) => level === "warning" || level === "error")).toEqual([]);

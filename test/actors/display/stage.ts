@@ -13,7 +13,7 @@ import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 
-type DmabufMessage = Extract<DisplayMessage, { type: "dmabuf-surface" }>;
+type DmabufMessage = Extract<DisplayMessage, { type: "add-dmabuf-surface" }>;
 
 /** A resource's storage as the ctrl queue holds it. */
 export class TestSurface {
@@ -45,14 +45,14 @@ export class TestSurface {
   messageWith(fd: number) {
     const { id, offset, stride, width, height, format, memory } = this;
     const bytes = memory.length;
-    return { type: "surface" as const, surface: id, fd, offset, bytes, stride, width, height, format };
+    return { type: "add-surface" as const, surface: id, fd, offset, bytes, stride, width, height, format };
   }
 
   /** The same storage as a dma-buf, whose place shared memory takes: it is passed on and mapped in the same way. */
   dmabuf(changes: Partial<DmabufMessage> = {}): DmabufMessage {
     const { id, offset, stride, width, height } = this;
     const kind = { fourcc: Fourcc.XRGB8888, modifierHigh: 0, modifierLow: 0, flags: 0 };
-    const type = "dmabuf-surface";
+    const type = "add-dmabuf-surface";
     return {
       type,
       surface: id,
@@ -123,7 +123,7 @@ export class Stage {
   connect(options: DisplayPeerOptions = {}): DisplayPeer {
     const [ours, theirs] = socketPair("stream");
     this.peers.push(new DisplayPeer(theirs, this.pump, options));
-    this.runner.tell({ type: "vmm-socket", fd: ours, resumed: false });
+    this.runner.tell({ type: "take-vmm-socket", fd: ours, resumed: false });
     return this.peer;
   }
 
@@ -140,14 +140,14 @@ export class Stage {
   }
 
   showPart(surface: TestSurface, rect: Rect, scanout = 0): void {
-    this.runner.tell(surface.message, { type: "scanout", scanout, surface: surface.id, ...rect });
+    this.runner.tell(surface.message, { type: "show-scanout", scanout, surface: surface.id, ...rect });
   }
 
   /** Announces a surface as a dma-buf and shows all of it. */
   showDmabuf(surface: TestSurface, scanout = 0, changes: Parameters<TestSurface["dmabuf"]>[0] = {}): void {
     const { id, width, height } = surface;
     this.runner.tell(surface.dmabuf(changes), {
-      type: "scanout",
+      type: "show-scanout",
       scanout,
       surface: id,
       x: 0,
@@ -158,11 +158,11 @@ export class Stage {
   }
 
   off(scanout = 0): void {
-    this.runner.tell({ type: "scanout-off", scanout });
+    this.runner.tell({ type: "hide-scanout", scanout });
   }
 
   drop(surface: TestSurface): void {
-    this.runner.tell({ type: "surface-drop", surface: surface.id });
+    this.runner.tell({ type: "drop-surface", surface: surface.id });
   }
 
   flush(rect: Rect, scanout = 0): void {

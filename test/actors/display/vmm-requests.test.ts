@@ -25,7 +25,7 @@ afterEach(() => {
 function connectRaw(): RawVmm {
   const raw = new RawVmm();
   raws.push(raw);
-  stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false });
+  stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false });
   stage.runner.run();
   return raw;
 }
@@ -77,7 +77,9 @@ describe("without a VMM", () => {
     const raw = new RawVmm();
     raws.push(raw);
     const { context } = stage.runner;
-    context.arriving.push(() => stage.runner.tell({ type: "vmm-socket", fd: raw.backEndFd, resumed: false }));
+    context.arriving.push(() =>
+      stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false }),
+    );
     stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.runner.run();
     raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES));

@@ -105,14 +105,14 @@ describe("scanouts", () => {
     stage.show(stage.surface(2, 8, 24).paint(gradient));
     stage.settle();
     expectShown(0, gradient);
-    stage.runner.tell({ type: "scanout-off", scanout: 0 });
+    stage.runner.tell({ type: "hide-scanout", scanout: 0 });
     stage.settle();
     expect(stage.peer.framebuffer(0)).toBeNull();
   });
 
   test("a scanout that was never on is not turned off", () => {
     stage.connect();
-    stage.runner.tell({ type: "scanout-off", scanout: 0 });
+    stage.runner.tell({ type: "hide-scanout", scanout: 0 });
     stage.settle();
     expect(stage.peer.count(DisplayRequest.SCANOUT)).toBe(0);
   });
@@ -177,7 +177,7 @@ describe("a VMM that does not read", () => {
     const flood = (count: number): void => {
       for (let frame = 0; frame < count; frame++) {
         stage.flush({ x: 0, y: 0, width, height });
-        stage.runner.tell({ type: "cursor-move", scanout: 0, x: frame, y: frame });
+        stage.runner.tell({ type: "move-cursor", scanout: 0, x: frame, y: frame });
         stage.runner.run();
       }
       Bun.gc(true);
@@ -206,7 +206,7 @@ describe("a VMM that does not read", () => {
     const surface = stage.surface(1, width, height).paint(gradient);
     stage.show(surface);
     stage.runner.run();
-    stage.runner.tell({ type: "scanout-off", scanout: 0 }, { type: "surface-drop", surface: 1 });
+    stage.runner.tell({ type: "hide-scanout", scanout: 0 }, { type: "drop-surface", surface: 1 });
     stage.runner.run();
     expect(stage.runner.released).toEqual([]);
     stage.peer.resume();
@@ -258,14 +258,14 @@ describe("cursors", () => {
     images = new Uint8Array(pool.view());
     images.fill(0x11, 0, cursorBytes);
     images.fill(0x22, cursorBytes);
-    stage.runner.tell({ type: "cursor-pool", fd, slots: 2 });
+    stage.runner.tell({ type: "map-cursor-pool", fd, slots: 2 });
   });
   afterEach(() => {
     pool.unmap();
   });
 
   const load = (slot: number, x: number, y: number, scanout = 0) =>
-    stage.runner.tell({ type: "cursor", scanout, slot, x, y, hotX: 3, hotY: 4 });
+    stage.runner.tell({ type: "show-cursor", scanout, slot, x, y, hotX: 3, hotY: 4 });
 
   test("image, hot spot and position", () => {
     stage.connect();
@@ -288,10 +288,10 @@ describe("cursors", () => {
     stage.connect();
     stage.settle();
     load(0, 0, 0);
-    for (let x = 1; x <= 100; x++) stage.runner.tell({ type: "cursor-move", scanout: 0, x, y: 2 * x });
+    for (let x = 1; x <= 100; x++) stage.runner.tell({ type: "move-cursor", scanout: 0, x, y: 2 * x });
     stage.settle();
     expect(stage.peer.events.slice(1)).toEqual([{ kind: "cursor-update", scanoutId: 0, x: 100, y: 200 }]);
-    stage.runner.tell({ type: "cursor-move", scanout: 0, x: -5, y: 7 });
+    stage.runner.tell({ type: "move-cursor", scanout: 0, x: -5, y: 7 });
     stage.settle();
     expect(stage.peer.events.at(-1)).toEqual({
       kind: "cursor-move",
@@ -305,10 +305,10 @@ describe("cursors", () => {
     stage.connect();
     load(0, 5, 5);
     stage.settle();
-    stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 6, y: 6 });
+    stage.runner.tell({ type: "hide-cursor", scanout: 0, x: 6, y: 6 });
     stage.settle();
     expect(stage.peer.events.at(-1)).toEqual({ kind: "cursor-hide", scanoutId: 0, x: 6, y: 6 });
-    stage.runner.tell({ type: "cursor-move", scanout: 0, x: 7, y: 7 });
+    stage.runner.tell({ type: "move-cursor", scanout: 0, x: 7, y: 7 });
     stage.settle();
     expect(stage.peer.count(DisplayRequest.CURSOR_POS)).toBe(0);
     load(1, 8, 8);
@@ -320,7 +320,7 @@ describe("cursors", () => {
   test("an image that was hidden before it was sent is never sent", () => {
     stage.connect();
     load(0, 5, 5);
-    stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 6, y: 6 });
+    stage.runner.tell({ type: "hide-cursor", scanout: 0, x: 6, y: 6 });
     stage.settle();
     expect(stage.peer.count(DisplayRequest.CURSOR_UPDATE)).toBe(0);
     expect(stage.peer.cursors[0]!.visible).toBe(false);
@@ -339,7 +339,7 @@ describe("cursors", () => {
 
   test("before the pool is known it is passed over; a slot outside of it is our bug", () => {
     const bare = new Stage();
-    bare.runner.tell({ type: "cursor", scanout: 0, slot: 0, x: 0, y: 0, hotX: 0, hotY: 0 });
+    bare.runner.tell({ type: "show-cursor", scanout: 0, slot: 0, x: 0, y: 0, hotX: 0, hotY: 0 });
     bare.connect();
     bare.settle();
     expect(bare.peer.count(DisplayRequest.CURSOR_UPDATE)).toBe(0);
@@ -357,7 +357,7 @@ describe("cursors", () => {
     stage.runner.run();
     expect(stage.runner.context.logged.map(({ text }) => text)).toContain("the VMM closed its display");
     stage.flush({ x: 1, y: 1, width: 2, height: 2 });
-    stage.runner.tell({ type: "cursor-move", scanout: 0, x: 31, y: 41 });
+    stage.runner.tell({ type: "move-cursor", scanout: 0, x: 31, y: 41 });
 
     stage.connect();
     stage.settle();
@@ -384,7 +384,7 @@ describe("the end of a VMM", () => {
     stage.peer.pause();
     stage.show(stage.surface(1, 800, 600));
     stage.runner.run();
-    stage.runner.tell({ type: "surface-drop", surface: 1 });
+    stage.runner.tell({ type: "drop-surface", surface: 1 });
     stage.runner.run();
     expect(stage.runner.released).toEqual([]);
     stage.peer.close();
@@ -421,7 +421,7 @@ describe("the end of a VMM", () => {
     stage.peer.close();
     stage.runner.run();
     const surface = stage.surface(1, 8, 8);
-    stage.runner.tell({ type: "vmm-socket", fd: duplicateFd(surface.fd), resumed: true });
+    stage.runner.tell({ type: "take-vmm-socket", fd: duplicateFd(surface.fd), resumed: true });
     stage.runner.tell({ type: "ask-description", token: 1 });
     expect(stage.runner.told("supervisor").at(-1)).toMatchObject({ state: { sinks: [] } });
   });

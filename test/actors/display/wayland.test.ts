@@ -150,7 +150,7 @@ describe("a window", () => {
     for (let flip = 0; flip < 6; flip++) {
       const { id } = flip % 2 === 0 ? second : first;
       if (flip === 0) stage.show(second);
-      else stage.runner.tell({ type: "scanout", scanout: 0, surface: id, x: 0, y: 0, width, height });
+      else stage.runner.tell({ type: "show-scanout", scanout: 0, surface: id, x: 0, y: 0, width, height });
       compositor.drawFrame();
       settle();
     }
@@ -251,7 +251,7 @@ describe("a window", () => {
     show();
     compositor.send(compositor.one("xdg_toplevel"), "close");
     settle();
-    expect(stage.runner.told("supervisor")).toEqual([{ type: "shutdown", reason: "its window was closed" }]);
+    expect(stage.runner.told("supervisor")).toEqual([{ type: "shut-down", reason: "its window was closed" }]);
   });
 
   test("answers pings", () => {
@@ -315,7 +315,7 @@ describe("the lease of a surface", () => {
       compositor.send(attached(), "release");
       compositor.drawFrame();
       settle();
-      stage.runner.tell({ type: "surface-drop", surface: id + 1000 });
+      stage.runner.tell({ type: "drop-surface", surface: id + 1000 });
       settle();
     }
     // The test's own storage has one each; the compositor keeps those of its pools.
@@ -406,7 +406,7 @@ describe("the cursor", () => {
     pool = createMemfd("cursors", 2 * size * size * 4);
     image = NativeMemory.mapShared(pool, 0, 2 * size * size * 4, "write");
     new Uint32Array(image.view()).forEach((_, at, pixels) => (pixels[at] = 0x8000_0000 + at));
-    stage.runner.tell({ type: "cursor-pool", fd: pool, slots: 2 });
+    stage.runner.tell({ type: "map-cursor-pool", fd: pool, slots: 2 });
     show();
   });
   afterEach(() => image.unmap());
@@ -421,7 +421,7 @@ describe("the cursor", () => {
   }
 
   const load = (slot = 1): void =>
-    stage.runner.tell({ type: "cursor", scanout: 0, slot, x: 3, y: 4, hotX: 5, hotY: 6 });
+    stage.runner.tell({ type: "show-cursor", scanout: 0, slot, x: 3, y: 4, hotX: 5, hotY: 6 });
 
   test("of the guest is the window's, with its hot spot", () => {
     load();
@@ -437,7 +437,7 @@ describe("the cursor", () => {
   test("that is hidden is hidden, and comes back", () => {
     load();
     const pointer = pointAt();
-    stage.runner.tell({ type: "cursor-hide", scanout: 0, x: 0, y: 0 });
+    stage.runner.tell({ type: "hide-cursor", scanout: 0, x: 0, y: 0 });
     settle();
     expect(asked(pointer, "set_cursor").at(-1)).toEqual([9, 0, 0, 0]);
     load(0);
@@ -463,7 +463,7 @@ describe("the cursor", () => {
     load();
     const pointer = pointAt();
     for (let x = 0; x < 10; x++) {
-      stage.runner.tell({ type: "cursor-move", scanout: 0, x, y: 0 });
+      stage.runner.tell({ type: "move-cursor", scanout: 0, x, y: 0 });
       settle();
     }
     expect(asked(pointer, "set_cursor").length).toBe(1);
@@ -530,7 +530,7 @@ describe("dma-bufs", () => {
     compositor.configure();
     settle();
     expect(logged().at(-1)).toContain("error 7 of zwp_linux_buffer_params_v1: importing failed");
-    expect(stage.runner.told("ctrl-queue").at(-1)).toMatchObject({ type: "display-takes", dmabuf: false });
+    expect(stage.runner.told("ctrl-queue").at(-1)).toMatchObject({ type: "sinks-changed", dmabuf: false });
     await Bun.sleep(1100);
     settle();
     expect(compositor.all("zwp_linux_dmabuf_v1")).toEqual([]);

@@ -49,7 +49,7 @@ function begin(...flags: string[]): void {
   context = new FakeContext("ctrl-queue", serverConfig(...flags));
   dropped = [];
   context.onSend = ({ message }) => {
-    if (message.type === "surface-drop") dropped.push(message.surface);
+    if (message.type === "drop-surface") dropped.push(message.surface);
   };
   const ctrl = new CtrlQueue(context);
   bench = new QueueBench(context, ctrl, { size: 256 });
@@ -188,7 +188,7 @@ describe("creating and freeing", () => {
       bench.run();
       for (const { answer } of bench.answers.splice(0)) expect(answer.length).toBe(24);
       for (const message of told()) {
-        if (message.type !== "surface-drop") continue;
+        if (message.type !== "drop-surface") continue;
         bench.tell({ type: "surface-released", surface: message.surface });
       }
     }
@@ -305,8 +305,8 @@ test("storage that the display has given back never becomes another resource's",
   paint(1, 0x111111);
   expect(run(transferToHost2d(1, whole, 0))).toBe(OK_NODATA);
   expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
-  const surface = context.take("display").find(({ type }) => type === "surface");
-  if (surface?.type !== "surface") throw new Error("no surface");
+  const surface = context.take("display").find(({ type }) => type === "add-surface");
+  if (surface?.type !== "add-surface") throw new Error("no surface");
   // What a VMM is lent is read like this, as late as it likes.
   const late = NativeMemory.mapShared(surface.fd, 0, surface.bytes, "read");
   closeFd(surface.fd);
@@ -324,7 +324,7 @@ test("storage that the display has given back never becomes another resource's",
 function pixelsOf(messages: DisplayMessage[]): Uint32Array {
   let pixels = new Uint32Array(0);
   for (const message of messages) {
-    if (message.type === "surface") {
+    if (message.type === "add-surface") {
       const memory = NativeMemory.mapShared(message.fd, message.offset, message.bytes, "read");
       pixels = new Uint32Array(memory.view()).slice();
       memory.unmap();
@@ -460,7 +460,7 @@ describe("scanouts", () => {
 
     const [surface, first, second] = told();
     expect(surface).toMatchObject({
-      type: "surface",
+      type: "add-surface",
       stride: 64,
       width: 16,
       height: 16,
@@ -468,9 +468,9 @@ describe("scanouts", () => {
       offset: 0,
       format: bgrx,
     });
-    const id = (surface as Extract<DisplayMessage, { type: "surface" }>).surface;
-    expect(first).toEqual({ type: "scanout", scanout: 0, surface: id, ...rect(2, 3, 8, 9) });
-    expect(second).toEqual({ type: "scanout", scanout: 15, surface: id, ...whole });
+    const id = (surface as Extract<DisplayMessage, { type: "add-surface" }>).surface;
+    expect(first).toEqual({ type: "show-scanout", scanout: 0, surface: id, ...rect(2, 3, 8, 9) });
+    expect(second).toEqual({ type: "show-scanout", scanout: 15, surface: id, ...whole });
   });
 
   test("SET_SCANOUT with resource zero turns off", () => {
@@ -478,7 +478,7 @@ describe("scanouts", () => {
     run(setScanout(4, 1, whole));
     told();
     expect(run(setScanout(4, 0, rect(0, 0, 0, 0)))).toBe(OK_NODATA);
-    expect(told()).toEqual([{ type: "scanout-off", scanout: 4 }]);
+    expect(told()).toEqual([{ type: "hide-scanout", scanout: 4 }]);
     run(flushResource(1, whole));
     expect(told()).toEqual([]);
   });
@@ -535,14 +535,14 @@ describe("scanouts", () => {
     makeResource(1);
     run(setScanout(0, 1, whole));
     run(setScanout(15, 1, whole));
-    const surface = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+    const surface = (told()[0] as Extract<DisplayMessage, { type: "add-surface" }>).surface;
 
     expect(run(unrefResource(1))).toBe(OK_NODATA);
 
     expect(told()).toEqual([
-      { type: "scanout-off", scanout: 0 },
-      { type: "scanout-off", scanout: 15 },
-      { type: "surface-drop", surface },
+      { type: "hide-scanout", scanout: 0 },
+      { type: "hide-scanout", scanout: 15 },
+      { type: "drop-surface", surface },
     ]);
     expect(run(setScanout(0, 0, whole))).toBe(OK_NODATA);
   });
@@ -551,7 +551,7 @@ describe("scanouts", () => {
     makeResource(1);
     const before = usedFds();
     run(setScanout(0, 1, whole));
-    const surface = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+    const surface = (told()[0] as Extract<DisplayMessage, { type: "add-surface" }>).surface;
     run(unrefResource(1));
     told();
     expect(usedFds()).toBe(before + 1);
@@ -565,12 +565,12 @@ describe("scanouts", () => {
   test("an id that is made again before the display gave the old one back is another surface", () => {
     makeResource(1);
     run(setScanout(0, 1, whole));
-    const first = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+    const first = (told()[0] as Extract<DisplayMessage, { type: "add-surface" }>).surface;
     run(unrefResource(1));
     told();
     makeResource(1);
     run(setScanout(0, 1, whole));
-    const second = (told()[0] as Extract<DisplayMessage, { type: "surface" }>).surface;
+    const second = (told()[0] as Extract<DisplayMessage, { type: "add-surface" }>).surface;
 
     expect(second).not.toBe(first);
     bench.tell({ type: "surface-released", surface: first });
@@ -613,7 +613,7 @@ describe("a display that is behind", () => {
     expect(told()).toEqual([]);
 
     const messages = catchUp();
-    expect(messages.map(({ type }) => type)).toEqual(["surface", "scanout"]);
+    expect(messages.map(({ type }) => type)).toEqual(["add-surface", "show-scanout"]);
   });
 
   test("a resource that is freed before the display heard of it is never announced", () => {
@@ -623,14 +623,14 @@ describe("a display that is behind", () => {
 
     expect(told()).toEqual([]);
     expect(usedFds()).toBe(before);
-    expect(catchUp()).toEqual([{ type: "scanout-off", scanout: 0 }]);
+    expect(catchUp()).toEqual([{ type: "hide-scanout", scanout: 0 }]);
   });
 
   test("a surface that the display knows is dropped at once with what comes before it", () => {
     run(flushResource(1, whole));
     run(unrefResource(1));
 
-    expect(told().map(({ type }) => type)).toEqual(["scanout-off", "surface-drop"]);
+    expect(told().map(({ type }) => type)).toEqual(["hide-scanout", "drop-surface"]);
   });
 
   test("damage before a flip is not of the new picture", () => {
@@ -638,7 +638,7 @@ describe("a display that is behind", () => {
     run(setScanout(0, 2, rect(4, 4, 4, 4)));
 
     const messages = catchUp();
-    expect(messages.at(-1)).toMatchObject({ type: "scanout", ...rect(4, 4, 4, 4) });
+    expect(messages.at(-1)).toMatchObject({ type: "show-scanout", ...rect(4, 4, 4, 4) });
     expect(messages.some(({ type }) => type === "flush")).toBe(false);
   });
 
@@ -861,7 +861,7 @@ describe("the driver's life", () => {
     bench.driver.reset(0);
     bench.ask(bench.ringStart());
 
-    expect(told().map(({ type }) => type)).toEqual(["scanout-off", "surface-drop"]);
+    expect(told().map(({ type }) => type)).toEqual(["hide-scanout", "drop-surface"]);
     expect(run(createResource2d(1, bgrx, 4, 4))).toBe(OK_NODATA);
     expect(run(flushResource(2, whole))).toBe(ERR_INVALID_RESOURCE_ID);
     expect(context.counters[CtrlCounter.resources]).toBe(1);
@@ -886,23 +886,23 @@ describe("the driver's life", () => {
     run(setScanout(2, 2, whole));
     run(setScanout(2, 0, whole));
     const before = told()
-      .filter((message) => message.type === "surface")
+      .filter((message) => message.type === "add-surface")
       .map(({ surface }) => surface);
 
     bench.returnPeer("display");
 
     const messages = told();
     expect(messages.map(({ type }) => type)).toEqual([
-      "cursor-pool",
-      "surface-drop",
-      "surface-drop",
-      "surface",
-      "scanout",
-      ...Array.from({ length: 15 }, () => "scanout-off" as const),
+      "map-cursor-pool",
+      "drop-surface",
+      "drop-surface",
+      "add-surface",
+      "show-scanout",
+      ...Array.from({ length: 15 }, () => "hide-scanout" as const),
     ]);
     const [surface, scanout] = messages.slice(3) as unknown as [{ surface: number }, { surface: number }];
     expect(messages.slice(5)).toEqual(
-      Array.from({ length: 15 }, (_, index) => ({ type: "scanout-off", scanout: index + 1 })),
+      Array.from({ length: 15 }, (_, index) => ({ type: "hide-scanout", scanout: index + 1 })),
     );
     expect(before).not.toContain(surface.surface);
     expect(scanout).toMatchObject({ scanout: 0, surface: surface.surface, ...rect(1, 1, 4, 4) });
@@ -928,6 +928,6 @@ describe("the driver's life", () => {
     told();
     expect(bench.ask({ type: "reset", token: 1 })).toBe("");
 
-    expect(told().map(({ type }) => type)).toEqual(["scanout-off", "surface-drop"]);
+    expect(told().map(({ type }) => type)).toEqual(["hide-scanout", "drop-surface"]);
   });
 });

@@ -27,7 +27,7 @@ beforeEach(() => {
   bench = new QueueBench(context, new CtrlQueue(context));
   nextToken = 1;
   const [message] = context.take("display");
-  if (message?.type !== "cursor-pool") throw new Error("no pool was announced");
+  if (message?.type !== "map-cursor-pool") throw new Error("no pool was announced");
   pool = NativeMemory.mapShared(message.fd, 0, message.slots * imageBytes, "read");
   closeFd(message.fd);
 });

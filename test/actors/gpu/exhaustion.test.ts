@@ -37,7 +37,7 @@ function begin(): void {
 afterEach(() => {
   bench.tell({ type: "reset", token: 1 });
   for (const message of told()) {
-    if (message.type === "surface-drop") bench.tell({ type: "surface-released", surface: message.surface });
+    if (message.type === "drop-surface") bench.tell({ type: "surface-released", surface: message.surface });
   }
   bench.close();
   MemfdStorage.forget();
@@ -78,12 +78,12 @@ describe("without descriptors", () => {
     withoutDescriptors(() => {
       expect(run(flushResource(1, whole))).toBe(OK_NODATA);
     });
-    expect(toldTypes()).toEqual(["scanout-off"]);
+    expect(toldTypes()).toEqual(["hide-scanout"]);
     expect(run(flushResource(1, whole))).toBe(OK_NODATA);
     expect(toldTypes()).toEqual([]);
 
     await waitForRetry();
-    expect(toldTypes()).toEqual(["surface", "scanout"]);
+    expect(toldTypes()).toEqual(["add-surface", "show-scanout"]);
     expect(run(flushResource(1, whole))).toBe(OK_NODATA);
     expect(toldTypes()).toEqual(["flush"]);
   });
@@ -103,12 +103,12 @@ describe("without descriptors", () => {
     expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
     told();
     withoutDescriptors(() => bench.returnPeer("display"));
-    expect(toldTypes()).not.toContain("surface");
+    expect(toldTypes()).not.toContain("add-surface");
     await waitForRetry();
     const types = toldTypes();
-    expect(types).toContain("cursor-pool");
-    expect(types).toContain("surface");
-    expect(types).toContain("scanout");
+    expect(types).toContain("map-cursor-pool");
+    expect(types).toContain("add-surface");
+    expect(types).toContain("show-scanout");
   });
 
   test("a fence poller that is new is told to ask instead of sleeping", () => {

@@ -280,8 +280,8 @@ describe("a device", () => {
   /** Shows a resource; answers the display's name for it. */
   function show(id: number): number {
     expect(run(setScanout(0, id, whole))).toBe(OK_NODATA);
-    const surface = told().find(({ type }) => type === "surface" || type === "dmabuf-surface");
-    return (surface as Extract<DisplayMessage, { type: "surface" }>).surface;
+    const surface = told().find(({ type }) => type === "add-surface" || type === "add-dmabuf-surface");
+    return (surface as Extract<DisplayMessage, { type: "add-surface" }>).surface;
   }
 
   test("counts what the display gives back while no ring runs", () => {
@@ -325,17 +325,17 @@ describe("a device", () => {
 
   test("lends a display its storage as a dma-buf where that is one, and counts the descriptor until it is back", () => {
     begin();
-    bench.tell({ type: "display-takes", dmabuf: true, modifiers: true });
+    bench.tell({ type: "sinks-changed", dmabuf: true, modifiers: true });
     make(1);
     expect(run(transferToHost2d(1, whole, 0))).toBe(OK_NODATA);
     MemfdStorage.forget();
     const before = descriptorsUsed();
     expect(run(setScanout(0, 1, whole))).toBe(OK_NODATA);
     const [surface] = told();
-    expect(surface!.type).toBe(storageKind === "memfd" ? "surface" : "dmabuf-surface");
+    expect(surface!.type).toBe(storageKind === "memfd" ? "add-surface" : "add-dmabuf-surface");
     expect(descriptorsUsed() - before).toBe({ memfd: 0, udmabuf: 2, gbm: 1 }[storageKind]);
     expect(run(unrefResource(1))).toBe(OK_NODATA);
-    const { surface: id } = surface as Extract<DisplayMessage, { type: "surface" }>;
+    const { surface: id } = surface as Extract<DisplayMessage, { type: "add-surface" }>;
     bench.tell({ type: "surface-released", surface: id });
     bench.tell({ type: "surface-released", surface: id });
     MemfdStorage.forget();
@@ -344,7 +344,7 @@ describe("a device", () => {
 
   test("whose display crashes with dma-bufs counts none of them twice", () => {
     begin();
-    bench.tell({ type: "display-takes", dmabuf: true, modifiers: true });
+    bench.tell({ type: "sinks-changed", dmabuf: true, modifiers: true });
     MemfdStorage.forget();
     const before = descriptorsUsed();
     for (const id of [1, 2, 3]) {
@@ -355,11 +355,11 @@ describe("a device", () => {
     const dropped = context.take("display");
     for (const message of dropped) {
       if ("fd" in message) closeFd(message.fd);
-      if (message.type === "surface-drop") bench.tell({ type: "surface-released", surface: message.surface });
+      if (message.type === "drop-surface") bench.tell({ type: "surface-released", surface: message.surface });
     }
     for (const id of [1, 2, 3]) expect(run(unrefResource(id))).toBe(OK_NODATA);
     for (const message of told()) {
-      if (message.type === "surface-drop") bench.tell({ type: "surface-released", surface: message.surface });
+      if (message.type === "drop-surface") bench.tell({ type: "surface-released", surface: message.surface });
     }
     MemfdStorage.forget();
     expect(descriptorsUsed()).toBe(before);

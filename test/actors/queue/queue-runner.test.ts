@@ -376,12 +376,12 @@ describe("the session's messages", () => {
   });
 
   test("a disabled ring takes nothing until it is enabled", () => {
-    bench.ask({ type: "ring-enable", enabled: false, token: bench.nextToken() });
+    bench.ask({ type: "enable-ring", enabled: false, token: bench.nextToken() });
     const head = bench.offer(request(1));
     bench.run();
     expect(handler.ran).toEqual([]);
 
-    bench.ask({ type: "ring-enable", enabled: true, token: bench.nextToken() });
+    bench.ask({ type: "enable-ring", enabled: true, token: bench.nextToken() });
     bench.run();
 
     expect(bench.takeAnswer(head)).not.toBeNull();
@@ -391,7 +391,7 @@ describe("the session's messages", () => {
     handler.parkNext = 1;
     const head = bench.offer(request(1));
     bench.run();
-    bench.ask({ type: "ring-enable", enabled: false, token: 1 });
+    bench.ask({ type: "enable-ring", enabled: false, token: 1 });
     bench.collect();
     expect(bench.takeAnswer(head)?.type).toBe(Response.ERR_UNSPEC);
 
@@ -414,7 +414,7 @@ describe("the session's messages", () => {
     for (let count = 0; count < 5; count++) bench.offer(request(count + 1));
     handler.onExecute = () => {
       if (handler.ran.length !== 2) return;
-      context.arriving.push(() => bench.tell({ type: "ring-stop", token: 5 }));
+      context.arriving.push(() => bench.tell({ type: "stop-ring", token: 5 }));
     };
     bench.run();
 
@@ -430,7 +430,7 @@ describe("the session's messages", () => {
   test("a ring that is disabled in the middle of a batch stops there", () => {
     for (let count = 0; count < 5; count++) bench.offer(request(1));
     handler.onExecute = () => {
-      context.arriving.push(() => bench.tell({ type: "ring-enable", enabled: false, token: 5 }));
+      context.arriving.push(() => bench.tell({ type: "enable-ring", enabled: false, token: 5 }));
     };
     bench.run();
 
@@ -446,7 +446,7 @@ describe("the session's messages", () => {
 
   test("another call descriptor is called at once, for the call that the old one may have swallowed", () => {
     const fd = createEventfd();
-    bench.tell({ type: "ring-call", callFd: duplicateFd(fd) });
+    bench.tell({ type: "set-ring-call", callFd: duplicateFd(fd) });
     expect(readEventfd(fd)).toBe(1);
 
     bench.command(request(1));
@@ -457,7 +457,7 @@ describe("the session's messages", () => {
   });
 
   test("without a call descriptor commands are served all the same", () => {
-    bench.tell({ type: "ring-call", callFd: -1 });
+    bench.tell({ type: "set-ring-call", callFd: -1 });
 
     expect(bench.command(request(1)).type).toBe(Response.OK_NODATA);
   });
@@ -465,10 +465,10 @@ describe("the session's messages", () => {
   test("descriptors for a ring that does not run are closed", () => {
     bench.stopRing();
     const before = openFds();
-    bench.tell({ type: "ring-call", callFd: createEventfd() });
+    bench.tell({ type: "set-ring-call", callFd: createEventfd() });
     expect(openFds()).toBe(before);
 
-    bench.tell({ type: "ring-err", errFd: createEventfd() });
+    bench.tell({ type: "set-ring-err", errFd: createEventfd() });
     bench.ask(bench.ringStart());
     bench.stopRing();
     expect(openFds()).toBe(before);
@@ -551,7 +551,7 @@ describe("the session's messages", () => {
   });
 
   test("messages that are not the ring's are left to the actor", () => {
-    expect(queue.receive({ type: "fences-ready" })).toBe(false);
+    expect(queue.receive({ type: "fences-signalled" })).toBe(false);
   });
 });
 
@@ -607,7 +607,10 @@ describe("memory", () => {
     const before = openFds();
     bench.ask(bench.memoryMessage());
     expect(openFds()).toBe(before);
-    const bad = bench.memoryMessage() as Extract<ReturnType<typeof bench.memoryMessage>, { type: "memory" }>;
+    const bad = bench.memoryMessage() as Extract<
+      ReturnType<typeof bench.memoryMessage>,
+      { type: "map-memory" }
+    >;
     bad.regions[1]!.size = 2 ** 40;
 
     expect(bench.ask(bad)).toMatch(/outside of its file/);
@@ -674,8 +677,8 @@ describe("the dirty log", () => {
 
     bench.command(request(1));
     expect(bits.every((byte) => byte === 0)).toBe(true);
-    bench.ask({ type: "dirty-log", fd: duplicateFd(fd), offset: 0, size: page, token: 1 });
-    bench.tell({ type: "ring-log", usedLog: used });
+    bench.ask({ type: "log-pages", fd: duplicateFd(fd), offset: 0, size: page, token: 1 });
+    bench.tell({ type: "log-ring", usedLog: used });
     const buffer = bench.guest.allocate(2 * page);
     const head = bench.driver.add(
       [{ address: buffer.address, length: 24 }],
@@ -691,11 +694,11 @@ describe("the dirty log", () => {
     expect(isDirty(buffer.address)).toBe(false);
 
     bits.fill(0);
-    bench.ask({ type: "dirty-log", fd: -1, offset: 0, size: 0, token: 2 });
+    bench.ask({ type: "log-pages", fd: -1, offset: 0, size: 0, token: 2 });
     bench.command(request(1));
     expect(bits.every((byte) => byte === 0)).toBe(true);
     expect(
-      bench.ask({ type: "dirty-log", fd: duplicateFd(fd), offset: 0, size: 2 * page, token: 3 }),
+      bench.ask({ type: "log-pages", fd: duplicateFd(fd), offset: 0, size: 2 * page, token: 3 }),
     ).toMatch(/outside of its file/);
     shared.unmap();
     closeFd(fd);

@@ -223,7 +223,7 @@ test("a successor has its predecessor's kept words, a new channel to every peer,
     const { port1, port2 } = new MessageChannel();
     world.mailbox.sendRuntime(a, { runtime: "link", peer: b, port: port1 }, [port1]);
     world.spawn(b, [[a, port2]]);
-    expect(await world.hear(b, "type")).toEqual({ type: "ready" });
+    expect(await world.hear(b, "type")).toEqual({ type: "started" });
 
     expect(await world.ask(b, { do: "keep", index: 5, value: 4711 }, "kept")).toEqual({ kept: 4711 });
     expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 0 });

@@ -104,7 +104,7 @@ test("a successor is asked again what is to be asked again, with the same token,
 test("what is asked while nobody is there waits for the successor, and keeps no descriptor", () => {
   asks.lose("cursor-queue", true);
   const fd = createEventfd();
-  asks.ask("cursor-queue", { type: "dirty-log", fd, offset: 0, size: 0 }, settle);
+  asks.ask("cursor-queue", { type: "log-pages", fd, offset: 0, size: 0 }, settle);
   expect(sent).toEqual([]);
   expect(isOpen(fd)).toBe(false);
   asks.find("cursor-queue");

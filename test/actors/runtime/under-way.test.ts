@@ -47,7 +47,7 @@ const take = (): void => theirs.drain((message) => taken.push(message as object)
 
 function sendCall(): number {
   const callFd = createEventfd();
-  ours.send(receiver, { type: "ring-call", callFd });
+  ours.send(receiver, { type: "set-ring-call", callFd });
   return callFd;
 }
 
@@ -66,7 +66,7 @@ test("every descriptor of a message is closed, and no number that is none", () =
   const fds = [createEventfd(), createEventfd(), createEventfd()];
   const region = { guestAddress: 0, size: 4096, fdOffset: 0 };
   ours.send(receiver, {
-    type: "memory",
+    type: "map-memory",
     token: 1,
     regions: [
       { ...region, id: 1, fd: fds[0]! },
@@ -74,7 +74,7 @@ test("every descriptor of a message is closed, and no number that is none", () =
       { ...region, id: 3, fd: fds[1]! },
     ],
   });
-  ours.send(receiver, { type: "dirty-log", fd: fds[2]!, offset: 0, size: 4096, token: 2 });
+  ours.send(receiver, { type: "log-pages", fd: fds[2]!, offset: 0, size: 4096, token: 2 });
 
   replaceReceiver();
 

@@ -122,7 +122,7 @@ function expectViolation(text: RegExp): void {
 const sessionStates = (): unknown[] =>
   bench
     .said("supervisor")
-    .filter(({ type }) => type === "session")
+    .filter(({ type }) => type === "session-changed")
     .map((message) => (message as unknown as { state: string }).state);
 
 describe("what a front-end asks first", () => {
@@ -177,9 +177,9 @@ describe("what a front-end asks first", () => {
       front.tell(R.SET_VRING_KICK, u64(index), [eventfd]);
       front.tell(R.SET_VRING_ENABLE, state(index, 1));
     }
-    expect(bench.toldTypes.filter((type) => type.endsWith("ring-start"))).toEqual([
-      "ctrl-queue ring-start",
-      "cursor-queue ring-start",
+    expect(bench.toldTypes.filter((type) => type.endsWith("start-ring"))).toEqual([
+      "ctrl-queue start-ring",
+      "cursor-queue start-ring",
     ]);
   });
 });
@@ -247,7 +247,7 @@ describe("starting rings", () => {
     expect(bench.told).toHaveLength(1);
     expect(bench.told[0]).toMatchObject({
       to: "ctrl-queue",
-      type: "ring-start",
+      type: "start-ring",
       num: 256,
       base: 7,
       desc: 0x10_0040,
@@ -267,7 +267,7 @@ describe("starting rings", () => {
     front.tell(R.SET_FEATURES, u64(features & ~(1n << 29n)));
     front.tell(R.SET_MEM_TABLE, table(region(0, ramBytes, ramAt)), [ram]);
     startRing(0);
-    expect(bench.told.find(({ type }) => type === "ring-start")).toMatchObject({ eventIdx: false });
+    expect(bench.told.find(({ type }) => type === "start-ring")).toMatchObject({ eventIdx: false });
   });
 
   test("without PROTOCOL_FEATURES a ring is enabled by starting", () => {
@@ -276,7 +276,7 @@ describe("starting rings", () => {
     front.tell(R.SET_VRING_NUM, state(1, 16));
     front.tell(R.SET_VRING_ADDR, addresses(1));
     front.tell(R.SET_VRING_KICK, u64(1), [eventfd]);
-    expect(bench.told.at(-1)).toMatchObject({ to: "cursor-queue", type: "ring-start", enabled: true });
+    expect(bench.told.at(-1)).toMatchObject({ to: "cursor-queue", type: "start-ring", enabled: true });
   });
 
   test("acknowledged bits that were never offered change nothing where they are harmless", () => {
@@ -290,7 +290,7 @@ describe("starting rings", () => {
   test("enabling and disabling a running ring is told and waited for", () => {
     startRings();
     front.tell(R.SET_VRING_ENABLE, state(1, 0));
-    expect(bench.told).toMatchObject([{ to: "cursor-queue", type: "ring-enable", enabled: false }]);
+    expect(bench.told).toMatchObject([{ to: "cursor-queue", type: "enable-ring", enabled: false }]);
   });
 
   test("descriptors of a running ring are passed on as they change", () => {
@@ -300,9 +300,9 @@ describe("starting rings", () => {
     front.tell(R.SET_VRING_ERR, u64(1), [eventfd]);
 
     expect(bench.toldTypes).toEqual([
-      "ctrl-queue ring-call",
-      "ctrl-queue ring-call",
-      "cursor-queue ring-err",
+      "ctrl-queue set-ring-call",
+      "ctrl-queue set-ring-call",
+      "cursor-queue set-ring-err",
     ]);
     expect(fdsOf(bench.told[0]!)).toHaveLength(1);
     expect(fdsOf(bench.told[1]!)).toHaveLength(0);
@@ -311,7 +311,7 @@ describe("starting rings", () => {
   test("a ring that its queue cannot run is logged, and the session goes on", () => {
     front.tell(R.SET_FEATURES, u64(features));
     front.tell(R.SET_MEM_TABLE, table(region(0, ramBytes, ramAt)), [ram]);
-    bench.errors.set("ring-start", "the used ring is misaligned");
+    bench.errors.set("start-ring", "the used ring is misaligned");
     startRing(0);
 
     expect(bench.context.logged).toMatchObject([
@@ -324,9 +324,9 @@ describe("starting rings", () => {
     startRings();
     front.tell(R.SET_VRING_KICK, u64(0), [eventfd]);
 
-    const start = bench.told.find(({ type }) => type === "ring-start") as Extract<
+    const start = bench.told.find(({ type }) => type === "start-ring") as Extract<
       Told,
-      { type: "ring-start" }
+      { type: "start-ring" }
     >;
     expect(start.base).toBe(-1);
     expect(start.enabled).toBe(true);
@@ -344,14 +344,14 @@ describe("rings that the guest has broken", () => {
     expect(front.ask(R.GET_VRING_BASE, state(1, 0)).payload).toEqual(state(1, 7));
     bench.forget();
     startRing(1, 7);
-    expect(bench.toldTypes).toContain("cursor-queue ring-start");
+    expect(bench.toldTypes).toContain("cursor-queue start-ring");
   });
 
   test("go on at the used index when they are kicked anew", () => {
     startRings();
     breakRing();
     front.tell(R.SET_VRING_KICK, u64(1), [eventfd]);
-    expect(bench.told.at(-1)).toMatchObject({ type: "ring-start", base: -1 });
+    expect(bench.told.at(-1)).toMatchObject({ type: "start-ring", base: -1 });
   });
 
   test("are not started in an actor that takes over, until they are kicked", () => {
@@ -359,9 +359,9 @@ describe("rings that the guest has broken", () => {
     breakRing();
     bench.forget();
     bench.returnPeer("cursor-queue");
-    expect(bench.toldTypes).not.toContain("cursor-queue ring-start");
+    expect(bench.toldTypes).not.toContain("cursor-queue start-ring");
     front.tell(R.SET_VRING_KICK, u64(1), [eventfd]);
-    expect(bench.toldTypes).toContain("cursor-queue ring-start");
+    expect(bench.toldTypes).toContain("cursor-queue start-ring");
   });
 
   test("are of no account to a ring that was stopped before the session heard of it", () => {
@@ -376,7 +376,7 @@ describe("rings that the guest has broken", () => {
     startRing(1, 9);
     bench.forget();
     bench.returnPeer("cursor-queue");
-    expect(bench.toldTypes).toContain("cursor-queue ring-start");
+    expect(bench.toldTypes).toContain("cursor-queue start-ring");
   });
 
   const lastToken = (): number => (bench.told.at(-1) as Extract<Told, { token: number }>).token;
@@ -393,7 +393,7 @@ describe("stopping rings", () => {
       payload: state(1, 0xabcd),
       fds: [],
     });
-    expect(bench.toldTypes).toEqual(["cursor-queue ring-stop"]);
+    expect(bench.toldTypes).toEqual(["cursor-queue stop-ring"]);
   });
 
   test("a ring that never started answers its base without asking anyone", () => {
@@ -408,7 +408,7 @@ describe("stopping rings", () => {
     front.ask(R.GET_VRING_BASE, state(0, 0));
     bench.forget();
     startRing(0, 5);
-    expect(bench.told.find(({ type }) => type === "ring-start")).toMatchObject({ to: "ctrl-queue", base: 5 });
+    expect(bench.told.find(({ type }) => type === "start-ring")).toMatchObject({ to: "ctrl-queue", base: 5 });
   });
 
   test("a disabled ring that is set up anew is stopped first, as libkrun's after its reset", () => {
@@ -422,12 +422,12 @@ describe("stopping rings", () => {
     front.tell(R.SET_FEATURES, u64(features));
     for (const index of [0, 1]) startRing(index);
 
-    expect(bench.toldTypes.filter((type) => !type.endsWith("memory"))).toEqual(
+    expect(bench.toldTypes.filter((type) => !type.endsWith("map-memory"))).toEqual(
       ["ctrl-queue", "cursor-queue"].flatMap((to) =>
-        ["ring-stop", "ring-start", "ring-call", "ring-enable"].map((type) => `${to} ${type}`),
+        ["stop-ring", "start-ring", "set-ring-call", "enable-ring"].map((type) => `${to} ${type}`),
       ),
     );
-    const starts = bench.told.filter(({ type }) => type === "ring-start");
+    const starts = bench.told.filter(({ type }) => type === "start-ring");
     expect(starts).toMatchObject([{ base: 0 }, { base: 0 }]);
     expect(front.isClosed).toBe(false);
   });
@@ -441,7 +441,7 @@ describe("stopping rings", () => {
       startRings();
       front.tell(R.SET_VRING_ENABLE, state(0, 0));
       change(1);
-      expect(bench.toldTypes).toEqual(["ctrl-queue ring-enable", "ctrl-queue ring-stop"]);
+      expect(bench.toldTypes).toEqual(["ctrl-queue enable-ring", "ctrl-queue stop-ring"]);
       front.tell(R.SET_VRING_KICK, u64(0), [eventfd]);
       front.tell(R.SET_VRING_ENABLE, state(0, 1));
 
@@ -499,7 +499,7 @@ describe("stopping rings", () => {
     bench.forget();
     front.tell(R.SET_FEATURES, u64(features));
     startRing(0);
-    expect(bench.toldTypes).toContain("ctrl-queue ring-start");
+    expect(bench.toldTypes).toContain("ctrl-queue start-ring");
   });
 
   test("a reset device keeps its err descriptors, which are given once", () => {
@@ -509,8 +509,8 @@ describe("stopping rings", () => {
     bench.forget();
     front.tell(R.SET_FEATURES, u64(features));
     startRing(0);
-    const start = bench.told.find((told) => told.type === "ring-start");
-    expect(start?.type === "ring-start" && start.errFd).toBeGreaterThanOrEqual(0);
+    const start = bench.told.find((told) => told.type === "start-ring");
+    expect(start?.type === "start-ring" && start.errFd).toBeGreaterThanOrEqual(0);
   });
 });
 
@@ -521,7 +521,7 @@ describe("memory", () => {
       ram,
     ]);
 
-    expect(bench.toldTypes).toEqual(["ctrl-queue memory", "cursor-queue memory"]);
+    expect(bench.toldTypes).toEqual(["ctrl-queue map-memory", "cursor-queue map-memory"]);
     for (const message of bench.told) {
       expect(message).toMatchObject({
         regions: [
@@ -536,9 +536,9 @@ describe("memory", () => {
   test("a second table replaces the first: its regions are new ones", () => {
     const send = (): void => front.tell(R.SET_MEM_TABLE, table(region(0, 4096, ramAt)), [ram]);
     send();
-    const [first] = bench.forget() as Extract<Told, { type: "memory" }>[];
+    const [first] = bench.forget() as Extract<Told, { type: "map-memory" }>[];
     send();
-    const [second] = bench.told as Extract<Told, { type: "memory" }>[];
+    const [second] = bench.told as Extract<Told, { type: "map-memory" }>[];
 
     expect(second!.regions).toHaveLength(1);
     expect(second!.regions[0]!.id).not.toBe(first!.regions[0]!.id);
@@ -550,7 +550,7 @@ describe("memory", () => {
     bench.forget();
     front.tell(R.ADD_MEM_REG, single(0x10000, 4096, ramAt + 4096), [ram]);
 
-    const [message] = bench.told as Extract<Told, { type: "memory" }>[];
+    const [message] = bench.told as Extract<Told, { type: "map-memory" }>[];
     expect(message!.regions.map(({ fd }) => fd >= 0)).toEqual([false, true]);
   });
 
@@ -562,13 +562,13 @@ describe("memory", () => {
       front.tell(R.ADD_MEM_REG, single(at, 4096, ramAt + at), [ram]);
       bench.forget();
       front.tell(R.REM_MEM_REG, single(at, 4096, ramAt + at), fds);
-      const [message] = bench.forget() as Extract<Told, { type: "memory" }>[];
+      const [message] = bench.forget() as Extract<Told, { type: "map-memory" }>[];
       expect(message!.regions).toEqual([]);
     }
   });
 
   test("memory that a queue cannot map ends the session", () => {
-    bench.errors.set("memory", "no such thing");
+    bench.errors.set("map-memory", "no such thing");
     front.send(frame(R.ADD_MEM_REG, single(0, 4096, ramAt)), [ram]);
     expect(front.isClosed).toBe(true);
   });
@@ -591,12 +591,12 @@ describe("the dirty log", () => {
     const log = createMemfd("log", 4096);
     front.tell(R.SET_FEATURES, u64(features & ~(1n << 26n)));
     expect(front.ask(R.SET_LOG_BASE, joined(u64(4096), u64(64)), [log]).payload).toEqual(u64(0));
-    expect(bench.forget()).toMatchObject([{ type: "dirty-log", fd: -1 }, { fd: -1 }]);
+    expect(bench.forget()).toMatchObject([{ type: "log-pages", fd: -1 }, { fd: -1 }]);
 
     front.tell(R.SET_FEATURES, u64(features));
     expect(bench.told).toMatchObject([
-      { to: "ctrl-queue", type: "dirty-log", offset: 64, size: 4096 },
-      { to: "cursor-queue", type: "dirty-log", offset: 64, size: 4096 },
+      { to: "ctrl-queue", type: "log-pages", offset: 64, size: 4096 },
+      { to: "cursor-queue", type: "log-pages", offset: 64, size: 4096 },
     ]);
     expect(bench.told.every((message) => fdsOf(message).length === 1)).toBe(true);
     bench.forget();
@@ -614,8 +614,8 @@ describe("the dirty log", () => {
     front.tell(R.SET_VRING_ADDR, addresses(0, { flags: 0, log: 0x2000 }));
 
     expect(bench.told).toMatchObject([
-      { to: "ctrl-queue", type: "ring-log", usedLog: 0x2000 },
-      { to: "ctrl-queue", type: "ring-log", usedLog: -1 },
+      { to: "ctrl-queue", type: "log-ring", usedLog: 0x2000 },
+      { to: "ctrl-queue", type: "log-ring", usedLog: -1 },
     ]);
   });
 
@@ -627,7 +627,7 @@ describe("the dirty log", () => {
 
   test("a log that cannot be mapped ends the session", () => {
     front.tell(R.SET_FEATURES, u64(features));
-    bench.errors.set("dirty-log", "outside of its file");
+    bench.errors.set("log-pages", "outside of its file");
     front.send(frame(R.SET_LOG_BASE, joined(u64(4096), u64(0))), [ram]);
     expect(front.isClosed).toBe(true);
     expect(bench.context.logged.at(-1)!.text).toMatch(/cannot map the dirty log: outside of its file/);
@@ -649,7 +649,7 @@ describe("the inflight record", () => {
     front.tell(R.SET_INFLIGHT_FD, inflight(2, 64, 2 * inflightBytes(64)), reply.fds);
     startRing(1);
 
-    const start = bench.told.find(({ type }) => type === "ring-start")!;
+    const start = bench.told.find(({ type }) => type === "start-ring")!;
     expect(start).toMatchObject({ inflightOffset: inflightBytes(64), inflightNum: 64 });
     expect((start as { inflightFd: number }).inflightFd).toBeGreaterThanOrEqual(0);
     for (const fd of reply.fds) closeFd(fd);
@@ -667,13 +667,13 @@ describe("the inflight record", () => {
     front.tell(R.SET_INFLIGHT_FD, inflight(1, 64, inflightBytes(64)), [ram]);
     startRing(0);
     startRing(1);
-    const starts = bench.forget().filter(({ type }) => type === "ring-start") as { inflightFd: number }[];
+    const starts = bench.forget().filter(({ type }) => type === "start-ring") as { inflightFd: number }[];
     expect(starts.map(({ inflightFd }) => inflightFd >= 0)).toEqual([true, false]);
 
     front.tell(R.SET_INFLIGHT_FD, inflight(2, 32, 2 * inflightBytes(32)), [ram]);
     front.ask(R.GET_VRING_BASE, state(0, 0));
     startRing(0);
-    expect(bench.told.find(({ type }) => type === "ring-start")).toMatchObject({ inflightFd: -1 });
+    expect(bench.told.find(({ type }) => type === "start-ring")).toMatchObject({ inflightFd: -1 });
   });
 });
 
@@ -734,8 +734,8 @@ describe("the display socket", () => {
     front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
 
     expect(bench.said("display")).toMatchObject([
-      { type: "vmm-socket", resumed: false },
-      { type: "vmm-socket", resumed: false },
+      { type: "take-vmm-socket", resumed: false },
+      { type: "take-vmm-socket", resumed: false },
     ]);
   });
 
@@ -747,13 +747,13 @@ describe("the display socket", () => {
 
     bench.returnPeer("display");
 
-    expect(bench.said("display")).toMatchObject([{ type: "vmm-socket", resumed: true }]);
+    expect(bench.said("display")).toMatchObject([{ type: "take-vmm-socket", resumed: true }]);
   });
 });
 
 describe("whether the VMM shows the picture", () => {
   const told = (): unknown[] =>
-    bench.told.flatMap((message) => (message.type === ("vmm-display" as string) ? [message] : []));
+    bench.told.flatMap((message) => (message.type === ("vmm-display-changed" as string) ? [message] : []));
 
   test("is told both queues when the display socket comes, and when its session ends", () => {
     front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
@@ -777,7 +777,10 @@ describe("whether the VMM shows the picture", () => {
     front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
     bench.forget();
     bench.returnPeer("cursor-queue");
-    expect(bench.toldTypes.slice(-2)).toEqual(["cursor-queue vmm-display", "cursor-queue ring-start"]);
+    expect(bench.toldTypes.slice(-2)).toEqual([
+      "cursor-queue vmm-display-changed",
+      "cursor-queue start-ring",
+    ]);
   });
 
   test("is not told of a session without a display", () => {
@@ -794,9 +797,9 @@ describe("a cursor queue that was restarted", () => {
     bench.returnPeer("cursor-queue");
 
     expect(bench.toldTypes).toEqual([
-      "cursor-queue memory",
-      "cursor-queue dirty-log",
-      "cursor-queue ring-start",
+      "cursor-queue map-memory",
+      "cursor-queue log-pages",
+      "cursor-queue start-ring",
     ]);
     expect(fdsOf(bench.told[0]!)).toHaveLength(1);
     expect(bench.told[2]).toMatchObject({ base: -1, enabled: true, num: 64 });
@@ -824,9 +827,9 @@ describe("a cursor queue that was restarted", () => {
     front.tell(R.SET_VRING_ENABLE, state(1, 0));
 
     expect(bench.toldTypes).toEqual([
-      "cursor-queue memory",
-      "cursor-queue dirty-log",
-      "cursor-queue ring-start",
+      "cursor-queue map-memory",
+      "cursor-queue log-pages",
+      "cursor-queue start-ring",
     ]);
     expect(bench.told[2]).toMatchObject({ enabled: false });
     expect(front.isClosed).toBe(false);
@@ -840,10 +843,10 @@ describe("a cursor queue that was restarted", () => {
 
     expect(front.ask(R.GET_VRING_BASE, state(1, 0)).payload).toEqual(state(1, 17));
     expect(bench.toldTypes).toEqual([
-      "cursor-queue memory",
-      "cursor-queue dirty-log",
-      "cursor-queue ring-start",
-      "cursor-queue ring-stop",
+      "cursor-queue map-memory",
+      "cursor-queue log-pages",
+      "cursor-queue start-ring",
+      "cursor-queue stop-ring",
     ]);
   });
 
@@ -857,8 +860,8 @@ describe("a cursor queue that was restarted", () => {
     });
     front.tell(R.SET_VRING_ENABLE, state(1, 0));
 
-    expect(bench.toldTypes[0]).toBe("cursor-queue ring-enable");
-    expect(bench.told.at(-1)).toMatchObject({ type: "ring-start", enabled: false });
+    expect(bench.toldTypes[0]).toBe("cursor-queue enable-ring");
+    expect(bench.told.at(-1)).toMatchObject({ type: "start-ring", enabled: false });
     expect(front.isClosed).toBe(false);
   });
 
@@ -869,7 +872,7 @@ describe("a cursor queue that was restarted", () => {
     const log = createMemfd("log", 4096);
     expect(front.ask(R.SET_LOG_BASE, joined(u64(4096), u64(0)), [log]).payload).toEqual(u64(0));
     closeFd(log);
-    expect(bench.toldTypes.filter((type) => type === "cursor-queue dirty-log")).toHaveLength(1);
+    expect(bench.toldTypes.filter((type) => type === "cursor-queue log-pages")).toHaveLength(1);
   });
 
   test("that crashes around a hang-up is waited for no longer than until the next one is there", () => {
@@ -901,7 +904,7 @@ describe("a cursor queue that was restarted", () => {
     front.ask(R.GET_VRING_BASE, state(1, 0));
     bench.forget();
     bench.returnPeer("cursor-queue");
-    expect(bench.toldTypes).not.toContain("cursor-queue ring-start");
+    expect(bench.toldTypes).not.toContain("cursor-queue start-ring");
   });
 });
 
@@ -1203,11 +1206,11 @@ describe("the end of a session", () => {
     bench.serve();
 
     expect(bench.told.filter(({ type }) => type === "reset")).toHaveLength(2);
-    expect(bench.told.filter(({ type }) => type === "memory")).toMatchObject([
+    expect(bench.told.filter(({ type }) => type === "map-memory")).toMatchObject([
       { regions: [] },
       { regions: [] },
     ]);
-    expect(bench.told.filter(({ type }) => type === "dirty-log")).toMatchObject([{ fd: -1 }, { fd: -1 }]);
+    expect(bench.told.filter(({ type }) => type === "log-pages")).toMatchObject([{ fd: -1 }, { fd: -1 }]);
     expect(bench.said("display").map(({ type }) => type)).toContain("vmm-socket-closed");
     expect(bench.context.logged).toMatchObject([{ level: "info", text: "the front-end has disconnected" }]);
     closeFd(log);

@@ -44,7 +44,7 @@ export interface Sink {
 }
 
 /** Messages that the display hands on to its sinks, unread. */
-export type SinkMessage = Extract<DisplayMessage, { type: "vmm-socket" | "vmm-socket-closed" }>;
+export type SinkMessage = Extract<DisplayMessage, { type: "take-vmm-socket" | "vmm-socket-closed" }>;
 
 /** What those who open sinks have of the display. */
 export interface SinkHost {

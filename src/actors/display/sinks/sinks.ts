@@ -127,7 +127,7 @@ export class Sinks {
     const takes = (dmabuf ? 1 : 0) | (modifiers ? 2 : 0);
     if (this.told[0] === takes) return;
     this.told[0] = takes;
-    this.context.send("ctrl-queue", { type: "display-takes", dmabuf, modifiers });
+    this.context.send("ctrl-queue", { type: "sinks-changed", dmabuf, modifiers });
   }
 
   /** What every sink takes. */

@@ -8,7 +8,7 @@ import type { Rect } from "../../../picture/damage.ts";
 import type { DisplayMessage } from "../messages.ts";
 import { Surface, UnreadableSurface } from "./surface.ts";
 
-type DmabufMessage = Extract<DisplayMessage, { type: "dmabuf-surface" }>;
+type DmabufMessage = Extract<DisplayMessage, { type: "add-dmabuf-surface" }>;
 
 export class DmabufSurface extends Surface implements DmabufImage {
   /** Open for as long as it is read. */

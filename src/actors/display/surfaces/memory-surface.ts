@@ -8,7 +8,7 @@ import type { Rect } from "../../../picture/damage.ts";
 import type { DisplayMessage } from "../messages.ts";
 import { Surface } from "./surface.ts";
 
-type SurfaceMessage = Extract<DisplayMessage, { type: "surface" }>;
+type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" }>;
 
 /** The longest surface: what one view of memory can show. */
 const bytesMax = 2 ** 32;

@@ -8,7 +8,7 @@ import { DmabufSurface } from "./dmabuf-surface.ts";
 import { MemorySurface } from "./memory-surface.ts";
 import type { Surface } from "./surface.ts";
 
-type SurfaceMessage = Extract<DisplayMessage, { type: "surface" | "dmabuf-surface" }>;
+type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" | "add-dmabuf-surface" }>;
 
 export type AnySurface = MemorySurface | DmabufSurface;
 
@@ -35,7 +35,7 @@ export class Surfaces {
       this.giveBack(id);
     };
     const surface =
-      message.type === "surface"
+      message.type === "add-surface"
         ? new MemorySurface(message, released, isLendable)
         : new DmabufSurface(message, released);
     this.all.set(surface.id, surface);

@@ -38,7 +38,7 @@ export class CursorImages {
   announce(): void {
     const { context } = this;
     const fd = duplicateFdIfRoom(this.fd);
-    if (fd >= 0) context.send("display", { type: "cursor-pool", fd, slots: this.slots });
+    if (fd >= 0) context.send("display", { type: "map-cursor-pool", fd, slots: this.slots });
     else {
       context.log.warning("cursors are not shown while no file descriptor is left");
       context.timers.after(retryMs, () => this.announce());

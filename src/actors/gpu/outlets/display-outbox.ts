@@ -91,7 +91,7 @@ export class DisplayOutbox implements Screen {
     if (memory !== null) this.leases.keep(surface, memory);
     // Scanouts that showed it were turned off before, and must be known to be off first.
     this.send(true);
-    this.context.send("display", { type: "surface-drop", surface });
+    this.context.send("display", { type: "drop-surface", surface });
   }
 
   /** The display can show dma-bufs, or no longer can: what may be in one is announced in the other way. */
@@ -113,7 +113,7 @@ export class DisplayOutbox implements Screen {
       }
     }
     this.send(true);
-    for (const surface of stale) this.context.send("display", { type: "surface-drop", surface });
+    for (const surface of stale) this.context.send("display", { type: "drop-surface", surface });
   }
 
   surfaceReleased(surface: number): void {
@@ -127,7 +127,7 @@ export class DisplayOutbox implements Screen {
       const { surface } = resource.pixels;
       if (surface === 0) continue;
       // It may have been announced to the new display already; one that does not know it forgets it at once.
-      this.context.send("display", { type: "surface-drop", surface });
+      this.context.send("display", { type: "drop-surface", surface });
       resource.pixels.withdraw();
     }
     // Those that are off too: one may have gone off while there was no display to turn it off at the VMM.
@@ -148,14 +148,14 @@ export class DisplayOutbox implements Screen {
     const { context } = this;
     if (pending.changed) {
       pending.changed = false;
-      if (pending.shown === null) context.send("display", { type: "scanout-off", scanout });
+      if (pending.shown === null) context.send("display", { type: "hide-scanout", scanout });
       else {
         const { x, y, width, height } = pending;
         const surface = this.announce(pending.shown);
         if (surface === 0) this.owe(scanout);
         else {
           this.refresh(pending, 0, 0, width, height);
-          context.send("display", { type: "scanout", scanout, surface, x, y, width, height });
+          context.send("display", { type: "show-scanout", scanout, surface, x, y, width, height });
         }
       }
     } else if (!pending.damage.isEmpty && pending.shown !== null && pending.shown.pixels.surface !== 0) {
@@ -172,7 +172,7 @@ export class DisplayOutbox implements Screen {
   private owe(scanout: number): void {
     const { context } = this;
     context.log.guest(() => `scanout ${scanout} is off until the host has room to share its picture`);
-    context.send("display", { type: "scanout-off", scanout });
+    context.send("display", { type: "hide-scanout", scanout });
     if (this.owed === 0) context.timers.after(retryMs, () => this.payOwed());
     this.owed |= 1 << scanout;
   }

@@ -53,14 +53,14 @@ export class FenceWatch {
       );
     });
     if (fences.pending === 0) this.rest();
-    else context.send("fence-poller", { type: "pending", fences: fences.pending });
+    else context.send("fence-poller", { type: "expect-fences", fences: fences.pending });
   }
 
   /** Makes sure that the poller knows of fences. Called whenever the queue has made progress. */
   announce(): void {
     if (this.isAnnounced || this.fences.pending === 0) return;
     this.isAnnounced = true;
-    this.context.send("fence-poller", { type: "pending", fences: this.fences.pending });
+    this.context.send("fence-poller", { type: "expect-fences", fences: this.fences.pending });
   }
 
   /** Waits for fences a moment, unless `isWanted()`: a short picture is done before two threads could be woken. */
@@ -77,6 +77,6 @@ export class FenceWatch {
   private rest(): void {
     if (!this.isAnnounced || this.fences.pending > 0) return;
     this.isAnnounced = false;
-    this.context.send("fence-poller", { type: "pending", fences: 0 });
+    this.context.send("fence-poller", { type: "expect-fences", fences: 0 });
   }
 }

@@ -134,7 +134,7 @@ export class GpuPixels extends Pixels {
     const { width, height, shape } = this.form;
     const flags = shape.flags & resourceFlagY0Top;
     return this.give("picture", {
-      type: "dmabuf-surface",
+      type: "add-dmabuf-surface",
       surface: name,
       width,
       height,

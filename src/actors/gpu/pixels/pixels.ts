@@ -14,7 +14,7 @@ import type { Form } from "./form.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
 
 /** How the display is told of a surface. */
-export type SurfaceMessage = Extract<DisplayMessage, { type: "surface" | "dmabuf-surface" }>;
+export type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" | "add-dmabuf-surface" }>;
 
 /** What the display can show without a copy of ours: dma-bufs at all, and such as have a format modifier. */
 export interface DisplayTakes {
@@ -139,7 +139,7 @@ export abstract class Pixels {
     const lent = storage.lend();
     if (lent === null) return null;
     return this.give("storage", {
-      type: "dmabuf-surface",
+      type: "add-dmabuf-surface",
       surface: name,
       width,
       height,
@@ -163,7 +163,7 @@ export abstract class Pixels {
     // A VMM reads what the display lends it even after the display has given it back.
     storage.isExported = true;
     return this.give("memory", {
-      type: "surface",
+      type: "add-surface",
       surface: name,
       fd,
       offset: 0,

@@ -34,7 +34,7 @@ afterEach(() => {
   for (const message of context.take("display")) if ("fd" in message) closeFd(message.fd);
   bench.tell({ type: "reset", token: 1 });
   for (const message of context.take("display")) {
-    if (message.type === "surface-drop") bench.tell({ type: "surface-released", surface: message.surface });
+    if (message.type === "drop-surface") bench.tell({ type: "surface-released", surface: message.surface });
   }
   bench.close();
   MemfdStorage.forget();

@@ -1,0 +1,36 @@
+// What messages are called: commands by a verb, events in the past tense, a question ask-x and its answer x.
+
+import { expect, test } from "bun:test";
+import { answerNames } from "../../src/actors/runtime/asks.ts";
+import { schemas, typesOf } from "../support/schemas.ts";
+
+/** The first word of a command. A new one is added here when no other says it. */
+const verbs = new Set(
+  [
+    ["add", "check", "drop", "enable", "expect", "flush", "hide", "listen", "log", "map", "move", "offer"],
+    ["reset", "set", "show", "shut", "start", "stop", "take", "watch"],
+  ].flat(),
+);
+/** The last word of an event. */
+const pastTense = /(?:ed|done|broken|lost|sent)$/;
+
+for (const [actor, schema] of Object.entries(schemas)) {
+  test(`the ${actor} is told by verbs, asked by ask-x, and hears of what has happened in the past tense`, () => {
+    const odd = typesOf(schema).filter((type) => {
+      const [first] = type.split("-");
+      return first !== "ask" && !verbs.has(first!) && !pastTense.test(type) && !answerNames.has(type);
+    });
+    expect(odd).toEqual([]);
+  });
+}
+
+test("no message is called as one of another actor that means something else", () => {
+  const owners = Map.groupBy(
+    Object.entries(schemas).flatMap(([actor, schema]) => typesOf(schema).map((type) => ({ actor, type }))),
+    ({ type }) => type,
+  );
+  const shared = [...owners].filter(([, { length }]) => length > 1).map(([type]) => type);
+  // Both queues are told the same, and everybody may be asked how it is.
+  const queues = new Set(typesOf(schemas["cursor-queue"]));
+  expect(shared.filter((type) => !queues.has(type) && type !== "ask-description")).toEqual([]);
+});
