@@ -106,6 +106,7 @@ export class Front {
 
   /** Whether the session has hung up. */
   get isClosed(): boolean {
+    if (this.isOver) return true;
     try {
       return this.io.receive(this.fd, this.memory.address, 1) === CLOSED;
     } catch {
