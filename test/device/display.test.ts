@@ -77,8 +77,8 @@ describe("GET_EDID", () => {
     }));
 
   for (const [name, display] of [
-    ["vmm_without_edid", { features: 0 }],
-    ["silent_vmm", { answersEdid: false }],
+    ["VMM without EDID", { features: 0 }],
+    ["silent VMM", { answersEdid: false }],
   ] as const) {
     test(`EDID of a ${name} is our own and sound`, () =>
       withDevice({ display }, ({ gpu }) => {

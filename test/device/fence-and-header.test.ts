@@ -173,16 +173,16 @@ describe("short requests", () => {
   }
 
   const whole: [string, DataView][] = [
-    ["create_2d", commands.createResource2d(1, 1, 4, 4)],
+    ["CREATE_2D", commands.createResource2d(1, 1, 4, 4)],
     ["unref", commands.unrefResource(1)],
-    ["set_scanout", commands.setScanout(0, 0, areaOf({ width: 4, height: 4 }))],
+    ["SET_SCANOUT", commands.setScanout(0, 0, areaOf({ width: 4, height: 4 }))],
     ["flush", commands.flushResource(1, areaOf({ width: 4, height: 4 }))],
     ["transfer", commands.transferToHost2d(1, areaOf({ width: 4, height: 4 }), 0)],
-    ["attach_backing", commands.attachBacking(1, [])],
-    ["detach_backing", commands.detachBacking(1)],
-    ["get_edid", commands.getEdid(0)],
-    ["get_capset_info", commands.getCapsetInfo(0)],
-    ["get_capset", commands.getCapset(1, 1)],
+    ["ATTACH_BACKING", commands.attachBacking(1, [])],
+    ["DETACH_BACKING", commands.detachBacking(1)],
+    ["GET_EDID", commands.getEdid(0)],
+    ["get capset info", commands.getCapsetInfo(0)],
+    ["get capset", commands.getCapset(1, 1)],
   ];
   for (const [name, request] of whole) {
     test(`${name} one byte short returns ERR_UNSPEC`, () =>
@@ -260,7 +260,7 @@ describe("room for the answer", () => {
     }));
 
   for (const [name, request, bytes] of [
-    ["display_info", commands.getDisplayInfo(), DisplayInfo.bytes],
+    ["display info", commands.getDisplayInfo(), DisplayInfo.bytes],
     ["edid", commands.getEdid(0), Edid.bytes],
   ] as const) {
     for (const room of [0, 23, 24, 100, bytes - 1]) {

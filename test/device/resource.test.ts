@@ -19,17 +19,17 @@ describe("RESOURCE_CREATE_2D", () => {
   }
 
   const bad: [string, [id: number, format: number, width: number, height: number], number][] = [
-    ["resource_id_0_returns_invalid_resource_id", [0, 1, 4, 4], ERR_INVALID_RESOURCE_ID],
-    ["format_0_returns_invalid_parameter", [1, 0, 4, 4], ERR_INVALID_PARAMETER],
-    ["format_5_returns_invalid_parameter", [1, 5, 4, 4], ERR_INVALID_PARAMETER],
-    ["format_2_to_31_returns_invalid_parameter", [1, 0x8000_0001, 4, 4], ERR_INVALID_PARAMETER],
-    ["width_0_returns_invalid_parameter", [1, 1, 0, 4], ERR_INVALID_PARAMETER],
-    ["height_0_returns_invalid_parameter", [1, 1, 4, 0], ERR_INVALID_PARAMETER],
+    ["resource id 0 returns ERR_INVALID_RESOURCE_ID", [0, 1, 4, 4], ERR_INVALID_RESOURCE_ID],
+    ["format 0 returns ERR_INVALID_PARAMETER", [1, 0, 4, 4], ERR_INVALID_PARAMETER],
+    ["format 5 returns ERR_INVALID_PARAMETER", [1, 5, 4, 4], ERR_INVALID_PARAMETER],
+    ["format 2 to 31 returns ERR_INVALID_PARAMETER", [1, 0x8000_0001, 4, 4], ERR_INVALID_PARAMETER],
+    ["width 0 returns ERR_INVALID_PARAMETER", [1, 1, 0, 4], ERR_INVALID_PARAMETER],
+    ["height 0 returns ERR_INVALID_PARAMETER", [1, 1, 4, 0], ERR_INVALID_PARAMETER],
     // 32-bit strides that wrap to 4 bytes (CVE-2026-3886).
-    ["width_0x40000001_returns_out_of_memory", [1, 1, 0x4000_0001, 1], ERR_OUT_OF_MEMORY],
-    ["width_0x3fffffff_height_4_returns_out_of_memory", [1, 1, 0x3fff_ffff, 4], ERR_OUT_OF_MEMORY],
-    ["size_65536_squared_returns_out_of_memory", [1, 1, 0x1_0000, 0x1_0000], ERR_OUT_OF_MEMORY],
-    ["size_of_all_ones_returns_out_of_memory", [1, 1, 0xffff_ffff, 0xffff_ffff], ERR_OUT_OF_MEMORY],
+    ["width 0x40000001 returns ERR_OUT_OF_MEMORY", [1, 1, 0x4000_0001, 1], ERR_OUT_OF_MEMORY],
+    ["width 0x3fffffff height 4 returns ERR_OUT_OF_MEMORY", [1, 1, 0x3fff_ffff, 4], ERR_OUT_OF_MEMORY],
+    ["size 65536 squared returns ERR_OUT_OF_MEMORY", [1, 1, 0x1_0000, 0x1_0000], ERR_OUT_OF_MEMORY],
+    ["size of all ones returns ERR_OUT_OF_MEMORY", [1, 1, 0xffff_ffff, 0xffff_ffff], ERR_OUT_OF_MEMORY],
   ];
   for (const [name, args, code] of bad) {
     test(`CREATE_2D ${name}`, () =>
@@ -179,11 +179,11 @@ describe("RESOURCE_ATTACH_BACKING", () => {
     }));
 
   const outside: [string, { address: number; length: number }][] = [
-    ["below_the_first_region", { address: 2 ** 31, length: 4096 }],
-    ["above_the_last_region", { address: 2 ** 40, length: 4096 }],
-    ["crossing_a_region_end", { address: 32 * 2 ** 20 - 2048, length: 4096 }],
-    ["wrapping_64_bits", { address: 2 ** 64 - 4096, length: 8192 }],
-    ["longer_than_memory", { address: 4096, length: 0xffff_ffff }],
+    ["below the first region", { address: 2 ** 31, length: 4096 }],
+    ["above the last region", { address: 2 ** 40, length: 4096 }],
+    ["crossing a region end", { address: 32 * 2 ** 20 - 2048, length: 4096 }],
+    ["wrapping 64 bits", { address: 2 ** 64 - 4096, length: 8192 }],
+    ["longer than memory", { address: 4096, length: 0xffff_ffff }],
   ];
   for (const [name, entry] of outside) {
     test(`attach entry ${name} returns ERR_INVALID_PARAMETER`, () =>

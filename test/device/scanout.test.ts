@@ -55,14 +55,14 @@ describe("SET_SCANOUT", () => {
     }));
 
   const rectangles: [string, number, number, number, number][] = [
-    ["width_0", 0, 0, 0, 8],
-    ["height_0", 0, 0, 8, 0],
-    ["wider_than_the_resource", 0, 0, 9, 8],
-    ["beyond_the_right_edge", 1, 0, 8, 8],
-    ["beyond_the_bottom", 0, 1, 8, 8],
-    ["x_plus_width_wraps", 0xffff_fff8, 0, 16, 8],
-    ["y_plus_height_wraps", 0, 0xffff_ffff, 8, 2],
-    ["all_ones", 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
+    ["width 0", 0, 0, 0, 8],
+    ["height 0", 0, 0, 8, 0],
+    ["wider than the resource", 0, 0, 9, 8],
+    ["beyond the right edge", 1, 0, 8, 8],
+    ["beyond the bottom", 0, 1, 8, 8],
+    ["x plus width wraps", 0xffff_fff8, 0, 16, 8],
+    ["y plus height wraps", 0, 0xffff_ffff, 8, 2],
+    ["all ones", 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
   ];
   for (const [name, x, y, width, height] of rectangles) {
     test(`SET_SCANOUT ${name} returns ERR_INVALID_PARAMETER and keeps the picture`, () =>
@@ -201,8 +201,8 @@ describe("RESOURCE_FLUSH", () => {
   for (const [name, x, y, width, height] of [
     ["wider", 0, 0, 9, 8],
     ["lower", 0, 1, 8, 8],
-    ["wrapping_x", 0xffff_ffff, 0, 2, 8],
-    ["wrapping_y", 0, 0xffff_ffff, 8, 2],
+    ["wrapping x", 0xffff_ffff, 0, 2, 8],
+    ["wrapping y", 0, 0xffff_ffff, 8, 2],
   ] as const) {
     test(`flush ${name} returns ERR_INVALID_PARAMETER`, () =>
       withDevice({}, ({ gpu }) => {

@@ -18,12 +18,12 @@ const whole = areaOf({ width, height });
 
 describe("rectangles", () => {
   const rectangles: [string, number, number, number, number][] = [
-    ["one_pixel", 17, 11, 1, 1],
-    ["one_row", 0, 5, width, 1],
-    ["one_column", 39, 0, 1, height],
-    ["the_middle", 7, 3, 20, 10],
-    ["the_last_pixel", 39, 23, 1, 1],
-    ["full_width_rows", 0, 4, width, 9],
+    ["one pixel", 17, 11, 1, 1],
+    ["one row", 0, 5, width, 1],
+    ["one column", 39, 0, 1, height],
+    ["the middle", 7, 3, 20, 10],
+    ["the last pixel", 39, 23, 1, 1],
+    ["full width rows", 0, 4, width, 9],
   ];
   for (const [name, x, y, w, h] of rectangles) {
     test(`transfer of ${name} changes that rectangle only`, () =>
@@ -58,12 +58,12 @@ describe("rectangles", () => {
     }));
 
   const outside: [string, number, number, number, number][] = [
-    ["beyond_the_right_edge", 1, 0, width, 1],
-    ["beyond_the_bottom", 0, 1, 1, height],
-    ["wider_than_the_resource", 0, 0, width + 1, 1],
-    ["wrapping_x", 0xffff_fff0, 0, 0x20, 1],
-    ["wrapping_y", 0, 0xffff_fff0, 1, 0x20],
-    ["of_all_ones", 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
+    ["beyond the right edge", 1, 0, width, 1],
+    ["beyond the bottom", 0, 1, 1, height],
+    ["wider than the resource", 0, 0, width + 1, 1],
+    ["wrapping x", 0xffff_fff0, 0, 0x20, 1],
+    ["wrapping y", 0, 0xffff_fff0, 1, 0x20],
+    ["of all ones", 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
   ];
   for (const [name, x, y, w, h] of outside) {
     test(`transfer ${name} returns ERR_INVALID_PARAMETER`, () =>
