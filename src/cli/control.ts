@@ -73,7 +73,7 @@ function requestFrom(
   }
 }
 
-/** Sends one request and prints the answer; answers the exit code. */
+/** Sends one request and prints the answer; returns the exit code. */
 async function send(path: string, request: ControlRequest): Promise<number> {
   const answered = Promise.withResolvers<string>();
   let received = "";

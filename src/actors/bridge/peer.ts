@@ -102,7 +102,7 @@ export class Peer {
     this.answer({ kind: "invalid" }, -1);
   }
 
-  /** Sends the answer, and goes on to the next request. Answers false when the socket is full. */
+  /** Sends the answer, and goes on to the next request. Returns false when the socket is full. */
   private send(): boolean {
     const { io, buffer } = this.tools;
     new Uint8Array(buffer.view(0, this.packet.length)).set(this.packet);

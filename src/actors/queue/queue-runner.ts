@@ -28,7 +28,7 @@ export const PARKED = 0;
 
 export interface QueueHandler {
   /**
-   * Runs the request in {@link QueueRunner.request}. Answers the response's type; {@link QueueRunner.responseBytes}
+   * Runs the request in {@link QueueRunner.request}. Returns the response's type; {@link QueueRunner.responseBytes}
    * says its length where that is not a bare header. Or parks the request and answers {@link PARKED}.
    */
   execute(): number;
@@ -86,7 +86,7 @@ export class QueueRunner {
     this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
 
-  /** Handles the messages that concern the ring; answers false for any other. */
+  /** Handles the messages that concern the ring; returns false for any other. */
   receive(message: QueueMessage | { type: string }): message is QueueMessage {
     const own = message as QueueMessage;
     switch (own.type) {
@@ -131,7 +131,7 @@ export class QueueRunner {
     }
   }
 
-  /** Serves the ring. Answers true while there is more to do. */
+  /** Serves the ring. Returns true while there is more to do. */
   turn(): boolean {
     const { ring } = this;
     if (ring === null || !this.enabled || ring.isBroken) return false;
@@ -201,7 +201,7 @@ export class QueueRunner {
     this.request.close();
   }
 
-  /** Takes up to {@link batchMax} commands; answers whether the ring may hold more. */
+  /** Takes up to {@link batchMax} commands; returns whether the ring may hold more. */
   private batch(): boolean {
     for (let count = 0; count < batchMax; count++) {
       if (this.context.isRung()) {
@@ -270,7 +270,7 @@ export class QueueRunner {
     return this.form.tooLong;
   }
 
-  /** Watches the idle ring and the doorbell for a bounded time; answers whether something came. */
+  /** Watches the idle ring and the doorbell for a bounded time; returns whether something came. */
   private poll(ring: Ring): boolean {
     const until = Bun.nanoseconds() + this.pollNs;
     do {

@@ -48,7 +48,7 @@ export interface Actor<Message> {
   peerLost?(peer: WorkerName): void;
   /** Another one has taken over from a peer that crashed; it knows nothing, and has a line to this actor. */
   peerBack?(peer: WorkerName): void;
-  /** Work that no message or descriptor announces. Answers true when there is more, and the actor must not sleep. */
+  /** Work that no message or descriptor announces. Returns true when there is more, and the actor must not sleep. */
   turn?(): boolean;
   /** Releases what the actor owns. */
   stop?(): void;

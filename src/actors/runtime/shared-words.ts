@@ -47,7 +47,7 @@ export class SharedWords {
     return new SharedWords(fd);
   }
 
-  /** Sets `slot`'s bell. Answers true when its actor sleeps, and the caller must write its eventfd. */
+  /** Sets `slot`'s bell. Returns true when its actor sleeps, and the caller must write its eventfd. */
   ring(slot: number): boolean {
     Atomics.store(this.words, slot * lineWords + BELL, 1);
     return Atomics.compareExchange(this.words, slot * lineWords + ASLEEP, 1, 0) === 1;
@@ -61,7 +61,7 @@ export class SharedWords {
     Atomics.store(this.words, slot * lineWords + BELL, 0);
   }
 
-  /** Says that `slot`'s actor is about to sleep. Answers false, and takes it back, when its bell rang meanwhile. */
+  /** Says that `slot`'s actor is about to sleep. Returns false, and takes it back, when its bell rang meanwhile. */
   fallAsleep(slot: number): boolean {
     Atomics.store(this.words, slot * lineWords + ASLEEP, 1);
     if (!this.isRung(slot)) return true;

@@ -11,7 +11,7 @@ export const now = (): number => Bun.nanoseconds() / 1e6;
 export class Timers {
   private readonly timers = new Set<Timer>();
 
-  /** Runs `run` once after `ms`. Answers a function that cancels it. */
+  /** Runs `run` once after `ms`. Returns a function that cancels it. */
   after(ms: number, run: () => void): () => void {
     const timer = { at: now() + ms, run };
     this.timers.add(timer);

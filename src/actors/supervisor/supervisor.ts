@@ -62,7 +62,7 @@ export class Supervisor {
     });
   }
 
-  /** Serves until the device ends; answers the process's exit code. */
+  /** Serves until the device ends; returns the process's exit code. */
   async run(): Promise<number> {
     this.device.start();
     const stopping = new Promise<void>((resolve) => {

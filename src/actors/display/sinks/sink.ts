@@ -31,7 +31,7 @@ export interface Sink {
   cursorMove(scanout: Scanout): void;
   /** The ctrl queue wants `surface` back, which no scanout shows any more. */
   dropped?(surface: AnySurface): void;
-  /** Answers what the guest asks about its outputs, in place of the device itself. */
+  /** Says what the guest asks about its outputs, in place of the device itself. */
   ask?(question: Question): void;
   /** Sends what the other side takes without waiting. Returns true when it could go on at once. */
   pump(): boolean;

@@ -104,7 +104,7 @@ export class Fences {
   }
 
   /**
-   * Answers what a fenced request is answered now with, or {@link PARKED} when that has to wait. `hasRing`: its header
+   * Returns what a fenced request is answered now with, or {@link PARKED} when that has to wait. `hasRing`: its header
    * names a ring of a context.
    */
   finish(request: Request, response: number, hasRing: boolean): number {
@@ -202,7 +202,7 @@ export class Fences {
     return timeline;
   }
 
-  /** Makes a fence behind everything that the renderer was given. Answers false when it takes none. */
+  /** Makes a fence behind everything that the renderer was given. Returns false when it takes none. */
   private mark(timeline: Timeline): boolean {
     // 0 is nobody's.
     const fence = (this.last + 1) >>> 0 || 1;
@@ -239,7 +239,7 @@ export class Fences {
     this.count++;
   }
 
-  /** Answers the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
+  /** Returns the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
   private retire(timeline: Timeline, fence: number): void {
     if (((fence - timeline.retired) | 0) > 0) timeline.retired = fence;
     while (!timeline.isEmpty) {

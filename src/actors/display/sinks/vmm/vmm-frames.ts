@@ -19,7 +19,7 @@ export class VmmFrames {
   private turnOf = 0;
   private frameBytes = 0;
 
-  /** `viewOf` answers what the VMM is to show of a scanout. */
+  /** `viewOf` returns what the VMM is to show of a scanout. */
   constructor(
     private readonly viewOf: (scanout: number) => View | null,
     private readonly updates: DmabufUpdates,

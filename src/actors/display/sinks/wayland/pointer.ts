@@ -30,7 +30,7 @@ export class Pointer {
   private isStateNew = false;
   private isShown = false;
 
-  /** `placeOf` answers what a surface of ours shows. */
+  /** `placeOf` returns what a surface of ours shows. */
   constructor(
     private readonly compositor: Compositor,
     seat: WlSeat,

@@ -1,4 +1,4 @@
-// The file descriptors that a guest's pictures may take of this process. Most are mapped too: here, by the
+// The descriptors that a guest's pictures may take of this process. Most are mapped too: here, by the
 // renderer and by the display.
 
 import { readFileSync } from "node:fs";

@@ -23,7 +23,7 @@ export class Pool<Item extends Poolable> {
     return item;
   }
 
-  /** Answers false when there is no room for it. */
+  /** Returns false when there is no room for it. */
   give(item: Item): boolean {
     const { size } = item;
     if (size > storageBytesMax || this.bytes + size > bytesMax) return false;
