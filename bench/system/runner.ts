@@ -1,5 +1,6 @@
 // Runs workloads against each back-end in turn, A B A B, every time in front of a fresh server.
 
+import { bound } from "../../lab/bound-child.ts";
 import { join } from "node:path";
 import type { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { median, summarise, type Summary, summariseRounds } from "../report/statistics.ts";
@@ -52,7 +53,7 @@ export interface WorkloadReport {
 
 /** Commands a second that the driver can send at most; see ceiling.ts. */
 export async function measureCeiling(signal: AbortSignal): Promise<Summary> {
-  const driver = Bun.spawn([process.execPath, join(import.meta.dir, "ceiling.ts")], { signal });
+  const driver = Bun.spawn(bound([process.execPath, join(import.meta.dir, "ceiling.ts")]), { signal });
   const rates = await driver.stdout.text();
   signal.throwIfAborted();
   return summarise(JSON.parse(rates) as number[]);
@@ -112,7 +113,8 @@ async function drive(
     displayFeatures: backend.displayFeatures,
   };
   const awake = cpus === null ? [] : keepAwake(cpus);
-  const driver = Bun.spawn([process.execPath, join(import.meta.dir, "driver.ts"), JSON.stringify(job)], {
+  const command = [process.execPath, join(import.meta.dir, "driver.ts"), JSON.stringify(job)];
+  const driver = Bun.spawn(bound(command), {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -134,7 +136,7 @@ async function drive(
 
 function keepAwake({ driver, server }: Placement): Bun.Subprocess[] {
   return [...driver, ...server].map((cpu) =>
-    Bun.spawn([process.execPath, join(import.meta.dir, "keep-awake.ts"), String(cpu)], {
+    Bun.spawn(bound([process.execPath, join(import.meta.dir, "keep-awake.ts"), String(cpu)]), {
       stdio: ["ignore", "ignore", "ignore"],
     }),
   );

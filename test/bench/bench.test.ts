@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunReport } from "../../bench/report/run-report.ts";
 import { bePatient } from "../support/patience.ts";
+import { bound } from "../../lab/bound-child.ts";
 
 bePatient();
 
@@ -19,7 +20,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 async function bench(...args: string[]): Promise<{ code: number; output: string; errors: string }> {
-  const child = Bun.spawn([process.execPath, main, ...args], { stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(bound([process.execPath, main, ...args]), { stdout: "pipe", stderr: "pipe" });
   const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   return { code: await child.exited, output, errors };
 }
@@ -60,7 +61,7 @@ test(
 test(
   "an interrupt ends the servers and the run",
   async () => {
-    const child = Bun.spawn([process.execPath, main, "--system", "--no-peer"], {
+    const child = Bun.spawn(bound([process.execPath, main, "--system", "--no-peer"]), {
       stdout: "pipe",
       stderr: "pipe",
     });

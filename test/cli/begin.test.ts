@@ -85,7 +85,7 @@ test("a server without its modules says in one line what to run, and installs no
   expect(await run.ended()).toEqual({
     code: 1,
     text: expect.stringMatching(
-      /^fencepost: Cannot find (package|module) '\w+': run .\/setup.sh, or bun install\n$/,
+      /^fencepost: Cannot find (package|module) '[^']+': run .\/setup.sh, or bun install\n$/,
     ),
   });
   expect(existsSync(join(folder, "node_modules"))).toBe(false);
