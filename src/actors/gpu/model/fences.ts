@@ -239,7 +239,7 @@ export class Fences {
     this.count++;
   }
 
-  /** Returns the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
+  /** Answers the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
   private retire(timeline: Timeline, fence: number): void {
     if (((fence - timeline.retired) | 0) > 0) timeline.retired = fence;
     while (!timeline.isEmpty) {
