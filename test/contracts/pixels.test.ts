@@ -162,7 +162,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       queue.peerBack("display");
       const pool = context.take("display").find(({ type }) => type === "cursor-pool") as CursorPool;
       const memory = NativeMemory.mapShared(pool.fd, 0, pool.slots * bytes, "read");
-      bench.tell({ type: "cursor-image", token: 3, resource: 1, slot: 2 });
+      bench.tell({ type: "ask-cursor-image", token: 3, resource: 1, slot: 2 });
       expect(context.take("cursor-queue")).toMatchObject([{ token: 3, error: 0 }]);
       expect(new Uint32Array(memory.view(2 * bytes, bytes)).slice()).toEqual(picture);
       memory.unmap();
@@ -245,9 +245,9 @@ describe("a move into the renderer", () => {
 
 /** What a borrower reads of a resource. */
 function lent(id: number): Uint32Array {
-  bench.tell({ type: "lend-resource", token: 1, bridge: 1, resource: id });
+  bench.tell({ type: "ask-buffer", token: 1, resource: id });
   const [buffer] = context.take("resource-bridge");
-  if (buffer?.type !== "lent-buffer") throw new Error("it was not lent");
+  if (buffer?.type !== "buffer" || buffer.fd < 0) throw new Error("it was not lent");
   const borrowed = new BorrowedPicture(buffer.fd, buffer.stride, size, size);
   const { pixels } = borrowed;
   borrowed.return();
