@@ -50,7 +50,7 @@ const expectOk = (command: DataView): void => expect(run(command)).toBe(OK_NODAT
 /** What the display was told since the last call; the cursors' memory is closed, and surfaces are the caller's to close. */
 function told(): DisplayMessage[] {
   const messages = context.take("display");
-  for (const message of messages) if (message.type === "cursor-pool") closeFd(message.fd);
+  for (const message of messages) if (message.type === "map-cursor-pool") closeFd(message.fd);
   return messages;
 }
 
@@ -58,18 +58,19 @@ function told(): DisplayMessage[] {
 function giveBack(): void {
   for (const message of told()) {
     close([message]);
-    if (message.type === "surface-drop") bench.tell({ type: "surface-released", surface: message.surface });
+    if (message.type === "drop-surface") bench.tell({ type: "surface-released", surface: message.surface });
   }
 }
 
 function close(messages: readonly DisplayMessage[]): void {
-  for (const message of messages) if (message.type !== "cursor-pool" && "fd" in message) closeFd(message.fd);
+  for (const message of messages)
+    if (message.type !== "map-cursor-pool" && "fd" in message) closeFd(message.fd);
 }
 
-type CursorPool = Extract<DisplayMessage, { type: "cursor-pool" }>;
-type Offered = Extract<DisplayMessage, { type: "surface" }>;
+type CursorPool = Extract<DisplayMessage, { type: "map-cursor-pool" }>;
+type Offered = Extract<DisplayMessage, { type: "add-surface" }>;
 const surfacesIn = (messages: readonly DisplayMessage[]): Offered[] =>
-  messages.filter((message): message is Offered => message.type === "surface");
+  messages.filter((message): message is Offered => message.type === "add-surface");
 
 function attachBacking(id: number): GuestBuffer {
   const backing = bench.guest.allocate(bytes);
@@ -94,7 +95,7 @@ const kinds = {
     expectOk(commands.setScanout(0, id, whole));
     expectOk(commands3d.attachResource(9, id));
     expectOk(commands.setScanout(0, 0, whole));
-    bench.tell({ type: "display-takes", dmabuf: true, modifiers: false });
+    bench.tell({ type: "sinks-changed", dmabuf: true, modifiers: false });
     giveBack();
     return backing;
   },
@@ -160,7 +161,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       expectOk(commands.transferToHost2d(1, whole, 0));
       told();
       queue.peerBack("display");
-      const pool = context.take("display").find(({ type }) => type === "cursor-pool") as CursorPool;
+      const pool = context.take("display").find(({ type }) => type === "map-cursor-pool") as CursorPool;
       const memory = NativeMemory.mapShared(pool.fd, 0, pool.slots * bytes, "read");
       bench.tell({ type: "ask-cursor-image", token: 3, resource: 1, slot: 2 });
       expect(context.take("cursor-queue")).toMatchObject([{ token: 3, error: 0 }]);
@@ -235,7 +236,7 @@ describe("a move into the renderer", () => {
     expectOk(commands3d.attachResource(9, 1));
     expect(run(commands.createResource2d(8, Format.B8G8R8A8, size, size))).toBe(ERR_OUT_OF_MEMORY);
     context.behind.clear();
-    bench.tell({ type: "display-takes", dmabuf: false, modifiers: true });
+    bench.tell({ type: "sinks-changed", dmabuf: false, modifiers: true });
     const [offered] = surfacesIn(told());
     const shown = new BorrowedPicture(offered!.fd, offered!.stride, size, size);
     expect(shown.pixels).toEqual(picture);
