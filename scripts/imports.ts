@@ -1,19 +1,19 @@
 // Draws who imports whom inside a folder, as a mermaid flowchart of its rooms: `bun scripts/imports.ts DIR`. Numbers count
 // import statements; arrows that point up are red. With `--rev REV` it is that revision's picture, and with `--moved REV`
-// too, its files stand in the rooms into which they had been moved by the other revision.
+// too, its files stand in the rooms into which they had been moved by the other revision. `--bare` leaves the numbers out.
 
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { floors } from "./lib/floors.ts";
+import { floors, isPublic } from "./lib/floors.ts";
 import { readSource, type Source } from "./lib/source.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rev: { type: "string" }, moved: { type: "string" } },
+  options: { rev: { type: "string" }, moved: { type: "string" }, bare: { type: "boolean", default: false } },
 });
 const [folder = ""] = positionals.map((path) => path.replace(/\/$/, ""));
 if (positionals.length !== 1 || (values.moved !== undefined && values.rev === undefined)) {
-  console.error("usage: bun scripts/imports.ts DIR [--rev REV [--moved REV]]");
+  console.error("usage: bun scripts/imports.ts DIR [--bare] [--rev REV [--moved REV]]");
   process.exit(2);
 }
 
@@ -55,9 +55,11 @@ if (sources.length === 0) throw new Error(`there is no TypeScript in ${folder}`)
 const placeOf = (path: string): string => moved.get(path) ?? path;
 const parent = common(sources.map(({ path }) => placeOf(path)));
 const wiring = parent.slice(parent.lastIndexOf("/") + 1);
+const declared = "declared";
 const roomOf = (path: string): string => {
   const inside = placeOf(path).slice(parent.length + 1);
-  return inside.includes("/") ? inside.slice(0, inside.indexOf("/")) : wiring;
+  if (inside.includes("/")) return inside.slice(0, inside.indexOf("/"));
+  return isPublic(path) ? declared : wiring;
 };
 
 const filesIn = new Map<string, number>();
@@ -76,6 +78,7 @@ for (const { path, imports } of sources) {
 const known = floors[parent] ?? [];
 /** From the top down; a room that has no floor is above nobody and below nobody. */
 function floorOf(room: string): number {
+  if (room === declared) return known.length;
   const floor = known.indexOf(room === wiring ? "*" : room);
   return floor < 0 ? Number.NaN : floor;
 }
@@ -84,13 +87,16 @@ const byFloor = (a: string, b: string): number => (floorOf(a) || 0) - (floorOf(b
 console.log("flowchart TD");
 for (const room of [...filesIn.keys()].sort(byFloor)) {
   const files = filesIn.get(room) === 1 ? "1 file" : `${filesIn.get(room)} files`;
-  console.log(`  ${room}["${room === wiring ? `${wiring}/*` : room}<br/>${files}"]`);
+  const title = room === wiring ? `${wiring}/*` : room;
+  console.log(`  ${room}["${title}${values.bare ? "" : `<br/>${files}`}"]`);
 }
 const up: number[] = [];
 for (const [index, [arrow, count]] of [...arrows].sort(([a], [b]) => a.localeCompare(b)).entries()) {
   const [from, to] = arrow.split(" ") as [string, string];
   const isUp = floorOf(from) > floorOf(to);
   if (isUp) up.push(index);
-  console.log(`  ${from} ${isUp ? `== "${count} up" ==>` : `-- ${count} -->`} ${to}`);
+  const word = values.bare ? (isUp ? "up" : "") : isUp ? `${count} up` : count;
+  const line = isUp ? `== "${word}" ==>` : word === "" ? "-->" : `-- ${word} -->`;
+  console.log(`  ${from} ${line} ${to}`);
 }
 if (up.length > 0) console.log(`  linkStyle ${up.join(",")} stroke:red,color:red`);

@@ -52,6 +52,13 @@ test.each(documents)("what %s names is there", (path) => {
   expect(gone).toEqual([]);
 });
 
+test("the picture of the ctrl queue's rooms is what imports say today", () => {
+  const command = ["bun", "scripts/imports.ts", "src/actors/gpu", "--bare"];
+  const today = Bun.spawnSync(command, { cwd: root }).stdout.toString();
+  const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+  expect(/^flowchart TD\n[^`]*/m.exec(page)?.[0], `put the output of ${command.join(" ")} there`).toBe(today);
+});
+
 test("paths are recognised, and what is none is not", () => {
   const text =
     "`src/ffi/drm.ts` `docs/` `tidy.json` `a/b` `--path src/a.ts` `SET_SCANOUT`\n    src/x/   what it is\n";

@@ -1,6 +1,6 @@
 // Rules about who may import whom.
 
-import { floors } from "../../../scripts/lib/floors.ts";
+import { floors, isPublic } from "../../../scripts/lib/floors.ts";
 import type { Source } from "../../../scripts/lib/source.ts";
 import type { Finding, Tree } from "./tree.ts";
 
@@ -21,9 +21,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "lab/": ["lab/", "src/config", "src/picture/", ...transport],
 };
 const folders = Object.keys(mayImport).sort((a, b) => b.length - a.length);
-
-/** What others may know of an actor. */
-const isPublic = (file: string): boolean => /\/(?:messages|manifest|counters|device-type)\.ts$/.test(file);
 
 /** Whether `from` lies on a higher floor of a folder that has floors than `path` does. */
 function pointsUp(path: string, from: string): boolean {
