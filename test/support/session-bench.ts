@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { baseFeatures, gpuConfig, gpuDevice } from "../../src/actors/gpu/device-type.ts";
+import type { DeviceType } from "../../src/actors/device-type.ts";
 import type { QueueMessage } from "../../src/actors/queue/messages.ts";
 import type { WorkerName } from "../../src/actors/registry.ts";
 import { VhostSession } from "../../src/actors/session/vhost-session.ts";
@@ -138,13 +139,22 @@ export class SessionBench {
   readonly errors = new Map<string, string>();
   private readonly fronts: Front[] = [];
 
-  constructor(...flags: string[]) {
+  /** Serves a GPU, or the device that is given with what it offers. */
+  constructor(
+    served?: string | { device: DeviceType; offer: { features: number; config: Uint8Array<ArrayBuffer> } },
+    ...flags: string[]
+  ) {
+    if (typeof served === "string") flags.unshift(served);
     this.context = new FakeContext("vhost-session", serverConfig("--socket-path", this.path, ...flags));
     this.context.onSend = (sent) => this.deliver(sent);
-    this.actor = new VhostSession(this.context, gpuDevice);
+    const gpu = {
+      device: gpuDevice,
+      offer: { features: baseFeatures, config: gpuConfig(this.context.config.outputs.length, 0) },
+    };
+    const { device, offer } = typeof served === "object" ? served : gpu;
+    this.actor = new VhostSession(this.context, device);
     this.actor.receive({ type: "listen" });
-    const config = gpuConfig(this.context.config.outputs.length, 0);
-    this.actor.receive({ type: "offer", features: baseFeatures, config });
+    this.actor.receive({ type: "offer", ...offer });
   }
 
   connect(): Front {

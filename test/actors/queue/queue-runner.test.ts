@@ -1,6 +1,7 @@
 // The loop that both queues share: batches, malformed requests, parked answers, and the session's messages in between.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { gpuDevice } from "../../../src/actors/gpu/device-type.ts";
+import type { CommandForm } from "../../../src/actors/queue/command-form.ts";
 import { QueueCounter } from "../../../src/actors/queue/counters.ts";
 import {
   PARKED,
@@ -703,6 +704,51 @@ describe("the dirty log", () => {
     shared.unmap();
     closeFd(fd);
   });
+});
+
+test("commands of another form begin and are answered as that says", () => {
+  begin();
+  bench.close();
+  const words: CommandForm = {
+    headerBytes: 8,
+    ok: 1,
+    firstError: 100,
+    malformed: 101,
+    tooLong: 102,
+    writeHeader(response, type, command): void {
+      response[0] = type;
+      response[1] = command[1]! + 1;
+    },
+  };
+  context = new FakeContext("ctrl-queue");
+  handler = new Handler();
+  queue = new QueueRunner(context, handler, words, commandBytes);
+  handler.queue = queue;
+  handler.answer = words.ok;
+  const served = {
+    receive: (message: never) => queue.receive(message),
+    turn: () => queue.turn(),
+    stop: () => queue.close(),
+  };
+  bench = new QueueBench(context, served);
+  /** Sends words; returns the bytes written, and the response's first two words. */
+  const command = (...sent: number[]): number[] => {
+    const { length, bytes } = bench.command(new Uint8Array(Uint32Array.from(sent).buffer), 16);
+    return [length, ...new Uint32Array(bytes.slice(0, 8).buffer)];
+  };
+
+  expect(command(7, 41)).toEqual([8, 1, 42]);
+  expect(command(7)).toEqual([8, 101, 1]);
+  expect(command(...Array.from({ length: commandBytes / 4 + 1 }, () => 5))).toEqual([8, 102, 6]);
+  handler.answer = 100;
+  expect(command(7, 1)).toEqual([8, 100, 2]);
+  expect(counter("errors")).toBe(3);
+  handler.parkNext = 1;
+  const head = bench.offer(new Uint8Array(Uint32Array.of(7, 9).buffer), 16);
+  bench.run();
+  queue.succeed(handler.parked.pop()!);
+  bench.collect();
+  expect([...new Uint32Array(bench.takeAnswer(head)!.bytes.slice(0, 8).buffer)]).toEqual([1, 10]);
 });
 
 describe("sleep", () => {
