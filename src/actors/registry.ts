@@ -29,6 +29,15 @@ export const manifestOf = Object.fromEntries(manifests.map((one) => [one.name, o
   Record<WorkerName, Manifest>
 >;
 
+type KeysOf<Areas> = Areas extends unknown ? keyof Areas : never;
+export type AreaName = KeysOf<Listed["areas"]> & string;
+
+/** The bytes of every shared area. */
+export const areas: Readonly<Record<AreaName, number>> = Object.assign(
+  {},
+  ...manifests.map((one) => one.areas),
+);
+
 /** The entry of each worker: literal paths, from which a bundler knows what to bring. */
 export const entries: Readonly<Record<WorkerName, () => URL>> = {
   display: () => new URL("./display/main.ts", import.meta.url),

@@ -10,7 +10,6 @@ import { MemfdStorage } from "../../src/actors/gpu/pixels/storage/memfd-storage.
 import type { DisplayMessage } from "../../src/actors/display/messages.ts";
 import { EINVAL, ENOMEM } from "../../src/ffi/libc.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
-import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { cursorSize, Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../support/fake-context.ts";
 import { QueueBench } from "../support/queue-bench.ts";
@@ -47,12 +46,8 @@ afterEach(() => {
 const run = (command: DataView): number => bench.command(command).type;
 const expectOk = (command: DataView): void => expect(run(command)).toBe(OK_NODATA);
 
-/** What the display was told since the last call; the cursors' memory is closed, and surfaces are the caller's to close. */
-function told(): DisplayMessage[] {
-  const messages = context.take("display");
-  for (const message of messages) if (message.type === "map-cursor-pool") closeFd(message.fd);
-  return messages;
-}
+/** What the display was told since the last call; surfaces are the caller's to close. */
+const told = (): DisplayMessage[] => context.take("display");
 
 /** The display gives back all that was dropped, and closes what it was offered. */
 function giveBack(): void {
@@ -63,11 +58,9 @@ function giveBack(): void {
 }
 
 function close(messages: readonly DisplayMessage[]): void {
-  for (const message of messages)
-    if (message.type !== "map-cursor-pool" && "fd" in message) closeFd(message.fd);
+  for (const message of messages) if ("fd" in message) closeFd(message.fd);
 }
 
-type CursorPool = Extract<DisplayMessage, { type: "map-cursor-pool" }>;
 type Offered = Extract<DisplayMessage, { type: "add-surface" }>;
 const surfacesIn = (messages: readonly DisplayMessage[]): Offered[] =>
   messages.filter((message): message is Offered => message.type === "add-surface");
@@ -159,15 +152,11 @@ for (const [kind, make] of Object.entries(kinds)) {
       const backing = make(1);
       backing.words.set(picture);
       expectOk(commands.transferToHost2d(1, whole, 0));
-      told();
-      queue.peerBack("display");
-      const pool = context.take("display").find(({ type }) => type === "map-cursor-pool") as CursorPool;
-      const memory = NativeMemory.mapShared(pool.fd, 0, pool.slots * bytes, "read");
+      const memory = context.area("cursor-images", "read");
       bench.tell({ type: "ask-cursor-image", token: 3, resource: 1, slot: 2 });
       expect(context.take("cursor-queue")).toMatchObject([{ token: 3, error: 0 }]);
       expect(new Uint32Array(memory.view(2 * bytes, bytes)).slice()).toEqual(picture);
       memory.unmap();
-      closeFd(pool.fd);
     });
 
     test("that nothing was put into are all zero, to whomever", () => {

@@ -1,8 +1,6 @@
 // What every sink of the display does alike, with the other side of each scripted.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
-import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { gradient, type TestSurface } from "../actors/display/stage.ts";
 import { openFds } from "../support/fds.ts";
 import { CompositorPeer } from "../support/sinks/compositor-peer.ts";
@@ -17,7 +15,6 @@ const kinds: [string, () => SinkPeer][] = [
 const width = 36;
 const height = 30;
 const all = { x: 0, y: 0, width, height };
-const imageBytes = 64 * 64 * 4;
 
 describe.each(kinds)("%s", (_, make) => {
   let peer: SinkPeer;
@@ -147,10 +144,8 @@ describe.each(kinds)("%s", (_, make) => {
   });
 
   test("a cursor has its image and hot spot, hides, and is shown again", async () => {
-    const fd = createMemfd("cursors", imageBytes);
-    const pool = NativeMemory.mapShared(fd, 0, imageBytes, "write");
+    const pool = peer.stage.runner.context.area("cursor-images", "write");
     new Uint32Array(pool.view()).fill(0x80123456);
-    peer.stage.runner.tell({ type: "map-cursor-pool", fd: duplicateFd(fd), slots: 1 });
     await begin();
     const load = (): void =>
       peer.stage.runner.tell({ type: "show-cursor", scanout: 0, slot: 0, x: 1, y: 2, hotX: 3, hotY: 4 });
@@ -166,7 +161,6 @@ describe.each(kinds)("%s", (_, make) => {
     peer.settle();
     expect(peer.cursor()).toMatchObject({ hotX: 3, hotY: 4 });
     pool.unmap();
-    closeFd(fd);
   });
 
   test("nothing that is new is nothing to do", async () => {

@@ -1,8 +1,13 @@
 // An actor context without a worker: messages are kept and checked, descriptors and timers are real.
 
 import { compileAll, type LifecycleTables } from "../../src/actors/machines/index.ts";
-import type { Inbox } from "../../src/actors/registry.ts";
-import type { ActorName, WorkerName } from "../../src/actors/registry.ts";
+import {
+  type ActorName,
+  type AreaName,
+  areas,
+  type Inbox,
+  type WorkerName,
+} from "../../src/actors/registry.ts";
 import type { ActorContext } from "../../src/actors/runtime/actor.ts";
 import { Asks } from "../../src/actors/runtime/asks.ts";
 import { Log } from "../../src/actors/runtime/log.ts";
@@ -10,9 +15,16 @@ import { Own } from "../../src/actors/runtime/shared-words.ts";
 import { Timers } from "../../src/actors/runtime/timers.ts";
 import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
 import { Epoll } from "../../src/transport/os/epoll.ts";
+import { createMemfd } from "../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { schemas } from "./schemas.ts";
 
 const tables: LifecycleTables = compileAll();
+
+/** Areas that all actors of a test file share, as if one host had made them. */
+const areaFds = new Map<AreaName, number>(
+  Object.entries(areas).map(([name, bytes]) => [name as AreaName, createMemfd(name, bytes)]),
+);
 
 export type Sent = { [To in keyof Inbox]: { to: To; message: Inbox[To] } }[keyof Inbox];
 
@@ -64,6 +76,10 @@ export class FakeContext implements ActorContext {
     const sent = { to, message: schemas[to].parse(structuredClone(message)) } as Sent;
     this.sent.push(sent);
     this.onSend(sent);
+  }
+
+  area(name: AreaName, access: "read" | "write"): NativeMemory {
+    return NativeMemory.mapShared(areaFds.get(name)!, 0, areas[name], access);
   }
 
   backlog(to: ActorName): number {

@@ -9,6 +9,7 @@ export const manifest = {
   survives: true,
   counters: bridgeCounters,
   place: "thread",
+  areas: {},
   rights: ["listen"],
   schema: async () => (await import("./messages.ts")).ResourceBridgeMessage,
 } as const satisfies Manifest;

@@ -2,7 +2,8 @@
 // virtio 1.3 §5.7.6.10.
 
 import { Cursor, Command, Response, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
-import { gpuDevice, slotsPerScanout } from "../gpu/device-type.ts";
+import { gpuDevice } from "../gpu/device-type.ts";
+import { slotsPerScanout } from "../gpu/manifest.ts";
 import type { WorkerName } from "../registry.ts";
 import type { CursorQueueMessage } from "./messages.ts";
 import { PARKED, type Parked, type QueueHandler, QueueRunner } from "../queue/queue-runner.ts";

@@ -9,6 +9,7 @@ export const manifest = {
   survives: true,
   counters: queueCounters,
   place: "thread",
+  areas: {},
   rights: ["guest-memory"],
   schema: async () => (await import("./messages.ts")).CursorQueueMessage,
 } as const satisfies Manifest;

@@ -1,6 +1,7 @@
 // The display's account of its scanouts, for status and the inspector.
 
-import { cursorImageBytes, type Scanout } from "./scanouts/scanout.ts";
+import { cursorImageBytes } from "../gpu/manifest.ts";
+import type { Scanout } from "./scanouts/scanout.ts";
 
 /** Scanouts that show something or have had a cursor; plain data. */
 export function describeScanouts(scanouts: readonly Scanout[]): Record<string, unknown>[] {

@@ -46,6 +46,7 @@ export class Display implements Actor<DisplayMessage> {
     const endDevice = (reason: string): void => context.send("supervisor", { type: "shut-down", reason });
     this.sinks = new Sinks({ context, io, scanouts, modes, answers, resized, endDevice }, kinds);
     this.cursors = new Cursors(
+      context.area("cursor-images", "read"),
       scanouts,
       context.counters,
       (scanout) => this.sinks.cursor(scanout),
@@ -75,8 +76,6 @@ export class Display implements Actor<DisplayMessage> {
       case "ask-edid":
         this.questions.push(message);
         return;
-      case "map-cursor-pool":
-        return this.cursors.mapPool(message);
       case "ask-snapshot":
         return this.snapshot(message);
       case "ask-description":

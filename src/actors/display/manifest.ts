@@ -9,6 +9,7 @@ export const manifest = {
   survives: true,
   counters: counterNames,
   place: "thread",
+  areas: {},
   rights: ["connect"],
   schema: async () => (await import("./messages.ts")).DisplayMessage,
 } as const satisfies Manifest;

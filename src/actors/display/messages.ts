@@ -58,8 +58,7 @@ export const DisplayMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("hide-scanout"), scanout: scanoutId }),
   /** Damage in the scanout's coordinates, inside of it. */
   z.object({ type: z.literal("flush"), scanout: scanoutId, x: u32, y: u32, width: u32, height: u32 }),
-  /** Shared memory of cursor images: slot n is 64 × 64 pixels of bytes B, G, R, A at n × 16 KiB. */
-  z.object({ type: z.literal("map-cursor-pool"), fd, slots: z.int() }),
+  /** Shows a cursor with the image that lies in a slot of the area "cursor-images". */
   z.object({
     type: z.literal("show-cursor"),
     scanout: scanoutId,

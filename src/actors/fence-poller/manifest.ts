@@ -8,6 +8,7 @@ export const manifest = {
   survives: true,
   counters: [],
   place: "thread",
+  areas: {},
   rights: [],
   schema: async () => (await import("./messages.ts")).FencePollerMessage,
 } as const satisfies Manifest;

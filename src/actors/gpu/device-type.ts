@@ -28,12 +28,6 @@ export const gpuDevice: DeviceType = {
   },
 };
 
-/**
- * Slots of the cursor pool in turn for one scanout: the cursor queue assigns them, the ctrl queue fills them. The display
- * copies an image as soon as it hears of it, so that a slot is written again long after it was read.
- */
-export const slotsPerScanout = 4;
-
 /** Feature bits that every GPU of ours offers; a renderer adds to them. */
 export const baseFeatures = 1 << Feature.EDID;
 

@@ -60,7 +60,6 @@ export class Device {
 
   /** There is a new display, which knows nothing. */
   restoreDisplay(): void {
-    this.cursorImages.announce();
     this.outbox.restore(this.model.resources.all());
   }
 

@@ -2,8 +2,9 @@
 
 import type { ServerConfig } from "../../config.ts";
 import type { Epoll } from "../../transport/os/epoll.ts";
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { LifecycleTables } from "../machines/index.ts";
-import type { ActorName, Inbox, WorkerName } from "../registry.ts";
+import type { ActorName, AreaName, Inbox, WorkerName } from "../registry.ts";
 import type { Asks } from "./asks.ts";
 import type { Log } from "./log.ts";
 import type { Timers } from "./timers.ts";
@@ -24,6 +25,8 @@ export interface ActorContext {
   readonly life: number;
   /** Questions to others, and their answers. */
   readonly asks: Asks;
+  /** Maps an area that actors share, as a manifest names it; the caller unmaps it. Throws a {@link SystemError}. */
+  area(name: AreaName, access: "read" | "write"): NativeMemory;
   send<To extends ActorName>(to: To, message: Inbox[To]): void;
   /** Messages to `to` that it has not taken yet: senders that merge hold back while this is high. */
   backlog(to: ActorName): number;

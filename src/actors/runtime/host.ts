@@ -2,9 +2,17 @@
 // that died. With actor.ts and mailbox.ts the only code that knows that an actor is a thread.
 
 import type { ServerConfig } from "../../config.ts";
-import { closeFd, createEventfd } from "../../transport/os/fds.ts";
+import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
-import { type ActorName, entries, type Inbox, peersOf, type WorkerName, workerNames } from "../registry.ts";
+import {
+  type ActorName,
+  areas,
+  entries,
+  type Inbox,
+  peersOf,
+  type WorkerName,
+  workerNames,
+} from "../registry.ts";
 import { Asks } from "./asks.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
@@ -15,6 +23,7 @@ export interface WorkerStart {
   machines: LifecycleTables;
   wordsFd: number;
   bellFds: Record<string, number>;
+  areaFds: Record<string, number>;
   ports: [ActorName, MessagePort][];
 }
 
@@ -27,6 +36,7 @@ export interface HostEvents {
 export class ActorHost {
   private readonly words = SharedWords.create();
   private readonly bellFds: Record<string, number> = {};
+  private readonly areaFds: Record<string, number> = {};
   private readonly mailbox: Mailbox;
   /** Questions of the supervisor, and their answers. */
   readonly asks: Asks;
@@ -41,6 +51,9 @@ export class ActorHost {
     private readonly events: HostEvents,
   ) {
     for (const name of workerNames) this.bellFds[name] = createEventfd();
+    for (const [name, bytes] of Object.entries(areas)) {
+      this.areaFds[name] = createMemfd(`fencepost-${name}`, bytes);
+    }
     this.mailbox = new Mailbox("supervisor", this.words, this.bellFds);
     this.asks = new Asks({
       send: (to, message) => this.mailbox.send(to, message),
@@ -122,7 +135,7 @@ export class ActorHost {
       }
       this.workers.delete(name);
     }
-    for (const fd of Object.values(this.bellFds)) closeFd(fd);
+    for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
   }
 
   /** The live counters of one actor. */
@@ -142,6 +155,7 @@ export class ActorHost {
       machines: this.machines,
       wordsFd: this.words.fd,
       bellFds: this.bellFds,
+      areaFds: this.areaFds,
       ports: [["supervisor", port2], ...ports],
     };
     // The web's Worker: one of node:worker_threads brings Node's streams, which take longer and more memory than an actor.

@@ -22,6 +22,8 @@ export interface Manifest {
   /** What it counts, in the order in which it lies in shared memory. */
   readonly counters: readonly string[];
   readonly place: "thread";
+  /** Memory that it shares with others, by name in bytes: the host makes it, it is there for the whole life of the process. */
+  readonly areas: Readonly<Record<string, number>>;
   readonly rights: readonly Right[];
   /** The schema of its mailbox, which is loaded only where messages are checked. */
   readonly schema: () => Promise<ZodType>;

@@ -9,7 +9,6 @@ const bringing: ReadonlySet<unknown> = new Set([
   "buffer",
   "fence",
   "log-pages",
-  "map-cursor-pool",
   "map-memory",
   "set-ring-call",
   "set-ring-err",

@@ -3,8 +3,9 @@
 import { workerData } from "node:worker_threads";
 import type { ServerConfig } from "../../config.ts";
 import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { LifecycleTables } from "../machines/index.ts";
-import { type ActorName, type Inbox, schemaOf, type WorkerName } from "../registry.ts";
+import { type ActorName, type AreaName, areas, type Inbox, schemaOf, type WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "./actor.ts";
 import { Asks } from "./asks.ts";
 import type { WorkerStart } from "./host.ts";
@@ -62,6 +63,10 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   /** Loads what messages are checked with, where they are. */
   async prepare(): Promise<void> {
     if (this.config.checkMessages) this.schema = await schemaOf(this.name);
+  }
+
+  area(name: AreaName, access: "read" | "write"): NativeMemory {
+    return NativeMemory.mapShared(this.start.areaFds[name]!, 0, areas[name], access);
   }
 
   send<To extends ActorName>(to: To, message: Inbox[To]): void {

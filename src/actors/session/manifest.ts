@@ -9,6 +9,7 @@ export const manifest = {
   survives: false,
   counters: sessionCounters,
   place: "thread",
+  areas: {},
   rights: ["listen"],
   schema: async () => (await import("./messages.ts")).VhostSessionMessage,
 } as const satisfies Manifest;

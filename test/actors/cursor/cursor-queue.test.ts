@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { CursorOutbox } from "../../../src/actors/cursor/cursor-outbox.ts";
 import { CursorQueue } from "../../../src/actors/cursor/cursor-queue.ts";
-import { slotsPerScanout } from "../../../src/actors/gpu/device-type.ts";
+import { slotsPerScanout } from "../../../src/actors/gpu/manifest.ts";
 import { getDisplayInfo, moveCursor, request, updateCursor } from "../../../lab/driver/commands.ts";
 import { Command, Response, scanoutsMax } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext } from "../../support/fake-context.ts";

@@ -43,14 +43,13 @@ function scene(): Scene {
 }
 
 /** A display with everything that another one showed; `resumed` says that there was another one. */
-function start({ vmm, surface, cursors, keep }: Scene, resumed: boolean): DisplayRunner {
+function start({ vmm, surface, keep }: Scene, resumed: boolean): DisplayRunner {
   const runner = new DisplayRunner(new FakeContext("display", config, keep));
   cleanups.push(() => runner.stop());
   runner.tell(
     { type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
     surface.message,
     { type: "show-scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height },
-    { type: "map-cursor-pool", fd: duplicateFd(cursors), slots: 1 },
     { type: "show-cursor", scanout: 0, slot: 0, x: 9, y: 8, hotX: 1, hotY: 2 },
     { type: "ask-display-info", token: 1 },
     { type: "ask-edid", token: 2, scanout: 0 },

@@ -161,8 +161,6 @@ describe("snapshots", () => {
 test("a description names scanouts, cursors, sinks and what they did", () => {
   stage.connect();
   stage.showPart(stage.surface(3, 20, 20), { x: 1, y: 2, width: 10, height: 11 }, 1);
-  const fd = createMemfd("cursors", 64 * 64 * 4);
-  tell({ type: "map-cursor-pool", fd, slots: 1 });
   tell({ type: "show-cursor", scanout: 1, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
   stage.settle();
   const state = description();
@@ -188,19 +186,6 @@ test("a description names scanouts, cursors, sinks and what they did", () => {
     counterNames.map((name, index) => [name, stage.runner.context.counters[index]]),
   );
   expect(counters).toMatchObject({ scanouts: 1, cursorImages: 1, surfaces: 1, frames: 1, bytes: 440 });
-});
-
-test("a cursor that comes before the pool is shown where it was last moved, once the pool is there", () => {
-  stage.connect();
-  stage.show(stage.surface(1, 8, 8), 0);
-  tell({ type: "show-cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
-  tell({ type: "move-cursor", scanout: 0, x: 40, y: 50 });
-  tell({ type: "show-cursor", scanout: 1, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
-  tell({ type: "hide-cursor", scanout: 1, x: 4, y: 5 });
-  tell({ type: "map-cursor-pool", fd: createMemfd("cursors", 64 * 64 * 4), slots: 1 });
-  stage.settle();
-  expect(stage.peer.cursors[0]).toMatchObject({ visible: true, x: 40, y: 50, hotX: 6, hotY: 7 });
-  expect(stage.peer.cursors[1]!.visible).toBe(false);
 });
 
 test("a display that stops leaves no mapping of a surface behind", async () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
 import type { DisplayEvent } from "../../../lab/vmm/display-requests.ts";
 import { Fourcc } from "../../../src/picture/drm-formats.ts";
-import { closeFd, createMemfd, duplicateFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
+import { closeFd, duplicateFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { StreamWord } from "../../../src/transport/wire/vhost-user-gpu/stream-words.ts";
@@ -338,8 +338,6 @@ describe("a VMM that keeps its answers", () => {
     stage.showDmabuf(dmabuf!, 0);
     stage.show(memory!, 1);
     stage.settle();
-    const fd = createMemfd("cursors", 64 * 64 * 4);
-    stage.runner.tell({ type: "map-cursor-pool", fd, slots: 1 });
     stage.runner.tell({ type: "show-cursor", scanout: 0, slot: 0, x: 4, y: 5, hotX: 6, hotY: 7 });
     stage.runner.tell({ type: "ask-display-info", token: 1 }, { type: "ask-edid", token: 2, scanout: 0 });
     memory!.paint(() => 9);

@@ -398,15 +398,12 @@ describe("sizes", () => {
 
 describe("the cursor", () => {
   const size = 64;
-  let pool: number;
   let image: NativeMemory;
 
   beforeEach(() => {
     begin();
-    pool = createMemfd("cursors", 2 * size * size * 4);
-    image = NativeMemory.mapShared(pool, 0, 2 * size * size * 4, "write");
+    image = stage.runner.context.area("cursor-images", "write");
     new Uint32Array(image.view()).forEach((_, at, pixels) => (pixels[at] = 0x8000_0000 + at));
-    stage.runner.tell({ type: "map-cursor-pool", fd: pool, slots: 2 });
     show();
   });
   afterEach(() => image.unmap());

@@ -893,15 +893,14 @@ describe("the driver's life", () => {
 
     const messages = told();
     expect(messages.map(({ type }) => type)).toEqual([
-      "map-cursor-pool",
       "drop-surface",
       "drop-surface",
       "add-surface",
       "show-scanout",
       ...Array.from({ length: 15 }, () => "hide-scanout" as const),
     ]);
-    const [surface, scanout] = messages.slice(3) as unknown as [{ surface: number }, { surface: number }];
-    expect(messages.slice(5)).toEqual(
+    const [surface, scanout] = messages.slice(2) as unknown as [{ surface: number }, { surface: number }];
+    expect(messages.slice(4)).toEqual(
       Array.from({ length: 15 }, (_, index) => ({ type: "hide-scanout", scanout: index + 1 })),
     );
     expect(before).not.toContain(surface.surface);

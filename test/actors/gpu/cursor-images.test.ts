@@ -9,8 +9,7 @@ import {
   unrefResource,
 } from "../../../lab/driver/commands.ts";
 import type { GuestBuffer } from "../../../lab/driver/guest-memory.ts";
-import { closeFd } from "../../../src/transport/os/fds.ts";
-import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
+import type { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
@@ -26,10 +25,8 @@ beforeEach(() => {
   context = new FakeContext("ctrl-queue");
   bench = new QueueBench(context, new CtrlQueue(context));
   nextToken = 1;
-  const [message] = context.take("display");
-  if (message?.type !== "map-cursor-pool") throw new Error("no pool was announced");
-  pool = NativeMemory.mapShared(message.fd, 0, message.slots * imageBytes, "read");
-  closeFd(message.fd);
+  pool = context.area("cursor-images", "write");
+  new Uint8Array(pool.view()).fill(0);
 });
 afterEach(() => {
   bench.close();

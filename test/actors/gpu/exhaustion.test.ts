@@ -106,7 +106,6 @@ describe("without descriptors", () => {
     expect(toldTypes()).not.toContain("add-surface");
     await waitForRetry();
     const types = toldTypes();
-    expect(types).toContain("map-cursor-pool");
     expect(types).toContain("add-surface");
     expect(types).toContain("show-scanout");
   });

@@ -3,8 +3,8 @@
 
 import { asPointer, libc } from "../../../ffi/libc.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { bytesPerPixel, cursorSize } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Rect } from "../../../picture/damage.ts";
+import { cursorImageBytes } from "../../gpu/manifest.ts";
 import type { AnySurface } from "../surfaces/surfaces.ts";
 
 /** A rectangle of a surface that a scanout shows; a new one is another object. */
@@ -13,7 +13,6 @@ export interface View extends Rect {
 }
 
 /** Bytes of a cursor image: 64 × 64 pixels of B, G, R, A. */
-export const cursorImageBytes = cursorSize * cursorSize * bytesPerPixel;
 
 export class Scanout {
   /** null while the scanout is off. */

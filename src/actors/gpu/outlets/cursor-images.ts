@@ -1,27 +1,20 @@
 // Cursor images for the cursor queue: a resource's pixels copied into shared memory that the display reads.
 
-import { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { closeFd, createMemfd, duplicateFdIfRoom } from "../../../transport/os/fds.ts";
-import { cursorSize, Response, scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { slotsPerScanout } from "../device-type.ts";
+import type { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { cursorSize, Response } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { Model } from "../model/model.ts";
 import type { AfterCommands } from "./after-commands.ts";
 import { isPicture } from "../pixels/form.ts";
 
 const imageWords = cursorSize * cursorSize;
-const imageBytes = imageWords * 4;
-/** How soon what the host had no room for is tried again. */
-const retryMs = 1000;
 
 /** What {@link CursorImages.copy} returns of an image that is not {@link cursorSize} wide and high; no virtio code. */
 const otherSize = -1;
 
 export class CursorImages {
-  private readonly slots = scanoutsMax * slotsPerScanout;
-  private readonly fd = createMemfd("fencepost-cursors", this.slots * imageBytes);
-  private readonly pool = NativeMemory.mapShared(this.fd, 0, this.slots * imageBytes, "write");
-  private readonly words = new Uint32Array(this.pool.view());
+  private readonly pool: NativeMemory;
+  private readonly words: Uint32Array;
   private readonly event: number;
   private hasWarned = false;
 
@@ -31,18 +24,8 @@ export class CursorImages {
     private readonly afterCommands: AfterCommands,
   ) {
     this.event = model.lifecycles.resource.event("UPDATE_CURSOR");
-    this.announce();
-  }
-
-  /** Gives the display its own descriptor of the pool, as soon as one is to be had. */
-  announce(): void {
-    const { context } = this;
-    const fd = duplicateFdIfRoom(this.fd);
-    if (fd >= 0) context.send("display", { type: "map-cursor-pool", fd, slots: this.slots });
-    else {
-      context.log.warning("cursors are not shown while no file descriptor is left");
-      context.timers.after(retryMs, () => this.announce());
-    }
+    this.pool = context.area("cursor-images", "write");
+    this.words = new Uint32Array(this.pool.view());
   }
 
   /** Answers once every command that already waits has been run: the image's transfer is often one of them. */
@@ -57,7 +40,6 @@ export class CursorImages {
 
   close(): void {
     this.pool.unmap();
-    closeFd(this.fd);
   }
 
   /** Returns 0, the virtio error that says why there is no image, or {@link otherSize}. */

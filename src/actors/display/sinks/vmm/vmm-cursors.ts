@@ -7,7 +7,8 @@ import {
   DisplayRequest,
 } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { lowestBit } from "../../scanouts/bits.ts";
-import { cursorImageBytes, type Scanout } from "../../scanouts/scanout.ts";
+import { cursorImageBytes } from "../../../gpu/manifest.ts";
+import type { Scanout } from "../../scanouts/scanout.ts";
 
 export class VmmCursors {
   private loaded = 0;
