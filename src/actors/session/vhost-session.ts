@@ -2,7 +2,7 @@
 
 import { type Actor as Machine, createActor } from "xstate";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
-import { asRefusal } from "../../transport/os/errors.ts";
+import { asRefusal, type Refusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
 import { inheritedSocketState } from "../../transport/os/inherited-socket.ts";
 import { acceptPauseMs, acceptUnix, EXHAUSTED, listenUnix, NOBODY } from "../../transport/os/unix-path.ts";
@@ -153,7 +153,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     } catch (error) {
       // Some request waits for this actor, and fails with it.
       if (this.isServing) throw error;
-      this.violated(error);
+      this.violated(asRefusal(error));
     }
   }
 
@@ -167,7 +167,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     try {
       isThere = this.serveRequests(channel);
     } catch (error) {
-      this.violated(error);
+      this.violated(asRefusal(error));
     } finally {
       this.isServing = false;
     }
@@ -189,8 +189,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     return true;
   }
 
-  private violated(error: unknown): void {
-    const refusal = asRefusal(error);
+  private violated(refusal: Refusal): void {
     const what = refusal instanceof ProtocolError ? "the front-end broke the protocol" : "the session failed";
     this.context.log.error(`${what}: ${refusal.message}`);
     this.context.counters[SessionCounter.violations]!++;

@@ -102,6 +102,7 @@ export class ControlServer {
     try {
       answer = { ok: true, ...(await this.run(parse(line))) };
     } catch (error) {
+      // Whatever it is, the person who asked is told.
       answer = { ok: false, error: (error as Error).message };
     }
     socket.data.unsent = Buffer.concat([socket.data.unsent, Buffer.from(`${JSON.stringify(answer)}\n`)]);

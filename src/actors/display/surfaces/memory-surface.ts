@@ -1,5 +1,6 @@
 // A surface whose pixels lie in shared memory, mapped once.
 
+import { asRefusal } from "../../../transport/os/errors.ts";
 import { closeFd, isMemfd, sizeOfFd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
@@ -98,7 +99,7 @@ export class MemorySurface extends Surface {
       this.memory = NativeMemory.mapShared(fd, offset, bytes, "read");
       return "";
     } catch (error) {
-      return (error as Error).message;
+      return asRefusal(error).message;
     }
   }
 

@@ -1,5 +1,6 @@
 // Receives the VMM's answers on the display socket, whatever pieces they come in, and never a byte of the next one.
 
+import { Refusal } from "../../os/errors.ts";
 import { closeFd } from "../../os/fds.ts";
 import { NativeMemory } from "../../os/native-memory.ts";
 import { CLOSED, type SocketIo, WOULD_BLOCK } from "../../os/unix-socket.ts";
@@ -7,7 +8,7 @@ import { Header, replyBytes, replyBytesMax, replyFlag, DisplayRequest } from "./
 import { isOutstanding, setOutstanding, shiftUpdate, StreamWord } from "./stream-words.ts";
 
 /** The VMM answered what was not asked, or in a form that it can't have. The stream is useless from there on. */
-export class DisplayProtocolError extends Error {}
+export class DisplayProtocolError extends Refusal {}
 
 /** `lost` is a reply whose first bytes went to a predecessor. */
 export type Received = "nothing" | "reply" | "lost" | "closed";

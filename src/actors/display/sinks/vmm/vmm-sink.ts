@@ -2,12 +2,12 @@
 // changes meanwhile is merged until the socket takes the next one.
 
 import { EPOLLET, EPOLLIN, EPOLLOUT } from "../../../../transport/os/epoll.ts";
-import { SystemError } from "../../../../transport/os/errors.ts";
+import { asRefusal, type Refusal, SystemError } from "../../../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../../../transport/os/fds.ts";
 import { sizeSendBuffer } from "../../../../transport/os/unix-socket.ts";
 import { MessageWriter } from "../../../../transport/wire/vhost-user-gpu/message-writer.ts";
 import { DisplayRequest } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
-import { DisplayProtocolError, ReplyReader } from "../../../../transport/wire/vhost-user-gpu/reply-reader.ts";
+import { ReplyReader } from "../../../../transport/wire/vhost-user-gpu/reply-reader.ts";
 import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
 import type { Rect } from "../../../../picture/damage.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
@@ -123,7 +123,7 @@ export class VmmSink implements Sink {
         if (this.sent(this.writer.request)) return true;
       }
     } catch (error) {
-      this.die(error);
+      this.die(asRefusal(error));
     }
     return false;
   }
@@ -185,7 +185,7 @@ export class VmmSink implements Sink {
         if (received === "reply") this.take();
       }
     } catch (error) {
-      this.die(error);
+      this.die(asRefusal(error));
     }
   }
 
@@ -234,15 +234,11 @@ export class VmmSink implements Sink {
   }
 
   /** Ends the sink for an error of the socket; any other error is a bug and goes on. */
-  private die(error: unknown): void {
+  private die(refusal: Refusal): void {
     const { log } = this.options.context;
-    if (error instanceof SystemError && (error.code === "EPIPE" || error.code === "ECONNRESET")) {
-      log.info("the VMM closed its display");
-    } else if (error instanceof SystemError || error instanceof DisplayProtocolError) {
-      log.warning(`giving up the VMM's display: ${error.message}`);
-    } else {
-      throw error;
-    }
+    const hungUp = refusal instanceof SystemError && ["EPIPE", "ECONNRESET"].includes(refusal.code);
+    if (hungUp) log.info("the VMM closed its display");
+    else log.warning(`giving up the VMM's display: ${refusal.message}`);
     this.lose();
   }
 
