@@ -7,6 +7,7 @@ import { join, resolve as resolvePath } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
+import { limits } from "./config-limits.ts";
 import { Compositor, Group, integer, Mode, SocketMode, Switch } from "./config-values.ts";
 import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
 
@@ -139,48 +140,7 @@ const settings = {
     help: "copy pictures to the VMM, for one that cannot show dma-bufs (QEMU's -display none)",
     schema: Switch,
   },
-  resourcesMax: {
-    group: "Limits",
-    value: "N",
-    help: "resources that one guest may have",
-    schema: integer(1, 1_048_576).default(65_536),
-  },
-  storageBytesMax: {
-    group: "Limits",
-    value: "BYTES",
-    help: "bytes of resources that one guest may have",
-    schema: integer().default(4 * 1024 * 1024 * 1024),
-  },
-  contextsMax: {
-    group: "Limits",
-    value: "N",
-    help: "3D contexts that one guest may have",
-    schema: integer(1, 65_536).default(1_024),
-  },
-  subContextsMax: {
-    group: "Limits",
-    value: "N",
-    help: "sub-contexts that each 3D context may have besides its first",
-    schema: integer(1, 65_536).default(64),
-  },
-  objectsMax: {
-    group: "Limits",
-    value: "N",
-    help: "objects, shaders included, that each 3D context may have",
-    schema: integer(1, 1_048_576).default(65_536),
-  },
-  backingEntriesMax: {
-    group: "Limits",
-    value: "N",
-    help: "memory entries in the backing of one resource",
-    schema: integer(1, 65_536).default(16_384),
-  },
-  commandBytesMax: {
-    group: "Limits",
-    value: "BYTES",
-    help: "length of one command",
-    schema: integer(4096, 67_108_864).default(4 * 1024 * 1024),
-  },
+  ...limits,
   config: {
     group: "Operation",
     value: "FILE",

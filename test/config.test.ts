@@ -57,6 +57,8 @@ describe("what is asked for", () => {
       contextsMax: 1024,
       subContextsMax: 64,
       objectsMax: 65_536,
+      glContextsMax: 1024,
+      totalObjectsMax: 524_288,
       fenceAlarmMs: 5000,
       backingEntriesMax: 16384,
       commandBytesMax: 4 * 2 ** 20,

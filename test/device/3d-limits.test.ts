@@ -19,6 +19,7 @@ import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 const { withDevice } = serveTests(
   ...virglServer,
   ...["--backing-entries-max", "1", "--sub-contexts-max", "3", "--objects-max", "10"],
+  ...["--gl-contexts-max", "9", "--total-objects-max", "25"],
 );
 const { ERR_OUT_OF_MEMORY } = Response;
 
@@ -109,6 +110,55 @@ describe("a command stream", () => {
       draw(guest, blends(handles(6, 9)));
       expectType(run(guest, blends([15])), ERR_OUT_OF_MEMORY);
     }));
+});
+
+describe("all contexts together", () => {
+  const subContexts = (ids: readonly number[]) => (stream: virgl.CommandStream) => {
+    for (const id of ids) virgl.createSubContext(stream, id);
+  };
+  const blends = (count: number) => (stream: virgl.CommandStream) => {
+    for (let handle = 1; handle <= count; handle++) virgl.createBlend(stream, handle);
+  };
+
+  test("have no more GL contexts than a guest may have", () =>
+    withDevice(patient, (guest) => {
+      for (const id of [1, 2]) {
+        makeContext(guest, id);
+        draw(guest, subContexts([1, 2, 3]), id);
+      }
+      makeContext(guest, 3);
+      expectType(run(guest, subContexts([1]), 3), ERR_OUT_OF_MEMORY);
+      expectType(guest.gpu.createContext(4), ERR_OUT_OF_MEMORY);
+      draw(guest, (stream) => virgl.destroySubContext(stream, 2), 1);
+      draw(guest, subContexts([1]), 3);
+      expectType(guest.gpu.createContext(4), ERR_OUT_OF_MEMORY);
+      expectOk(guest.gpu.destroyContext(1));
+      for (const id of [1, 4, 5]) makeContext(guest, id);
+      expectType(guest.gpu.createContext(6), ERR_OUT_OF_MEMORY);
+    }));
+
+  test("have no more objects than a guest may have", () =>
+    withDevice(patient, (guest) => {
+      for (const id of [1, 2, 3]) makeContext(guest, id);
+      for (const id of [1, 2]) draw(guest, blends(10), id);
+      expectType(run(guest, blends(6), 3), ERR_OUT_OF_MEMORY);
+      draw(guest, blends(5), 3);
+      expectType(run(guest, blends(1), 3), ERR_OUT_OF_MEMORY);
+      expectOk(guest.gpu.destroyContext(2));
+      draw(guest, blends(5), 3);
+    }));
+
+  test("have nothing any more when the guest has gone", async () => {
+    for (let round = 0; round < 3; round++) {
+      await withDevice(patient, (guest) => {
+        for (const id of [1, 2]) {
+          makeContext(guest, id);
+          draw(guest, subContexts([1, 2, 3]), id);
+          draw(guest, blends(10), id);
+        }
+      });
+    }
+  });
 });
 
 test("pieces of host memory count, where one entry of a backing lies in many regions", () => {

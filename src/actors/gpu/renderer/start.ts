@@ -19,13 +19,18 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
     return new NullRenderer();
   }
   try {
-    const { renderNode, logLevel, backingEntriesMax, subContextsMax, objectsMax } = config;
+    const { renderNode, logLevel, backingEntriesMax } = config;
     const renderer = startVirgl({
       arena,
       renderNode,
       verbose: logLevel === "debug",
       backingPiecesMax: fullBackingsMax * backingEntriesMax,
-      limits: { subContexts: subContextsMax, objects: objectsMax },
+      limits: {
+        subContexts: config.subContextsMax,
+        objects: config.objectsMax,
+        glContexts: config.glContextsMax,
+        totalObjects: config.totalObjectsMax,
+      },
     });
     const { gl, node } = renderer.description;
     log.info(`3D by virglrenderer: ${gl} on ${node ?? "the CPU"}`);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { EINVAL } from "../../../../src/ffi/libc.ts";
-import { Census } from "../../../../src/actors/gpu/renderer/virgl/census.ts";
+import { Census, Tally } from "../../../../src/actors/gpu/renderer/virgl/census.ts";
 import { HandleSet } from "../../../../src/actors/gpu/renderer/virgl/handle-set.ts";
 import { type StreamVisitor, walkStream } from "../../../../src/actors/gpu/renderer/virgl/stream-walk.ts";
 
@@ -99,7 +99,8 @@ describe("a census", () => {
   test("counts what a context has, whatever order things come and go in", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const census = new Census();
+        const tally = new Tally();
+        const census = new Census(tally);
         const model = new Model();
         for (const { kind, id } of steps) {
           const objects = model.subs.get(model.current)!;
@@ -133,7 +134,10 @@ describe("a census", () => {
           }
           const count = [...model.subs.values()].reduce((sum, { size }) => sum + size, 0);
           expect([census.objectCount, census.subContextCount]).toEqual([count, model.subs.size - 1]);
+          expect([tally.objects, tally.glContexts]).toEqual([count, model.subs.size]);
         }
+        census.close();
+        expect([tally.objects, tally.glContexts]).toEqual([0, 0]);
       }),
     );
   });

@@ -9,11 +9,29 @@ class SubContext {
   readonly queried = new Map<number, VirglResource>();
 }
 
+/** What all contexts have together. */
+export class Tally {
+  /** GL contexts: one for each sub-context, a context's own first one included. */
+  glContexts = 0;
+  objects = 0;
+}
+
 export class Census {
   private readonly subContexts = new Map([[0, new SubContext()]]);
   private current = this.subContexts.get(0)!;
   /** Objects of all sub-contexts. */
   objectCount = 0;
+
+  /** Counts in `tally` too, until {@link close}. */
+  constructor(private readonly tally: Tally) {
+    tally.glContexts++;
+  }
+
+  /** The context is gone, with all that it had. */
+  close(): void {
+    this.tally.glContexts -= this.subContexts.size;
+    this.tally.objects -= this.objectCount;
+  }
 
   /** Sub-contexts besides the context's own first one. */
   get subContextCount(): number {
@@ -23,14 +41,14 @@ export class Census {
   /** Replaces an object of that handle. `queried`: the resource of a query, null of everything else. */
   createObject(handle: number, queried: VirglResource | null): void {
     const { current } = this;
-    if (current.objects.add(handle)) this.objectCount++;
+    if (current.objects.add(handle)) this.count(1);
     if (queried !== null) current.queried.set(handle, queried);
     else if (current.queried.size > 0) current.queried.delete(handle);
   }
 
   destroyObject(handle: number): void {
     const { current } = this;
-    if (current.objects.delete(handle)) this.objectCount--;
+    if (current.objects.delete(handle)) this.count(-1);
     if (current.queried.size > 0) current.queried.delete(handle);
   }
 
@@ -44,6 +62,7 @@ export class Census {
     if (this.subContexts.has(id)) return;
     this.current = new SubContext();
     this.subContexts.set(id, this.current);
+    this.tally.glContexts++;
   }
 
   setSubContext(id: number): void {
@@ -55,7 +74,13 @@ export class Census {
     const gone = this.subContexts.get(id);
     if (id === 0 || gone === undefined) return;
     this.subContexts.delete(id);
-    this.objectCount -= gone.objects.size;
+    this.tally.glContexts--;
+    this.count(-gone.objects.size);
     if (this.current === gone) this.current = this.subContexts.get(0)!;
+  }
+
+  private count(objects: number): void {
+    this.objectCount += objects;
+    this.tally.objects += objects;
   }
 }

@@ -14,7 +14,11 @@ export const Ccmd = {
   COPY_TRANSFER3D: 45,
   PIPE_RESOURCE_CREATE: 48,
   GET_MEMORY_INFO: 50,
+  GET_PIPE_RESOURCE_LAYOUT: 63,
 } as const;
+
+/** The first command of which nothing is known here: what it would write would go by unseen. */
+export const firstUnknownCommand = 64;
 
 /** VIRGL_CCMD_CREATE_VIDEO_CODEC to VIRGL_CCMD_END_FRAME. */
 export const videoCommands = [53, 54, 55, 56, 57, 58, 59, 60, 61] as const;
@@ -39,3 +43,9 @@ export const QueryState = { bytes: 16, done: 1 } as const;
 
 /** struct virgl_memory_info, which GET_MEMORY_INFO writes where the backing begins. Bytes. */
 export const memoryInfoBytes = 24;
+
+/** GET_PIPE_RESOURCE_LAYOUT, of 1.3: `answer` is the resource into whose backing the layout is written. */
+export const LayoutField = { answer: 1, words: 2 } as const;
+
+/** struct virgl_resource_layout. Bytes. */
+export const layoutBytes = 80;

@@ -2,10 +2,12 @@
 // written while the VMM logs pages.
 
 import { logWritten, type Transfer } from "../transfer.ts";
-import { Census } from "./census.ts";
+import type { Census } from "./census.ts";
 import {
   Ccmd,
   CopyTransfer3d,
+  layoutBytes,
+  LayoutField,
   memoryInfoBytes,
   QueryField,
   queryObject,
@@ -20,7 +22,7 @@ import { type StreamVisitor, walkStream } from "./stream-walk.ts";
 export class StreamEffects implements StreamVisitor {
   /** Buffers into which the library may still write a result, which it does when a fence retires. */
   private readonly awaited = new Set<VirglResource>();
-  private census = new Census();
+  private census!: Census;
   private readonly transfer: Transfer = {
     words: new Uint32Array(0),
     at: 0,
@@ -72,6 +74,9 @@ export class StreamEffects implements StreamVisitor {
         return 0;
       case Ccmd.GET_MEMORY_INFO:
         this.resources.get(first)?.backing?.wrote(0, memoryInfoBytes);
+        return 0;
+      case Ccmd.GET_PIPE_RESOURCE_LAYOUT:
+        this.resources.get(words[header + LayoutField.answer]!)?.backing?.wrote(0, layoutBytes);
         return 0;
       default:
         return 0;

@@ -5,6 +5,9 @@ import { EINVAL, ENOMEM } from "../../../../ffi/libc.ts";
 import {
   Ccmd,
   CopyTransfer3d,
+  firstUnknownCommand,
+  layoutBytes,
+  LayoutField,
   memoryInfoBytes,
   QueryField,
   queryObject,
@@ -14,14 +17,16 @@ import {
   videoCommands,
 } from "./protocol.ts";
 import { isInside, type Transfer } from "../transfer.ts";
-import type { Census } from "./census.ts";
+import type { Census, Tally } from "./census.ts";
 import type { VirglResource } from "./resource.ts";
 import { type StreamVisitor, walkStream, wantedOf } from "./stream-walk.ts";
 
-/** What a context may have at a time. */
+/** What one context may have at a time, and what all of them may have together. */
 export interface ContextLimits {
   subContexts: number;
   objects: number;
+  glContexts: number;
+  totalObjects: number;
 }
 
 /** Commands that are counted, followed, or may be refused. */
@@ -37,7 +42,9 @@ const guarded = wantedOf([
   Ccmd.COPY_TRANSFER3D,
   Ccmd.PIPE_RESOURCE_CREATE,
   Ccmd.GET_MEMORY_INFO,
+  Ccmd.GET_PIPE_RESOURCE_LAYOUT,
   ...videoCommands,
+  ...Array.from({ length: 256 - firstUnknownCommand }, (_, at) => firstUnknownCommand + at),
 ]);
 
 /** A transfer of several layers from the host: where its header is, and the resource that is read. */
@@ -65,11 +72,18 @@ export class StreamGuard implements StreamVisitor {
   constructor(
     private readonly resources: ReadonlyMap<number, VirglResource>,
     private readonly limits: ContextLimits,
+    /** Where all contexts count. */
+    private readonly tally: Tally,
   ) {}
 
+  /** Whether there may be another context. */
+  get hasContext(): boolean {
+    return this.tally.glContexts < this.limits.glContexts;
+  }
+
   /**
-   * Returns 0 where the stream may run; EINVAL where it makes no sense; ENOMEM where the context would have more than it
-   * may. What a stream destroys makes room for the next one, not for itself.
+   * Returns 0 where the stream may run; EINVAL where it makes no sense; ENOMEM where the context, or all together, would
+   * have more than they may. What a stream destroys makes room for the next one, not for itself.
    */
   check(census: Census, words: Uint32Array, from: number, count: number): number {
     this.hasEffects = false;
@@ -78,10 +92,7 @@ export class StreamGuard implements StreamVisitor {
     if (this.layered.length > 0) this.layered.length = 0;
     const error = walkStream(words, from, count, this, guarded);
     if (error !== 0) return error;
-    const { limits } = this;
-    if (this.created > 0 && census.objectCount + this.created > limits.objects) return ENOMEM;
-    if (this.subContexts > 0 && census.subContextCount + this.subContexts > limits.subContexts) return ENOMEM;
-    return 0;
+    return this.hasRoom(census) ? 0 : ENOMEM;
   }
 
   visit(command: number, object: number, words: Uint32Array, header: number, length: number): number {
@@ -112,13 +123,29 @@ export class StreamGuard implements StreamVisitor {
       case Ccmd.GET_MEMORY_INFO:
         this.hasEffects = true;
         return length === 1 ? this.memoryInfo(words[header + 1]!) : EINVAL;
+      case Ccmd.GET_PIPE_RESOURCE_LAYOUT:
+        this.hasEffects = true;
+        return length >= LayoutField.words ? this.layout(words[header + LayoutField.answer]!) : EINVAL;
       case Ccmd.PIPE_RESOURCE_CREATE:
         // It makes what a blob would be made of, and nothing else ends it.
         return EINVAL;
       default:
-        // Of those that are guarded, video is left: that part of the library was not started.
+        // Of those that are guarded, video is left, which was not started, and what is newer than this.
         return EINVAL;
     }
+  }
+
+  private hasRoom(census: Census): boolean {
+    const { limits, tally, created, subContexts } = this;
+    if (created > 0) {
+      if (census.objectCount + created > limits.objects) return false;
+      if (tally.objects + created > limits.totalObjects) return false;
+    }
+    if (subContexts > 0) {
+      if (census.subContextCount + subContexts > limits.subContexts) return false;
+      if (tally.glContexts + subContexts > limits.glContexts) return false;
+    }
+    return true;
   }
 
   /** The library writes a whole result into its own memory while the buffer has no backing, however small that is. */
@@ -132,6 +159,14 @@ export class StreamGuard implements StreamVisitor {
     const resource = this.resources.get(id);
     if (resource === undefined) return 0;
     return resource.hasBacking && resource.backing!.firstPieceBytes() >= memoryInfoBytes ? 0 : EINVAL;
+  }
+
+  /** The library takes any resource without backing for one that it keeps in its own memory. */
+  private layout(id: number): number {
+    const resource = this.resources.get(id);
+    if (resource === undefined) return 0;
+    const bytes = resource.hasBacking ? resource.backing!.length : resource.isHostMemory ? resource.width : 0;
+    return bytes >= layoutBytes ? 0 : EINVAL;
   }
 
   private transfer3d(words: Uint32Array, header: number): number {

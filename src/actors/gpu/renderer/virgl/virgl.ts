@@ -14,7 +14,7 @@ import { type Direction, isEmpty, isInside, layerStep, logWritten, type Transfer
 import { Backings } from "./backings.ts";
 import type { RendererCallbacks } from "./callbacks.ts";
 import { describeGl, listCapsets } from "./capsets.ts";
-import { Census } from "./census.ts";
+import { Census, Tally } from "./census.ts";
 import { Exporter } from "./exporter.ts";
 import { Mover } from "./mover.ts";
 import { VirglResource } from "./resource.ts";
@@ -27,7 +27,7 @@ export interface VirglSetup {
   arena: Arena;
   /** Pieces of host memory that the backings of all resources may have together; 16 bytes each. */
   backingPiecesMax: number;
-  /** What each context may have. */
+  /** What contexts may have. */
   limits: ContextLimits;
 }
 
@@ -48,6 +48,7 @@ export class VirglRenderer implements Renderer {
   private readonly name = new Uint8Array(this.scratch.view(64, CtxCreate.nameBytesMax + 1));
   private readonly resources = new Map<number, VirglResource>();
   private readonly contexts = new Map<number, Census>();
+  private readonly tally = new Tally();
   private readonly pixels = new PixelMappings();
   private readonly backings: Backings;
   private readonly mover: Mover;
@@ -72,7 +73,7 @@ export class VirglRenderer implements Renderer {
     this.mover = new Mover(symbols);
     this.runner = new StreamRunner(symbols);
     this.exporter = new Exporter(library, node !== null);
-    this.guard = new StreamGuard(this.resources, limits);
+    this.guard = new StreamGuard(this.resources, limits, this.tally);
     this.pollFd = symbols.virgl_renderer_get_poll_fd();
     this.capsets = listCapsets(symbols);
     this.description = {
@@ -100,6 +101,7 @@ export class VirglRenderer implements Renderer {
   createContext(id: number, capset: number, name: number, length: number): number {
     // The library would put the new one in the old one's place, whoever uses that.
     if (this.contexts.has(id)) return EINVAL;
+    if (!this.guard.hasContext) return ENOMEM;
     const bytes = Math.min(length, CtxCreate.nameBytesMax);
     this.name.fill(0);
     this.name.set(new Uint8Array(this.words.buffer, name, bytes));
@@ -110,11 +112,12 @@ export class VirglRenderer implements Renderer {
       contextFlags === null
         ? this.symbols.virgl_renderer_context_create(id, bytes, text)
         : contextFlags.virgl_renderer_context_create_with_flags(id, flags, bytes, text);
-    if (error === 0) this.contexts.set(id, new Census());
+    if (error === 0) this.contexts.set(id, new Census(this.tally));
     return Math.abs(error);
   }
 
   destroyContext(id: number): void {
+    this.contexts.get(id)?.close();
     this.contexts.delete(id);
     this.symbols.virgl_renderer_context_destroy(id);
   }

@@ -1,0 +1,60 @@
+// The settings of how much one guest may have: a part of config.ts.
+
+import { integer } from "./config-values.ts";
+
+export const limits = {
+  resourcesMax: {
+    group: "Limits",
+    value: "N",
+    help: "resources that one guest may have",
+    schema: integer(1, 1_048_576).default(65_536),
+  },
+  storageBytesMax: {
+    group: "Limits",
+    value: "BYTES",
+    help: "bytes of resources that one guest may have",
+    schema: integer().default(4 * 1024 * 1024 * 1024),
+  },
+  contextsMax: {
+    group: "Limits",
+    value: "N",
+    help: "3D contexts that one guest may have",
+    schema: integer(1, 65_536).default(1_024),
+  },
+  subContextsMax: {
+    group: "Limits",
+    value: "N",
+    help: "sub-contexts that each 3D context may have besides its first",
+    schema: integer(1, 65_536).default(64),
+  },
+  objectsMax: {
+    group: "Limits",
+    value: "N",
+    help: "objects, shaders included, that each 3D context may have",
+    schema: integer(1, 1_048_576).default(65_536),
+  },
+  glContextsMax: {
+    group: "Limits",
+    value: "N",
+    help: "3D contexts and sub-contexts of one guest together; each takes some MiB",
+    schema: integer(1, 1_048_576).default(1_024),
+  },
+  totalObjectsMax: {
+    group: "Limits",
+    value: "N",
+    help: "objects, shaders included, that all 3D contexts may have together",
+    schema: integer(1, 16_777_216).default(524_288),
+  },
+  backingEntriesMax: {
+    group: "Limits",
+    value: "N",
+    help: "memory entries in the backing of one resource",
+    schema: integer(1, 65_536).default(16_384),
+  },
+  commandBytesMax: {
+    group: "Limits",
+    value: "BYTES",
+    help: "length of one command",
+    schema: integer(4096, 67_108_864).default(4 * 1024 * 1024),
+  },
+} as const;

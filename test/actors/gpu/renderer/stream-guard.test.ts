@@ -1,0 +1,93 @@
+// What is refused of a stream before the library sees it, and what of guest memory it may have written: of commands that no
+// library of this machine has, too.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Backing } from "../../../../src/actors/gpu/renderer/backing.ts";
+import { Census, Tally } from "../../../../src/actors/gpu/renderer/virgl/census.ts";
+import { VirglResource } from "../../../../src/actors/gpu/renderer/virgl/resource.ts";
+import { StreamEffects } from "../../../../src/actors/gpu/renderer/virgl/stream-effects.ts";
+import { StreamGuard } from "../../../../src/actors/gpu/renderer/virgl/stream-guard.ts";
+import { EINVAL } from "../../../../src/ffi/libc.ts";
+import { closeFd, createMemfd } from "../../../../src/transport/os/fds.ts";
+import { DirtyLog } from "../../../../src/transport/virtio/dirty-log.ts";
+import { NativeMemory } from "../../../../src/transport/os/native-memory.ts";
+import { type MappedGuest, mapGuest } from "../../../support/guest-map.ts";
+
+const limits = { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300 };
+const clearSurface = 62;
+const getLayout = 63;
+const texture = { target: 2, format: 1, bind: 2 | 8 };
+const hostMemory = { target: 0, format: 64, bind: 1 << 17 };
+
+let mapped: MappedGuest;
+let resources: Map<number, VirglResource>;
+let guard: StreamGuard;
+let census: Census;
+
+beforeEach(() => {
+  mapped = mapGuest();
+  resources = new Map();
+  const tally = new Tally();
+  guard = new StreamGuard(resources, limits, tally);
+  census = new Census(tally);
+});
+afterEach(() => mapped.free());
+
+/** Adds a resource; `backed`: bytes of backing, from guest address `address` on, that the library has. */
+function add(id: number, kind: typeof texture, width: number, backed = 0, address = 0): VirglResource {
+  const resource = new VirglResource(id, [kind.target, kind.format, kind.bind, width, 1, 1, 1, 0, 0, 0]);
+  if (backed > 0) {
+    resource.backing = Backing.read(mapped.map, Uint32Array.of(address, 0, backed, 0), 0, 1);
+    resource.pieces = 1;
+  }
+  resources.set(id, resource);
+  return resource;
+}
+
+const command = (number: number, ...payload: number[]) =>
+  Uint32Array.of(number | (payload.length << 16), ...payload);
+const check = (words: Uint32Array) => guard.check(census, words, 0, words.length);
+
+describe("a question for a layout", () => {
+  test("is refused where its answer would be written beyond what there is", () => {
+    add(1, texture, 256);
+    add(2, texture, 256, 79);
+    add(3, hostMemory, 79);
+    // The library has no pieces of it just now.
+    add(4, texture, 256, 4096).pieces = 0;
+    for (const id of [1, 2, 3, 4]) expect(check(command(getLayout, id, 1))).toBe(EINVAL);
+    expect(check(command(getLayout, 1))).toBe(EINVAL);
+    expect(check(command(getLayout))).toBe(EINVAL);
+  });
+
+  test("may be answered into a backing, or into the library's own memory", () => {
+    add(1, texture, 256, 80);
+    add(2, hostMemory, 80);
+    for (const id of [1, 2]) expect(check(command(getLayout, id, 1))).toBe(0);
+    // The library knows what is wrong with a resource that there is not.
+    expect(check(command(getLayout, 99, 1))).toBe(0);
+  });
+
+  test("marks the pages that its answer was written to", () => {
+    const bytes = 32;
+    const fd = createMemfd("dirty-log", bytes);
+    const log = NativeMemory.mapShared(fd, 0, bytes, "write");
+    const dirty = (mapped.map.dirtyLog = new DirtyLog(fd, 0, bytes));
+    // Its answer crosses from page 3 into page 4.
+    add(1, texture, 256, 4096, 3 * 4096 + 4090);
+    const words = command(getLayout, 1, 1);
+    expect(check(words)).toBe(0);
+    expect(guard.hasEffects).toBe(true);
+    new StreamEffects(resources).follow(census, words, 0, words.length);
+    expect([...new Uint8Array(log.view())].slice(0, 2)).toEqual([0b11000, 0]);
+    mapped.map.dirtyLog = null;
+    dirty.unmap();
+    log.unmap();
+    closeFd(fd);
+  });
+});
+
+test("commands that are newer than this are refused: what they would write would be seen by nobody", () => {
+  expect(check(command(clearSurface, 1))).toBe(0);
+  for (let number = 64; number < 256; number++) expect(check(command(number, 1, 2, 3))).toBe(EINVAL);
+});
