@@ -177,17 +177,35 @@ describe("code", () => {
   test("files of the hot path use no BigInt and no xstate, and allocate nothing", () => {
     const text = [
       'import { assign } from "xstate";',
-      "const a = 12n + BigInt(3);",
-      "const b = [1].map(String);",
-      "const c = { ...b };",
-      "const e = `${b} 12n`; // 12n",
-      "function f(at: number) { return words.subarray(0, 1); }",
+      "function f(options: { a: number }) {",
+      "  const a = 12n + BigInt(3);",
+      "  return { ...b };",
+      "}",
+      "export class A {",
+      "  g(): number[] {",
+      "    return [1].map(String);",
+      "  }",
+      "}",
     ].join("\n");
     const at = (path: string): string[] => found(slowInHotFiles, { [path]: text });
     expect(at("src/actors/queue/a.ts").sort()).toEqual(
-      [1, 2, 2, 3, 4].map((line) => `src/actors/queue/a.ts:${line}`),
+      [1, 3, 3, 4, 8].map((line) => `src/actors/queue/a.ts:${line}`),
     );
     expect(at("src/actors/session/a.ts")).toEqual([]);
+    expect(at("src/actors/queue/messages.ts")).toEqual([]);
+  });
+
+  test("what runs once may be as it likes, in a file of the hot path too", () => {
+    const text = [
+      "const table = [1n].map((one) => [...one]);",
+      "export class A {",
+      "  constructor(private readonly b: { c: number }) {",
+      "    this.d = Array.from(b);",
+      "  }",
+      "}",
+      "const e = `${table} 12n`; // 12n",
+    ].join("\n");
+    expect(found(slowInHotFiles, { "src/actors/queue/a.ts": text })).toEqual([]);
   });
 
   test("long files are measured, but neither tests nor what a script makes", () => {
