@@ -3,7 +3,8 @@
 import type { WorkerName } from "../registry.ts";
 import type { CtrlQueueMessage } from "./messages.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
-import { QueueRunner, type QueueHandler } from "../queue/queue-runner.ts";
+import { type QueueHandler } from "../queue/queue-handler.ts";
+import { QueueRunner } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { CtrlCounter } from "./counters.ts";
 import { Device } from "./device.ts";

@@ -1,16 +1,17 @@
 // What both queue actors do with their vring: take commands, answer them, sleep and wake up; and follow the vhost
 // session as it maps memory, starts and stops the ring.
 
-import { chainFaultText, Chain, ChainFault, ParkedChain } from "../../transport/virtio/chain.ts";
+import { chainFaultText, Chain, ChainFault } from "../../transport/virtio/chain.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
-import { DirtyLog } from "../../transport/virtio/dirty-log.ts";
-import { type GuestSpan, MemoryMap } from "../../transport/virtio/memory-map.ts";
+import { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { QueueMessage, RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
 import type { CommandForm } from "./command-form.ts";
+import { GuestShare } from "./guest-share.ts";
+import { PARKED, Parked, type QueueHandler } from "./queue-handler.ts";
 import { Request } from "./request.ts";
 import { RunningRing } from "./running-ring.ts";
 
@@ -23,37 +24,6 @@ const sleepCostNs = 3_000;
 /** Bytes copied for one batch before its finished commands are shown to the guest. */
 const heavyBytesMax = 256 * 1024;
 
-/** A handler's answer for "I parked it and will complete it". */
-export const PARKED = 0;
-
-export interface QueueHandler {
-  /**
-   * Runs the request in {@link QueueRunner.request}. Returns the response's type; {@link QueueRunner.responseBytes}
-   * says its length where that is not a bare header. Or parks the request and answers {@link PARKED}.
-   */
-  execute(): number;
-  /** Memory is about to be unmapped: every host address in `vanishing` is let go of now, while it is still mapped. */
-  memoryChanging?(vanishing: readonly GuestSpan[]): void;
-  /** The memory map has changed, or could not be. */
-  memoryChanged?(): void;
-  /** The driver starts from nothing: forget everything of the last one. */
-  reset(): void;
-  /** The ring stops: answer everything that is parked, now. */
-  finishParked(): void;
-  /** Runs when the ring was emptied, before the actor sleeps. */
-  idle?(): void;
-}
-
-/** A parked request: everything that its answer needs. */
-export class Parked {
-  readonly chain = new ParkedChain();
-  readonly header: Uint32Array;
-
-  constructor(headerBytes: number) {
-    this.header = new Uint32Array(headerBytes / 4);
-  }
-}
-
 export class QueueRunner {
   readonly memory = new MemoryMap();
   readonly request: Request;
@@ -65,6 +35,7 @@ export class QueueRunner {
   copiedBytes = 0;
 
   private readonly chain = new Chain(this.memory);
+  private readonly guest: GuestShare;
   private readonly free: Parked[] = [];
   private readonly pollNs: number;
   private readonly headerBytes: number;
@@ -82,6 +53,7 @@ export class QueueRunner {
   ) {
     this.headerBytes = this.responseBytes = form.headerBytes;
     this.firstError = form.firstError;
+    this.guest = new GuestShare(this.memory, handler, context.log);
     this.request = new Request(requestBytesMax);
     this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
@@ -91,10 +63,10 @@ export class QueueRunner {
     const own = message as QueueMessage;
     switch (own.type) {
       case "map-memory":
-        if (this.attempt(own.token, () => this.replaceMemory(own.regions))) this.done(own.token);
+        if (this.attempt(own.token, () => this.guest.replace(own.regions, this.ring))) this.done(own.token);
         return true;
       case "log-pages":
-        if (this.attempt(own.token, () => this.replaceDirtyLog(own.fd, own.offset, own.size)))
+        if (this.attempt(own.token, () => this.guest.logAt(own.fd, own.offset, own.size)))
           this.done(own.token);
         return true;
       case "start-ring":
@@ -194,10 +166,7 @@ export class QueueRunner {
   /** Releases the ring and the guest's memory. */
   close(): void {
     this.stop();
-    this.handler.memoryChanging?.(this.memory.vanishing([]));
-    this.memory.clear();
-    this.memory.dirtyLog?.unmap();
-    this.memory.dirtyLog = null;
+    this.guest.close();
     this.request.close();
   }
 
@@ -311,37 +280,6 @@ export class QueueRunner {
     this.ring = null;
     this.enabled = false;
     return running.ring.position;
-  }
-
-  private replaceMemory(regions: Extract<QueueMessage, { type: "map-memory" }>["regions"]): void {
-    const { ring } = this;
-    // No view may outlive the mapping under it.
-    ring?.publish();
-    ring?.detach();
-    this.handler.memoryChanging?.(this.memory.vanishing(regions));
-    try {
-      this.memory.replace(regions);
-    } finally {
-      for (const region of regions) closeFd(region.fd);
-      this.handler.memoryChanged?.();
-    }
-    try {
-      ring?.attach();
-    } catch (error) {
-      // quirks.qemuReplacesRegionsInTwoSteps
-      this.context.log.warning(`the ring waits for its memory: ${asRefusal(error).message}`);
-    }
-  }
-
-  private replaceDirtyLog(fd: number, offset: number, size: number): void {
-    this.memory.dirtyLog?.unmap();
-    this.memory.dirtyLog = null;
-    if (fd < 0) return;
-    try {
-      this.memory.dirtyLog = new DirtyLog(fd, offset, size);
-    } finally {
-      closeFd(fd);
-    }
   }
 
   /** Does what may be refused; where it was, the session is told why. A bug goes on up. */

@@ -12,9 +12,9 @@ export class InflightRing {
   private readonly memory: NativeMemory;
   private readonly bytes: Uint8Array;
   private readonly words16: Uint16Array;
-  private readonly counters: BigUint64Array;
+  private readonly words32: Uint32Array;
   private readonly resubmit: number[] = [];
-  private counter = 0n;
+  private counter = 0;
   private batchHead = -1;
   private batchSize = 0;
 
@@ -28,7 +28,7 @@ export class InflightRing {
     this.memory = NativeMemory.mapForeign(fd, offset, inflightBytes(num), "the inflight record");
     this.bytes = new Uint8Array(this.memory.view());
     this.words16 = new Uint16Array(this.memory.view());
-    this.counters = new BigUint64Array(this.memory.view());
+    this.words32 = new Uint32Array(this.memory.view());
   }
 
   /** Chains that were under way when the last back-end went, and were not taken again yet. */
@@ -75,7 +75,10 @@ export class InflightRing {
   }
 
   take(head: number): void {
-    this.counters[(this.at(head) + entry.counter) / 8] = ++this.counter;
+    const at = (this.at(head) + entry.counter) / 4;
+    this.counter++;
+    this.words32[at] = this.counter;
+    this.words32[at + 1] = Math.floor(this.counter / 2 ** 32);
     Atomics.store(this.bytes, this.at(head), 1);
   }
 
@@ -109,7 +112,9 @@ export class InflightRing {
     return InflightRegion.entries + head * entry.bytes;
   }
 
-  private counterOf(head: number): bigint {
-    return this.counters[(this.at(head) + entry.counter) / 8]!;
+  /** Exact below 2^53, which no device comes to. */
+  private counterOf(head: number): number {
+    const at = (this.at(head) + entry.counter) / 4;
+    return this.words32[at + 1]! * 2 ** 32 + this.words32[at]!;
   }
 }

@@ -3,12 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { gpuDevice } from "../../../src/actors/gpu/device-type.ts";
 import type { CommandForm } from "../../../src/actors/queue/command-form.ts";
 import { QueueCounter } from "../../../src/actors/queue/counters.ts";
-import {
-  PARKED,
-  type Parked,
-  type QueueHandler,
-  QueueRunner,
-} from "../../../src/actors/queue/queue-runner.ts";
+import { PARKED, type Parked, type QueueHandler } from "../../../src/actors/queue/queue-handler.ts";
+import { QueueRunner } from "../../../src/actors/queue/queue-runner.ts";
 import { request } from "../../../lab/driver/commands.ts";
 import { closeFd, createEventfd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";

@@ -8,7 +8,7 @@ import {
   Response,
   ringsMax,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { PARKED } from "../../queue/queue-runner.ts";
+import { PARKED } from "../../queue/queue-handler.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Command, Parts } from "./parts.ts";
 

@@ -9,7 +9,7 @@ import {
   scanoutsMax,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { DisplayMode } from "../messages.ts";
-import { PARKED, type Parked } from "../../queue/queue-runner.ts";
+import { PARKED, type Parked } from "../../queue/queue-handler.ts";
 import type { Request } from "../../queue/request.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { AnswerTo, Question } from "../../runtime/asks.ts";

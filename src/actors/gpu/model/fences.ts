@@ -6,7 +6,8 @@
 import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { Entity } from "../../machines/lifecycle.ts";
 import type { Lifecycles } from "./lifecycles.ts";
-import { PARKED, type Parked, type QueueRunner } from "../../queue/queue-runner.ts";
+import { PARKED, type Parked } from "../../queue/queue-handler.ts";
+import { type QueueRunner } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 

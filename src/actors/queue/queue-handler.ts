@@ -1,0 +1,35 @@
+// What a queue's actor does with the commands that its runner takes, and how it puts one off.
+
+import { ParkedChain } from "../../transport/virtio/chain.ts";
+import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
+
+/** A handler's answer for "I parked it and will complete it". */
+export const PARKED = 0;
+
+export interface QueueHandler {
+  /**
+   * Runs the request in {@link QueueRunner.request}. Returns the response's type; {@link QueueRunner.responseBytes}
+   * says its length where that is not a bare header. Or parks the request and answers {@link PARKED}.
+   */
+  execute(): number;
+  /** Memory is about to be unmapped: every host address in `vanishing` is let go of now, while it is still mapped. */
+  memoryChanging?(vanishing: readonly GuestSpan[]): void;
+  /** The memory map has changed, or could not be. */
+  memoryChanged?(): void;
+  /** The driver starts from nothing: forget everything of the last one. */
+  reset(): void;
+  /** The ring stops: answer everything that is parked, now. */
+  finishParked(): void;
+  /** Runs when the ring was emptied, before the actor sleeps. */
+  idle?(): void;
+}
+
+/** A parked request: everything that its answer needs. */
+export class Parked {
+  readonly chain = new ParkedChain();
+  readonly header: Uint32Array;
+
+  constructor(headerBytes: number) {
+    this.header = new Uint32Array(headerBytes / 4);
+  }
+}
