@@ -2,8 +2,11 @@
 
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { manifestOf, workerNames } from "../actors/registry.ts";
 import type { ControlRequest } from "../actors/supervisor/control-server.ts";
 import { checkRuntimeDirectory, runtimeDirectory } from "../transport/os/runtime-directory.ts";
+
+const restartable = workerNames.filter((name) => manifestOf[name].survives);
 
 const help = `Talks to a running Fencepost over its control socket.
 
@@ -12,7 +15,7 @@ Usage: bun run ctl [--control-path PATH] COMMAND
 Commands:
   status                    the state of the device, its actors, scanouts and counters, as JSON
   screenshot [-n N] FILE    write what scanout N shows (default 0) to a PNG file
-  kill ACTOR                make an actor crash, to see it come back (display, cursor-queue, fence-poller, resource-bridge)
+  kill ACTOR                make an actor crash, to see it come back (${restartable.join(", ")})
   shutdown                  end the server in order
 
 Flags:

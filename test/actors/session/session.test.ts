@@ -1216,6 +1216,48 @@ describe("the end of a session", () => {
     closeFd(log);
   });
 
+  test("waits for a queue that is in one long command, and says so once", () => {
+    startRings();
+    bench.dying = "ctrl-queue";
+    let waits = 0;
+    bench.context.onLate = () => {
+      if (++waits < 3) return;
+      bench.dying = null;
+      const { token } = bench.told.findLast(({ to, type }) => to === "ctrl-queue" && type === "reset") as {
+        token: number;
+      };
+      bench.context.arriving.push(() =>
+        bench.context.deliver(bench.actor, { type: "done", token, error: "" }),
+      );
+    };
+    front.close();
+    bench.serve();
+
+    expect(waits).toBe(3);
+    expect(bench.context.logged.map(({ level, text }) => `${level}: ${text}`)).toEqual([
+      "info: the front-end has disconnected",
+      "warning: waiting for the ctrl-queue, which is in one long command",
+      "info: the queues go on after 0 s",
+    ]);
+    expect(number(bench.connect().ask(R.GET_FEATURES).payload)).toBe(features);
+  });
+
+  test("waits no longer where the session is to stop, and asks nothing more of whom it waited for", () => {
+    startRings();
+    bench.dying = "ctrl-queue";
+    let waits = 0;
+    bench.context.onLate = () => {
+      waits++;
+      bench.context.stopping = true;
+    };
+    front.close();
+    bench.serve();
+    bench.actor.stop();
+
+    expect(waits).toBe(2);
+    expect(bench.context.logged.filter(({ level }) => level === "warning")).toEqual([]);
+  });
+
   test("keeps no descriptor, however far the session got", () => {
     front.close();
     bench.serve();
