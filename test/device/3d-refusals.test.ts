@@ -481,6 +481,25 @@ describe("streams that make no sense", () => {
       words(word(virgl.Ccmd.PIPE_RESOURCE_CREATE, 11), 2, 1, 10, 8, 8, 1, 1, 0, 0, 0, 1),
     ],
     ["a video codec", words(word(virgl.Ccmd.CREATE_VIDEO_CODEC, 8), 1, 0, 0, 0, 0, 8, 8, 2)],
+    ...[1, 2].map((resourceId): [string, Uint8Array] => [
+      `a query's result at an address, in place of an offset into buffer ${resourceId} of GL's`,
+      encode((stream) => {
+        virgl.createQuery(stream, 7, 2);
+        virgl.beginQuery(stream, 7);
+        virgl.endQuery(stream, 7);
+        stream.begin(virgl.Ccmd.GET_QUERY_RESULT_QBO);
+        for (const value of [7, resourceId, 1, 0, 0x1000, 0]) stream.word(value);
+        stream.end();
+      }),
+    ]),
+    ...[1, 2].map((resourceId): [string, Uint8Array] => [
+      `indexes at an address, in place of an offset into buffer ${resourceId} of GL's`,
+      encode((stream) => virgl.setIndexBuffer(stream, resourceId, 4, 0x1000)),
+    ]),
+    [
+      "a shader's image in a format that there is not",
+      words(word(virgl.Ccmd.SET_SHADER_IMAGES, 12), 1, 0, 1, 1, 0, 0, 1, 0x7fff_ffff, 1, 0, 0, 1),
+    ],
     ["a question for memory into a resource without backing", words(word(virgl.Ccmd.GET_MEMORY_INFO, 1), 2)],
     ["a question for memory into less than its answer", words(word(virgl.Ccmd.GET_MEMORY_INFO, 1), 3)],
     [

@@ -6,10 +6,13 @@ export const Ccmd = {
   CREATE_OBJECT: 1,
   DESTROY_OBJECT: 3,
   RESOURCE_INLINE_WRITE: 9,
+  SET_INDEX_BUFFER: 11,
   GET_QUERY_RESULT: 21,
   SET_SUB_CTX: 28,
   CREATE_SUB_CTX: 29,
   DESTROY_SUB_CTX: 30,
+  SET_SHADER_IMAGES: 35,
+  GET_QUERY_RESULT_QBO: 42,
   TRANSFER3D: 43,
   COPY_TRANSFER3D: 45,
   PIPE_RESOURCE_CREATE: 48,
@@ -34,6 +37,15 @@ export const Transfer3d = { offset: 12, direction: 13, words: 13, fromHost: 2 } 
 
 /** What COPY_TRANSFER3D has besides; `backing` is the resource whose backing is meant. */
 export const CopyTransfer3d = { backing: 12, offset: 13, flags: 14, words: 14, readFromHost: 2 } as const;
+
+/** GET_QUERY_RESULT_QBO: the buffer of GL's that the result goes into. */
+export const ResultField = { buffer: 2, words: 6 } as const;
+
+/** SET_SHADER_IMAGES: where the first image is, the words of one, and where in one its format is. */
+export const ImageField = { first: 3, words: 5, format: 0 } as const;
+
+/** Every version of the library has a table of at least so many formats. */
+export const formatsMax = 322;
 
 /** CREATE_OBJECT of a query. */
 export const QueryField = { resource: 4, words: 4 } as const;

@@ -49,6 +49,11 @@ export class VirglResource implements Extent {
     return this.target === bufferTarget && this.bind === customBind;
   }
 
+  /** Whether GL has a buffer for it; where GL is told of none, it takes an offset for an address. */
+  get isGlBuffer(): boolean {
+    return this.target === bufferTarget && !this.isBackingOnly;
+  }
+
   /** Whether transfers to the host write the backing, which is where the content is. */
   get isBackingOnly(): boolean {
     return this.target === bufferTarget && (this.bind === customBind || this.bind === stagingBind);

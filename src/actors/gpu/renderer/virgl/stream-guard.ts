@@ -6,12 +6,15 @@ import {
   Ccmd,
   CopyTransfer3d,
   firstUnknownCommand,
+  formatsMax,
+  ImageField,
   layoutBytes,
   LayoutField,
   memoryInfoBytes,
   QueryField,
   queryObject,
   QueryState,
+  ResultField,
   Transfer3d,
   TransferField,
   videoCommands,
@@ -34,7 +37,10 @@ const guarded = wantedOf([
   Ccmd.CREATE_OBJECT,
   Ccmd.DESTROY_OBJECT,
   Ccmd.RESOURCE_INLINE_WRITE,
+  Ccmd.SET_INDEX_BUFFER,
+  Ccmd.SET_SHADER_IMAGES,
   Ccmd.GET_QUERY_RESULT,
+  Ccmd.GET_QUERY_RESULT_QBO,
   Ccmd.SET_SUB_CTX,
   Ccmd.CREATE_SUB_CTX,
   Ccmd.DESTROY_SUB_CTX,
@@ -114,6 +120,20 @@ export class StreamGuard implements StreamVisitor {
       case Ccmd.RESOURCE_INLINE_WRITE:
         this.hasEffects = true;
         return 0;
+      case Ccmd.SET_INDEX_BUFFER:
+        return length > 0 ? this.glBuffer(words[header + 1]!) : EINVAL;
+      case Ccmd.GET_QUERY_RESULT_QBO:
+        return length === ResultField.words ? this.glBuffer(words[header + ResultField.buffer]!) : EINVAL;
+      case Ccmd.SET_SHADER_IMAGES:
+        return imagesError(words, header, length);
+      default:
+        return this.visitAnswered(command, words, header, length);
+    }
+  }
+
+  /** Commands by which the library writes into a backing, and those that it must not see. */
+  private visitAnswered(command: number, words: Uint32Array, header: number, length: number): number {
+    switch (command) {
       case Ccmd.TRANSFER3D:
         this.hasEffects = true;
         return length >= Transfer3d.words ? this.transfer3d(words, header) : EINVAL;
@@ -161,6 +181,12 @@ export class StreamGuard implements StreamVisitor {
     return resource.hasBacking && resource.backing!.firstPieceBytes() >= memoryInfoBytes ? 0 : EINVAL;
   }
 
+  /** What is no buffer of GL's would have it read or write at the address that the offset is. */
+  private glBuffer(id: number): number {
+    const resource = this.resources.get(id);
+    return resource === undefined || resource.isGlBuffer ? 0 : EINVAL;
+  }
+
   /** The library takes any resource without backing for one that it keeps in its own memory. */
   private layout(id: number): number {
     const resource = this.resources.get(id);
@@ -195,6 +221,19 @@ export class StreamGuard implements StreamVisitor {
     if (words[header + TransferField.box + 5]! > 1) this.layered.push({ header, source });
     return 0;
   }
+}
+
+/** The library looks formats up without looking at them. */
+function imagesError(words: Uint32Array, header: number, length: number): number {
+  const end = header + length;
+  for (
+    let image = header + ImageField.first;
+    image + ImageField.words - 1 <= end;
+    image += ImageField.words
+  ) {
+    if (words[image + ImageField.format]! >= formatsMax) return EINVAL;
+  }
+  return 0;
 }
 
 /** Reads the fields that the stream's transfers share. */
