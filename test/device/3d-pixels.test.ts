@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
+import { bindPipeline, vertexBuffer, type Vertex } from "./3d-pipeline.ts";
 import { crop, paste, serveTests } from "./support.ts";
 import {
   bgra,
@@ -26,7 +27,7 @@ import {
 } from "./3d-support.ts";
 
 const { withDevice } = serveTests(...virglServer);
-const { B8G8R8A8_UNORM, B8G8R8X8_UNORM, S8_UINT_Z24_UNORM, R32G32B32A32_FLOAT } = virgl.VirglFormat;
+const { B8G8R8A8_UNORM, B8G8R8X8_UNORM, S8_UINT_Z24_UNORM } = virgl.VirglFormat;
 const { VERTEX, FRAGMENT } = virgl.ShaderType;
 const [width, height] = [48, 32];
 
@@ -100,51 +101,6 @@ describe("clear", () => {
       expect(download(guest, copy)).toEqual(new Uint32Array(64).fill(bgra(1, 2, 3, 4)));
     }));
 });
-
-/** Position (clip coordinates) and attribute (colour or place in a texture) of a vertex. */
-type Vertex = readonly [position: readonly [number, number, number, number], attribute: readonly number[]];
-
-const positionAndAttribute: virgl.VertexElement[] = [
-  { offset: 0, format: R32G32B32A32_FLOAT },
-  { offset: 16, format: R32G32B32A32_FLOAT },
-];
-
-function vertexBuffer(guest: SyntheticGuest, resourceId: number, vertices: readonly Vertex[]): void {
-  const floats = Float32Array.from(vertices.flatMap(([position, attribute]) => [...position, ...attribute]));
-  makeBuffer(guest, resourceId, virgl.Bind.VERTEX_BUFFER, new Uint8Array(floats.buffer));
-}
-
-interface PipelineOptions {
-  fragments?: string;
-  blend?: virgl.Blend;
-  rasterizer?: virgl.Rasterizer;
-  dsa?: virgl.DepthStencilAlpha;
-  depthSurface?: number;
-}
-
-/** Everything that a draw into `texture` from vertex buffer 50 needs. */
-function bindPipeline(
-  stream: virgl.CommandStream,
-  texture: Texture,
-  { fragments = virgl.colouredFragments, blend, rasterizer, dsa, depthSurface = 0 }: PipelineOptions = {},
-): void {
-  virgl.createSurface(stream, 1, texture);
-  virgl.setFramebufferState(stream, [1], depthSurface);
-  virgl.setViewport(stream, { x: 0, y: 0, width: texture.width, height: texture.height });
-  virgl.createBlend(stream, 2, blend);
-  virgl.bindObject(stream, virgl.ObjectType.BLEND, 2);
-  virgl.createRasterizer(stream, 3, rasterizer);
-  virgl.bindObject(stream, virgl.ObjectType.RASTERIZER, 3);
-  virgl.createDsa(stream, 4, dsa);
-  virgl.bindObject(stream, virgl.ObjectType.DSA, 4);
-  virgl.createVertexElements(stream, 5, positionAndAttribute);
-  virgl.bindObject(stream, virgl.ObjectType.VERTEX_ELEMENTS, 5);
-  virgl.createShader(stream, 6, VERTEX, virgl.passVertices);
-  virgl.bindShader(stream, 6, VERTEX);
-  virgl.createShader(stream, 7, FRAGMENT, fragments);
-  virgl.bindShader(stream, 7, FRAGMENT);
-  virgl.setVertexBuffers(stream, [{ resourceId: 50, stride: 32 }]);
-}
 
 const triangles = (count: number): virgl.Draw => ({ mode: virgl.Primitive.TRIANGLES, count });
 
