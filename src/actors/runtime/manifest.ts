@@ -21,7 +21,8 @@ export interface Manifest {
   readonly survives: boolean;
   /** What it counts, in the order in which it lies in shared memory. */
   readonly counters: readonly string[];
-  readonly place: "thread";
+  /** Where it runs. The host knows threads alone so far. */
+  readonly place: "thread" | "process";
   /** Memory that it shares with others, by name in bytes: the host makes it, it is there for the whole life of the process. */
   readonly areas: Readonly<Record<string, number>>;
   readonly rights: readonly Right[];

@@ -2,7 +2,7 @@
 
 import { existsSync, unlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { isAbsolute } from "node:path";
 import type { Socket } from "bun";
 import { z } from "zod";
 import { Refusal } from "../../transport/os/errors.ts";
@@ -24,7 +24,8 @@ export const ControlRequest = z.discriminatedUnion("command", [
       .min(0)
       .max(scanoutsMax - 1)
       .default(0),
-    path: z.string().min(1),
+    // The server works in /, which no client means by a name alone.
+    path: z.string().refine(isAbsolute, "want an absolute path"),
   }),
   z.object({ command: z.literal("kill"), actor: z.enum(workerNames) }),
   z.object({ command: z.literal("shutdown") }),
@@ -116,7 +117,7 @@ export class ControlServer {
         return await this.handlers.status();
       case "screenshot": {
         const { width, height, pixels } = await this.handlers.screenshot(request.scanout);
-        const path = resolve(request.path);
+        const { path } = request;
         // Loaded now: few servers are ever asked for a picture.
         const { encodePng } = await import("../../picture/png.ts");
         await writeFile(path, await encodePng(pixels, width, height));

@@ -147,8 +147,10 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["{}", "command"],
     ['{"command":"dance"}', "command"],
     ['{"command":"screenshot"}', "path"],
-    ['{"command":"screenshot","path":"a","scanout":16}', "scanout"],
-    ['{"command":"screenshot","path":"a","scanout":-1}', "scanout"],
+    ['{"command":"screenshot","path":"/a","scanout":16}', "scanout"],
+    ['{"command":"screenshot","path":"/a","scanout":-1}', "scanout"],
+    ['{"command":"screenshot","path":"a"}', "want an absolute path"],
+    ['{"command":"screenshot","path":""}', "want an absolute path"],
   ] as const) {
     const answer = await client.ask(line);
     expect(answer["ok"]).toBe(false);
