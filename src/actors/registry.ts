@@ -38,7 +38,10 @@ export const areas: Readonly<Record<AreaName, number>> = Object.assign(
   ...manifests.map((one) => one.areas),
 );
 
-/** The entry of each worker: literal paths, from which a bundler knows what to bring. */
+/**
+ * The entry of each worker: literal paths, from which a bundler knows what to bring. They hold in one executable too, where
+ * that is built with `--root src/actors` and every main.ts as an entry.
+ */
 export const entries: Readonly<Record<WorkerName, () => URL>> = {
   display: () => new URL("./display/main.ts", import.meta.url),
   "fence-poller": () => new URL("./fence-poller/main.ts", import.meta.url),
