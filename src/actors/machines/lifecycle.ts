@@ -1,7 +1,7 @@
 // The one place where a state changes: may this happen to that entity, and now it has. Compiled tables lie underneath, so
 // that neither costs more than an array read.
 
-import { type CompiledMachine, errorCodeOf, eventIndex, isRefused, statesWith, step } from "./table.ts";
+import { type CompiledMachine, errorCodeOf, eventIndex, isRefused, statesWith } from "./table.ts";
 
 /** Whatever has a life. Every machine begins at state 0; {@link Lifecycle} alone moves on. */
 export abstract class Entity {
@@ -13,7 +13,14 @@ type Moved = { -readonly [Key in keyof Entity]: Entity[Key] };
 
 /** The life of all entities of one kind. */
 export class Lifecycle<Event extends string = string> {
-  constructor(private readonly machine: CompiledMachine<Event>) {}
+  private readonly next: Uint8Array;
+  /** Events, which are as many as a state has bytes in the table. */
+  private readonly width: number;
+
+  constructor(private readonly machine: CompiledMachine<Event>) {
+    this.next = machine.next;
+    this.width = machine.events.length;
+  }
 
   /** The number of an event, to be looked up once at start. Throws on a name that the machine does not have. */
   event(name: NoInfer<Event>): number {
@@ -39,13 +46,13 @@ export class Lifecycle<Event extends string = string> {
    * no longer, is undefined, and in the state in which the machine begins.
    */
   may(entity: Entity | undefined, event: number): number {
-    const next = step(this.machine, entity === undefined ? 0 : entity.state, event);
+    const next = this.next[(entity === undefined ? 0 : entity.state * this.width) + event]!;
     return isRefused(next) ? errorCodeOf(next) : 0;
   }
 
   /** The event has happened. Only what {@link may} allowed can: anything else is a bug, and thrown. */
   take(entity: Entity, event: number): void {
-    const next = step(this.machine, entity.state, event);
+    const next = this.next[entity.state * this.width + event]!;
     if (isRefused(next)) this.refuse(entity, event);
     (entity as Moved).state = next;
   }

@@ -103,7 +103,7 @@ export class ContextCommands {
   }
 
   submit(request: Request): number {
-    const { model, context: actor } = this.parts;
+    const { model } = this.parts;
     const context = this.named(request);
     const refusal = this.contexts.may(context, this.event.submit);
     if (refusal !== 0) return refusal;
@@ -115,11 +115,15 @@ export class ContextCommands {
       return Response.OK_NODATA;
     }
     // The stream made no sense: what comes after it would make less.
-    if (error === EINVAL) {
-      this.contexts.take(context!, this.event.fault);
-      actor.log.guest(() => `context ${context!.id} is lost: the renderer refused its command stream`);
-    }
+    if (error === EINVAL) this.lose(context!);
     return codeOfErrno(error);
+  }
+
+  private lose(context: GpuContext): void {
+    this.contexts.take(context, this.event.fault);
+    this.parts.context.log.guest(
+      () => `context ${context.id} is lost: the renderer refused its command stream`,
+    );
   }
 
   private named(request: Request): GpuContext | undefined {

@@ -48,8 +48,9 @@ export class ResourceCommands {
     const height = request.u32(ResourceCreate2d.height);
     if (!isFormat(format) || width === 0 || height === 0) return Response.ERR_INVALID_PARAMETER;
     // Exact below 2^53, and far above every limit where it is not.
-    if (!resources.hasRoom(memfdBytes(width, height))) return Response.ERR_OUT_OF_MEMORY;
-    this.lifecycle.take(resources.add2d(id, width, height, format), this.event.create2d);
+    const bytes = memfdBytes(width, height);
+    if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
+    this.lifecycle.take(resources.add2d(id, width, height, format, bytes), this.event.create2d);
     return Response.OK_NODATA;
   }
 

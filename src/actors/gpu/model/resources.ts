@@ -77,11 +77,11 @@ export class ResourceTable {
     return this.byId.size < this.countMax && this.source.storages.budget.hasRoom(bytes);
   }
 
-  /** Adds a 2D resource, for which there is room. */
-  add2d(id: number, width: number, height: number, format: number): Resource {
+  /** Adds a 2D resource, which takes `bytes`, for which there is room. */
+  add2d(id: number, width: number, height: number, format: number, bytes: number): Resource {
     const resource = this.begin(id, width, height, format, flat);
     resource.pixels = resource.cpu;
-    resource.cpu.begin();
+    resource.cpu.begin(bytes);
     return resource;
   }
 

@@ -211,7 +211,11 @@ export class DisplayOutbox implements Screen {
     const isWhole = x === 0 && y === 0 && width === pending.width && height === pending.height;
     if (isWhole) pending.epoch = pixels.epoch;
     const error = pixels.refresh(pending.x + x, pending.y + y, width, height);
-    if (error !== 0) this.context.log.guest(() => `resource ${id} cannot be read back (errno ${error})`);
+    if (error !== 0) this.tellUnread(id, error);
+  }
+
+  private tellUnread(id: number, error: number): void {
+    this.context.log.guest(() => `resource ${id} cannot be read back (errno ${error})`);
   }
 
   private markChanged(scanout: number): void {

@@ -5,7 +5,6 @@ import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../renderer/backing.ts";
 import { type Form, strideOf } from "./form.ts";
 import { Pixels } from "./pixels.ts";
-import { memfdBytes } from "./storage/memfd-storage.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
 import type { Storages } from "./storage/storages.ts";
 
@@ -28,11 +27,10 @@ export class CpuPixels extends Pixels {
     super(form);
   }
 
-  /** A resource's life begins; there is room for it in the budget. */
-  begin(): void {
-    const { width, height } = this.form;
-    this.reserved = memfdBytes(width, height);
-    this.storages.budget.take(this.reserved);
+  /** A resource's life begins, and `bytes` of the budget are its. */
+  begin(bytes: number): void {
+    this.reserved = bytes;
+    this.storages.budget.take(bytes);
   }
 
   get mayBeDmabuf(): boolean {

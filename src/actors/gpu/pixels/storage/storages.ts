@@ -1,11 +1,11 @@
 // Storage for one guest's resources, from the best tier that makes it, and paid from the guest's budget.
 
-import { SystemError } from "../../../../transport/os/errors.ts";
+import { asRefusal, type Refusal } from "../../../../transport/os/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { Budget } from "./budget.ts";
 import { memfdBytes, MemfdStorage } from "./memfd-storage.ts";
-import { Storage } from "./storage.ts";
-import { StorageUnavailable, type Tier } from "./tier.ts";
+import type { Storage } from "./storage.ts";
+import type { Tier } from "./tier.ts";
 
 export class Storages {
   constructor(
@@ -44,32 +44,34 @@ export class Storages {
   }
 
   private hasRoom(bytes: number, reserved: number): boolean {
-    if (this.budget.hasRoom(bytes - reserved)) return true;
-    this.log.guest(() => `no storage: ${bytes} bytes are more than the guest has left`);
-    return false;
+    const hasRoom = this.budget.hasRoom(bytes - reserved);
+    if (!hasRoom) this.tell(`no storage: ${bytes} bytes are more than the guest has left`);
+    return hasRoom;
   }
 
   private make(width: number, height: number): Storage | null {
-    const { tier, log } = this;
-    const made = tryTo(() => tier.create(width, height));
-    if (made instanceof Storage) return made;
-    if (tier.kind === "gbm") {
-      // A driver has limits that memory has not.
-      log.guest(() => `${width}x${height} pixels go into a memfd: ${made.message}`);
-      const instead = tryTo(() => MemfdStorage.create(width, height, null));
-      if (instead instanceof Storage) return instead;
+    try {
+      return this.tier.create(width, height);
+    } catch (error) {
+      return this.makeInstead(width, height, asRefusal(error));
     }
-    log.guest(() => `no storage for ${width}x${height} pixels: ${made.message}`);
+  }
+
+  /** A driver has limits that memory has not. */
+  private makeInstead(width: number, height: number, { message }: Refusal): Storage | null {
+    if (this.tier.kind === "gbm") {
+      this.tell(`${width}x${height} pixels go into a memfd: ${message}`);
+      try {
+        return MemfdStorage.create(width, height, null);
+      } catch (error) {
+        asRefusal(error);
+      }
+    }
+    this.tell(`no storage for ${width}x${height} pixels: ${message}`);
     return null;
   }
-}
 
-/** Returns what was made, or why the host has no more of it. */
-function tryTo(make: () => Storage): Storage | Error {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof StorageUnavailable || error instanceof SystemError) return error;
-    throw error;
+  private tell(what: string): void {
+    this.log.guest(() => what);
   }
 }
