@@ -72,4 +72,19 @@ test("rooms are drawn from the top down, and arrows that point up are red", () =
     'model == "1 up" ==> gpu',
     "linkStyle 1,2 stroke:red,color:red",
   ]);
+
+  write("src/actors/gpu/messages.ts", "export type Message = 1;\n");
+  write("src/actors/gpu/model/model.ts", 'import type { Message } from "../messages.ts";\n');
+  write("src/actors/gpu/device.ts", 'export { a } from "./model/model.ts";\nimport "./messages.ts";\n');
+  commit();
+  expect(draw("src/actors/gpu", "--bare")).toEqual([
+    "flowchart TD",
+    'gpu["gpu/*"]',
+    'commands["commands"]',
+    'model["model"]',
+    'declared["declared"]',
+    "gpu --> declared",
+    "gpu --> model",
+    "model --> declared",
+  ]);
 });
