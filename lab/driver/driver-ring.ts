@@ -14,6 +14,7 @@ import {
   UsedFlag,
   usedBytes,
 } from "../../src/transport/virtio/layout.ts";
+import { writeDescriptor } from "./descriptor-table.ts";
 import type { GuestBuffer, GuestMemory, GuestRange } from "./guest-memory.ts";
 
 export interface RingOptions {
@@ -292,20 +293,4 @@ export class DriverRing {
     if (table !== undefined && table.length >= count * Descriptor.bytes) return table;
     return (this.indirectTables[head] = this.memory.allocate(count * Descriptor.bytes, Descriptor.bytes));
   }
-}
-
-/** Writes entry `index` of a descriptor table that is seen as `words`. */
-export function writeDescriptor(
-  words: Uint32Array,
-  index: number,
-  address: number,
-  length: number,
-  flags: number,
-  next: number,
-): void {
-  const offset = index * (Descriptor.bytes / 4);
-  words[offset] = address >>> 0;
-  words[offset + 1] = Math.floor(address / 2 ** 32);
-  words[offset + 2] = length;
-  words[offset + 3] = flags | (next << 16);
 }

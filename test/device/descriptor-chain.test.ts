@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
-import { writeDescriptor } from "../../lab/driver/driver-ring.ts";
+import { writeDescriptor } from "../../lab/driver/descriptor-table.ts";
 import { Command, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { DescriptorFlag } from "../../src/transport/virtio/layout.ts";
 import { expectWorking, serveTests } from "./support.ts";

@@ -2,7 +2,8 @@
 // lose, repeat and reorder nothing, wherever the indexes wrap.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { DriverRing, writeDescriptor } from "../../lab/driver/driver-ring.ts";
+import { writeDescriptor } from "../../lab/driver/descriptor-table.ts";
+import { DriverRing } from "../../lab/driver/driver-ring.ts";
 import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { Notifier } from "../../src/transport/os/notifier.ts";

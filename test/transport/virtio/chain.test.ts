@@ -1,6 +1,6 @@
 // Walks over descriptor chains: the sound ones, and every way in which a guest can break one.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { writeDescriptor } from "../../../lab/driver/driver-ring.ts";
+import { writeDescriptor } from "../../../lab/driver/descriptor-table.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Chain, ChainFault, ParkedChain } from "../../../src/transport/virtio/chain.ts";
 import { DescriptorFlag } from "../../../src/transport/virtio/layout.ts";
