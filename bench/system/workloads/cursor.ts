@@ -92,6 +92,16 @@ function transferRequest({ guest: { gpu } }: Stage): DataView {
   return commands.transferToHost2d(picture, areaOf(image), 0);
 }
 
+/** Offers `depth` of one request on the ctrl queue, which then has that to do. */
+function offerLoad({ memory, control: { ring } }: Stage["guest"], load: DataView, depth: number): void {
+  for (let slot = 0; slot < depth; slot++) {
+    const readable = memory.allocate(load.byteLength, 64);
+    readable.bytes.set(new Uint8Array(load.buffer));
+    ring.offer(ring.add([readable], [memory.allocate(Header.bytes, 64)]));
+  }
+  ring.commit();
+}
+
 /** A back-end may leave every move waiting for ever, so the measurement ends by the clock. */
 function measureBusy(stage: Stage, load: DataView, depth: number): Figure[] {
   showPointer(stage);
@@ -99,12 +109,7 @@ function measureBusy(stage: Stage, load: DataView, depth: number): Figure[] {
   const { pump, memory } = guest;
   const control = guest.control.ring;
   const cursor = guest.cursor.ring;
-  for (let slot = 0; slot < depth; slot++) {
-    const readable = memory.allocate(load.byteLength, 64);
-    readable.bytes.set(new Uint8Array(load.buffer));
-    control.offer(control.add([readable], [memory.allocate(Header.bytes, 64)]));
-  }
-  control.commit();
+  offerLoad(guest, load, depth);
   const move = memory.allocate(request.byteLength, 64);
   move.bytes.set(new Uint8Array(request.buffer));
   const moveWords = move.words;

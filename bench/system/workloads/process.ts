@@ -22,32 +22,36 @@ const startLimitMs = 10_000;
 const settleMs = 1_000;
 const mebibyte = 2 ** 20;
 
-export const processes: Workload[] = (["software", "virgl"] as Renderer[]).flatMap((renderer): Workload[] => [
-  {
+export const processes: Workload[] = (["software", "virgl"] as Renderer[]).flatMap((renderer) => [
+  untilListening(renderer),
+  idleMemory(renderer),
+  busyMemory(renderer),
+]);
+
+function untilListening(renderer: Renderer): Workload {
+  return {
     kind: "server",
     name: `start/${renderer}`,
     title: "From the start of the process until it accepts a connection",
     renderer,
     async measure(backend) {
-      const runs: { listeningMs: number; cpuMs: number }[] = [];
-      for (let run = 0; run < starts; run++) runs.push(await startOnce(backend, renderer));
+      const listeningMs: number[] = [];
+      const cpuMs: number[] = [];
+      for (let run = 0; run < starts; run++) {
+        const start = await startOnce(backend, renderer);
+        listeningMs.push(start.listeningMs);
+        cpuMs.push(start.cpuMs);
+      }
       return [
-        figure(
-          "listening after",
-          "ms",
-          "less",
-          runs.map(({ listeningMs }) => listeningMs),
-        ),
-        figure(
-          "CPU until then",
-          "ms",
-          "less",
-          runs.map(({ cpuMs }) => cpuMs),
-        ),
+        figure("listening after", "ms", "less", listeningMs),
+        figure("CPU until then", "ms", "less", cpuMs),
       ];
     },
-  },
-  {
+  };
+}
+
+function idleMemory(renderer: Renderer): Workload {
+  return {
     kind: "server",
     name: `memory/${renderer}/idle`,
     title: "Memory of a server that listens",
@@ -61,8 +65,11 @@ export const processes: Workload[] = (["software", "virgl"] as Renderer[]).flatM
         await server.stop();
       }
     },
-  },
-  {
+  };
+}
+
+function busyMemory(renderer: Renderer): Workload {
+  return {
     kind: "guest",
     name: `memory/${renderer}/busy`,
     title: "Memory of a server that has taken 1920×1080 frames for a while",
@@ -78,8 +85,8 @@ export const processes: Workload[] = (["software", "virgl"] as Renderer[]).flatM
       });
       return memoryFigures(memoryOf(stage.serverPid));
     },
-  },
-]);
+  };
+}
 
 function memoryFigures({ rss, pss, pssOwn }: Memory): Figure[] {
   return [
