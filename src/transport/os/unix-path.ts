@@ -17,6 +17,7 @@ import {
   errno,
   libc,
   SOCK_CLOEXEC,
+  SOCK_DGRAM,
   SOCK_NONBLOCK,
 } from "../../ffi/libc.ts";
 import { checked, Refusal, SystemError } from "./errors.ts";
@@ -150,10 +151,13 @@ function socketAddress(path: string): Uint8Array {
   return address;
 }
 
-/** What connecting there fails with, or 0: somebody listens, be it with a full backlog or with a socket of the other kind. */
+/**
+ * What connecting there fails with, or 0: somebody has it, be it with a full backlog. Of a kind that nobody of ours listens with,
+ * so that a live server never hears of it: one that serves a single front-end would take this for that.
+ */
 function knockAt(path: string): number {
   const address = socketAddress(path);
-  const type = typeOf("stream") | SOCK_NONBLOCK;
+  const type = SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
   const fd = checked(libc.socket(AF_UNIX, type, 0), "socket", "looking for a server");
   const code = libc.connect(fd, address, address.length) < 0 ? errno() : 0;
   libc.close(fd);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { AF_UNIX, libc, SOCK_STREAM } from "../../../src/ffi/libc.ts";
 import { closeFd, createEventfd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { acceptUnix, connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
+import { acceptUnix, connectUnix, listenUnix, NOBODY } from "../../../src/transport/os/unix-path.ts";
 import {
   CLOSED,
   fdsPerMessageMax,
@@ -218,6 +218,16 @@ test("a live socket of the other kind is refused", () => {
 
   closeFd(connectUnix(path, "seqpacket"));
   closeFd(listener);
+});
+
+test("a live socket that is refused hears nothing of it", () => {
+  for (const kind of ["stream", "seqpacket"] as const) {
+    const path = join(folder, kind);
+    const listener = listenUnix(path, kind);
+    expect(() => listenUnix(path, "stream")).toThrow("another process is listening");
+    expect(acceptUnix(listener)).toBe(NOBODY);
+    closeFd(listener);
+  }
 });
 
 test("a live socket whose backlog is full is refused without waiting", () => {
