@@ -9,6 +9,7 @@ import { ConfigError, helpText, parseCommandLine, type ServerConfig } from "../c
 import { isDrmNode } from "../transport/os/drm-node.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
+import { isIgnored } from "../transport/os/signals.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
 import { withActivation } from "./socket-activation.ts";
 
@@ -74,6 +75,7 @@ async function serve(config: ServerConfig): Promise<number> {
   });
   let isEnding = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    if (isIgnored(signal)) continue;
     process.on(signal, () => {
       if (isEnding) {
         log.write("error", "supervisor", `received ${signal} while stopping: ends at once`);

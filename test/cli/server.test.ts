@@ -78,6 +78,20 @@ describe("the end", () => {
 
     expect((await run.ended()).code).toBe(0);
   });
+
+  test("a signal that it was started to ignore is ignored", async () => {
+    const command = ["sh", "-c", `trap "" HUP INT; exec "$@"`, "sh", process.execPath, "src/cli/server.ts"];
+    const run = start(["--socket-path", socket], { command });
+    await run.until(socket);
+    run.kill("SIGHUP");
+    run.kill("SIGINT");
+    SyntheticGuest.boot(socket).close();
+    run.kill("SIGTERM");
+
+    const { code, text } = await run.ended();
+    expect(code).toBe(0);
+    expect(text).toContain("stopped: received SIGTERM");
+  });
 });
 
 describe("sockets", () => {
