@@ -34,7 +34,7 @@ async function logged(text: string): Promise<void> {
 test("a session waits for the queue, and the next front-end is served when it is done", async () => {
   await hangUpInALongCall(60);
   await logged("waiting for the ctrl-queue, which is in one long command");
-  await logged("the queues go on after");
+  await logged("the session goes on after");
   const guest = SyntheticGuest.boot(server.socketPath, patient);
   guest.gpu.createResource2d(1, 1, 4, 4);
   guest.close();

@@ -1,4 +1,5 @@
-// The session's line to the queue actors: asks, and waits until all have done what was asked.
+// The session's line to the actors that serve it: asks the queues, and waits until all have done what was asked; and waits for
+// whoever is far behind with what it was told.
 
 import type { QueueActor } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
@@ -9,6 +10,10 @@ import { now } from "../runtime/timers.ts";
 const busyMs = 2_000;
 /** How long a session that is to stop waits for a queue that is busy. */
 const stopPatienceMs = 3_000;
+/** Messages that an actor may leave untaken. Each may hold a descriptor, and a guest makes the VMM send them. */
+const behindMax = 16;
+/** Nobody says that it has taken a message, so this is how often one looks. */
+const oftenMs = 5;
 
 type Asked = Question<QueueActor>;
 type Answer = AnswerTo<Asked>;
@@ -32,8 +37,12 @@ export class QueueLink {
    */
   ask(questions: readonly (readonly [QueueActor, Asked])[]): Answer[] {
     const posed = questions.map(([actor, question]) => this.pose(actor, question));
+    const silent = (): Posed | undefined => posed.find(({ answer }) => answer === undefined);
     try {
-      this.wait(posed);
+      this.wait(
+        () => silent() === undefined,
+        () => `${silent()!.actor}, which is in one long command`,
+      );
     } finally {
       for (const { token } of posed) this.context.asks.drop(token);
     }
@@ -51,6 +60,12 @@ export class QueueLink {
     this.ask(actors.map((actor) => [actor, { type: "reset" }]));
   }
 
+  /** Waits until `actor` has taken most of what it was told, before it is told more that nobody waits for. */
+  letCatchUp(actor: QueueActor | "display"): void {
+    const hasCaughtUp = (): boolean => this.context.backlog(actor) < behindMax;
+    if (!hasCaughtUp()) this.wait(hasCaughtUp, () => `${actor}, which is behind`, oftenMs);
+  }
+
   /** Whether `actor` is being asked to stop its ring. */
   owesBase(actor: QueueActor): boolean {
     return this.context.asks.isOpen(actor, "stop-ring");
@@ -63,22 +78,31 @@ export class QueueLink {
     return posed;
   }
 
-  private wait(posed: readonly Posed[]): void {
-    const done = (): boolean => this.hasGivenUp || posed.every(({ answer }) => answer !== undefined);
+  /** `lookMs`: how often to look whether it is done, where no message says so. */
+  private wait(isDone: () => boolean, whom: () => string, lookMs = Infinity): void {
+    const done = (): boolean => this.hasGivenUp || isDone();
     const from = now();
     for (let told = false; ;) {
       const isStopping = this.context.isStopping();
-      if (this.context.waitUntil(done, isStopping ? stopPatienceMs : busyMs)) {
+      if (this.look(done, isStopping ? stopPatienceMs : busyMs, lookMs)) {
         if (told && !this.hasGivenUp)
-          this.context.log.info(`the queues go on after ${Math.round((now() - from) / 1000)} s`);
+          this.context.log.info(`the session goes on after ${Math.round((now() - from) / 1000)} s`);
         return;
       }
       // Whoever is to stop does not wait again.
       if (isStopping) this.hasGivenUp = true;
       if (this.context.isStopping()) continue;
-      const silent = posed.find(({ answer }) => answer === undefined)!;
-      if (!told) this.context.log.warning(`waiting for the ${silent.actor}, which is in one long command`);
+      if (!told) this.context.log.warning(`waiting for the ${whom()}`);
       told = true;
+    }
+  }
+
+  private look(done: () => boolean, timeoutMs: number, lookMs: number): boolean {
+    const wasStopping = this.context.isStopping();
+    for (const end = now() + timeoutMs; ;) {
+      const leftMs = Math.max(0, end - now());
+      if (this.context.waitUntil(done, Math.min(leftMs, lookMs))) return true;
+      if (leftMs <= lookMs || this.context.isStopping() !== wasStopping) return false;
     }
   }
 }

@@ -214,7 +214,8 @@ export class Session {
     if (this.displaySocket >= 0) return;
     this.config.displayChanged();
     if (this.backend === null || !this.negotiation.speaks(ProtocolFeature.CONFIG)) return;
-    if (!this.backend.configChanged()) this.context.log.info("the front-end was not told of another mode");
+    if (this.backend.configChanged()) return;
+    this.context.log.limited("info", () => "the front-end was not told of another mode");
   }
 
   private tellOfDisplay(actors: readonly QueueActor[], isConnected: boolean): void {
@@ -222,6 +223,7 @@ export class Session {
   }
 
   private sendDisplaySocket(resumed: boolean): void {
+    this.queues.letCatchUp("display");
     this.context.send("display", { type: "take-vmm-socket", fd: duplicateFd(this.displaySocket), resumed });
   }
 

@@ -308,6 +308,21 @@ describe("starting rings", () => {
     expect(fdsOf(bench.told[1]!)).toHaveLength(0);
   });
 
+  test("a queue that is behind is waited for before it is given another descriptor", () => {
+    startRings();
+    for (const request of [R.SET_VRING_CALL, R.SET_VRING_ERR]) {
+      let toldAtDeadline = -1;
+      bench.context.behind.set("ctrl-queue", 1000);
+      bench.context.onLate = () => {
+        toldAtDeadline = bench.told.length;
+        bench.context.behind.clear();
+      };
+      front.tell(request, u64(0), [eventfd]);
+      expect(toldAtDeadline).toBe(0);
+      expect(bench.forget()).toHaveLength(1);
+    }
+  });
+
   test("a ring that its queue cannot run is logged, and the session goes on", () => {
     front.tell(R.SET_FEATURES, u64(features));
     front.tell(R.SET_MEM_TABLE, table(region(0, ramBytes, ramAt)), [ram]);
@@ -754,6 +769,20 @@ describe("the display socket", () => {
 describe("whether the VMM shows the picture", () => {
   const told = (): unknown[] =>
     bench.told.flatMap((message) => (message.type === ("vmm-display-changed" as string) ? [message] : []));
+
+  test("is given no other socket while it is far behind", () => {
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
+    bench.said("display");
+    let saidAtDeadline = -1;
+    bench.context.behind.set("display", 1000);
+    bench.context.onLate = () => {
+      saidAtDeadline = bench.context.sent.filter(({ to }) => to === "display").length;
+      bench.context.behind.clear();
+    };
+    front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
+    expect(saidAtDeadline).toBe(0);
+    expect(bench.said("display")).toHaveLength(1);
+  });
 
   test("is told both queues when the display socket comes, and when its session ends", () => {
     front.tell(R.GPU_SET_SOCKET, undefined, [socket]);
