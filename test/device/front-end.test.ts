@@ -111,6 +111,40 @@ describe("stopping and starting", () => {
   });
 });
 
+describe("what a guest makes its VMM do again and again", () => {
+  test("new display sockets are taken no faster than the display takes them", () =>
+    withDevice({ display: null }, (guest) => {
+      const before = server().usage().fds;
+      for (let count = 0; count < 150; count++) {
+        const [ours, theirs] = socketPair("stream");
+        guest.frontend.gpuSetSocket(theirs);
+        closeFd(ours);
+        closeFd(theirs);
+        if (count % 50 === 49) expect(server().usage().fds - before).toBeLessThan(60);
+      }
+      guest.frontend.getFeatures();
+      expect(server().usage().fds - before).toBeLessThan(60);
+    }));
+
+  test("drivers that start, rings that break and memory that goes are ten lines a second", () =>
+    withDevice({ display: null }, (guest) => {
+      const lines = (): number => server().log().split("\n").length;
+      const [before, from] = [lines(), performance.now()];
+      const { ring } = guest.control;
+      for (let count = 0; count < 100; count++) {
+        guest.stop();
+        for (const queue of guest.queues) queue.reset(0);
+        guest.start();
+        ring.raw.availIndex(ring.raw.publishedAvailIndex() + ring.size + 1);
+        guest.frontend.setVringKick(0, ring.kickFd);
+      }
+      guest.frontend.setMemTable([]);
+      const seconds = Math.ceil((performance.now() - from) / 1000);
+      // Of the supervisor, the session and two queues.
+      expect(lines() - before).toBeLessThan((seconds + 1) * 11 * 4);
+    }));
+});
+
 describe("descriptors that would block", () => {
   /** An eventfd that a write waits at: crosvm's are of this kind, though not full. */
   function fullEventfd(): number {

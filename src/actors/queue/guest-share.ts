@@ -31,7 +31,8 @@ export class GuestShare {
       ring?.attach();
     } catch (error) {
       // quirks.qemuReplacesRegionsInTwoSteps
-      this.log.warning(`the ring waits for its memory: ${asRefusal(error).message}`);
+      const why = asRefusal(error);
+      this.log.guest(() => `the ring waits for its memory: ${why.message}`);
     }
   }
 

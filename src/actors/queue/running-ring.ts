@@ -78,7 +78,7 @@ export class RunningRing {
       how === Pop.CROWDED
         ? "more chains are under way than there are descriptors"
         : "the avail index jumped by more than the queue size";
-    this.context.log.warning(`${why}: this ring is stopped`);
+    this.context.log.guest(() => `${why}: this ring is stopped`);
     this.context.send("vhost-session", { type: "ring-broken", actor: this.context.name as QueueActor });
     this.failure.signal();
   }
@@ -101,8 +101,8 @@ export class RunningRing {
     const { ring } = this;
     if (ring.position !== this.freshPosition || ring.hasMore()) return;
     if (++this.vainKicks === vainKicksMax) {
-      this.context.log.warning(
-        "the guest kicks a ring that stays empty: is share=on missing from the VMM's memory backend?",
+      this.context.log.guest(
+        () => "the guest kicks a ring that stays empty: is share=on missing from the VMM's memory backend?",
       );
     }
   }

@@ -3,6 +3,13 @@
 export type Level = "debug" | "info" | "warning" | "error";
 export const levels: readonly Level[] = ["debug", "info", "warning", "error"];
 
+/** `text` in which nothing acts on a terminal, or ends a line. */
+export const printable = (text: string): string =>
+  text.replaceAll(/[\p{C}\u2028\u2029]/gu, (character) => {
+    const code = character.codePointAt(0)!.toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u{${code}}`;
+  });
+
 const perWindowMax = 10;
 const windowMs = 1000;
 
@@ -41,14 +48,19 @@ export class Log {
 
   /** A mistake of the guest's: a warning, at most ten a second. `text` is made only when it is written. */
   guest(text: () => string): void {
+    this.limited("warning", text);
+  }
+
+  /** What a guest, or whoever may connect, can bring about again and again: at most ten a second, of all levels together. */
+  limited(level: Level, text: () => string): void {
     const at = Bun.nanoseconds() / 1e6;
     if (at >= this.windowEnd) {
-      if (this.withheld > 0) this.at("warning", `${this.withheld} more guest errors were not logged`);
+      if (this.withheld > 0) this.at("warning", `${this.withheld} more lines were not logged`);
       this.windowEnd = at + windowMs;
       this.inWindow = 0;
       this.withheld = 0;
     }
-    if (this.inWindow++ < perWindowMax) this.at("warning", text());
+    if (this.inWindow++ < perWindowMax) this.at(level, text());
     else this.withheld++;
   }
 

@@ -6,6 +6,7 @@ import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts
 import type { VringAddresses } from "../../transport/wire/vhost-user/requests.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
 import { Lifecycle } from "../machines/lifecycle.ts";
+import type { Inbox } from "../registry.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { withDuplicates } from "./duplicates.ts";
 import type { InflightRecord } from "./inflight-record.ts";
@@ -64,7 +65,7 @@ export class Rings {
     const vring = this.at(index);
     if (vring.isMovedBy(addresses)) this.discardDisabled(vring);
     vring.setAddresses(addresses);
-    if (vring.isStarted) this.context.send(this.actorOf(vring), { type: "log-ring", usedLog: vring.usedLog });
+    if (vring.isStarted) this.tell(vring, () => ({ type: "log-ring", usedLog: vring.usedLog }));
   }
 
   /** Takes over `fd`, and starts the ring. */
@@ -83,7 +84,7 @@ export class Rings {
     vring.replaceFd("callFd", fd);
     vring.take("SET_CALL");
     if (!vring.isStarted) return;
-    this.context.send(this.actorOf(vring), { type: "set-ring-call", callFd: duplicated(vring.callFd) });
+    this.tell(vring, () => ({ type: "set-ring-call", callFd: duplicated(vring.callFd) }));
   }
 
   /** Takes over `fd`. */
@@ -91,7 +92,7 @@ export class Rings {
     vring.replaceFd("errFd", fd);
     vring.take("SET_ERR");
     if (!vring.isStarted) return;
-    this.context.send(this.actorOf(vring), { type: "set-ring-err", errFd: duplicated(vring.errFd) });
+    this.tell(vring, () => ({ type: "set-ring-err", errFd: duplicated(vring.errFd) }));
   }
 
   enable(vring: Vring, enabled: boolean): void {
@@ -175,7 +176,14 @@ export class Rings {
     }));
     const error = this.queues.askAll([[this.actorOf(vring), message]]);
     // The guest chose where its ring lies, and has none when that makes no sense; the session goes on.
-    if (error !== "") this.context.log.warning(`vring ${vring.index} does not run: ${error}`);
+    if (error !== "") this.context.log.guest(() => `vring ${vring.index} does not run: ${error}`);
+  }
+
+  /** Tells the ring's actor what needs no answer. */
+  private tell(vring: Vring, message: () => Inbox[QueueActor]): void {
+    const actor = this.actorOf(vring);
+    this.queues.letCatchUp(actor);
+    this.context.send(actor, message());
   }
 
   private actorOf({ index }: Vring): QueueActor {

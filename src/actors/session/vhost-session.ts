@@ -172,7 +172,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       this.isServing = false;
     }
     if (isThere) return;
-    this.context.log.info("the front-end has disconnected");
+    this.context.log.limited("info", () => "the front-end has disconnected");
     this.machine.send({ type: "DISCONNECTED" });
     this.endAndListen();
   }
@@ -191,7 +191,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   private violated(refusal: Refusal): void {
     const what = refusal instanceof ProtocolError ? "the front-end broke the protocol" : "the session failed";
-    this.context.log.error(`${what}: ${refusal.message}`);
+    this.context.log.limited("error", () => `${what}: ${refusal.message}`);
     this.context.counters[SessionCounter.violations]!++;
     this.machine.send({ type: "VIOLATION" });
     this.endAndListen();

@@ -1,9 +1,10 @@
-// The one place where log lines leave the process: standard error, with time, level and actor.
+// The one place where log lines leave the process: standard error, with time, level and actor. Whatever a peer has put into one, it
+// stays one line, and does nothing to a terminal.
 
 import { configure, getLogger, type LogRecord } from "@logtape/logtape";
 import type { PatientWriter } from "../../transport/os/patient-writer.ts";
 import type { ActorName } from "../registry.ts";
-import type { Level } from "../runtime/log.ts";
+import { type Level, printable } from "../runtime/log.ts";
 
 export interface LogSink {
   write(level: Level, actor: ActorName, text: string): void;
@@ -24,4 +25,4 @@ export async function openLogSink(lowest: Level, stderr: PatientWriter): Promise
 }
 
 const line = ({ timestamp, level, category, message }: LogRecord): string =>
-  `${new Date(timestamp).toISOString().slice(11, 23)} ${level.padEnd(7)} ${category.at(-1)}: ${message.join("")}\n`;
+  `${new Date(timestamp).toISOString().slice(11, 23)} ${level.padEnd(7)} ${category.at(-1)}: ${printable(message.join(""))}\n`;

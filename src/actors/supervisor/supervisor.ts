@@ -9,6 +9,7 @@ import { loadTables } from "../machines/tables.ts";
 import type { SupervisorMessage } from "./messages.ts";
 import { manifestOf, type WorkerName, workerNames } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
+import { Log } from "../runtime/log.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { freeSocketPath } from "../../transport/os/unix-path.ts";
 import { ControlServer } from "./control-server.ts";
@@ -26,6 +27,8 @@ export class Supervisor {
   private readonly actors = new Map<WorkerName, Machine<typeof actorMachine>>();
   private readonly inquiries: Inquiries;
   private readonly control: ControlServer;
+  /** What a front-end, and a guest that starts its driver again and again, can have said. */
+  private readonly sessionLog: Log;
   private readonly settling = new Map<WorkerName, Timer>();
   private readyTimer: Timer | undefined;
   /** Whether the session has bound its path and not said that it stopped. */
@@ -40,6 +43,7 @@ export class Supervisor {
     private readonly log: LogSink,
     private readonly onListening: () => void,
   ) {
+    this.sessionLog = new Log("debug", (level, text) => log.write(level, "supervisor", text));
     this.host = new ActorHost(config, loadTables(), {
       message: (from, message) => this.receive(from, message),
       crashed: (name, reason) => this.crashed(name, reason),
@@ -188,11 +192,11 @@ export class Supervisor {
           clearTimeout(this.readyTimer);
           this.device.send({ type: "READY" });
         }
-        this.log.write("info", "supervisor", "a front-end has connected");
+        this.sessionLog.limited("info", () => "a front-end has connected");
         this.device.send({ type: "SESSION_UP" });
         return;
       case "running":
-        this.log.write("info", "supervisor", "the guest's driver has started");
+        this.sessionLog.limited("info", () => "the guest's driver has started");
         this.device.send({ type: "DRIVER_OK" });
         return;
       case "suspended":

@@ -1,6 +1,6 @@
 // Deadlines of an actor that sleeps in epoll, and log lines that a guest cannot flood.
 import { afterAll, afterEach, expect, spyOn, test } from "bun:test";
-import { Log, levels } from "../../../src/actors/runtime/log.ts";
+import { Log, levels, printable } from "../../../src/actors/runtime/log.ts";
 import { Timers } from "../../../src/actors/runtime/timers.ts";
 
 let clock = 0;
@@ -101,9 +101,21 @@ test("a guest's mistakes are written ten a second, and the others counted", () =
 
   clock = 1000;
   log.guest(() => "later");
-  expect(written.slice(10)).toEqual(["warning 990 more guest errors were not logged", "warning later"]);
+  expect(written.slice(10)).toEqual(["warning 990 more lines were not logged", "warning later"]);
 
   clock = 2000;
   log.guest(() => "much later");
   expect(written.slice(12)).toEqual(["warning much later"]);
+});
+
+test("what can be brought about again and again keeps its level, and shares the limit", () => {
+  const written: string[] = [];
+  const log = new Log("info", (level, text) => written.push(`${level} ${text}`));
+  for (let count = 0; count < 100; count++) log.limited(count % 2 === 0 ? "info" : "error", () => `${count}`);
+  expect(written.slice(0, 3)).toEqual(["info 0", "error 1", "info 2"]);
+  expect(written).toHaveLength(10);
+});
+
+test("text does nothing to a terminal and stays one line", () => {
+  expect(printable("A\ufffd\0B \x1b[2J\n\u2028é")).toBe("A\ufffd\\x00B \\x1b[2J\\x0a\\u{2028}é");
 });

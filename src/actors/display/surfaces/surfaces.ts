@@ -40,7 +40,8 @@ export class Surfaces {
         : new DmabufSurface(message, released);
     this.all.set(surface.id, surface);
     this.count();
-    if (!surface.isUsable) this.context.log.error(`surface ${surface.id} can't be shown: ${surface.failure}`);
+    if (surface.isUsable) return;
+    this.context.log.limited("error", () => `surface ${surface.id} can't be shown: ${surface.failure}`);
   }
 
   /** Tells the ctrl queue that nobody reads a surface any more. */

@@ -10,7 +10,7 @@ import type { Epoll } from "../../../transport/os/epoll.ts";
 import { EPOLLIN } from "../../../transport/os/epoll.ts";
 import { checked } from "../../../transport/os/errors.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
-import type { Log } from "../../runtime/log.ts";
+import { type Log, printable } from "../../runtime/log.ts";
 
 /** What is read of a pipe at a time; the rest waits for the next turn of the actor. */
 const bytesPerTurn = 4096;
@@ -59,17 +59,11 @@ export class LibraryOutput {
     const { line, length } = this;
     this.length = 0;
     if (length > 0)
-      this.log.guest(() => `the renderer's libraries say: ${printable(line.subarray(0, length))}`);
+      this.log.guest(
+        () =>
+          `the renderer's libraries say: ${printable(new TextDecoder().decode(line.subarray(0, length)))}`,
+      );
   }
-}
-
-/** Bytes as text in which nothing acts on a terminal. */
-export function printable(bytes: Uint8Array): string {
-  const text = new TextDecoder().decode(bytes);
-  return text.replaceAll(/[\p{C}\u2028\u2029]/gu, (character) => {
-    const code = character.codePointAt(0)!.toString(16);
-    return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u{${code}}`;
-  });
 }
 
 /** One of the C library's variables that hold a FILE. */

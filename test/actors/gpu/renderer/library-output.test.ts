@@ -2,7 +2,7 @@
 
 import { dlopen } from "bun:ffi";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { LibraryOutput, printable } from "../../../../src/actors/gpu/renderer/library-output.ts";
+import { LibraryOutput } from "../../../../src/actors/gpu/renderer/library-output.ts";
 import { missingPackages } from "../../../../src/actors/gpu/renderer/gl-libraries.ts";
 import { cString } from "../../../../src/ffi/libc.ts";
 import { FakeContext } from "../../../support/fake-context.ts";
@@ -67,10 +67,6 @@ describe("what libraries print", () => {
     expect(context.epoll.wait(0)).toBe(1);
     while (context.epoll.wait(0) > 0);
   });
-});
-
-test("bytes that are no text become text", () => {
-  expect(printable(Uint8Array.of(0x41, 0xff, 0, 0x42))).toBe("A\ufffd\\x00B");
 });
 
 describe("GL's libraries", () => {

@@ -81,8 +81,9 @@ export class DmabufUpdates {
     counters[Counter.updatesUnanswered]!++;
     // Once: a window may be hidden and shown again all day.
     if (this.timeouts++ > 0) return;
-    log.warning(
-      `the VMM's display did not answer DMABUF_UPDATE of scanout ${scanout} within ${timeoutMs} ms: ` +
+    log.guest(
+      () =>
+        `the VMM's display did not answer DMABUF_UPDATE of scanout ${scanout} within ${timeoutMs} ms: ` +
         "its next picture waits until it does",
     );
   }

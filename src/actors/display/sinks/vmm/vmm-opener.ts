@@ -46,7 +46,7 @@ export class VmmOpener implements SinkOpener {
       if (!(error instanceof SystemError)) throw error;
       closeFd(socket);
       host.words[StreamWord.broken] = 1;
-      host.context.log.warning(`giving up the VMM's display: ${error.message}`);
+      host.context.log.guest(() => `giving up the VMM's display: ${error.message}`);
     }
   }
 

@@ -185,8 +185,8 @@ export class VmmRequests {
     counters[Counter.questionsUnanswered]!++;
     // A request that the VMM has not even read may be asked again.
     if (isOutstanding(words, request)) this.silent |= 1 << request;
-    log.warning(
-      `the VMM's display did not answer ${nameOf(request)} within ${timeoutMs} ms: going on without`,
+    log.guest(
+      () => `the VMM's display did not answer ${nameOf(request)} within ${timeoutMs} ms: going on without`,
     );
     this.isReady = true;
     this.answerAll();
@@ -213,7 +213,7 @@ export class VmmRequests {
       Uint8Array.from(new Uint8Array(payload.buffer, payload.byteOffset + Edid.edid, size)),
     );
     if (edid !== null) return edid;
-    this.options.log.warning(`the VMM's EDID of output ${scanout} is broken: using our own`);
+    this.options.log.guest(() => `the VMM's EDID of output ${scanout} is broken: using our own`);
     return edidOf(this.modes, scanout);
   }
 }

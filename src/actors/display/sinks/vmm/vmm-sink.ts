@@ -178,7 +178,7 @@ export class VmmSink implements Sink {
         if (received === "nothing") return;
         if (received === "closed") {
           const where = this.reader.isPartial ? " in the middle of a message" : "";
-          this.options.context.log.info(`the VMM closed its display${where}`);
+          this.options.context.log.limited("info", () => `the VMM closed its display${where}`);
           return this.lose();
         }
         // A lost reply is asked for again where it is still wanted.
@@ -227,7 +227,7 @@ export class VmmSink implements Sink {
     if (!needs && surface.offset === 0) return view;
     if (!this.hasWarned) {
       const why = needs ? "a format modifier" : `an offset of ${surface.offset}`;
-      this.options.context.log.warning(`the VMM can't show surface ${surface.id}, a dma-buf with ${why}`);
+      this.options.context.log.guest(() => `the VMM can't show surface ${surface.id}, a dma-buf with ${why}`);
     }
     this.hasWarned = true;
     return null;
@@ -237,8 +237,8 @@ export class VmmSink implements Sink {
   private die(refusal: Refusal): void {
     const { log } = this.options.context;
     const hungUp = refusal instanceof SystemError && ["EPIPE", "ECONNRESET"].includes(refusal.code);
-    if (hungUp) log.info("the VMM closed its display");
-    else log.warning(`giving up the VMM's display: ${refusal.message}`);
+    if (hungUp) log.limited("info", () => "the VMM closed its display");
+    else log.guest(() => `giving up the VMM's display: ${refusal.message}`);
     this.lose();
   }
 
