@@ -3,6 +3,9 @@
 import { type BlockLayout, blockLayout } from "../../../picture/formats.ts";
 import type { Backing } from "./backing.ts";
 
+/** Rows that are no further apart touch every page between them. */
+const pageBytes = 4096;
+
 /** Of enum pipe_texture_target: those that are treated alike by nobody. */
 export const Target = { TEXTURE_2D: 2, TEXTURE_3D: 3, TEXTURE_RECT: 5 } as const;
 
@@ -73,7 +76,7 @@ export function layerStep(extent: Extent, { level, stride, layerStride }: Transf
 /** Records the rows that a transfer from the host has written, as far as `backing` goes. */
 export function logWritten(backing: Backing, extent: Extent, transfer: Transfer): void {
   const layout = blockLayout(extent.format);
-  if (layout === undefined || !backing.isLogged) return;
+  if (layout === undefined || !backing.isLogged || isEmpty(transfer)) return;
   const { words, at, level, stride, offset } = transfer;
   const rowBytes = Math.ceil(words[at + 3]! / layout.width) * layout.bytes;
   const rows = Math.ceil(words[at + 4]! / layout.height);
@@ -83,7 +86,7 @@ export function logWritten(backing: Backing, extent: Extent, transfer: Transfer)
   for (let z = 0; z < layers; z++) {
     const from = offset + z * layer;
     if (from >= backing.length) return;
-    if (step === rowBytes) backing.wrote(from, rows * rowBytes);
+    if (step <= pageBytes) backing.wrote(from, (rows - 1) * step + rowBytes);
     else for (let row = 0; row < rows; row++) backing.wrote(from + row * step, rowBytes);
   }
 }

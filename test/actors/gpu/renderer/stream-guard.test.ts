@@ -48,6 +48,91 @@ const command = (number: number, ...payload: number[]) =>
   Uint32Array.of(number | (payload.length << 16), ...payload);
 const check = (words: Uint32Array) => guard.check(census, words, 0, words.length);
 
+/** Has written pages marked: a bit each. */
+function logPages(): { log: Uint8Array; counting: CountingLog; end: () => void } {
+  const bytes = 32;
+  const fd = createMemfd("dirty-log", bytes);
+  const memory = NativeMemory.mapShared(fd, 0, bytes, "write");
+  const counting = (mapped.map.dirtyLog = new CountingLog(fd, 0, bytes));
+  const end = (): void => {
+    mapped.map.dirtyLog = null;
+    counting.unmap();
+    memory.unmap();
+    closeFd(fd);
+  };
+  return { log: new Uint8Array(memory.view()), counting, end };
+}
+
+class CountingLog extends DirtyLog {
+  marks = 0;
+
+  override mark(address: number, length: number): void {
+    this.marks++;
+    super.mark(address, length);
+  }
+}
+
+describe("transfers from the host while pages are logged", () => {
+  const array = { target: 7, format: 64, bind: 2 | 8 };
+  const [width, height, layers] = [1, 200, 100];
+  /** `count` transfers of the box, of one byte a row. */
+  const transfers = (count: number, boxWidth: number, stride = 0) =>
+    Uint32Array.from(
+      Array.from({ length: count }, () => [
+        ...command(43, 1, 0, 0, stride, 0, 0, 0, 0, boxWidth, height, layers, 0, 2),
+      ]).flat(),
+    );
+  const addArray = (backed: number): void => {
+    const resource = new VirglResource(1, [
+      array.target,
+      array.format,
+      array.bind,
+      width,
+      height,
+      1,
+      layers,
+      0,
+      0,
+      0,
+    ]);
+    resource.backing = Backing.read(mapped.map, Uint32Array.of(0, 0, backed, 0), 0, 1);
+    resource.pieces = 1;
+    resources.set(1, resource);
+  };
+  const follow = (words: Uint32Array, hasFailed: boolean): void => {
+    expect(check(words)).toBe(0);
+    new StreamEffects(resources).follow(census, words, 0, words.length, hasFailed);
+  };
+
+  test("cost no more than the pages that they touch", () => {
+    addArray(layers * height * 20);
+    const { log, counting, end } = logPages();
+    follow(transfers(1, width, 20), false);
+    expect(counting.marks).toBe(layers);
+    const pages = Math.ceil((layers * height * 20) / 4096);
+    const marked = [...log].reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0);
+    expect(marked).toBe(pages);
+    end();
+  });
+
+  test("cost nothing where there is nothing to copy, and are not run layer by layer", () => {
+    addArray(layers * height);
+    const { counting, end } = logPages();
+    follow(transfers(50, 0), false);
+    expect([counting.marks, guard.layered.length]).toEqual([0, 0]);
+    end();
+  });
+
+  test("mark all of a backing, once, where the stream ended nobody knows where", () => {
+    addArray(layers * height);
+    const { log, counting, end } = logPages();
+    follow(transfers(1000, width, 1), true);
+    expect(counting.marks).toBe(1);
+    expect([...log].slice(0, 2)).toEqual([0b11111, 0]);
+    end();
+  });
+});
+
 describe("a question for a layout", () => {
   test("is refused where its answer would be written beyond what there is", () => {
     add(1, texture, 256);
@@ -69,21 +154,15 @@ describe("a question for a layout", () => {
   });
 
   test("marks the pages that its answer was written to", () => {
-    const bytes = 32;
-    const fd = createMemfd("dirty-log", bytes);
-    const log = NativeMemory.mapShared(fd, 0, bytes, "write");
-    const dirty = (mapped.map.dirtyLog = new DirtyLog(fd, 0, bytes));
+    const { log, end } = logPages();
     // Its answer crosses from page 3 into page 4.
     add(1, texture, 256, 4096, 3 * 4096 + 4090);
     const words = command(getLayout, 1, 1);
     expect(check(words)).toBe(0);
     expect(guard.hasEffects).toBe(true);
-    new StreamEffects(resources).follow(census, words, 0, words.length);
-    expect([...new Uint8Array(log.view())].slice(0, 2)).toEqual([0b11000, 0]);
-    mapped.map.dirtyLog = null;
-    dirty.unmap();
-    log.unmap();
-    closeFd(fd);
+    new StreamEffects(resources).follow(census, words, 0, words.length, false);
+    expect([...log].slice(0, 2)).toEqual([0b11000, 0]);
+    end();
   });
 });
 

@@ -1,6 +1,7 @@
 // What a stream that has run changed, as far as this side has to know: the context's objects, and guest memory that was
 // written while the VMM logs pages.
 
+import type { Backing } from "../backing.ts";
 import { logWritten, type Transfer } from "../transfer.ts";
 import type { Census } from "./census.ts";
 import {
@@ -23,6 +24,9 @@ export class StreamEffects implements StreamVisitor {
   /** Buffers into which the library may still write a result, which it does when a fence retires. */
   private readonly awaited = new Set<VirglResource>();
   private census!: Census;
+  /** While a stream that failed is followed: the backings that were marked whole. */
+  private readonly marked = new Set<Backing>();
+  private hasFailed = false;
   private readonly transfer: Transfer = {
     words: new Uint32Array(0),
     at: 0,
@@ -34,10 +38,15 @@ export class StreamEffects implements StreamVisitor {
 
   constructor(private readonly resources: ReadonlyMap<number, VirglResource>) {}
 
-  /** Follows a stream that has run, or begun to. */
-  follow(census: Census, words: Uint32Array, from: number, count: number): void {
+  /**
+   * Follows a stream that has run. One that failed ended nobody knows where: what it may have written is marked whole, and
+   * once, as most of its transfers may have cost nothing.
+   */
+  follow(census: Census, words: Uint32Array, from: number, count: number, hasFailed: boolean): void {
     this.census = census;
+    this.hasFailed = hasFailed;
     walkStream(words, from, count, this);
+    if (hasFailed) this.marked.clear();
   }
 
   visit(command: number, object: number, words: Uint32Array, header: number, length: number): number {
@@ -87,8 +96,8 @@ export class StreamEffects implements StreamVisitor {
   fencesRetired(): void {
     for (const resource of this.awaited) {
       const { backing } = resource;
-      if (backing === null) this.awaited.delete(resource);
-      else if (backing.isLogged) {
+      // It may get another one before the library writes.
+      if (backing?.isLogged === true) {
         backing.wrote(0, QueryState.bytes);
         if (backing.firstWord() === QueryState.done) this.awaited.delete(resource);
       }
@@ -138,7 +147,8 @@ export class StreamEffects implements StreamVisitor {
   private toHost(words: Uint32Array, header: number): void {
     const resource = this.resources.get(words[header + TransferField.resource]!);
     if (resource === undefined || resource.backing === null || !resource.isBackingOnly) return;
-    resource.backing.wrote(words[header + TransferField.box]!, words[header + TransferField.box + 3]!);
+    if (this.hasFailed) this.markWhole(resource.backing);
+    else resource.backing.wrote(words[header + TransferField.box]!, words[header + TransferField.box + 3]!);
   }
 
   private fromHost(
@@ -150,7 +160,17 @@ export class StreamEffects implements StreamVisitor {
   ): void {
     const backing = target?.backing ?? null;
     if (source === undefined || backing === null || !backing.isLogged) return;
+    if (this.hasFailed) {
+      this.markWhole(backing);
+      return;
+    }
     readTransfer(this.transfer, words, header, offsetField);
     logWritten(backing, source, this.transfer);
+  }
+
+  private markWhole(backing: Backing): void {
+    if (this.marked.has(backing)) return;
+    this.marked.add(backing);
+    backing.wrote(0, backing.length);
   }
 }

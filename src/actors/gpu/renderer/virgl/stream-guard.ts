@@ -19,7 +19,7 @@ import {
   TransferField,
   videoCommands,
 } from "./protocol.ts";
-import { isInside, type Transfer } from "../transfer.ts";
+import { isEmpty, isInside, type Transfer } from "../transfer.ts";
 import type { Census, Tally } from "./census.ts";
 import type { VirglResource } from "./resource.ts";
 import { type StreamVisitor, walkStream, wantedOf } from "./stream-walk.ts";
@@ -218,7 +218,8 @@ export class StreamGuard implements StreamVisitor {
     if (source === undefined || target === undefined || !target.hasBacking) return 0;
     readTransfer(this.transfer, words, header, offsetField);
     if (!isInside(source, this.transfer, target.backing!.length)) return EINVAL;
-    if (words[header + TransferField.box + 5]! > 1) this.layered.push({ header, source });
+    if (words[header + TransferField.box + 5]! > 1 && !isEmpty(this.transfer))
+      this.layered.push({ header, source });
     return 0;
   }
 }

@@ -144,7 +144,7 @@ export class VirglRenderer implements Renderer {
       layered.length === 0
         ? this.symbols.virgl_renderer_submit_cmd(asPointer(address + at), context, count)
         : this.runner.run(context, words, address, at / 4, count, layered);
-    if (guard.hasEffects) this.effects.follow(census, words, at / 4, count);
+    if (guard.hasEffects) this.effects.follow(census, words, at / 4, count, error !== 0);
     return Math.abs(error);
   }
 
