@@ -11,6 +11,8 @@ import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
 import type { CommandForm } from "./command-form.ts";
 import { GuestShare } from "./guest-share.ts";
+import { HeldAnswers } from "./held-answers.ts";
+import { watchIdle } from "./idle-watch.ts";
 import { PARKED, Parked, type QueueHandler } from "./queue-handler.ts";
 import { Request } from "./request.ts";
 import { RunningRing } from "./running-ring.ts";
@@ -37,6 +39,7 @@ export class QueueRunner {
   private readonly chain = new Chain(this.memory);
   private readonly guest: GuestShare;
   private readonly free: Parked[] = [];
+  private readonly held: HeldAnswers;
   private readonly pollNs: number;
   private readonly headerBytes: number;
   private readonly firstError: number;
@@ -55,6 +58,7 @@ export class QueueRunner {
     this.firstError = form.firstError;
     this.guest = new GuestShare(this.memory, handler, context.log);
     this.request = new Request(requestBytesMax);
+    this.held = new HeldAnswers(this.request);
     this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
 
@@ -64,6 +68,7 @@ export class QueueRunner {
     switch (own.type) {
       case "map-memory":
         if (this.attempt(own.token, () => this.guest.replace(own.regions, this.ring))) this.done(own.token);
+        if (this.ring?.isAttached) this.held.release(this);
         return true;
       case "log-pages":
         if (this.attempt(own.token, () => this.guest.logAt(own.fd, own.offset, own.size)))
@@ -115,7 +120,7 @@ export class QueueRunner {
       // A message may have stopped the ring.
       if (this.ring !== ring) return true;
       if (!this.enabled || ring.isBroken) return false;
-      if (this.poll(ring)) continue;
+      if (watchIdle(ring, this.context, this.pollNs)) continue;
       return ring.enableKicks();
     }
   }
@@ -146,6 +151,7 @@ export class QueueRunner {
 
   /** Answers a parked request with the response whose body is in place; `bytes` is its whole length. */
   complete(parked: Parked, type: number, bytes: number): void {
+    if (this.ring?.isAttached === false) return this.held.hold(parked, type, bytes);
     // Another request may be under way, whose header this must not touch.
     this.form.writeHeader(this.request.responseWords, type, parked.header);
     this.ring?.completeParked(parked.chain, this.request.response.address, bytes);
@@ -239,21 +245,6 @@ export class QueueRunner {
     return this.form.tooLong;
   }
 
-  /** Watches the idle ring and the doorbell for a bounded time; returns whether something came. */
-  private poll(ring: Ring): boolean {
-    const until = Bun.nanoseconds() + this.pollNs;
-    do {
-      for (let spin = 0; spin < 32; spin++) {
-        if (this.context.isRung()) return false;
-        if (ring.hasMore()) {
-          this.context.counters[QueueCounter.kicksPolled]!++;
-          return true;
-        }
-      }
-    } while (Bun.nanoseconds() < until);
-    return false;
-  }
-
   private start(message: RingStart): void {
     this.stop();
     this.running = new RunningRing(this.context, this.memory, message);
@@ -278,6 +269,8 @@ export class QueueRunner {
     running.close();
     this.running = null;
     this.ring = null;
+    // They are forgotten: there is no ring any more to give them back to.
+    this.held.release(this);
     this.enabled = false;
     return running.ring.position;
   }

@@ -34,6 +34,8 @@ export interface Ring {
   readonly isBroken: boolean;
   /** Where the next chain is taken. */
   readonly position: Position;
+  /** Whether its memory is there: only then can anything be taken or given back. */
+  readonly isAttached: boolean;
 
   /** Makes the views anew after the memory map has changed. Throws a {@link Refusal} where a part is no longer there. */
   attach(): void;

@@ -19,7 +19,7 @@ export class SplitRing implements Ring {
   private avail!: Uint16Array;
   private used16!: Uint16Array;
   private used32!: Uint32Array;
-  private attached = false;
+  isAttached = false;
   private readonly mask: number;
 
   private usedLog: number;
@@ -76,14 +76,14 @@ export class SplitRing implements Ring {
     const buffer = this.place("used ring", used, usedBytes(num), 4);
     this.used16 = new Uint16Array(buffer);
     this.used32 = new Uint32Array(buffer, 0, 1 + 2 * num);
-    this.attached = true;
+    this.isAttached = true;
   }
 
   detach(): void {
     const empty = new ArrayBuffer(0);
     this.desc = this.used32 = new Uint32Array(empty);
     this.avail = this.used16 = new Uint16Array(empty);
-    this.attached = false;
+    this.isAttached = false;
   }
 
   logUsedAt(address: number): void {
@@ -91,7 +91,7 @@ export class SplitRing implements Ring {
   }
 
   pop(chain: Chain): number {
-    if (!this.attached) return Pop.EMPTY;
+    if (!this.isAttached) return Pop.EMPTY;
     // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
     const again = this.inflight !== null && this.inflight.waiting > 0;
     if (this.inFlight === this.layout.num) return this.hasMore() ? this.breaks(Pop.CROWDED) : Pop.EMPTY;
@@ -123,13 +123,13 @@ export class SplitRing implements Ring {
   }
 
   hasMore(): boolean {
-    if (!this.attached) return false;
+    if (!this.isAttached) return false;
     if (this.inflight !== null && this.inflight.waiting > 0) return true;
     return Atomics.load(this.avail, INDEX) !== this.next;
   }
 
   offered(): Position {
-    return this.attached ? Atomics.load(this.avail, INDEX) : this.next;
+    return this.isAttached ? Atomics.load(this.avail, INDEX) : this.next;
   }
 
   hasTaken(position: Position): boolean {
@@ -139,7 +139,7 @@ export class SplitRing implements Ring {
 
   complete(head: number, written: number): void {
     this.inFlight--;
-    if (!this.attached) return;
+    if (!this.isAttached) return;
     const at = 1 + 2 * (this.usedIndex & this.mask);
     this.used32[at] = head;
     this.used32[at + 1] = written;
@@ -156,7 +156,7 @@ export class SplitRing implements Ring {
 
   publish(): void {
     const { published, usedIndex } = this;
-    if (published === usedIndex || !this.attached) return;
+    if (published === usedIndex || !this.isAttached) return;
     Atomics.store(this.used16, INDEX, usedIndex);
     if (this.usedLog >= 0) this.memory.wrote(this.usedLog, 4);
     if (this.inflight !== null) this.inflight.publish(usedIndex);
@@ -166,7 +166,7 @@ export class SplitRing implements Ring {
 
   publishSilently(): void {
     if (
-      this.attached &&
+      this.isAttached &&
       this.published !== this.usedIndex &&
       !this.wantsCall(this.published, this.usedIndex)
     ) {
@@ -186,7 +186,7 @@ export class SplitRing implements Ring {
 
   /** Asks the guest for a kick when it makes more available. Returns true when it already has. */
   enableKicks(): boolean {
-    if (!this.attached) return false;
+    if (!this.isAttached) return false;
     if (this.layout.eventIdx) Atomics.store(this.used16, 2 + 4 * this.layout.num, this.next);
     else Atomics.store(this.used16, FLAGS, 0);
     return this.hasMore();
@@ -194,7 +194,7 @@ export class SplitRing implements Ring {
 
   /** With EVENT_IDX the index that was passed already says so. */
   disableKicks(): void {
-    if (this.attached && !this.layout.eventIdx) Atomics.store(this.used16, FLAGS, UsedFlag.NO_NOTIFY);
+    if (this.isAttached && !this.layout.eventIdx) Atomics.store(this.used16, FLAGS, UsedFlag.NO_NOTIFY);
   }
 
   private place(part: string, address: number, bytes: number, alignment: number): ArrayBuffer {

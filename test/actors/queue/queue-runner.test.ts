@@ -658,6 +658,45 @@ describe("memory", () => {
 
     expect(bench.takeAnswer(head)!.type).toBe(Response.OK_NODATA);
   });
+
+  test("an answer that comes while the ring's memory is away is given when it is back", () => {
+    handler.parkNext = 2;
+    const heads = [bench.offer(request(1)), bench.offer(request(2))];
+    bench.run();
+    bench.ask(bench.memoryMessage([bench.guest.regions[1]!]));
+
+    const [first, second] = handler.parked.splice(0);
+    queue.request.responseWords[6] = 0x1234_5678;
+    queue.complete(first!, Response.OK_CAPSET, 28);
+    queue.request.responseWords[6] = 0;
+    queue.refuse(second!, Response.ERR_UNSPEC);
+    bench.collect();
+    expect(bench.answers).toEqual([]);
+    bench.ask(bench.memoryMessage());
+    bench.collect();
+
+    const [one, other] = heads.map((head) => bench.takeAnswer(head)!);
+    expect(one).toMatchObject({ type: Response.OK_CAPSET, length: 28 });
+    expect([...one!.bytes.subarray(24, 28)]).toEqual([0x78, 0x56, 0x34, 0x12]);
+    expect(other).toMatchObject({ type: Response.ERR_UNSPEC, length: 24 });
+    expect(counter("parked")).toBe(0);
+  });
+
+  test("answers that are held when the ring is stopped are nobody's, and are forgotten", () => {
+    handler.parkNext = 1;
+    bench.offer(request(1));
+    bench.run();
+    bench.ask(bench.memoryMessage([bench.guest.regions[1]!]));
+    queue.succeed(handler.parked.pop()!);
+
+    bench.stopRing();
+    bench.ask(bench.memoryMessage());
+    bench.tell(bench.ringStart());
+    bench.collect();
+
+    expect(bench.answers).toEqual([]);
+    expect(counter("parked")).toBe(0);
+  });
 });
 
 describe("the dirty log", () => {
