@@ -8,7 +8,7 @@ import {
   TransferToHost2d,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
-import type { Direction, Transfer } from "../renderer/transfer.ts";
+import { type Direction, type Transfer, transferOf } from "../renderer/transfer.ts";
 import { codeOfErrno } from "./errno.ts";
 import type { Parts } from "./parts.ts";
 
@@ -30,7 +30,7 @@ export class TransferCommands {
       contextFromHost: context.event("TRANSFER_FROM_HOST_3D"),
     };
     const { words } = parts.queue.request;
-    this.transfer = { words, at: Transfer3d.x / 4, level: 0, stride: 0, layerStride: 0, offset: 0 };
+    this.transfer = transferOf(words, Transfer3d.x / 4);
   }
 
   /** What the backing lacks of it is left as it is, as QEMU's device does. */

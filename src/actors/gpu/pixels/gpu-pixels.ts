@@ -7,7 +7,7 @@ import { closeFd } from "../../../transport/os/fds.ts";
 import { resourceFlagY0Top } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
-import type { Direction, Transfer } from "../renderer/transfer.ts";
+import { type Direction, type Transfer, transferOf } from "../renderer/transfer.ts";
 import { type Form, isPicture } from "./form.ts";
 import { type DisplayTakes, Pixels, type SurfaceMessage } from "./pixels.ts";
 import type { Staging } from "./staging.ts";
@@ -16,7 +16,7 @@ import type { Storages } from "./storage/storages.ts";
 
 /** The one box that a transfer of a rectangle is; x, y, z, width, height, depth. */
 const words = new Uint32Array(6);
-const rectangle: Transfer = { words, at: 0, level: 0, stride: 0, layerStride: 0, offset: 0 };
+const rectangle = transferOf(words);
 
 export class GpuPixels extends Pixels {
   readonly mayBeDmabuf = true;

@@ -37,6 +37,16 @@ export interface Transfer {
   offset: number;
 }
 
+/** A transfer to be filled in, with its box at word `at` of `words`: one shape of object for all who make them. */
+export const transferOf = (words: ArrayLike<number> = [], at = 0): Transfer => ({
+  words,
+  at,
+  level: 0,
+  stride: 0,
+  layerStride: 0,
+  offset: 0,
+});
+
 /** Whether the box lies inside of the resource, and what it needs inside of `backingBytes`. */
 export function isInside(extent: Extent, transfer: Transfer, backingBytes: number): boolean {
   const { words, at, level, stride, layerStride, offset } = transfer;

@@ -2,7 +2,7 @@
 // written while the VMM logs pages.
 
 import type { Backing } from "../backing.ts";
-import { logWritten, type Transfer } from "../transfer.ts";
+import { logWritten, transferOf } from "../transfer.ts";
 import type { Census } from "./census.ts";
 import {
   Ccmd,
@@ -27,14 +27,7 @@ export class StreamEffects implements StreamVisitor {
   /** While a stream that failed is followed: the backings that were marked whole. */
   private readonly marked = new Set<Backing>();
   private hasFailed = false;
-  private readonly transfer: Transfer = {
-    words: new Uint32Array(0),
-    at: 0,
-    level: 0,
-    stride: 0,
-    layerStride: 0,
-    offset: 0,
-  };
+  private readonly transfer = transferOf();
 
   constructor(private readonly resources: ReadonlyMap<number, VirglResource>) {}
 

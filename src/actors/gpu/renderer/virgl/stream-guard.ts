@@ -19,7 +19,7 @@ import {
   TransferField,
   videoCommands,
 } from "./protocol.ts";
-import { isEmpty, isInside, type Transfer } from "../transfer.ts";
+import { isEmpty, isInside, type Transfer, transferOf } from "../transfer.ts";
 import type { Census, Tally } from "./census.ts";
 import type { VirglResource } from "./resource.ts";
 import { type StreamVisitor, walkStream, wantedOf } from "./stream-walk.ts";
@@ -66,14 +66,7 @@ export class StreamGuard implements StreamVisitor {
   hasEffects = false;
   private created = 0;
   private subContexts = 0;
-  private readonly transfer: Transfer = {
-    words: new Uint32Array(0),
-    at: 0,
-    level: 0,
-    stride: 0,
-    layerStride: 0,
-    offset: 0,
-  };
+  private readonly transfer = transferOf();
 
   constructor(
     private readonly resources: ReadonlyMap<number, VirglResource>,

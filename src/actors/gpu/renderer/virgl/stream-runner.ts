@@ -4,7 +4,7 @@
 import { asPointer } from "../../../../ffi/libc.ts";
 import type { Virglrenderer } from "../../../../ffi/virglrenderer.ts";
 import { NativeMemory } from "../../../../transport/os/native-memory.ts";
-import { layerStep } from "../transfer.ts";
+import { layerStep, transferOf } from "../transfer.ts";
 import { Ccmd, CopyTransfer3d, Transfer3d, TransferField } from "./protocol.ts";
 import { type LayeredTransfer, readTransfer } from "./stream-guard.ts";
 
@@ -13,7 +13,7 @@ const commandWordsMax = 1 + CopyTransfer3d.words;
 export class StreamRunner {
   private readonly memory = NativeMemory.allocate(commandWordsMax * 4);
   private readonly single = new Uint32Array(this.memory.view());
-  private readonly transfer = { words: this.single, at: 0, level: 0, stride: 0, layerStride: 0, offset: 0 };
+  private readonly transfer = transferOf(this.single);
 
   constructor(private readonly symbols: Virglrenderer["required"]) {}
 
