@@ -322,6 +322,14 @@ for (const { name, make } of kinds) {
       expect(ring.isBroken).toBe(true);
     });
 
+    test("has nobody wait for what was offered by an index that makes no sense", () => {
+      const { ring, offer, ruin } = begin();
+      offer(1);
+      answerAll();
+      ruin();
+      expect(ring.hasTaken(ring.offered())).toBe(true);
+    });
+
     test("is crowded by a chain that is offered again while all are under way", () => {
       const { ring, chain, offer, offerAgain } = begin();
       offer(size);

@@ -128,8 +128,11 @@ export class SplitRing implements Ring {
     return Atomics.load(this.avail, INDEX) !== this.next;
   }
 
+  /** An index that makes no sense may make sense again before it is looked at next: nobody is to wait for it. */
   offered(): Position {
-    return this.isAttached ? Atomics.load(this.avail, INDEX) : this.next;
+    if (!this.isAttached) return this.next;
+    const index = Atomics.load(this.avail, INDEX);
+    return ((index - this.next) & 0xffff) > this.layout.num ? this.next : index;
   }
 
   hasTaken(position: Position): boolean {
