@@ -45,6 +45,12 @@ export const limits = {
     help: "objects, shaders included, that all 3D contexts may have together",
     schema: integer(1, 16_777_216).default(524_288),
   },
+  objectBytesMax: {
+    group: "Limits",
+    value: "BYTES",
+    help: "what those objects are made of, shader texts above all",
+    schema: integer(4096).default(256 * 1024 * 1024),
+  },
   backingEntriesMax: {
     group: "Limits",
     value: "N",

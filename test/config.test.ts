@@ -59,6 +59,7 @@ describe("what is asked for", () => {
       objectsMax: 65_536,
       glContextsMax: 1024,
       totalObjectsMax: 524_288,
+      objectBytesMax: 256 * 2 ** 20,
       fenceAlarmMs: 5000,
       backingEntriesMax: 16384,
       commandBytesMax: 4 * 2 ** 20,

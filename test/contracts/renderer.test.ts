@@ -52,7 +52,7 @@ function startOfVirgl(): Renderer {
     renderNode: undefined,
     verbose: false,
     backingPiecesMax: 1000,
-    limits: { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300 },
+    limits: { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300, objectBytes: 4000 },
   });
 }
 

@@ -19,7 +19,7 @@ import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 const { withDevice } = serveTests(
   ...virglServer,
   ...["--backing-entries-max", "1", "--sub-contexts-max", "3", "--objects-max", "10"],
-  ...["--gl-contexts-max", "9", "--total-objects-max", "25"],
+  ...["--gl-contexts-max", "9", "--total-objects-max", "25", "--object-bytes-max", "65536"],
 );
 const { ERR_OUT_OF_MEMORY } = Response;
 
@@ -146,6 +146,22 @@ describe("all contexts together", () => {
       expectType(run(guest, blends(1), 3), ERR_OUT_OF_MEMORY);
       expectOk(guest.gpu.destroyContext(2));
       draw(guest, blends(5), 3);
+    }));
+
+  test("have no longer objects than a guest may have, in pieces or whole", () =>
+    withDevice(patient, (guest) => {
+      const text = `${virgl.flatFragments}${" ".repeat(30_000)}`;
+      const shader = (handle: number) => (stream: virgl.CommandStream) =>
+        virgl.createShader(stream, handle, virgl.ShaderType.FRAGMENT, text);
+      makeContext(guest, 1);
+      makeContext(guest, 2);
+      draw(guest, shader(1), 1);
+      draw(guest, shader(1), 2);
+      expectType(run(guest, shader(2), 1), ERR_OUT_OF_MEMORY);
+      draw(guest, (stream) => virgl.destroyObject(stream, virgl.ObjectType.SHADER, 1), 2);
+      draw(guest, shader(2), 1);
+      expectOk(guest.gpu.destroyContext(1));
+      draw(guest, shader(1), 2);
     }));
 
   test("have nothing any more when the guest has gone", async () => {

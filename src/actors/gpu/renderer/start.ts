@@ -30,6 +30,7 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
         objects: config.objectsMax,
         glContexts: config.glContextsMax,
         totalObjects: config.totalObjectsMax,
+        objectBytes: config.objectBytesMax,
       },
     });
     const { gl, node } = renderer.description;

@@ -7,13 +7,13 @@ import { Census, Tally } from "../../../../src/actors/gpu/renderer/virgl/census.
 import { VirglResource } from "../../../../src/actors/gpu/renderer/virgl/resource.ts";
 import { StreamEffects } from "../../../../src/actors/gpu/renderer/virgl/stream-effects.ts";
 import { StreamGuard } from "../../../../src/actors/gpu/renderer/virgl/stream-guard.ts";
-import { EINVAL } from "../../../../src/ffi/libc.ts";
+import { EINVAL, ENOMEM } from "../../../../src/ffi/libc.ts";
 import { closeFd, createMemfd } from "../../../../src/transport/os/fds.ts";
 import { DirtyLog } from "../../../../src/transport/virtio/dirty-log.ts";
 import { NativeMemory } from "../../../../src/transport/os/native-memory.ts";
 import { type MappedGuest, mapGuest } from "../../../support/guest-map.ts";
 
-const limits = { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300 };
+const limits = { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300, objectBytes: 4000 };
 const clearSurface = 62;
 const getLayout = 63;
 const texture = { target: 2, format: 1, bind: 2 | 8 };
@@ -164,6 +164,30 @@ describe("a question for a layout", () => {
     expect([...log].slice(0, 2)).toEqual([0b11000, 0]);
     end();
   });
+});
+
+test("a shader's pieces count together, and what replaces an object counts alone", () => {
+  const tally = new Tally();
+  const own = new StreamGuard(resources, { ...limits, objectBytes: 100 }, tally);
+  const one = new Census(tally);
+  const shader = (...payload: number[]) => {
+    const words = command(1, ...payload);
+    words[0]! |= 4 << 8;
+    return words;
+  };
+  const run = (words: Uint32Array): number => {
+    const error = own.check(one, words, 0, words.length);
+    if (error === 0) new StreamEffects(resources).follow(one, words, 0, words.length, false);
+    return error;
+  };
+  expect(run(shader(7, 0, 40, 9, 0, 1, 2, 3, 4, 5))).toBe(0);
+  expect(run(shader(7, 0, 0x8000_0014, 9, 0, 1, 2, 3, 4, 5))).toBe(0);
+  expect(tally.objectWords).toBe(20);
+  expect(run(shader(7, 0, 0x8000_0014, 9, 0, 1))).toBe(ENOMEM);
+  expect(run(shader(7, 0, 8, 9, 0))).toBe(0);
+  expect([tally.objects, tally.objectWords]).toEqual([1, 5]);
+  one.close();
+  expect([tally.objects, tally.objectWords]).toEqual([0, 0]);
 });
 
 test("commands that are newer than this are refused: what they would write would be seen by nobody", () => {

@@ -106,7 +106,7 @@ describe("a census", () => {
           const objects = model.subs.get(model.current)!;
           switch (kind) {
             case "create":
-              census.createObject(id, null);
+              census.createObject(id, 3, false, null);
               // Handle 0 is no object's.
               if (id !== 0) objects.add(id);
               break;
@@ -134,10 +134,11 @@ describe("a census", () => {
           }
           const count = [...model.subs.values()].reduce((sum, { size }) => sum + size, 0);
           expect([census.objectCount, census.subContextCount]).toEqual([count, model.subs.size - 1]);
-          expect([tally.objects, tally.glContexts]).toEqual([count, model.subs.size]);
+          expect([tally.objects, tally.objectWords]).toEqual([count, count * 3]);
+          expect(tally.glContexts).toBe(model.subs.size);
         }
         census.close();
-        expect([tally.objects, tally.glContexts]).toEqual([0, 0]);
+        expect([tally.objects, tally.objectWords, tally.glContexts]).toEqual([0, 0, 0]);
       }),
     );
   });
@@ -158,24 +159,26 @@ describe("a set of handles", () => {
         const model = new Set<number>();
         for (const [isAdded, one] of steps) {
           if (isAdded) {
-            expect(set.add(one)).toBe(one !== 0 && !model.has(one));
+            expect(set.add(one, one & 7, false)).toBe(one !== 0 && !model.has(one));
             if (one !== 0) model.add(one);
           } else expect(set.delete(one)).toBe(model.delete(one));
           expect(set.size).toBe(model.size);
+          expect(set.weight).toBe([...model].reduce((sum, each) => sum + (each & 7), 0));
         }
-        for (const one of model) expect(set.add(one)).toBe(false);
+        for (const one of model) expect(set.add(one, 2, true)).toBe(false);
+        expect(set.weight).toBe([...model].reduce((sum, each) => sum + (each & 7) + 2, 0));
         for (const one of model) expect(set.delete(one)).toBe(true);
-        expect(set.size).toBe(0);
+        expect([set.size, set.weight]).toEqual([0, 0]);
       }),
     );
   });
 
   test("holds as many as a context may have", () => {
     const set = new HandleSet();
-    for (let one = 1; one <= 100_000; one++) set.add(one);
+    for (let one = 1; one <= 100_000; one++) set.add(one, 1, false);
     expect(set.size).toBe(100_000);
     for (let one = 1; one <= 100_000; one += 2) expect(set.delete(one)).toBe(true);
     expect(set.size).toBe(50_000);
-    for (let one = 2; one <= 100_000; one += 2) expect(set.add(one)).toBe(false);
+    for (let one = 2; one <= 100_000; one += 2) expect(set.add(one, 1, false)).toBe(false);
   });
 });

@@ -14,6 +14,8 @@ export class Tally {
   /** GL contexts: one for each sub-context, a context's own first one included. */
   glContexts = 0;
   objects = 0;
+  /** Words of the streams that objects were made of, shaders' texts above all: the library keeps what it makes of them. */
+  objectWords = 0;
 }
 
 export class Census {
@@ -21,6 +23,7 @@ export class Census {
   private current = this.subContexts.get(0)!;
   /** Objects of all sub-contexts. */
   objectCount = 0;
+  private objectWords = 0;
 
   /** Counts in `tally` too, until {@link close}. */
   constructor(private readonly tally: Tally) {
@@ -31,6 +34,7 @@ export class Census {
   close(): void {
     this.tally.glContexts -= this.subContexts.size;
     this.tally.objects -= this.objectCount;
+    this.tally.objectWords -= this.objectWords;
   }
 
   /** Sub-contexts besides the context's own first one. */
@@ -38,17 +42,24 @@ export class Census {
     return this.subContexts.size - 1;
   }
 
-  /** Replaces an object of that handle. `queried`: the resource of a query, null of everything else. */
-  createObject(handle: number, queried: VirglResource | null): void {
+  /**
+   * Replaces an object of that handle, or goes on with it where the words are more of a shader. `queried`: the resource of a
+   * query, null of everything else.
+   */
+  createObject(handle: number, words: number, isMore: boolean, queried: VirglResource | null): void {
     const { current } = this;
-    if (current.objects.add(handle)) this.count(1);
+    const { objects } = current;
+    const before = objects.weight;
+    this.count(objects.add(handle, words, isMore) ? 1 : 0, objects.weight - before);
     if (queried !== null) current.queried.set(handle, queried);
     else if (current.queried.size > 0) current.queried.delete(handle);
   }
 
   destroyObject(handle: number): void {
     const { current } = this;
-    if (current.objects.delete(handle)) this.count(-1);
+    const { objects } = current;
+    const before = objects.weight;
+    if (objects.delete(handle)) this.count(-1, objects.weight - before);
     if (current.queried.size > 0) current.queried.delete(handle);
   }
 
@@ -75,12 +86,15 @@ export class Census {
     if (id === 0 || gone === undefined) return;
     this.subContexts.delete(id);
     this.tally.glContexts--;
-    this.count(-gone.objects.size);
+    this.count(-gone.objects.size, -gone.objects.weight);
     if (this.current === gone) this.current = this.subContexts.get(0)!;
   }
 
-  private count(objects: number): void {
+  private count(objects: number, words: number): void {
+    const { tally } = this;
     this.objectCount += objects;
-    this.tally.objects += objects;
+    this.objectWords += words;
+    tally.objects += objects;
+    tally.objectWords += words;
   }
 }

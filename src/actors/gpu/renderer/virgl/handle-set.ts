@@ -1,4 +1,4 @@
-// A set of handles, which are 32-bit numbers other than 0: guests make and destroy objects all the time, and a Map would
+// A set of handles, which are 32-bit numbers other than 0, each with a weight: guests make and destroy objects all the time, and a Map would
 // make garbage with each few.
 
 const emptyShift = 28;
@@ -6,15 +6,23 @@ const emptyShift = 28;
 /** Open addressing with linear probing; what is deleted leaves no mark, so that nothing has to be built anew. */
 export class HandleSet {
   size = 0;
+  /** Of all that are there. */
+  weight = 0;
   private keys = new Uint32Array(2 ** (32 - emptyShift));
+  /** Where each key is, its weight. */
+  private weights = new Uint32Array(this.keys.length);
   /** The bits of a product that are left out of a place. */
   private shift = emptyShift;
 
-  /** Returns whether it was not there. 0 is never there. */
-  add(handle: number): boolean {
+  /** Returns whether it was not there; what was has the new weight, or with `isMore` that too. 0 is never there. */
+  add(handle: number, weight: number, isMore: boolean): boolean {
     if (handle === 0) return false;
     const at = this.find(handle);
-    if (this.keys[at] === handle) return false;
+    const isNew = this.keys[at] !== handle;
+    const before = isNew ? 0 : this.weights[at]!;
+    this.weights[at] = isMore ? before + weight : weight;
+    this.weight += this.weights[at]! - before;
+    if (!isNew) return false;
     this.keys[at] = handle;
     if (++this.size * 2 > this.keys.length) this.grow();
     return true;
@@ -23,16 +31,18 @@ export class HandleSet {
   /** Returns whether it was there. */
   delete(handle: number): boolean {
     if (handle === 0) return false;
-    const { keys } = this;
+    const { keys, weights } = this;
     const mask = keys.length - 1;
     let gap = this.find(handle);
     if (keys[gap] === 0) return false;
     this.size--;
+    this.weight -= weights[gap]!;
     // Those behind move up, unless they would come before their own place.
     for (let at = (gap + 1) & mask; keys[at] !== 0; at = (at + 1) & mask) {
       const own = this.placeOf(keys[at]!);
       if (((at - own) & mask) < ((at - gap) & mask)) continue;
       keys[gap] = keys[at]!;
+      weights[gap] = weights[at]!;
       gap = at;
     }
     keys[gap] = 0;
@@ -53,11 +63,15 @@ export class HandleSet {
   }
 
   private grow(): void {
-    const before = this.keys;
-    this.keys = new Uint32Array(before.length * 2);
+    const { keys, weights } = this;
+    this.keys = new Uint32Array(keys.length * 2);
+    this.weights = new Uint32Array(keys.length * 2);
     this.shift--;
-    for (let at = 0; at < before.length; at++) {
-      if (before[at] !== 0) this.keys[this.find(before[at]!)] = before[at]!;
+    for (let at = 0; at < keys.length; at++) {
+      if (keys[at] === 0) continue;
+      const place = this.find(keys[at]!);
+      this.keys[place] = keys[at]!;
+      this.weights[place] = weights[at]!;
     }
   }
 }

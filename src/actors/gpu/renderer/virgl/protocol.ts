@@ -47,6 +47,10 @@ export const ImageField = { first: 3, words: 5, format: 0 } as const;
 /** Every version of the library has a table of at least so many formats. */
 export const formatsMax = 322;
 
+/** VIRGL_OBJECT_SHADER, and where CREATE_OBJECT says that its text goes on with a shader that was begun. */
+export const shaderObject = 4;
+export const ShaderField = { offset: 3, goesOn: 0x8000_0000 } as const;
+
 /** CREATE_OBJECT of a query. */
 export const QueryField = { resource: 4, words: 4 } as const;
 

@@ -13,6 +13,8 @@ import {
   QueryField,
   queryObject,
   QueryState,
+  ShaderField,
+  shaderObject,
   Transfer3d,
   TransferField,
 } from "./protocol.ts";
@@ -48,7 +50,12 @@ export class StreamEffects implements StreamVisitor {
     const first = words[header + 1]!;
     switch (command) {
       case Ccmd.CREATE_OBJECT:
-        census.createObject(first, this.queriedBy(object, words, header, length));
+        census.createObject(
+          first,
+          length,
+          isMore(object, words, header, length),
+          this.queriedBy(object, words, header, length),
+        );
         return 0;
       case Ccmd.DESTROY_OBJECT:
         census.destroyObject(first);
@@ -166,4 +173,10 @@ export class StreamEffects implements StreamVisitor {
     this.marked.add(backing);
     backing.wrote(0, backing.length);
   }
+}
+
+/** Whether CREATE_OBJECT goes on with a shader that is too long for one command. */
+function isMore(object: number, words: Uint32Array, header: number, length: number): boolean {
+  if (object !== shaderObject || length < ShaderField.offset) return false;
+  return words[header + ShaderField.offset]! >= ShaderField.goesOn;
 }

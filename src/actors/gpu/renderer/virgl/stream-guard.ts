@@ -30,6 +30,8 @@ export interface ContextLimits {
   objects: number;
   glContexts: number;
   totalObjects: number;
+  /** Of the streams that objects are made of. */
+  objectBytes: number;
 }
 
 /** Commands that are counted, followed, or may be refused. */
@@ -65,6 +67,7 @@ export class StreamGuard implements StreamVisitor {
   /** Whether the last stream did anything that has to be followed once it has run. */
   hasEffects = false;
   private created = 0;
+  private createdWords = 0;
   private subContexts = 0;
   private readonly transfer = transferOf();
 
@@ -87,6 +90,7 @@ export class StreamGuard implements StreamVisitor {
   check(census: Census, words: Uint32Array, from: number, count: number): number {
     this.hasEffects = false;
     this.created = 0;
+    this.createdWords = 0;
     this.subContexts = 0;
     if (this.layered.length > 0) this.layered.length = 0;
     const error = walkStream(words, from, count, this, guarded);
@@ -98,6 +102,7 @@ export class StreamGuard implements StreamVisitor {
     switch (command) {
       case Ccmd.CREATE_OBJECT:
         this.created++;
+        this.createdWords += length;
         this.hasEffects = true;
         return object === queryObject && length >= QueryField.words
           ? this.query(words[header + QueryField.resource]!)
@@ -153,6 +158,7 @@ export class StreamGuard implements StreamVisitor {
     if (created > 0) {
       if (census.objectCount + created > limits.objects) return false;
       if (tally.objects + created > limits.totalObjects) return false;
+      if ((tally.objectWords + this.createdWords) * 4 > limits.objectBytes) return false;
     }
     if (subContexts > 0) {
       if (census.subContextCount + subContexts > limits.subContexts) return false;
