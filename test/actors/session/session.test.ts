@@ -1266,7 +1266,7 @@ describe("the end of a session", () => {
     expect(bench.context.logged.map(({ level, text }) => `${level}: ${text}`)).toEqual([
       "info: the front-end has disconnected",
       "warning: waiting for the ctrl-queue, which is in one long command",
-      "info: the queues go on after 0 s",
+      "info: the session goes on after 0 s",
     ]);
     expect(number(bench.connect().ask(R.GET_FEATURES).payload)).toBe(features);
   });
