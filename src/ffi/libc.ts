@@ -78,12 +78,15 @@ export const EFAULT = 14;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const EFBIG = 27;
+export const ENOSPC = 28;
 export const ENOSYS = 38;
 export const EPIPE = 32;
 export const ECONNABORTED = 103;
 export const ECONNRESET = 104;
 export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;
+export const EDQUOT = 122;
 
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;

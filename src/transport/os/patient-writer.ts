@@ -2,12 +2,24 @@
 // and without making it non-blocking, which the others would notice.
 
 import { fstatSync } from "node:fs";
-import { EAGAIN, EINTR, errno, libc, MSG_DONTWAIT, MSG_NOSIGNAL } from "../../ffi/libc.ts";
+import {
+  EAGAIN,
+  EDQUOT,
+  EFBIG,
+  EINTR,
+  ENOSPC,
+  errno,
+  libc,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+} from "../../ffi/libc.ts";
 
 /** A pipe that poll(2) calls writable has room for so much (PIPE_BUF). */
 const pieceBytes = 4096;
 const queueBytesMax = 256 * 1024;
 const retryMs = 50;
+/** A file that cannot grow now, and may again when somebody has made room. */
+const fullErrors: ReadonlySet<number> = new Set([ENOSPC, EDQUOT, EFBIG]);
 
 const POLLOUT = 4;
 
@@ -20,13 +32,18 @@ export class PatientWriter {
   private dropped = 0;
   private retry: Timer | undefined;
   private isBroken = false;
+  /** Whether what it writes to is a file that cannot grow, which no poll tells of. */
+  private isFull = false;
 
   constructor(private readonly fd: number) {
     this.isSocket = kindOf(fd)?.isSocket() ?? false;
     this.pollfd = new Int32Array([fd, POLLOUT]);
   }
 
-  /** Writes lines now or when there is room; while nobody reads, what goes beyond 256 KiB is dropped and counted. */
+  /**
+   * Writes lines now or when there is room; while nobody reads, or the disk is full, what goes beyond 256 KiB is dropped and
+   * counted.
+   */
   write(text: string): void {
     if (this.isBroken) return;
     const bytes = Buffer.from(text);
@@ -44,7 +61,7 @@ export class PatientWriter {
     for (const end = performance.now() + ms; ;) {
       this.proceed();
       const leftMs = Math.ceil(end - performance.now());
-      if (this.waiting.length === 0 || leftMs <= 0 || this.isBroken) break;
+      if (this.waiting.length === 0 || leftMs <= 0 || this.isBroken || this.isFull) break;
       this.isWritable(leftMs);
     }
     clearTimeout(this.retry);
@@ -76,9 +93,11 @@ export class PatientWriter {
       const code = errno();
       if (code === EINTR) return true;
       // Whoever read it has gone, or there never was a file.
-      if (code !== EAGAIN) this.isBroken = true;
+      this.isFull = fullErrors.has(code);
+      if (code !== EAGAIN && !this.isFull) this.isBroken = true;
       return false;
     }
+    this.isFull = false;
     this.waitingBytes -= written;
     if (written === first.length) this.waiting.shift();
     else this.waiting[0] = first.subarray(written);
