@@ -14,6 +14,8 @@ import type { Picture } from "./inquiries.ts";
 const lineBytesMax = 64 * 1024;
 /** Answers that a client asks for and does not read. */
 const unsentBytesMax = 1024 * 1024;
+/** Requests of one client that wait for their turn; it is not read from while there are more. */
+const waitingMax = 64;
 
 export const ControlRequest = z.discriminatedUnion("command", [
   z.object({ command: z.literal("status") }),
@@ -41,8 +43,10 @@ export interface ControlHandlers {
 
 interface Connection {
   received: string;
-  /** Settled when every request so far is answered: answers keep their order. */
-  answered: Promise<void>;
+  /** Requests that wait for their turn, oldest first: answers keep their order. */
+  lines: string[];
+  isServing: boolean;
+  isClosed: boolean;
   /** What the socket has not taken of the answers. */
   unsent: Buffer;
 }
@@ -81,21 +85,45 @@ export class ControlServer {
       unix: this.path,
       socket: {
         open: (socket) => {
-          socket.data = { received: "", answered: Promise.resolve(), unsent: Buffer.alloc(0) };
+          socket.data = {
+            received: "",
+            lines: [],
+            isServing: false,
+            isClosed: false,
+            unsent: Buffer.alloc(0),
+          };
         },
         data: (socket, bytes) => this.data(socket, bytes),
         drain: send,
+        close: (socket) => void (socket.data.isClosed = true),
       },
     });
   }
 
   private data(socket: Socket<Connection>, bytes: Buffer): void {
-    const lines = (socket.data.received + bytes.toString("utf8")).split("\n");
-    socket.data.received = lines.pop()!;
-    if (socket.data.received.length > lineBytesMax) socket.end();
-    for (const line of lines) {
-      socket.data.answered = socket.data.answered.then(() => this.serve(socket, line));
+    const { data } = socket;
+    if (data.isClosed) return;
+    const lines = (data.received + bytes.toString("utf8")).split("\n");
+    data.received = lines.pop()!;
+    data.lines.push(...lines);
+    if (data.received.length > lineBytesMax) {
+      data.isClosed = true;
+      socket.end();
+    } else if (!data.isServing) void this.serveAll(socket);
+  }
+
+  /** Serves what waits of one client, and reads no more of it meanwhile than that. */
+  private async serveAll(socket: Socket<Connection>): Promise<void> {
+    const { data } = socket;
+    data.isServing = true;
+    const isMany = data.lines.length > waitingMax;
+    if (isMany) socket.pause();
+    for (let line = data.lines.shift(); line !== undefined && !data.isClosed; line = data.lines.shift()) {
+      await this.serve(socket, line);
     }
+    data.isServing = false;
+    if (data.isClosed) socket.terminate();
+    else if (isMany) socket.resume();
   }
 
   private async serve(socket: Socket<Connection>, line: string): Promise<void> {
@@ -138,7 +166,10 @@ export class ControlServer {
 function send(socket: Socket<Connection>): void {
   const { data } = socket;
   if (data.unsent.length === 0) return;
-  data.unsent = data.unsent.subarray(Math.max(0, socket.write(data.unsent)));
+  const written = socket.write(data.unsent);
+  // It has gone, though that is not heard while it is not read from.
+  if (written < 0) data.isClosed = true;
+  else data.unsent = data.unsent.subarray(written);
 }
 
 function parse(line: string): ControlRequest {

@@ -205,6 +205,38 @@ test("a client that never reads its answers is cut off", async () => {
   expect(await (await connect()).ask({ command: "kill", actor: "display" })).toEqual({ ok: true });
 });
 
+test("a client that asks faster than it is answered is read from no faster", async () => {
+  let asked = 0;
+  handlers.status = async () => {
+    asked++;
+    await Bun.sleep(1);
+    return {};
+  };
+  await connect();
+  const socket = clients[0]!;
+  const many = Buffer.from('{"command":"status"}\n'.repeat(100_000));
+  socket.write(many);
+  await Bun.sleep(200);
+  // What the kernel holds of it is all that was read ahead.
+  expect(socket.bytesWritten - socket.writableLength).toBeLessThan(many.length);
+  expect(socket.writableLength).toBeGreaterThan(many.length / 2);
+
+  socket.destroy();
+  await Bun.sleep(200);
+  const before = asked;
+  await Bun.sleep(200);
+  expect(asked).toBe(before);
+});
+
+test("a client that asks for much at once has all of it in order", async () => {
+  let asked = 0;
+  handlers.status = () => Promise.resolve({ asked: asked++ });
+  const client = await connect();
+  client.send('{"command":"status"}\n'.repeat(20_000));
+  await client.until(() => client.answers.length === 20_000);
+  expect(client.answers.every(({ asked: number }, index) => number === index)).toBe(true);
+});
+
 test("answers come in the order of their requests, however long each takes", async () => {
   const slow = Promise.withResolvers<Record<string, unknown>>();
   handlers.status = () => slow.promise;
