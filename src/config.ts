@@ -297,7 +297,7 @@ export function helpText(): string {
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
     "One that may be given more than once has colons between its values in the environment, and is an array in the file.",
     "Paths are relative to the directory of the call. A socket of systemd's (LISTEN_FDS) counts as FENCEPOST_FD.",
-    "A second signal ends a server that is stopping at once.",
+    "A second signal, half a second later or more, ends a server that is stopping at once.",
     "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 the settings make no sense or ask for what cannot be",
     "had, 3 an actor was lost, 4 an actor did not stop in time.",
   );

@@ -9,9 +9,9 @@ import { ConfigError, helpText, parseCommandLine, type ServerConfig } from "../c
 import { isDrmNode } from "../transport/os/drm-node.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
-import { isIgnored } from "../transport/os/signals.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
 import { withActivation } from "./socket-activation.ts";
+import { onStopSignals } from "./stop-signals.ts";
 
 /** What QEMU's back-end conventions call the capabilities of a "gpu" back-end: flags that it takes. */
 const capabilities = { type: "gpu", features: ["render-node", "virgl"] };
@@ -73,19 +73,15 @@ async function serve(config: ServerConfig): Promise<number> {
     // What reading the settings has left would stay for as long as nothing happens here.
     Bun.gc(true);
   });
-  let isEnding = false;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    if (isIgnored(signal)) continue;
-    process.on(signal, () => {
-      if (isEnding) {
-        log.write("error", "supervisor", `received ${signal} while stopping: ends at once`);
-        stderr.flush(lastLinesMs);
-        process.exit(exitCodes.stopTimeout);
-      }
-      isEnding = true;
-      supervisor.shutdown(`received ${signal}`);
-    });
-  }
+  onStopSignals(
+    (signal) => supervisor.shutdown(`received ${signal}`),
+    (signal) => {
+      log.write("error", "supervisor", `received ${signal} while stopping: ends at once`);
+      supervisor.removeSockets();
+      stderr.flush(lastLinesMs);
+      process.exit(exitCodes.stopTimeout);
+    },
+  );
   const exitCode = await supervisor.run();
   stdout.flush(lastLinesMs);
   stderr.flush(lastLinesMs);

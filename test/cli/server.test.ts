@@ -21,6 +21,7 @@ import { connectUnix, listenUnix } from "../../src/transport/os/unix-path.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { bePatient } from "../support/patience.ts";
 import { type RunOptions, ServerRun } from "../support/server-run.ts";
+import { Terminal } from "../support/terminal.ts";
 
 bePatient();
 
@@ -77,6 +78,36 @@ describe("the end", () => {
     run.kill("SIGTERM");
 
     expect((await run.ended()).code).toBe(0);
+  });
+
+  for (const again of ["SIGINT", "SIGHUP"] as const) {
+    test(`${again} right behind a SIGINT is the same wish, and the server ends in order`, async () => {
+      const run = start(["--socket-path", socket]);
+      await run.until(socket);
+      run.kill("SIGINT");
+      run.kill(again);
+      // What `bun run` passes on comes a little later.
+      await Bun.sleep(20);
+      if (!run.hasEnded) run.kill(again);
+
+      expect(await run.ended()).toMatchObject({
+        code: 0,
+        text: expect.stringContaining("stopped: received"),
+      });
+      expect(readdirSync(folder)).toEqual([]);
+    });
+  }
+
+  test("one Ctrl-C in a terminal ends `bun run server` in order", async () => {
+    const terminal = new Terminal(`${process.execPath} run server --socket-path ${socket}`);
+    while (!existsSync(socket)) await Bun.sleep(5);
+    terminal.pressCtrlC();
+
+    expect(await terminal.ended()).toMatchObject({
+      code: 0,
+      text: expect.stringContaining("stopped: received SIGINT"),
+    });
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test("a signal that it was started to ignore is ignored", async () => {

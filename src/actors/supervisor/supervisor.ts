@@ -98,6 +98,15 @@ export class Supervisor {
     this.device.send({ type: "SHUTDOWN", reason });
   }
 
+  /** Removes what actors leave behind that crashed, were ended, or are not waited for. */
+  removeSockets(): void {
+    this.control.close();
+    const { socketPath, resourceBridge } = this.config;
+    if (this.owesSocket) rmSync(socketPath, { force: true });
+    if (this.host.isAlive("resource-bridge"))
+      for (const path of resourceBridge) rmSync(path, { force: true });
+  }
+
   private async stop(): Promise<number> {
     this.control.close();
     for (const timer of this.settling.values()) clearTimeout(timer);
@@ -112,8 +121,7 @@ export class Supervisor {
       this.actors.get(name)!.send({ type: "STOP_TIMEOUT" });
       this.log.write("error", name, `did not stop within ${stopTimeoutMs / 1000} s, and was ended`);
     });
-    // A session that crashed or was ended has left it.
-    if (this.owesSocket) rmSync(this.config.socketPath, { force: true });
+    this.removeSockets();
     this.device.send({ type: isLate ? "STOP_TIMEOUT" : "STOPPED" });
     const { exitCode, reason } = this.device.getSnapshot().context;
     if (exitCode === exitCodes.ok) this.log.write("info", "supervisor", `stopped: ${reason}`);
