@@ -47,6 +47,8 @@ export class QueueRunner {
   /** That of {@link running}. */
   private ring: Ring | null = null;
   private enabled = false;
+  /** Where a ring that does not run would go on, be it that it could not be started. */
+  private idleAt: Position = 0;
 
   constructor(
     private readonly context: ActorContext,
@@ -246,7 +248,8 @@ export class QueueRunner {
   }
 
   private start(message: RingStart): void {
-    this.stop();
+    const left = this.stop();
+    this.idleAt = message.base < 0 ? left : message.base;
     this.running = new RunningRing(this.context, this.memory, message);
     this.ring = this.running.ring;
     this.features = message.features;
@@ -264,7 +267,7 @@ export class QueueRunner {
   /** Stops taking commands and answers those that are parked. Returns where the next chain would be taken. */
   private stop(): Position {
     const { running } = this;
-    if (running === null) return 0;
+    if (running === null) return this.idleAt;
     this.handler.finishParked();
     running.close();
     this.running = null;
@@ -272,7 +275,7 @@ export class QueueRunner {
     // They are forgotten: there is no ring any more to give them back to.
     this.held.release(this);
     this.enabled = false;
-    return running.ring.position;
+    return (this.idleAt = running.ring.position);
   }
 
   /** Does what may be refused; where it was, the session is told why. A bug goes on up. */

@@ -357,6 +357,15 @@ describe("parked requests", () => {
 describe("the session's messages", () => {
   beforeEach(() => begin());
 
+  test("a ring that could not be started says where it was to go on", () => {
+    bench.command(request(1));
+    bench.command(request(1));
+    expect(bench.ask(bench.ringStart({ base: -1, used: 3 }))).toContain("misaligned");
+    expect(bench.stopRing()).toBe(2);
+    expect(bench.ask(bench.ringStart({ base: 7, used: 3 }))).toContain("misaligned");
+    expect(bench.stopRing()).toBe(7);
+  });
+
   test("a ring that starts at zero resets the device, one that goes on does not", () => {
     expect(handler.resets).toBe(1);
     bench.command(request(1));
