@@ -1,6 +1,5 @@
 // The resource bridge: lends resources and fences to other devices of the VM, which connect to its sockets. docs/bridge.md.
 
-import { cString, libc } from "../../ffi/libc.ts";
 import {
   type BridgeAnswer,
   type BridgeRequest,
@@ -10,7 +9,14 @@ import { EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { acceptPauseMs, acceptUnix, EXHAUSTED, listenUnix, NOBODY } from "../../transport/os/unix-path.ts";
+import {
+  acceptPauseMs,
+  acceptUnix,
+  EXHAUSTED,
+  listenUnix,
+  NOBODY,
+  removeSocket,
+} from "../../transport/os/unix-path.ts";
 import { sizeSendBuffer, SocketIo } from "../../transport/os/unix-socket.ts";
 import type { ResourceBridgeMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -77,7 +83,7 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
     for (const [path, listener] of this.listeners) {
       this.context.epoll.remove(listener);
       closeFd(listener);
-      libc.unlink(cString(path));
+      removeSocket(path);
     }
     this.listeners.clear();
     this.tools.io.close();

@@ -5,11 +5,16 @@ import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal, type Refusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
 import { inheritedSocketState } from "../../transport/os/inherited-socket.ts";
-import { acceptPauseMs, acceptUnix, EXHAUSTED, listenUnix, NOBODY } from "../../transport/os/unix-path.ts";
+import {
+  acceptPauseMs,
+  acceptUnix,
+  EXHAUSTED,
+  listenUnix,
+  NOBODY,
+  removeSocket,
+} from "../../transport/os/unix-path.ts";
 import { Channel } from "../../transport/wire/vhost-user/channel.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
-import { libc } from "../../ffi/libc.ts";
-import { cString } from "../../ffi/libc.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
 import { sessionMachine } from "../machines/session.ts";
 import type { WorkerName } from "../registry.ts";
@@ -80,7 +85,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       closeFd(this.listener);
       const { fd, socketPath } = this.context.config;
       // Whoever made an inherited socket has its path, too.
-      if (fd === undefined) libc.unlink(cString(socketPath));
+      if (fd === undefined) removeSocket(socketPath);
     }
   }
 

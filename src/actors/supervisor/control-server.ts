@@ -1,16 +1,18 @@
 // The control socket: one JSON request a line, one JSON answer a line. `bun run ctl` is its client.
 
-import { existsSync, unlinkSync } from "node:fs";
+import { constants } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import type { Socket } from "bun";
 import { z } from "zod";
 import { Refusal } from "../../transport/os/errors.ts";
-import { freeSocketPath } from "../../transport/os/unix-path.ts";
+import { freeSocketPath, removeSocket } from "../../transport/os/unix-path.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { type WorkerName, workerNames } from "../registry.ts";
 import type { Picture } from "./inquiries.ts";
 
+/** A pipe that nobody reads is an error, and no wait of which nobody hears. */
+const patiently = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
 const lineBytesMax = 64 * 1024;
 /** Answers that a client asks for and does not read. */
 const unsentBytesMax = 1024 * 1024;
@@ -77,7 +79,7 @@ export class ControlServer {
     if (this.server === null) return;
     this.server.stop(false);
     this.server = null;
-    if (existsSync(this.path)) unlinkSync(this.path);
+    removeSocket(this.path);
   }
 
   private listen(): { stop(closeActiveConnections?: boolean): void } {
@@ -148,7 +150,7 @@ export class ControlServer {
         const { path } = request;
         // Loaded now: few servers are ever asked for a picture.
         const { encodePng } = await import("../../picture/png.ts");
-        await writeFile(path, await encodePng(pixels, width, height));
+        await writeFile(path, await encodePng(pixels, width, height), { flag: patiently as never });
         return { path, width, height };
       }
       case "kill":

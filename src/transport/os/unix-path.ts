@@ -93,6 +93,12 @@ export function freeSocketPath(path: string): void {
   }
 }
 
+/** Removes the socket that this process listened on at `path`, and has closed; another's that has taken its place stays. */
+export function removeSocket(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isSocket() && knockAt(path) === ECONNREFUSED) libc.unlink(cString(path));
+}
+
 function checkFolder(folder: string, path: string): void {
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found === undefined) {

@@ -120,6 +120,13 @@ test("a screenshot that cannot be taken or written says why", async () => {
   expect(answer["error"]).toContain("ENOENT");
 });
 
+test("a screenshot into a pipe that nobody reads is refused", async () => {
+  const pipe = join(folder, "pipe");
+  Bun.spawnSync(["mkfifo", pipe]);
+  const answer = await (await connect()).ask({ command: "screenshot", path: pipe });
+  expect(answer).toMatchObject({ ok: false, error: expect.stringContaining("ENXIO") });
+});
+
 test("an actor can be killed, by its name only", async () => {
   const client = await connect();
   expect(await client.ask({ command: "kill", actor: "display" })).toEqual({ ok: true });

@@ -1,12 +1,18 @@
 // Sockets that carry descriptors: both ways, in every number, with nothing blocked and nothing leaked.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AF_UNIX, libc, SOCK_STREAM } from "../../../src/ffi/libc.ts";
 import { closeFd, createEventfd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { acceptUnix, connectUnix, listenUnix, NOBODY } from "../../../src/transport/os/unix-path.ts";
+import {
+  acceptUnix,
+  connectUnix,
+  listenUnix,
+  NOBODY,
+  removeSocket,
+} from "../../../src/transport/os/unix-path.ts";
 import {
   CLOSED,
   fdsPerMessageMax,
@@ -239,6 +245,21 @@ test("a live socket whose backlog is full is refused without waiting", () => {
 
   closeFd(waiting);
   closeFd(listener);
+});
+
+test("a socket is removed by whoever listened there, and not when another listens there by now", () => {
+  const path = join(folder, "socket");
+  closeFd(listenUnix(path, "stream"));
+  removeSocket(path);
+  expect(existsSync(path)).toBe(false);
+  const another = listenUnix(path, "stream");
+  removeSocket(path);
+  expect(existsSync(path)).toBe(true);
+  closeFd(another);
+  removeSocket(path);
+  writeFileSync(path, "");
+  removeSocket(path);
+  expect(existsSync(path)).toBe(true);
 });
 
 test("a path that is no socket is refused and left alone", () => {
