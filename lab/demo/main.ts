@@ -26,27 +26,33 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(help);
     return exit.done;
   }
-  let interrupted = false;
-  process.once("SIGINT", () => (interrupted = true));
+  const interrupted = new AbortController();
+  const { signal } = interrupted;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupted.abort());
   try {
     checkSurroundings(options);
-    if (options.qemu) await playInQemu(options.output);
-    else await runSynthetic(options, () => interrupted);
-    return interrupted ? exit.interrupted : exit.done;
+    if (options.qemu) await playInQemu(options.output, signal);
+    else await runSynthetic(options, signal);
+    return signal.aborted ? exit.interrupted : exit.done;
   } catch (error) {
+    if (signal.aborted) {
+      console.error("interrupted");
+      return exit.interrupted;
+    }
     // Whatever it was, this is a program's end.
     console.error(`The demo failed: ${messageOf(error)}`);
     return exit.failed;
   }
 }
 
-async function runSynthetic(options: DemoOptions, stopped: () => boolean): Promise<void> {
+async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<void> {
   const { scene, width, height, seconds, output, wayland } = options;
   const started = performance.now();
   const ours = {
     args: [...(scene === "3d" ? ["--renderer", "virgl"] : []), ...(wayland ? ["--wayland"] : [])],
   };
-  const server = await ServerProcess.start(options.server === undefined ? ours : { command: options.server });
+  const chosen = options.server === undefined ? ours : { command: options.server };
+  const server = await ServerProcess.start({ ...chosen, signal });
   let guest: SyntheticGuest | null = null;
   try {
     console.log(
@@ -65,13 +71,13 @@ async function runSynthetic(options: DemoOptions, stopped: () => boolean): Promi
 
     const progress = progressLine();
     const play = scene === "3d" ? playScene3d : playScene;
-    const report = await play(guest, options, stopped, progress.frame);
+    const report = await play(guest, options, () => signal.aborted, progress.frame);
     progress.end();
     console.log(`frames     ${report.frames}, ${(report.frames / report.seconds).toFixed(0)} a second`);
     console.log(`a frame    ${formatLatency(latencyOf(report.frameNs))} (its first command to its fence)`);
     console.log(`commands   ${report.commands}, ${thousands(report.commands / report.seconds)} a second`);
 
-    if (scene === "2d" && !stopped()) {
+    if (scene === "2d" && !signal.aborted) {
       sendSmallest(guest, burst.depth, burst.pipelined);
       const from = performance.now();
       sendSmallest(guest, burst.depth, burst.pipelined);

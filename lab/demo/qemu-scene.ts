@@ -11,20 +11,21 @@ const screen = { width: 1280, height: 800 };
 /** Long enough for QEMU to take the last frame. */
 const settleMs = 500;
 
-/** Boots the guest, flips its screen, and writes what QEMU shows to `output`. Throws with the server's log. */
-export async function playInQemu(output: string): Promise<void> {
+/**
+ * Boots the guest, flips its screen, and writes what QEMU shows to `output`. Throws with the server's log, and when
+ * `signal` says that it is enough.
+ */
+export async function playInQemu(output: string, signal: AbortSignal): Promise<void> {
   const missing = missingParts();
   if (missing.length > 0) throw new Error(`${missing.join(", ")} is missing: run ./setup.sh first`);
-  const server = await ServerProcess.start();
+  const server = await ServerProcess.start({ signal });
   let guest: QemuGuest | null = null;
-  const interrupt = (): void => void guest?.stop();
-  process.once("SIGINT", interrupt);
   try {
     console.log(`server     listening (pid ${server.pid})`);
     console.log(`guest      booting Linux ${kernel} in QEMU, a few seconds`);
     const booting = performance.now();
     const gpu = { kind: "vhost-user", socketPath: server.socketPath, outputs: 1 } as const;
-    guest = await QemuGuest.boot({ kernel, gpu }, `${logsPath}/demo`);
+    guest = await QemuGuest.boot({ kernel, gpu }, `${logsPath}/demo`, signal);
     console.log(`guest      up after ${((performance.now() - booting) / 1000).toFixed(1)} s`);
 
     await guest.run(`pattern 0 ${screen.width} ${screen.height} 1`);
@@ -42,7 +43,6 @@ export async function playInQemu(output: string): Promise<void> {
   } catch (error) {
     throw new Error(`${(error as Error).message}\nThe server's log:\n${server.log()}`, { cause: error });
   } finally {
-    process.off("SIGINT", interrupt);
     await guest?.stop();
     const code = await server.stop();
     console.log(`server     ended with code ${code}`);

@@ -26,9 +26,9 @@ export class QemuGuest {
     private readonly runDirectory: string,
   ) {}
 
-  /** Starts QEMU and waits until the guest takes commands. */
-  static async boot(options: GuestOptions, logDirectory: string): Promise<QemuGuest> {
-    const guest = await QemuGuest.start(options, logDirectory);
+  /** Starts QEMU and waits until the guest takes commands. `signal` ends QEMU, and fails whatever waits for it. */
+  static async boot(options: GuestOptions, logDirectory: string, signal?: AbortSignal): Promise<QemuGuest> {
+    const guest = await QemuGuest.start(options, logDirectory, signal);
     try {
       await guest.waitForBoot(1);
       return guest;
@@ -39,7 +39,7 @@ export class QemuGuest {
   }
 
   /** Starts QEMU and connects to it; its guest boots meanwhile. */
-  static async start(options: GuestOptions, logDirectory: string): Promise<QemuGuest> {
+  static async start(options: GuestOptions, logDirectory: string, signal?: AbortSignal): Promise<QemuGuest> {
     mkdirSync(logDirectory, { recursive: true });
     // Sockets live apart from the logs: a socket's path holds at most 107 bytes.
     const runDirectory = mkdtempSync(join(tmpdir(), "fencepost-guest-"));
@@ -55,6 +55,9 @@ export class QemuGuest {
       stdin: "ignore",
       stdout: log,
       stderr: log,
+      // A terminal's Ctrl-C is for whoever started it.
+      detached: true,
+      ...(signal === undefined ? {} : { signal }),
     });
     closeSync(log);
     const ended = child.exited.then((code): never => {

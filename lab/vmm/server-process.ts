@@ -15,6 +15,8 @@ export interface ServerOptions {
   /** How long it may take to listen, and to end, in milliseconds. */
   startMs?: number;
   stopMs?: number;
+  /** Ends the wait for it to listen, and the server. */
+  signal?: AbortSignal;
 }
 
 /** One line of answer on the control socket. */
@@ -45,11 +47,17 @@ export class ServerProcess {
       stdin: "ignore",
       stdout: log,
       stderr: log,
+      // A terminal's Ctrl-C is for whoever started it, who ends it when its guest is done.
+      detached: true,
     });
     closeSync(log);
     const server = new ServerProcess(directory, child, options.stopMs ?? 30_000);
     const deadline = performance.now() + (options.startMs ?? 60_000);
     while (!existsSync(socketPath)) {
+      if (options.signal?.aborted) {
+        await server.stop();
+        options.signal.throwIfAborted();
+      }
       if (server.hasEnded || performance.now() > deadline) {
         const state = server.hasEnded ? `ended with code ${server.exitCode}` : "is not listening";
         const text = server.log();

@@ -2,13 +2,14 @@
 
 import { bound } from "../../lab/bound-child.ts";
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDemoOptions } from "../../lab/demo/options.ts";
 import { formatLatency, latencyOf } from "../../lab/demo/statistics.ts";
 import { decodePng } from "../support/png.ts";
 import { bePatient } from "../support/patience.ts";
+import { Terminal } from "../support/terminal.ts";
 
 bePatient();
 
@@ -104,6 +105,48 @@ test("a 3D demo with a server that has no 3D says so and ends with code 1", asyn
   expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining("does not offer VIRGL") });
   expect(pixels).toBeNull();
 }, 30_000);
+
+describe("a Ctrl-C in a terminal ends the demo with code 130", () => {
+  const cases: [string, string, string][] = [
+    ["while it draws", "--seconds 60 --size 320x200", "s of animation"],
+    ["while it draws in 3D", "--scene 3d --seconds 60 --size 320x200", "renderer   "],
+  ];
+  for (const [when, flags, shown] of cases) {
+    test(`${when}, and the server in order`, async () => {
+      const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
+      const terminal = new Terminal(`${process.execPath} run demo ${flags} --output ${directory}/last.png`, {
+        TMPDIR: directory,
+      });
+      await terminal.until(shown);
+      await Bun.sleep(200);
+      const from = performance.now();
+      terminal.pressCtrlC();
+
+      const { code, text } = await terminal.ended();
+      expect({ code, text }).toEqual({
+        code: 130,
+        text: expect.stringContaining("server     ended with code 0"),
+      });
+      expect(text).not.toContain("failed");
+      expect(performance.now() - from).toBeLessThan(5_000);
+      expect(readdirSync(directory)).toEqual(["last.png"]);
+      rmSync(directory, { recursive: true });
+    });
+  }
+
+  test("while its server starts", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
+    const silent = join(directory, "silent");
+    writeFileSync(silent, "#!/bin/sh\necho > ${0%silent}started\nexec sleep 60\n", { mode: 0o755 });
+    const terminal = new Terminal(`${process.execPath} run demo --server ${silent}`, { TMPDIR: directory });
+    while (!existsSync(join(directory, "started"))) await Bun.sleep(5);
+    terminal.pressCtrlC();
+
+    expect(await terminal.ended()).toMatchObject({ code: 130, text: expect.not.stringContaining("failed") });
+    expect(readdirSync(directory).toSorted()).toEqual(["silent", "started"]);
+    rmSync(directory, { recursive: true });
+  });
+});
 
 describe("what is missing is told before anything is drawn", () => {
   const none = join(tmpdir(), `fencepost-nobody-${process.pid}`);

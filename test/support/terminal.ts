@@ -8,7 +8,8 @@ const ctrlC = "\x03";
 
 export class Terminal {
   private readonly child: Bun.Subprocess<"pipe", "pipe", "pipe">;
-  private readonly output: Promise<string>;
+  private readonly allRead: Promise<void>;
+  private text = "";
 
   /** Runs `command` in the checkout. Words have no spaces. */
   constructor(command: string, env: Record<string, string> = {}) {
@@ -17,7 +18,15 @@ export class Terminal {
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
-    this.output = new Response(this.child.stdout).text();
+    this.allRead = this.read();
+  }
+
+  /** Resolves when the terminal shows `text`; throws with all that it shows when the command ends before. */
+  async until(text: string): Promise<void> {
+    while (!this.text.includes(text)) {
+      if (this.child.exitCode !== null) throw new Error(JSON.stringify(await this.ended()));
+      await Bun.sleep(5);
+    }
   }
 
   pressCtrlC(): void {
@@ -30,6 +39,12 @@ export class Terminal {
     const killer = setTimeout(() => this.child.kill("SIGKILL"), ms);
     const code = await this.child.exited;
     clearTimeout(killer);
-    return { code, text: (await this.output).replaceAll("\r\n", "\n") };
+    await this.allRead;
+    return { code, text: this.text.replaceAll("\r\n", "\n") };
+  }
+
+  private async read(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of this.child.stdout) this.text += decoder.decode(bytes, { stream: true });
   }
 }
