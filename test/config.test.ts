@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError, helpText, parseCommandLine, type ServerConfig } from "../src/config.ts";
+import { helpText } from "../src/config-help.ts";
+import { ConfigError, parseCommandLine, type ServerConfig } from "../src/config.ts";
 
 let folder: string;
 beforeAll(() => {

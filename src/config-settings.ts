@@ -1,0 +1,164 @@
+// Every setting once: schema, default, help text, and what its flag takes. Those of how much one guest may have are in
+// config-limits.ts.
+
+import { join } from "node:path";
+import { z } from "zod";
+import { limits } from "./config-limits.ts";
+import { Compositor, Group, integer, Mode, SocketMode, Switch } from "./config-values.ts";
+import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
+
+const outputsMax = 16;
+const resourceBridgesMax = 16;
+const fdMax = 0x7fff_ffff;
+
+export interface Setting {
+  help: string;
+  /** The placeholder of the flag's value; a flag without one takes none. */
+  value?: string;
+  /** What the flag means where it comes without its value. */
+  bare?: string;
+  /** Whether it is the path of a file or socket, relative to the directory in which the server was called. */
+  path?: true;
+  /** Whether the flag may be given more than once. In the environment its values have colons between them. */
+  repeats?: true;
+  schema: z.ZodType;
+  group: "Connection" | "Device" | "Display" | "Limits" | "Operation";
+}
+
+export const settings = {
+  socketPath: {
+    group: "Connection",
+    value: "PATH",
+    path: true,
+    help: "listen for the VMM on this Unix socket",
+    schema: z.string().min(1).default(defaultSocketPath),
+  },
+  fd: {
+    group: "Connection",
+    value: "N",
+    help: "serve the VMM on this inherited socket: one that listens, or a connected one, then exit",
+    schema: integer(0, fdMax).optional(),
+  },
+  socketMode: {
+    group: "Connection",
+    value: "MODE",
+    help: "permissions of these sockets and of the bridge, in octal",
+    schema: SocketMode.prefault("600"),
+  },
+  socketGroup: {
+    group: "Connection",
+    value: "GROUP",
+    help: "group of these sockets, by name or number (default: this process's)",
+    schema: Group.optional(),
+  },
+  once: {
+    group: "Connection",
+    help: "exit when the first VMM disconnects",
+    schema: Switch,
+  },
+  controlPath: {
+    group: "Connection",
+    value: "PATH",
+    path: true,
+    help: "control socket for `bun run ctl` (default: the socket path with .ctl added)",
+    schema: z.string().min(1).optional(),
+  },
+  resourceBridge: {
+    group: "Connection",
+    value: "PATH",
+    repeats: true,
+    path: true,
+    help: "lend resources to other devices on this Unix socket; may be given more than once",
+    schema: z
+      .array(z.string().min(1))
+      .max(resourceBridgesMax)
+      .refine((paths) => new Set(paths).size === paths.length, "want each path once")
+      .default([]),
+  },
+  renderer: {
+    group: "Device",
+    value: "KIND",
+    help: "virgl (2D and 3D), software (2D), or auto: virgl where it starts",
+    schema: z.enum(["auto", "virgl", "software"]).default("auto"),
+  },
+  renderNode: {
+    group: "Device",
+    value: "PATH",
+    path: true,
+    help: "DRM node for 3D and gbm (default: the first that works; 3D without one on the CPU)",
+    schema: z.string().min(1).optional(),
+  },
+  storage: {
+    group: "Device",
+    value: "KIND",
+    help: "2D resources lie in gbm, udmabuf or memfd; auto: the first that works",
+    schema: z.enum(["auto", "gbm", "udmabuf", "memfd"]).default("auto"),
+  },
+  fenceAlarmMs: {
+    group: "Device",
+    value: "MS",
+    help: "log commands that the renderer has not finished after so long",
+    schema: integer(1, 3_600_000).default(5_000),
+  },
+  outputs: {
+    group: "Device",
+    value: "WxH,…",
+    help: "modes of the outputs where no VMM display says them, one an output",
+    schema: z
+      .string()
+      .transform((text) => text.split(","))
+      .pipe(z.array(Mode).min(1).max(outputsMax))
+      .prefault("1280x800"),
+  },
+  pollUs: {
+    group: "Device",
+    value: "US",
+    help: "watch an idle queue for up to US microseconds before sleeping, 3 at least",
+    schema: integer(0, 10_000).default(0),
+  },
+  wayland: {
+    group: "Display",
+    value: "SOCKET",
+    bare: "1",
+    help: "show each scanout in a window of this Wayland compositor (default: WAYLAND_DISPLAY's)",
+    schema: Compositor,
+  },
+  displayTimeoutMs: {
+    group: "Display",
+    value: "MS",
+    help: "answer from --outputs when the VMM's display is silent for so long",
+    schema: integer(1, 60_000).default(2_000),
+  },
+  copyPictures: {
+    group: "Display",
+    help: "copy pictures to the VMM, for one that cannot show dma-bufs (QEMU's -display none)",
+    schema: Switch,
+  },
+  ...limits,
+  config: {
+    group: "Operation",
+    value: "FILE",
+    path: true,
+    help: "read settings from a JSON file; its keys are the flags in camelCase",
+    schema: z.string().optional(),
+  },
+  dev: {
+    group: "Operation",
+    help: "check every message between actors against its schema, and log at debug level",
+    schema: Switch,
+  },
+  logLevel: {
+    group: "Operation",
+    value: "LEVEL",
+    help: "debug, info, warning or error",
+    schema: z.enum(["debug", "info", "warning", "error"]).default("info"),
+  },
+} as const satisfies Record<string, Setting>;
+
+/** A setting's flag, without the dashes. */
+export const flagOf = (name: string): string =>
+  name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+function defaultSocketPath(): string {
+  return join(runtimeDirectory(), "fencepost.sock");
+}
