@@ -47,11 +47,15 @@ export async function main(args: string[], directory: string): Promise<number> {
 
 /** Throws a {@link ConfigError} for what the settings name and cannot be had, before anything is started for it. */
 function checkSurroundings(config: ServerConfig): void {
-  const { fd, renderNode, socketPath, controlPath } = config;
+  const { fd, renderNode, socketPath, controlPath, resourceBridge } = config;
   if (fd !== undefined) explained(`--fd ${fd}`, () => inheritedSocketState(fd));
   if (renderNode !== undefined && !isDrmNode(renderNode)) {
     throw new ConfigError(`--render-node ${renderNode}: is no DRM node, such as /dev/dri/renderD128`);
   }
+  const paths = [...(fd === undefined ? [socketPath] : []), controlPath, ...resourceBridge];
+  const twice = paths.find((path, index) => paths.indexOf(path) < index);
+  if (twice !== undefined)
+    throw new ConfigError(`${twice} is to be two sockets: give each a path of its own`);
   for (const path of fd === undefined ? [socketPath, controlPath] : [controlPath]) {
     explained("no place for sockets", () => ensureRuntimeDirectory(dirname(path)));
   }

@@ -178,6 +178,16 @@ describe("sockets", () => {
     });
   }
 
+  test("a path for two sockets is a mistake in the settings", async () => {
+    for (const other of ["--control-path", "--resource-bridge"]) {
+      const { code, text } = await start(["--socket-path", socket, other, socket]).ended();
+      expect({ code, text }).toEqual({
+        code: 2,
+        text: expect.stringContaining(`${socket} is to be two sockets`),
+      });
+    }
+  });
+
   test.skipIf(process.getuid!() !== 0)("a folder where this user may not write is told", async () => {
     const listen = `import { freeSocketPath } from "${join(import.meta.dir, "../../src/transport/os/unix-path.ts")}";
       try { freeSocketPath(process.argv[2]) } catch (error) { console.log(error.message) }`;

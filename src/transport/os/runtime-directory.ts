@@ -7,8 +7,9 @@ import { isAbsolute, join } from "node:path";
 type Environment = Record<string, string | undefined>;
 
 const othersMask = 0o077;
+const othersWriteMask = 0o022;
 
-/** XDG_RUNTIME_DIR where that is an absolute path to a directory of this user's, otherwise a directory of our own. */
+/** XDG_RUNTIME_DIR where that is an absolute path to a directory that only this user may write to, otherwise a directory of our own. */
 export function runtimeDirectory(env: Environment = process.env): string {
   const session = env["XDG_RUNTIME_DIR"];
   return session !== undefined && isAbsolute(session) && belongsToUs(session) ? session : ownDirectory();
@@ -39,9 +40,13 @@ export function checkRuntimeDirectory(path: string): void {
   if ((found.mode & othersMask) !== 0) throw new Error(`${path} is open to others: chmod 700 ${path}`);
 }
 
-const ownDirectory = (): string => join(tmpdir(), `fencepost-${process.getuid!()}`);
+/** A TMPDIR that is relative means another directory to each who is started elsewhere, and so none. */
+const ownDirectory = (): string =>
+  join(isAbsolute(tmpdir()) ? tmpdir() : "/tmp", `fencepost-${process.getuid!()}`);
 
 function belongsToUs(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
-  return found !== undefined && found.isDirectory() && found.uid === process.getuid!();
+  if (found === undefined || !found.isDirectory() || found.uid !== process.getuid!()) return false;
+  // Where others may write, they may put a socket of their own in the place of ours.
+  return (found.mode & othersWriteMask) === 0;
 }

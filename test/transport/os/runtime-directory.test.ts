@@ -69,3 +69,17 @@ test("no other directory is made or looked at", () => {
   ensureRuntimeDirectory(join(folder, "none"));
   expect(lstatSync(join(folder, "none"), { throwIfNoEntry: false })).toBeUndefined();
 });
+
+test("an XDG_RUNTIME_DIR that others may write to is not taken", () => {
+  chmodSync(folder, 0o755);
+  expect(runtimeDirectory({ XDG_RUNTIME_DIR: folder })).toBe(folder);
+  for (const mode of [0o775, 0o757, 0o1777]) {
+    chmodSync(folder, mode);
+    expect(runtimeDirectory({ XDG_RUNTIME_DIR: folder })).toBe(own());
+  }
+});
+
+test("a relative TMPDIR is none", () => {
+  process.env["TMPDIR"] = "relative";
+  expect(runtimeDirectory({})).toBe(`/tmp/fencepost-${process.getuid!()}`);
+});
