@@ -141,7 +141,8 @@ async function runTests(guest: QemuGuest, { name, env, has3d, extra = [] }: Conf
   const bun = `/run/bun/${basename(process.execPath)}`;
   const filter = `-t '^(?!.*(${[...leftOut, ...(has3d ? [] : ["draws in 3D"])].join("|")}))'`;
   const files = [...tests, ...extra].map((path) => `./${path}`).join(" ");
-  const command = `CI=true FENCEPOST_CHECK_MESSAGES=0 ${env} ${bun} test --timeout ${testTimeoutMs} ${filter} ${files} 2>&1`;
+  const given = `CI=true FENCEPOST_CHECK_MESSAGES=0 FENCEPOST_TEST_PATIENCE_MS=${testTimeoutMs} ${env}`;
+  const command = `${given} ${bun} test --timeout ${testTimeoutMs} ${filter} ${files} 2>&1`;
   const counts = { pass: 0, fail: 0, skip: 0 };
   const started = performance.now();
   let error = "";

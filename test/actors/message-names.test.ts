@@ -20,7 +20,9 @@ for (const [actor, schema] of Object.entries(schemas)) {
       const [first] = type.split("-");
       return first !== "ask" && !verbs.has(first!) && !pastTense.test(type) && !answerNames.has(type);
     });
-    expect(odd).toEqual([]);
+    const advice =
+      "begin a command with a verb (a new one goes into `verbs`), or call the answer to ask-x just x";
+    expect(odd, advice).toEqual([]);
   });
 }
 

@@ -3,5 +3,8 @@
 
 import { setDefaultTimeout } from "bun:test";
 
+/** Longer where everything is slow, as in a guest on an emulated CPU. */
+const limitMs = Number(process.env["FENCEPOST_TEST_PATIENCE_MS"] ?? 30_000);
+
 /** Gives the tests of this file time. */
-export const bePatient = (): void => setDefaultTimeout(30_000);
+export const bePatient = (): void => setDefaultTimeout(limitMs);

@@ -13,25 +13,31 @@ type WithoutToken<M> = M extends { token: number } ? Omit<M, "token"> : never;
 /** What may be asked of an actor, without the token that the asking adds. */
 export type Question<To extends ActorName> = WithoutToken<Inbox[To]>;
 
-/** `x` is the answer to `ask-x`; what is told to be done is answered by that it is. */
-type AnswerName<Type> = Type extends `ask-${infer Name}` ? Name : "done" | "ring-stopped";
+/** What is told to be done, and answered by that it is. */
+type Done = "done" | "ring-stopped";
+/** `x` is the answer to `ask-x`. */
+type AnswerName<Type> = Type extends `ask-${infer Name}` ? Name : Done;
 /** The answer to a question, or null when there will be none. */
 export type AnswerTo<Asked> = Asked extends { type: infer Type }
   ? Extract<Message, { type: AnswerName<Type> }> | null
   : never;
 
+/** Those of the questions that there are: the compiler finds one that is missing here, or is a question's no more. */
+type AnswerNames = AnswerName<Message["type"]>;
+const answers: Readonly<Record<AnswerNames, true>> = {
+  buffer: true,
+  "cursor-image": true,
+  description: true,
+  "display-info": true,
+  done: true,
+  edid: true,
+  fence: true,
+  "ring-stopped": true,
+  snapshot: true,
+};
+
 /** Messages that answer a question. */
-export const answerNames: ReadonlySet<string> = new Set([
-  "buffer",
-  "cursor-image",
-  "description",
-  "display-info",
-  "done",
-  "edid",
-  "fence",
-  "ring-stopped",
-  "snapshot",
-]);
+export const answerNames: ReadonlySet<string> = new Set(Object.keys(answers));
 
 export interface AskOptions {
   /** Whether a successor of whom was asked is asked again; otherwise the question is settled without an answer then. */

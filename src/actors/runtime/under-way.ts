@@ -1,22 +1,36 @@
 // Descriptors in messages that the receiver has not taken yet: the sender's, should the receiver die first.
 
 import { closeFd } from "../../transport/os/fds.ts";
+import type { ActorName, Inbox } from "../registry.ts";
 
+type Message = Inbox[ActorName];
+/** Of a message that has them, the names of fields that hold descriptors. */
+type Descriptors<M> = Extract<keyof M, "fd" | `${string}Fd` | "regions">;
+/** The compiler finds one that is missing here, or brings none any more. */
+type Bringing = Message extends infer M
+  ? M extends { type: infer Type extends string }
+    ? [Descriptors<M>] extends [never]
+      ? never
+      : Type
+    : never
+  : never;
+
+const isBringing: Readonly<Record<Bringing, true>> = {
+  "add-dmabuf-surface": true,
+  "add-surface": true,
+  buffer: true,
+  fence: true,
+  "log-pages": true,
+  "map-memory": true,
+  "set-ring-call": true,
+  "set-ring-err": true,
+  snapshot: true,
+  "start-ring": true,
+  "take-vmm-socket": true,
+  watch: true,
+};
 /** Messages that bring descriptors: in fields named `fd`, or ending in `Fd`, or in those of `regions`. */
-const bringing: ReadonlySet<unknown> = new Set([
-  "add-dmabuf-surface",
-  "add-surface",
-  "buffer",
-  "fence",
-  "log-pages",
-  "map-memory",
-  "set-ring-call",
-  "set-ring-err",
-  "snapshot",
-  "start-ring",
-  "take-vmm-socket",
-  "watch",
-]);
+const bringing: ReadonlySet<unknown> = new Set(Object.keys(isBringing));
 
 const none: readonly number[] = [];
 
