@@ -341,6 +341,14 @@ describe("RESOURCE_CREATE_3D", () => {
     ["2⁶² pixels", { width: 0x7fff_ffff, height: 0x7fff_ffff }],
     ["more layers than memory", { target: TEXTURE_2D_ARRAY, width: 8192, height: 1024, arraySize: 9 }],
     ["more depth than memory", { target: TEXTURE_3D, width: 512, height: 512, depth: 257 }],
+    [
+      "rows of one pixel, which drivers pad",
+      { width: 1, height: 16_384, target: TEXTURE_2D_ARRAY, arraySize: 257 },
+    ],
+    [
+      "layers of one pixel, which drivers pad",
+      { target: TEXTURE_2D_ARRAY, width: 1, height: 1, arraySize: 2 ** 20 + 1 },
+    ],
     ["more samples than memory", { samples: 0xffff_ffff }],
     ["levels beyond memory", { width: 8192, height: 8192, lastLevel: 1 }],
     ["a buffer one byte too long", { ...buffer, width: storageBytesMax + 1, height: 1 }],
@@ -364,6 +372,23 @@ describe("RESOURCE_CREATE_3D", () => {
       expectType(gpu.createResource3d({ ...good, resourceId: 2 }), ERR_INVALID_RESOURCE_ID);
       expectOk(gpu.unrefResource(1));
       expectOk(gpu.createResource2d(1, 1, 8, 8));
+    }));
+
+  test("a 2D resource counts as padded as it is once a context has it", () =>
+    withDevice(patient, (guest) => {
+      const { gpu } = guest;
+      makeContext(guest);
+      // 64 KiB for the CPU, and a MiB in the renderer.
+      const narrow = { width: 1, height: 16_384 };
+      const fits = storageBytesMax / 2 ** 20;
+      for (let id = 1; id < fits; id++) {
+        expectOk(gpu.createResource2d(id, 1, narrow.width, narrow.height));
+        expectOk(gpu.attachResource(1, id));
+      }
+      for (const id of [fits, fits + 1]) expectOk(gpu.createResource2d(id, 1, narrow.width, narrow.height));
+      expectType(gpu.attachResource(1, fits), ERR_OUT_OF_MEMORY);
+      expectOk(gpu.unrefResource(fits + 1));
+      expectOk(gpu.attachResource(1, fits));
     }));
 
   test("2D transfers are for 2D resources that the CPU fills", () =>

@@ -1,7 +1,6 @@
 // Making and freeing resources, and giving them their backing (virtio 1.3 §5.7.6.8, §5.7.6.9). Each returns its
 // response's type, and changes nothing when it refuses.
 
-import { blockLayout } from "../../../picture/formats.ts";
 import {
   AttachBacking,
   DetachBacking,
@@ -14,13 +13,11 @@ import {
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Shape } from "../pixels/form.ts";
+import { textureBytes } from "../pixels/texture-bytes.ts";
 import { memfdBytes } from "../pixels/storage/memfd-storage.ts";
 import { Backing } from "../renderer/backing.ts";
 import { codeOfErrno } from "./errno.ts";
 import type { Parts } from "./parts.ts";
-
-/** The library counts pixels in signed words. */
-const sizeMax = 0x7fff_ffff;
 
 export class ResourceCommands {
   private readonly lifecycle;
@@ -70,7 +67,7 @@ export class ResourceCommands {
       samples: request.u32(ResourceCreate3d.samples),
       flags: request.u32(ResourceCreate3d.flags),
     };
-    const bytes = bytesOf(format, width, height, shape);
+    const bytes = textureBytes(format, width, height, shape);
     if (bytes === 0) return Response.ERR_INVALID_PARAMETER;
     if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
     const words = request.words.subarray(ResourceCreate3d.target / 4, ResourceCreate3d.flags / 4 + 1);
@@ -124,24 +121,4 @@ export class ResourceCommands {
     if (id === 0) return Response.ERR_INVALID_RESOURCE_ID;
     return this.lifecycle.may(this.parts.model.resources.get(id), event);
   }
-}
-
-/** Bytes that a 3D resource takes of the renderer; 0 for one that makes no sense. */
-function bytesOf(
-  format: number,
-  width: number,
-  height: number,
-  { depth, arraySize, lastLevel, samples }: Shape,
-): number {
-  const layout = blockLayout(format);
-  if (layout === undefined) return 0;
-  for (const size of [width, height, depth, arraySize]) if (size === 0 || size > sizeMax) return 0;
-  // The library allows one more, of which GL then makes nothing.
-  if (2 ** lastLevel > Math.max(width, height, depth)) return 0;
-  const blocks = Math.ceil(width / layout.width) * Math.ceil(height / layout.height);
-  const layers = depth * arraySize * Math.max(1, samples);
-  // All smaller levels together are a third of the first.
-  const levels = lastLevel === 0 ? 1 : 4 / 3;
-  // Exact below 2^53, and far above every limit where it is not.
-  return Math.ceil(blocks * layout.bytes * layers * levels);
 }

@@ -6,10 +6,11 @@ import type { Backing } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { Target } from "../renderer/transfer.ts";
 import { type CopyMeter, CpuPixels } from "./cpu-pixels.ts";
-import type { Form } from "./form.ts";
+import { flat, type Form } from "./form.ts";
 import { GpuPixels } from "./gpu-pixels.ts";
 import { Staging } from "./staging.ts";
 import { memfdBytes } from "./storage/memfd-storage.ts";
+import { textureBytes } from "./texture-bytes.ts";
 import type { Storages } from "./storage/storages.ts";
 
 /** VIRGL_BIND_RENDER_TARGET and VIRGL_BIND_SAMPLER_VIEW: what a context may do with a picture. */
@@ -41,10 +42,11 @@ export class PixelSource {
   promote(form: Form, before: CpuPixels, backing: Backing | null, isShown: boolean): GpuPixels | null {
     const { renderer, storages, staging } = this;
     const { id, width, height } = form;
-    const bytes = memfdBytes(width, height);
+    const bytes = textureBytes(form.format, width, height, flat);
     // Memory that the display shows stays beside what the renderer makes; other memory makes room for it.
     const stays = isShown || before.surface !== 0;
-    if (stays && !storages.budget.hasRoom(bytes)) return null;
+    const freed = stays ? 0 : memfdBytes(width, height);
+    if (!storages.budget.hasRoom(bytes - freed)) return null;
     if (renderer.createResource(id, shapeOf(form)) !== 0) return null;
     if (!this.fill(id, before, width, height) || !this.back(id, backing)) {
       renderer.unrefResource(id);

@@ -7,7 +7,7 @@ import type { Backing } from "./backing.ts";
 const pageBytes = 4096;
 
 /** Of enum pipe_texture_target: those that are treated alike by nobody. */
-export const Target = { TEXTURE_2D: 2, TEXTURE_3D: 3, TEXTURE_RECT: 5 } as const;
+export const Target = { BUFFER: 0, TEXTURE_2D: 2, TEXTURE_3D: 3, TEXTURE_RECT: 5 } as const;
 
 export type Direction = "to-host" | "from-host";
 
@@ -105,4 +105,5 @@ function rowStep({ width }: Extent, level: number, stride: number, layout: Block
   return stride === 0 ? Math.ceil(minify(width, level) / layout.width) * layout.bytes : stride;
 }
 
-const minify = (size: number, level: number): number => Math.max(1, Math.floor(size / 2 ** level));
+/** The size of a level, of that of the first. */
+export const minify = (size: number, level: number): number => Math.max(1, Math.floor(size / 2 ** level));
