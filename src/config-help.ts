@@ -2,11 +2,12 @@
 
 import { flagOf, type Setting, settings } from "./config-settings.ts";
 
-export function helpText(): string {
+/** `command` is how the server was called. */
+export function helpText(command = "bun run server"): string {
   const lines = [
     "Fencepost: a virtio-gpu device server. Runs beside a VMM and is its guest's graphics card.",
     "",
-    "Usage: bun run server [flags]",
+    `Usage: ${command} [flags]`,
     "",
     "Start it, then start QEMU with the flags that it prints. Ctrl-C stops it.",
   ];
@@ -33,9 +34,9 @@ export function helpText(): string {
 }
 
 function flagHelp(name: string, setting: Setting): string {
-  const { value, bare } = setting;
+  const { value, bare, short } = setting;
   const shape = value === undefined ? "" : bare === undefined ? ` ${value}` : `[=${value}]`;
-  const flag = `--${flagOf(name)}${shape}`;
+  const flag = `${short === undefined ? "" : `-${short}, `}--${flagOf(name)}${shape}`;
   const fallback = setting.schema.safeParse(undefined).data;
   const shown = typeof fallback === "string" || typeof fallback === "number" ? ` (default: ${fallback})` : "";
   return row(flag, setting.help + (shownDefaults[name] ?? shown));

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { limits } from "./config-limits.ts";
-import { Compositor, Group, integer, Mode, SocketMode, Switch } from "./config-values.ts";
+import { Compositor, Group, integer, Mode, oneOf, PathName, SocketMode, Switch } from "./config-values.ts";
 import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
 
 const outputsMax = 16;
@@ -15,6 +15,8 @@ export interface Setting {
   help: string;
   /** The placeholder of the flag's value; a flag without one takes none. */
   value?: string;
+  /** The flag's other name, of one letter. */
+  short?: string;
   /** What the flag means where it comes without its value. */
   bare?: string;
   /** Whether it is the path of a file or socket, relative to the directory in which the server was called. */
@@ -29,13 +31,15 @@ export const settings = {
   socketPath: {
     group: "Connection",
     value: "PATH",
+    short: "s",
     path: true,
     help: "listen for the VMM on this Unix socket",
-    schema: z.string().min(1).default(defaultSocketPath),
+    schema: PathName.default(defaultSocketPath),
   },
   fd: {
     group: "Connection",
     value: "N",
+    short: "f",
     help: "serve the VMM on this inherited socket: one that listens, or a connected one, then exit",
     schema: integer(0, fdMax).optional(),
   },
@@ -60,8 +64,8 @@ export const settings = {
     group: "Connection",
     value: "PATH",
     path: true,
-    help: "control socket for `bun run ctl` (default: the socket path with .ctl added)",
-    schema: z.string().min(1).optional(),
+    help: "socket for ctl (default: the socket path with .ctl added; with --fd, fencepost-PID.ctl)",
+    schema: PathName.optional(),
   },
   resourceBridge: {
     group: "Connection",
@@ -70,8 +74,8 @@ export const settings = {
     path: true,
     help: "lend resources to other devices on this Unix socket; may be given more than once",
     schema: z
-      .array(z.string().min(1))
-      .max(resourceBridgesMax)
+      .array(PathName, 'want an array of paths, such as ["/run/bridge.sock"]')
+      .max(resourceBridgesMax, `want ${resourceBridgesMax} paths at most`)
       .refine((paths) => new Set(paths).size === paths.length, "want each path once")
       .default([]),
   },
@@ -79,20 +83,20 @@ export const settings = {
     group: "Device",
     value: "KIND",
     help: "virgl (2D and 3D), software (2D), or auto: virgl where it starts",
-    schema: z.enum(["auto", "virgl", "software"]).default("auto"),
+    schema: oneOf(["auto", "virgl", "software"]).default("auto"),
   },
   renderNode: {
     group: "Device",
     value: "PATH",
     path: true,
     help: "DRM node for 3D and gbm (default: the first that works; 3D without one on the CPU)",
-    schema: z.string().min(1).optional(),
+    schema: PathName.optional(),
   },
   storage: {
     group: "Device",
     value: "KIND",
     help: "2D resources lie in gbm, udmabuf or memfd; auto: the first that works",
-    schema: z.enum(["auto", "gbm", "udmabuf", "memfd"]).default("auto"),
+    schema: oneOf(["auto", "gbm", "udmabuf", "memfd"]).default("auto"),
   },
   fenceAlarmMs: {
     group: "Device",
@@ -105,15 +109,15 @@ export const settings = {
     value: "WxH,…",
     help: "modes of the outputs where no VMM display says them, one an output",
     schema: z
-      .string()
+      .string('want modes with commas between them, such as "1280x800,640x480"')
       .transform((text) => text.split(","))
-      .pipe(z.array(Mode).min(1).max(outputsMax))
+      .pipe(z.array(Mode).max(outputsMax, `want ${outputsMax} outputs at most`))
       .prefault("1280x800"),
   },
   pollUs: {
     group: "Device",
     value: "US",
-    help: "watch an idle queue for up to US microseconds before sleeping, 3 at least",
+    help: "watch an idle queue for so long before sleeping; under 3 counts as 3",
     schema: integer(0, 10_000).default(0),
   },
   wayland: {
@@ -140,7 +144,7 @@ export const settings = {
     value: "FILE",
     path: true,
     help: "read settings from a JSON file; its keys are the flags in camelCase",
-    schema: z.string().optional(),
+    schema: PathName.optional(),
   },
   dev: {
     group: "Operation",
@@ -151,7 +155,7 @@ export const settings = {
     group: "Operation",
     value: "LEVEL",
     help: "debug, info, warning or error",
-    schema: z.enum(["debug", "info", "warning", "error"]).default("info"),
+    schema: oneOf(["debug", "info", "warning", "error"]).default("info"),
   },
 } as const satisfies Record<string, Setting>;
 

@@ -5,11 +5,18 @@ import { z } from "zod";
 import { groupId } from "./transport/os/groups.ts";
 
 /** A whole number, or its decimal digits: nothing that merely converts to one, such as "". */
-export const integer = (min = 0, max = Number.MAX_SAFE_INTEGER) =>
-  z.preprocess(
+export const integer = (min = 0, max = Number.MAX_SAFE_INTEGER) => {
+  const wanted = `want a whole number from ${min} to ${max}`;
+  return z.preprocess(
     (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
-    z.int("want a whole number").min(min).max(max),
+    z.int(wanted).min(min, wanted).max(max, wanted),
   );
+};
+
+export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, `want one of ${words.join(", ")}`);
+
+export const PathName = z.string("want a path").min(1, "want a path");
 
 export const Switch = z.boolean("want true or false, in the environment 1 or 0").default(false);
 
@@ -48,7 +55,10 @@ const socketPathBytesMax = 107;
 
 /** The path of a compositor's socket: "1" or true is the session's, "0" or false is none. */
 export const Compositor = z
-  .union([z.boolean(), z.string().min(1, "want a socket's name or path")])
+  .union(
+    [z.boolean(), z.string().min(1, "want a socket's name or path")],
+    "want a socket's name or path, or true or false",
+  )
   .optional()
   .transform((value, context) => {
     if (value === undefined || value === false || value === "0") return undefined;

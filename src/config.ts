@@ -4,8 +4,8 @@
 
 import { readFileSync } from "node:fs";
 import { join, resolve as resolvePath } from "node:path";
-import { parseArgs } from "node:util";
-import { z } from "zod";
+import type { z } from "zod";
+import { readArguments, UsageError } from "./config-arguments.ts";
 import { ConfigError } from "./config-error.ts";
 import { flagOf, type Setting, settings } from "./config-settings.ts";
 import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
@@ -54,18 +54,18 @@ function readFlags(args: string[]): Flags {
   };
   for (const [name, setting] of Object.entries<Setting>(settings)) {
     const type = setting.value === undefined ? "boolean" : "string";
-    options[flagOf(name)] = { type, multiple: setting.repeats ?? false };
+    const { short, repeats: multiple = false } = setting;
+    options[flagOf(name)] = { type, multiple, ...(short === undefined ? {} : { short }) };
   }
-  options["socket-path"]!.short = "s";
-  options["fd"]!.short = "f";
   const bare = new Map(
     Object.entries<Setting>(settings).map(([name, one]) => [`--${flagOf(name)}`, one.bare]),
   );
   const whole = args.map((arg) => (bare.get(arg) === undefined ? arg : `${arg}=${bare.get(arg)}`));
   try {
-    return parseArgs({ args: whole, options, strict: true, allowPositionals: false }).values as Flags;
+    return readArguments({ args: whole, options }).values as Flags;
   } catch (error) {
-    throw new ConfigError(`${(error as Error).message.split(/\.? ?\n|\. /)[0]}. See --help.`);
+    if (!(error instanceof UsageError)) throw error;
+    throw new ConfigError(`${error.message}. See --help.`, { cause: error });
   }
 }
 
@@ -116,10 +116,14 @@ function absolute(path: unknown, directory: string): unknown {
 }
 
 function readFile(path: Flags[string], directory: string): Record<string, unknown> {
-  if (typeof path !== "string") return {};
+  // What is no path is told as that of any setting.
+  if (typeof path !== "string" || path === "") return {};
   try {
-    const text = readFileSync(resolvePath(directory, path), "utf8");
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+    const value: unknown = JSON.parse(readFileSync(resolvePath(directory, path), "utf8"));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new Error('want one JSON object, such as {"pollUs": 20}');
+    }
+    return value as Record<string, unknown>;
   } catch (error) {
     throw new ConfigError(`cannot read the settings in ${path}: ${(error as Error).message}`);
   }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { helpText } from "../src/config-help.ts";
+import { settings } from "../src/config-settings.ts";
 import { ConfigError, parseCommandLine, type ServerConfig } from "../src/config.ts";
 
 let folder: string;
@@ -298,6 +299,47 @@ describe("mistakes", () => {
     );
   });
 
+  test("every value that makes no sense is told what is wanted, in words of ours", () => {
+    const nonsense = ["", "x", "-1", -1, 1.5, 1e300, null, {}, [], [5], true, ["/a", "/a"]];
+    const many = Array.from({ length: 17 }, (_, at) => `/${at}`);
+    const sentence =
+      /^".*" in the file: (want |an output has |there is no group |the path of a socket has |XDG_RUNTIME_DIR )[^:]*(: \/.*)?$/;
+    let refused = 0;
+    for (const name of Object.keys(settings)) {
+      for (const value of [...nonsense, many, many.join()]) {
+        const said = mistake(["--config", file({ [name]: value })]);
+        if (said === "no mistake") continue;
+        refused++;
+        const [line, rest] = said.split("\n");
+        expect(line).toMatch(sentence);
+        expect(rest).toBe("See --help.");
+      }
+    }
+    expect(refused).toBeGreaterThan(Object.keys(settings).length * 5);
+  });
+
+  test("a number is told the range that it may have", () => {
+    expect(mistake(["--resources-max", "0"])).toStartWith(
+      "--resources-max: want a whole number from 1 to 1048576\n",
+    );
+    expect(mistake(["--poll-us=-1"])).toStartWith("--poll-us: want a whole number from 0 to 10000\n");
+  });
+
+  test("a value that begins with a dash is told how it is written", () => {
+    expect(mistake(["--poll-us", "-1"])).toBe(
+      "Option '--poll-us' has no value: one that begins with a dash is written --poll-us=-…. See --help.",
+    );
+    expect(mistake(["-s", "-a"])).toContain("is written -s-…");
+    expect(serve(["-s-a"]).socketPath).toEndWith("/-a");
+  });
+
+  test("a file that is no object is told what is wanted", () => {
+    for (const text of ["[]", "null", "1"]) {
+      expect(mistake(["--config", file(text)])).toEndWith('want one JSON object, such as {"pollUs": 20}');
+    }
+    expect(mistake(["--config", ""])).toStartWith("--config: want a path");
+  });
+
   test("an unknown flag, a flag without its value and a stray word are named", () => {
     expect(mistake(["--colour"])).toContain("'--colour'");
     expect(mistake(["--poll-us"])).toContain("--poll-us");
@@ -322,7 +364,7 @@ describe("help", () => {
       .filter((key) => key !== "checkMessages")
       .concat("config")) {
       const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-      expect(help).toMatch(new RegExp(`^  ${flag}\\b`, "m"));
+      expect(help).toMatch(new RegExp(`^  (?:-\\w, )?${flag}\\b`, "m"));
     }
     for (const shown of ["(default: 1280x800)", "(default: 65536)", "(default: auto)", "(default: info)"]) {
       expect(help).toContain(shown);
@@ -331,6 +373,8 @@ describe("help", () => {
 
   test("short flags, other flags and exit codes are told", () => {
     for (const shown of [
+      "-s, --socket-path PATH",
+      "-f, --fd N",
       "-h, --help",
       "-V, --version",
       "--print-capabilities",
