@@ -24,5 +24,10 @@ export async function openLogSink(lowest: Level, stderr: PatientWriter): Promise
   };
 }
 
+/** Characters of one line: what a peer says may have tens of thousands. */
+const textMax = 1000;
+
+const cut = (text: string): string => (text.length > textMax ? `${text.slice(0, textMax)} …` : text);
+
 const line = ({ timestamp, level, category, message }: LogRecord): string =>
-  `${new Date(timestamp).toISOString().slice(11, 23)} ${level.padEnd(7)} ${category.at(-1)}: ${printable(message.join(""))}\n`;
+  `${new Date(timestamp).toISOString().slice(11, 23)} ${level.padEnd(7)} ${category.at(-1)}: ${printable(cut(message.join("")))}\n`;

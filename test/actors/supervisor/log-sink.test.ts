@@ -1,8 +1,8 @@
 // The log's last step: what an actor says becomes one line of standard error, whatever a peer has put into it.
 import { reset } from "@logtape/logtape";
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readSync } from "node:fs";
-import { openLogSink } from "../../../src/actors/supervisor/log-sink.ts";
+import { type LogSink, openLogSink } from "../../../src/actors/supervisor/log-sink.ts";
 import { libc, O_CLOEXEC } from "../../../src/ffi/libc.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { PatientWriter } from "../../../src/transport/os/patient-writer.ts";
@@ -14,17 +14,30 @@ afterAll(async () => {
   pipe.forEach(closeFd);
 });
 
-test("a line is one line, and acts on no terminal", async () => {
-  const sink = await openLogSink("info", new PatientWriter(pipe[1]!));
+let sink: LogSink;
+beforeAll(async () => {
+  sink = await openLogSink("info", new PatientWriter(pipe[1]!));
+});
+
+function written(): string {
+  const bytes = Buffer.alloc(65536);
+  return bytes.toString("utf8", 0, readSync(pipe[0]!, bytes));
+}
+
+test("a line is one line, and acts on no terminal", () => {
   sink.write(
     "warning",
     "display",
     "the compositor reports: \x1b]0;mine\x07\n00:00:00.000 error   supervisor: forged",
   );
-
-  const bytes = Buffer.alloc(4096);
-  const text = bytes.toString("utf8", 0, readSync(pipe[0]!, bytes));
-  expect(text).toMatch(
+  expect(written()).toMatch(
     /^[\d:.]{12} warning display: the compositor reports: \\x1b\]0;mine\\x07\\x0a00:00.*forged\n$/,
   );
+});
+
+test("a line has an end, however much a peer says", () => {
+  sink.write("error", "display", `it says ${"x".repeat(60_000)}`);
+  const text = written();
+  expect(text).toMatch(/^[\d:.]{12} error   display: it says x+ …\n$/);
+  expect(text.length).toBeLessThan(1100);
 });
