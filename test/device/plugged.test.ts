@@ -57,3 +57,24 @@ describe("a VMM with a display socket", () => {
       expectPlugged(guest, scanoutsMax - 1, true);
     }));
 });
+
+test("status tells the states of session, vrings and scanouts, and resources by the guest's numbers", () =>
+  withDevice(withoutDisplay, async (guest) => {
+    guest.gpu.createImage(77, 1, 64, 64);
+    expectOk(guest.gpu.setScanout(1, 77, area));
+    expect(await server().control({ command: "status" })).toMatchObject({
+      device: "running",
+      session: {
+        state: { connected: "running" },
+        vrings: [
+          { vring: 0, state: "started+enabled" },
+          { vring: 1, state: "started+enabled" },
+        ],
+      },
+      scanouts: [
+        { scanout: 0, state: "plugged.disabled", resource: null },
+        { scanout: 1, state: "plugged.cpu", resource: { id: 77, state: "cpu2d.backed" } },
+      ],
+    });
+    expectOk(guest.gpu.setScanout(1, 0, area));
+  }));

@@ -7,6 +7,7 @@ import { type QueueHandler } from "../queue/queue-handler.ts";
 import { QueueRunner } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { CtrlCounter } from "./counters.ts";
+import { describeScanouts } from "./description.ts";
 import { Device } from "./device.ts";
 import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
@@ -128,10 +129,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   private describe(token: number): void {
-    const { tier } = this.device;
+    const { tier, model } = this.device;
     const renderer = this.device.renderer.description;
     const storage = { kind: tier.kind, description: tier.description };
-    this.context.send("supervisor", { type: "description", token, state: { renderer, storage } });
+    const state = { renderer, storage, scanouts: describeScanouts(model) };
+    this.context.send("supervisor", { type: "description", token, state });
   }
 
   private count(): void {

@@ -16,5 +16,7 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("display-changed") }),
   /** Every actor is up: start to listen. */
   z.object({ type: z.literal("listen") }),
+  /** A question of the supervisor. */
+  z.object({ type: z.literal("ask-description"), token }),
 ]);
 export type VhostSessionMessage = z.infer<typeof VhostSessionMessage>;

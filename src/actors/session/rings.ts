@@ -49,6 +49,10 @@ export class Rings {
     throw new ProtocolError(`there is no vring ${index}: ${title} has ${queues.length}`);
   }
 
+  describe(): Record<string, unknown>[] {
+    return this.vrings.map((vring) => ({ vring: vring.index, state: vring.stateName, entries: vring.num }));
+  }
+
   setNum(index: number, num: number): void {
     const vring = this.at(index);
     if (num !== vring.num) this.discardDisabled(vring);

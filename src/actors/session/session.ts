@@ -186,6 +186,11 @@ export class Session {
     this.rings.restart(actor);
   }
 
+  /** The state of each vring, for people. */
+  describeRings(): Record<string, unknown>[] {
+    return this.rings.describe();
+  }
+
   /** Stops the rings and releases everything; the queues forget the driver. */
   close(): void {
     this.queues.resetAll(this.device.queues);

@@ -75,6 +75,9 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.mayListen = true;
         this.open();
         return;
+      case "ask-description":
+        this.describe(message.token);
+        return;
     }
   }
 
@@ -226,6 +229,11 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     if (state === null || state === this.reported) return;
     this.reported = state;
     this.context.send("supervisor", { type: "session-changed", state });
+  }
+
+  private describe(token: number): void {
+    const state = { state: this.machine.getSnapshot().value, vrings: this.session?.describeRings() ?? [] };
+    this.context.send("supervisor", { type: "description", token, state });
   }
 
   private stateOf(snapshot: ReturnType<typeof this.machine.getSnapshot>): State | null {

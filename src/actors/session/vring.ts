@@ -46,14 +46,17 @@ export class Vring extends Entity {
     return this.lifecycle.isIn(this, this.enabled);
   }
 
+  /** For people. */
+  get stateName(): string {
+    return this.lifecycle.nameOf(this);
+  }
+
   /** Takes the event, or throws when the ring's state does not allow it. */
   take(event: VringEvent): void {
     const { lifecycle } = this;
     const number = lifecycle.event(event);
     if (lifecycle.may(this, number) !== 0) {
-      throw new ProtocolError(
-        `${event} is not allowed while vring ${this.index} is ${lifecycle.nameOf(this)}`,
-      );
+      throw new ProtocolError(`${event} is not allowed while vring ${this.index} is ${this.stateName}`);
     }
     lifecycle.take(this, number);
   }

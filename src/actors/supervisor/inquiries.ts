@@ -8,6 +8,8 @@ import type { ActorHost } from "../runtime/host.ts";
 
 const answerTimeoutMs = 3_000;
 
+type Asked = "vhost-session" | "ctrl-queue" | "display";
+
 /** A picture: `height` rows of `width` pixels, bytes B, G, R, X, tightly packed. */
 export interface Picture {
   width: number;
@@ -24,7 +26,7 @@ export class Inquiries {
   }
 
   /** The actor's own account of itself; null when it does not answer. */
-  async describe(actor: "display" | "ctrl-queue"): Promise<Record<string, unknown> | null> {
+  async describe(actor: Asked): Promise<Record<string, unknown> | null> {
     const answer = await this.ask(actor, { type: "ask-description" });
     return answer?.state ?? null;
   }
@@ -42,11 +44,11 @@ export class Inquiries {
     return { width, height, pixels };
   }
 
-  private ask<To extends "display" | "ctrl-queue", Asked extends Question<To>>(
+  private ask<To extends Asked, What extends Question<To>>(
     actor: To,
-    question: Asked,
-  ): Promise<AnswerTo<Asked>> {
-    const { promise, resolve } = Promise.withResolvers<AnswerTo<Asked>>();
+    question: What,
+  ): Promise<AnswerTo<What>> {
+    const { promise, resolve } = Promise.withResolvers<AnswerTo<What>>();
     this.host.asks.ask(actor, question, resolve, { timeoutMs: answerTimeoutMs });
     return promise;
   }

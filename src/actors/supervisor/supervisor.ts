@@ -252,7 +252,8 @@ export class Supervisor {
         { state: this.actors.get(name)!.getSnapshot().value, counters: this.inquiries.counters(name) },
       ]),
     );
-    const [ctrlQueue, display] = await Promise.all([
+    const [session, ctrlQueue, display] = await Promise.all([
+      this.inquiries.describe("vhost-session"),
       this.inquiries.describe("ctrl-queue"),
       this.inquiries.describe("display"),
     ]);
@@ -262,6 +263,8 @@ export class Supervisor {
       actors,
       renderer: ctrlQueue?.["renderer"] ?? null,
       storage: ctrlQueue?.["storage"] ?? null,
+      session,
+      scanouts: ctrlQueue?.["scanouts"] ?? null,
       display,
     };
   }

@@ -121,18 +121,18 @@ describe("surfaces", () => {
   });
 
   test("are stale until every sink has shown them", () => {
-    const shows = () => (description()["scanouts"] as { shows: { surfaceState: string } }[])[0]!.shows;
+    const shows = () => (description()["scanouts"] as { shows: { surfaceState: unknown } }[])[0]!.shows;
     stage.connect();
     stage.settle();
     stage.peer.pause();
     stage.show(stage.surface(1, 800, 600));
     stage.runner.run();
-    expect(shows().surfaceState).toContain("stale");
+    expect(shows().surfaceState).toEqual({ mapped: "stale" });
     stage.peer.resume();
     stage.settle();
-    expect(shows().surfaceState).toContain("presented");
+    expect(shows().surfaceState).toEqual({ mapped: "presented" });
     stage.flush({ x: 0, y: 0, width: 1, height: 1 });
-    expect(shows().surfaceState).toContain("stale");
+    expect(shows().surfaceState).toEqual({ mapped: "stale" });
   });
 });
 
@@ -169,7 +169,7 @@ test("a description names scanouts, cursors, sinks and what they did", () => {
     scanouts: [
       {
         scanout: 1,
-        shows: { surface: 3, format: Format.B8G8R8X8, x: 1, y: 2, width: 10, height: 11 },
+        shows: { surface: 3, format: 2, formatName: "B8G8R8X8", x: 1, y: 2, width: 10, height: 11 },
         cursor: {
           visible: true,
           x: 4,

@@ -103,6 +103,7 @@ test("every actor comes up, and a shutdown ends them all with code 0", async () 
   expect(await run.control({ command: "status" })).toMatchObject({
     ok: true,
     device: "listening",
+    session: { state: "listening", vrings: [] },
     display: { surfaces: 0, sinks: [] },
   });
   expect(await run.control({ command: "screenshot", path: join(folder, "a.png") })).toEqual({

@@ -4,7 +4,7 @@ import { asRefusal } from "../../../transport/os/errors.ts";
 import { closeFd, isMemfd, sizeOfFd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
-import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { bytesPerPixel, formatName } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Rect } from "../../../picture/damage.ts";
 import type { DisplayMessage } from "../messages.ts";
 import { Surface } from "./surface.ts";
@@ -70,7 +70,7 @@ export class MemorySurface extends Surface {
   }
 
   describe(): Record<string, unknown> {
-    return { format: this.format };
+    return { format: this.format, formatName: formatName(this.format) };
   }
 
   protected free(): void {

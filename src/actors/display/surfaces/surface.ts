@@ -86,8 +86,9 @@ export abstract class Surface {
     this.free();
   }
 
-  get state(): string {
-    return JSON.stringify(this.lifecycle.getSnapshot().value);
+  /** As its machine has it: a name, or of a state with states inside an object of names. */
+  get state(): unknown {
+    return this.lifecycle.getSnapshot().value;
   }
 
   /** The last step of making one: it is usable, unless `failure` says why not. */

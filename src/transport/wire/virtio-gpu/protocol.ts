@@ -74,10 +74,15 @@ export const Format = {
   R8G8B8X8: 134,
 } as const;
 
-const formats: ReadonlySet<number> = new Set(Object.values(Format));
+const formatNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(Format).map(([name, format]) => [format, name]),
+);
 
 /** Whether `format` is one of the eight of {@link Format}. */
-export const isFormat = (format: number): boolean => formats.has(format);
+export const isFormat = (format: number): boolean => formatNames.has(format);
+
+/** The name of one of them, for people. */
+export const formatName = (format: number): string | undefined => formatNames.get(format);
 
 export const bytesPerPixel = 4;
 /** VIRTIO_GPU_MAX_SCANOUTS. */
