@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseDemoOptions } from "../../lab/demo/options.ts";
 import { formatLatency, latencyOf } from "../../lab/demo/statistics.ts";
 import { decodePng } from "../support/png.ts";
+import { interruptDemo } from "../support/interrupted-demo.ts";
 import { bePatient } from "../support/patience.ts";
 import { Terminal } from "../support/terminal.ts";
 
@@ -113,24 +114,7 @@ describe("a Ctrl-C in a terminal ends the demo with code 130", () => {
   ];
   for (const [when, flags, shown] of cases) {
     test(`${when}, and the server in order`, async () => {
-      const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
-      const terminal = new Terminal(`${process.execPath} run demo ${flags} --output ${directory}/last.png`, {
-        TMPDIR: directory,
-      });
-      await terminal.until(shown);
-      await Bun.sleep(200);
-      const from = performance.now();
-      terminal.pressCtrlC();
-
-      const { code, text } = await terminal.ended();
-      expect({ code, text }).toEqual({
-        code: 130,
-        text: expect.stringContaining("server     ended with code 0"),
-      });
-      expect(text).not.toContain("failed");
-      expect(performance.now() - from).toBeLessThan(5_000);
-      expect(readdirSync(directory)).toEqual(["last.png"]);
-      rmSync(directory, { recursive: true });
+      expect(await interruptDemo(flags, shown, 200)).toEqual(["last.png"]);
     });
   }
 
