@@ -7,6 +7,7 @@
 # made once, with debootstrap in .cache/debian-13 from the mirror that this system uses, and set up by setup.sh each time;
 # bun is this system's. Whatever the command starts ends with it: it runs in process and mount namespaces of its own.
 set -euo pipefail
+takes_arguments=yes
 . "$(dirname "$0")/lib/debian.sh"
 
 checkout="$(cd "$(dirname "$0")/.." && pwd)"

@@ -5,6 +5,11 @@
 # The header's fields are those of the kernel's Documentation/arch/x86/boot.rst.
 set -euo pipefail
 
+if [ "$#" != 2 ]; then
+  sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"
+  [ "${1:-}" = --help ] && exit 0
+  exit 2
+fi
 image="$1" kernel="$2"
 field() { od -An -v "-tu$2" -j "$1" -N "$2" "$image" | tr -d ' '; }
 

@@ -1,12 +1,17 @@
 // Makes src/transport/wire/wayland/protocol.ts from the protocols' XML, as Debian's libwayland-dev and wayland-protocols
-// install it:
-//
-//   bun scripts/generate-wayland.ts [FILE]
+// install it.
 //
 // Each interface is made up to the version that Fencepost speaks, so that a newer XML gives the same file.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readCommandLine, refuse } from "./lib/command-line.ts";
 import { type Argument, type Enum, type Interface, type Message, readProtocol } from "./lib/wayland-xml.ts";
+
+const help = `Makes the Wayland protocols that Fencepost speaks from the XML of libwayland-dev and wayland-protocols.
+
+Usage: bun scripts/generate-wayland.ts [FILE]
+
+FILE is what is written (default: src/transport/wire/wayland/protocol.ts).`;
 
 /** Where the XML is, and the version of each interface that Fencepost speaks. */
 const wanted: Record<string, Record<string, number>> = {
@@ -174,12 +179,13 @@ const variable = (name: string): string => (name === "interface" ? "interfaceNam
 const classOf = (name: string): string => camel(`_${name}`);
 
 if (import.meta.main) {
+  const { positionals } = readCommandLine(help, { allowPositionals: true });
+  if (positionals.length > 1) refuse("want one FILE at most");
   const missing = sources.filter((path) => !existsSync(path));
   if (missing.length > 0) {
-    console.error(`${missing.join(", ")}: not there. Install libwayland-dev and wayland-protocols.`);
-    process.exit(1);
+    refuse(`${missing.join(", ")} is not there: install libwayland-dev and wayland-protocols`, 1);
   }
-  const file = process.argv[2] ?? `${import.meta.dir}/../src/transport/wire/wayland/protocol.ts`;
+  const file = positionals[0] ?? `${import.meta.dir}/../src/transport/wire/wayland/protocol.ts`;
   writeFileSync(file, generate());
   const { success } = Bun.spawnSync(["bun", "fmt", "--no-script", file], { cwd: `${import.meta.dir}/..` });
   process.exit(success ? 0 : 1);

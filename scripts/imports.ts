@@ -1,25 +1,30 @@
-// Draws who imports whom inside a folder, as a mermaid flowchart of its rooms: `bun scripts/imports.ts DIR`. Numbers count
-// import statements; arrows that point up are red. With `--rev REV` it is that revision's picture, and with `--moved REV`
-// too, its files stand in the rooms into which they had been moved by the other revision. `--bare` leaves the numbers out.
+// Draws who imports whom inside a folder, as a mermaid flowchart of its rooms.
 
 import { dirname } from "node:path";
-import { parseArgs } from "node:util";
+import { readCommandLine, refuse } from "./lib/command-line.ts";
 import { floors, isPublic } from "./lib/floors.ts";
 import { readSource, type Source } from "./lib/source.ts";
 
-const { values, positionals } = parseArgs({
+const help = `Draws who imports whom inside a folder, as a mermaid flowchart of its rooms. Numbers count import statements; arrows
+that point up are red.
+
+Usage: bun scripts/imports.ts DIR [--bare] [--rev REV [--moved REV]]
+
+  --bare        without the numbers
+  --rev REV     as it was at that revision
+  --moved REV   with files in the rooms into which they had been moved by this revision`;
+
+const { values, positionals } = readCommandLine(help, {
   allowPositionals: true,
   options: { rev: { type: "string" }, moved: { type: "string" }, bare: { type: "boolean", default: false } },
 });
 const [folder = ""] = positionals.map((path) => path.replace(/\/$/, ""));
-if (positionals.length !== 1 || (values.moved !== undefined && values.rev === undefined)) {
-  console.error("usage: bun scripts/imports.ts DIR [--bare] [--rev REV [--moved REV]]");
-  process.exit(2);
-}
+if (positionals.length !== 1) refuse("want one DIR");
+if (values.moved !== undefined && values.rev === undefined) refuse("--moved wants --rev");
 
 function git(...args: string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync(["git", ...args]);
-  if (exitCode !== 0) throw new Error(`git ${args[0]}: ${stderr.toString().trim()}`);
+  if (exitCode !== 0) refuse(`git ${args[0]}: ${stderr.toString().trim()}`, 1);
   return stdout.toString();
 }
 
@@ -51,7 +56,7 @@ function common(paths: readonly string[]): string {
 
 const moved = moves();
 const sources = await read();
-if (sources.length === 0) throw new Error(`there is no TypeScript in ${folder}`);
+if (sources.length === 0) refuse(`there is no TypeScript in ${folder}`, 1);
 const placeOf = (path: string): string => moved.get(path) ?? path;
 const parent = common(sources.map(({ path }) => placeOf(path)));
 const wiring = parent.slice(parent.lastIndexOf("/") + 1);

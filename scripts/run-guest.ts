@@ -1,21 +1,35 @@
 // Boots a test guest by hand and hands it the commands typed here. See docs/guests.md.
-//
-//   bun scripts/run-guest.ts [--kernel 6.1|6.12] [--root busybox|debian] [--socket PATH] [--outputs N] [--log DIRECTORY]
 
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import { kernels, logsPath, missingParts, roots } from "../lab/qemu/cache.ts";
+import { scanoutsMax } from "../src/transport/wire/virtio-gpu/protocol.ts";
 import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
 import type { Gpu } from "../lab/qemu/qemu-args.ts";
 import { encodePng } from "../src/picture/png.ts";
+import { readCommandLine, refuse } from "./lib/command-line.ts";
+
+const help = `Boots a test guest and hands it the commands typed here: docs/guests.md lists them.
+
+Usage: bun scripts/run-guest.ts [flags]
+
+  --kernel NAME     ${kernels.join(" or ")} (default: 6.12)
+  --root NAME       ${roots.join(" or ")} (default: busybox)
+  --socket PATH     the server's (default: none, the guest has QEMU's own device)
+  --outputs N       of the device, 1 to ${scanoutsMax} (default: 2)
+  --log DIRECTORY   what QEMU and the guest say (default: .cache/logs/by-hand)
+  -h, --help        this text
+
+Exit codes: 0 the guest has ended, 1 it did not come up, 2 a mistake in the command line.`;
 
 /** Long enough for QEMU to take what the guest has just set. */
 const settleMs = 500;
+const exitFailed = 1;
 /** Long enough for whatever is run by hand. */
 const commandTimeoutMs = 3_600_000;
 
-const { values } = parseArgs({
+const { values } = readCommandLine(help, {
   options: {
     kernel: { type: "string", default: "6.12" },
     root: { type: "string", default: "busybox" },
@@ -26,19 +40,28 @@ const { values } = parseArgs({
 });
 
 const kernel = kernels.find((name) => name === values.kernel);
-if (kernel === undefined) fail(`there is no kernel ${values.kernel}, only ${kernels.join(" and ")}`);
+if (kernel === undefined) refuse(`there is no kernel ${values.kernel}, only ${kernels.join(" and ")}`);
 const root = roots.find((name) => name === values.root);
-if (root === undefined) fail(`there is no root ${values.root}, only ${roots.join(" and ")}`);
-const missing = missingParts();
-if (missing.length > 0) fail(`missing: ${missing.join(", ")}; run ./setup.sh`);
-
+if (root === undefined) refuse(`there is no root ${values.root}, only ${roots.join(" and ")}`);
 const outputs = Number(values.outputs);
+if (!/^\d+$/.test(values.outputs) || outputs < 1 || outputs > scanoutsMax) {
+  refuse(`--outputs wants 1 to ${scanoutsMax}`);
+}
+if (values.socket !== undefined && !statSync(values.socket, { throwIfNoEntry: false })?.isSocket()) {
+  refuse(`there is no server's socket at ${values.socket}`);
+}
+const missing = missingParts();
+if (missing.length > 0) refuse(`${missing.join(", ")} is missing: run ./setup.sh`, exitFailed);
+
 const gpu: Gpu =
   values.socket === undefined
     ? { kind: "in-process", outputs }
     : { kind: "vhost-user", socketPath: values.socket, outputs };
 
-const guest = await QemuGuest.boot({ kernel, root, gpu }, values.log);
+const guest = await QemuGuest.boot({ kernel, root, gpu }, values.log).catch((error: Error) =>
+  // Whatever it is, the person who asked is told, and by QEMU's own words.
+  refuse(error.message, exitFailed),
+);
 console.log(`Linux ${kernel} is up on ${values.socket ?? "QEMU's own device"}; logs are in ${values.log}`);
 try {
   for await (const line of createInterface({ input: process.stdin })) {
@@ -66,9 +89,4 @@ async function screendump(head: number, path: string): Promise<void> {
   await Bun.sleep(settleMs);
   const { width, height, pixels } = await guest.screendump(head);
   await Bun.write(path, await encodePng(new Uint8Array(pixels.buffer), width, height));
-}
-
-function fail(message: string): never {
-  console.error(`run-guest: ${message}`);
-  process.exit(2);
 }

@@ -1,12 +1,11 @@
 // Runs Fencepost's own tests of storage and of the resource bridge inside of Debian guests, which have what this machine
 // may lack: DRM nodes and udmabuf. See docs/guests.md.
-//
-//   bun run test:guest [NAME]...      the configurations of these names, or all
 
 import { basename, dirname, join } from "node:path";
 import { type Kernel, logsPath, missingParts } from "../lab/qemu/cache.ts";
 import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
 import { ServerProcess } from "../lab/vmm/server-process.ts";
+import { readCommandLine, refuse } from "./lib/command-line.ts";
 
 interface Configuration {
   name: string;
@@ -75,12 +74,22 @@ interface Outcome {
   seconds: number;
 }
 
-const missing = missingParts();
-if (missing.length > 0) {
-  console.error(`test-guest: missing: ${missing.join(", ")}; run ./setup.sh`);
-  process.exit(2);
+const names = boots.flatMap(({ configurations }) => configurations.map(({ name }) => name));
+const help = `Runs tests of storage, of the resource bridge and of the limits inside of test guests: see docs/guests.md.
+
+Usage: bun run test:guest [CONFIGURATION]...
+
+Configurations (default: all): ${names.map((name) => `"${name}"`).join(", ")}
+
+Exit codes: 0 all tests pass, 1 some fail, 2 a mistake in the command line.`;
+
+const { positionals: wanted } = readCommandLine(help, { allowPositionals: true });
+const unknown = wanted.filter((name) => !names.includes(name));
+if (unknown.length > 0) {
+  refuse(`there is no configuration "${unknown.join('", "')}", only "${names.join('", "')}"`);
 }
-const wanted = process.argv.slice(2);
+const missing = missingParts();
+if (missing.length > 0) refuse(`${missing.join(", ")} is missing: run ./setup.sh`, 1);
 const chosen = boots
   .map(({ configurations, ...boot }) => ({
     ...boot,

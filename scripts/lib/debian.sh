@@ -11,6 +11,15 @@ fail() {
   exit 1
 }
 
+# --help prints what stands at the head of the script, which takes no arguments unless it says takes_arguments=yes.
+case "${1:-}" in
+  -h | --help)
+    sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"
+    exit 0
+    ;;
+esac
+[ "$#" = 0 ] || [ "${takes_arguments:-no}" = yes ] || fail "takes no arguments, and was given $*: see --help"
+
 os_release() { (. /etc/os-release && printf '%s' "${!1:-}"); }
 
 require_debian() {
