@@ -2,12 +2,12 @@
 
 import { flagOf, type Setting, settings } from "./config-settings.ts";
 
-/** `command` is how the server was called. */
-export function helpText(command = "bun run server"): string {
+/** `call` is how the server was called. */
+export function helpText(call: string): string {
   const lines = [
     "Fencepost: a virtio-gpu device server. Runs beside a VMM and is its guest's graphics card.",
     "",
-    `Usage: ${command} [flags]`,
+    `Usage: ${call} [flags]`,
     "",
     "Start it, then start QEMU with the flags that it prints. Ctrl-C stops it.",
   ];

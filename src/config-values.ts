@@ -13,7 +13,7 @@ export const integer = (min = 0, max = Number.MAX_SAFE_INTEGER) => {
   );
 };
 
-export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+export const oneOf = <const Words extends readonly string[]>(words: Words) =>
   z.enum(words, `want one of ${words.join(", ")}`);
 
 export const PathName = z.string("want a path").min(1, "want a path");

@@ -357,7 +357,7 @@ describe("mistakes", () => {
 });
 
 describe("help", () => {
-  const help = helpText();
+  const help = helpText("fencepost");
 
   test("every setting has its flag, and its default where it has one", () => {
     for (const name of Object.keys(serve([]))

@@ -2,10 +2,13 @@
 // for nothing else: the rest is loaded from /, since bun:ffi takes a library that the linker does not find from the
 // current directory. And it ends when it has ended, whatever a thread may still be doing.
 
+/** How a program of this folder is called by whoever called this one. */
+export type CallOf = (program: "server" | "ctl" | "bridge-client") => string;
+
 /** The part of a program that needs installed packages or native libraries. */
 export interface Program {
   /** Returns the exit code; paths among `args` are relative to `directory`. */
-  main(args: string[], directory: string): Promise<number>;
+  main(args: string[], directory: string, callOf: CallOf): Promise<number>;
 }
 
 const exitFailed = 1;
@@ -14,6 +17,7 @@ const directoryVariable = "FENCEPOST_DIRECTORY";
 
 /** Runs what `load` imports; `name` begins the lines for people. */
 export async function begin(name: string, load: () => Promise<Program>): Promise<never> {
+  const isLaunched = process.env[directoryVariable] !== undefined;
   const directory = process.env[directoryVariable] ?? process.cwd();
   delete process.env[directoryVariable];
   process.chdir("/");
@@ -25,5 +29,8 @@ export async function begin(name: string, load: () => Promise<Program>): Promise
     console.error(`${name}: ${error.message.split(" imported from ")[0]}: run ./setup.sh, or bun install`);
     process.exit(exitFailed);
   }
-  process.exit(await program.main(process.argv.slice(2), directory));
+  const callOf: CallOf = isLaunched
+    ? (one) => (one === "server" ? "fencepost" : `fencepost ${one}`)
+    : (one) => `bun run ${one}`;
+  process.exit(await program.main(process.argv.slice(2), directory, callOf));
 }

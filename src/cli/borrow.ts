@@ -2,17 +2,20 @@
 
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments, UsageError } from "../config-arguments.ts";
 import { BridgeClient, type Lent } from "../transport/wire/bridge/client.ts";
 import { readDmabuf } from "../picture/dmabuf.ts";
 import { Fourcc, type Modifier, modifierName } from "../picture/drm-formats.ts";
 import { closeFd, sizeOfFd } from "../transport/os/fds.ts";
 import { encodePng } from "../picture/png.ts";
 import { bytesPerPixel } from "../transport/wire/virtio-gpu/protocol.ts";
+import type { CallOf } from "./begin.ts";
 
-const help = `Borrows a resource from a server's resource bridge, prints how its pixels lie, and writes them as a picture.
+const helpText = (
+  call: string,
+): string => `Borrows a resource from a server's resource bridge, prints how its pixels lie, and writes them as a picture.
 
-Usage: bun run bridge-client PATH --resource ID [flags]
+Usage: ${call} PATH --resource ID [flags]
 
 PATH is what the server was given as --resource-bridge.
 
@@ -32,8 +35,6 @@ const exitFailed = 1;
 const exitUsage = 2;
 const u32Max = 0xffff_ffff;
 
-class UsageError extends Error {}
-
 interface Size {
   width: number;
   height: number;
@@ -48,11 +49,11 @@ interface Order {
   fourcc: number;
 }
 
-export async function main(args: string[], directory: string): Promise<number> {
+export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
   try {
     const order = read(args, directory);
     if (order === null) {
-      console.log(help);
+      console.log(helpText(callOf("bridge-client")));
       return 0;
     }
     await borrow(order);
@@ -90,22 +91,18 @@ function read(args: string[], directory: string): Order | null {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        resource: { type: "string" },
-        output: { type: "string" },
-        size: { type: "string" },
-        format: { type: "string", default: "XRGB8888" },
-        legacy: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return readArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      resource: { type: "string" },
+      output: { type: "string" },
+      size: { type: "string" },
+      format: { type: "string", default: "XRGB8888" },
+      legacy: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
 }
 
 function sizeOf(text: string): Size {

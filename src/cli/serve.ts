@@ -11,6 +11,7 @@ import { isDrmNode } from "../transport/os/drm-node.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
+import type { CallOf } from "./begin.ts";
 import { withActivation } from "./socket-activation.ts";
 import { onStopSignals } from "./stop-signals.ts";
 
@@ -21,12 +22,12 @@ const exitUsage = exitCodes.settings;
 /** How long the last lines of the log may wait for a reader. */
 const lastLinesMs = 200;
 
-export async function main(args: string[], directory: string): Promise<number> {
+export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
   try {
     const request = parseCommandLine(args, withActivation(process.env), directory);
     switch (request.kind) {
       case "help":
-        console.log(helpText());
+        console.log(helpText(callOf("server")));
         return 0;
       case "version":
         console.log(`fencepost ${packageJson.version}`);
@@ -36,7 +37,7 @@ export async function main(args: string[], directory: string): Promise<number> {
         return 0;
       case "serve":
         checkSurroundings(request.config);
-        return await serve(request.config);
+        return await serve(request.config, callOf("ctl"));
     }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -69,12 +70,12 @@ function explained(what: string, check: () => void): void {
   }
 }
 
-async function serve(config: ServerConfig): Promise<number> {
+async function serve(config: ServerConfig, ctl: string): Promise<number> {
   const stdout = new PatientWriter(1);
   const stderr = new PatientWriter(2);
   const log = await openLogSink(config.logLevel, stderr);
-  const supervisor = new Supervisor(config, log, () => {
-    stdout.write(`${banner(config)}\n`);
+  const supervisor = new Supervisor(config, log, (state) => {
+    stdout.write(`${banner(config, state, ctl)}\n`);
     // What reading the settings has left would stay for as long as nothing happens here.
     Bun.gc(true);
   });
@@ -94,14 +95,15 @@ async function serve(config: ServerConfig): Promise<number> {
 }
 
 /** What an operator needs at start: what was chosen, the limits, and how to start the VMM. */
-function banner(config: ServerConfig): string {
+function banner(config: ServerConfig, state: "listening" | "connected", ctl: string): string {
   const mib = (bytes: number): string => `${Math.floor(bytes / 1024 / 1024)} MiB`;
   const limits =
     `  limits    ${config.resourcesMax} resources, ${mib(config.storageBytesMax)} of storage, ` +
     `${config.backingEntriesMax} backing entries, ${mib(config.commandBytesMax)} a command`;
-  const control = `  control   ${config.controlPath} (bun run ctl --help)`;
+  const control = `  control   ${config.controlPath} (${ctl} --help)`;
   if (config.fd !== undefined) {
-    return [`Fencepost ${packageJson.version} listens on descriptor ${config.fd}`, limits, control].join(
+    const serves = state === "listening" ? "listens" : "serves the front-end";
+    return [`Fencepost ${packageJson.version} ${serves} on descriptor ${config.fd}`, limits, control].join(
       "\n",
     );
   }

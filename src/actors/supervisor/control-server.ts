@@ -2,13 +2,11 @@
 
 import { constants } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { isAbsolute } from "node:path";
 import type { Socket } from "bun";
-import { z } from "zod";
 import { Refusal } from "../../transport/os/errors.ts";
 import { freeSocketPath, removeSocket } from "../../transport/os/unix-path.ts";
-import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
-import { type WorkerName, workerNames } from "../registry.ts";
+import type { WorkerName } from "../registry.ts";
+import { type ControlRequest, readRequest } from "./control-request.ts";
 import type { Picture } from "./inquiries.ts";
 
 /** A pipe that nobody reads is an error, and no wait of which nobody hears. */
@@ -18,23 +16,6 @@ const lineBytesMax = 64 * 1024;
 const unsentBytesMax = 1024 * 1024;
 /** Requests of one client that wait for their turn; it is not read from while there are more. */
 const waitingMax = 64;
-
-export const ControlRequest = z.discriminatedUnion("command", [
-  z.object({ command: z.literal("status") }),
-  z.object({
-    command: z.literal("screenshot"),
-    scanout: z
-      .int()
-      .min(0)
-      .max(scanoutsMax - 1)
-      .default(0),
-    // The server works in /, which no client means by a name alone.
-    path: z.string().refine(isAbsolute, "want an absolute path"),
-  }),
-  z.object({ command: z.literal("kill"), actor: z.enum(workerNames) }),
-  z.object({ command: z.literal("shutdown") }),
-]);
-export type ControlRequest = z.infer<typeof ControlRequest>;
 
 export interface ControlHandlers {
   status(): Promise<Record<string, unknown>>;
@@ -181,7 +162,5 @@ function parse(line: string): ControlRequest {
   } catch {
     throw new Error("want one JSON object a line");
   }
-  const result = ControlRequest.safeParse(json);
-  if (!result.success) throw new Error(z.prettifyError(result.error));
-  return result.data;
+  return readRequest(json);
 }

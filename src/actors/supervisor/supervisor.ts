@@ -41,7 +41,8 @@ export class Supervisor {
   constructor(
     private readonly config: ServerConfig,
     private readonly log: LogSink,
-    private readonly onListening: () => void,
+    /** The device is up: a front-end may connect, or has come connected. */
+    private readonly onUp: (state: "listening" | "connected") => void,
   ) {
     this.sessionLog = new Log("debug", (level, text) => log.write(level, "supervisor", text));
     this.host = new ActorHost(config, loadTables(), {
@@ -192,13 +193,14 @@ export class Supervisor {
         if (current.matches("starting")) {
           clearTimeout(this.readyTimer);
           this.device.send({ type: "READY" });
-          this.onListening();
+          this.onUp(state);
         } else this.device.send({ type: "SESSION_DOWN" });
         return;
       case "connected":
         if (current.matches("starting")) {
           clearTimeout(this.readyTimer);
           this.device.send({ type: "READY" });
+          this.onUp(state);
         }
         this.sessionLog.limited("info", () => "a front-end has connected");
         this.device.send({ type: "SESSION_UP" });

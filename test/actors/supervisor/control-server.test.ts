@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, wr
 import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { workerNames } from "../../../src/actors/registry.ts";
 import { type ControlHandlers, ControlServer } from "../../../src/actors/supervisor/control-server.ts";
 
 let folder: string;
@@ -149,19 +150,25 @@ test("what makes no sense is answered with what is wanted", async () => {
   for (const [line, error] of [
     ["nonsense", "want one JSON object a line"],
     ["", "want one JSON object a line"],
-    ["[]", "expected object"],
-    ["null", "expected object"],
-    ["{}", "command"],
-    ['{"command":"dance"}', "command"],
-    ['{"command":"screenshot"}', "path"],
-    ['{"command":"screenshot","path":"/a","scanout":16}', "scanout"],
-    ['{"command":"screenshot","path":"/a","scanout":-1}', "scanout"],
-    ['{"command":"screenshot","path":"a"}', "want an absolute path"],
-    ['{"command":"screenshot","path":""}', "want an absolute path"],
+    ["[]", "want one JSON object a line"],
+    ["null", "want one JSON object a line"],
+    ["{}", "command: want one of status, screenshot, kill, shutdown"],
+    ['{"command":"dance"}', "command: want one of status, screenshot, kill, shutdown"],
+    ['{"command":["status"]}', "command: want one of status, screenshot, kill, shutdown"],
+    ['{"command":"screenshot"}', "path: want an absolute path"],
+    ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],
+    ['{"command":"screenshot","path":"/a","scanout":-1}', "scanout: want a whole number from 0 to 15"],
+    ['{"command":"screenshot","path":"/a","scanout":"x"}', "scanout: want a whole number from 0 to 15"],
+    ['{"command":"screenshot","path":"a"}', "path: want an absolute path"],
+    ['{"command":"screenshot","path":""}', "path: want an absolute path"],
+    [
+      '{"command":"screenshot","path":5,"scanout":0.5}',
+      "scanout: want a whole number from 0 to 15; path: want an absolute path",
+    ],
+    ['{"command":"kill","actor":7}', `actor: want one of ${workerNames.join(", ")}`],
   ] as const) {
     const answer = await client.ask(line);
-    expect(answer["ok"]).toBe(false);
-    expect(answer["error"]).toContain(error);
+    expect(answer).toEqual({ ok: false, error });
   }
 });
 

@@ -46,7 +46,7 @@ class Run {
       this.lines.push({ level, actor, text });
       this.wake();
     };
-    this.supervisor = new Supervisor(this.config, { write }, resolve);
+    this.supervisor = new Supervisor(this.config, { write }, () => resolve());
     this.exitCode = this.supervisor.run();
   }
 

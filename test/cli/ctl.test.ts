@@ -1,0 +1,107 @@
+// `ctl` as a person calls it: what it says of a wrong command line, of a server that is not there, and when it is done.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { workerNames } from "../../src/actors/registry.ts";
+import { closeFd } from "../../src/transport/os/fds.ts";
+import { socketPair } from "../../src/transport/os/unix-socket.ts";
+import { bePatient } from "../support/patience.ts";
+import { type RunOptions, ServerRun } from "../support/server-run.ts";
+
+bePatient();
+
+const entry = join(import.meta.dir, "../../src/cli/ctl.ts");
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "fencepost-test-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const ctl = (args: readonly string[], options: RunOptions = {}): Promise<{ code: number; text: string }> =>
+  new ServerRun(args, { command: [process.execPath, entry], ...options }).ended();
+
+describe("a mistake in the command line ends with code 2 and one sentence, whether or not a server is there", () => {
+  const scanout = "scanout: want a whole number from 0 to 15";
+  const cases: [readonly string[], string][] = [
+    [["--wat"], "Unknown option '--wat'"],
+    [["screenshot", "-n", "x", "a.png"], scanout],
+    [["screenshot", "-n", "", "a.png"], scanout],
+    [["screenshot", "-n", "77", "a.png"], scanout],
+    [
+      ["screenshot", "-n", "-1", "a.png"],
+      "Option '-n' has no value: one that begins with a dash is written -n-…",
+    ],
+    [["screenshot"], "screenshot wants a file to write"],
+    [["screenshot", "a.png", "b.png"], "too many arguments for screenshot: b.png"],
+    [["kill"], "kill wants an actor"],
+    [["kill", "nobody"], `actor: want one of ${workerNames.join(", ")}`],
+    [["status", "extra"], "too many arguments for status: extra"],
+    [["shutdown", "now"], "too many arguments for shutdown: now"],
+    [["status", "-n", "3"], "status takes no --scanout"],
+    [["constructor"], 'unknown command "constructor": see --help'],
+  ];
+  for (const [args, sentence] of cases) {
+    test(args.join(" "), async () => {
+      expect(await ctl(["--control-path", join(folder, "none"), ...args])).toEqual({
+        code: 2,
+        text: `ctl: ${sentence}\n`,
+      });
+    });
+  }
+});
+
+test("a server on an inherited socket is found by whoever calls ctl without a path, and ctl says what it has done", async () => {
+  mkdirSync(join(folder, "session"), { mode: 0o700 });
+  const env = { XDG_RUNTIME_DIR: join(folder, "session") };
+  const [ours, theirs] = socketPair("stream");
+  const run = new ServerRun(["--fd", "3"], { fd3: theirs, env });
+  closeFd(theirs);
+  const path = join(folder, `session/fencepost-${run.pid}.ctl`);
+  await run.until(path);
+
+  expect(await ctl(["status"], { env })).toMatchObject({
+    code: 1,
+    text: expect.stringMatching(
+      new RegExp(`no server answers at .*; beside it is ${RegExp.escape(path)}\n$`),
+    ),
+  });
+  const told = ["--control-path", path];
+  await until("connected", told);
+  expect(await ctl([...told, "kill", "display"])).toEqual({
+    code: 0,
+    text: "display was told to crash: see status for what follows\n",
+  });
+  expect(await ctl([...told, "shutdown"])).toEqual({ code: 0, text: "the server ends\n" });
+  expect(await run.ended()).toMatchObject({ code: 0 });
+  closeFd(ours);
+});
+
+async function until(device: string, told: readonly string[]): Promise<void> {
+  for (;;) {
+    const { text } = await ctl([...told, "status"]);
+    if ((JSON.parse(text) as { device: string }).device === device) return;
+    await Bun.sleep(50);
+  }
+}
+
+test("help and the server's lines name programs as they were called", async () => {
+  const launcher = join(import.meta.dir, "../../bin/fencepost");
+  const launched = (args: readonly string[]): Promise<{ code: number; text: string }> =>
+    new ServerRun(args, { command: [launcher] }).ended();
+  expect((await launched(["--help"])).text).toContain("\nUsage: fencepost [flags]\n");
+  expect((await launched(["ctl", "--help"])).text).toContain("\nUsage: fencepost ctl [--control-path PATH]");
+  expect((await launched(["bridge-client", "-h"])).text).toContain("\nUsage: fencepost bridge-client PATH");
+  expect((await ctl(["--help"])).text).toContain("\nUsage: bun run ctl [--control-path PATH]");
+
+  const socket = join(folder, "launched.sock");
+  const run = new ServerRun(["-s", socket], { command: [launcher] });
+  await run.until(socket);
+  await until("listening", ["--control-path", `${socket}.ctl`]);
+  run.kill("SIGTERM");
+  const { text } = await run.ended();
+  expect(text).toContain("(fencepost ctl --help)");
+  expect(text).not.toContain("bun run");
+});
