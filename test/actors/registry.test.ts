@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   entries,
@@ -50,6 +50,29 @@ for (const name of workerNames) {
     expect(needed.map(([right]) => right).sort()).toEqual([...manifestOf[name].rights].sort());
   });
 }
+
+test.each(workerNames)("%s has tests of its own, and stands in the documents", (name) => {
+  const read = (path: string): string => readFileSync(join(import.meta.dir, "../..", path), "utf8");
+  const folder = basename(folderOf(name));
+  const architecture = read("docs/architecture.md");
+  const [unharmed = ""] = /^Actors that may be killed without harm[^.]*/m.exec(read("docs/control.md")) ?? [];
+  const wanted = {
+    [`a test in test/actors/${folder}/`]: [
+      ...new Bun.Glob("**/*.test.ts").scanSync(join(import.meta.dir, folder)),
+    ].length,
+    "its row among the threads of docs/architecture.md": new RegExp(
+      `^\\| ${name} +\\| \`${folder}/\` `,
+      "m",
+    ).test(architecture),
+    "its box in the drawing there": new RegExp(`^    (?:\\w+\\[)?${name}\\]?$`, "m").test(architecture),
+    "what follows when it crashes, there": new RegExp(`^\\| [^|]*\`${name}\`[^|]* throws `, "m").test(
+      architecture,
+    ),
+    "whether it may be killed, in docs/control.md":
+      unharmed.includes(`\`${name}\``) === manifestOf[name].survives,
+  };
+  expect(Object.entries(wanted).flatMap(([what, isThere]) => (isThere ? [] : what))).toEqual([]);
+});
 
 test("a line is there for both of its ends", () => {
   for (const name of workerNames) {

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { manifestOf, workerNames } from "../../src/actors/registry.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
@@ -11,7 +12,7 @@ const { withDevice, server } = serveTests();
 const frames = 240;
 const killAt = [60, 120, 180];
 
-for (const actor of ["display", "cursor-queue", "fence-poller", "resource-bridge"]) {
+for (const actor of workerNames.filter((name) => manifestOf[name].survives)) {
   test(`the ${actor} killed three times in an animation costs no command and no frame that stays`, () =>
     withDevice({}, async (guest) => {
       const { gpu } = guest;

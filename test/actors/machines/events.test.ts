@@ -64,16 +64,22 @@ describe("per-command machines", () => {
       new WatchedContext("cursor-queue", config),
     ] as const;
     const actors = [new CtrlQueue(contexts[0]), new CursorQueue(contexts[1])];
-    for (const name of ["resource", "attachment", "context", "scanout", "fence"] as const) {
-      const { looked } = watched.get(name)!;
-      expect({ [name]: untaken(name, (event) => looked.has(event)) }).toEqual({ [name]: [] });
-      // What comes is taken off the list.
-      expect((later[name] ?? []).filter((event) => looked.has(event))).toEqual([]);
-    }
-    for (const actor of actors) actor.stop();
-    for (const context of contexts) {
-      for (const { message } of context.sent) for (const fd of fdsOf(message)) closeFd(fd);
-      context.close();
+    try {
+      for (const name of ["resource", "attachment", "context", "scanout", "fence"] as const) {
+        const { looked } = watched.get(name)!;
+        const nobodys = untaken(name, (event) => looked.has(event));
+        expect(nobodys, `events of ${name} that nobody takes: look them up, or name them in later`).toEqual(
+          [],
+        );
+        const come = (later[name] ?? []).filter((event) => looked.has(event));
+        expect(come, `events of ${name} that are taken now: take them off later`).toEqual([]);
+      }
+    } finally {
+      for (const actor of actors) actor.stop();
+      for (const context of contexts) {
+        for (const { message } of context.sent) for (const fd of fdsOf(message)) closeFd(fd);
+        context.close();
+      }
     }
   });
 });
@@ -91,7 +97,8 @@ describe("machines of one actor", () => {
     test(`${name}: every event is sent in ${room}/`, async () => {
       const files = [...new Glob(`src/actors/${room}/**/*.ts`).scanSync()];
       const text = (await Promise.all(files.map((path) => Bun.file(path).text()))).join("\n");
-      expect(untaken(name, (event) => text.includes(`"${event}"`))).toEqual([]);
+      const nobodys = untaken(name, (event) => text.includes(`"${event}"`));
+      expect(nobodys, `events of ${name} that nobody sends in ${room}/`).toEqual([]);
     });
   }
 });

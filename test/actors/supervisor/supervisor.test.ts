@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type WorkerName, workerNames } from "../../../src/actors/registry.ts";
+import { manifestOf, type WorkerName, workerNames } from "../../../src/actors/registry.ts";
 import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
 import type { ServerConfig } from "../../../src/config.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
@@ -157,7 +157,9 @@ test("the first reason to end counts", async () => {
 test("an actor that can lose its state is replaced, again and again", async () => {
   const run = new Run();
   await run.listening;
-  for (const actor of ["display", "cursor-queue", "fence-poller", "resource-bridge"] as WorkerName[]) {
+  const survivors = workerNames.filter((name) => manifestOf[name].survives);
+  expect(survivors.length).toBeGreaterThan(1);
+  for (const actor of survivors) {
     for (let life = 0; life < 2; life++) {
       run.lines.length = 0;
       await run.control({ command: "kill", actor });

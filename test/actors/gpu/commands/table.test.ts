@@ -3,11 +3,11 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { CtrlQueue } from "../../../../src/actors/gpu/ctrl-queue.ts";
 import { commandName, commandTable } from "../../../../src/actors/gpu/commands/table.ts";
 import { request } from "../../../../lab/driver/commands.ts";
-import { Command, Feature, Header, Response } from "../../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Command, Header, Response } from "../../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../../support/fake-context.ts";
 import { QueueBench } from "../../../support/queue-bench.ts";
 
-/** Of features that the device does not offer yet (blobs, UUIDs), and of the cursor queue. */
+/** Without a row: of features that the device does not offer yet (blobs, UUIDs), and of the cursor queue. */
 const others = [
   "RESOURCE_ASSIGN_UUID",
   "RESOURCE_CREATE_BLOB",
@@ -20,8 +20,12 @@ const others = [
 
 describe("the table", () => {
   test("has one row for every command of the ctrl queue, by its name and number", () => {
-    const names = Object.keys(Command).filter((name) => !others.includes(name));
-    expect(commandTable.map(({ name }) => name).toSorted()).toEqual(names.toSorted() as never);
+    const rows: string[] = commandTable.map(({ name }) => name);
+    expect(new Set(rows).size).toBe(rows.length);
+    const missing = Object.keys(Command).filter((name) => !rows.includes(name) && !others.includes(name));
+    expect(missing, "give it a row, or name it among the others").toEqual([]);
+    const found = others.filter((name) => rows.includes(name));
+    expect(found, "take it from the list of others: it has a row now").toEqual([]);
     for (const { name, type } of commandTable) expect(type).toBe(Command[name]);
   });
 
@@ -56,9 +60,9 @@ describe("a request", () => {
   }
 
   test("of a feature that the driver has not returns ERR_UNSPEC", () => {
-    const of3d = commandTable.filter(({ feature }) => feature === Feature.VIRGL);
-    expect(of3d).toHaveLength(8);
-    for (const { type, bytes } of of3d) {
+    const ofFeatures = commandTable.filter(({ feature }) => feature !== null);
+    expect(ofFeatures.map(({ name }) => name)).toContain("SUBMIT_3D");
+    for (const { type, bytes } of ofFeatures) {
       expect(bench.command(request(type, bytes)).type).toBe(Response.ERR_UNSPEC);
     }
   });
