@@ -1,7 +1,8 @@
 // `bun bench`: what the parts of the hot path cost, and how the server compares with others.
 
 import { runMicro } from "./micro/index.ts";
-import { type BenchOptions, help, parseOptions, UsageError } from "./options.ts";
+import { UsageError } from "../src/config-arguments.ts";
+import { type BenchOptions, help, parseOptions } from "./options.ts";
 import { comparison, emptyReport, readReport } from "./report/run-report.ts";
 import { BackendError } from "./system/backends.ts";
 import { chooseBackends, runSystem } from "./system/index.ts";
@@ -34,11 +35,10 @@ async function bench(options: BenchOptions): Promise<number> {
   const { backends, dispose } = chooseBackends(options);
   const report = emptyReport(backends, options.rounds, options.quick);
   try {
-    if (options.system) {
-      const chosen = workloads.filter(({ name }) => options.filter.test(name));
-      await runSystem(chosen, backends, options, report, interrupted.signal);
-    }
+    const chosen = options.system ? workloads.filter(({ name }) => options.filter.test(name)) : [];
+    if (chosen.length > 0) await runSystem(chosen, backends, options, report, interrupted.signal);
     if (options.micro) report.micro.push(...(await runMicro(options.filter, interrupted.signal)));
+    if (chosen.length === 0 && report.micro.length === 0) throw nothingMatches(options);
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;
     console.error("\ninterrupted");
@@ -50,4 +50,9 @@ async function bench(options: BenchOptions): Promise<number> {
   if (options.json !== undefined) await Bun.write(options.json, `${JSON.stringify(report, null, 2)}\n`);
   if (interrupted.signal.aborted) return exit.interrupted;
   return report.failures.some(({ backend }) => backend === backends[0]!.name) ? exit.failed : exit.done;
+}
+
+function nothingMatches({ filter, system, micro }: BenchOptions): UsageError {
+  const kinds = [...(system ? ["workload"] : []), ...(micro ? ["micro benchmark"] : [])];
+  return new UsageError(`no ${kinds.join(" or ")} has a name like --filter ${filter.source}`);
 }

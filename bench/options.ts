@@ -1,6 +1,6 @@
 // The command line of `bun bench`.
 
-import { parseArgs } from "node:util";
+import { readArguments, UsageError } from "../src/config-arguments.ts";
 
 export const help = `bun bench [options]
 
@@ -58,9 +58,6 @@ export interface BenchOptions {
   help: boolean;
 }
 
-/** A mistake on the command line. */
-export class UsageError extends Error {}
-
 export function parseOptions(argv: readonly string[]): BenchOptions {
   const values = parse(argv);
   const both = values.micro === values.system;
@@ -86,30 +83,26 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
 }
 
 function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        micro: { type: "boolean", default: false },
-        system: { type: "boolean", default: false },
-        filter: { type: "string", default: "." },
-        list: { type: "boolean", default: false },
-        quick: { type: "boolean", default: false },
-        rounds: { type: "string" },
-        peer: { type: "string" },
-        "no-peer": { type: "boolean", default: false },
-        baseline: { type: "string" },
-        rev: { type: "string" },
-        variant: { type: "string", multiple: true, default: [] },
-        "server-args": { type: "string", default: "" },
-        json: { type: "string" },
-        compare: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message.split("\n")[0]);
-  }
+  return readArguments({
+    args: [...argv],
+    options: {
+      micro: { type: "boolean", default: false },
+      system: { type: "boolean", default: false },
+      filter: { type: "string", default: "." },
+      list: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      rounds: { type: "string" },
+      peer: { type: "string" },
+      "no-peer": { type: "boolean", default: false },
+      baseline: { type: "string" },
+      rev: { type: "string" },
+      variant: { type: "string", multiple: true, default: [] },
+      "server-args": { type: "string", default: "" },
+      json: { type: "string" },
+      compare: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  }).values;
 }
 
 function regularExpression(text: string): RegExp {

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release } from "node:os";
 import packageJson from "../../package.json";
-import { UsageError } from "../options.ts";
+import { UsageError } from "../../src/config-arguments.ts";
 import { type Backend, checkout } from "../system/backends.ts";
 import { parseFigures } from "../system/figure.ts";
 import type { Failure, Result } from "../system/runner.ts";

@@ -11,6 +11,7 @@ import { playScene3d, rendererOf } from "./scene-3d.ts";
 import { formatLatency, latencyOf } from "./statistics.ts";
 
 const exit = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+const violationsShown = 5;
 const burst = { depth: 64, pipelined: 200_000, single: 5_000 };
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -19,7 +20,7 @@ async function main(argv: readonly string[]): Promise<number> {
     options = parseDemoOptions(argv);
   } catch (error) {
     // All that parsing throws is a sentence about the command line.
-    console.error(`${messageOf(error)}\n\n${help}`);
+    console.error(`demo: ${messageOf(error)}. See bun run demo --help.`);
     return exit.usage;
   }
   if (options.help) {
@@ -60,7 +61,10 @@ async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<
     );
     guest = SyntheticGuest.boot(server.socketPath, {
       memory: guestMemoryFor(width, height),
-      display: { features: options.server === undefined ? 3 : 0, modes: [{ x: 0, y: 0, width, height }] },
+      display: {
+        ...(options.server === undefined ? {} : { features: 0, checksFlags: false }),
+        modes: [{ x: 0, y: 0, width, height }],
+      },
     });
     const bits = `0x${guest.offered.toString(16)}`;
     console.log(
@@ -108,7 +112,10 @@ async function saveScreen(guest: SyntheticGuest, output: string): Promise<void> 
   await Bun.write(output, await encodePng(bytesOf(screen.pixels), screen.width, screen.height));
   const received = `${display.updates().length} updates, ${thousands(display.bytes / 1e6)} MB`;
   console.log(`display    ${received}, last frame in ${output}`);
-  for (const violation of display.violations.slice(0, 5)) console.log(`display    violation: ${violation}`);
+  const { violations } = display;
+  if (violations.length === 0) return;
+  console.log(`display    ${violations.length} messages of the server's break the vhost-user-gpu protocol:`);
+  for (const violation of violations.slice(0, violationsShown)) console.log(`           ${violation}`);
 }
 
 /** Screen and pointer, rings and commands, with room to spare. */

@@ -1,6 +1,6 @@
 // The demo's command line.
 
-import { parseArgs } from "node:util";
+import { readArguments, UsageError } from "../../src/config-arguments.ts";
 
 export const help = `bun run demo [options]
 
@@ -13,7 +13,7 @@ socket, draws an animated scene with a moving pointer, and saves what its displa
   --output FILE.png  where the last frame goes (default fencepost-demo.png)
   --wayland          show it in a window of the Wayland compositor that WAYLAND_DISPLAY names, too
   --server "CMD"     another vhost-user-gpu back-end to drive, for example /usr/lib/qemu/vhost-user-gpu
-  --qemu             boot a small Linux guest in QEMU instead
+  --qemu             boot a small Linux guest in QEMU instead, which flips through a test pattern
   --help             this text
 
 Exit codes: 0 done, 1 the demo failed, 2 wrong arguments, 130 interrupted.
@@ -31,42 +31,53 @@ export interface DemoOptions {
   help: boolean;
 }
 
-/** Throws an Error with a sentence for the user. */
+/** What a guest in QEMU has no use for. */
+const ofOwnGuest = ["scene", "seconds", "size", "wayland", "server"] as const;
+
+/** Throws {@link UsageError}. */
 export function parseDemoOptions(argv: readonly string[]): DemoOptions {
-  const { values } = parseArgs({
+  const { values } = readArguments({
     args: [...argv],
     options: {
-      scene: { type: "string", default: "2d" },
-      seconds: { type: "string", default: "3" },
-      size: { type: "string", default: "1280x800" },
+      scene: { type: "string" },
+      seconds: { type: "string" },
+      size: { type: "string" },
       output: { type: "string", default: "fencepost-demo.png" },
-      wayland: { type: "boolean", default: false },
+      wayland: { type: "boolean" },
       server: { type: "string" },
       qemu: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const { scene } = values;
-  if (scene !== "2d" && scene !== "3d") throw new Error(`--scene ${scene}: give 2d or 3d`);
-  const seconds = Number(values.seconds);
-  if (!(seconds > 0 && seconds <= 3600)) throw new Error(`--seconds ${values.seconds}: give 0 to 3600`);
-  const [, width, height] = /^(\d+)x(\d+)$/.exec(values.size) ?? [];
+  const useless = values.qemu ? ofOwnGuest.filter((name) => values[name] !== undefined) : [];
+  if (useless.length > 0) {
+    throw new UsageError(
+      `--qemu boots another guest with a show of its own: leave out ${useless.map((name) => `--${name}`).join(" and ")}`,
+    );
+  }
+  const { scene = "2d", size: asked = "1280x800", wayland = false } = values;
+  if (scene !== "2d" && scene !== "3d") throw new UsageError(`--scene ${scene}: give 2d or 3d`);
+  const seconds = Number(values.seconds ?? "3");
+  if (!(seconds > 0 && seconds <= 3600)) {
+    throw new UsageError(`--seconds ${values.seconds}: give a number above 0, and 3600 at most`);
+  }
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(asked) ?? [];
   const size = { width: Number(width), height: Number(height) };
   if (!(size.width >= 64 && size.width <= 4096 && size.height >= 64 && size.height <= 4096)) {
-    throw new Error(`--size ${values.size}: give WIDTHxHEIGHT, each from 64 to 4096`);
+    throw new UsageError(`--size ${asked}: give WIDTHxHEIGHT, each from 64 to 4096`);
   }
-  if (values.wayland && (values.qemu || values.server !== undefined)) {
-    throw new Error(
-      "--wayland shows what Fencepost's server is told by the demo's own guest: leave out --qemu and --server",
-    );
+  const server = values.server?.split(" ").filter((word) => word !== "");
+  if (server?.length === 0) throw new UsageError("--server wants a command");
+  if (wayland && server !== undefined) {
+    throw new UsageError("--wayland shows what Fencepost's server is told: leave out --server");
   }
   return {
     scene,
     seconds,
     ...size,
     output: values.output,
-    wayland: values.wayland,
-    server: values.server?.split(" ").filter((word) => word !== ""),
+    wayland,
+    server,
     qemu: values.qemu,
     help: values.help,
   };

@@ -7,10 +7,14 @@ import { closeFd } from "../../src/transport/os/fds.ts";
 import { connectUnix } from "../../src/transport/os/unix-path.ts";
 import type { DemoOptions } from "./options.ts";
 
-/** Throws an Error with a sentence for the user where the picture cannot be written or no compositor is there. */
-export function checkSurroundings({ output, wayland }: DemoOptions): void {
+/** Throws an Error with a sentence for the user where the picture cannot be written, or no compositor or program is there. */
+export function checkSurroundings({ output, wayland, server }: DemoOptions): void {
   checkOutput(resolve(output));
   if (wayland) checkCompositor();
+  const program = server?.[0];
+  if (program !== undefined && Bun.which(program) === null) {
+    throw new Error(`--server ${program}: there is no such program`);
+  }
 }
 
 function checkOutput(path: string): void {

@@ -16,6 +16,11 @@ export interface DisplayPeerOptions {
   answersEdid?: boolean;
   /** Whether DMABUF_UPDATE is answered at once, and not by `DisplayPeer.answerUpdate`. */
   answersUpdates?: boolean;
+  /**
+   * Whether flags of a message that has none are a violation. QEMU does not look at them, and its own back-end leaves those of
+   * UPDATE as memory had them (contrib/vhost-user-gpu/vhost-user-gpu.c, vg_resource_flush).
+   */
+  checksFlags?: boolean;
   /** How a dma-buf is read, for `DisplayPeer.framebuffer`. */
   readDmabuf?: typeof readDmabuf;
 }
@@ -28,6 +33,7 @@ export const withDefaults = (options: DisplayPeerOptions): Required<DisplayPeerO
   answersDisplayInfo: true,
   answersEdid: true,
   answersUpdates: true,
+  checksFlags: true,
   readDmabuf,
   ...options,
 });

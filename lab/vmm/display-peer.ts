@@ -50,6 +50,7 @@ export class DisplayPeer {
       began: (request) => this.messages.set(request, this.count(request) + 1),
       message: (request, payload, messageFd, bytes) => this.handle(request, payload, messageFd, bytes),
       pixels: () => this.pixelsDone(),
+      checksFlags: this.options.checksFlags,
       violation: (text) => this.violations.push(text),
     });
   }

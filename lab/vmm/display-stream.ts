@@ -39,6 +39,8 @@ export interface DisplayHandler {
   /** The pixels of the last UPDATE are there. */
   pixels(): void;
   /** The back-end did what the protocol forbids. */
+  /** Whether flags of a message that has none are a violation. */
+  readonly checksFlags: boolean;
   violation(text: string): void;
 }
 
@@ -202,7 +204,8 @@ export class DisplayStream {
     const flags = this.header.getUint32(Header.flags, true);
     const size = this.header.getUint32(Header.size, true);
     this.handler.began(request);
-    if (flags !== 0) this.handler.violation(`request ${request} has flags 0x${flags.toString(16)}`);
+    if (flags !== 0 && this.handler.checksFlags)
+      this.handler.violation(`request ${request} has flags 0x${flags.toString(16)}`);
     const fixed = payloadBytes[request];
     if (fixed === undefined || (request === DisplayRequest.UPDATE ? size < fixed : size !== fixed)) {
       this.handler.violation(`request ${request} has a payload of ${size} bytes`);

@@ -89,6 +89,22 @@ test("a wrong option is a usage error", async () => {
   });
 });
 
+test.each([
+  [["--system"], "no workload has"],
+  [["--micro"], "no micro benchmark has"],
+  [[], "no workload or micro benchmark has"],
+])(
+  "a filter that nothing matches is a usage error with %p, before anything is measured",
+  async (kinds, what) => {
+    const { code, output, errors } = await bench(...kinds, "--no-peer", "--filter", "nosuch");
+    expect({ code, output, errors }).toEqual({
+      code: 2,
+      output: "",
+      errors: `bench: ${what} a name like --filter nosuch\nSee bun bench --help.\n`,
+    });
+  },
+);
+
 async function childrenOf(pid: number): Promise<string[]> {
   return (await Bun.file(`/proc/${pid}/task/${pid}/children`).text()).split(" ").filter((one) => one !== "");
 }

@@ -1,7 +1,8 @@
 // What `bun bench` makes of samples: order statistics, ratios, tables, comparisons.
 
 import { describe, expect, test } from "bun:test";
-import { parseOptions, UsageError } from "../../bench/options.ts";
+import { parseOptions } from "../../bench/options.ts";
+import { UsageError } from "../../src/config-arguments.ts";
 import { comparison, type RunReport } from "../../bench/report/run-report.ts";
 import { median, summarise, summariseRounds } from "../../bench/report/statistics.ts";
 import { number, summaryTable, table, workloadTable } from "../../bench/report/table.ts";

@@ -190,6 +190,20 @@ describe("dma-bufs", () => {
     expect(peer.violations).toEqual([]);
   });
 
+  test("with flags are violations unless the back-end is known to set some", () => {
+    send(DisplayRequest.CURSOR_POS_HIDE, [0, 0, 0], undefined, 0x51424c);
+    expect(peer.violations).toEqual(["request 5 has flags 0x51424c"]);
+
+    const [ours, theirs] = socketPair("stream");
+    closeFd(backend);
+    peer.free();
+    backend = theirs;
+    peer = new DisplayPeer(ours, pump, { checksFlags: false });
+    send(DisplayRequest.CURSOR_POS_HIDE, [0, 0, 0], undefined, 0x51424c);
+    expect(peer.violations).toEqual([]);
+    expect(peer.count(DisplayRequest.CURSOR_POS_HIDE)).toBe(1);
+  });
+
   test("misused are violations", () => {
     const last = () => peer.violations.at(-1);
     send(DisplayRequest.DMABUF_UPDATE, [3, 0, 0, 1, 1]);
