@@ -16,38 +16,47 @@ const GBM_BO_TRANSFER_READ = 1;
 
 type Reader = typeof readDmabuf;
 
-/** A reader of what GPUs share on the node at `path`. It is open until the process ends. */
-function gpuReader(path: string): Reader {
-  const gbm = openGbm();
-  const { gbm_bo_import } = dlopen(gbmName, {
-    gbm_bo_import: { args: ["ptr", "u32", "ptr", "u32"], returns: "ptr" },
-  }).symbols;
-  const device = gbm.gbm_create_device(DrmNode.open(path).fd);
-  if (device === null) throw new Error(`gbm has no driver for ${path}`);
+let importing: ReturnType<typeof openImport> | null = null;
 
-  return (image, rect, target) => {
+const openImport = () =>
+  dlopen(gbmName, { gbm_bo_import: { args: ["ptr", "u32", "ptr", "u32"], returns: "ptr" } }).symbols;
+
+/** Reads what GPUs share on the node at `path`, which is open for this one picture: no test leaves a driver behind. */
+function readOn(path: string, ...[image, rect, target]: Parameters<Reader>): void {
+  const gbm = openGbm();
+  importing ??= openImport();
+  const node = DrmNode.open(path);
+  const device = gbm.gbm_create_device(node.fd);
+  try {
+    if (device === null) throw new Error(`gbm has no driver for ${path}`);
     const { fd, width, height, stride } = image;
     // struct gbm_import_fd_data. Only the size of a pixel matters, and this format every driver knows.
     const what = Uint32Array.of(fd, width, height, stride, Fourcc.XRGB8888);
-    const buffer = gbm_bo_import(device, GBM_BO_IMPORT_FD, ptr(what), GBM_BO_USE_RENDERING);
+    const buffer = importing.gbm_bo_import(device, GBM_BO_IMPORT_FD, ptr(what), GBM_BO_USE_RENDERING);
     if (buffer === null) throw new Error(`${path} does not import ${width}x${height} pixels`);
-    const mappedStride = new Uint32Array(1);
-    const handle = new BigUint64Array(1);
-    const flags = GBM_BO_TRANSFER_READ;
-    const address = gbm.gbm_bo_map(buffer, 0, 0, width, height, flags, mappedStride, handle);
-    if (address === null) throw new Error(`${path} does not map what it has imported`);
-    const bytes = mappedStride[0]! * height;
-    const copy = createMemfd("copy", bytes);
     try {
-      fill(copy, bytes, new Uint8Array(toArrayBuffer(asPointer(Number(address)), 0, bytes)));
-      const plain: Partial<DmabufImage> = { fd: copy, offset: 0, modifierHigh: 0, modifierLow: 0 };
-      readDmabuf({ ...image, ...plain, stride: mappedStride[0]! }, rect, target);
+      const mappedStride = new Uint32Array(1);
+      const handle = new BigUint64Array(1);
+      const flags = GBM_BO_TRANSFER_READ;
+      const address = gbm.gbm_bo_map(buffer, 0, 0, width, height, flags, mappedStride, handle);
+      if (address === null) throw new Error(`${path} does not map what it has imported`);
+      const bytes = mappedStride[0]! * height;
+      const copy = createMemfd("copy", bytes);
+      try {
+        fill(copy, bytes, new Uint8Array(toArrayBuffer(asPointer(Number(address)), 0, bytes)));
+        const plain: Partial<DmabufImage> = { fd: copy, offset: 0, modifierHigh: 0, modifierLow: 0 };
+        readDmabuf({ ...image, ...plain, stride: mappedStride[0]! }, rect, target);
+      } finally {
+        closeFd(copy);
+        gbm.gbm_bo_unmap(buffer, asPointer(Number(handle[0])));
+      }
     } finally {
-      closeFd(copy);
-      gbm.gbm_bo_unmap(buffer, asPointer(Number(handle[0])));
       gbm.gbm_bo_destroy(buffer);
     }
-  };
+  } finally {
+    if (device !== null) gbm.gbm_device_destroy(device);
+    node.close();
+  }
 }
 
 function fill(fd: number, bytes: number, content: Uint8Array): void {
@@ -57,10 +66,7 @@ function fill(fd: number, bytes: number, content: Uint8Array): void {
 }
 
 const node = process.env["FENCEPOST_RENDER_NODE"];
-let reader: Reader | null = null;
 
 /** Reads through the node that this run of the tests is about, or else by mapping. */
-export const readShared: Reader = (image, rect, target) => {
-  reader ??= node === undefined ? readDmabuf : gpuReader(node);
-  reader(image, rect, target);
-};
+export const readShared: Reader = (image, rect, target) =>
+  node === undefined ? readDmabuf(image, rect, target) : readOn(node, image, rect, target);
