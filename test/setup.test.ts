@@ -51,12 +51,19 @@ const leaky = [
   { what: "child", body: 'Bun.spawn(["sleep", "60"]);', left: "1 × child sleep 60" },
 ];
 
+const many = `for (let count = 0; count < 9; count++) openSync("/dev/null");`;
+
 /** All at once: each takes the seconds that something may take to go. */
 const runs = Promise.all(leaky.map(({ what, body }) => run(what, body)));
 
 test("a file that gives everything back passes", async () => {
   expect(await run("clean", clean)).toEqual({ exitCode: 0, left: "" });
 });
+
+test("of many things of a kind a few are named", async () => {
+  const { left } = await run("many", many);
+  expect(left).toMatch(/^9 × descriptor of \/dev\/null \((?:\d+, ){3}\d+ and more, /);
+}, 30_000);
 
 test.each(leaky.map(({ what, left }, index) => [what, left, index] as const))(
   "a file that leaves a %s behind fails",

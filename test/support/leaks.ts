@@ -26,6 +26,8 @@ export function mayLeave(...kinds: readonly RegExp[]): void {
 
 /** How long what was closed may take to go: a socket of Bun's, a worker's thread, a child's last moments. */
 const settleMs = 3_000;
+/** Things of a kind that are named, before they are only counted. */
+const namedMax = 4;
 
 /**
  * Called when a file's imports are there, before anything else of it runs. Returns what is to be called at its end, when
@@ -70,9 +72,14 @@ function leftBehind(before: Held): string[] {
   const unknown = left.filter(({ kind }) => ![...caches, ...allowed].some((cache) => cache.test(kind)));
   return Array.from(
     Map.groupBy(unknown, ({ kind }) => kind),
-    ([kind, things]) =>
-      `${things.length} × ${kind} (${things.map(({ which }) => which).join(", ")}, ${firstOf(things)})`,
+    ([kind, things]) => `${things.length} × ${kind} (${namesOf(things)}, ${firstOf(things)})`,
   );
+}
+
+/** A few say enough: a test that failed half-way may have left hundreds. */
+function namesOf(things: readonly { which: string }[]): string {
+  const named = things.slice(0, namedMax).map(({ which }) => which);
+  return things.length > namedMax ? `${named.join(", ")} and more` : named.join(", ");
 }
 
 const childrenSince = (before: Held): number[] =>
