@@ -162,7 +162,7 @@ for (const [name, start] of kinds.filter(([, one]) => one !== kinds[1]![1])) {
 
     test("fills a capset where it is told to, and nothing before or behind", () => {
       const [capset] = renderer.capsets;
-      const room = new Uint8Array(request.response.view());
+      const room = request.responseBytes(0, request.responseWords.byteLength);
       room.fill(0);
       renderer.fillCapset(capset!.id, capset!.maxVersion, request.responseAt + 24);
       expect(room.subarray(24, 24 + capset!.bytes).some((byte) => byte !== 0)).toBe(true);

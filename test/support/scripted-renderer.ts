@@ -19,7 +19,7 @@ import { VirglResource } from "../../src/actors/gpu/renderer/virgl/resource.ts";
 import { walkStream } from "../../src/actors/gpu/renderer/virgl/stream-walk.ts";
 import { asPointer, EFAULT, EINVAL } from "../../src/ffi/libc.ts";
 import { blockLayout } from "../../src/picture/formats.ts";
-import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import type { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import type { GuestSpan } from "../../src/transport/virtio/memory-map.ts";
 import { bytesPerPixel, Capset, Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { bytesOfBacking } from "./backing-bytes.ts";
@@ -64,8 +64,8 @@ export class ScriptedRenderer implements Renderer {
   private readonly fences: { context: number; ring: number; fence: number }[] = [];
   private readonly failures = new Map<Failing, number>();
 
-  constructor({ fd, bytes }: Arena) {
-    this.arena = NativeMemory.mapShared(fd, 0, bytes, "write");
+  constructor({ memory }: Arena) {
+    this.arena = memory;
     this.words = new Uint32Array(this.arena.view());
   }
 
@@ -226,7 +226,6 @@ export class ScriptedRenderer implements Renderer {
 
   close(): void {
     this.pixels.close();
-    this.arena.unmap();
   }
 
   private failure(what: Failing): number {

@@ -6,6 +6,8 @@ import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import { type QueueHandler } from "../queue/queue-handler.ts";
 import { QueueRunner } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
+import type { Request } from "../queue/request.ts";
+import type { Command } from "./commands/parts.ts";
 import { CtrlCounter } from "./counters.ts";
 import { describeScanouts } from "./description.ts";
 import { Device } from "./device.ts";
@@ -18,6 +20,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
   private readonly libraryOutput: LibraryOutput | null;
   private readonly device: Device;
+  private readonly run: Command;
 
   /** `start` makes the renderer. */
   constructor(
@@ -29,6 +32,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
     const renderer = start(config, log, this.queue.request.arena);
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log));
+    this.run = this.device.execute;
     context.send("vhost-session", {
       type: "offer",
       features: baseFeatures | renderer.features,
@@ -90,8 +94,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   private readonly hasWork = (): boolean => this.context.isRung() || this.queue.hasMore();
 
-  execute(): number {
-    return this.device.execute(this.queue.request);
+  execute(request: Request): number {
+    return this.run(request);
   }
 
   memoryChanging(vanishing: readonly GuestSpan[]): void {

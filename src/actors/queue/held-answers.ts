@@ -18,7 +18,7 @@ export class HeldAnswers {
 
   /** Keeps the response whose body is in place, of `bytes` in all. */
   hold(parked: Parked, type: number, bytes: number): void {
-    const response = new Uint8Array(this.request.response.view(0, bytes)).slice();
+    const response = this.request.responseBytes(0, bytes).slice();
     this.held.push({ parked, type, response });
   }
 
@@ -28,7 +28,7 @@ export class HeldAnswers {
     const { held } = this;
     this.held = [];
     for (const { parked, type, response } of held) {
-      new Uint8Array(this.request.response.view(0, response.length)).set(response);
+      this.request.responseBytes(0, response.length).set(response);
       queue.complete(parked, type, response.length);
     }
   }

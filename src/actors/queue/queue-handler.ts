@@ -1,6 +1,7 @@
 // What a queue's actor does with the commands that its runner takes, and how it puts one off.
 
 import { ParkedChain } from "../../transport/virtio/chain.ts";
+import type { Request } from "./request.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 
 /** A handler's answer for "I parked it and will complete it". */
@@ -8,10 +9,10 @@ export const PARKED = 0;
 
 export interface QueueHandler {
   /**
-   * Runs the request in {@link QueueRunner.request}. Returns the response's type; {@link QueueRunner.responseBytes}
+   * Runs a request, which is that of {@link QueueRunner.request}. Returns the response's type; {@link QueueRunner.responseBytes}
    * says its length where that is not a bare header. Or parks the request and answers {@link PARKED}.
    */
-  execute(): number;
+  execute(request: Request): number;
   /** Memory is about to be unmapped: every host address in `vanishing` is let go of now, while it is still mapped. */
   memoryChanging?(vanishing: readonly GuestSpan[]): void;
   /** The memory map has changed, or could not be. */

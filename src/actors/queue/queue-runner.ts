@@ -156,7 +156,7 @@ export class QueueRunner {
     if (this.ring?.isAttached === false) return this.held.hold(parked, type, bytes);
     // Another request may be under way, whose header this must not touch.
     this.form.writeHeader(this.request.responseWords, type, parked.header);
-    this.ring?.completeParked(parked.chain, this.request.response.address, bytes);
+    this.ring?.completeParked(parked.chain, this.request.responseAddress, bytes);
     this.free.push(parked);
     if (type >= this.firstError) this.context.counters[QueueCounter.errors]!++;
     this.context.counters[QueueCounter.parked]!--;
@@ -215,14 +215,14 @@ export class QueueRunner {
       if (request.length < headerBytes || chain.readableBytes > request.bytesMax) {
         type = this.refuseLength();
       } else {
-        type = this.handler.execute();
+        type = this.handler.execute(request);
         if (type === PARKED) return;
         if (type >= this.firstError) this.responseBytes = headerBytes;
       }
     }
     if (type >= this.firstError) context.counters[QueueCounter.errors]!++;
     this.form.writeHeader(request.responseWords, type, request.words);
-    ring.complete(chain.head, chain.respond(request.response.address, this.responseBytes));
+    ring.complete(chain.head, chain.respond(request.responseAddress, this.responseBytes));
   }
 
   private refuseChain(): number {

@@ -9,36 +9,38 @@ const pageBytes = 4096;
 
 export class Request {
   /** What the request and its answer lie in, the answer from {@link responseAt} on. */
-  readonly arena: { readonly fd: number; readonly bytes: number };
+  readonly arena: { readonly fd: number; readonly memory: NativeMemory };
   readonly responseAt: number;
-  private readonly memory: NativeMemory;
   /** The request in little-endian words; only the first {@link length} bytes are this request's. */
   readonly words: Uint32Array;
   /** Bytes of the request. */
   length = 0;
-  readonly response: NativeMemory;
+  /** Native addresses of the first byte of each. */
+  readonly address: number;
+  readonly responseAddress: number;
   readonly responseWords: Uint32Array;
 
   constructor(readonly bytesMax: number) {
     this.responseAt = Math.ceil(bytesMax / pageBytes) * pageBytes;
     const bytes = this.responseAt + responseBytesMax;
-    this.arena = { fd: createMemfd("fencepost-command", bytes), bytes };
-    this.memory = NativeMemory.mapShared(this.arena.fd, 0, bytesMax, "write");
-    this.words = new Uint32Array(this.memory.view());
-    this.response = NativeMemory.mapShared(this.arena.fd, this.responseAt, responseBytesMax, "write");
-    this.responseWords = new Uint32Array(this.response.view());
+    const fd = createMemfd("fencepost-command", bytes);
+    const memory = NativeMemory.mapShared(fd, 0, bytes, "write");
+    this.arena = { fd, memory };
+    this.address = memory.address;
+    this.responseAddress = memory.address + this.responseAt;
+    this.words = new Uint32Array(memory.view(0, this.responseAt));
+    this.responseWords = new Uint32Array(memory.view(this.responseAt, responseBytesMax));
   }
 
   /** Releases the memory: no view of it may be used any more. */
   close(): void {
-    this.memory.unmap();
-    this.response.unmap();
+    this.arena.memory.unmap();
     closeFd(this.arena.fd);
   }
 
-  /** Native address of the first byte. */
-  get address(): number {
-    return this.memory.address;
+  /** A view of `length` bytes of the response from `offset` on, for what is rare. */
+  responseBytes(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.arena.memory.view(this.responseAt + offset, length));
   }
 
   /** The first word, which in every form of command says what is asked. */

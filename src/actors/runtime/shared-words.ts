@@ -57,6 +57,11 @@ export class SharedWords {
     return Atomics.load(this.words, slot * lineWords + BELL) !== 0;
   }
 
+  /** The word of {@link isRung}, for whoever looks at one bell all the time: it is rung while it is not 0. */
+  bell(slot: number): Int32Array {
+    return this.words.subarray(slot * lineWords + BELL, slot * lineWords + BELL + 1);
+  }
+
   silence(slot: number): void {
     Atomics.store(this.words, slot * lineWords + BELL, 0);
   }

@@ -32,6 +32,8 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   private readonly start = workerData as WorkerStart;
   private readonly words = SharedWords.open(this.start.wordsFd);
   private readonly slot: number;
+  /** Not 0 while a message waits. */
+  private readonly rung: Int32Array;
   private readonly mailbox: Mailbox;
   /** The doorbell alone, for {@link waitUntil}. */
   private bell: Epoll | null = null;
@@ -43,6 +45,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     this.config = start.config;
     this.machines = start.machines;
     this.slot = slotOf(name);
+    this.rung = words.bell(this.slot);
     this.mailbox = new Mailbox(name, words, start.bellFds);
     for (const [peer, port] of start.ports) this.mailbox.link(peer, port);
     this.log = new Log(start.config.logLevel, (level, text) => {
@@ -78,7 +81,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   }
 
   isRung(): boolean {
-    return this.words.isRung(this.slot);
+    return Atomics.load(this.rung, 0) !== 0;
   }
 
   drain(): void {

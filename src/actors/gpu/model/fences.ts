@@ -226,9 +226,7 @@ export class Fences {
     const waiting = this.free.pop() ?? new Waiting();
     const bytes = response < Response.ERR_UNSPEC ? this.queue.responseBytes : Header.bytes;
     waiting.body =
-      bytes > Header.bytes
-        ? new Uint8Array(request.response.view(Header.bytes, bytes - Header.bytes)).slice()
-        : null;
+      bytes > Header.bytes ? request.responseBytes(Header.bytes, bytes - Header.bytes).slice() : null;
     waiting.command = request.type;
     waiting.parked = this.queue.park();
     waiting.response = response;
@@ -272,7 +270,7 @@ export class Fences {
     let bytes: number = Header.bytes;
     if (waiting.body !== null) {
       bytes += waiting.body.length;
-      new Uint8Array(queue.request.response.view(Header.bytes, waiting.body.length)).set(waiting.body);
+      queue.request.responseBytes(Header.bytes, waiting.body.length).set(waiting.body);
     }
     queue.complete(waiting.parked!, waiting.response, bytes);
     waiting.parked = null;

@@ -80,7 +80,6 @@ export class ResourceTable {
   /** Adds a 2D resource, which takes `bytes`, for which there is room. */
   add2d(id: number, width: number, height: number, format: number, bytes: number): Resource {
     const resource = this.begin(id, width, height, format, flat);
-    resource.pixels = resource.cpu;
     resource.cpu.begin(bytes);
     return resource;
   }
@@ -130,7 +129,7 @@ export class ResourceTable {
     this.byId.delete(own.id);
     // The pixels had it, and are gone.
     this.dropBacking(own);
-    own.pixels = own.cpu;
+    if (own.pixels !== own.cpu) own.pixels = own.cpu;
     this.free.push(own);
   }
 
@@ -140,7 +139,7 @@ export class ResourceTable {
     resource.width = width;
     resource.height = height;
     resource.format = format;
-    resource.shape = shape;
+    if (resource.shape !== shape) resource.shape = shape;
     this.byId.set(id, resource);
     return resource;
   }

@@ -80,7 +80,7 @@ export class CpuPixels extends Pixels {
     const { storage } = this;
     this.storages.budget.give(this.reserved);
     this.reserved = 0;
-    this.storage = null;
+    if (storage !== null) this.storage = null;
     return storage;
   }
 

@@ -99,6 +99,7 @@ export abstract class Pixels {
 
   /** The display no longer knows them, or has to be told anew. */
   withdraw(): void {
+    if (this.name === 0) return;
     this.name = 0;
     this.given = null;
   }

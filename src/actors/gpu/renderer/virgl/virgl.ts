@@ -57,6 +57,9 @@ export class VirglRenderer implements Renderer {
   private readonly runner: StreamRunner;
   private readonly effects = new StreamEffects(this.resources);
   private hasRetired = false;
+  /** The context that had a stream last, and what it has; 0 is none's. */
+  private lastContext = 0;
+  private lastCensus: Census | undefined;
 
   /** `node`: the render node in use, or null for EGL surfaceless. */
   constructor(
@@ -67,7 +70,7 @@ export class VirglRenderer implements Renderer {
   ) {
     const symbols = library.required;
     this.symbols = symbols;
-    this.arena = NativeMemory.mapShared(arena.fd, 0, arena.bytes, "write");
+    this.arena = arena.memory;
     this.words = new Uint32Array(this.arena.view());
     this.backings = new Backings(symbols, backingPiecesMax);
     this.mover = new Mover(symbols);
@@ -119,6 +122,7 @@ export class VirglRenderer implements Renderer {
   destroyContext(id: number): void {
     this.contexts.get(id)?.close();
     this.contexts.delete(id);
+    this.lastContext = 0;
     this.symbols.virgl_renderer_context_destroy(id);
   }
 
@@ -132,7 +136,7 @@ export class VirglRenderer implements Renderer {
 
   submit(context: number, at: number, bytes: number): number {
     const { guard, words } = this;
-    const census = this.contexts.get(context);
+    const census = this.censusOf(context);
     if (census === undefined) return EINVAL;
     const count = bytes / 4;
     const refused = guard.check(census, words, at / 4, count);
@@ -261,8 +265,16 @@ export class VirglRenderer implements Renderer {
     this.exporter.close();
     this.callbacks.close();
     this.pixels.close();
-    this.arena.unmap();
     this.scratch.unmap();
+  }
+
+  /** Most streams are of the context that had the last one. */
+  private censusOf(context: number): Census | undefined {
+    if (context !== this.lastContext) {
+      this.lastCensus = this.contexts.get(context);
+      this.lastContext = this.lastCensus === undefined ? 0 : context;
+    }
+    return this.lastContext === 0 ? undefined : this.lastCensus;
   }
 
   /** Before the first fence of a poll is reported, the library has written the queries that were waiting. */
