@@ -22,6 +22,7 @@ import { Fourcc } from "../../src/picture/drm-formats.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { decodePng } from "../support/png.ts";
+import { takeTimeoutMs } from "../../src/actors/bridge/peer.ts";
 import { readShared } from "../support/gpu-reader.ts";
 import { BorrowedPicture, storageKind } from "../support/storage.ts";
 import {
@@ -224,6 +225,7 @@ describe("of a guest that draws in 2D", () => {
       const before = await fdsAtRest(server());
       const request = new TextEncoder().encode('{"GetBuffer":{"id":1}}');
       const peers = Array.from({ length: 100 }, (_, at) => new BridgeClient(at % 2 === 0 ? wl : video));
+      const began = performance.now();
       // Requests without end, whose answers nobody reads; and hang-ups with answers under way.
       for (const peer of peers) for (let count = 0; count < 10; count++) peer.send(request);
       for (const peer of peers.slice(50)) peer.close();
@@ -237,8 +239,12 @@ describe("of a guest that draws in 2D", () => {
         });
       }
       for (const peer of peers.slice(0, 50)) peer.close();
+      const tookMs = performance.now() - began;
       expect(await fdsAtRest(server())).toBe(before);
-      expect(await countersOf(server())).toMatchObject({ peersRefused: 0, peersDropped: 0 });
+      const { peersRefused, peersDropped } = await countersOf(server());
+      expect(peersRefused).toBe(0);
+      // Who has not read for so long is dropped, which takes longer than this test, but not where the CPU is emulated.
+      if (tookMs < takeTimeoutMs) expect(peersDropped).toBe(0);
     }));
 
   test("a bridge that is killed comes back on its paths, and its peers with it", () =>
