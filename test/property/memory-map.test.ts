@@ -25,7 +25,8 @@ afterAll(() => {
 const table = fc
   .array(
     fc.record({
-      hole: fc.constantFrom(0, 0, 1, 7, page, 2 ** 32),
+      // Also into other windows of a GiB, and above the table of these.
+      hole: fc.constantFrom(0, 0, 1, 7, page, 2 ** 30 - page, 2 ** 32, 2 ** 42),
       size: fc.integer({ min: 1, max: 3 * page }),
       at: fc.nat((pages - 4) * page),
       order: fc.nat(),

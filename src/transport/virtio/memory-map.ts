@@ -4,6 +4,7 @@
 import type { DirtyLog } from "./dirty-log.ts";
 import { Refusal } from "../os/errors.ts";
 import { NativeMemory } from "../os/native-memory.ts";
+import { type HostSpan, MemoryWindows } from "./memory-windows.ts";
 
 /** One shared region. `id` stays the same while the region stays mapped. Sizes and addresses are bytes below 2^53. */
 export interface MemoryRegion {
@@ -20,16 +21,16 @@ export interface GuestSpan {
   readonly end: number;
 }
 
-interface MappedRegion {
+interface MappedRegion extends HostSpan {
   id: number;
-  start: number;
-  end: number;
   memory: NativeMemory;
 }
 
 export class MemoryMap {
   private regions: MappedRegion[] = [];
-  private last = 0;
+
+  /** Where most addresses are found; another table after each {@link replace}. */
+  windows = new MemoryWindows([]);
 
   /** Bytes from the address last given to {@link translate} to the end of its region, or of the hole that it is in. */
   contiguous = 0;
@@ -41,37 +42,17 @@ export class MemoryMap {
    * {@link contiguous} then says how many bytes may be used from there on.
    */
   translate(address: number): number {
-    const { regions } = this;
-    let region = regions[this.last];
-    if (region === undefined || address < region.start || address >= region.end) {
-      let low = 0;
-      let high = regions.length - 1;
-      while (low < high) {
-        const middle = (low + high + 1) >>> 1;
-        if (regions[middle]!.start <= address) low = middle;
-        else high = middle - 1;
-      }
-      region = regions[low];
-      if (region === undefined || address < region.start || address >= region.end) {
-        const above = region !== undefined && address < region.start ? region : regions[low + 1];
-        this.contiguous = above === undefined ? Infinity : above.start - address;
-        return 0;
-      }
-      this.last = low;
-    }
-    this.contiguous = region.end - address;
-    return region.memory.address + (address - region.start);
+    const { windows } = this;
+    const window = windows.find(address);
+    if (window < 0) return this.search(address);
+    this.contiguous = windows.left(window, address);
+    return windows.host(window, address);
   }
 
   /** The host address of `[address, address + length)` when one region holds all of it, else 0. */
   translateRange(address: number, length: number): number {
     const host = this.translate(address);
     return host !== 0 && length <= this.contiguous ? host : 0;
-  }
-
-  /** The region that holds guest-physical `address`. */
-  regionAt(address: number): GuestSpan | undefined {
-    return this.translate(address) === 0 ? undefined : this.regions[this.last];
   }
 
   /** Whether all of `[address, address + length)` is guest memory, in however many regions. */
@@ -126,12 +107,32 @@ export class MemoryMap {
     const keptIds = new Set(next.map((region) => region.id));
     for (const region of this.regions) if (!keptIds.has(region.id)) region.memory.unmap();
     this.regions = next;
-    this.last = 0;
+    this.windows = new MemoryWindows(next);
   }
 
   /** Unmaps everything. */
   clear(): void {
     this.replace([]);
+  }
+
+  /** As {@link translate}, for what no window knows. */
+  private search(address: number): number {
+    const { regions } = this;
+    let low = 0;
+    let high = regions.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (regions[middle]!.start <= address) low = middle;
+      else high = middle - 1;
+    }
+    const region = regions[low];
+    if (region === undefined || address < region.start || address >= region.end) {
+      const above = region !== undefined && address < region.start ? region : regions[low + 1];
+      this.contiguous = above === undefined ? Infinity : above.start - address;
+      return 0;
+    }
+    this.contiguous = region.end - address;
+    return region.host + (address - region.start);
   }
 }
 
@@ -139,5 +140,5 @@ function mapRegion(region: MemoryRegion): MappedRegion {
   const { id, guestAddress, size, fd, fdOffset } = region;
   const what = `memory region at guest address 0x${guestAddress.toString(16)}`;
   const memory = NativeMemory.mapForeign(fd, fdOffset, size, what);
-  return { id, start: guestAddress, end: guestAddress + size, memory };
+  return { id, start: guestAddress, end: guestAddress + size, host: memory.address, memory };
 }

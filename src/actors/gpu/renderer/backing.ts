@@ -4,14 +4,12 @@
 import { read } from "bun:ffi";
 import { asPointer, libc } from "../../../ffi/libc.ts";
 import type { GuestSpan, MemoryMap } from "../../../transport/virtio/memory-map.ts";
+import { windowMask } from "../../../transport/virtio/memory-windows.ts";
 import { MemoryEntry } from "../../../transport/wire/virtio-gpu/protocol.ts";
 
 /** Backings of the greatest length that may exist at a time; by default they take 100 MB of the host. */
 export const fullBackingsMax = 256;
 
-/** Guest addresses are looked at in windows of one GiB. */
-const windowBits = 30;
-const windowMask = 0x3fff_ffff;
 /** A memcpy's length is a u32. */
 const copyBytesMax = 0x8000_0000;
 
@@ -32,53 +30,41 @@ export class Backing {
   static read(memory: MemoryMap, words: Uint32Array, offset: number, count: number): Backing | null {
     const runs = Runs.take(count);
     const { guests, starts } = runs;
+    const { from, to, bases, count: windows } = memory.windows;
     let run = 0;
     let end = 0;
-    // The part of the last entry's region within one GiB, which is nearly always the next one's too: there, addresses
-    // are small integers from `base` on, which is what keeps this loop short.
-    let windowHigh = -1;
-    let windowLow = -1;
-    let base = 0;
-    let from = 0;
-    let to = 0;
     let follows = -1;
     const first = offset >>> 2;
     const past = first + count * (MemoryEntry.bytes / 4);
     for (let at = first; at < past; at += MemoryEntry.bytes / 4) {
-      // Signed, so that all of this is integers: what is negative takes the long way.
+      // Signed, so that nearly all of this is integers: what is negative takes the long way.
       let length = words[at + 2]! | 0;
-      if (length === 0) continue;
       const low = words[at]! | 0;
       const high = words[at + 1]! | 0;
       const start = low & windowMask;
+      const window = (high << 2) | (low >>> 30);
+      let guest: number;
       if (
-        high !== windowHigh ||
-        low >>> windowBits !== windowLow ||
-        length < 0 ||
-        start < from ||
-        start > to - length
+        high >= 0 &&
+        high < windows >>> 2 &&
+        length > 0 &&
+        start >= from[window]! &&
+        length <= to[window]! - start
       ) {
-        // Above 2^53 no address is exact, and no guest has memory there.
-        if (high >>> 0 >= 0x20_0000) return runs.refuse();
-        const guest = high * 2 ** 32 + (low >>> 0);
+        guest = bases[window]! + start;
+      } else {
+        if (length === 0) continue;
         length >>>= 0;
+        guest = addressOf(low, high);
         if (!memory.holds(guest, length)) return runs.refuse();
-        const expected = base + follows;
-        const region = memory.regionAt(guest)!;
-        windowHigh = high;
-        windowLow = low >>> windowBits;
-        base = guest - start;
-        from = Math.max(region.start - base, 0);
-        to = Math.min(region.end - base, windowMask);
-        follows = expected === guest ? start : -1;
       }
-      if (start !== follows) {
-        guests[run] = base + start;
+      if (guest !== follows) {
+        guests[run] = guest;
         starts[run] = end;
         run++;
       }
       end += length;
-      follows = start + length;
+      follows = guest + length;
     }
     starts[run] = end;
     return new Backing(memory, runs.fit(run), run);
@@ -210,6 +196,9 @@ export class Backing {
     return low;
   }
 }
+
+/** Of two words. Above 2^53 no address is exact, but no guest has memory there, and what is rounded stays there. */
+const addressOf = (low: number, high: number): number => (high >>> 0) * 2 ** 32 + (low >>> 0);
 
 /** Room for runs, used again for later backings: a guest that attaches all the time makes no garbage. */
 class Runs {
