@@ -7,7 +7,7 @@ import { DeviceTimeout } from "../../lab/driver/pump.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { bePatient } from "../support/patience.ts";
+import { bePatient, driverPatienceMs } from "../support/patience.ts";
 
 export interface DeviceFixture {
   /** The file's server; valid inside of tests. */
@@ -74,9 +74,7 @@ export function serveTests(...args: string[]): DeviceFixture {
   };
 }
 
-/** Tests fail after this, in milliseconds; well beyond what a busy machine needs. */
-const patienceMs = 4000;
-const withPatience = (options: GuestOptions): GuestOptions => ({ patienceMs, ...options });
+const withPatience = (options: GuestOptions): GuestOptions => ({ patienceMs: driverPatienceMs, ...options });
 
 const names = new Map<number, string>(Object.entries(Response).map(([name, value]) => [value, name]));
 

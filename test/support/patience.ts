@@ -6,5 +6,8 @@ import { setDefaultTimeout } from "bun:test";
 /** Longer where everything is slow, as in a guest on an emulated CPU. */
 const limitMs = Number(process.env["FENCEPOST_TEST_PATIENCE_MS"] ?? 30_000);
 
+/** How long a driver waits for the device, in milliseconds: one that hangs is told by its own words, not by the test's end. */
+export const driverPatienceMs = limitMs / 3;
+
 /** Gives the tests of this file time. */
 export const bePatient = (): void => setDefaultTimeout(limitMs);
