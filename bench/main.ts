@@ -2,6 +2,8 @@
 
 import { runMicro } from "./micro/index.ts";
 import { UsageError } from "../src/config-arguments.ts";
+import { runGuests } from "./guest/index.ts";
+import { guestLoads } from "./guest/load.ts";
 import { type BenchOptions, help, parseOptions } from "./options.ts";
 import { comparison, emptyReport, readReport } from "./report/run-report.ts";
 import { BackendError } from "./system/backends.ts";
@@ -17,7 +19,8 @@ async function main(argv: readonly string[]): Promise<number> {
     const options = parseOptions(argv);
     if (options.help) console.log(help);
     else if (options.list)
-      for (const { name, title } of workloads) console.log(`${name.padEnd(40)} ${title}`);
+      for (const { name, title } of options.guest ? guestLoads : workloads)
+        console.log(`${name.padEnd(40)} ${title}`);
     else return await bench(options);
     return exit.done;
   } catch (error) {
@@ -37,8 +40,10 @@ async function bench(options: BenchOptions): Promise<number> {
   try {
     const chosen = options.system ? workloads.filter(({ name }) => options.filter.test(name)) : [];
     if (chosen.length > 0) await runSystem(chosen, backends, options, report, interrupted.signal);
+    const loads = options.guest ? guestLoads.filter(({ name }) => options.filter.test(name)) : [];
+    if (loads.length > 0) await runGuests(loads, backends, options, report, interrupted.signal);
     if (options.micro) report.micro.push(...(await runMicro(options.filter, interrupted.signal)));
-    if (chosen.length === 0 && report.micro.length === 0) throw nothingMatches(options);
+    if (chosen.length === 0 && loads.length === 0 && report.micro.length === 0) throw nothingMatches(options);
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;
     console.error("\ninterrupted");
@@ -52,7 +57,7 @@ async function bench(options: BenchOptions): Promise<number> {
   return report.failures.some(({ backend }) => backend === backends[0]!.name) ? exit.failed : exit.done;
 }
 
-function nothingMatches({ filter, system, micro }: BenchOptions): UsageError {
-  const kinds = [...(system ? ["workload"] : []), ...(micro ? ["micro benchmark"] : [])];
+function nothingMatches({ filter, system, micro, guest }: BenchOptions): UsageError {
+  const kinds = [...(system || guest ? ["workload"] : []), ...(micro ? ["micro benchmark"] : [])];
   return new UsageError(`no ${kinds.join(" or ")} has a name like --filter ${filter.source}`);
 }

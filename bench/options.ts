@@ -4,20 +4,22 @@ import { readArguments, UsageError } from "../src/config-arguments.ts";
 
 export const help = `bun bench [options]
 
-Measures the parts of the hot path in this process (micro), and a real server in front of a synthetic guest (system).
+Measures the parts of the hot path in this process (micro), and a real server in front of a synthetic guest (system); or
+how fast a Linux guest in QEMU draws (guest), beside QEMU's own device and its back-end.
 Absolute times on a shared machine mean little: compare within one run.
 
 What to run
   --micro, --system     only these
+  --guest               only Linux guests: ./setup.sh gets what they need
   --filter REGEX        only workloads and micro benchmarks whose name matches
   --list                print the workloads' names and end
-  --quick               short windows and 3 rounds, for a first look
-  --rounds N            rounds of each workload (default 5, with --quick 3)
+  --quick               short windows and 3 rounds, with --guest 2, for a first look
+  --rounds N            rounds of each workload (default 5, with --quick or --guest 3)
 
 What to compare this checkout's server with, in turn, a fresh process each time (default: --peer, where there is one)
   --peer PATH           another vhost-user-gpu back-end; default QEMU's own, installed or fetched by
                         scripts/fetch-peer.sh
-  --no-peer             nothing
+  --no-peer             nothing; with --guest not QEMU's own device either
   --baseline DIR        the server of another checkout
   --rev REV             the server of a git revision
   --variant NAME=ARGS   this checkout's server with other arguments, or words like VARIABLE=value before them for its
@@ -42,6 +44,7 @@ export interface Variant {
 export interface BenchOptions {
   micro: boolean;
   system: boolean;
+  guest: boolean;
   filter: RegExp;
   list: boolean;
   quick: boolean;
@@ -60,15 +63,17 @@ export interface BenchOptions {
 
 export function parseOptions(argv: readonly string[]): BenchOptions {
   const values = parse(argv);
-  const both = values.micro === values.system;
-  const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
+  const { micro, system, guest, quick } = values;
+  const both = !guest && micro === system;
+  const rounds = Number(values.rounds ?? (guest ? 3 : 5) - (quick ? (guest ? 1 : 2) : 0));
   if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError("--rounds wants a whole number above 0");
   return {
-    micro: both || values.micro,
-    system: both || values.system,
+    micro: both || micro,
+    system: both || system,
+    guest,
     filter: regularExpression(values.filter),
     list: values.list,
-    quick: values.quick,
+    quick,
     rounds,
     peer: values.peer,
     noPeer: values["no-peer"],
@@ -88,6 +93,7 @@ function parse(argv: readonly string[]) {
     options: {
       micro: { type: "boolean", default: false },
       system: { type: "boolean", default: false },
+      guest: { type: "boolean", default: false },
       filter: { type: "string", default: "." },
       list: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Builds the test guest: test/e2e/guest/*.c as one static program, and an initramfs for every kernel in
-# .cache/kernels, into .cache/guest/{6.1,6.12}.cpio. Builds again only what has changed.
+# Builds the test guest: lab/guest/*.c as one static program, and an initramfs for every kernel in
+# .cache/kernels, into .cache/guest/{6.1,6.12}.cpio; and for `bun bench --guest` what counts the pictures that QEMU is
+# sent, console-observer.so. Builds again only what has changed.
 set -euo pipefail
 . "$(dirname "$0")/lib/debian.sh"
 
-source_dir="$cache/../test/e2e/guest"
+source_dir="$cache/../lab/guest"
+observer="$cache/../lab/qemu/console-observer.c"
 target="$cache/guest"
 busybox="$(command -v busybox || true)"
 [ -n "$busybox" ] || fail "busybox is missing: install Debian's busybox-static"
@@ -16,13 +18,15 @@ stamp_of() {
     cd "$source_dir"
     sha256sum -- *.c *.h init serve
     sha256sum <"$busybox"
+    sha256sum <"$observer"
     cat "$cache/kernels/$1/stamp"
   )
 }
 
-build_program() {
-  say "compiling the guest program"
+build_programs() {
+  say "compiling the guest program and what observes its console"
   gcc -std=gnu11 -O2 -static -Wall -Wextra -Werror -isystem /usr/include/libdrm -o "$target/fencepost-guest" "$source_dir"/*.c
+  gcc -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o "$target/console-observer.so" "$observer" -ldl
 }
 
 build_initramfs() {
@@ -50,7 +54,7 @@ for directory in "$cache"/kernels/*/; do
     say "the guest for $series is in .cache/guest"
     continue
   fi
-  [ -n "${program_built:-}" ] || build_program
+  [ -n "${program_built:-}" ] || build_programs
   program_built=yes
   say "packing the guest for $series"
   build_initramfs "$series"

@@ -4,11 +4,18 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release } from "node:os";
 import packageJson from "../../package.json";
 import { UsageError } from "../../src/config-arguments.ts";
-import { type Backend, checkout } from "../system/backends.ts";
+import { checkout } from "../system/backends.ts";
 import { parseFigures } from "../system/figure.ts";
-import type { Failure, Result } from "../system/runner.ts";
+import type { Failure } from "../system/runner.ts";
+import type { Result } from "./results.ts";
 import type { Summary } from "./statistics.ts";
 import { number, table } from "./table.ts";
+
+/** A back-end as a report names it. */
+export interface Compared {
+  name: string;
+  about: string;
+}
 
 export interface MicroResult {
   group: string;
@@ -23,13 +30,14 @@ export interface RunReport {
   date: string;
   machine: Machine;
   versions: Record<string, string>;
-  backends: { name: string; about: string }[];
+  backends: Compared[];
   rounds: number;
   quick: boolean;
   micro: MicroResult[];
   /** Commands a second that the driver could send. */
   driverCeiling: Summary | null;
   system: Result[];
+  guest: Result[];
   failures: Failure[];
 }
 
@@ -39,7 +47,7 @@ interface Machine {
   kernel: string;
 }
 
-export function emptyReport(backends: readonly Backend[], rounds: number, quick: boolean): RunReport {
+export function emptyReport(backends: readonly Compared[], rounds: number, quick: boolean): RunReport {
   return {
     date: new Date().toISOString(),
     machine: { cpu: cpus()[0]?.model ?? process.arch, cpus: availableParallelism(), kernel: release() },
@@ -50,13 +58,16 @@ export function emptyReport(backends: readonly Backend[], rounds: number, quick:
     micro: [],
     driverCeiling: null,
     system: [],
+    guest: [],
     failures: [],
   };
 }
 
 export function readReport(path: string): RunReport {
   try {
-    return parseFigures(readFileSync(path, "utf8")) as RunReport;
+    const report = parseFigures(readFileSync(path, "utf8")) as RunReport;
+    // One of before there were guests has none.
+    return { ...report, guest: report.guest ?? [] };
   } catch (error) {
     throw new UsageError(`--compare: ${(error as Error).message}`);
   }
@@ -75,10 +86,9 @@ export function comparison(before: RunReport, after: RunReport): string {
         times(then.median / now.median),
       ]);
   }
-  for (const now of after.system) {
-    const then = before.system.find(
-      ({ workload, metric }) => workload === now.workload && metric === now.metric,
-    );
+  const earlier = [...before.system, ...before.guest];
+  for (const now of [...after.system, ...after.guest]) {
+    const then = earlier.find(({ workload, metric }) => workload === now.workload && metric === now.metric);
     if (then === undefined || now.better === "neither") continue;
     const name = `${now.workload}, ${now.metric}`;
     const subject = after.backends[0]!.name;

@@ -1,6 +1,6 @@
 // Figures as text: columns that line up, numbers with three digits that count.
 
-import type { Ratio, Result } from "../system/runner.ts";
+import type { Ratio, Result } from "./results.ts";
 
 /** Rows of equally many cells; the first `names` columns to the left, all others to the right. */
 export function table(rows: readonly (readonly string[])[], indent = "", names = 1): string {

@@ -3,10 +3,11 @@
 import { bound } from "../../lab/bound-child.ts";
 import { join } from "node:path";
 import type { ServerProcess } from "../../lab/vmm/server-process.ts";
-import { median, summarise, type Summary, summariseRounds } from "../report/statistics.ts";
+import { type Result, resultsOf } from "../report/results.ts";
+import { summarise, type Summary } from "../report/statistics.ts";
 import { type Backend, start } from "./backends.ts";
 import type { Job } from "./driver.ts";
-import { type Better, type Figure, parseFigures, ratioOf } from "./figure.ts";
+import { type Figure, parseFigures } from "./figure.ts";
 import { type Placement, placement } from "./scheduling.ts";
 import type { Budget } from "./stage.ts";
 import type { GuestWorkload, Workload } from "./workload.ts";
@@ -17,27 +18,6 @@ export interface SystemOptions {
   /** Ends the run early; whatever was started is stopped. */
   signal: AbortSignal;
   progress: (workload: Workload, round: number, backend: Backend) => void;
-}
-
-/** How many times better the first back-end is, by the rounds' medians. */
-export interface Ratio {
-  median: number;
-  min: number;
-  max: number;
-}
-
-export interface Measured extends Summary {
-  rounds: Figure[];
-}
-
-/** One metric of one workload, by the back-ends' names. */
-export interface Result {
-  workload: string;
-  metric: string;
-  unit: string;
-  better: Better;
-  backends: Record<string, Measured>;
-  ratios: Record<string, Ratio>;
 }
 
 export interface Failure {
@@ -67,7 +47,7 @@ export async function runWorkload(
   backends: readonly Backend[],
   options: SystemOptions,
 ): Promise<WorkloadReport> {
-  const rounds = new Map<Backend, Figure[][]>(backends.map((backend) => [backend, []]));
+  const rounds = new Map<string, Figure[][]>(backends.map(({ name }) => [name, []]));
   const failures: Failure[] = [];
   for (let round = 0; round < options.rounds; round++) {
     for (const backend of backends) {
@@ -75,7 +55,7 @@ export async function runWorkload(
       options.signal.throwIfAborted();
       options.progress(workload, round, backend);
       try {
-        rounds.get(backend)!.push(await measure(workload, backend, options));
+        rounds.get(backend.name)!.push(await measure(workload, backend, options));
       } catch (error) {
         // One back-end's failure, whatever it is, is a row of the report: the others are measured all the same.
         options.signal.throwIfAborted();
@@ -83,8 +63,7 @@ export async function runWorkload(
       }
     }
   }
-  const complete = backends.filter((backend) => rounds.get(backend)!.length === options.rounds);
-  return { results: resultsOf(workload, complete, rounds), failures };
+  return { results: resultsOf(workload.name, rounds, options.rounds), failures };
 }
 
 async function measure(workload: Workload, backend: Backend, options: SystemOptions): Promise<Figure[]> {
@@ -140,43 +119,4 @@ function keepAwake({ driver, server }: Placement): Bun.Subprocess[] {
       stdio: ["ignore", "ignore", "ignore"],
     }),
   );
-}
-
-function resultsOf(
-  workload: Workload,
-  backends: readonly Backend[],
-  rounds: ReadonlyMap<Backend, Figure[][]>,
-): Result[] {
-  const [first, ...others] = backends;
-  if (first === undefined) return [];
-  return rounds.get(first)![0]!.map(({ metric, unit, better }, index) => {
-    const figuresOf = (backend: Backend): Figure[] => rounds.get(backend)!.map((round) => round[index]!);
-    const ratiosTo = (other: Backend): number[] => {
-      const theirs = figuresOf(other);
-      return figuresOf(first)
-        .map((figure, round) => ratioOf(better, figure.median, theirs[round]!.median))
-        .filter((ratio) => ratio !== null);
-    };
-    return {
-      workload: workload.name,
-      metric,
-      unit,
-      better,
-      backends: Object.fromEntries(
-        backends.map((backend) => {
-          const figures = figuresOf(backend);
-          return [backend.name, { ...summariseRounds(figures), rounds: figures }];
-        }),
-      ),
-      ratios: Object.fromEntries(
-        others
-          .map((other) => [other.name, ratiosTo(other)] as const)
-          .filter(([, ratios]) => ratios.length > 0)
-          .map(([name, ratios]) => [
-            name,
-            { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
-          ]),
-      ),
-    };
-  });
 }

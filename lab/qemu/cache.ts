@@ -22,6 +22,7 @@ export const qemuPaths = {
 
 export const kernelPath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinux");
 export const initramfsPath = (kernel: Kernel): string => join(cache, "guest", `${kernel}.cpio`);
+export const consoleObserverPath = join(cache, "guest", "console-observer.so");
 export const debianRootPath = join(cache, "root", "debian.ext4");
 
 /** Where runs leave what QEMU, the guest's console and the server said, and frames that were wrong. */

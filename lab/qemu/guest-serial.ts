@@ -1,4 +1,4 @@
-// The serial port through which the program in the guest (test/e2e/guest) takes commands.
+// The serial port through which the program in the guest (lab/guest) takes commands.
 
 import { until, within } from "./deadline.ts";
 import { LineConnection } from "./line-connection.ts";

@@ -17,6 +17,8 @@ export interface GuestOptions {
   memory?: string;
   /** More QEMU arguments. */
   extraArgs?: readonly string[];
+  /** More environment for QEMU. */
+  env?: Readonly<Record<string, string>>;
 }
 
 export interface GuestPaths {

@@ -51,7 +51,7 @@ export class QemuGuest {
     // One descriptor for both: two would overwrite each other's lines.
     const log = openSync(join(logDirectory, "qemu.log"), "w");
     const child = Bun.spawn(bound([qemuPaths.binary, ...qemuArgs(options, paths)]), {
-      env: { ...process.env, QEMU_MODULE_DIR: qemuPaths.modules },
+      env: { ...process.env, QEMU_MODULE_DIR: qemuPaths.modules, ...options.env },
       stdin: "ignore",
       stdout: log,
       stderr: log,
@@ -108,6 +108,11 @@ export class QemuGuest {
     const filename = join(this.runDirectory, `head-${head}.ppm`);
     await this.explained(this.qmp.execute("screendump", { filename, format: "ppm", device: gpuId, head }));
     return readPpm(await Bun.file(filename).bytes());
+  }
+
+  /** QEMU's process. */
+  get pid(): number {
+    return this.child.pid;
   }
 
   /** QEMU's run state, such as "running". */

@@ -7,7 +7,8 @@ import { comparison, type RunReport } from "../../bench/report/run-report.ts";
 import { median, summarise, summariseRounds } from "../../bench/report/statistics.ts";
 import { number, summaryTable, table, workloadTable } from "../../bench/report/table.ts";
 import { figure, parseFigures, ratioOf } from "../../bench/system/figure.ts";
-import { runWorkload, type Result } from "../../bench/system/runner.ts";
+import type { Result } from "../../bench/report/results.ts";
+import { runWorkload } from "../../bench/system/runner.ts";
 import type { Backend } from "../../bench/system/backends.ts";
 import type { ServerWorkload } from "../../bench/system/workload.ts";
 
@@ -209,6 +210,7 @@ function report(result: Result): RunReport {
     micro: [],
     driverCeiling: null,
     system: [result],
+    guest: [],
     failures: [],
   };
 }

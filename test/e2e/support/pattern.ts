@@ -1,4 +1,4 @@
-// The pictures that the program in the guest paints (test/e2e/guest/pattern.h).
+// The pictures that the program in the guest paints (lab/guest/pattern.h).
 
 import type { Image, Rectangle } from "../../../lab/qemu/image.ts";
 

@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define FLIP_TIMEOUT_MS 10000
 
@@ -15,6 +16,16 @@ struct screen {
 };
 
 static struct screen screens[SCANOUTS_MAX];
+
+struct buffer *screen_front(uint32_t scanout)
+{
+	return &screens[scanout].buffers[screens[scanout].front];
+}
+
+struct buffer *screen_back(uint32_t scanout)
+{
+	return &screens[scanout].buffers[!screens[scanout].front];
+}
 
 static struct rectangle whole(const struct buffer *buffer)
 {
@@ -68,40 +79,52 @@ int screen_show_pattern(struct card *card, uint32_t scanout, uint32_t width, uin
 	return result;
 }
 
-static int wait_for_flip(int drm)
+int screen_start_flip(struct card *card, uint32_t scanout)
 {
-	struct pollfd poll_fd = { .fd = drm, .events = POLLIN };
-	char events[1024];
-	int ready = poll(&poll_fd, 1, FLIP_TIMEOUT_MS);
+	struct screen *screen = &screens[scanout];
+	struct drm_mode_crtc_page_flip flip = {
+		.crtc_id = card->crtc_ids[scanout],
+		.fb_id = screen->buffers[!screen->front].framebuffer,
+		.flags = DRM_MODE_PAGE_FLIP_EVENT,
+	};
 
-	if (ready == 0)
-		errno = ETIMEDOUT;
-	if (ready <= 0)
+	if (!flip.fb_id) {
+		errno = ENOENT;
 		return -1;
-	return read(drm, events, sizeof(events)) > 0 ? 0 : -1;
+	}
+	if (ioctl(card->fd, DRM_IOCTL_MODE_PAGE_FLIP, &flip) < 0)
+		return -1;
+	screen->front = !screen->front;
+	return 0;
 }
 
-static uint64_t now_us(void)
+int screen_wait_flips(struct card *card, uint32_t count)
 {
-	struct timespec now;
+	struct pollfd poll_fd = { .fd = card->fd, .events = POLLIN };
+	char events[1024];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	while (count > 0) {
+		int ready = poll(&poll_fd, 1, FLIP_TIMEOUT_MS);
+		ssize_t length;
+
+		if (ready == 0)
+			errno = ETIMEDOUT;
+		if (ready <= 0)
+			return -1;
+		length = read(card->fd, events, sizeof(events));
+		if (length <= 0)
+			return -1;
+		for (ssize_t at = 0; at < length; at += ((struct drm_event *)(events + at))->length)
+			count--;
+	}
+	return 0;
 }
 
 int screen_flip(struct card *card, uint32_t scanout, uint32_t count, uint32_t seed, uint64_t *waited_us)
 {
-	struct screen *screen = &screens[scanout];
-
 	*waited_us = 0;
 	for (uint32_t left = count; left > 0; left--) {
-		uint32_t back = !screen->front;
-		struct buffer *buffer = &screen->buffers[back];
-		struct drm_mode_crtc_page_flip flip = {
-			.crtc_id = card->crtc_ids[scanout],
-			.fb_id = buffer->framebuffer,
-			.flags = DRM_MODE_PAGE_FLIP_EVENT,
-		};
+		struct buffer *buffer = screen_back(scanout);
 		uint64_t start;
 
 		if (!buffer->framebuffer) {
@@ -109,31 +132,36 @@ int screen_flip(struct card *card, uint32_t scanout, uint32_t count, uint32_t se
 			return -1;
 		}
 		buffer_paint(buffer, whole(buffer), seed + left - 1);
-		start = now_us();
-		if (ioctl(card->fd, DRM_IOCTL_MODE_PAGE_FLIP, &flip) < 0 || wait_for_flip(card->fd) < 0)
+		start = clock_us();
+		if (screen_start_flip(card, scanout) < 0 || screen_wait_flips(card, 1) < 0)
 			return -1;
-		*waited_us += now_us() - start;
-		screen->front = back;
+		*waited_us += clock_us() - start;
 	}
 	return 0;
 }
 
-int screen_dirty(struct card *card, uint32_t scanout, struct rectangle area, uint32_t seed)
+int screen_mark_dirty(struct card *card, uint32_t scanout, struct rectangle area)
 {
-	struct buffer *buffer = &screens[scanout].buffers[screens[scanout].front];
 	struct drm_clip_rect clip = { area.x, area.y, area.x + area.width, area.y + area.height };
 	struct drm_mode_fb_dirty_cmd dirty = {
-		.fb_id = buffer->framebuffer,
+		.fb_id = screen_front(scanout)->framebuffer,
 		.num_clips = 1,
 		.clips_ptr = (uintptr_t)&clip,
 	};
+
+	return ioctl(card->fd, DRM_IOCTL_MODE_DIRTYFB, &dirty);
+}
+
+int screen_dirty(struct card *card, uint32_t scanout, struct rectangle area, uint32_t seed)
+{
+	struct buffer *buffer = screen_front(scanout);
 
 	if (area.x + area.width > buffer->width || area.y + area.height > buffer->height) {
 		errno = ERANGE;
 		return -1;
 	}
 	buffer_paint(buffer, area, seed);
-	return ioctl(card->fd, DRM_IOCTL_MODE_DIRTYFB, &dirty);
+	return screen_mark_dirty(card, scanout, area);
 }
 
 int screen_off(struct card *card, uint32_t scanout)

@@ -1,4 +1,4 @@
-// The test pattern: a pure function of position and seed that the host computes too (support/pattern.ts).
+// The test pattern: a pure function of position and seed that the host computes too (test/e2e/support/pattern.ts).
 #pragma once
 
 #include <stdint.h>

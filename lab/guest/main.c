@@ -13,11 +13,14 @@
 #include <unistd.h>
 
 #include "card.h"
+#include "clock.h"
 #include "cursor.h"
 #include "driver.h"
+#include "load.h"
 #include "report.h"
 #include "screen.h"
 #include "shell.h"
+#include "spin.h"
 
 #define ARGUMENTS_MAX 8
 
@@ -30,6 +33,9 @@ struct command {
 };
 
 static struct card card = { .fd = -1 };
+
+// The one argument that is no number: that of "load".
+static const char *load_name;
 
 static void release_card(void)
 {
@@ -113,6 +119,39 @@ static int run_edid(long *a, FILE *out)
 	return report_edid(out, a[0]);
 }
 
+static int run_load(long *a, FILE *out)
+{
+	if (a[0] < 1 || a[0] > (long)card.scanout_count) {
+		errno = ECHRNG;
+		return -1;
+	}
+	return load_run(&card, load_name ? load_name : "", a[0], a[1], out);
+}
+
+static int run_pokes(long *a, FILE *out)
+{
+	return load_pokes(&card, a[0], a[1], out);
+}
+
+static int run_hash(long *a, FILE *out)
+{
+	fprintf(out, "- %x\n", load_hash(a[0]));
+	return 0;
+}
+
+static int run_clock(long *arguments, FILE *out)
+{
+	(void)arguments;
+	fprintf(out, "- %llu\n", (unsigned long long)clock_us());
+	return 0;
+}
+
+static int run_spin(long *a, FILE *out)
+{
+	(void)out;
+	return a[0] ? spin_start() : spin_stop();
+}
+
 static int run_dmesg(long *arguments, FILE *out)
 {
 	(void)arguments;
@@ -143,6 +182,11 @@ static const struct command commands[] = {
 	{ "cursor-move", 3, true, true, run_cursor_move }, // SCANOUT X Y
 	{ "cursor-hide", 1, true, true, run_cursor_hide }, // SCANOUT
 	{ "edid", 1, true, true, run_edid },               // SCANOUT
+	{ "load", 2, true, false, run_load },              // NAME HEADS MS: see load.h
+	{ "pokes", 2, true, false, run_pokes },            // COUNT PAUSE-MS
+	{ "hash", 1, true, true, run_hash },               // SCANOUT
+	{ "clock", 0, false, false, run_clock },
+	{ "spin", 1, false, false, run_spin },             // ON
 	{ "dmesg", 0, false, false, run_dmesg },
 	{ "unbind", 0, false, false, run_unbind },
 	{ "bind", 0, false, false, run_bind },
@@ -206,6 +250,7 @@ static void serve_line(char *line, FILE *out)
 		serve_shell(strtok(NULL, "\r\n"), out);
 		return;
 	}
+	load_name = strcmp(name, "load") == 0 ? strtok(NULL, " \r\n") : NULL;
 	for (char *word; count < ARGUMENTS_MAX && (word = strtok(NULL, " \r\n")); count++)
 		arguments[count] = strtol(word, NULL, 0);
 	if (strcmp(name, "reboot") == 0)

@@ -1,0 +1,39 @@
+// A load's figures.
+
+import { type Figure, figure } from "../system/figure.ts";
+import { agesOf, shownFrames } from "./frames.ts";
+import type { GuestLoad } from "./load.ts";
+import type { Run } from "./session.ts";
+
+export function figuresOf(load: GuestLoad, run: Run): Figure[] {
+  const ages =
+    load.stampAt !== null ? agesOf(shownFrames(run.pictures), run.givenUs).map((us) => us / 1e3) : [];
+  if (load.measures === "latency") {
+    if (ages.length === 0) throw new Error("QEMU's console showed none of the changes");
+    return [
+      figure("flush to console", "ms", "less", ages),
+      figure("error of the clocks", "ms", "neither", [run.clockErrorUs / 1e3]),
+    ];
+  }
+  const frames = run.givenUs.length;
+  const seconds = run.durationUs / 1e6;
+  const { qemu, backend } = run.cpuNs;
+  const shown = run.pictures.length;
+  const isPicture = load.unit === "frames/s";
+  return [
+    figure("rate", load.unit, "more", [frames / seconds]),
+    figure("host CPU each", "ms", "less", [(qemu + backend) / 1e6 / frames]),
+    figure("back-end CPU each", "ms", "neither", [backend / 1e6 / frames]),
+    ...(isPicture
+      ? [
+          figure("pictures on QEMU's console", "/s", "neither", [shown / seconds]),
+          figure("host CPU a picture", "ms", "less", [
+            shown === 0 ? Infinity : (qemu + backend) / 1e6 / shown,
+          ]),
+        ]
+      : []),
+    ...(load.stampAt !== null
+      ? [figure("age of the picture", "ms", "neither", ages.length === 0 ? [Infinity] : ages)]
+      : []),
+  ];
+}

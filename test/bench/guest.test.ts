@@ -1,0 +1,152 @@
+// `bun bench --guest`: what it reads out of a guest's answers and QEMU's console, and one guest that is really measured.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { figuresOf } from "../../bench/guest/figures.ts";
+import { agesOf, parseLoad, shownFrames } from "../../bench/guest/frames.ts";
+import { guestLoads } from "../../bench/guest/load.ts";
+import type { Run } from "../../bench/guest/session.ts";
+import type { RunReport } from "../../bench/report/run-report.ts";
+import { bound } from "../../lab/bound-child.ts";
+import { missingParts } from "../../lab/qemu/cache.ts";
+import { parseFlushes, parsePictures } from "../../lab/qemu/console-observer.ts";
+import { hostTimes } from "../../lab/qemu/guest-clock.ts";
+import { bePatient } from "../support/patience.ts";
+
+bePatient();
+
+const limitMs = 120_000;
+const stamp = (frame: number): number => 0x5a0000 | (frame & 0xffff);
+const load = (name: string) => guestLoads.find((one) => one.name === name)!;
+
+describe("a guest's answer", () => {
+  test("tells when each frame was given, whichever line it is on", () => {
+    expect(parseLoad(["ran 4 7000 950", "at 0 64 c8", "at 1"])).toEqual({
+      startUs: 7000,
+      durationUs: 950,
+      givenUs: [0, 100, 300, 301],
+    });
+  });
+
+  test("is refused when it is another, or lacks frames", () => {
+    expect(() => parseLoad(["nonsense"])).toThrow("the guest says of its load: nonsense");
+    expect(() => parseLoad(["ran 3 0 950", "at 0 64"])).toThrow("tells 2 of its 3 frames");
+  });
+
+  test("is in the host's time by two readings of both clocks, whose rates differ", () => {
+    const host = hostTimes(
+      { guestUs: 100, hostUs: 5000, errorUs: 1 },
+      { guestUs: 1100, hostUs: 7000, errorUs: 1 },
+    );
+    expect([100, 600, 1100].map(host)).toEqual([5000, 6000, 7000]);
+  });
+});
+
+describe("QEMU's console", () => {
+  test("flushes are read from QEMU's trace, and other lines are not", () => {
+    const line = "4711@1764407983.000456:virtio_gpu_cmd_res_flush res 0x1, w 1280, h 800, x 0, y 0";
+    expect(parseFlushes(`QEMU says something\n${line}\n`)).toEqual([
+      { atUs: 1_764_407_983_000_456, pixel: null },
+    ]);
+  });
+
+  test("pictures are read from what was written down in QEMU", () => {
+    const bytes = new Uint8Array(32);
+    new BigUint64Array(bytes.buffer).set([123n, 0x5a0007n, 456n, 0n]);
+    expect(parsePictures(bytes)).toEqual([
+      { atUs: 123, pixel: 0x5a0007 },
+      { atUs: 456, pixel: 0 },
+    ]);
+  });
+
+  test("a picture's frame is told by its stamp, past the stamp's 16 bits", () => {
+    const frames = [32_000, 64_000, 65_534, 65_537, 65_536, 90_000];
+    const pictures = frames.map((frame) => ({ atUs: frame, pixel: stamp(frame) }));
+    const unstamped = { atUs: 0, pixel: 0x123456 };
+    expect(shownFrames([...pictures, unstamped]).map(({ frame }) => frame)).toEqual(frames);
+  });
+
+  test("where only flushes are known, each is the next frame", () => {
+    const flushes = [10, 20].map((atUs) => ({ atUs, pixel: null }));
+    expect(shownFrames(flushes).map(({ frame }) => frame)).toEqual([0, 1]);
+  });
+
+  test("a picture's age counts from the first frame that the one before did not show", () => {
+    const shown = [
+      { atUs: 15, frame: 0 },
+      // What was shown already makes nothing newer.
+      { atUs: 40, frame: 0 },
+      { atUs: 70, frame: 3 },
+    ];
+    expect(agesOf(shown, [10, 20, 30, 60])).toEqual([5, 50]);
+  });
+});
+
+describe("a load's figures", () => {
+  const run: Run = {
+    durationUs: 2e6,
+    givenUs: [0, 1000, 2000, 3000],
+    pictures: [{ atUs: 4000, pixel: stamp(3) }],
+    clockErrorUs: 100,
+    cpuNs: { qemu: 6e6, backend: 2e6 },
+  };
+  const medians = (name: string, of = run) =>
+    Object.fromEntries(figuresOf(load(name), of).map(({ metric, median }) => [metric, median]));
+
+  test("frames that the console never showed count for the guest, and not for the console", () => {
+    expect(medians("flips/1280x800")).toEqual({
+      rate: 2,
+      "host CPU each": 2,
+      "back-end CPU each": 0.5,
+      "pictures on QEMU's console": 0.5,
+      "host CPU a picture": 8,
+      "age of the picture": 4,
+    });
+  });
+
+  test("what no console shows has no pictures", () => {
+    expect(medians("cursor/moves")).toEqual({ rate: 2, "host CPU each": 2, "back-end CPU each": 0.5 });
+  });
+
+  test("a latency without a picture is a failure", () => {
+    expect(medians("latency/1280x800")).toEqual({ "flush to console": 4, "error of the clocks": 0.1 });
+    expect(() => medians("latency/1280x800", { ...run, pictures: [] })).toThrow("showed none of the changes");
+  });
+});
+
+// A checkout that was set up without guests has none to measure.
+if (missingParts().length === 0 || process.env["CI"]) {
+  describe("a guest in QEMU", () => {
+    let directory: string;
+    beforeAll(() => {
+      directory = mkdtempSync(join(tmpdir(), "fencepost-bench-test-"));
+    });
+    afterAll(() => rmSync(directory, { recursive: true }));
+
+    test(
+      "its frames are counted, and its console's pictures, and the last one is right",
+      async () => {
+        const json = join(directory, "run.json");
+        const filter = "^(flips/1280x800|latency/1280x800)$";
+        const main = join(import.meta.dir, "../../bench/main.ts");
+        const args = ["--guest", "--quick", "--rounds", "1", "--filter", filter, "--no-peer", "--json", json];
+        const child = Bun.spawn(bound([process.execPath, main, ...args]), { stdout: "pipe", stderr: "pipe" });
+        const output = await child.stdout.text();
+        expect(await child.exited).toBe(0);
+        expect(output).toContain("Medians");
+        const report = (await Bun.file(json).json()) as RunReport;
+        expect(report.failures).toEqual([]);
+        const medians = new Map(
+          report.guest.map(({ metric, backends }) => [metric, backends["fencepost"]!.median]),
+        );
+        expect(medians.get("pictures on QEMU's console")!).toBeGreaterThan(0);
+        expect(medians.get("rate")!).toBeGreaterThan(0);
+        expect(medians.get("age of the picture")!).toBeGreaterThan(0);
+        expect(medians.get("flush to console")!).toBeGreaterThan(0);
+      },
+      limitMs,
+    );
+  });
+}
