@@ -91,12 +91,18 @@ export function checkOut(rev: string): { directory: string; remove: () => void }
   return { directory, remove };
 }
 
-/** Starts a back-end and waits until it listens. */
-export function start(backend: Backend, renderer: Renderer): Promise<ServerProcess> {
+/** Starts a back-end, with `env` added to its environment, and waits until it listens. */
+export function start(
+  backend: Backend,
+  renderer: Renderer,
+  env: Record<string, string> = {},
+): Promise<ServerProcess> {
+  const own = backend.env[renderer];
+  const preloads = [own["LD_PRELOAD"], env["LD_PRELOAD"]].filter((path) => path !== undefined);
   return ServerProcess.start({
     command: backend.command,
     args: backend.args[renderer],
-    env: backend.env[renderer],
+    env: { ...own, ...env, ...(preloads.length > 0 ? { LD_PRELOAD: preloads.join(":") } : {}) },
     stopMs: 2_000,
   });
 }

@@ -4,6 +4,7 @@
 
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { DisplayReader } from "./display-reader.ts";
+import { FenceClock } from "./fence-clock.ts";
 import type { Figure } from "./figure.ts";
 import { dieWithParent, pin, type Placement } from "./scheduling.ts";
 import { type Budget, Stage } from "./stage.ts";
@@ -16,6 +17,8 @@ export interface Job {
   /** Null: both sides go where the kernel puts them. */
   cpus: Placement | null;
   budget: Budget;
+  /** A fence clock's file, for workloads that look at it. */
+  clockPath: string | null;
   /** Protocol features of the VMM's display: no dma-buf, so that every back-end sends pixels. */
   displayFeatures: number;
 }
@@ -51,5 +54,6 @@ function drive(job: Job): Figure[] {
     pin(process.pid, job.cpus.driver);
     pin(job.serverPid, job.cpus.server);
   }
-  return workload.measure(new Stage(guest, display, job.budget, job.serverPid, job.cpus !== null));
+  const clock = job.clockPath === null ? null : new FenceClock(job.clockPath);
+  return workload.measure(new Stage(guest, display, job.budget, job.serverPid, job.cpus, clock));
 }

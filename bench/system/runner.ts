@@ -7,6 +7,7 @@ import { type Result, resultsOf } from "../report/results.ts";
 import { summarise, type Summary } from "../report/statistics.ts";
 import { type Backend, start } from "./backends.ts";
 import type { Job } from "./driver.ts";
+import { createFenceClock } from "./fence-clock.ts";
 import { type Figure, parseFigures } from "./figure.ts";
 import { type Placement, placement } from "./scheduling.ts";
 import type { Budget } from "./stage.ts";
@@ -68,11 +69,13 @@ export async function runWorkload(
 
 async function measure(workload: Workload, backend: Backend, options: SystemOptions): Promise<Figure[]> {
   if (workload.kind === "server") return await workload.measure(backend, options.budget);
-  const server = await start(backend, workload.renderer);
+  const clock = workload.timesFences === true ? createFenceClock() : null;
+  const server = await start(backend, workload.renderer, clock?.env);
   try {
-    return await drive(workload, backend, server, options);
+    return await drive(workload, backend, server, clock?.path ?? null, options);
   } finally {
     await server.stop();
+    clock?.remove();
   }
 }
 
@@ -80,6 +83,7 @@ async function drive(
   workload: GuestWorkload,
   backend: Backend,
   server: ServerProcess,
+  clockPath: string | null,
   { budget, signal }: SystemOptions,
 ): Promise<Figure[]> {
   const cpus = workload.pinned ? placement() : null;
@@ -89,6 +93,7 @@ async function drive(
     serverPid: server.pid,
     cpus,
     budget,
+    clockPath,
     displayFeatures: backend.displayFeatures,
   };
   const awake = cpus === null ? [] : keepAwake(cpus);

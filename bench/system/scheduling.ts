@@ -30,11 +30,16 @@ export function placement(): Placement | null {
 
 /** Moves every thread of a process to `cpus`; threads that they start later follow. */
 export function pin(pid: number, cpus: readonly number[]): void {
-  const mask = new BigUint64Array(16);
-  for (const cpu of cpus) mask[cpu >> 6]! |= 1n << BigInt(cpu & 63);
+  const mask = maskOf(cpus);
   for (const tid of readdirSync(`/proc/${pid}/task`)) {
     libc.sched_setaffinity(Number(tid), mask.byteLength, mask);
   }
+}
+
+/** Moves the calling thread to `cpus`. */
+export function pinThread(cpus: readonly number[]): void {
+  const mask = maskOf(cpus);
+  libc.sched_setaffinity(0, mask.byteLength, mask);
 }
 
 /** Has the kernel kill this process when its parent dies, however that dies. */
@@ -45,6 +50,12 @@ export function dieWithParent(): void {
 /** Lets everything else run before this process. */
 export function yieldToAll(): void {
   libc.sched_setscheduler(0, SCHED_IDLE, new Int32Array(1));
+}
+
+function maskOf(cpus: readonly number[]): BigUint64Array {
+  const mask = new BigUint64Array(16);
+  for (const cpu of cpus) mask[cpu >> 6]! |= 1n << BigInt(cpu & 63);
+  return mask;
 }
 
 /** The processors that this process may use. */

@@ -5,8 +5,10 @@ import type { DriverRing } from "../../lab/driver/driver-ring.ts";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Header, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { DisplayReader } from "./display-reader.ts";
+import type { FenceClock } from "./fence-clock.ts";
 import { type Figure, figure } from "./figure.ts";
 import { usageOf } from "./process-usage.ts";
+import type { Placement } from "./scheduling.ts";
 
 /** Seconds of watching: longer than any answer takes. */
 const spinsMax = 1e9;
@@ -39,15 +41,17 @@ export interface Windows {
 
 export class Stage {
   /**
-   * @param spins Whether the driver watches the used ring all the time, having a processor of its own, or sleeps
-   * until an interrupt.
+   * @param cpus Where both sides were put: the driver watches the used ring all the time, having a processor of its
+   * own. With null it sleeps until an interrupt.
+   * @param clock For a workload that times fences.
    */
   constructor(
     readonly guest: SyntheticGuest,
     readonly display: DisplayReader,
     readonly budget: Budget,
     readonly serverPid: number,
-    private readonly spins: boolean,
+    readonly cpus: Placement | null,
+    readonly clock: FenceClock | null,
   ) {}
 
   /** Chains on the control ring by default, each with room for a bare header. */
@@ -61,7 +65,7 @@ export class Stage {
       depth,
       requestBytes,
       responseBytes: responseBytes ?? Header.bytes,
-      spins: this.spins ? spinsMax : 0,
+      spins: this.cpus === null ? 0 : spinsMax,
     });
   }
 

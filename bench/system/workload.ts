@@ -20,6 +20,8 @@ export interface GuestWorkload extends Common {
    * sleeping. Otherwise both sleep when they have nothing to do, and the kernel places them.
    */
   pinned: boolean;
+  /** When the renderer was done with fences is written down inside of the server: {@link Stage.clock}. */
+  timesFences?: boolean;
   guest?: GuestOptions;
   measure(stage: Stage): Figure[];
 }

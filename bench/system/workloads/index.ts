@@ -2,6 +2,7 @@
 
 import type { Workload } from "../workload.ts";
 import { cursors } from "./cursor.ts";
+import { fences } from "./fences.ts";
 import { flushes } from "./flush.ts";
 import { processes } from "./process.ts";
 import { resources } from "./resources.ts";
@@ -16,5 +17,6 @@ export const workloads: readonly Workload[] = [
   ...flushes,
   ...cursors,
   ...streams,
+  ...fences,
   ...processes,
 ];
