@@ -1,6 +1,15 @@
 // When the renderer of a back-end was done with a fence: fence-clock.c writes it down inside of the back-end.
 
-import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";

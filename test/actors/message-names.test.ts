@@ -7,8 +7,22 @@ import { schemas, typesOf } from "../support/schemas.ts";
 /** The first word of a command. A new one is added here when no other says it. */
 const verbs = new Set(
   [
-    ["add", "check", "drop", "enable", "expect", "flush", "hide", "listen", "log", "map", "move", "offer"],
-    ["reset", "set", "show", "shut", "start", "stop", "take", "watch"],
+    [
+      "add",
+      "check",
+      "drop",
+      "enable",
+      "expect",
+      "flush",
+      "hide",
+      "listen",
+      "log",
+      "map",
+      "move",
+      "offer",
+      "poll",
+    ],
+    ["reset", "set", "show", "shut", "start", "stop", "take"],
   ].flat(),
 );
 /** The last word of an event. */

@@ -1,7 +1,6 @@
-// The fence poller: waits for the renderer's fences, so that the ctrl queue need not. It calls no GL.
+// The fence poller: keeps time for fences that are out. Where the renderer has a descriptor the ctrl queue sleeps on that
+// itself, as a second thread in between would cost a second wake-up. It calls no GL.
 
-import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
-import { closeFd } from "../../transport/os/fds.ts";
 import type { FencePollerMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 
@@ -9,8 +8,9 @@ import type { Actor, ActorContext } from "../runtime/actor.ts";
 const pollMs = 1;
 
 export class FencePoller implements Actor<FencePollerMessage> {
-  private fd = -1;
   private pending = 0;
+  /** Whether the ctrl queue is told to ask the renderer. */
+  private ticks = false;
   private isTicking = false;
   private isChecking = false;
   /** Checks that the ctrl queue has yet to answer. */
@@ -18,32 +18,20 @@ export class FencePoller implements Actor<FencePollerMessage> {
 
   constructor(private readonly context: ActorContext) {}
 
-  receive(message: FencePollerMessage): void {
-    switch (message.type) {
-      case "watch":
-        this.unwatch();
-        this.fd = message.fd;
-        if (this.fd >= 0) this.context.epoll.add(this.fd, EPOLLIN | EPOLLET, () => this.wake());
-        return;
-      case "expect-fences":
-        this.pending = message.fences;
-        this.unanswered = 0;
-        this.tick();
-        this.check();
-        return;
-    }
-  }
-
-  stop(): void {
-    this.unwatch();
+  receive({ fences, ticks }: FencePollerMessage): void {
+    this.pending = fences;
+    this.ticks = ticks;
+    this.unanswered = 0;
+    this.tick();
+    this.check();
   }
 
   private tick(): void {
-    if (this.fd >= 0 || this.pending === 0 || this.isTicking) return;
+    if (!this.ticks || this.pending === 0 || this.isTicking) return;
     this.isTicking = true;
     this.context.timers.after(pollMs, () => {
       this.isTicking = false;
-      this.wake();
+      this.context.send("ctrl-queue", { type: "poll-renderer" });
       this.tick();
     });
   }
@@ -61,16 +49,5 @@ export class FencePoller implements Actor<FencePollerMessage> {
       context.send("ctrl-queue", { type: "check-fences" });
       this.check();
     });
-  }
-
-  private wake(): void {
-    this.context.send("ctrl-queue", { type: "fences-signalled" });
-  }
-
-  private unwatch(): void {
-    if (this.fd < 0) return;
-    this.context.epoll.remove(this.fd);
-    closeFd(this.fd);
-    this.fd = -1;
   }
 }

@@ -1,12 +1,11 @@
 // What the fence poller receives.
 
 import { z } from "zod";
-import { fd } from "../runtime/fields.ts";
-
 export const FencePollerMessage = z.discriminatedUnion("type", [
-  /** Watch the renderer's descriptor, or with -1 wake the ctrl queue every millisecond while fences are out. */
-  z.object({ type: z.literal("watch"), fd }),
-  /** How many fences are out: sent when there is a first one, and when a check has found none. */
-  z.object({ type: z.literal("expect-fences"), fences: z.int().nonnegative() }),
+  /**
+   * How many fences are out: sent when there is a first one, and when a check has found none. `ticks`: the renderer has no
+   * descriptor, so the ctrl queue is to be told every millisecond while some are.
+   */
+  z.object({ type: z.literal("expect-fences"), fences: z.int().nonnegative(), ticks: z.boolean() }),
 ]);
 export type FencePollerMessage = z.infer<typeof FencePollerMessage>;

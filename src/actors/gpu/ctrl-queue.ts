@@ -51,8 +51,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "sinks-changed":
         outbox.displayTakes(message.dmabuf, message.modifiers, model.resources.all());
         return;
-      case "fences-signalled":
-        fenceWatch.ready();
+      case "poll-renderer":
+        fenceWatch.ask();
         return;
       case "check-fences":
         fenceWatch.check();
@@ -95,6 +95,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly hasWork = (): boolean => this.context.isRung() || this.queue.hasMore();
 
   execute(request: Request): number {
+    this.device.fenceWatch.glance();
     return this.run(request);
   }
 

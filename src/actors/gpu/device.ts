@@ -64,6 +64,7 @@ export class Device {
   }
 
   close(): void {
+    this.fenceWatch.close();
     this.cursorImages.close();
     this.source.close();
     this.renderer.close();

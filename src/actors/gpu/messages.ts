@@ -28,8 +28,8 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
     fenceHigh: u32,
     fenceLow: u32,
   }),
-  /** The renderer's fence descriptor became readable, or it is time to ask it. */
-  z.object({ type: z.literal("fences-signalled") }),
+  /** It is time to ask a renderer that has no descriptor for fences. */
+  z.object({ type: z.literal("poll-renderer") }),
   /** Fences have been out for a while: which are too old? Answered with `pending`. */
   z.object({ type: z.literal("check-fences") }),
   /** A question of the supervisor. */

@@ -151,8 +151,8 @@ export class QueueRunner {
     return parked;
   }
 
-  /** Answers a parked request with the response whose body is in place; `bytes` is its whole length. */
-  complete(parked: Parked, type: number, bytes: number): void {
+  /** Answers a parked request with the response whose body is in place, of `bytes` in all; shown at once, unless others follow. */
+  complete(parked: Parked, type: number, bytes: number, othersFollow = false): void {
     if (this.ring?.isAttached === false) return this.held.hold(parked, type, bytes);
     // Another request may be under way, whose header this must not touch.
     this.form.writeHeader(this.request.responseWords, type, parked.header);
@@ -160,6 +160,10 @@ export class QueueRunner {
     this.free.push(parked);
     if (type >= this.firstError) this.context.counters[QueueCounter.errors]!++;
     this.context.counters[QueueCounter.parked]!--;
+    if (!othersFollow) this.publish();
+  }
+
+  publish(): void {
     this.ring?.publish();
   }
 

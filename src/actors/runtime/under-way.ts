@@ -27,7 +27,6 @@ const isBringing: Readonly<Record<Bringing, true>> = {
   snapshot: true,
   "start-ring": true,
   "take-vmm-socket": true,
-  watch: true,
 };
 /** Messages that bring descriptors: in fields named `fd`, or ending in `Fd`, or in those of `regions`. */
 const bringing: ReadonlySet<unknown> = new Set(Object.keys(isBringing));

@@ -2,15 +2,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { CtrlQueue } from "../../../src/actors/gpu/ctrl-queue.ts";
 import { MemfdStorage } from "../../../src/actors/gpu/pixels/storage/memfd-storage.ts";
-import type { Fences } from "../../../src/actors/gpu/model/fences.ts";
-import { FenceWatch } from "../../../src/actors/gpu/outlets/fence-watch.ts";
 import type { DisplayMessage } from "../../../src/actors/display/messages.ts";
-import type { FencePollerMessage } from "../../../src/actors/fence-poller/messages.ts";
 import { attachBacking, createResource2d, flushResource, setScanout } from "../../../lab/driver/commands.ts";
-import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
+import { closeFd } from "../../../src/transport/os/fds.ts";
 import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
-import { kindOf } from "../../support/fds.ts";
 import { withoutDescriptors } from "../../support/limits.ts";
 import { bePatient } from "../../support/patience.ts";
 import { mayLeave } from "../../support/leaks.ts";
@@ -108,19 +104,6 @@ describe("without descriptors", () => {
     const types = toldTypes();
     expect(types).toContain("add-surface");
     expect(types).toContain("show-scanout");
-  });
-
-  test("a fence poller that is new is told to ask instead of sleeping", () => {
-    begin();
-    context.take("fence-poller");
-    const fence = createEventfd();
-    const watch = new FenceWatch(context, { pending: 0 } as Fences, { pollFd: fence }, String);
-    withoutDescriptors(() => watch.begin());
-    const [first, second] = context.take("fence-poller") as Extract<FencePollerMessage, { type: "watch" }>[];
-    expect(kindOf(first!.fd)).toBe("anon_inode:[eventfd]");
-    expect(second).toEqual({ type: "watch", fd: -1 });
-    closeFd(first!.fd);
-    closeFd(fence);
   });
 
   test("a resource and a cursor that cannot be had are refused", () => {

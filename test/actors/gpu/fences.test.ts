@@ -9,13 +9,16 @@ import { Lifecycle } from "../../../src/actors/machines/lifecycle.ts";
 import { QueueRunner } from "../../../src/actors/queue/queue-runner.ts";
 import { request } from "../../../lab/driver/commands.ts";
 import { Command, HeaderFlag, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { closeFd, createEventfd, signalEventfd } from "../../../src/transport/os/fds.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { readEventfd } from "../../support/fds.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
 
 /** Finishes fences when the test says so. */
 class Renderer implements FenceMaker {
-  readonly pollFd = -1;
   epoch = 1;
+  /** Whether everything that was made is done when it is asked. */
+  isDone = false;
   readonly made: { context: number; ring: number; fence: number }[] = [];
   onFence: (fence: number) => void = () => undefined;
   onContextFence: (context: number, ring: number, fence: number) => void = () => undefined;
@@ -28,10 +31,8 @@ class Renderer implements FenceMaker {
     this.made.push({ context, ring, fence });
     return 0;
   }
-  poll(): void {}
-
-  /** Everything that was made is done. */
-  finish(): void {
+  poll(): void {
+    if (!this.isDone) return;
     for (const { context, ring, fence } of this.made.splice(0)) {
       if (context === 0) this.onFence(fence);
       else this.onContextFence(context, ring, fence);
@@ -43,15 +44,24 @@ let context: FakeContext;
 let bench: QueueBench;
 let renderer: Renderer;
 let fences: Fences;
+/** The renderer's, or -1. */
+let descriptor: number;
+/** As the ctrl queue has it. */
+let watch: FenceWatch;
 
-/** Every command is fenced, and gives the renderer work. `last`: how many fences were made before. */
-function begin(last: number, ...flags: string[]): void {
+/**
+ * Every command is fenced, and gives the renderer work. `last`: how many fences were made before; `pollFd`: a
+ * descriptor for the renderer.
+ */
+function begin(last: number, flags: readonly string[] = [], pollFd = -1): void {
+  descriptor = pollFd;
   context = new FakeContext("ctrl-queue", serverConfig(...flags));
   renderer = new Renderer();
   const queue: QueueRunner = new QueueRunner(
     context,
     {
       execute: () => {
+        watch.glance();
         renderer.epoch++;
         const hasRing = (queue.request.u32(4) & HeaderFlag.INFO_RING_IDX) !== 0;
         return fences.finish(queue.request, Response.OK_NODATA, hasRing);
@@ -63,14 +73,21 @@ function begin(last: number, ...flags: string[]): void {
     4096,
   );
   fences = new Fences(queue, new Lifecycle(context.machines.fence), renderer, last);
+  watch = new FenceWatch(context, fences, { pollFd }, commandName);
   const served = {
     receive: (message: never) => queue.receive(message),
     turn: () => queue.turn(),
-    stop: () => queue.close(),
+    stop: () => {
+      queue.close();
+      watch.close();
+    },
   };
   bench = new QueueBench(context, served);
 }
-afterEach(() => bench.close());
+afterEach(() => {
+  bench.close();
+  closeFd(descriptor);
+});
 
 const submit = (contextId = 0, ringIndex?: number): number =>
   bench.offer(
@@ -81,11 +98,18 @@ const submit = (contextId = 0, ringIndex?: number): number =>
     }),
   );
 
+/** Everything that was made is done, for now. */
+function finish(): void {
+  renderer.isDone = true;
+  fences.poll();
+  renderer.isDone = false;
+}
+
 /** Whether the command waits until the renderer is done, and is answered then. */
 function waits(head: number): boolean {
   bench.run();
   if (bench.takeAnswer(head) !== null) return false;
-  renderer.finish();
+  finish();
   bench.collect();
   return bench.takeAnswer(head)?.type === Response.OK_NODATA;
 }
@@ -117,14 +141,55 @@ describe("fence numbers", () => {
     for (let count = 0; count < 3; count++) submit();
     bench.run();
     expect(renderer.made.map(({ fence }) => fence)).toEqual([2 ** 32 - 1, 1, 2]);
-    renderer.finish();
+    finish();
     expect(fences.pending).toBe(0);
   });
 });
 
+describe("answers", () => {
+  test("come as soon as the renderer's descriptor wakes the ctrl queue, which nobody else does", () => {
+    begin(0, [], createEventfd());
+    const head = submit();
+    bench.run();
+    renderer.isDone = true;
+    bench.run();
+    expect(bench.takeAnswer(head)).toBeNull();
+    signalEventfd(descriptor);
+    bench.run();
+    expect(bench.takeAnswer(head)?.type).toBe(Response.OK_NODATA);
+  });
+
+  test("come while commands keep the ctrl queue awake", () => {
+    begin(0);
+    const first = submit();
+    bench.run();
+    renderer.isDone = true;
+    Bun.sleepSync(1);
+    submit();
+    while (bench.served.turn());
+    bench.collect();
+    expect(bench.takeAnswer(first)?.type).toBe(Response.OK_NODATA);
+  });
+
+  test("that are done together are one interrupt, and commands that wait are none", () => {
+    begin(0);
+    const heads = Array.from({ length: 16 }, () => submit());
+    readEventfd(bench.driver.callFd);
+    bench.run();
+    fences.poll();
+    expect(readEventfd(bench.driver.callFd)).toBe(0);
+    renderer.isDone = true;
+    fences.poll();
+    expect(readEventfd(bench.driver.callFd)).toBe(1);
+    fences.poll();
+    expect(readEventfd(bench.driver.callFd)).toBe(0);
+    bench.collect();
+    for (const head of heads) expect(bench.takeAnswer(head)?.type).toBe(Response.OK_NODATA);
+  });
+});
+
 test("alarms of a whole ring are counted and ten are told", async () => {
-  begin(0, "--fence-alarm-ms", "1");
-  const watch = new FenceWatch(context, fences, renderer, commandName);
+  begin(0, ["--fence-alarm-ms", "1"]);
   for (let count = 0; count < 30; count++) submit();
   bench.run();
   await Bun.sleep(5);
@@ -134,6 +199,6 @@ test("alarms of a whole ring are counted and ten are told", async () => {
   expect(
     context.logged.filter(({ text }) => text.startsWith("SUBMIT_3D of context 0 is stuck")),
   ).toHaveLength(10);
-  renderer.finish();
+  finish();
   expect(fences.pending).toBe(0);
 });

@@ -141,7 +141,9 @@ export class Fences {
 
   /** Asks the renderer which fences have retired, and answers their commands. */
   poll(): void {
-    if (this.count > 0) this.renderer.poll();
+    if (this.count === 0) return;
+    this.renderer.poll();
+    this.queue.publish();
   }
 
   /**
@@ -272,7 +274,8 @@ export class Fences {
       bytes += waiting.body.length;
       queue.request.responseBytes(Header.bytes, waiting.body.length).set(waiting.body);
     }
-    queue.complete(waiting.parked!, waiting.response, bytes);
+    // Shown to the guest with all others that retire now: one interrupt for them.
+    queue.complete(waiting.parked!, waiting.response, bytes, true);
     waiting.parked = null;
     waiting.body = null;
     this.free.push(waiting);

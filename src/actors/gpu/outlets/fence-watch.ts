@@ -1,17 +1,22 @@
-// What the ctrl queue and the fence poller tell each other: when fences are out, and when to look after them.
+// When the ctrl queue looks for fences that have retired: as soon as the renderer's descriptor says so while it sleeps, now
+// and then between commands, and when the fence poller says that it is time.
 
 import { libc } from "../../../ffi/libc.ts";
-import { duplicateFdIfRoom } from "../../../transport/os/fds.ts";
+import { EPOLLET, EPOLLIN } from "../../../transport/os/epoll.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { CtrlCounter } from "../counters.ts";
 import type { Fences } from "../model/fences.ts";
 
 /** How long to wait for fences before sleeping. */
 const lingerNs = 30_000;
+/** How long commands may run without a look at the fences that are out. */
+const glanceNs = 20_000;
 
 export class FenceWatch {
   /** Whether the poller knows that fences are out. */
   private isAnnounced = false;
+  /** When {@link glance} looked last. */
+  private glancedNs = 0;
 
   constructor(
     private readonly context: ActorContext,
@@ -21,23 +26,36 @@ export class FenceWatch {
     /** A command as people read it. */
     private readonly nameOf: (type: number) => string,
   ) {
-    this.begin();
+    // In this thread's own sleep, so that a fence is one wake-up away from its answer. Edge-triggered: asking the
+    // renderer reads the descriptor.
+    if (renderer.pollFd >= 0) context.epoll.add(renderer.pollFd, EPOLLIN | EPOLLET, () => fences.poll());
   }
 
   /** Tells a poller that knows nothing. */
   begin(): void {
-    const { pollFd } = this.renderer;
-    // Without a descriptor it asks, which costs more and does as well.
-    this.context.send("fence-poller", { type: "watch", fd: pollFd < 0 ? -1 : duplicateFdIfRoom(pollFd) });
     this.isAnnounced = false;
     this.announce();
   }
 
-  /** Fences may be ready. */
-  ready(): void {
+  /** Lets go of the renderer's descriptor, before the renderer closes it. */
+  close(): void {
+    if (this.renderer.pollFd >= 0) this.context.epoll.remove(this.renderer.pollFd);
+  }
+
+  /** Before a command: a queue that never runs empty does not sleep, and would hear of no fence. */
+  glance(): void {
+    if (this.fences.pending === 0) return;
+    const now = Bun.nanoseconds();
+    if (now - this.glancedNs < glanceNs) return;
+    this.glancedNs = now;
     this.fences.poll();
-    // A poller that has no descriptor ticks until it hears that it need not.
-    if (this.renderer.pollFd < 0) this.rest();
+  }
+
+  /** It is time to ask a renderer that has no descriptor. */
+  ask(): void {
+    this.fences.poll();
+    // The poller ticks until it hears that it need not.
+    this.rest();
   }
 
   /** Raises the alarm for what is too old, and lets the poller rest when nothing is out. */
@@ -53,14 +71,14 @@ export class FenceWatch {
       );
     });
     if (fences.pending === 0) this.rest();
-    else context.send("fence-poller", { type: "expect-fences", fences: fences.pending });
+    else this.expect(fences.pending);
   }
 
   /** Makes sure that the poller knows of fences. Called whenever the queue has made progress. */
   announce(): void {
     if (this.isAnnounced || this.fences.pending === 0) return;
     this.isAnnounced = true;
-    this.context.send("fence-poller", { type: "expect-fences", fences: this.fences.pending });
+    this.expect(this.fences.pending);
   }
 
   /** Waits for fences a moment, unless `isWanted()`: a short picture is done before two threads could be woken. */
@@ -77,6 +95,10 @@ export class FenceWatch {
   private rest(): void {
     if (!this.isAnnounced || this.fences.pending > 0) return;
     this.isAnnounced = false;
-    this.context.send("fence-poller", { type: "expect-fences", fences: 0 });
+    this.expect(0);
+  }
+
+  private expect(fences: number): void {
+    this.context.send("fence-poller", { type: "expect-fences", fences, ticks: this.renderer.pollFd < 0 });
   }
 }
