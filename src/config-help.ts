@@ -37,7 +37,7 @@ function flagHelp(name: string, setting: Setting): string {
   const { value, bare, short } = setting;
   const shape = value === undefined ? "" : bare === undefined ? ` ${value}` : `[=${value}]`;
   const flag = `${short === undefined ? "" : `-${short}, `}--${flagOf(name)}${shape}`;
-  const fallback = setting.schema.safeParse(undefined).data;
+  const fallback = setting.kind.read(undefined);
   const shown = typeof fallback === "string" || typeof fallback === "number" ? ` (default: ${fallback})` : "";
   return row(flag, setting.help + (shownDefaults[name] ?? shown));
 }

@@ -1,10 +1,20 @@
-// Every setting once: schema, default, help text, and what its flag takes. Those of how much one guest may have are in
+// Every setting once: kind of value, default, help text, and what its flag takes. Those of how much one guest may have are in
 // config-limits.ts.
 
 import { join } from "node:path";
-import { z } from "zod";
 import { limits } from "./config-limits.ts";
-import { Compositor, Group, integer, Mode, oneOf, PathName, SocketMode, Switch } from "./config-values.ts";
+import {
+  Compositor,
+  Group,
+  integer,
+  type Kind,
+  Modes,
+  oneOf,
+  PathName,
+  Paths,
+  SocketMode,
+  Switch,
+} from "./config-values.ts";
 import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
 
 const outputsMax = 16;
@@ -23,7 +33,7 @@ export interface Setting {
   path?: true;
   /** Whether the flag may be given more than once. In the environment its values have colons between them. */
   repeats?: true;
-  schema: z.ZodType;
+  kind: Kind<unknown>;
   group: "Connection" | "Device" | "Display" | "Limits" | "Operation";
 }
 
@@ -34,38 +44,38 @@ export const settings = {
     short: "s",
     path: true,
     help: "listen for the VMM on this Unix socket",
-    schema: PathName.default(defaultSocketPath),
+    kind: PathName.orElse(defaultSocketPath),
   },
   fd: {
     group: "Connection",
     value: "N",
     short: "f",
     help: "serve the VMM on this inherited socket: one that listens, or a connected one, then exit",
-    schema: integer(0, fdMax).optional(),
+    kind: integer(0, fdMax).optional(),
   },
   socketMode: {
     group: "Connection",
     value: "MODE",
     help: "permissions of these sockets and of the bridge, in octal",
-    schema: SocketMode.prefault("600"),
+    kind: SocketMode.default(0o600),
   },
   socketGroup: {
     group: "Connection",
     value: "GROUP",
     help: "group of these sockets, by name or number (default: this process's)",
-    schema: Group.optional(),
+    kind: Group.optional(),
   },
   once: {
     group: "Connection",
     help: "exit when the first VMM disconnects",
-    schema: Switch,
+    kind: Switch,
   },
   controlPath: {
     group: "Connection",
     value: "PATH",
     path: true,
     help: "socket for ctl (default: the socket path with .ctl added; with --fd, fencepost-PID.ctl)",
-    schema: PathName.optional(),
+    kind: PathName.optional(),
   },
   resourceBridge: {
     group: "Connection",
@@ -73,70 +83,62 @@ export const settings = {
     repeats: true,
     path: true,
     help: "lend resources to other devices on this Unix socket; may be given more than once",
-    schema: z
-      .array(PathName, 'want an array of paths, such as ["/run/bridge.sock"]')
-      .max(resourceBridgesMax, `want ${resourceBridgesMax} paths at most`)
-      .refine((paths) => new Set(paths).size === paths.length, "want each path once")
-      .default([]),
+    kind: Paths(resourceBridgesMax).default([]),
   },
   renderer: {
     group: "Device",
     value: "KIND",
     help: "virgl (2D and 3D), software (2D), or auto: virgl where it starts",
-    schema: oneOf(["auto", "virgl", "software"]).default("auto"),
+    kind: oneOf(["auto", "virgl", "software"]).default("auto"),
   },
   renderNode: {
     group: "Device",
     value: "PATH",
     path: true,
     help: "DRM node for 3D and gbm (default: the first that works; 3D without one on the CPU)",
-    schema: PathName.optional(),
+    kind: PathName.optional(),
   },
   storage: {
     group: "Device",
     value: "KIND",
     help: "2D resources lie in gbm, udmabuf or memfd; auto: the first that works",
-    schema: oneOf(["auto", "gbm", "udmabuf", "memfd"]).default("auto"),
+    kind: oneOf(["auto", "gbm", "udmabuf", "memfd"]).default("auto"),
   },
   fenceAlarmMs: {
     group: "Device",
     value: "MS",
     help: "log commands that the renderer has not finished after so long",
-    schema: integer(1, 3_600_000).default(5_000),
+    kind: integer(1, 3_600_000).default(5_000),
   },
   outputs: {
     group: "Device",
     value: "WxH,…",
     help: "modes of the outputs where no VMM display says them, one an output",
-    schema: z
-      .string('want modes with commas between them, such as "1280x800,640x480"')
-      .transform((text) => text.split(","))
-      .pipe(z.array(Mode).max(outputsMax, `want ${outputsMax} outputs at most`))
-      .prefault("1280x800"),
+    kind: Modes(outputsMax).default([{ width: 1280, height: 800 }]),
   },
   pollUs: {
     group: "Device",
     value: "US",
     help: "watch an idle queue for so long before sleeping; under 3 counts as 3",
-    schema: integer(0, 10_000).default(0),
+    kind: integer(0, 10_000).default(0),
   },
   wayland: {
     group: "Display",
     value: "SOCKET",
     bare: "1",
     help: "show each scanout in a window of this Wayland compositor (default: WAYLAND_DISPLAY's)",
-    schema: Compositor,
+    kind: Compositor,
   },
   displayTimeoutMs: {
     group: "Display",
     value: "MS",
     help: "answer from --outputs when the VMM's display is silent for so long",
-    schema: integer(1, 60_000).default(2_000),
+    kind: integer(1, 60_000).default(2_000),
   },
   copyPictures: {
     group: "Display",
     help: "copy pictures to the VMM, for one that cannot show dma-bufs (QEMU's -display none)",
-    schema: Switch,
+    kind: Switch,
   },
   ...limits,
   config: {
@@ -144,18 +146,18 @@ export const settings = {
     value: "FILE",
     path: true,
     help: "read settings from a JSON file; its keys are the flags in camelCase",
-    schema: PathName.optional(),
+    kind: PathName.optional(),
   },
   dev: {
     group: "Operation",
     help: "check every message between actors against its schema, and log at debug level",
-    schema: Switch,
+    kind: Switch,
   },
   logLevel: {
     group: "Operation",
     value: "LEVEL",
     help: "debug, info, warning or error",
-    schema: oneOf(["debug", "info", "warning", "error"]).default("info"),
+    kind: oneOf(["debug", "info", "warning", "error"]).default("info"),
   },
 } as const satisfies Record<string, Setting>;
 

@@ -1,75 +1,132 @@
-// The kinds of values that a setting may have, as zod schemas with a word on what is wanted.
+// The kinds of values that a setting, or a field of a request to the server, may have, with a word on what is wanted.
+// They are written out, and no zod: every start of the server would wait for it, and keep it in memory.
 
 import { isAbsolute, join } from "node:path";
-import { z } from "zod";
 import { groupId } from "./transport/os/groups.ts";
 
+/** Says what is wanted instead of a value. */
+export class ValueError extends Error {}
+
+export class Kind<T> {
+  constructor(
+    /** Makes sense of a value as it was given, which is undefined where it was not. Throws a {@link ValueError}. */
+    readonly read: (given: unknown) => T,
+  ) {}
+
+  /** The same, or what `make` returns where nothing is given. */
+  orElse<Other>(make: () => Other): Kind<T | Other> {
+    return new Kind((given) => (given === undefined ? make() : this.read(given)));
+  }
+
+  default(fallback: T): Kind<T> {
+    return this.orElse(() => fallback);
+  }
+
+  optional(): Kind<T | undefined> {
+    return this.orElse(() => undefined);
+  }
+}
+
+/** Returns `given`; throws unless it is a string in which `pattern` finds something. */
+function textLike(given: unknown, wanted: string, pattern = /^/): string {
+  if (typeof given === "string" && pattern.test(given)) return given;
+  throw new ValueError(wanted);
+}
+
 /** A whole number, or its decimal digits: nothing that merely converts to one, such as "". */
-export const integer = (min = 0, max = Number.MAX_SAFE_INTEGER) => {
-  const wanted = `want a whole number from ${min} to ${max}`;
-  return z.preprocess(
-    (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
-    z.int(wanted).min(min, wanted).max(max, wanted),
-  );
-};
+export function integer(min = 0, max = Number.MAX_SAFE_INTEGER): Kind<number> {
+  return new Kind((given) => {
+    const value = typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
+    if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) {
+      return value as number;
+    }
+    throw new ValueError(`want a whole number from ${min} to ${max}`);
+  });
+}
 
-export const oneOf = <const Words extends readonly string[]>(words: Words) =>
-  z.enum(words, `want one of ${words.join(", ")}`);
+export function oneOf<const Words extends readonly string[]>(words: Words): Kind<Words[number]> {
+  return new Kind((given) => {
+    if (words.includes(given as string)) return given as Words[number];
+    throw new ValueError(`want one of ${words.join(", ")}`);
+  });
+}
 
-export const PathName = z.string("want a path").min(1, "want a path");
+export const PathName = new Kind((given) => textLike(given, "want a path", /./s));
 
-export const Switch = z.boolean("want true or false, in the environment 1 or 0").default(false);
+export const AbsolutePath = new Kind((given) => {
+  if (typeof given === "string" && isAbsolute(given)) return given;
+  throw new ValueError("want an absolute path");
+});
+
+export const Paths = (countMax: number): Kind<string[]> =>
+  new Kind((given) => {
+    if (!Array.isArray(given)) throw new ValueError('want an array of paths, such as ["/run/bridge.sock"]');
+    const paths = given.map((one) => PathName.read(one));
+    if (paths.length > countMax) throw new ValueError(`want ${countMax} paths at most`);
+    if (new Set(paths).size < paths.length) throw new ValueError("want each path once");
+    return paths;
+  });
+
+export const Switch = new Kind((given) => {
+  if (typeof given === "boolean") return given;
+  throw new ValueError("want true or false, in the environment 1 or 0");
+}).default(false);
 
 /** What an EDID can say and a driver takes: Linux' virtio_gpu refuses what is smaller. */
 const sideMin = 32;
 const sideMax = 16_384;
 
-export const Mode = z
-  .string()
-  .regex(/^\d{1,5}x\d{1,5}$/, "want WIDTHxHEIGHT, such as 1280x800")
-  .transform((text) => {
-    const [width, height] = text.split("x").map(Number) as [number, number];
-    return { width, height };
-  })
-  .refine(
-    ({ width, height }) => Math.min(width, height) >= sideMin && Math.max(width, height) <= sideMax,
-    `an output has ${sideMin} to ${sideMax} pixels each way`,
-  );
+function mode(text: string): { width: number; height: number } {
+  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(text)?.map(Number) ?? [];
+  if (width === undefined || height === undefined) {
+    throw new ValueError("want WIDTHxHEIGHT, such as 1280x800");
+  }
+  if (Math.min(width, height) < sideMin || Math.max(width, height) > sideMax) {
+    throw new ValueError(`an output has ${sideMin} to ${sideMax} pixels each way`);
+  }
+  return { width, height };
+}
+
+/** Modes with commas between them. */
+export const Modes = (countMax: number) =>
+  new Kind((given) => {
+    const wanted = 'want modes with commas between them, such as "1280x800,640x480"';
+    const modes = textLike(given, wanted).split(",").map(mode);
+    if (modes.length > countMax) throw new ValueError(`want ${countMax} outputs at most`);
+    return modes;
+  });
 
 /** Permissions to connect to a socket; its owner always may. */
-export const SocketMode = z
-  .string('want three octal digits in quotes, such as "660"')
-  .regex(/^0?6[0246][0246]$/, "want three octal digits that give its owner 6 and nobody more, such as 660")
-  .transform((text) => Number.parseInt(text, 8));
+export const SocketMode = new Kind((given) => {
+  const text = textLike(given, 'want three octal digits in quotes, such as "660"');
+  const wanted = "want three octal digits that give its owner 6 and nobody more, such as 660";
+  return Number.parseInt(textLike(text, wanted, /^0?6[0246][0246]$/), 8);
+});
 
 /** A group's number. */
-export const Group = z.string("want a group's name, or its number in quotes").transform((text, context) => {
+export const Group = new Kind((given) => {
+  const text = textLike(given, "want a group's name, or its number in quotes");
   const id = groupId(text);
   if (id !== null) return id;
-  context.addIssue(`there is no group ${text} in /etc/group; one from elsewhere is given by its number`);
-  return z.NEVER;
+  throw new ValueError(`there is no group ${text} in /etc/group; one from elsewhere is given by its number`);
 });
 
 /** What a socket's address has room for (unix(7)). */
 const socketPathBytesMax = 107;
 
 /** The path of a compositor's socket: "1" or true is the session's, "0" or false is none. */
-export const Compositor = z
-  .union(
-    [z.boolean(), z.string().min(1, "want a socket's name or path")],
-    "want a socket's name or path, or true or false",
-  )
-  .optional()
-  .transform((value, context) => {
-    if (value === undefined || value === false || value === "0") return undefined;
-    const name = value === true || value === "1" ? (process.env["WAYLAND_DISPLAY"] ?? "wayland-0") : value;
-    const directory = process.env["XDG_RUNTIME_DIR"] ?? "";
-    if (!isAbsolute(name) && !isAbsolute(directory)) {
-      context.addIssue(`XDG_RUNTIME_DIR does not say where the socket ${name} is`);
-      return z.NEVER;
-    }
-    const path = isAbsolute(name) ? name : join(directory, name);
-    if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
-    context.addIssue(`the path of a socket has at most ${socketPathBytesMax} bytes: ${path}`);
-    return z.NEVER;
-  });
+export const Compositor = new Kind((given) => {
+  if (given === undefined || given === false || given === "0") return undefined;
+  if (given === "") throw new ValueError("want a socket's name or path");
+  const isDefault = given === true || given === "1";
+  const name = isDefault
+    ? (process.env["WAYLAND_DISPLAY"] ?? "wayland-0")
+    : textLike(given, "want a socket's name or path, or true or false");
+  const directory = process.env["XDG_RUNTIME_DIR"] ?? "";
+  if (!isAbsolute(name) && !isAbsolute(directory)) {
+    throw new ValueError(`XDG_RUNTIME_DIR does not say where the socket ${name} is`);
+  }
+  const path = isAbsolute(name) ? name : join(directory, name);
+  if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
+  throw new ValueError(`the path of a socket has at most ${socketPathBytesMax} bytes: ${path}`);
+});

@@ -4,16 +4,16 @@
 
 import { readFileSync } from "node:fs";
 import { join, resolve as resolvePath } from "node:path";
-import type { z } from "zod";
 import { readArguments, UsageError } from "./config-arguments.ts";
 import { ConfigError } from "./config-error.ts";
 import { flagOf, type Setting, settings } from "./config-settings.ts";
+import { ValueError } from "./config-values.ts";
 import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
 
 export { ConfigError } from "./config-error.ts";
 
 type Settings = typeof settings;
-type Values = { [Key in keyof Settings]: z.output<Settings[Key]["schema"]> };
+type Values = { [Key in keyof Settings]: ReturnType<Settings[Key]["kind"]["read"]> };
 
 /** The settings of a running server; plain data, so that it can be posted to a worker. */
 export type ServerConfig = Omit<Values, "config" | "controlPath"> & {
@@ -86,9 +86,13 @@ function resolve(flags: Flags, env: Record<string, string | undefined>, director
       raw = flags[flag];
       origin = `--${flag}`;
     }
-    const result = setting.schema.safeParse(raw);
-    if (result.success) values[name] = setting.path ? absolute(result.data, directory) : result.data;
-    else mistakes.push(`${origin}: ${result.error.issues.map((issue) => issue.message).join("; ")}`);
+    try {
+      const value = setting.kind.read(raw);
+      values[name] = setting.path ? absolute(value, directory) : value;
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      mistakes.push(`${origin}: ${error.message}`);
+    }
   }
   for (const name of Object.keys(file)) {
     if (!Object.hasOwn(settings, name)) mistakes.push(`"${name}" in the file is no setting`);
@@ -103,7 +107,7 @@ function resolve(flags: Flags, env: Record<string, string | undefined>, director
   };
 }
 
-/** A switch in the environment is 1 or 0; what else it may be is left to the schema to refuse. */
+/** A switch in the environment is 1 or 0; what else it may be is left to its kind to refuse. */
 function fromEnvironment(setting: Setting, text: string): boolean | string | string[] {
   if (setting.repeats) return text.split(":");
   if (setting.value !== undefined) return text;

@@ -1,44 +1,55 @@
 // What may be asked on the control socket, and what is wrong with a request in words.
 
-import { isAbsolute } from "node:path";
-import { z } from "zod";
-import { oneOf } from "../../config-values.ts";
+import { AbsolutePath, integer, type Kind, oneOf, ValueError } from "../../config-values.ts";
 import { Refusal } from "../../transport/os/errors.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { workerNames } from "../registry.ts";
 
-const scanoutWanted = `want a whole number from 0 to ${scanoutsMax - 1}`;
-
-const requests = [
-  z.object({ command: z.literal("status") }),
-  z.object({
-    command: z.literal("screenshot"),
-    scanout: z
-      .int(scanoutWanted)
-      .min(0, scanoutWanted)
-      .max(scanoutsMax - 1, scanoutWanted)
-      .default(0),
+/** What each command takes. */
+const fieldsOf = {
+  status: {},
+  screenshot: {
+    scanout: integer(0, scanoutsMax - 1).default(0),
     // The server works in /, which no client means by a name alone.
-    path: z.string("want an absolute path").refine(isAbsolute, "want an absolute path"),
-  }),
-  z.object({ command: z.literal("kill"), actor: oneOf(workerNames) }),
-  z.object({ command: z.literal("shutdown") }),
-] as const;
+    path: AbsolutePath,
+  },
+  kill: { actor: oneOf(workerNames) },
+  shutdown: {},
+} as const;
 
-const commands = requests.map(({ shape }) => shape.command.value);
+type Fields = typeof fieldsOf;
+type CommandName = keyof Fields;
+type Values<Of> = { [Key in keyof Of]: Of[Key] extends Kind<infer T> ? T : never };
+export type ControlRequest = {
+  [Name in CommandName]: { command: Name } & Values<Fields[Name]>;
+}[CommandName];
 
-const schema = z.discriminatedUnion("command", requests, {
-  error: ({ input }) =>
-    typeof input !== "object" || input === null || Array.isArray(input)
-      ? "want one JSON object a line"
-      : `want one of ${commands.join(", ")}`,
-});
-export type ControlRequest = z.infer<typeof schema>;
+const command = oneOf(Object.keys(fieldsOf) as CommandName[]);
 
 /** Throws a {@link Refusal} with a sentence on each field that makes no sense. */
 export function readRequest(value: unknown): ControlRequest {
-  const { data, error } = schema.safeParse(value);
-  if (error === undefined) return data;
-  const mistakes = error.issues.map(({ path, message }) => [...path, message].join(": "));
-  throw new Refusal(mistakes.join("; "));
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Refusal("want one JSON object a line");
+  }
+  const given = value as Record<string, unknown>;
+  const { command: name } = readFields({ command }, given);
+  return { command: name, ...readFields(fieldsOf[name], given) } as ControlRequest;
+}
+
+function readFields<Of extends Readonly<Record<string, Kind<unknown>>>>(
+  fields: Of,
+  given: Readonly<Record<string, unknown>>,
+): Values<Of> {
+  const mistakes: string[] = [];
+  const values = Object.entries(fields).map(([name, kind]) => {
+    try {
+      return [name, kind.read(Object.hasOwn(given, name) ? given[name] : undefined)];
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      mistakes.push(`${name}: ${error.message}`);
+      return [name];
+    }
+  });
+  if (mistakes.length > 0) throw new Refusal(mistakes.join("; "));
+  return Object.fromEntries(values) as Values<Of>;
 }
