@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import packageJson from "../../package.json";
 import { exitCodes } from "../actors/machines/device.ts";
-import { openLogSink } from "../actors/supervisor/log-sink.ts";
+import { LogSink } from "../actors/supervisor/log-sink.ts";
 import { Supervisor } from "../actors/supervisor/supervisor.ts";
 import { helpText } from "../config-help.ts";
 import { ConfigError, parseCommandLine, type ServerConfig } from "../config.ts";
@@ -73,7 +73,7 @@ function explained(what: string, check: () => void): void {
 async function serve(config: ServerConfig, ctl: string): Promise<number> {
   const stdout = new PatientWriter(1);
   const stderr = new PatientWriter(2);
-  const log = await openLogSink(config.logLevel, stderr);
+  const log = new LogSink(config.logLevel, stderr);
   const supervisor = new Supervisor(config, log, (state) => {
     stdout.write(`${banner(config, state, ctl)}\n`);
     // What reading the settings has left would stay for as long as nothing happens here.

@@ -5,6 +5,9 @@ import { type Inbox, manifestOf, type WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "./actor.ts";
 import { WorkerRuntime } from "./worker.ts";
 
+/** After which a start is over. */
+const tidyAfterMs = 300;
+
 /** Runs the actor that `create` makes until the supervisor stops it. The last statement of a worker's entry file. */
 export async function runActor<Name extends WorkerName>(
   name: Name,
@@ -15,8 +18,8 @@ export async function runActor<Name extends WorkerName>(
   try {
     worker.actor = await create(worker);
     worker.send("supervisor", { type: "started" });
-    // What loading the modules has left would stay for as long as nothing happens here.
-    worker.tidy();
+    // What loading the modules has left would stay for as long as nothing happens here; others still start.
+    worker.timers.after(tidyAfterMs, () => worker.tidy());
     while (!worker.isStopping()) {
       if (worker.isRung()) worker.drain();
       worker.timers.runDue();

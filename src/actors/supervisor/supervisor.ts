@@ -40,7 +40,7 @@ export class Supervisor {
 
   constructor(
     private readonly config: ServerConfig,
-    private readonly log: LogSink,
+    private readonly log: Pick<LogSink, "write">,
     /** The device is up: a front-end may connect, or has come connected. */
     private readonly onUp: (state: "listening" | "connected") => void,
   ) {

@@ -1,23 +1,16 @@
 // The log's last step: what an actor says becomes one line of standard error, whatever a peer has put into it.
-import { reset } from "@logtape/logtape";
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { readSync } from "node:fs";
-import { type LogSink, openLogSink } from "../../../src/actors/supervisor/log-sink.ts";
+import { LogSink } from "../../../src/actors/supervisor/log-sink.ts";
 import { libc, O_CLOEXEC } from "../../../src/ffi/libc.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
 import { PatientWriter } from "../../../src/transport/os/patient-writer.ts";
 
 const pipe = new Int32Array(2);
 libc.pipe2(pipe, O_CLOEXEC);
-afterAll(async () => {
-  await reset();
-  pipe.forEach(closeFd);
-});
+afterAll(() => pipe.forEach(closeFd));
 
-let sink: LogSink;
-beforeAll(async () => {
-  sink = await openLogSink("info", new PatientWriter(pipe[1]!));
-});
+const sink = new LogSink("info", new PatientWriter(pipe[1]!));
 
 function written(): string {
   const bytes = Buffer.alloc(65536);
@@ -40,4 +33,10 @@ test("a line has an end, however much a peer says", () => {
   const text = written();
   expect(text).toMatch(/^[\d:.]{12} error   display: it says x+ …\n$/);
   expect(text.length).toBeLessThan(1100);
+});
+
+test("what lies below the level is not written", () => {
+  sink.write("debug", "display", "a detail");
+  sink.write("info", "display", "news");
+  expect(written()).toMatch(/^[\d:.]{12} info    display: news\n$/);
 });
