@@ -26,6 +26,8 @@ export interface ControlAnswer {
   [field: string]: unknown;
 }
 
+/** What the server prints once it serves; it takes connections before. */
+const upLine = " listens on ";
 const serverMain = join(import.meta.dir, "..", "..", "src", "cli", "server.ts");
 
 export class ServerProcess {
@@ -35,7 +37,7 @@ export class ServerProcess {
     private readonly stopMs: number,
   ) {}
 
-  /** Starts the server and waits until it listens. Throws with its log when it does not. */
+  /** Starts the server and waits until it says that it is up; another back-end, until it listens. Throws with its log. */
   static async start(options: ServerOptions = {}): Promise<ServerProcess> {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-"));
     const socketPath = join(directory, "gpu.sock");
@@ -53,7 +55,9 @@ export class ServerProcess {
     closeSync(log);
     const server = new ServerProcess(directory, child, options.stopMs ?? 30_000);
     const deadline = performance.now() + (options.startMs ?? 60_000);
-    while (!existsSync(socketPath)) {
+    const isUp = (): boolean =>
+      options.command === undefined ? server.log().includes(upLine) : existsSync(socketPath);
+    while (!isUp()) {
       if (options.signal?.aborted) {
         await server.stop();
         options.signal.throwIfAborted();

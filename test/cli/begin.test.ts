@@ -52,7 +52,7 @@ test("the launcher reads neither bunfig.toml nor .env of the caller's directory"
   writeFileSync(join(folder, "hostile.ts"), `await Bun.write("${marker}", "");`);
   writeFileSync(join(folder, ".env"), "FENCEPOST_POLL_US=nonsense\n");
   const run = new ServerRun(["-s", "own.sock", "--once"], { command: [launcher], cwd: folder });
-  await run.until(join(folder, "own.sock"));
+  await run.untilUp();
   run.kill("SIGTERM");
 
   expect(await run.ended()).toMatchObject({ code: 0 });

@@ -98,7 +98,7 @@ test("help and the server's lines name programs as they were called", async () =
 
   const socket = join(folder, "launched.sock");
   const run = new ServerRun(["-s", socket], { command: [launcher] });
-  await run.until(socket);
+  await run.untilUp();
   await until("listening", ["--control-path", `${socket}.ctl`]);
   run.kill("SIGTERM");
   const { text } = await run.ended();

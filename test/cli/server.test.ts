@@ -54,7 +54,7 @@ describe("the end", () => {
     const [reader, writer] = fullPipe();
     const run = start(["--socket-path", socket, "--log-level", "debug"], { stderr: writer });
     closeFd(writer);
-    await run.until(socket);
+    await run.untilUp();
     for (let turn = 0; turn < 3; turn++) {
       const guest = SyntheticGuest.boot(socket);
       guest.gpu.createResource2d(1, 1, 4, 4);
@@ -71,7 +71,7 @@ describe("the end", () => {
     const [reader, writer] = pipe();
     const run = start(["--socket-path", socket], { stderr: writer });
     closeFd(writer);
-    await run.until(socket);
+    await run.untilUp();
     closeFd(reader);
     SyntheticGuest.boot(socket).close();
     SyntheticGuest.boot(socket).close();
@@ -83,7 +83,7 @@ describe("the end", () => {
   for (const again of ["SIGINT", "SIGHUP"] as const) {
     test(`${again} right behind a SIGINT is the same wish, and the server ends in order`, async () => {
       const run = start(["--socket-path", socket]);
-      await run.until(socket);
+      await run.untilUp();
       run.kill("SIGINT");
       run.kill(again);
       // What `bun run` passes on comes a little later.
@@ -113,7 +113,7 @@ describe("the end", () => {
   test("a signal that it was started to ignore is ignored", async () => {
     const command = ["sh", "-c", `trap "" HUP INT; exec "$@"`, "sh", process.execPath, "src/cli/server.ts"];
     const run = start(["--socket-path", socket], { command });
-    await run.until(socket);
+    await run.untilUp();
     run.kill("SIGHUP");
     run.kill("SIGINT");
     SyntheticGuest.boot(socket).close();
@@ -130,7 +130,7 @@ describe("sockets", () => {
     const bridge = join(folder, "bridge.sock");
     const command = ["sh", "-c", 'umask 0; exec "$@"', "sh", process.execPath, "src/cli/server.ts"];
     const run = start(["--socket-path", socket, "--resource-bridge", bridge], { command });
-    await run.until(socket);
+    await run.untilUp();
     expect([socket, `${socket}.ctl`, bridge].map(modeOf)).toEqual([0o600, 0o600, 0o600]);
   });
 
@@ -140,7 +140,7 @@ describe("sockets", () => {
     const group = String(process.getgid!());
     const args = ["--resource-bridge", bridge, "--socket-mode", "660", "--socket-group", group];
     const run = start(["--socket-path", socket, ...args], { command });
-    await run.until(socket);
+    await run.untilUp();
     expect([socket, `${socket}.ctl`, bridge].map(modeOf)).toEqual([0o660, 0o600, 0o660]);
     expect(statSync(socket).gid).toBe(Number(group));
   });
@@ -148,7 +148,7 @@ describe("sockets", () => {
   test("without XDG_RUNTIME_DIR they lie in a directory of our own", async () => {
     const run = start([], { env: { XDG_RUNTIME_DIR: undefined, TMPDIR: folder } });
     const own = join(folder, `fencepost-${process.getuid!()}`);
-    await run.until(join(own, "fencepost.sock"));
+    await run.untilUp();
     expect(modeOf(own)).toBe(0o700);
     run.kill("SIGTERM");
     expect((await run.ended()).code).toBe(0);
@@ -207,7 +207,7 @@ describe("sockets", () => {
     const log = join(folder, "log");
     const command = ["sh", "-c", `exec "$@" 2>${log}`, "sh", process.execPath, "src/cli/server.ts"];
     const run = start(["--socket-path", socket], { command });
-    await run.until(socket);
+    await run.untilUp();
     const first = SyntheticGuest.boot(socket);
     const second = connectUnix(socket, "stream");
     const waits = /another front-end waits until this one has gone/g;
@@ -273,7 +273,7 @@ describe("inherited descriptors", () => {
 
   test("what was handed over to another process is not taken", async () => {
     const run = start(["--socket-path", socket], { env: { LISTEN_PID: "1", LISTEN_FDS: "1" } });
-    await run.until(socket);
+    await run.untilUp();
   });
 
   test("several that were handed over are one too many", async () => {

@@ -19,6 +19,9 @@ export interface RunOptions {
 export class ServerRun {
   private readonly child: Bun.Subprocess<"ignore", "pipe", "pipe" | number>;
   private readonly outputs: Promise<string>[];
+  /** What it has printed so far. */
+  private printed = "";
+  private readonly up = Promise.withResolvers<void>();
 
   constructor(args: readonly string[], options: RunOptions = {}) {
     const { command = [process.execPath, entry], cwd, env, fd3, stderr } = options;
@@ -29,7 +32,7 @@ export class ServerRun {
     }) as Bun.Subprocess<"ignore", "pipe", "pipe" | number>;
     const text = this.child.stderr;
     this.outputs = [
-      new Response(this.child.stdout).text(),
+      this.readOutput(),
       typeof text === "number" || text === undefined ? Promise.resolve("") : new Response(text).text(),
     ];
   }
@@ -46,6 +49,12 @@ export class ServerRun {
     this.child.kill(signal);
   }
 
+  /** Resolves when it says that it serves; throws with what it said when it ends before. */
+  async untilUp(): Promise<void> {
+    await Promise.race([this.up.promise, this.child.exited]);
+    if (this.hasEnded) throw new Error(JSON.stringify(await this.ended()));
+  }
+
   /** Resolves when there is a file at `path`; throws with what the server said when it ends before. */
   async until(path: string): Promise<void> {
     while (!existsSync(path)) {
@@ -60,5 +69,13 @@ export class ServerRun {
     const code = await this.child.exited;
     clearTimeout(killer);
     return { code, text: (await Promise.all(this.outputs)).join("") };
+  }
+
+  private async readOutput(): Promise<string> {
+    for await (const text of this.child.stdout.pipeThrough(new TextDecoderStream())) {
+      this.printed += text;
+      if (/^Fencepost .* (listens|serves)/m.test(this.printed)) this.up.resolve();
+    }
+    return this.printed;
   }
 }

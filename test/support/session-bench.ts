@@ -10,7 +10,7 @@ import type { WorkerName } from "../../src/actors/registry.ts";
 import { VhostSession } from "../../src/actors/session/vhost-session.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
-import { connectUnix } from "../../src/transport/os/unix-path.ts";
+import { connectUnix, listenUnix } from "../../src/transport/os/unix-path.ts";
 import { CLOSED, SocketIo, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
 import { FakeContext, type Sent, serverConfig } from "./fake-context.ts";
 
@@ -153,7 +153,7 @@ export class SessionBench {
     };
     const { device, offer } = typeof served === "object" ? served : gpu;
     this.actor = new VhostSession(this.context, device);
-    this.actor.receive({ type: "listen" });
+    this.actor.receive({ type: "listen", fd: listenUnix(this.path, "stream") });
     this.actor.receive({ type: "offer", ...offer });
   }
 

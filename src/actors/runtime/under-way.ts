@@ -20,6 +20,7 @@ const isBringing: Readonly<Record<Bringing, true>> = {
   "add-surface": true,
   buffer: true,
   fence: true,
+  listen: true,
   "log-pages": true,
   "map-memory": true,
   "set-ring-call": true,

@@ -10,6 +10,6 @@ export const manifest = {
   counters: sessionCounters,
   place: "thread",
   areas: {},
-  rights: ["listen"],
+  rights: [],
   schema: async () => (await import("./messages.ts")).VhostSessionMessage,
 } as const satisfies Manifest;

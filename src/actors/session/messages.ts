@@ -1,7 +1,7 @@
 // What the vhost session receives.
 
 import { z } from "zod";
-import { token, u32 } from "../runtime/fields.ts";
+import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const VhostSessionMessage = z.discriminatedUnion("type", [
   /** A queue actor has done what the session asked with this token; `error` is empty when it went well. */
@@ -14,8 +14,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("offer"), features: u32, config: z.instanceof(Uint8Array) }),
   /** The outputs have other modes now, of which a driver would like to know. */
   z.object({ type: z.literal("display-changed") }),
-  /** Every actor is up: start to listen. */
-  z.object({ type: z.literal("listen") }),
+  /** Every actor is up: serve who comes to this socket, or is its other end where it is connected. */
+  z.object({ type: z.literal("listen"), fd }),
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),
 ]);

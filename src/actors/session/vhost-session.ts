@@ -5,14 +5,7 @@ import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal, type Refusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
 import { inheritedSocketState } from "../../transport/os/inherited-socket.ts";
-import {
-  acceptPauseMs,
-  acceptUnix,
-  EXHAUSTED,
-  listenUnix,
-  NOBODY,
-  removeSocket,
-} from "../../transport/os/unix-path.ts";
+import { acceptPauseMs, acceptUnix, EXHAUSTED, NOBODY, removeSocket } from "../../transport/os/unix-path.ts";
 import { Channel } from "../../transport/wire/vhost-user/channel.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
@@ -25,8 +18,6 @@ import { SessionCounter } from "./counters.ts";
 import { QueueLink } from "./queue-link.ts";
 import { type Offer, Session, type SessionEvents } from "./session.ts";
 
-/** Front-ends that may wait for the one that is served. */
-const backlog = 4;
 /** Requests served before messages and timers get their turn; the descriptor stays ready for the rest. */
 const requestsPerEvent = 16;
 
@@ -40,7 +31,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private session: Session | null = null;
   private reported: State | null = null;
   private offer: Offer | null = null;
-  private mayListen = false;
+  /** The socket to serve once the offer is known, or -1. */
+  private socket = -1;
   /** Whether the front-end is there from the start, on an inherited socket. */
   private readonly isConnected: boolean;
   /** Whether a request is under way, which waits for other actors. */
@@ -72,7 +64,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.session?.displayChanged();
         return;
       case "listen":
-        this.mayListen = true;
+        this.socket = message.fd;
         this.open();
         return;
       case "ask-description":
@@ -92,21 +84,13 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     }
   }
 
-  /** Starts to listen, or to serve the front-end that was inherited. */
+  /** Starts to serve who comes to the socket, or the front-end that was inherited. */
   private open(): void {
     // Both are told at start, by two senders and so in any order.
-    if (!this.mayListen || this.offer === null) return;
-    const { fd, socketPath, socketMode: mode, socketGroup: group = -1 } = this.context.config;
-    if (fd !== undefined) {
-      setNonBlocking(fd);
-      if (this.isConnected) return this.begin(fd);
-    }
-    try {
-      this.listener = fd ?? listenUnix(socketPath, "stream", backlog, { mode, group });
-    } catch (error) {
-      this.context.send("supervisor", { type: "failed", reason: asRefusal(error).message });
-      return;
-    }
+    if (this.socket < 0 || this.offer === null) return;
+    setNonBlocking(this.socket);
+    if (this.isConnected) return this.begin(this.socket);
+    this.listener = this.socket;
     this.watchListener();
     this.report(this.machine.getSnapshot());
   }

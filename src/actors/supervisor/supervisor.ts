@@ -11,13 +11,16 @@ import { manifestOf, type WorkerName, workerNames } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { Log } from "../runtime/log.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
-import { freeSocketPath } from "../../transport/os/unix-path.ts";
+import { closeFd } from "../../transport/os/fds.ts";
+import { freeSocketPath, listenUnix, removeSocket } from "../../transport/os/unix-path.ts";
 import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { LogSink } from "./log-sink.ts";
 
 /** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
 const readyTimeoutMs = 60_000;
+/** Front-ends that may wait for the one that is served. */
+const backlog = 4;
 /** A pause before a restart. */
 const restartPauseMs = 10;
 
@@ -31,7 +34,9 @@ export class Supervisor {
   private readonly sessionLog: Log;
   private readonly settling = new Map<WorkerName, Timer>();
   private readyTimer: Timer | undefined;
-  /** Whether the session has bound its path and not said that it stopped. */
+  /** Where front-ends come to: they wait there until the session has it. -1 once that has. */
+  private listener = -1;
+  /** Whether the session may leave the socket at its path behind. */
   private owesSocket = false;
   /** How long a restarted actor must live for its crashes to be forgiven. */
   settledMs = 10_000;
@@ -75,8 +80,7 @@ export class Supervisor {
         if (snapshot.matches("stopping")) resolve();
       });
     });
-    this.checkPaths();
-    this.orFatal("no control socket: ", () => this.control.open());
+    this.openSockets();
     // What is wrong so far is said before a renderer is started for nothing.
     if (this.device.getSnapshot().matches("stopping")) return await this.stop();
     for (const name of workerNames) this.actors.get(name)!.send({ type: "SPAWN" });
@@ -103,6 +107,11 @@ export class Supervisor {
   removeSockets(): void {
     this.control.close();
     const { socketPath, resourceBridge } = this.config;
+    if (this.listener >= 0) {
+      closeFd(this.listener);
+      this.listener = -1;
+      removeSocket(socketPath);
+    }
     if (this.owesSocket) rmSync(socketPath, { force: true });
     if (this.host.isAlive("resource-bridge"))
       for (const path of resourceBridge) rmSync(path, { force: true });
@@ -130,11 +139,14 @@ export class Supervisor {
     return exitCode;
   }
 
-  /** The actors' sockets, which they bind later. */
-  private checkPaths(): void {
-    const { fd, socketPath, resourceBridge } = this.config;
-    if (fd === undefined) this.orFatal("", () => freeSocketPath(socketPath));
+  /** Listens before anybody can be served: who comes early waits, and is not refused. The bridge binds its own paths. */
+  private openSockets(): void {
+    const { fd, socketPath, socketMode: mode, socketGroup: group = -1, resourceBridge } = this.config;
+    if (fd === undefined) {
+      this.orFatal("", () => (this.listener = listenUnix(socketPath, "stream", backlog, { mode, group })));
+    }
     for (const path of resourceBridge) this.orFatal("no resource bridge: ", () => freeSocketPath(path));
+    this.orFatal("no control socket: ", () => this.control.open());
   }
 
   private orFatal(what: string, attempt: () => void): void {
@@ -181,15 +193,17 @@ export class Supervisor {
       return;
     }
     const all = [...this.actors.values()].every((each) => each.getSnapshot().matches("running"));
-    // Only now may a front-end connect: everything that it can reach is there.
-    if (all) this.host.send("vhost-session", { type: "listen" });
+    // Only now is a front-end served: everything that it can reach is there.
+    if (!all) return;
+    this.owesSocket = this.listener >= 0;
+    this.host.send("vhost-session", { type: "listen", fd: this.config.fd ?? this.listener });
+    this.listener = -1;
   }
 
   private sessionChanged(state: Extract<SupervisorMessage, { type: "session-changed" }>["state"]): void {
     const current = this.device.getSnapshot();
     switch (state) {
       case "listening":
-        this.owesSocket = this.config.fd === undefined;
         if (current.matches("starting")) {
           clearTimeout(this.readyTimer);
           this.device.send({ type: "READY" });

@@ -268,6 +268,25 @@ test("a control path that is a file ends the device with code 1 and leaves the f
   expect(await Bun.file(join(folder, "vhost.sock.ctl")).text()).toBe("precious");
 }, 15_000);
 
+test("a front-end that comes while the actors start waits, and is served", async () => {
+  const run = new Run();
+  const early = connectUnix(run.path, "stream");
+  await run.line(({ text }) => text === "a front-end has connected");
+  expect(await run.states()).toEqual(Object.fromEntries(workerNames.map((name) => [name, "running"])));
+  run.supervisor.shutdown("enough");
+  expect(await run.exitCode).toBe(0);
+  closeFd(early);
+});
+
+test("a start that ends before its time leaves no socket behind", async () => {
+  const run = new Run();
+  const early = connectUnix(run.path, "stream");
+  run.supervisor.shutdown("enough");
+  expect(await run.exitCode).toBe(0);
+  expect(readdirSync(folder)).toEqual([]);
+  closeFd(early);
+});
+
 test("a front-end that comes and goes is noticed; with --once its going ends the device", async () => {
   const run = new Run("--once");
   await run.listening;
