@@ -15,15 +15,15 @@ export function figuresOf(load: GuestLoad, run: Run): Figure[] {
       figure("error of the clocks", "ms", "neither", [run.clockErrorUs / 1e3]),
     ];
   }
-  const frames = run.givenUs.length;
+  const { count } = run;
   const seconds = run.durationUs / 1e6;
   const { qemu, backend } = run.cpuNs;
   const shown = run.pictures.length;
   const isPicture = load.unit === "frames/s";
   return [
-    figure("rate", load.unit, "more", [frames / seconds]),
-    figure("host CPU each", "ms", "less", [(qemu + backend) / 1e6 / frames]),
-    figure("back-end CPU each", "ms", "neither", [backend / 1e6 / frames]),
+    figure("rate", load.unit, "more", [count / seconds]),
+    figure("host CPU each", "ms", "less", [(qemu + backend) / 1e6 / count]),
+    figure("back-end CPU each", "ms", "neither", [backend / 1e6 / count]),
     ...(isPicture
       ? [
           figure("pictures on QEMU's console", "/s", "neither", [shown / seconds]),

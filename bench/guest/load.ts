@@ -12,8 +12,8 @@ export interface GuestLoad {
   heads: number;
   /** The command, given the milliseconds that it may take. */
   command: (ms: number) => string;
-  /** Whether the guest's CPUs have something else to do all the time. */
-  isBusy: boolean;
+  /** Tasks that compute beside it, as long as nobody else wants their CPUs. */
+  busyTasks: number;
   /** Where a pixel tells which frame a picture is; null where no such place is, and so no age is known. */
   stampAt: readonly [x: number, y: number] | null;
   /** What is counted. */
@@ -33,7 +33,7 @@ const cursorAt = [400, 300] as const;
 
 const drawing = {
   heads: 1,
-  isBusy: false,
+  busyTasks: 0,
   stampAt: [0, 0],
   unit: "frames/s",
   measures: "rate",
@@ -59,7 +59,7 @@ export const guestLoads: readonly GuestLoad[] = [
       name: `${kind}/${width}x${height}`,
       width,
       height,
-      command: (ms: number) => `load ${kind} 1 ${ms}`,
+      command: (ms: number) => `load ${kind} 1 ${ms} ${Number(load.stampAt !== null)}`,
     })),
     {
       ...drawing,
@@ -69,11 +69,13 @@ export const guestLoads: readonly GuestLoad[] = [
       height,
       heads: 2,
       stampAt: null,
-      command: (ms: number) => `load flips 2 ${ms}`,
+      command: (ms: number) => `load flips 2 ${ms} 0`,
     },
   ]),
-  cursorLoad("images", "cursor images, new each time, while the guest's CPUs are busy", "images/s"),
-  cursorLoad("moves", "cursor moves, while the guest's CPUs are busy", "moves/s"),
+  ...([1, 2] as const).flatMap((busyTasks) => [
+    cursorLoad("images", "cursor images, new each time", busyTasks),
+    cursorLoad("moves", "cursor moves", busyTasks),
+  ]),
   {
     ...drawing,
     name: "latency/1280x800",
@@ -86,16 +88,16 @@ export const guestLoads: readonly GuestLoad[] = [
   },
 ];
 
-function cursorLoad(kind: "images" | "moves", title: string, unit: string): GuestLoad {
+function cursorLoad(kind: "images" | "moves", title: string, busyTasks: 1 | 2): GuestLoad {
   return {
     ...drawing,
-    name: `cursor/${kind}`,
-    title,
+    name: `cursor/${kind}/${busyTasks}-busy`,
+    title: `${title}, while ${busyTasks} of the guest's two CPUs ${busyTasks === 1 ? "has" : "have"} other work`,
     width: 1280,
     height: 800,
-    isBusy: true,
+    busyTasks,
     stampAt: null,
-    unit,
-    command: (ms) => `load cursor-${kind} 1 ${ms}`,
+    unit: `${kind}/s`,
+    command: (ms) => `load cursor-${kind} 1 ${ms} 0`,
   };
 }

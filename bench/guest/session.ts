@@ -27,7 +27,9 @@ export interface GuestBackend {
 /** What a load came to; times are microseconds of the host. */
 export interface Run {
   durationUs: number;
-  /** When each frame was given to the driver. */
+  /** Frames, or whatever the load does. */
+  count: number;
+  /** When each frame was given to the driver; nothing where that was not asked. */
   givenUs: number[];
   pictures: ShownPicture[];
   /** How far the two clocks may be apart. */
@@ -66,7 +68,7 @@ export class GuestSession {
         server === null
           ? { kind: "in-process", outputs }
           : { kind: "vhost-user", socketPath: server.socketPath, outputs };
-      const observer = observeConsole(gpu.kind, directory);
+      const observer = observeConsole(gpu.kind, tracePath(directory), directory);
       const options = { kernel, root, gpu, env: observer.env, extraArgs: observer.extraArgs } as const;
       const guest = await QemuGuest.boot(options, join(logsPath, `bench-${name}`), signal);
       return new GuestSession(guest, server, observer, directory);
@@ -87,14 +89,14 @@ export class GuestSession {
   /** Runs the load twice, for compilers and caches and then measured; the console must show its last frame. */
   async measure(load: GuestLoad, budget: Budget): Promise<Run> {
     await this.show(load);
-    if (load.isBusy) await this.guest.run("spin 1");
+    await this.guest.run(`spin ${load.busyTasks}`);
     try {
       await this.guest.run(load.command(budget.warmMs));
       const run = await this.run(load, budget.measureMs);
       await this.expectLastFrame(load);
       return run;
     } finally {
-      if (load.isBusy) await this.guest.run("spin 0");
+      await this.guest.run("spin 0");
     }
   }
 
@@ -109,7 +111,7 @@ export class GuestSession {
   }
 
   private async run(load: GuestLoad, ms: number): Promise<Run> {
-    const before = await readClocks(this.guest);
+    const before = await readClocks(this.guest, tracePath(this.directory));
     this.observer.watch(...(load.stampAt ?? [0, 0]));
     const used = this.cpu();
     let usedAfter = used;
@@ -117,11 +119,12 @@ export class GuestSession {
       // The load is over; what follows is its report.
       if (line.startsWith("ran ")) usedAfter = this.cpu();
     });
-    const after = await readClocks(this.guest);
-    const { startUs, durationUs, givenUs } = parseLoad(lines);
+    const after = await readClocks(this.guest, tracePath(this.directory));
+    const { count, startUs, durationUs, givenUs } = parseLoad(lines);
     const host = hostTimes(before, after);
     return {
       durationUs: host(startUs + durationUs) - host(startUs),
+      count,
       givenUs: givenUs.map((us) => host(startUs + us)),
       pictures: this.observer.take(),
       clockErrorUs: Math.max(before.errorUs, after.errorUs),
@@ -144,6 +147,8 @@ export class GuestSession {
     }
   }
 }
+
+const tracePath = (directory: string): string => join(directory, "trace.log");
 
 /** As load_hash in lab/guest/load.c. */
 function hashOf({ pixels }: Image): string {

@@ -6,6 +6,10 @@
 // CLOCK_MONOTONIC in microseconds. It may be a device's register, and so an exit to the VMM.
 uint64_t clock_us(void);
 
+// The guest's clock when the VMM saw a write to port 0x80, which is for such, and how far that may be off. -1 with errno
+// set where the port can't be had.
+int clock_mark(uint64_t *at_us, uint64_t *error_us);
+
 // The CPU's own counter, which reads without an exit.
 uint64_t clock_ticks(void);
 

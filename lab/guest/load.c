@@ -1,6 +1,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -129,7 +130,7 @@ static const struct load loads[] = {
 	{ "cursor-moves", draw_cursor_move },
 };
 
-static void report(FILE *out, uint32_t count, uint64_t start_us, uint64_t start_ticks, uint64_t end_ticks)
+static void report(FILE *out, bool with_times, uint32_t count, uint64_t start_us, uint64_t start_ticks, uint64_t end_ticks)
 {
 	double rate = clock_ticks_per_us();
 	uint64_t last_us = 0;
@@ -137,7 +138,7 @@ static void report(FILE *out, uint32_t count, uint64_t start_us, uint64_t start_
 	fprintf(out, "- ran %u %llu %llu\n", count, (unsigned long long)start_us,
 		(unsigned long long)((double)(end_ticks - start_ticks) / rate));
 	fflush(out);
-	for (uint32_t frame = 0; frame < count; frame++) {
+	for (uint32_t frame = 0; with_times && frame < count; frame++) {
 		uint64_t us = (uint64_t)((double)(given_at[frame] - start_ticks) / rate);
 
 		fprintf(out, "%s%llx", frame % TIMES_PER_LINE ? " " : "- at ", (unsigned long long)(us - last_us));
@@ -158,7 +159,7 @@ static int check_heads(uint32_t heads)
 	return 0;
 }
 
-int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, FILE *out)
+int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, bool with_times, FILE *out)
 {
 	const struct load *load = NULL;
 	uint64_t start_us, start, end;
@@ -181,7 +182,7 @@ int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, F
 		if (load->draw(card, heads, frame++) < 0)
 			return -1;
 	}
-	report(out, frame, start_us, start, clock_ticks());
+	report(out, with_times, frame, start_us, start, clock_ticks());
 	return 0;
 }
 
@@ -199,7 +200,7 @@ int load_pokes(struct card *card, uint32_t count, uint32_t pause_ms, FILE *out)
 		if (draw_blink(card, 1, frame) < 0)
 			return -1;
 	}
-	report(out, count, start_us, start, clock_ticks());
+	report(out, true, count, start_us, start, clock_ticks());
 	return 0;
 }
 

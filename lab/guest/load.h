@@ -4,6 +4,7 @@
 // knows a frame that its console shows.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -12,9 +13,10 @@
 #define LOAD_STAMP(frame) (0x5a0000u | ((frame) & 0xffff))
 
 // Runs the load of that name on the first `heads` scanouts, which show something, for `ms`. Writes how many frames there
-// were, and when each was given to the driver: "- ran COUNT START-US DURATION-US", and lines "- at", of microseconds from
-// one frame to the next, in hexadecimal. Returns -1 with errno set where that failed.
-int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, FILE *out);
+// were, "- ran COUNT START-US DURATION-US", and if asked when each was given to the driver: lines "- at", of microseconds
+// from one frame to the next, in hexadecimal. Returns -1 with errno set where that failed.
+int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, bool with_times,
+	     FILE *out);
 
 // A change of a few pixels `count` times, each after a pause.
 int load_pokes(struct card *card, uint32_t count, uint32_t pause_ms, FILE *out);

@@ -125,7 +125,7 @@ static int run_load(long *a, FILE *out)
 		errno = ECHRNG;
 		return -1;
 	}
-	return load_run(&card, load_name ? load_name : "", a[0], a[1], out);
+	return load_run(&card, load_name ? load_name : "", a[0], a[1], a[2], out);
 }
 
 static int run_pokes(long *a, FILE *out)
@@ -141,15 +141,19 @@ static int run_hash(long *a, FILE *out)
 
 static int run_clock(long *arguments, FILE *out)
 {
+	uint64_t at_us, error_us;
+
 	(void)arguments;
-	fprintf(out, "- %llu\n", (unsigned long long)clock_us());
+	if (clock_mark(&at_us, &error_us) < 0)
+		return -1;
+	fprintf(out, "- %llu %llu\n", (unsigned long long)at_us, (unsigned long long)error_us);
 	return 0;
 }
 
 static int run_spin(long *a, FILE *out)
 {
 	(void)out;
-	return a[0] ? spin_start() : spin_stop();
+	return spin(a[0]);
 }
 
 static int run_dmesg(long *arguments, FILE *out)
@@ -182,11 +186,11 @@ static const struct command commands[] = {
 	{ "cursor-move", 3, true, true, run_cursor_move }, // SCANOUT X Y
 	{ "cursor-hide", 1, true, true, run_cursor_hide }, // SCANOUT
 	{ "edid", 1, true, true, run_edid },               // SCANOUT
-	{ "load", 2, true, false, run_load },              // NAME HEADS MS: see load.h
+	{ "load", 3, true, false, run_load },              // NAME HEADS MS WITH-TIMES: see load.h
 	{ "pokes", 2, true, false, run_pokes },            // COUNT PAUSE-MS
 	{ "hash", 1, true, true, run_hash },               // SCANOUT
 	{ "clock", 0, false, false, run_clock },
-	{ "spin", 1, false, false, run_spin },             // ON
+	{ "spin", 1, false, false, run_spin },             // TASKS
 	{ "dmesg", 0, false, false, run_dmesg },
 	{ "unbind", 0, false, false, run_unbind },
 	{ "bind", 0, false, false, run_bind },

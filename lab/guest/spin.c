@@ -7,11 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CPUS_MAX 16
+#define TASKS_MAX 16
 
-static pid_t tasks[CPUS_MAX];
+static pid_t running[TASKS_MAX];
 
-static void spin(void)
+static void compute(void)
 {
 	const struct sched_param lowest = { 0 };
 	volatile unsigned long turns = 0;
@@ -22,29 +22,18 @@ static void spin(void)
 		turns++;
 }
 
-int spin_start(void)
+int spin(long tasks)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	spin_stop();
-	for (long cpu = 0; cpu < cpus && cpu < CPUS_MAX; cpu++) {
-		tasks[cpu] = fork();
-		if (tasks[cpu] < 0)
-			return -1;
-		if (tasks[cpu] == 0)
-			spin();
-	}
-	return 0;
-}
-
-int spin_stop(void)
-{
-	for (int i = 0; i < CPUS_MAX; i++) {
-		if (tasks[i] > 0) {
-			kill(tasks[i], SIGKILL);
-			waitpid(tasks[i], NULL, 0);
+	for (int i = 0; i < TASKS_MAX; i++) {
+		if (running[i] > 0) {
+			kill(running[i], SIGKILL);
+			waitpid(running[i], NULL, 0);
 		}
-		tasks[i] = 0;
+		running[i] = i < tasks ? fork() : 0;
+		if (running[i] < 0)
+			return -1;
+		if (i < tasks && running[i] == 0)
+			compute();
 	}
 	return 0;
 }

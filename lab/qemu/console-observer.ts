@@ -1,10 +1,11 @@
 // Tells when pictures reached QEMU's console: what a back-end sent, by console-observer.c; what QEMU's own device
 // flushed, by its trace.
 
-import { closeSync, existsSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { consoleObserverPath } from "./cache.ts";
 import type { Gpu } from "./qemu-args.ts";
+import { TraceReader, traceArgs, traceTimes } from "./trace.ts";
 
 export interface ShownPicture {
   /** In microseconds since 1970. */
@@ -23,42 +24,32 @@ export interface ConsoleObserver {
   take(): ShownPicture[];
 }
 
-/** `directory` is where QEMU may write. */
-export function observeConsole(gpu: Gpu["kind"], directory: string): ConsoleObserver {
+/** QEMU's trace is in `tracePath`; `directory` is where it may write. */
+export function observeConsole(gpu: Gpu["kind"], tracePath: string, directory: string): ConsoleObserver {
   return gpu === "in-process"
-    ? new FlushTrace(join(directory, "flushes.log"))
-    : new PictureFile(join(directory, "pictures"));
+    ? new FlushTrace(tracePath)
+    : new PictureFile(tracePath, join(directory, "pictures"));
 }
+
+const flushEvent = "virtio_gpu_cmd_res_flush";
 
 class FlushTrace implements ConsoleObserver {
   readonly env = {};
   readonly extraArgs: readonly string[];
-  private taken = 0;
+  private readonly reader: TraceReader;
 
-  constructor(private readonly path: string) {
-    // Without a time stamp a line would say nothing but that there was a flush.
-    this.extraArgs = ["-trace", `enable=virtio_gpu_cmd_res_flush,file=${path}`, "-msg", "timestamp=on"];
+  constructor(path: string) {
+    this.extraArgs = traceArgs(path, flushEvent);
+    this.reader = new TraceReader(path);
   }
 
   watch(): void {
-    this.take();
+    this.reader.take();
   }
 
   take(): ShownPicture[] {
-    const text = readFileSync(this.path, "latin1");
-    const end = text.lastIndexOf("\n") + 1;
-    const pictures = parseFlushes(text.slice(this.taken, end));
-    this.taken = end;
-    return pictures;
+    return traceTimes(this.reader.take(), flushEvent).map((atUs) => ({ atUs, pixel: null }));
   }
-}
-
-/** Lines such as "4711@1764407983.123456:virtio_gpu_cmd_res_flush res 0x1, w 1280, …". */
-export function parseFlushes(text: string): ShownPicture[] {
-  return Array.from(text.matchAll(/^\d+@(\d+)\.(\d{6}):virtio_gpu_cmd_res_flush /gm), (match) => ({
-    atUs: Number(match[1]) * 1e6 + Number(match[2]),
-    pixel: null,
-  }));
 }
 
 const headerBytes = 16;
@@ -68,13 +59,17 @@ const picturesMax = 1 << 18;
 
 class PictureFile implements ConsoleObserver {
   readonly env: Readonly<Record<string, string>>;
-  readonly extraArgs = [];
+  readonly extraArgs: readonly string[];
   private taken = 0;
 
-  constructor(private readonly path: string) {
+  constructor(
+    tracePath: string,
+    private readonly path: string,
+  ) {
     if (!existsSync(consoleObserverPath)) {
       throw new Error("what observes QEMU's console is missing: run scripts/build-guest.sh");
     }
+    this.extraArgs = traceArgs(tracePath);
     this.env = { LD_PRELOAD: consoleObserverPath, CONSOLE_OBSERVER_FILE: path };
   }
 

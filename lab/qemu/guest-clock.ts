@@ -1,21 +1,9 @@
 // The guest's monotonic clock against the host's, in microseconds.
 
-import { dlopen } from "bun:ffi";
 import type { QemuGuest } from "./qemu-guest.ts";
+import { TraceReader, traceTimes } from "./trace.ts";
 
-const { symbols: libc } = dlopen("libc.so.6", { clock_gettime: { args: ["i32", "ptr"], returns: "i32" } });
-const CLOCK_REALTIME = 0;
-const attemptsMax = 40;
-const enoughUs = 120;
-const timespec = new BigInt64Array(2);
-
-/** Microseconds since 1970, on the clock that QEMU's traces have. */
-function hostUs(): number {
-  libc.clock_gettime(CLOCK_REALTIME, timespec);
-  return Number(timespec[0]) * 1e6 + Number(timespec[1]) / 1e3;
-}
-
-/** One moment on both clocks. */
+/** One moment on both clocks; the host's is that of QEMU's traces. */
 export interface ClockReading {
   guestUs: number;
   hostUs: number;
@@ -23,15 +11,29 @@ export interface ClockReading {
   errorUs: number;
 }
 
-/** The nearest of some questions: the guest reads its clock somewhere between question and answer. */
-export async function readClocks(guest: QemuGuest): Promise<ClockReading> {
+const attemptsMax = 10;
+const enoughUs = 10;
+/** QEMU's event for a device's register, and the port and value that the guest writes there (lab/guest/clock.c). */
+const event = "memory_region_ops_write";
+const mark = "addr 0x80 value 0x1 ";
+
+/**
+ * The guest writes to a port, between two looks at its clock, and QEMU's trace in `tracePath` tells when it saw that;
+ * the nearest of some attempts.
+ */
+export async function readClocks(guest: QemuGuest, tracePath: string): Promise<ClockReading> {
+  const reader = new TraceReader(tracePath);
+  await guest.qmp.execute("trace-event-set-state", { name: event, enable: true });
   let best: ClockReading = { guestUs: 0, hostUs: 0, errorUs: Infinity };
   for (let attempt = 0; attempt < attemptsMax && best.errorUs > enoughUs; attempt++) {
-    const asked = hostUs();
-    const [answer] = await guest.run("clock");
-    const errorUs = (hostUs() - asked) / 2;
-    if (errorUs < best.errorUs) best = { guestUs: Number(answer), hostUs: asked + errorUs, errorUs };
+    reader.take();
+    const [answer = ""] = await guest.run("clock");
+    const [guestUs, errorUs] = answer.split(" ").map(Number) as [number, number];
+    const hostUs = traceTimes(reader.take(), event, mark).at(-1);
+    if (hostUs === undefined) throw new Error("QEMU's trace has no mark of the guest's clock");
+    if (errorUs < best.errorUs) best = { guestUs, hostUs, errorUs };
   }
+  await guest.qmp.execute("trace-event-set-state", { name: event, enable: false });
   return best;
 }
 

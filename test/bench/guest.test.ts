@@ -11,8 +11,9 @@ import type { Run } from "../../bench/guest/session.ts";
 import type { RunReport } from "../../bench/report/run-report.ts";
 import { bound } from "../../lab/bound-child.ts";
 import { missingParts } from "../../lab/qemu/cache.ts";
-import { parseFlushes, parsePictures } from "../../lab/qemu/console-observer.ts";
+import { parsePictures } from "../../lab/qemu/console-observer.ts";
 import { hostTimes } from "../../lab/qemu/guest-clock.ts";
+import { traceTimes } from "../../lab/qemu/trace.ts";
 import { bePatient } from "../support/patience.ts";
 
 bePatient();
@@ -24,6 +25,7 @@ const load = (name: string) => guestLoads.find((one) => one.name === name)!;
 describe("a guest's answer", () => {
   test("tells when each frame was given, whichever line it is on", () => {
     expect(parseLoad(["ran 4 7000 950", "at 0 64 c8", "at 1"])).toEqual({
+      count: 4,
       startUs: 7000,
       durationUs: 950,
       givenUs: [0, 100, 300, 301],
@@ -45,10 +47,14 @@ describe("a guest's answer", () => {
 });
 
 describe("QEMU's console", () => {
-  test("flushes are read from QEMU's trace, and other lines are not", () => {
-    const line = "4711@1764407983.000456:virtio_gpu_cmd_res_flush res 0x1, w 1280, h 800, x 0, y 0";
-    expect(parseFlushes(`QEMU says something\n${line}\n`)).toEqual([
-      { atUs: 1_764_407_983_000_456, pixel: null },
+  test("QEMU's trace tells when an event was, and of others nothing", () => {
+    const flush = "4711@1764407983.000456:virtio_gpu_cmd_res_flush res 0x1, w 1280, h 800, x 0, y 0";
+    const write = (value: number) =>
+      `4711@1764407984.5${value}0000:memory_region_ops_write cpu 1 mr 0x55 addr 0x80 value 0x${value} size 1`;
+    const lines = `QEMU says something\n${flush}\n${write(0)}\n${write(1)}\n`;
+    expect(traceTimes(lines, "virtio_gpu_cmd_res_flush")).toEqual([1_764_407_983_000_456]);
+    expect(traceTimes(lines, "memory_region_ops_write", "addr 0x80 value 0x1 ")).toEqual([
+      1_764_407_984_510_000,
     ]);
   });
 
@@ -87,6 +93,7 @@ describe("QEMU's console", () => {
 describe("a load's figures", () => {
   const run: Run = {
     durationUs: 2e6,
+    count: 4,
     givenUs: [0, 1000, 2000, 3000],
     pictures: [{ atUs: 4000, pixel: stamp(3) }],
     clockErrorUs: 100,
@@ -107,7 +114,7 @@ describe("a load's figures", () => {
   });
 
   test("what no console shows has no pictures", () => {
-    expect(medians("cursor/moves")).toEqual({ rate: 2, "host CPU each": 2, "back-end CPU each": 0.5 });
+    expect(medians("cursor/moves/1-busy")).toEqual({ rate: 2, "host CPU each": 2, "back-end CPU each": 0.5 });
   });
 
   test("a latency without a picture is a failure", () => {
