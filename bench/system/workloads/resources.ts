@@ -3,15 +3,32 @@
 import type { CommandPipeline } from "../../../lab/driver/command-pipeline.ts";
 import * as commands from "../../../lab/driver/commands.ts";
 import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
-import { pageBytes } from "../../../lab/driver/guest-memory.ts";
+import { type GuestMemory, type GuestRange, pageBytes } from "../../../lab/driver/guest-memory.ts";
+import type { GuestOptions } from "../../../lab/driver/synthetic-guest.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { figure } from "../figure.ts";
+import { recordedPages, recordedRegions } from "../pages/recorded.ts";
 import { expectOkAnswers } from "../stage.ts";
 import type { GuestWorkload } from "../workload.ts";
 import { scatteredPages } from "./transfer.ts";
 
 const size = { width: 64, height: 64 };
 const format = Format.B8G8R8A8;
+const large = { width: 4096, height: 4096 };
+const largePages = 16_384;
+const gibibyte = 2 ** 30;
+/** As QEMU lays out 8 GiB. */
+const wideRegions = [
+  { guestAddress: 0, size: 2 * gibibyte },
+  { guestAddress: 4 * gibibyte, size: 6 * gibibyte },
+];
+const recordedAttaches: [buffer: string, size: { width: number; height: number }][] = [
+  ["fresh/cursor", { width: 64, height: 64 }],
+  ["fresh/1280x800", { width: 1280, height: 800 }],
+  ["fragmented/1080p", { width: 1920, height: 1080 }],
+  ["fragmented/4096x4096", large],
+  ["fragmented/3d-1", { width: 4096, height: 2700 }],
+];
 
 export const resources: GuestWorkload[] = [
   {
@@ -52,25 +69,47 @@ export const resources: GuestWorkload[] = [
       return figures;
     },
   },
-  attach(1, { width: 32, height: 32 }),
-  attach(512, { width: 1024, height: 512 }),
-  attach(16_384, { width: 4096, height: 4096 }),
+  attach("1", { title: "1 page", size: { width: 32, height: 32 }, entries: scattered(1) }),
+  attach("512", {
+    title: "512 pages in no order",
+    size: { width: 1024, height: 512 },
+    entries: scattered(512),
+  }),
+  attach("16384", { title: "16,384 pages in no order", size: large, entries: scattered(largePages) }),
+  attach("alternating", {
+    title: "16,384 pages, in turn of two regions and five GiB",
+    size: large,
+    entries: alternating,
+    guest: { memory: wideRegions },
+  }),
+  ...recordedAttaches.map(([buffer, size]) => {
+    const entries = recordedPages(buffer);
+    const title = `${buffer.replace("/", " guest's ")}, ${entries.length.toLocaleString("en")} entries`;
+    return attach(buffer, { title, size, entries: () => entries, guest: { memory: recordedRegions } });
+  }),
 ];
 
-/** A resource with one page an entry, in no order. */
-function attach(entryCount: number, { width, height }: { width: number; height: number }): GuestWorkload {
+interface Attach {
+  title: string;
+  size: { width: number; height: number };
+  entries: (memory: GuestMemory) => GuestRange[];
+  guest?: GuestOptions;
+}
+
+/** A resource's memory, given and taken again and again. */
+function attach(name: string, { title, size, entries, guest }: Attach): GuestWorkload {
   return {
     kind: "guest",
-    name: `attach/${entryCount}`,
-    title: `RESOURCE_ATTACH_BACKING of ${entryCount} entries, one at a time, with the DETACH_BACKING after it`,
+    name: `attach/${name}`,
+    title: `RESOURCE_ATTACH_BACKING of ${title}, one at a time, with the DETACH_BACKING after it`,
     renderer: "software",
     pinned: true,
+    ...(guest === undefined ? {} : { guest }),
     measure(stage) {
       const { gpu, memory } = stage.guest;
       const resource = 1;
-      expectOk(gpu.createResource2d(resource, format, width, height), "RESOURCE_CREATE_2D");
-      const pages = scatteredPages(memory.allocate(entryCount * pageBytes));
-      const request = commands.attachBacking(resource, pages);
+      expectOk(gpu.createResource2d(resource, format, size.width, size.height), "RESOURCE_CREATE_2D");
+      const request = commands.attachBacking(resource, entries(memory));
       const attaching = stage.pipeline({ depth: 1, requestBytes: request.byteLength });
       attaching.fill(request);
       const detaching = stage.pipeline({ depth: 1, requestBytes: 32 });
@@ -95,6 +134,20 @@ function attach(entryCount: number, { width, height }: { width: number; height: 
       ];
     },
   };
+}
+
+/** Pages in no order, of one region and one GiB. */
+function scattered(count: number): (memory: GuestMemory) => GuestRange[] {
+  return (memory) => scatteredPages(memory.allocate(count * pageBytes));
+}
+
+/** Pages that go from one region and one GiB to another with every entry; nothing is in them. */
+function alternating(): GuestRange[] {
+  return Array.from({ length: largePages }, (_, index) => {
+    const region = wideRegions[index % 2]!;
+    const place = ((index * 769) % largePages) * pageBytes + (index % 3) * gibibyte;
+    return { address: region.guestAddress + (place % region.size), length: pageBytes };
+  });
 }
 
 /** Fills the slots with one sequence of requests a resource, which the device takes in order; returns its length. */

@@ -3,11 +3,17 @@
 
 import * as commands from "../../../lab/driver/commands.ts";
 import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
-import { type GuestBuffer, type GuestRange, pageBytes } from "../../../lab/driver/guest-memory.ts";
+import {
+  type GuestBuffer,
+  type GuestMemory,
+  type GuestRange,
+  pageBytes,
+} from "../../../lab/driver/guest-memory.ts";
 import { asPointer, libc } from "../../../src/ffi/libc.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { bytesPerPixel, Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { figure } from "../figure.ts";
+import { recordedPages, recordedRegions } from "../pages/recorded.ts";
 import { expectOkAnswers } from "../stage.ts";
 import type { Renderer } from "../backends.ts";
 import type { GuestWorkload } from "../workload.ts";
@@ -17,34 +23,40 @@ export const sizes = {
   "4k": { width: 3840, height: 2160 },
 } as const;
 
+/** What is recorded of a guest whose memory is in use, and its other sizes. */
+const recordedBuffers = { "1080p": "fragmented/1080p", "4k": "fragmented/4k" } as const;
+const shapes = {
+  contiguous: "contiguous",
+  scattered: "in scattered pages",
+  recorded: "in the pages of a real guest's buffer",
+} as const;
+type Shape = keyof typeof shapes;
+
 /** Two, so that the device has the next one when it is done with the first. */
 const depth = 2;
 const frame = 1;
 
 export const transfers: GuestWorkload[] = (["software", "virgl"] as Renderer[]).flatMap((renderer) =>
   (["1080p", "4k"] as const).flatMap((size) =>
-    (["contiguous", "scattered"] as const).map((shape): GuestWorkload => transfer(renderer, size, shape)),
+    (Object.keys(shapes) as Shape[]).map((shape) => transfer(renderer, size, shape)),
   ),
 );
 
-function transfer(
-  renderer: Renderer,
-  size: keyof typeof sizes,
-  shape: "contiguous" | "scattered",
-): GuestWorkload {
+function transfer(renderer: Renderer, size: keyof typeof sizes, shape: Shape): GuestWorkload {
   const { width, height } = sizes[size];
   return {
     kind: "guest",
     name: `transfer/${renderer}/${size}/${shape}`,
-    title: `TRANSFER_TO_HOST_2D, ${width}×${height}, ${shape === "scattered" ? "in scattered pages" : "contiguous"}`,
+    title: `TRANSFER_TO_HOST_2D, ${width}×${height}, ${shapes[shape]}`,
     renderer,
     pinned: true,
+    ...(shape === "recorded" ? { guest: { memory: recordedRegions } } : {}),
     measure(stage) {
       const { gpu, memory } = stage.guest;
       const bytes = width * height * bytesPerPixel;
       const backing = memory.allocate(bytes);
       backing.bytes.fill(0x5a);
-      const entries = shape === "scattered" ? scatteredPages(backing) : [backing];
+      const entries = entriesOf(shape, size, backing, memory);
       expectOk(gpu.createResource2d(frame, Format.B8G8R8X8, width, height), "RESOURCE_CREATE_2D");
       expectOk(gpu.attachBacking(frame, entries), "RESOURCE_ATTACH_BACKING");
       const request = commands.transferToHost2d(frame, areaOf({ width, height }), 0);
@@ -76,6 +88,20 @@ function transfer(
       ];
     },
   };
+}
+
+function entriesOf(
+  shape: Shape,
+  size: keyof typeof sizes,
+  backing: GuestBuffer,
+  memory: GuestMemory,
+): GuestRange[] {
+  if (shape === "contiguous") return [backing];
+  if (shape === "scattered") return scatteredPages(backing);
+  const entries = recordedPages(recordedBuffers[size]);
+  // The guest's own lie elsewhere; rings and requests lie below all of these.
+  for (const { address, length } of entries) memory.bytesAt(address, length).fill(0x5a);
+  return entries;
 }
 
 /** The buffer's pages in an order in which no two neighbours follow each other. */
