@@ -28,6 +28,8 @@ export interface Backend {
   args: Record<Renderer, readonly string[]>;
   env: Record<Renderer, Record<string, string>>;
   displayFeatures: number;
+  /** What makes it send displays all that they take; nothing where it does so anyway. */
+  unpaced: readonly string[];
 }
 
 export class BackendError extends Error {}
@@ -50,7 +52,14 @@ export function fencepost(
     args: { software: ["--renderer", "software", ...args], virgl: ["--renderer", "virgl", ...args] },
     env: { software: {}, virgl: {} },
     displayFeatures: 1,
+    unpaced: pacesItself(directory) && !args.includes("--frame-rate") ? ["--frame-rate", "unlimited"] : [],
   };
+}
+
+/** Whether the checkout's server knows --frame-rate. */
+function pacesItself(directory: string): boolean {
+  const path = join(directory, "src/config-settings.ts");
+  return existsSync(path) && readFileSync(path, "utf8").includes("frameRate");
 }
 
 /** Another vhost-user-gpu back-end that knows --socket-path and --virgl. */
@@ -65,6 +74,7 @@ export function peer(path: string): Backend {
     args: { software: [], virgl: ["--virgl"] },
     env: { software: {}, virgl: preload },
     displayFeatures: 0,
+    unpaced: [],
   };
 }
 
@@ -91,17 +101,18 @@ export function checkOut(rev: string): { directory: string; remove: () => void }
   return { directory, remove };
 }
 
-/** Starts a back-end, with `env` added to its environment, and waits until it listens. */
+/** Starts a back-end, with `args` and `env` added to its own, and waits until it listens. */
 export function start(
   backend: Backend,
   renderer: Renderer,
   env: Record<string, string> = {},
+  args: readonly string[] = [],
 ): Promise<ServerProcess> {
   const own = backend.env[renderer];
   const preloads = [own["LD_PRELOAD"], env["LD_PRELOAD"]].filter((path) => path !== undefined);
   return ServerProcess.start({
     command: backend.command,
-    args: backend.args[renderer],
+    args: [...backend.args[renderer], ...args],
     env: { ...own, ...env, ...(preloads.length > 0 ? { LD_PRELOAD: preloads.join(":") } : {}) },
     stopMs: 2_000,
   });

@@ -70,7 +70,12 @@ export async function runWorkload(
 async function measure(workload: Workload, backend: Backend, options: SystemOptions): Promise<Figure[]> {
   if (workload.kind === "server") return await workload.measure(backend, options.budget);
   const clock = workload.timesFences === true ? createFenceClock() : null;
-  const server = await start(backend, workload.renderer, clock?.env);
+  const server = await start(
+    backend,
+    workload.renderer,
+    clock?.env,
+    workload.isUnpaced ? backend.unpaced : [],
+  );
   try {
     return await drive(workload, backend, server, clock?.path ?? null, options);
   } finally {

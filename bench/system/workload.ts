@@ -10,6 +10,8 @@ interface Common {
   name: string;
   title: string;
   renderer: Renderer;
+  /** Whether displays are sent all that they take, where a back-end would send what a person can see. */
+  isUnpaced?: true;
 }
 
 /** Runs in a driver's process, in front of a fresh server. */

@@ -140,6 +140,7 @@ describe("rounds", () => {
     args: { software: [], virgl: [] },
     env: { software: {}, virgl: {} },
     displayFeatures: 0,
+    unpaced: [],
   });
   const workload = (measure: ServerWorkload["measure"]): ServerWorkload => ({
     kind: "server",
