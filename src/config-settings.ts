@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { limits } from "./config-limits.ts";
 import {
   Compositor,
+  FrameRate,
   Group,
   integer,
   type Kind,
@@ -134,6 +135,12 @@ export const settings = {
     value: "MS",
     help: "answer from --outputs when the VMM's display is silent for so long",
     kind: integer(1, 60_000).default(2_000),
+  },
+  frameRate: {
+    group: "Display",
+    value: "N",
+    help: "pictures of an output to show a second, or unlimited (default: what its EDID says, or 60)",
+    kind: FrameRate,
   },
   copyPictures: {
     group: "Display",

@@ -72,6 +72,19 @@ export const Switch = new Kind((given) => {
   throw new ValueError("want true or false, in the environment 1 or 0");
 }).default(false);
 
+const frameRateMax = 1_000;
+
+/** Pictures a second; undefined where the output says. */
+export const FrameRate = new Kind<number | "unlimited">((given) => {
+  if (given === "unlimited") return given;
+  try {
+    return integer(1, frameRateMax).read(given);
+  } catch (error) {
+    if (error instanceof ValueError) throw new ValueError(`${error.message}, or unlimited`);
+    throw error;
+  }
+}).optional();
+
 /** What an EDID can say and a driver takes: Linux' virtio_gpu refuses what is smaller. */
 const sideMin = 32;
 const sideMax = 16_384;

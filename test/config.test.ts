@@ -169,6 +169,19 @@ describe("values", () => {
     expect(mistake(["--backing-entries-max", "65537"])).toStartWith("--backing-entries-max: ");
   });
 
+  test("a frame rate is a whole number, or none at all, or left to the outputs", () => {
+    expect(serve([]).frameRate).toBeUndefined();
+    expect(serve(["--frame-rate", "144"]).frameRate).toBe(144);
+    expect(serve(["--frame-rate=unlimited"]).frameRate).toBe("unlimited");
+    expect(serve([], { FENCEPOST_FRAME_RATE: "30" }).frameRate).toBe(30);
+    expect(serve(["--config", file({ frameRate: 75 })]).frameRate).toBe(75);
+    for (const value of ["0", "1001", "fast", "59.9", ""]) {
+      expect(mistake([`--frame-rate=${value}`])).toStartWith(
+        "--frame-rate: want a whole number from 1 to 1000, or unlimited",
+      );
+    }
+  });
+
   test("paths that may be given more than once are all kept", () => {
     const expected = { resourceBridge: ["/run/wl", "/run/video"] };
     expect(serve(["--resource-bridge", "/run/wl", "--resource-bridge=/run/video"])).toMatchObject(expected);

@@ -129,6 +129,7 @@ export const EPOLLRDHUP = 0x2000;
 export const EPOLLET = 0x80000000;
 
 export const AF_UNIX = 1;
+export const SIOCOUTQ = 0x5411;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;

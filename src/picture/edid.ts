@@ -56,6 +56,17 @@ export function soundEdid(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
   return length <= Math.min(bytes.length, edidBytesMax) ? bytes.subarray(0, length) : null;
 }
 
+/** The refresh rate of the preferred mode, in hertz; NaN where the base block has no detailed timing of it. */
+export function refreshOf(edid: Uint8Array): number {
+  const at = (offset: number): number => edid[descriptorsAt + offset]!;
+  const clock = (at(0) | (at(1) << 8)) * 10_000;
+  if (clock === 0) return Number.NaN;
+  // §3.10.2: the low bytes of two lengths, and then their high halves.
+  const total = (low: number): number =>
+    at(low) + at(low + 1) + ((at(low + 2) >> 4) << 8) + ((at(low + 2) & 15) << 8);
+  return clock / (total(2) * total(5));
+}
+
 /** CVT reduced blanking (VESA CVT 1.2 §5.4), without its rounding of the width to multiples of 8. */
 function reducedBlanking(width: number, height: number): Timing {
   const vSync = verticalSync(width, height);

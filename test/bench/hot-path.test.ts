@@ -9,7 +9,8 @@ import * as commands from "../../lab/driver/commands.ts";
 import { type GuestRange, pageBytes } from "../../lab/driver/guest-memory.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { countCalls } from "../support/call-counter.ts";
-import { FakeContext } from "../support/fake-context.ts";
+import { closeFd } from "../../src/transport/os/fds.ts";
+import { FakeContext, serverConfig } from "../support/fake-context.ts";
 import { Stage } from "../actors/display/stage.ts";
 import { QueueBench } from "../support/queue-bench.ts";
 
@@ -178,6 +179,32 @@ test("a resource that is never drawn to needs no system call", () => {
   expect(callsOf(() => load.run(10))).toEqual({ memcpy: 10 * depth * 2 });
 });
 
+test("a page flip between two slots of the display makes no object and posts nothing", () => {
+  const [front, back] = [2, 3];
+  for (const id of [front, back]) {
+    expectOk(commands.createResource2d(id, Format.B8G8R8X8, tile.width, tile.height));
+    expectOk(commands.attachBacking(id, [bench.guest.allocate(tileBytes)]));
+    expectOk(commands.transferToHost2d(id, area, 0));
+  }
+  const period = context.area("display-period", "write");
+  const microseconds = new Int32Array(period.view());
+  microseconds[0] = 1_000_000_000;
+  expectOk(commands.setScanout(0, front, area));
+  context.take("display").forEach((message) => "fd" in message && closeFd(message.fd));
+  const flip = [front, back].flatMap((id) => [
+    commands.setScanout(0, id, area),
+    commands.flushResource(id, area),
+  ]);
+  const load = new Load(Array.from({ length: depth / flip.length }, () => flip).flat());
+  const objects = objectsPerCommand(load);
+  load.expectAnswered();
+  expect(objects).toBeLessThan(none);
+  expect(callsOf(() => load.run(100))).toEqual({ memcpy: 100 * depth * 2 });
+  expect(context.take("display")).toEqual([]);
+  microseconds[0] = 0;
+  period.unmap();
+});
+
 describe("a 1080p frame to a VMM that reads", () => {
   const [width, height] = [1920, 1080];
   const whole = { x: 0, y: 0, width, height };
@@ -225,6 +252,21 @@ describe("a 1080p frame to a VMM that reads", () => {
     expect(sleeps).toBeLessThanOrEqual(2 * (waits + 1));
     expect(waits).toBeLessThanOrEqual(Math.ceil(frameBytes / socketBytes));
     expect(others).toEqual({});
+  });
+
+  test("asks the socket how far it is read, where frames have slots", () => {
+    stage.stop();
+    stage = new Stage(new FakeContext("display", serverConfig("--frame-rate=1000")));
+    stage.connect();
+    show(Format.B8G8R8X8);
+    Bun.sleepSync(5);
+    stage.settle();
+    const { calls, waits } = flush();
+    const { ioctl, epoll_wait: sleeps, splice, ...others } = calls;
+    expect(ioctl).toBeLessThanOrEqual(2);
+    expect(sleeps).toBeLessThanOrEqual(2 * (waits + 1));
+    expect(splice).toBeLessThanOrEqual(pieces + waits);
+    expect(others).toEqual({ sendmsg: 1, vmsplice: pieces });
   });
 
   test("is copied only by the kernel where its format is another", () => {

@@ -1,15 +1,15 @@
 // What every sink of the display does alike, with the other side of each scripted.
 
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { gradient, type TestSurface } from "../actors/display/stage.ts";
 import { openFds } from "../support/fds.ts";
 import { CompositorPeer } from "../support/sinks/compositor-peer.ts";
 import type { SinkPeer } from "../support/sinks/peer.ts";
 import { VmmPeer } from "../support/sinks/vmm-peer.ts";
 
-const kinds: [string, () => SinkPeer][] = [
-  ["the VMM's display", () => new VmmPeer()],
-  ["a Wayland compositor", () => new CompositorPeer()],
+const kinds: [string, (...flags: string[]) => SinkPeer][] = [
+  ["the VMM's display", (...flags) => new VmmPeer(...flags)],
+  ["a Wayland compositor", (...flags) => new CompositorPeer(...flags)],
 ];
 
 const width = 36;
@@ -213,5 +213,128 @@ describe.each(kinds)("%s", (_, make) => {
     // Each surface has one of the test's own, and the peer may have closed its end.
     expect(openFds()).toBeLessThanOrEqual(open + 5 - 1);
     expect(peer.stage.runner.context.timers.timeout()).toBe(-1);
+  });
+});
+
+describe.each(kinds)("%s at 50 pictures a second", (_, make) => {
+  const slotMs = 20;
+  let peer: SinkPeer;
+  let clock: number;
+  let restore: () => void;
+  let shown: TestSurface;
+
+  beforeEach(async () => {
+    peer = make("--frame-rate=50");
+    await peer.come();
+    clock = performance.now();
+    const nanoseconds = spyOn(Bun, "nanoseconds").mockImplementation(() => clock * 1e6);
+    restore = () => nanoseconds.mockRestore();
+    shown = peer.stage.surface(1, width, height).paint(gradient);
+    peer.stage.show(shown);
+    peer.settle();
+    pass(10 * slotMs);
+  });
+  afterEach(() => {
+    restore();
+    peer.free();
+  });
+
+  function pass(ms: number): void {
+    clock += ms;
+    peer.settle();
+  }
+
+  /** Fills the surface with one colour, and tells the display. */
+  function paint(colour: number): void {
+    shown.paint(() => colour);
+    peer.stage.flush(all);
+    peer.settle();
+  }
+
+  const timeout = (): number => peer.stage.runner.context.timers.timeout();
+
+  test("the first change is shown at once, and those that follow as one in the next slot", () => {
+    const frames = peer.frames();
+    paint(1);
+    expect(peer.frames()).toBe(frames + 1);
+
+    for (let colour = 2; colour <= 5; colour++) paint(colour);
+    expect(peer.frames()).toBe(frames + 1);
+    expect(timeout()).toBe(slotMs);
+    pass(slotMs - 1);
+    expect(peer.frames()).toBe(frames + 1);
+    pass(1);
+    expect(peer.frames()).toBe(frames + 2);
+    expect(peer.picture()!.every((pixel) => pixel === 5)).toBe(true);
+    expect(timeout()).toBe(-1);
+  });
+
+  test("flips are shown once a slot too, and the last of them is", () => {
+    const frames = peer.frames();
+    for (let id = 2; id <= 100; id++) {
+      peer.stage.show(peer.stage.surface(id, width, height).paint(() => id));
+      peer.stage.runner.tell({ type: "drop-surface", surface: id - 1 });
+      pass(1);
+    }
+    pass(slotMs);
+
+    expect(peer.frames() - frames).toBeGreaterThanOrEqual(Math.floor(99 / slotMs));
+    expect(peer.frames() - frames).toBeLessThanOrEqual(Math.ceil(99 / slotMs) + 1);
+    expect(peer.picture()!.every((pixel) => pixel === 100)).toBe(true);
+  });
+
+  test("a beat that is kept a little late does not slow down", () => {
+    const frames = peer.frames();
+    const start = clock;
+    for (let slot = 0; slot < 20; slot++) {
+      paint(slot);
+      // A timer comes up to a millisecond late.
+      pass(start + slotMs * (slot + 1) + ((slot + 1) % 2) - clock);
+    }
+    expect(peer.frames() - frames).toBe(20);
+  });
+
+  test("another scanout has slots of its own", () => {
+    paint(1);
+    peer.stage.show(
+      peer.stage.surface(2, width, height).paint(() => 7),
+      1,
+    );
+    peer.settle();
+
+    expect(peer.picture(1)!.every((pixel) => pixel === 7)).toBe(true);
+  });
+
+  test("while the other side takes nothing it is sent one picture, however small", () => {
+    const frames = peer.frames();
+    peer.stall();
+    for (let change = 1; change <= 100; change++) {
+      shown.set(3, 4, change);
+      peer.stage.flush({ x: 3, y: 4, width: 1, height: 1 });
+      pass(slotMs);
+    }
+    peer.resume();
+    peer.settle();
+    expect(peer.frames() - frames).toBeLessThanOrEqual(2);
+    pass(slotMs);
+    expect(peer.frames() - frames).toBe(2);
+    expect(peer.picture()![4 * width + 3]).toBe(100);
+  });
+
+  test("what is dark waits for no slot, and closing leaves none behind", () => {
+    paint(1);
+    peer.stage.off();
+    pass(slotMs);
+    pass(5_000);
+    expect(peer.picture()).toBeNull();
+    expect(timeout()).toBe(-1);
+    peer.stage.show(peer.stage.surface(2, width, height).paint(() => 7));
+    peer.settle();
+    expect(peer.picture()!.every((pixel) => pixel === 7)).toBe(true);
+
+    peer.stage.flush(all);
+    peer.settle();
+    peer.stage.runner.display.stop();
+    expect(timeout()).toBe(-1);
   });
 });

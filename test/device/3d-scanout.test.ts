@@ -33,7 +33,8 @@ import {
   virglServer,
 } from "./3d-support.ts";
 
-const { withDevice } = serveTests(...virglServer);
+// What waits for a slot is read then, with all that was drawn since: here each flush is looked at.
+const { withDevice } = serveTests(...virglServer, "--frame-rate=unlimited");
 const { ERR_INVALID_PARAMETER } = Response;
 const { B8G8R8X8_UNORM, S8_UINT_Z24_UNORM } = virgl.VirglFormat;
 const [width, height] = [64, 40];

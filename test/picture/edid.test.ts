@@ -1,7 +1,7 @@
 // EDIDs, ours and the VMM's, decoded without the code that made them.
 
 import { describe, expect, test } from "bun:test";
-import { generateEdid, soundEdid } from "../../src/picture/edid.ts";
+import { generateEdid, refreshOf, soundEdid } from "../../src/picture/edid.ts";
 
 const sum = (bytes: Uint8Array): number => bytes.reduce((total, byte) => (total + byte) & 0xff, 0);
 
@@ -32,8 +32,15 @@ describe("an EDID of ours", () => {
       expect(edid.length).toBe(128);
       expect([timing.width, timing.height]).toEqual([width, height]);
       expect(timing.hz).toBeCloseTo(60, 0);
+      expect(refreshOf(edid)).toBe(timing.hz);
     });
   }
+
+  test("says no refresh rate where it has no detailed timing", () => {
+    const edid = generateEdid(1280, 800, 0);
+    edid.fill(0, 54, 72);
+    expect(refreshOf(edid)).toBeNaN();
+  });
 
   test("has blocks that each sum to zero, as many as the first says", () => {
     for (const [width, height] of [

@@ -1,4 +1,5 @@
-// What the display still has to be told of each scanout's cursor. Moves that it has not taken yet are merged.
+// What the display still has to be told of each scanout's cursor, once the guest has its answers. Moves that nobody would
+// see yet are merged.
 
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { DisplayPacing } from "../queue/display-pacing.ts";
@@ -28,7 +29,7 @@ export class CursorOutbox {
     succeeds: boolean,
   ) {
     if (succeeds) for (const cursor of this.cursors) cursor.visible = "unknown";
-    this.pacing = new DisplayPacing(context, () => this.send());
+    this.pacing = new DisplayPacing(context);
   }
 
   move(scanout: number, x: number, y: number): void {
@@ -85,14 +86,21 @@ export class CursorOutbox {
       cursor.changed = true;
       this.dirty |= 1 << scanout;
     });
-    this.send();
+    this.tell();
   }
 
-  send(): void {
-    if (this.dirty === 0) return;
-    if (!this.pacing.maySend()) return;
-    for (let bits = this.dirty; bits !== 0; bits &= bits - 1) this.sendOne(31 - Math.clz32(bits & -bits));
-    this.dirty = 0;
+  /** Tells what is due. Called when the guest has been answered. */
+  tell(): void {
+    for (let bits = this.dirty; bits !== 0; bits &= bits - 1) {
+      const scanout = 31 - Math.clz32(bits & -bits);
+      if (!this.pacing.mayTell(scanout)) continue;
+      this.dirty &= ~(1 << scanout);
+      this.sendOne(scanout);
+    }
+  }
+
+  close(): void {
+    this.pacing.close();
   }
 
   private sendOne(scanout: number): void {
@@ -112,6 +120,5 @@ export class CursorOutbox {
 
   private mark(scanout: number): void {
     this.dirty |= 1 << scanout;
-    this.send();
   }
 }

@@ -71,7 +71,9 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   }
 
   turn(): boolean {
-    return this.queue.turn();
+    const more = this.queue.turn();
+    this.outbox.tell();
+    return more;
   }
 
   execute(): number {
@@ -105,8 +107,8 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     return PARKED;
   }
 
-  idle(): void {
-    this.outbox.send();
+  published(): void {
+    this.outbox.tell();
   }
 
   reset(): void {
@@ -122,6 +124,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
+    this.outbox.close();
   }
 
   private plug(count: number): void {

@@ -9,7 +9,7 @@ export const manifest = {
   survives: true,
   counters: counterNames,
   place: "thread",
-  areas: {},
+  areas: { "display-period": Int32Array.BYTES_PER_ELEMENT },
   rights: ["connect"],
   schema: async () => (await import("./messages.ts")).DisplayMessage,
 } as const satisfies Manifest;

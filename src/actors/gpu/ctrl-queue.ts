@@ -89,6 +89,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   turn(): boolean {
     const more = this.queue.turn();
     this.device.afterCommands.serve();
+    // Not only commands change what is shown.
+    this.device.outbox.tell();
     return more;
   }
 
@@ -107,12 +109,15 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.device.renderer.memoryChanged();
   }
 
+  published(): void {
+    this.device.outbox.tell();
+  }
+
   idle(): void {
-    const { fenceWatch, afterCommands, outbox } = this.device;
+    const { fenceWatch, afterCommands } = this.device;
     fenceWatch.announce();
     fenceWatch.linger(this.hasWork);
     afterCommands.serve();
-    outbox.send();
     this.count();
   }
 

@@ -65,6 +65,7 @@ export class Device {
 
   close(): void {
     this.fenceWatch.close();
+    this.outbox.close();
     this.cursorImages.close();
     this.source.close();
     this.renderer.close();

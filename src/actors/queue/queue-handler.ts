@@ -21,6 +21,8 @@ export interface QueueHandler {
   reset(): void;
   /** The ring stops: answer everything that is parked, now. */
   finishParked(): void;
+  /** The guest sees every answer so far, and has been called: what others are told of its commands may go out. */
+  published?(): void;
   /** Runs when the ring was emptied, before the actor sleeps. */
   idle?(): void;
 }

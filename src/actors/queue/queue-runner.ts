@@ -117,7 +117,7 @@ export class QueueRunner {
     ring.disableKicks();
     for (;;) {
       if (this.batch()) return true;
-      ring.publish();
+      this.publish();
       this.handler.idle?.();
       // A message may have stopped the ring.
       if (this.ring !== ring) return true;
@@ -165,6 +165,7 @@ export class QueueRunner {
 
   publish(): void {
     this.ring?.publish();
+    this.handler.published?.();
   }
 
   succeed(parked: Parked): void {
@@ -199,11 +200,11 @@ export class QueueRunner {
       if (count % glimpse === glimpse - 1) this.ring!.publishSilently();
       if (this.copiedBytes > heavyBytesMax) {
         this.copiedBytes = 0;
-        this.ring!.publish();
+        this.publish();
       }
     }
     this.copiedBytes = 0;
-    this.ring!.publish();
+    this.publish();
     return true;
   }
 

@@ -12,6 +12,7 @@ import {
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   SCM_RIGHTS,
+  SIOCOUTQ,
   SOCK_CLOEXEC,
   SOCK_SEQPACKET,
   SOCK_STREAM,
@@ -69,6 +70,14 @@ export function notStream(fd: number): string {
 function socketOption(fd: number, option: number): number {
   const [value, length] = [new Int32Array(1), new Uint32Array([4])];
   return libc.getsockopt(fd, SOL_SOCKET, option, value, length) < 0 ? -1 : value[0]!;
+}
+
+const unread = new Int32Array(1);
+
+/** What was sent on a connected stream and not yet received, in bytes of the kernel's memory, some overhead included. */
+export function unreadBytes(fd: number): number {
+  checked(libc.ioctl(fd, SIOCOUTQ, unread), "ioctl", "asking what a socket holds");
+  return unread[0]!;
 }
 
 /** A connected pair of sockets. */

@@ -40,7 +40,7 @@ test("a successor takes no answer to what its predecessor asked", () => {
 
 function image(token: number, error = 0, isNew = error === 0): void {
   bench.tell({ type: "cursor-image", token, error, isNew });
-  bench.collect();
+  bench.run();
 }
 
 /** Shows resource 1 on `scanout`. */
@@ -57,6 +57,17 @@ describe("moves", () => {
 
     expect(context.take("display")).toEqual([{ type: "move-cursor", scanout: 2, x: 30, y: 40 }]);
     expect(asked()).toEqual([]);
+  });
+
+  test("a move is answered before the display is told", () => {
+    const used = bench.driver.used.data;
+    const before = used.getUint16(2, true);
+    const answers: number[] = [];
+    context.onSend = () => answers.push(used.getUint16(2, true) - before);
+    for (let x = 0; x < 5; x++) bench.offer(moveCursor(at(0, x, 0), 1));
+    bench.run();
+
+    expect(answers).toEqual([5]);
   });
 
   test("positions are signed", () => {
@@ -317,10 +328,13 @@ describe("a move with resource zero", () => {
     const outbox = new CursorOutbox(context, true);
 
     outbox.clear();
+    outbox.tell();
     while (context.timers.timeout() >= 0) {
       context.epoll.wait(context.timers.timeout());
       context.timers.runDue();
+      outbox.tell();
     }
+    outbox.close();
 
     const hidden = context.take("display").filter(({ type }) => type === "hide-cursor");
     expect(hidden).toHaveLength(scanoutsMax);

@@ -1,12 +1,16 @@
 // What a VMM sees of scanouts, damage and cursors.
 
 import { heapStats } from "bun:jsc";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { Counter } from "../../../src/actors/display/counters.ts";
 import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { duplicateFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import type { DisplayPeerOptions } from "../../../lab/vmm/display-options.ts";
+import { generateEdid } from "../../../src/picture/edid.ts";
+import type { ServerConfig } from "../../../src/config.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { gradient, Stage } from "./stage.ts";
 
 let stage: Stage;
@@ -417,5 +421,130 @@ describe("the end of a VMM", () => {
     stage.runner.tell({ type: "take-vmm-socket", fd: duplicateFd(surface.fd), resumed: true });
     stage.runner.tell({ type: "ask-description", token: 1 });
     expect(stage.runner.told("supervisor").at(-1)).toMatchObject({ state: { sinks: [] } });
+  });
+});
+
+describe("pace", () => {
+  const all = { x: 0, y: 0, width: 8, height: 8 };
+  let clock = 1_000_000;
+  const frames = (): number => stage.peer.count(DisplayRequest.UPDATE);
+
+  function paced(frameRate: ServerConfig["frameRate"], options: DisplayPeerOptions = {}): void {
+    stage.stop();
+    const nanoseconds = spyOn(Bun, "nanoseconds").mockImplementation(() => clock * 1e6);
+    restore = () => nanoseconds.mockRestore();
+    stage = new Stage(new FakeContext("display", { ...serverConfig(), frameRate }));
+    stage.connect(options);
+    stage.show(stage.surface(1, 8, 8).paint(gradient));
+    stage.settle();
+    pass(1000);
+  }
+
+  let restore = (): void => undefined;
+  afterEach(() => restore());
+
+  function pass(ms: number): void {
+    clock += ms;
+    stage.settle();
+  }
+
+  /** Frames that a guest gets shown which flushes every millisecond for a second. */
+  function framesASecond(): number {
+    const before = frames();
+    for (let ms = 0; ms < 1000; ms++) {
+      stage.flush(all);
+      pass(1);
+    }
+    return frames() - before;
+  }
+
+  /** As the queues see it. */
+  function periodTold(): number {
+    const area = stage.runner.context.area("display-period", "read");
+    const [period] = new Int32Array(area.view());
+    area.unmap();
+    return period!;
+  }
+
+  test("is 60 pictures a second where nobody says another", () => {
+    paced(undefined);
+    expect(framesASecond()).toBe(60);
+    expect(sinkState()["frameRate"]).toBe(60);
+    expect(periodTold()).toBe(16_667);
+  });
+
+  test("is what the VMM's EDID says, as soon as it has said it", () => {
+    const edid = new Uint8Array(generateEdid(1280, 800, 0));
+    // The pixel clock of the preferred mode, which is 75 Hz then.
+    const clockOf = new DataView(edid.buffer);
+    clockOf.setUint16(54, Math.round(clockOf.getUint16(54, true) * 1.25), true);
+    edid[127] = 0;
+    edid[127] = -edid.reduce((sum, byte) => sum + byte, 0) & 0xff;
+    paced(undefined, { edid });
+    expect(sinkState()["frameRate"]).toBe(60);
+    stage.runner.tell({ type: "ask-edid", token: 1, scanout: 0 });
+    stage.settle();
+    expect(sinkState()["frameRate"]).toBe(75);
+    expect(framesASecond()).toBe(75);
+    expect(periodTold()).toBeCloseTo(1e6 / 75, -2);
+  });
+
+  test("is what the settings say, whatever the EDID does", () => {
+    paced(25);
+    stage.runner.tell({ type: "ask-edid", token: 1, scanout: 0 });
+    stage.settle();
+    expect(framesASecond()).toBe(25);
+    expect(periodTold()).toBe(40_000);
+  });
+
+  test("is none where the settings want none", () => {
+    paced("unlimited");
+    expect(framesASecond()).toBe(1000);
+    expect(periodTold()).toBe(0);
+    expect(sinkState()["frameRate"]).toBe("unlimited");
+  });
+
+  test("is a cursor's too, which never waits for a picture's slot", () => {
+    paced(50);
+    const moves = (): number => stage.peer.count(DisplayRequest.CURSOR_POS);
+    stage.runner.tell({ type: "show-cursor", scanout: 0, slot: 0, x: 0, y: 0, hotX: 0, hotY: 0 });
+    stage.settle();
+    pass(100);
+    stage.flush(all);
+    stage.settle();
+
+    stage.runner.tell({ type: "move-cursor", scanout: 0, x: 1, y: 1 });
+    stage.settle();
+    expect(moves()).toBe(1);
+    for (let x = 2; x <= 30; x++) {
+      stage.runner.tell({ type: "move-cursor", scanout: 0, x, y: 1 });
+      stage.settle();
+    }
+    expect(moves()).toBe(1);
+    pass(20);
+    expect(moves()).toBe(2);
+    expect(stage.peer.cursors[0]).toMatchObject({ x: 30, y: 1, visible: true });
+  });
+
+  test("is kept by a reader that takes long, with half a slot of rest between two pictures", () => {
+    paced(50);
+    const before = frames();
+    for (let round = 0; round < 10; round++) {
+      stage.peer.pause();
+      stage.flush(all);
+      clock += 1;
+      stage.runner.run();
+      clock += 29;
+      stage.flush(all);
+      stage.runner.run();
+      stage.peer.resume();
+      stage.settle();
+      const sent = frames();
+      pass(9);
+      expect(frames()).toBe(sent);
+      pass(1);
+    }
+    expect(frames() - before).toBeLessThanOrEqual(20);
+    expect(frames() - before).toBeGreaterThanOrEqual(10);
   });
 });

@@ -25,8 +25,9 @@ export class CompositorPeer implements SinkPeer {
   private configured = new Set<ServerObject>();
   private pointed: ServerObject | null = null;
 
-  constructor() {
-    this.stage = new Stage(new FakeContext("display", serverConfig(`--wayland=${this.path}`)), this.pump);
+  constructor(...flags: string[]) {
+    const config = serverConfig(`--wayland=${this.path}`, ...flags);
+    this.stage = new Stage(new FakeContext("display", config), this.pump);
   }
 
   async come(): Promise<void> {

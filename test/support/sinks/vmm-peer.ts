@@ -4,12 +4,17 @@ import type { DisplayPeer } from "../../../lab/vmm/display-peer.ts";
 import type { Rect } from "../../../src/picture/damage.ts";
 import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { Stage } from "../../actors/display/stage.ts";
+import { FakeContext, serverConfig } from "../fake-context.ts";
 import type { CursorSeen, SinkPeer } from "./peer.ts";
 
 export class VmmPeer implements SinkPeer {
   private vmm: DisplayPeer | null = null;
 
-  constructor(readonly stage = new Stage()) {}
+  readonly stage: Stage;
+
+  constructor(...flags: string[]) {
+    this.stage = new Stage(new FakeContext("display", serverConfig(...flags)));
+  }
 
   async come(): Promise<void> {
     this.vmm = this.stage.connect();

@@ -21,6 +21,8 @@ export interface Takes {
 export interface Sink {
   readonly name: string;
   readonly takes: Takes;
+  /** Milliseconds between the pictures of one output that a person can tell apart; 0 where there is no limit. */
+  readonly periodMs: number;
   /** `scanout` shows another view, or nothing. All of it is damaged. */
   scanout(scanout: Scanout): void;
   /** `damage` is in the scanout's coordinates and inside of its view. */
@@ -63,6 +65,8 @@ export interface SinkHost {
   detach(sink: Sink): void;
   /** What {@link Sink.takes} says of one is another. */
   takesChanged(): void;
+  /** {@link Sink.periodMs} of one is another. */
+  periodChanged(): void;
   /** Somebody gave a scanout's picture another size, in pixels, which the guest may like to fill. */
   resized(scanout: number, width: number, height: number): void;
   /** Somebody wants the device to end, for a reason that is a clause. */

@@ -1,15 +1,17 @@
 // All sinks of the display: what is told to each, what all of them take, and how far the slowest is.
 
+import type { NativeMemory } from "../../../transport/os/native-memory.ts";
 import type { Rect } from "../../../picture/damage.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { Question } from "../scanouts/questions.ts";
 import type { Scanout } from "../scanouts/scanout.ts";
 import type { AnySurface } from "../surfaces/surfaces.ts";
+import { periodOf } from "./frame-rate.ts";
 import type { LoadedKind } from "./registry.ts";
 import type { Sink, SinkHost, SinkMessage, SinkOpener, Takes } from "./sink.ts";
 
 /** What sinks have of the display, but for what {@link Sinks} gives each itself. */
-export type SinkOwner = Omit<SinkHost, "words" | "attach" | "detach" | "takesChanged">;
+export type SinkOwner = Omit<SinkHost, "words" | "attach" | "detach" | "takesChanged" | "periodChanged">;
 
 export class Sinks {
   /** Whether some kind lends surfaces in memory by their descriptors. */
@@ -19,6 +21,9 @@ export class Sinks {
   private readonly openers: SinkOpener[] = [];
   /** What the ctrl queue was told last, for a successor too: bit 0 for dma-bufs and bit 1 for modifiers. */
   private readonly told: Int32Array;
+  /** Where the queues see how often a change is worth a message: microseconds, 0 without a limit. */
+  private readonly area: NativeMemory;
+  private readonly period: Int32Array;
   /** Bit n: scanout n has damage that some sink has yet to show. */
   private stale = 0;
 
@@ -33,6 +38,9 @@ export class Sinks {
     const next = (words: number): Int32Array => this.context.keep.subarray(at, (at += words));
     const hosts = kinds.map(({ kind }) => this.hostOf(next(kind.keepWords)));
     this.told = next(1);
+    this.area = this.context.area("display-period", "write");
+    this.period = new Int32Array(this.area.view());
+    this.tellPeriod();
     kinds.forEach(({ Opener }, index) => this.openers.push(new Opener(hosts[index]!)));
   }
 
@@ -94,6 +102,7 @@ export class Sinks {
   close(): void {
     for (const sink of this.all) sink.close();
     this.all.clear();
+    this.area.unmap();
   }
 
   private hostOf(words: Int32Array): SinkHost {
@@ -101,14 +110,19 @@ export class Sinks {
       ...this.owner,
       words,
       attach: (sink) => this.attach(sink),
-      detach: (sink) => this.all.delete(sink),
+      detach: (sink) => {
+        this.all.delete(sink);
+        this.tellPeriod();
+      },
       takesChanged: () => this.tellTakes(),
+      periodChanged: () => this.tellPeriod(),
     };
   }
 
   /** Tells a new sink what is shown already. */
   private attach(sink: Sink): void {
     this.all.add(sink);
+    this.tellPeriod();
     for (const scanout of this.owner.scanouts) {
       if (scanout.isKnown) sink.scanout(scanout);
       if (scanout.cursor.isVisible) sink.cursor(scanout);
@@ -128,6 +142,13 @@ export class Sinks {
     if (this.told[0] === takes) return;
     this.told[0] = takes;
     this.context.send("ctrl-queue", { type: "sinks-changed", dmabuf, modifiers });
+  }
+
+  /** Tells the queues the period of the fastest sink; without any, as often as one would show it. */
+  private tellPeriod(): void {
+    let periodMs = this.all.size === 0 ? periodOf(this.context.config) : Infinity;
+    for (const sink of this.all) periodMs = Math.min(periodMs, sink.periodMs);
+    Atomics.store(this.period, 0, Math.round(periodMs * 1000));
   }
 
   /** What every sink takes. */

@@ -1,5 +1,5 @@
-// What the display still has to be told. Changes that it has not taken yet are merged, so that a guest that flips
-// faster than the display draws costs neither memory nor time.
+// What the display still has to be told, once the guest has its answers. Changes that nobody would see yet are merged, so
+// that a guest that flips faster than the display draws costs neither memory nor time.
 
 import { scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { Damage } from "../../../picture/damage.ts";
@@ -14,6 +14,8 @@ import { Leases } from "./leases.ts";
 
 /** How soon what the host had no room for is tried again. */
 const retryMs = 1000;
+/** Surfaces that wait to be given back; with as many, changes are told before their time. */
+const dropsMax = 8;
 
 class Pending {
   shown: Resource | null = null;
@@ -34,6 +36,8 @@ export class DisplayOutbox implements Screen {
   private readonly leases = new Leases();
   private nextSurface = 1;
   private dirty = 0;
+  /** Surfaces that the display has yet to drop: after it was told what is shown in their place. */
+  private readonly drops: number[] = [];
   private readonly pacing: DisplayPacing;
   /** Scanouts whose pictures the host had no room to share, so that they are off at the display. */
   private owed = 0;
@@ -42,7 +46,7 @@ export class DisplayOutbox implements Screen {
   private takes: DisplayTakes = { dmabuf: false, modifiers: false };
 
   constructor(private readonly context: ActorContext) {
-    this.pacing = new DisplayPacing(context, () => this.send());
+    this.pacing = new DisplayPacing(context);
   }
 
   /** Shows a rectangle of `resource`; its storage exists. */
@@ -55,13 +59,11 @@ export class DisplayOutbox implements Screen {
     pending.height = height;
     this.markChanged(scanout);
     if (resource.pixels.isDmabuf && !this.isShownWhole(resource)) this.announceAnew([resource]);
-    this.send();
   }
 
   hide(scanout: number): void {
     this.scanouts[scanout]!.shown = null;
     this.markChanged(scanout);
-    this.send();
   }
 
   /** Damages a rectangle of `resource`, in its own coordinates, on every scanout that shows it. */
@@ -80,7 +82,6 @@ export class DisplayOutbox implements Screen {
       pending.damage.add(left, top, right - left, bottom - top);
       this.dirty |= 1 << scanout;
     }
-    this.send();
   }
 
   release(surface: number, memory: Storage | null): void {
@@ -89,9 +90,7 @@ export class DisplayOutbox implements Screen {
       return;
     }
     if (memory !== null) this.leases.keep(surface, memory);
-    // Scanouts that showed it were turned off before, and must be known to be off first.
-    this.send(true);
-    this.context.send("display", { type: "drop-surface", surface });
+    this.drops.push(surface);
   }
 
   /** The display can show dma-bufs, or no longer can: what may be in one is announced in the other way. */
@@ -102,18 +101,15 @@ export class DisplayOutbox implements Screen {
   }
 
   private announceAnew(resources: Iterable<Resource>): void {
-    const stale: number[] = [];
     for (const resource of resources) {
       const { pixels } = resource;
       if (pixels.surface === 0 || !pixels.mayBeDmabuf) continue;
-      stale.push(pixels.surface);
+      this.drops.push(pixels.surface);
       pixels.withdraw();
       for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
         this.markChanged(31 - Math.clz32(bits & -bits));
       }
     }
-    this.send(true);
-    for (const surface of stale) this.context.send("display", { type: "drop-surface", surface });
   }
 
   surfaceReleased(surface: number): void {
@@ -132,15 +128,30 @@ export class DisplayOutbox implements Screen {
     }
     // Those that are off too: one may have gone off while there was no display to turn it off at the VMM.
     this.scanouts.forEach((_, scanout) => this.markChanged(scanout));
-    this.send(true);
+    this.tell(true);
   }
 
-  /** Sends what is pending, unless the display is behind and `always` is not asked for. */
-  send(always = false): void {
-    if (this.dirty === 0) return;
-    if (!always && !this.pacing.maySend()) return;
-    for (let bits = this.dirty; bits !== 0; bits &= bits - 1) this.sendScanout(31 - Math.clz32(bits & -bits));
-    this.dirty = 0;
+  /** Tells what is due, or everything `always`. Called when the guest has been answered. */
+  tell(always = false): void {
+    if (this.dirty === 0 && this.drops.length === 0) return;
+    const isAll = always || this.drops.length >= dropsMax;
+    for (let bits = this.dirty; bits !== 0; bits &= bits - 1) {
+      const scanout = 31 - Math.clz32(bits & -bits);
+      if (!isAll && !this.pacing.mayTell(scanout)) continue;
+      this.dirty &= ~(1 << scanout);
+      this.sendScanout(scanout);
+    }
+    // Scanouts that showed one must be known to show something else first.
+    if (this.dirty === 0) this.sendDrops();
+  }
+
+  close(): void {
+    this.pacing.close();
+  }
+
+  private sendDrops(): void {
+    for (const surface of this.drops) this.context.send("display", { type: "drop-surface", surface });
+    this.drops.length = 0;
   }
 
   private sendScanout(scanout: number): void {
@@ -180,7 +191,6 @@ export class DisplayOutbox implements Screen {
   private payOwed(): void {
     for (let bits = this.owed; bits !== 0; bits &= bits - 1) this.markChanged(31 - Math.clz32(bits & -bits));
     this.owed = 0;
-    this.send();
   }
 
   /** Returns the display's name for the resource, which it is told if need be; 0 when the host has no room for that. */

@@ -9,6 +9,7 @@ import type { DmabufUpdates } from "./dmabuf-updates.ts";
 import type { FrameCounters } from "../frame-counters.ts";
 import type { View } from "../../scanouts/scanout.ts";
 import { UpdateBands } from "./update-bands.ts";
+import type { VmmPace } from "./vmm-pace.ts";
 
 export class VmmFrames {
   /** Bit n: scanout n has damage. */
@@ -24,9 +25,15 @@ export class VmmFrames {
     private readonly viewOf: (scanout: number) => View | null,
     private readonly updates: DmabufUpdates,
     private readonly counters: FrameCounters,
+    private readonly pace: VmmPace,
     bandBytesMax?: number,
   ) {
     this.bands = new UpdateBands(bandBytesMax);
+  }
+
+  /** Whether a frame of pixels is under way. */
+  get isActive(): boolean {
+    return this.bands.isActive();
   }
 
   /** `scanout` shows another view, all of which is damaged. */
@@ -57,6 +64,7 @@ export class VmmFrames {
       const damage = this.damage[scanout]!;
       this.turnOf = (scanout + 1) % scanoutsMax;
       this.damaged &= ~(1 << scanout);
+      this.pace.gave(scanout);
       if (view.surface instanceof DmabufSurface) {
         this.updates.start(writer, scanout, view.surface, damage);
         damage.clear();
@@ -79,6 +87,7 @@ export class VmmFrames {
   /** The VMM has shown the last DMABUF_UPDATE of `scanout`. */
   updateAnswered(scanout: number): void {
     this.updates.answered(scanout);
+    this.pace.took(scanout);
     this.counters.frame(0);
   }
 
@@ -110,7 +119,7 @@ export class VmmFrames {
       late = after === 0 ? lowestBit(set) : this.turnOf + lowestBit(after);
       const view = this.viewOf(late);
       if (view === null) this.replace(late, null);
-      else if (!this.isWaiting(late, view)) return late;
+      else if (!this.isWaiting(late, view) && this.pace.may(late)) return late;
     }
     return -1;
   }

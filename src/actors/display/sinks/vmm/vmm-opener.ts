@@ -34,6 +34,7 @@ export class VmmOpener implements SinkOpener {
         socket,
         resumed,
         negotiated: () => host.takesChanged(),
+        periodChanged: () => host.periodChanged(),
         died: () => {
           this.current = null;
           host.detach(sink);

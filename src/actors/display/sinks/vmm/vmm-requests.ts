@@ -11,7 +11,7 @@ import {
   SetProtocolFeatures,
 } from "../../../../transport/wire/vhost-user-gpu/protocol.ts";
 import { isOutstanding, StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
-import { soundEdid } from "../../../../picture/edid.ts";
+import { refreshOf, soundEdid } from "../../../../picture/edid.ts";
 import { DisplayInfo, Edid, scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { DisplayMode } from "../../../gpu/messages.ts";
 import type { Log } from "../../../runtime/log.ts";
@@ -36,6 +36,8 @@ export interface VmmRequestsOptions {
   answers: OutputAnswers;
   /** The VMM has said its protocol features. */
   negotiated: () => void;
+  /** The VMM has said how often a scanout shows another picture, in hertz. */
+  refreshes: (scanout: number, hz: number) => void;
 }
 
 export class VmmRequests {
@@ -212,7 +214,10 @@ export class VmmRequests {
     const edid = soundEdid(
       Uint8Array.from(new Uint8Array(payload.buffer, payload.byteOffset + Edid.edid, size)),
     );
-    if (edid !== null) return edid;
+    if (edid !== null) {
+      this.options.refreshes(scanout, refreshOf(edid));
+      return edid;
+    }
     this.options.log.guest(() => `the VMM's EDID of output ${scanout} is broken: using our own`);
     return edidOf(this.modes, scanout);
   }

@@ -13,6 +13,7 @@ import { scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import { lowestBit } from "../../scanouts/bits.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
 import type { View } from "../../scanouts/scanout.ts";
+import type { VmmPace } from "./vmm-pace.ts";
 
 export interface VmmScanoutsOptions {
   /** Where the stream stands ({@link StreamWord}). */
@@ -21,6 +22,7 @@ export interface VmmScanoutsOptions {
   viewOf: (scanout: number) => View | null;
   /** Whether the VMM has yet to show the dma-buf that it was given last. */
   isUnanswered: (scanout: number) => boolean;
+  pace: VmmPace;
   /** Whether the VMM can be told format modifiers. */
   takesModifiers: () => boolean;
 }
@@ -70,6 +72,7 @@ export class VmmScanouts {
   start(writer: MessageWriter): boolean {
     for (let set = this.changed; set !== 0; set &= set - 1) {
       const id = lowestBit(set);
+      if (!this.options.pace.may(id)) continue;
       const view = this.options.viewOf(id);
       const { dmabuf } = this.shown[id]!;
       if (view?.surface instanceof DmabufSurface) {
@@ -112,6 +115,8 @@ export class VmmScanouts {
     shown.width = width;
     shown.height = height;
     this.note(StreamWord.shown, id, width > 0);
+    // The slot of any other is that of the pixels which follow.
+    if (width === 0) this.options.pace.gave(id);
     writer.start(DisplayRequest.SCANOUT, Scanout.bytes, id, width, height);
   }
 

@@ -18,6 +18,7 @@ import type { Scanout, View } from "../../scanouts/scanout.ts";
 import type { Sink, SinkHost, Takes } from "../sink.ts";
 import { VmmCursors } from "./vmm-cursors.ts";
 import { VmmFrames } from "./vmm-frames.ts";
+import { VmmPace } from "./vmm-pace.ts";
 import { VmmRequests } from "./vmm-requests.ts";
 import { VmmScanouts } from "./vmm-scanouts.ts";
 
@@ -34,6 +35,8 @@ export interface VmmSinkOptions extends Pick<
   resumed: boolean;
   /** The VMM has said its protocol features. */
   negotiated: () => void;
+  /** {@link VmmSink.periodMs} is another. */
+  periodChanged: () => void;
   /** The socket is dead, and the sink has closed itself. */
   died: () => void;
   bandBytesMax?: number;
@@ -48,6 +51,7 @@ export class VmmSink implements Sink {
   private readonly cursors: VmmCursors;
   private readonly updates: DmabufUpdates;
   private readonly frames: VmmFrames;
+  private readonly pace: VmmPace;
   private readonly counters: FrameCounters;
   private isBlocked = false;
   private isClosed = false;
@@ -67,19 +71,31 @@ export class VmmSink implements Sink {
     this.writer.resume();
     this.reader.resume();
     const timeoutMs = context.config.displayTimeoutMs;
-    const negotiated = (): void => this.negotiated();
-    this.requests = new VmmRequests({ words, timers, log, counters, timeoutMs, modes, answers, negotiated });
+    this.pace = new VmmPace(context, socket);
+    this.requests = new VmmRequests({
+      ...{ words, timers, log, counters, timeoutMs, modes, answers },
+      negotiated: () => this.negotiated(),
+      refreshes: (scanout, hz) => {
+        this.pace.refreshes(scanout, hz);
+        options.periodChanged();
+      },
+    });
     this.updates = new DmabufUpdates({ words, timers, log, counters, timeoutMs });
     this.counters = new FrameCounters(counters);
     const viewOf = (id: number): View | null => this.viewOf(id);
-    this.frames = new VmmFrames(viewOf, this.updates, this.counters, bandBytesMax);
+    this.frames = new VmmFrames(viewOf, this.updates, this.counters, this.pace, bandBytesMax);
     this.shown = new VmmScanouts({
       words,
       viewOf,
       isUnanswered: (id) => this.updates.isUnanswered(id),
+      pace: this.pace,
       takesModifiers: () => this.requests.hasModifiers,
     });
-    this.cursors = new VmmCursors(options.scanouts);
+    this.cursors = new VmmCursors(options.scanouts, this.pace);
+  }
+
+  get periodMs(): number {
+    return this.pace.periodMs;
   }
 
   /** Whether the VMM shows dma-bufs, and such as have a modifier. */
@@ -114,6 +130,7 @@ export class VmmSink implements Sink {
   pump(): boolean {
     if (this.isBlocked || this.isClosed) return false;
     try {
+      if (this.writer.isIdle && !this.frames.isActive) this.pace.look();
       while (!this.writer.isIdle || this.startNext()) {
         if (!this.writer.send(this.options.socket)) {
           this.isBlocked = true;
@@ -139,6 +156,7 @@ export class VmmSink implements Sink {
       ready: this.requests.isReady,
       features: this.requests.featureNames,
       blocked: this.isBlocked,
+      frameRate: this.periodMs === 0 ? "unlimited" : Math.round(1000 / this.periodMs),
       bytesSent: this.writer.bytesSent,
       timeouts: this.requests.timeouts + this.updates.timeouts,
       updatesUnanswered: this.updates.unanswered,
@@ -161,6 +179,7 @@ export class VmmSink implements Sink {
     const { context, socket } = this.options;
     context.epoll.remove(socket);
     closeFd(socket);
+    this.pace.close();
     this.frames.close();
     this.shown.close();
     this.writer.close();

@@ -29,10 +29,14 @@ export interface CompositorEvents {
   seat(seat: WlSeat): void;
   /** It shows other dma-bufs than before. */
   dmabufsChanged(): void;
+  /** {@link Compositor.refreshHz} is another. */
+  refreshChanged(): void;
 }
 
 /** The oldest wl_compositor whose surfaces take damage in pixels of the buffer. */
 const compositorVersionMin = 4;
+/** WL_OUTPUT_MODE_CURRENT. */
+const currentMode = 1;
 
 export class Compositor {
   compositor: WlCompositor | null = null;
@@ -46,6 +50,8 @@ export class Compositor {
   readonly shmFormats = new Set<number>();
   /** The integer scale of each output. */
   readonly outputScales = new Map<WlOutput, number>();
+  /** That of its fastest output; undefined while none has said it. */
+  refreshHz: number | undefined;
   isReady = false;
   private readonly connection: WaylandConnection;
   private isBlocked = false;
@@ -159,12 +165,24 @@ export class Compositor {
         return;
       case WlSeat.interface.name:
         return this.events.seat(bind(WlSeat));
-      case WlOutput.interface.name: {
-        const output = bind(WlOutput);
-        output.listener = { scale: (factor) => this.outputScales.set(output, Math.max(1, factor)) };
-        return;
-      }
+      case WlOutput.interface.name:
+        return this.listen(bind(WlOutput));
     }
+  }
+
+  private listen(output: WlOutput): void {
+    output.listener = {
+      scale: (factor) => this.outputScales.set(output, Math.max(1, factor)),
+      mode: (flags, _width, _height, milliHz) => {
+        if ((flags & currentMode) !== 0) this.refreshes(milliHz / 1000);
+      },
+    };
+  }
+
+  private refreshes(hz: number): void {
+    if (hz <= (this.refreshHz ?? 0)) return;
+    this.refreshHz = hz;
+    if (this.isReady) this.events.refreshChanged();
   }
 
   private addShmFormat(format: number): void {

@@ -13,6 +13,7 @@ export class WaylandOpener implements SinkOpener {
       title: "Fencepost",
       scanouts,
       takesChanged: () => host.takesChanged(),
+      periodChanged: () => host.periodChanged(),
       resized: (scanout, width, height) => host.resized(scanout, width, height),
       closed: () => host.endDevice("its window was closed"),
     });

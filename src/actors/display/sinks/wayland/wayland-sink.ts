@@ -4,9 +4,12 @@
 import { SystemError } from "../../../../transport/os/errors.ts";
 import { connectUnix } from "../../../../transport/os/unix-path.ts";
 import type { SocketIo } from "../../../../transport/os/unix-socket.ts";
+import { scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Rect } from "../../../../picture/damage.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
+import { Pacer } from "../../../runtime/pacer.ts";
 import { FrameCounters } from "../frame-counters.ts";
+import { periodOf } from "../frame-rate.ts";
 import type { Scanout } from "../../scanouts/scanout.ts";
 import type { AnySurface } from "../../surfaces/surfaces.ts";
 import type { Sink, Takes } from "../sink.ts";
@@ -24,6 +27,8 @@ export interface WaylandSinkOptions {
   scanouts: readonly Scanout[];
   /** What {@link WaylandSink.takes} says is another. */
   takesChanged: () => void;
+  /** What {@link WaylandSink.periodMs} says is another. */
+  periodChanged: () => void;
   /** Somebody gave a window another size, which the guest may like to fill. */
   resized: (scanout: number, width: number, height: number) => void;
   /** Somebody closed a window. */
@@ -40,6 +45,7 @@ const settleMs = 100;
 export class WaylandSink implements Sink {
   readonly name = "wayland";
   private readonly counters: FrameCounters;
+  private readonly pacer: Pacer;
   private compositor: Compositor | null = null;
   private readonly windows = new Map<number, Window>();
   /** Windows whose scanout is off, and what keeps them from being closed. */
@@ -53,7 +59,11 @@ export class WaylandSink implements Sink {
   private isClosed = false;
 
   constructor(private readonly options: WaylandSinkOptions) {
-    this.counters = new FrameCounters(options.context.counters);
+    const { counters, timers, config } = options.context;
+    this.counters = new FrameCounters(counters);
+    this.pacer = new Pacer(timers, scanoutsMax);
+    // The compositor's frame callbacks are pace enough.
+    this.pacer.periodMs = config.frameRate === undefined ? 0 : periodOf(config);
     this.connect();
   }
 
@@ -62,6 +72,13 @@ export class WaylandSink implements Sink {
     const { compositor } = this;
     const dmabuf = compositor?.isReady === true && compositor.dmabufs !== null && !compositor.dmabufs.isEmpty;
     return { dmabuf, modifiers: dmabuf };
+  }
+
+  /** Its frames have a beat of their own: a change that comes twice as often is not much older than one by then. */
+  get periodMs(): number {
+    const { config } = this.options.context;
+    if (config.frameRate !== undefined) return periodOf(config);
+    return periodOf(config, this.compositor?.refreshHz) / 2;
   }
 
   scanout(scanout: Scanout): void {
@@ -120,6 +137,7 @@ export class WaylandSink implements Sink {
     // The compositor closes what it is not told of.
     this.compositor?.flush();
     this.compositor?.close();
+    this.pacer.close();
     this.forget();
   }
 
@@ -129,7 +147,7 @@ export class WaylandSink implements Sink {
   };
 
   private connect(): void {
-    const { context, io, path, scanouts, takesChanged } = this.options;
+    const { context, io, path, scanouts, takesChanged, periodChanged } = this.options;
     let socket: number;
     try {
       socket = connectUnix(path, "stream", false);
@@ -143,6 +161,7 @@ export class WaylandSink implements Sink {
         this.lastFailure = "";
         for (const scanout of scanouts) if (scanout.view !== null) this.open(scanout, compositor);
         takesChanged();
+        periodChanged();
       },
       lost: (reason, isForDmabuf) => {
         if (isForDmabuf) this.lendsDmabufs = false;
@@ -151,6 +170,7 @@ export class WaylandSink implements Sink {
         takesChanged();
       },
       dmabufsChanged: takesChanged,
+      refreshChanged: periodChanged,
       seat: (seat) => {
         this.pointers.push(new Pointer(compositor, seat, (surface) => this.placeOf(surface)));
       },
@@ -183,7 +203,7 @@ export class WaylandSink implements Sink {
   private open(scanout: Scanout, compositor: Compositor): void {
     const { options } = this;
     const { id } = scanout;
-    const window = new Window(compositor, scanout, `${options.title} — scanout ${id}`, {
+    const window = new Window(compositor, scanout, `${options.title} — scanout ${id}`, this.pacer, {
       closed: options.closed,
       resized: (width, height) => this.resized(scanout, width, height),
       failed: (reason) =>

@@ -17,6 +17,7 @@ import { Damage, type Rect } from "../../../../picture/damage.ts";
 import type { Scanout, View } from "../../scanouts/scanout.ts";
 import type { AnySurface } from "../../surfaces/surfaces.ts";
 import { UnreadableSurface } from "../../surfaces/surface.ts";
+import type { Pacer } from "../../../runtime/pacer.ts";
 import type { Compositor } from "./compositor.ts";
 import { CopiedBuffers } from "./copied-buffers.ts";
 import { LentBuffer } from "./lent-buffer.ts";
@@ -54,7 +55,6 @@ export class Window {
   /** What the compositor asked for last: a size in its own pixels, 0 for any; and whether it must be just that. */
   private wanted = { width: 0, height: 0, isFixed: false };
   private isConfigured = false;
-  private waitsForFrame = false;
   /** What the viewport was told last. */
   private source = "";
   private destination = "";
@@ -65,8 +65,10 @@ export class Window {
     private readonly compositor: Compositor,
     private readonly scanout: Scanout,
     title: string,
+    private readonly pacer: Pacer,
     private readonly events: WindowEvents,
   ) {
+    pacer.forget(scanout.id);
     this.surface = compositor.compositor!.createSurface();
     this.surface.listener = {
       enter: (output) => this.moved(() => this.outputs.add(output)),
@@ -120,8 +122,8 @@ export class Window {
 
   /** Shows what has changed, once the compositor wants a frame. Returns whether it did. */
   present(): boolean {
-    const { view } = this.scanout;
-    if (view === null || !this.isConfigured || this.waitsForFrame || this.damage.isEmpty) return false;
+    const { view, id } = this.scanout;
+    if (view === null || !this.isConfigured || this.damage.isEmpty || !this.pacer.may(id)) return false;
     const buffer = this.bufferOf(view);
     if (buffer === null) return false;
     const { left, top, right, bottom } = this.damage;
@@ -129,8 +131,9 @@ export class Window {
     this.surface.attach(buffer, 0, 0);
     this.surface.damageBuffer(x + left, y + top, right - left, bottom - top);
     this.damage.clear();
-    this.waitsForFrame = true;
-    this.surface.frame().listener = { done: () => (this.waitsForFrame = false) };
+    this.pacer.gave(id);
+    this.pacer.hold(id);
+    this.surface.frame().listener = { done: () => this.pacer.release(id) };
     this.last = view;
     this.fit(view);
     this.surface.commit();
