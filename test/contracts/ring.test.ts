@@ -209,7 +209,17 @@ for (const { name, make } of kinds) {
       }
       ring.publish();
       expect(calls()).toBe(0);
-      ring.call();
+    });
+
+    test("calls again where the guest may have missed a call, and not where nothing was to be told", () => {
+      const { ring, offer, calls, wantCalls } = begin();
+      wantCalls(true);
+      ring.callAgain();
+      expect(calls()).toBe(0);
+      offer(1);
+      answerAll();
+      expect(calls()).toBe(1);
+      ring.callAgain();
       expect(calls()).toBe(1);
     });
 

@@ -7,6 +7,7 @@ import * as commands3d from "../../lab/driver/commands-3d.ts";
 import type { GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Capset, Feature, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { readEventfd } from "../support/fds.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 import { bgra, clearTo, download, makeContext, makeTexture, patient, virglServer } from "./3d-support.ts";
 
@@ -56,6 +57,20 @@ describe("the answer", () => {
         const result = guest.gpu.submit3d(9, noOperation, { fenceId, ringIndex: 0 });
         expectOk(result);
         expect(result).toMatchObject({ flags: FENCE | INFO_RING_IDX, fenceId, contextId: 9, ringIndex: 0 });
+      }));
+  }
+
+  for (const eventIdx of [false, true]) {
+    test(`of a command that waits for the renderer is its one interrupt, EVENT_IDX ${eventIdx ? "on" : "off"}`, () =>
+      withDevice({ ...patient, eventIdx }, (guest) => {
+        const { callFd } = guest.control.ring;
+        makeContext(guest);
+        makeTexture(guest, 1, 256, 256);
+        readEventfd(callFd);
+        for (let turn = 0; turn < 50; turn++) {
+          expectOk(guest.gpu.submit3d(1, clearing(1, turn), { fenceId: BigInt(turn) }));
+        }
+        expect(readEventfd(callFd)).toBe(50);
       }));
   }
 

@@ -3,7 +3,6 @@
 import type { Workload } from "../workload.ts";
 import { cursors } from "./cursor.ts";
 import { fences } from "./fences.ts";
-import { firstSecond } from "./first-second.ts";
 import { flushes } from "./flush.ts";
 import { processes } from "./process.ts";
 import { resources } from "./resources.ts";
@@ -19,6 +18,5 @@ export const workloads: readonly Workload[] = [
   ...cursors,
   ...streams,
   ...fences,
-  ...firstSecond,
   ...processes,
 ];

@@ -64,6 +64,20 @@ export const streams: GuestWorkload[] = [
   },
   {
     kind: "guest",
+    name: "submit/fenced/16",
+    title: "Fenced SUBMIT_3D that clears 64×64, 16 in flight",
+    renderer: "virgl",
+    pinned: true,
+    measure(stage) {
+      const stream = clearStream(openScene(stage, { width: 64, height: 64 }));
+      const pipeline = fencedPipeline(stage, 16, stream);
+      const figures = stage.rate("command", (count) => pipeline.run(count, pipeline.nextFence));
+      expectOkAnswers(pipeline);
+      return figures;
+    },
+  },
+  {
+    kind: "guest",
     name: "submit/state/64",
     title: "SUBMIT_3D of viewport, scissor and 16 constants, 64 in flight",
     renderer: "virgl",

@@ -61,7 +61,7 @@ export class RunningRing {
     this.ring.callee.close();
     this.ring.callee = new Notifier(fd);
     // A call that went to the old descriptor after the VMM stopped listening to it must not be lost.
-    this.ring.call();
+    this.ring.callAgain();
   }
 
   /** Takes over `fd`, to tell the VMM of errors by. */

@@ -61,8 +61,8 @@ export interface Ring {
   publish(): void;
   /** Shows it unless the guest wants to be called for that, which {@link publish} does later. */
   publishSilently(): void;
-  /** Interrupts the guest. */
-  call(): void;
+  /** Interrupts the guest, for a call that may have been lost; not where it can have missed none. */
+  callAgain(): void;
 
   /** Asks the guest for a kick when it makes more available. Returns true when it already has. */
   enableKicks(): boolean;

@@ -164,7 +164,7 @@ export class SplitRing implements Ring {
     if (this.usedLog >= 0) this.memory.wrote(this.usedLog, 4);
     if (this.inflight !== null) this.inflight.publish(usedIndex);
     this.published = usedIndex;
-    if (this.wantsCall(published, usedIndex)) this.call();
+    if (this.wantsCall(published, usedIndex)) this.callee.signal();
   }
 
   publishSilently(): void {
@@ -183,8 +183,14 @@ export class SplitRing implements Ring {
     return ((to - usedEvent - 1) & 0xffff) < ((to - from) & 0xffff);
   }
 
-  call(): void {
-    this.callee.signal();
+  callAgain(): void {
+    if (this.isAttached && this.mayMissCall()) this.callee.signal();
+  }
+
+  /** A driver that waits for the next chain to be used has seen all before it; and from a fresh ring nothing was used. */
+  private mayMissCall(): boolean {
+    if (this.layout.eventIdx) return Atomics.load(this.avail, 2 + this.layout.num) !== this.published;
+    return (Atomics.load(this.avail, FLAGS) & AvailFlag.NO_INTERRUPT) === 0 && !this.isFresh;
   }
 
   /** Asks the guest for a kick when it makes more available. Returns true when it already has. */

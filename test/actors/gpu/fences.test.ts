@@ -19,6 +19,7 @@ class Renderer implements FenceMaker {
   epoch = 1;
   /** Whether everything that was made is done when it is asked. */
   isDone = false;
+  polls = 0;
   readonly made: { context: number; ring: number; fence: number }[] = [];
   onFence: (fence: number) => void = () => undefined;
   onContextFence: (context: number, ring: number, fence: number) => void = () => undefined;
@@ -32,6 +33,7 @@ class Renderer implements FenceMaker {
     return 0;
   }
   poll(): void {
+    this.polls++;
     if (!this.isDone) return;
     for (const { context, ring, fence } of this.made.splice(0)) {
       if (context === 0) this.onFence(fence);
@@ -169,6 +171,24 @@ describe("answers", () => {
     while (bench.served.turn());
     bench.collect();
     expect(bench.takeAnswer(first)?.type).toBe(Response.OK_NODATA);
+  });
+
+  test("are waited for without a sleep after a short picture, and not after a long one", () => {
+    begin(0);
+    for (let count = 0; count < 2; count++) submit();
+    bench.run();
+    // A machine that is busy makes any picture a long one.
+    fences.lastWaitMs = 0.02;
+    watch.linger(() => false);
+    expect(renderer.polls).toBeGreaterThan(0);
+    Bun.sleepSync(1);
+    finish();
+    expect(fences.lastWaitMs).toBeGreaterThan(1);
+    submit();
+    bench.run();
+    renderer.polls = 0;
+    watch.linger(() => false);
+    expect(renderer.polls).toBe(0);
   });
 
   test("that are done together are one interrupt, and commands that wait are none", () => {

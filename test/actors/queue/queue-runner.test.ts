@@ -452,6 +452,8 @@ describe("the session's messages", () => {
 
   test("another call descriptor is called at once, for the call that the old one may have swallowed", () => {
     const fd = createEventfd();
+    bench.command(request(1));
+    expect(readEventfd(bench.driver.callFd)).toBe(1);
     bench.tell({ type: "set-ring-call", callFd: duplicateFd(fd) });
     expect(readEventfd(fd)).toBe(1);
 
@@ -461,6 +463,25 @@ describe("the session's messages", () => {
     expect(readEventfd(bench.driver.callFd)).toBe(0);
     closeFd(fd);
   });
+
+  for (const eventIdx of [false, true]) {
+    test(`another call descriptor is not called for nothing, EVENT_IDX ${eventIdx ? "on" : "off"}`, () => {
+      bench.close();
+      begin({ eventIdx });
+      const fd = createEventfd();
+      bench.tell({ type: "set-ring-call", callFd: duplicateFd(fd) });
+      expect(readEventfd(fd)).toBe(0);
+      if (eventIdx) {
+        bench.command(request(1));
+        readEventfd(fd);
+        // It has seen the answer, and waits for the next.
+        bench.driver.enableCall();
+        bench.tell({ type: "set-ring-call", callFd: duplicateFd(fd) });
+        expect(readEventfd(fd)).toBe(0);
+      }
+      closeFd(fd);
+    });
+  }
 
   test("without a call descriptor commands are served all the same", () => {
     bench.tell({ type: "set-ring-call", callFd: -1 });

@@ -76,6 +76,8 @@ export class Fences {
   private readonly free: Waiting[] = [];
   private readonly event;
   private count = 0;
+  /** How long the command that was answered last had waited, in milliseconds. */
+  lastWaitMs = 0;
 
   constructor(
     private readonly queue: QueueRunner,
@@ -259,8 +261,10 @@ export class Fences {
   }
 
   private compact(timeline: Timeline): void {
-    if (!timeline.isEmpty && timeline.first < 64) return;
-    timeline.waiting.splice(0, timeline.first);
+    const { waiting, first } = timeline;
+    if (!timeline.isEmpty && first < 64) return;
+    waiting.copyWithin(0, first);
+    waiting.length -= first;
     timeline.first = 0;
   }
 
@@ -269,6 +273,7 @@ export class Fences {
     // One that failed is signalled by nobody.
     if (lifecycle.may(waiting, event.signal) === 0) lifecycle.take(waiting, event.signal);
     lifecycle.take(waiting, event.retire);
+    this.lastWaitMs = performance.now() - waiting.since;
     let bytes: number = Header.bytes;
     if (waiting.body !== null) {
       bytes += waiting.body.length;

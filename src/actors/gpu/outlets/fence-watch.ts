@@ -9,6 +9,8 @@ import type { Fences } from "../model/fences.ts";
 
 /** How long to wait for fences before sleeping. */
 const lingerNs = 30_000;
+/** How long a picture may have taken, with a sleep and a wake-up in it, for the next to be worth that wait. */
+const shortMs = 0.06;
 /** How long commands may run without a look at the fences that are out. */
 const glanceNs = 20_000;
 
@@ -81,9 +83,12 @@ export class FenceWatch {
     this.expect(this.fences.pending);
   }
 
-  /** Waits for fences a moment, unless `isWanted()`: a short picture is done before two threads could be woken. */
+  /**
+   * Waits for fences a moment, unless `isWanted()`: a short picture is done before a thread could sleep and be woken. After
+   * a long one this thread would only be in the way of those that draw.
+   */
   linger(isWanted: () => boolean): void {
-    if (this.fences.pending === 0) return;
+    if (this.fences.pending === 0 || this.fences.lastWaitMs > shortMs) return;
     const until = Bun.nanoseconds() + lingerNs;
     do {
       // Where processors are few, the renderer's own threads need this one.
