@@ -5,6 +5,8 @@ import { agesOf, shownFrames } from "./frames.ts";
 import type { GuestLoad } from "./load.ts";
 import type { Run } from "./session.ts";
 
+export const othersMetric = "CPUs busy with others";
+
 export function figuresOf(load: GuestLoad, run: Run): Figure[] {
   const ages =
     load.stampAt !== null ? agesOf(shownFrames(run.pictures), run.givenUs).map((us) => us / 1e3) : [];
@@ -17,14 +19,13 @@ export function figuresOf(load: GuestLoad, run: Run): Figure[] {
   }
   const { count } = run;
   const seconds = run.durationUs / 1e6;
-  const { qemu, backend } = run.cpuNs;
+  const { qemu, backend, othersShare } = run.cpu;
   const shown = run.pictures.length;
-  const isPicture = load.unit === "frames/s";
   return [
     figure("rate", load.unit, "more", [count / seconds]),
     figure("host CPU each", "ms", "less", [(qemu + backend) / 1e6 / count]),
     figure("back-end CPU each", "ms", "neither", [backend / 1e6 / count]),
-    ...(isPicture
+    ...(load.isShown
       ? [
           figure("pictures on QEMU's console", "/s", "neither", [shown / seconds]),
           figure("host CPU a picture", "ms", "less", [
@@ -32,6 +33,7 @@ export function figuresOf(load: GuestLoad, run: Run): Figure[] {
           ]),
         ]
       : []),
+    figure(othersMetric, "%", "neither", [othersShare * 100]),
     ...(load.stampAt !== null
       ? [figure("age of the picture", "ms", "neither", ages.length === 0 ? [Infinity] : ages)]
       : []),

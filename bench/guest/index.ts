@@ -5,15 +5,15 @@ import { resultsOf } from "../report/results.ts";
 import type { RunReport } from "../report/run-report.ts";
 import { summaryTable, workloadTable } from "../report/table.ts";
 import { type Backend, BackendError } from "../system/backends.ts";
-import type { Figure } from "../system/figure.ts";
 import type { Budget } from "../system/stage.ts";
-import { figuresOf } from "./figures.ts";
+import { othersMetric } from "./figures.ts";
 import type { GuestLoad } from "./load.ts";
-import { type GuestBackend, GuestSession } from "./session.ts";
+import { Rounds, takesPart } from "./rounds.ts";
+import type { GuestBackend } from "./session.ts";
 
 const budgets: Record<"full" | "quick", Budget> = {
   full: { warmMs: 700, measureMs: 3_000, windowMs: 0 },
-  quick: { warmMs: 400, measureMs: 1_200, windowMs: 0 },
+  quick: { warmMs: 300, measureMs: 1_000, windowMs: 0 },
 };
 
 interface GuestRunOptions {
@@ -24,9 +24,6 @@ interface GuestRunOptions {
 
 /** QEMU's own device, for which no back-end is needed. */
 const inProcess: GuestBackend = { name: "in-process", about: "QEMU's own virtio-gpu-pci", backend: null };
-
-/** Figures of all rounds: load, then back-end, then round. */
-type Rounds = Map<GuestLoad, Map<string, Figure[][]>>;
 
 /** Runs and prints; adds to `report` as it goes. */
 export async function runGuests(
@@ -43,85 +40,51 @@ export async function runGuests(
     ...(options.noPeer ? [] : [inProcess]),
   ];
   for (const { name, about } of backends) console.log(`${name.padEnd(12)} ${about}`);
-  const rounds: Rounds = new Map(
-    loads.map((load) => [load, new Map(backends.map(({ name }) => [name, []]))]),
-  );
-  const budget = budgets[options.quick ? "quick" : "full"];
-  for (let round = 0; round < options.rounds; round++) {
-    for (const backend of backends) {
-      signal.throwIfAborted();
-      progress(`round ${round + 1} of ${options.rounds}  ${backend.name} boots`);
-      await runRound(loads, backend, budget, rounds, report, signal, (load, index) =>
-        progress(
-          `round ${round + 1} of ${options.rounds}  ${backend.name}  [${index + 1}/${loads.length}] ${load.name}`,
-        ),
+  if (backends.includes(inProcess) && loads.some((load) => !takesPart(inProcess, load))) {
+    console.log("QEMU's own device has no part in loads of GL: it wants a render node for these.");
+  }
+  const rounds = new Rounds(loads, backends, budgets[options.quick ? "quick" : "full"], signal);
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const backend of backends)
+      await rounds.run(backend, (what) =>
+        progress(`round ${round} of ${options.rounds}  ${backend.name}  ${what}`),
       );
-    }
   }
   progress("");
-  print(
-    rounds,
-    options,
-    report,
-    backends.map(({ name }) => name),
-  );
+  print(loads, rounds, options.rounds, report);
+  if (report.guest.length === 0) return;
+  warnOfOthers(report);
+  const names = backends.map(({ name }) => name);
+  const compare = report.guest.filter(({ better }) => better !== "neither");
+  console.log(`\nMedians\n${summaryTable(compare, names)}`);
 }
 
-async function runRound(
-  loads: readonly GuestLoad[],
-  backend: GuestBackend,
-  budget: Budget,
-  rounds: Rounds,
-  report: RunReport,
-  signal: AbortSignal,
-  onLoad: (load: GuestLoad, index: number) => void,
-): Promise<void> {
-  const fail = (load: GuestLoad, error: unknown): void => {
-    signal.throwIfAborted();
-    report.failures.push({ workload: load.name, backend: backend.name, reason: (error as Error).message });
-  };
-  const failed = (load: GuestLoad): boolean =>
-    report.failures.some(({ workload, backend: name }) => workload === load.name && name === backend.name);
-  const left = loads.filter((load) => !failed(load));
-  if (left.length === 0) return;
-  let session: GuestSession;
-  try {
-    session = await GuestSession.start(backend, "software", "busybox", signal);
-  } catch (error) {
-    // Told in the report, as below.
-    for (const load of left) fail(load, error);
-    return;
-  }
-  try {
-    for (const [index, load] of left.entries()) {
-      onLoad(load, index);
-      try {
-        rounds
-          .get(load)!
-          .get(backend.name)!
-          .push(figuresOf(load, await session.measure(load, budget)));
-      } catch (error) {
-        // Told in the report: the other loads and back-ends are measured all the same.
-        fail(load, error);
-      }
-    }
-  } finally {
-    await session.stop();
-  }
-}
-
-function print(rounds: Rounds, options: GuestRunOptions, report: RunReport, names: readonly string[]): void {
-  for (const [index, [load, figures]] of [...rounds].entries()) {
-    console.log(`\n[${index + 1}/${rounds.size}] ${load.name}: ${load.title}`);
-    const results = resultsOf(load.name, figures, options.rounds);
+function print(loads: readonly GuestLoad[], rounds: Rounds, count: number, report: RunReport): void {
+  for (const [index, load] of loads.entries()) {
+    console.log(`\n[${index + 1}/${loads.length}] ${load.name}: ${load.title}`);
+    const results = resultsOf(load.name, rounds.of(load), count);
     if (results.length > 0) console.log(workloadTable(results));
-    for (const { backend, reason } of report.failures.filter(({ workload }) => workload === load.name))
-      console.log(`  ${backend} failed: ${reason.replaceAll("\n", "\n    ")}`);
+    for (const { workload, backend, reason } of rounds.failures)
+      if (workload === load.name) console.log(`  ${backend} failed: ${reason.replaceAll("\n", "\n    ")}`);
     report.guest.push(...results);
   }
-  if (report.guest.length === 0) return;
-  const shown = report.guest.filter(({ better }) => better !== "neither");
-  console.log(`\nMedians\n${summaryTable(shown, names)}`);
+  report.failures.push(...rounds.failures);
+}
+
+/** More than this, and emulated CPUs wait for each other; see docs/performance.md. */
+const othersMaxPercent = 10;
+
+function warnOfOthers({ guest }: RunReport): void {
+  const shares = guest
+    .filter(({ metric }) => metric === othersMetric)
+    .flatMap(({ backends }) =>
+      Object.values(backends).flatMap(({ rounds }) => rounds.map(({ median }) => median)),
+    );
+  const most = Math.max(0, ...shares);
+  if (most <= othersMaxPercent) return;
+  console.log(
+    `\nOthers took up to ${Math.round(most)} % of the processors: free the machine, or compare nothing.`,
+  );
 }
 
 /** A line that is written over, on terminals only. */

@@ -1,9 +1,9 @@
 // A back-end and the guest in front of it, for the loads of one round.
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Root, logsPath } from "../../lab/qemu/cache.ts";
+import { logsPath } from "../../lab/qemu/cache.ts";
 import { type ConsoleObserver, observeConsole, type ShownPicture } from "../../lab/qemu/console-observer.ts";
 import { until } from "../../lab/qemu/deadline.ts";
 import { hostTimes, readClocks } from "../../lab/qemu/guest-clock.ts";
@@ -11,11 +11,11 @@ import type { Image } from "../../lab/qemu/image.ts";
 import type { Gpu } from "../../lab/qemu/qemu-args.ts";
 import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
 import type { ServerProcess } from "../../lab/vmm/server-process.ts";
-import { type Backend, type Renderer, start } from "../system/backends.ts";
+import { type Backend, start } from "../system/backends.ts";
 import type { Budget } from "../system/stage.ts";
-import { usageOf } from "../system/process-usage.ts";
+import { machineCpuNs, usageOf } from "../system/process-usage.ts";
 import { parseLoad } from "./frames.ts";
-import type { GuestLoad } from "./load.ts";
+import { type DrawnLoad, type GlLoad, type GuestLoad, surroundings } from "./load.ts";
 
 /** A back-end, or null where QEMU's own device is the GPU. */
 export interface GuestBackend {
@@ -34,14 +34,39 @@ export interface Run {
   pictures: ShownPicture[];
   /** How far the two clocks may be apart. */
   clockErrorUs: number;
-  /** CPU time in nanoseconds while the load ran, of QEMU with its guest and of the back-end. */
-  cpuNs: { qemu: number; backend: number };
+  cpu: CpuTime;
+}
+
+/** Of processors while a load ran, in nanoseconds. */
+export interface CpuTime {
+  /** With its guest. */
+  qemu: number;
+  backend: number;
+  /** The share of all processors that went to others than these two; this process is one. */
+  othersShare: number;
+}
+
+/** Nanoseconds until now. */
+interface Used {
+  qemu: number;
+  backend: number;
+  /** Of all processes and the kernel. */
+  machine: number;
+  /** That there were, on all processors. */
+  wall: number;
+}
+
+function between(from: Used, to: Used): CpuTime {
+  const [qemu, backend] = [to.qemu - from.qemu, to.backend - from.backend];
+  const others = Math.max(0, to.machine - from.machine - qemu - backend);
+  return { qemu, backend, othersShare: others / (to.wall - from.wall) };
 }
 
 const kernel = "6.12";
 const outputs = 2;
 /** Until a mode that was just set is on the console, and the guest's own work for it is done. */
 const settleMs = 300;
+const glTimeoutMs = 60_000;
 /** The last picture may come this late, and is wrong otherwise. */
 const lastPictureMs = 3_000;
 
@@ -57,11 +82,11 @@ export class GuestSession {
 
   static async start(
     { name, backend }: GuestBackend,
-    renderer: Renderer,
-    root: Root,
+    kind: GuestLoad["kind"],
     signal: AbortSignal,
   ): Promise<GuestSession> {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-bench-"));
+    const { renderer, root } = surroundings[kind];
     const server = backend === null ? null : await start(backend, renderer);
     try {
       const gpu: Gpu =
@@ -71,7 +96,9 @@ export class GuestSession {
       const observer = observeConsole(gpu.kind, tracePath(directory), directory);
       const options = { kernel, root, gpu, env: observer.env, extraArgs: observer.extraArgs } as const;
       const guest = await QemuGuest.boot(options, join(logsPath, `bench-${name}`), signal);
-      return new GuestSession(guest, server, observer, directory);
+      const session = new GuestSession(guest, server, observer, directory);
+      await session.prepare(kind);
+      return session;
     } catch (error) {
       const log = server?.log().trim().split("\n").slice(-3).join("\n") ?? "";
       await server?.stop();
@@ -86,8 +113,20 @@ export class GuestSession {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** Runs the load twice, for compilers and caches and then measured; the console must show its last frame. */
+  private async prepare(kind: GuestLoad["kind"]): Promise<void> {
+    // What the kernel says goes through an emulated serial port, a byte at a time.
+    await this.guest.run("sh dmesg -n 1");
+    // Its libraries come from an emulated disk, which is not what is to be measured.
+    if (kind === "gl") await this.guest.run("sh /run/fencepost/fencepost-gl frames 64 64 0 1", glTimeoutMs);
+  }
+
+  /** First for compilers and caches, and then measured. */
   async measure(load: GuestLoad, budget: Budget): Promise<Run> {
+    return load.kind === "gl" ? await this.runProgram(load, budget) : await this.measureDrawn(load, budget);
+  }
+
+  /** The console must show the last frame. */
+  private async measureDrawn(load: DrawnLoad, budget: Budget): Promise<Run> {
     await this.show(load);
     await this.guest.run(`spin ${load.busyTasks}`);
     try {
@@ -100,7 +139,25 @@ export class GuestSession {
     }
   }
 
-  private async show({ width, height, heads }: GuestLoad): Promise<void> {
+  private async runProgram(load: GlLoad, budget: Budget): Promise<Run> {
+    this.shape = "";
+    this.observer.watch(0, 0);
+    let [first, last]: [Used | null, Used | null] = [null, null];
+    const pictures: ShownPicture[] = [];
+    const lines = await this.guest.run(load.command(budget), glTimeoutMs, (line) => {
+      if (first === null && load.from.test(line)) {
+        first = this.used();
+        this.observer.take();
+      } else if (load.to.test(line)) {
+        last = this.used();
+        pictures.push(...this.observer.take());
+      }
+    });
+    if (first === null || last === null) throw new Error(`the program says: ${lines.join(" ")}`);
+    return { ...load.parse(lines), givenUs: [], pictures, clockErrorUs: 0, cpu: between(first, last) };
+  }
+
+  private async show({ width, height, heads }: DrawnLoad): Promise<void> {
     const shape = `${width} ${height}`;
     if (this.shape !== `${shape} ${heads}`) {
       for (let head = 0; head < outputs; head++)
@@ -110,14 +167,14 @@ export class GuestSession {
     await Bun.sleep(settleMs);
   }
 
-  private async run(load: GuestLoad, ms: number): Promise<Run> {
+  private async run(load: DrawnLoad, ms: number): Promise<Run> {
     const before = await readClocks(this.guest, tracePath(this.directory));
     this.observer.watch(...(load.stampAt ?? [0, 0]));
-    const used = this.cpu();
+    const used = this.used();
     let usedAfter = used;
     const lines = await this.guest.run(load.command(ms), undefined, (line) => {
       // The load is over; what follows is its report.
-      if (line.startsWith("ran ")) usedAfter = this.cpu();
+      if (line.startsWith("ran ")) usedAfter = this.used();
     });
     const after = await readClocks(this.guest, tracePath(this.directory));
     const { count, startUs, durationUs, givenUs } = parseLoad(lines);
@@ -128,18 +185,20 @@ export class GuestSession {
       givenUs: givenUs.map((us) => host(startUs + us)),
       pictures: this.observer.take(),
       clockErrorUs: Math.max(before.errorUs, after.errorUs),
-      cpuNs: { qemu: usedAfter.qemu - used.qemu, backend: usedAfter.backend - used.backend },
+      cpu: between(used, usedAfter),
     };
   }
 
-  private cpu(): Run["cpuNs"] {
+  private used(): Used {
     return {
       qemu: usageOf(this.guest.pid).cpuNs,
       backend: this.server === null ? 0 : usageOf(this.server.pid).cpuNs,
+      machine: machineCpuNs(),
+      wall: Bun.nanoseconds() * availableParallelism(),
     };
   }
 
-  private async expectLastFrame({ heads }: GuestLoad): Promise<void> {
+  private async expectLastFrame({ heads }: DrawnLoad): Promise<void> {
     for (let head = 0; head < heads; head++) {
       const [painted] = await this.guest.run(`hash ${head}`);
       const isShown = async () => hashOf(await this.guest.screendump(head)) === painted || undefined;

@@ -24,6 +24,23 @@ export function usageOf(pid: number): Usage {
   return { cpuNs, sleeps, readsAndWrites: field(io, "syscr") + field(io, "syscw") };
 }
 
+/** Processor time that the whole machine has spent since it started, in nanoseconds, on whatever; a hypervisor's too. */
+export function machineCpuNs(): number {
+  const ticks = readFileSync("/proc/stat", "latin1").split("\n")[0]!.split(/ +/).slice(1).map(Number);
+  const [user, nice, system, , , irq, softirq, steal] = ticks as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    ...number[],
+  ];
+  return (user + nice + system + (irq ?? 0) + (softirq ?? 0) + (steal ?? 0)) * nsPerTick;
+}
+
+/** USER_HZ is 100 on all of Linux. */
+const nsPerTick = 1e7;
+
 export interface Memory {
   /** Resident, in bytes: pages shared with other processes count whole. */
   rss: number;

@@ -226,12 +226,12 @@ static void stop_machine(FILE *out, int how)
 }
 
 // The card is released first: a program that shows something must be the card's only master.
-static void serve_shell(const char *command, FILE *out)
+static void serve_shell(const char *command, int (*run)(const char *command, FILE *out), FILE *out)
 {
 	int status;
 
 	release_card();
-	status = command ? shell_run(command, out) : 0;
+	status = command ? run(command, out) : 0;
 	if (status < 0)
 		fprintf(out, "error sh: %s\n", strerror(errno));
 	else if (status > 0)
@@ -251,7 +251,11 @@ static void serve_line(char *line, FILE *out)
 	if (!name)
 		return;
 	if (strcmp(name, "sh") == 0) {
-		serve_shell(strtok(NULL, "\r\n"), out);
+		serve_shell(strtok(NULL, "\r\n"), shell_run, out);
+		return;
+	}
+	if (strcmp(name, "tty") == 0) {
+		serve_shell(strtok(NULL, "\r\n"), shell_run_on_terminal, out);
 		return;
 	}
 	load_name = strcmp(name, "load") == 0 ? strtok(NULL, " \r\n") : NULL;

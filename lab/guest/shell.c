@@ -2,6 +2,7 @@
 #include "shell.h"
 
 #include <fcntl.h>
+#include <pty.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,9 +36,19 @@ static void pass_on(int fd, FILE *out)
 		fclose(output);
 }
 
+static int finish(pid_t child, int output, FILE *out)
+{
+	int status;
+
+	pass_on(output, out);
+	if (waitpid(child, &status, 0) < 0)
+		return -1;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int shell_run(const char *command, FILE *out)
 {
-	int ends[2], status;
+	int ends[2];
 	pid_t child;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -50,8 +61,15 @@ int shell_run(const char *command, FILE *out)
 		close(ends[0]);
 		return -1;
 	}
-	pass_on(ends[0], out);
-	if (waitpid(child, &status, 0) < 0)
-		return -1;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return finish(child, ends[0], out);
+}
+
+int shell_run_on_terminal(const char *command, FILE *out)
+{
+	int terminal;
+	pid_t child = forkpty(&terminal, NULL, NULL, NULL);
+
+	if (child == 0)
+		become_shell(command, STDOUT_FILENO);
+	return child < 0 ? -1 : finish(child, terminal, out);
 }

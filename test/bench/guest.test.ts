@@ -46,6 +46,31 @@ describe("a guest's answer", () => {
   });
 });
 
+describe("a program that draws with GL", () => {
+  const parse = (name: string, lines: string[]) => {
+    const gl = load(name);
+    if (gl.kind !== "gl") throw new Error(`${name} is none`);
+    return gl.parse(lines);
+  };
+
+  test("tells its frames in a line, or else what it says is the error", () => {
+    const lines = ["renderer virgl (LLVMPIPE)", "warm", "ran 274 7829749 1001108"];
+    expect(parse("gl/offscreen", lines)).toEqual({ count: 274, durationUs: 1_001_108 });
+    expect(() => parse("gl/offscreen", ["GL is not to be had"])).toThrow("says: GL is not to be had");
+  });
+
+  test("counts between kmscube's first report and its last", () => {
+    const reports = [674, 1190, 1669].map(
+      (frames, index) => `Rendered ${frames} frames in ${2 * (index + 1)}.000000 sec (300 fps)`,
+    );
+    expect(parse("kmscube/1280x800", ["renderer: …", ...reports, "user interrupted!"])).toEqual({
+      count: 995,
+      durationUs: 4_000_000,
+    });
+    expect(() => parse("kmscube/1280x800", reports.slice(0, 1))).toThrow("1 times only");
+  });
+});
+
 describe("QEMU's console", () => {
   test("QEMU's trace tells when an event was, and of others nothing", () => {
     const flush = "4711@1764407983.000456:virtio_gpu_cmd_res_flush res 0x1, w 1280, h 800, x 0, y 0";
@@ -97,7 +122,7 @@ describe("a load's figures", () => {
     givenUs: [0, 1000, 2000, 3000],
     pictures: [{ atUs: 4000, pixel: stamp(3) }],
     clockErrorUs: 100,
-    cpuNs: { qemu: 6e6, backend: 2e6 },
+    cpu: { qemu: 6e6, backend: 2e6, othersShare: 0.25 },
   };
   const medians = (name: string, of = run) =>
     Object.fromEntries(figuresOf(load(name), of).map(({ metric, median }) => [metric, median]));
@@ -109,12 +134,18 @@ describe("a load's figures", () => {
       "back-end CPU each": 0.5,
       "pictures on QEMU's console": 0.5,
       "host CPU a picture": 8,
+      "CPUs busy with others": 25,
       "age of the picture": 4,
     });
   });
 
   test("what no console shows has no pictures", () => {
-    expect(medians("cursor/moves/1-busy")).toEqual({ rate: 2, "host CPU each": 2, "back-end CPU each": 0.5 });
+    expect(medians("cursor/moves/1-busy")).toEqual({
+      rate: 2,
+      "host CPU each": 2,
+      "back-end CPU each": 0.5,
+      "CPUs busy with others": 25,
+    });
   });
 
   test("a latency without a picture is a failure", () => {

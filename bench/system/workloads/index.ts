@@ -3,6 +3,7 @@
 import type { Workload } from "../workload.ts";
 import { cursors } from "./cursor.ts";
 import { fences } from "./fences.ts";
+import { firstSecond } from "./first-second.ts";
 import { flushes } from "./flush.ts";
 import { processes } from "./process.ts";
 import { resources } from "./resources.ts";
@@ -18,5 +19,6 @@ export const workloads: readonly Workload[] = [
   ...cursors,
   ...streams,
   ...fences,
+  ...firstSecond,
   ...processes,
 ];

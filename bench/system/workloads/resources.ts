@@ -151,7 +151,7 @@ function alternating(): GuestRange[] {
 }
 
 /** Fills the slots with one sequence of requests a resource, which the device takes in order; returns its length. */
-function fillInTurn(pipeline: CommandPipeline, sequence: (resourceId: number) => DataView[]): number {
+export function fillInTurn(pipeline: CommandPipeline, sequence: (resourceId: number) => DataView[]): number {
   let slot = 0;
   let length = 0;
   for (let id = 1; slot < pipeline.depth; id++) {

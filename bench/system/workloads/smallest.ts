@@ -1,5 +1,6 @@
 // The smallest command that does nothing but be checked and answered: RESOURCE_FLUSH of what no scanout shows.
 
+import type { CommandPipeline } from "../../../lab/driver/command-pipeline.ts";
 import * as commands from "../../../lab/driver/commands.ts";
 import { areaOf, expectOk } from "../../../lab/driver/gpu-driver.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -20,7 +21,7 @@ export const smallest: GuestWorkload[] = (["software", "virgl"] as Renderer[]).f
     renderer,
     pinned: true,
     measure(stage) {
-      const pipeline = flushes(stage, 64);
+      const pipeline = smallestPipeline(stage, 64);
       const figures = stage.rate("command", (count) => pipeline.run(count), pipeline.depth);
       expectOkAnswers(pipeline);
       return figures;
@@ -33,7 +34,7 @@ export const smallest: GuestWorkload[] = (["software", "virgl"] as Renderer[]).f
     renderer,
     pinned: true,
     measure(stage) {
-      const pipeline = flushes(stage, 1);
+      const pipeline = smallestPipeline(stage, 1);
       const figures = stage.latency("command", pipeline);
       expectOkAnswers(pipeline);
       return figures;
@@ -46,7 +47,7 @@ export const smallest: GuestWorkload[] = (["software", "virgl"] as Renderer[]).f
     renderer,
     pinned: true,
     measure(stage) {
-      const pipeline = flushes(stage, 1);
+      const pipeline = smallestPipeline(stage, 1);
       const figures = stage.latency("command", pipeline, pause);
       expectOkAnswers(pipeline);
       return figures;
@@ -54,7 +55,7 @@ export const smallest: GuestWorkload[] = (["software", "virgl"] as Renderer[]).f
   },
 ]);
 
-function flushes(stage: Stage, depth: number) {
+export function smallestPipeline(stage: Stage, depth: number): CommandPipeline {
   const { gpu } = stage.guest;
   expectOk(gpu.createResource2d(hidden, Format.B8G8R8X8, size.width, size.height), "RESOURCE_CREATE_2D");
   const request = commands.flushResource(hidden, areaOf(size));
