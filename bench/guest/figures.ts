@@ -9,7 +9,9 @@ export const othersMetric = "CPUs busy with others";
 
 export function figuresOf(load: GuestLoad, run: Run): Figure[] {
   const ages =
-    load.stampAt !== null ? agesOf(shownFrames(run.pictures), run.givenUs).map((us) => us / 1e3) : [];
+    load.stampAt !== null
+      ? agesOf(shownFrames(run.pictures, run.firstNumber), run.givenUs).map((us) => us / 1e3)
+      : [];
   if (load.measures === "latency") {
     if (ages.length === 0) throw new Error("QEMU's console showed none of the changes");
     return [

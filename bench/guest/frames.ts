@@ -5,6 +5,8 @@ import type { ShownPicture } from "../../lab/qemu/console-observer.ts";
 /** The answer of the guest's `load` (lab/guest/load.h), on the guest's clock. */
 export interface LoadAnswer {
   count: number;
+  /** The first frame's number, as its stamp has it. */
+  firstNumber: number;
   startUs: number;
   durationUs: number;
   /** When each frame was given to the driver, after the start; nothing where that was not asked. */
@@ -12,8 +14,9 @@ export interface LoadAnswer {
 }
 
 export function parseLoad(lines: readonly string[]): LoadAnswer {
-  const [, count, startUs, durationUs] = /^ran (\d+) (\d+) (\d+)$/.exec(lines[0] ?? "")?.map(Number) ?? [];
-  if (count === undefined || startUs === undefined || durationUs === undefined) {
+  const [, count, startUs, durationUs, firstNumber] =
+    /^ran (\d+) (\d+) (\d+) (\d+)$/.exec(lines[0] ?? "")?.map(Number) ?? [];
+  if (count === undefined || startUs === undefined || durationUs === undefined || firstNumber === undefined) {
     throw new Error(`the guest says of its load: ${lines.join(" ")}`);
   }
   let at = 0;
@@ -23,7 +26,7 @@ export function parseLoad(lines: readonly string[]): LoadAnswer {
     .map((step) => (at += Number.parseInt(step, 16)));
   if (givenUs.length > 0 && givenUs.length !== count)
     throw new Error(`the guest tells ${givenUs.length} of its ${count} frames`);
-  return { count, startUs, durationUs, givenUs };
+  return { count, firstNumber, startUs, durationUs, givenUs };
 }
 
 const stampMask = 0xff0000;
@@ -36,13 +39,17 @@ interface Shown {
   frame: number;
 }
 
-/** The frames by their stamps; where there are no pixels, each picture is the next frame. */
-export function shownFrames(pictures: readonly ShownPicture[]): Shown[] {
+/**
+ * The frames by their stamps, counted from `firstNumber` on; where there are no pixels, each picture is the next frame.
+ * What a load of before has left on its way is none.
+ */
+export function shownFrames(pictures: readonly ShownPicture[], firstNumber: number): Shown[] {
   const shown: Shown[] = [];
   let last = -1;
   for (const { atUs, pixel } of pictures) {
     if (pixel !== null && (pixel & stampMask) !== stampMark) continue;
-    const frame = pixel === null ? last + 1 : last + after(last, pixel & (numbers - 1));
+    const frame = pixel === null ? last + 1 : last + after(last + firstNumber, pixel & (numbers - 1));
+    if (frame < 0) continue;
     shown.push({ atUs, frame });
     last = frame;
   }

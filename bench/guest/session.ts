@@ -29,6 +29,8 @@ export interface Run {
   durationUs: number;
   /** Frames, or whatever the load does. */
   count: number;
+  /** The first frame's, as its stamp has it. */
+  firstNumber: number;
   /** When each frame was given to the driver; nothing where that was not asked. */
   givenUs: number[];
   pictures: ShownPicture[];
@@ -154,7 +156,14 @@ export class GuestSession {
       }
     });
     if (first === null || last === null) throw new Error(`the program says: ${lines.join(" ")}`);
-    return { ...load.parse(lines), givenUs: [], pictures, clockErrorUs: 0, cpu: between(first, last) };
+    return {
+      ...load.parse(lines),
+      firstNumber: 0,
+      givenUs: [],
+      pictures,
+      clockErrorUs: 0,
+      cpu: between(first, last),
+    };
   }
 
   private async show({ width, height, heads }: DrawnLoad): Promise<void> {
@@ -177,13 +186,15 @@ export class GuestSession {
       if (line.startsWith("ran ")) usedAfter = this.used();
     });
     const after = await readClocks(this.guest, tracePath(this.directory));
-    const { count, startUs, durationUs, givenUs } = parseLoad(lines);
+    const { count, firstNumber, startUs, durationUs, givenUs } = parseLoad(lines);
     const host = hostTimes(before, after);
     return {
       durationUs: host(startUs + durationUs) - host(startUs),
       count,
+      firstNumber,
       givenUs: givenUs.map((us) => host(startUs + us)),
-      pictures: this.observer.take(),
+      // The last ones of what ran before may be on their way.
+      pictures: this.observer.take().filter(({ atUs }) => atUs >= host(startUs)),
       clockErrorUs: Math.max(before.errorUs, after.errorUs),
       cpu: between(used, usedAfter),
     };

@@ -20,6 +20,7 @@ struct load {
 };
 
 static uint64_t given_at[FRAMES_MAX];
+static uint32_t first_number;
 
 static void fill(struct buffer *buffer, struct rectangle area, uint32_t colour)
 {
@@ -33,7 +34,7 @@ static void fill(struct buffer *buffer, struct rectangle area, uint32_t colour)
 
 static void stamp(struct buffer *buffer, struct rectangle area, uint32_t frame)
 {
-	buffer->pixels[(size_t)area.y * (buffer->pitch / 4) + area.x] = LOAD_STAMP(frame);
+	buffer->pixels[(size_t)area.y * (buffer->pitch / 4) + area.x] = LOAD_STAMP(first_number + frame);
 }
 
 static int give(struct card *card, struct rectangle area, uint32_t frame)
@@ -135,8 +136,9 @@ static void report(FILE *out, bool with_times, uint32_t count, uint64_t start_us
 	double rate = clock_ticks_per_us();
 	uint64_t last_us = 0;
 
-	fprintf(out, "- ran %u %llu %llu\n", count, (unsigned long long)start_us,
-		(unsigned long long)((double)(end_ticks - start_ticks) / rate));
+	fprintf(out, "- ran %u %llu %llu %u\n", count, (unsigned long long)start_us,
+		(unsigned long long)((double)(end_ticks - start_ticks) / rate), first_number);
+	first_number += count;
 	fflush(out);
 	for (uint32_t frame = 0; with_times && frame < count; frame++) {
 		uint64_t us = (uint64_t)((double)(given_at[frame] - start_ticks) / rate);

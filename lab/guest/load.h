@@ -1,7 +1,7 @@
 // What keeps a guest drawing for some time, as fast as it can: the loads of `bun bench --guest`.
 //
 // The first pixel that a frame changes is its stamp, 0x5a in red and the frame's number in green and blue, by which the host
-// knows a frame that its console shows.
+// knows a frame that its console shows. Numbers go on from one load to the next.
 #pragma once
 
 #include <stdbool.h>
@@ -10,10 +10,10 @@
 
 #include "card.h"
 
-#define LOAD_STAMP(frame) (0x5a0000u | ((frame) & 0xffff))
+#define LOAD_STAMP(number) (0x5a0000u | ((number) & 0xffff))
 
 // Runs the load of that name on the first `heads` scanouts, which show something, for `ms`. Writes how many frames there
-// were, "- ran COUNT START-US DURATION-US", and if asked when each was given to the driver: lines "- at", of microseconds
+// were, "- ran COUNT START-US DURATION-US FIRST-NUMBER", and if asked when each was given to the driver: lines "- at", of microseconds
 // from one frame to the next, in hexadecimal. Returns -1 with errno set where that failed.
 int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, bool with_times,
 	     FILE *out);

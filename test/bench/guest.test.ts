@@ -24,8 +24,9 @@ const load = (name: string) => guestLoads.find((one) => one.name === name)!;
 
 describe("a guest's answer", () => {
   test("tells when each frame was given, whichever line it is on", () => {
-    expect(parseLoad(["ran 4 7000 950", "at 0 64 c8", "at 1"])).toEqual({
+    expect(parseLoad(["ran 4 7000 950 30", "at 0 64 c8", "at 1"])).toEqual({
       count: 4,
+      firstNumber: 30,
       startUs: 7000,
       durationUs: 950,
       givenUs: [0, 100, 300, 301],
@@ -34,7 +35,7 @@ describe("a guest's answer", () => {
 
   test("is refused when it is another, or lacks frames", () => {
     expect(() => parseLoad(["nonsense"])).toThrow("the guest says of its load: nonsense");
-    expect(() => parseLoad(["ran 3 0 950", "at 0 64"])).toThrow("tells 2 of its 3 frames");
+    expect(() => parseLoad(["ran 3 0 950 0", "at 0 64"])).toThrow("tells 2 of its 3 frames");
   });
 
   test("is in the host's time by two readings of both clocks, whose rates differ", () => {
@@ -96,12 +97,20 @@ describe("QEMU's console", () => {
     const frames = [32_000, 64_000, 65_534, 65_537, 65_536, 90_000];
     const pictures = frames.map((frame) => ({ atUs: frame, pixel: stamp(frame) }));
     const unstamped = { atUs: 0, pixel: 0x123456 };
-    expect(shownFrames([...pictures, unstamped]).map(({ frame }) => frame)).toEqual(frames);
+    expect(shownFrames([...pictures, unstamped], 0).map(({ frame }) => frame)).toEqual(frames);
+  });
+
+  test("a picture that a load of before has left is no frame of this one", () => {
+    const pictures = [69_999, 70_000, 70_002].map((number) => ({ atUs: number, pixel: stamp(number) }));
+    expect(shownFrames(pictures, 70_000)).toEqual([
+      { atUs: 70_000, frame: 0 },
+      { atUs: 70_002, frame: 2 },
+    ]);
   });
 
   test("where only flushes are known, each is the next frame", () => {
     const flushes = [10, 20].map((atUs) => ({ atUs, pixel: null }));
-    expect(shownFrames(flushes).map(({ frame }) => frame)).toEqual([0, 1]);
+    expect(shownFrames(flushes, 0).map(({ frame }) => frame)).toEqual([0, 1]);
   });
 
   test("a picture's age counts from the first frame that the one before did not show", () => {
@@ -119,6 +128,7 @@ describe("a load's figures", () => {
   const run: Run = {
     durationUs: 2e6,
     count: 4,
+    firstNumber: 0,
     givenUs: [0, 1000, 2000, 3000],
     pictures: [{ atUs: 4000, pixel: stamp(3) }],
     clockErrorUs: 100,

@@ -3,7 +3,7 @@
 //   fencepost-gl frames|readback WIDTH HEIGHT WARM-MS MS
 //
 // frames: a turning cube, the next when the GPU is done with the last. readback: a small change, and all pixels read.
-// Says "renderer NAME", then "warm" when it begins to count, and "ran COUNT START-US DURATION-US" as lab/guest/load.h has it.
+// Says "renderer NAME", then "warm" when it begins to count, and "ran COUNT START-US DURATION-US".
 
 #include <stdint.h>
 #include <stdio.h>
