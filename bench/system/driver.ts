@@ -47,6 +47,7 @@ function drive(job: Job): Figure[] {
   const display = new DisplayReader({ features: job.displayFeatures, modes });
   const options = { memory, display: null, patienceMs: 20_000, ...workload.guest };
   const guest = SyntheticGuest.connect(job.socketPath, options);
+  if (workload.bootMs !== undefined) Bun.sleepSync(workload.bootMs);
   guest.initialise();
   guest.frontend.gpuSetSocket(display.fd);
   guest.start();

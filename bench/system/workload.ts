@@ -24,6 +24,8 @@ export interface GuestWorkload extends Common {
   pinned: boolean;
   /** When the renderer was done with fences is written down inside of the server: {@link Stage.clock}. */
   timesFences?: boolean;
+  /** How long its driver comes after the VMM, in milliseconds, as where firmware runs first. */
+  bootMs?: number;
   guest?: GuestOptions;
   measure(stage: Stage): Figure[];
 }

@@ -213,6 +213,7 @@ export class SessionBench {
 
   private deliver({ to, message }: Sent): void {
     if (to !== "ctrl-queue" && to !== "cursor-queue") return;
+    if (message.type === "expect-driver") return void this.context.sent.pop();
     const told = { to, ...message } as Told;
     this.told.push(told);
     this.context.sent.pop();

@@ -69,6 +69,7 @@ function first(
     title: `${title}: in the first second, all of the server on one processor`,
     renderer,
     pinned: true,
+    bootMs: 1_000,
     measure(stage) {
       warmDriver(chunk);
       pin(stage.serverPid, (stage.cpus?.server ?? []).slice(0, 1));

@@ -1,12 +1,13 @@
 // What the cursor queue receives.
 
 import { z } from "zod";
-import { queueMessages, VmmDisplay } from "../queue/messages.ts";
+import { DriverExpected, queueMessages, VmmDisplay } from "../queue/messages.ts";
 import { token } from "../runtime/fields.ts";
 
 export const CursorQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
   VmmDisplay,
+  DriverExpected,
   /**
    * The pixels are in the slot that was asked for, or `error` is the virtio response code that says why not. Where they
    * are no cursor's for their size alone, there is no error, nothing new, and the image before stays.

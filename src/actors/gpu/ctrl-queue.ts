@@ -1,6 +1,6 @@
 // The ctrl queue: the guest's commands in order, and the only thread that owns resources.
 
-import type { WorkerName } from "../registry.ts";
+import type { ActorName, WorkerName } from "../registry.ts";
 import type { CtrlQueueMessage } from "./messages.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import { type QueueHandler } from "../queue/queue-handler.ts";
@@ -15,12 +15,15 @@ import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
 import { startRenderer } from "./renderer/start.ts";
 import { chooseTier } from "./pixels/storage/probe.ts";
+import { WarmUp } from "./warm-up.ts";
 
 export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
   private readonly libraryOutput: LibraryOutput | null;
   private readonly device: Device;
   private readonly run: Command;
+  private rehearsal: WarmUp | null = null;
+  private hasWarmedUp = false;
 
   /** `start` makes the renderer. */
   constructor(
@@ -40,10 +43,15 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     });
   }
 
-  receive(message: CtrlQueueMessage): void {
+  receive(message: CtrlQueueMessage, from?: ActorName): void {
+    // What concerns the ring or its memory; the display's socket comes long before.
+    if (from === "vhost-session" && message.type !== "vmm-display-changed") this.endRehearsal();
     if (this.queue.receive(message)) return;
     const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
+      case "expect-driver":
+        this.rehearse();
+        return;
       case "vmm-display-changed":
         this.device.vmmDisplay(message.isConnected);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
@@ -87,6 +95,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   turn(): boolean {
+    if (this.rehearsal !== null) {
+      this.rehearsal.run();
+      if (this.rehearsal?.isOver === true) this.rehearsal = null;
+      return true;
+    }
     const more = this.queue.turn();
     this.device.afterCommands.serve();
     // Not only commands change what is shown.
@@ -133,9 +146,21 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   stop(): void {
+    this.endRehearsal();
     this.queue.close();
     this.device.close();
     this.libraryOutput?.close();
+  }
+
+  private rehearse(): void {
+    if (this.hasWarmedUp) return;
+    this.hasWarmedUp = true;
+    this.rehearsal = new WarmUp(this.queue, () => this.context.counters.fill(0));
+  }
+
+  private endRehearsal(): void {
+    this.rehearsal?.end();
+    this.rehearsal = null;
   }
 
   private describe(token: number): void {

@@ -1,7 +1,7 @@
 // What the ctrl queue receives.
 
 import { z } from "zod";
-import { queueMessages, VmmDisplay } from "../queue/messages.ts";
+import { DriverExpected, queueMessages, VmmDisplay } from "../queue/messages.ts";
 import { token, u32 } from "../runtime/fields.ts";
 
 export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
@@ -10,6 +10,7 @@ export type DisplayMode = z.infer<typeof DisplayMode>;
 export const CtrlQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
   VmmDisplay,
+  DriverExpected,
   /** The display's answers to questions with the same token. */
   z.object({ type: z.literal("display-info"), token, modes: z.array(DisplayMode).max(16) }),
   z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),

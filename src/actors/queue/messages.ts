@@ -57,6 +57,9 @@ export const VmmDisplay = z.object({
 });
 export type VmmDisplay = z.infer<typeof VmmDisplay>;
 
+/** A front-end has come, whose guest has yet to start its driver: time to prepare. */
+export const DriverExpected = z.object({ type: z.literal("expect-driver") });
+
 export const queueMessages = [
   Memory,
   Log,

@@ -123,6 +123,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   private begin(fd: number): void {
     this.context.counters[SessionCounter.sessions]!++;
+    for (const queue of this.device.queues) this.context.send(queue, { type: "expect-driver" });
     this.machine.send({ type: "CONNECTED" });
     const channel = new Channel(fd);
     this.channel = channel;
