@@ -61,7 +61,8 @@ static int draw_all(struct card *card, uint32_t heads, uint32_t frame)
 	struct buffer *buffer = screen_front(0);
 
 	(void)heads;
-	memset(buffer->pixels, (int)frame, buffer->size);
+	// All but the stamp: a picture that is taken while this paints is the last frame's still, and not none.
+	memset(buffer->pixels + 1, (int)frame, buffer->size - sizeof(buffer->pixels[0]));
 	return give(card, (struct rectangle){ 0, 0, buffer->width, buffer->height }, frame);
 }
 
@@ -86,7 +87,9 @@ static int draw_scroll(struct card *card, uint32_t heads, uint32_t frame)
 	struct rectangle last = { area.x, area.y + area.height - letter_height, area.width, letter_height };
 
 	(void)heads;
-	for (uint32_t y = 0; y < area.height - letter_height; y++)
+	// The stamp stays where it is, as above.
+	memcpy(first + 1, first + letter_height * stride + 1, (area.width - 1) * 4);
+	for (uint32_t y = 1; y < area.height - letter_height; y++)
 		memcpy(first + y * stride, first + (y + letter_height) * stride, area.width * 4);
 	fill(buffer, last, frame * 0x010305 & 0xffffff);
 	return give(card, area, frame);
