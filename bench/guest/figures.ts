@@ -7,13 +7,15 @@ import type { Run } from "./session.ts";
 
 export const othersMetric = "CPUs busy with others";
 
+/** Nothing is seen before it is done, but for what the two clocks and their rates are apart. */
+const earlyMaxUs = 200;
+
 export function figuresOf(load: GuestLoad, run: Run): Figure[] {
-  const ages =
-    load.stampAt !== null
-      ? agesOf(shownFrames(run.pictures, run.firstNumber), run.givenUs).map((us) => us / 1e3)
-      : [];
+  const agesUs = load.stampAt === null ? [] : agesOf(shownFrames(run.pictures, run.firstNumber), run.givenUs);
+  const ages = agesUs.map((us) => Math.max(0, us / 1e3));
   if (load.measures === "latency") {
     if (ages.length === 0) throw new Error("QEMU's console showed none of the changes");
+    if (Math.min(...agesUs) < -earlyMaxUs) throw new Error("the guest's clock and QEMU's went apart");
     return [
       figure("flush to console", "ms", "less", ages),
       figure("error of the clocks", "ms", "neither", [run.clockErrorUs / 1e3]),

@@ -64,7 +64,8 @@ function after(last: number, bits: number): number {
 
 /**
  * How long the console had shown an outdated picture when the next one came, in the order of the pictures: since the
- * first frame was given that it did not show. All in microseconds of the host.
+ * first frame was given that it did not show. All in microseconds of the host. One of less than 0 was painted into the shown
+ * buffer while the frame before was on its way.
  */
 export function agesOf(shown: readonly Shown[], givenUs: readonly number[]): number[] {
   const ages: number[] = [];
@@ -72,7 +73,7 @@ export function agesOf(shown: readonly Shown[], givenUs: readonly number[]): num
   for (const { atUs, frame } of shown) {
     const since = givenUs[last + 1];
     if (frame <= last || since === undefined) continue;
-    ages.push(Math.max(0, atUs - since));
+    ages.push(atUs - since);
     last = frame;
   }
   return ages;

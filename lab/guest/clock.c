@@ -6,6 +6,7 @@
 #include <x86intrin.h>
 
 #define CALIBRATION_US 50000
+#define MOMENT_ATTEMPTS 5
 #define MARK_PORT 0x80
 
 uint64_t clock_us(void)
@@ -38,15 +39,34 @@ uint64_t clock_ticks(void)
 	return __rdtsc();
 }
 
+struct moment clock_moment(void)
+{
+	struct moment best = { 0 };
+	uint64_t least = UINT64_MAX;
+
+	for (int attempt = 0; attempt < MOMENT_ATTEMPTS; attempt++) {
+		uint64_t before = clock_ticks();
+		uint64_t us = clock_us();
+		uint64_t width = clock_ticks() - before;
+
+		if (width < least) {
+			least = width;
+			best = (struct moment){ us, before + width / 2 };
+		}
+	}
+	return best;
+}
+
 double clock_ticks_per_us(void)
 {
 	static double rate;
 
 	if (rate == 0) {
-		uint64_t us = clock_us(), ticks = clock_ticks();
+		struct moment start = clock_moment(), end;
 
 		usleep(CALIBRATION_US);
-		rate = (double)(clock_ticks() - ticks) / (double)(clock_us() - us);
+		end = clock_moment();
+		rate = (double)(end.ticks - start.ticks) / (double)(end.us - start.us);
 	}
 	return rate;
 }

@@ -13,5 +13,11 @@ int clock_mark(uint64_t *at_us, uint64_t *error_us);
 // The CPU's own counter, which reads without an exit.
 uint64_t clock_ticks(void);
 
-// Measured once, which takes some milliseconds.
+// Measured once, which takes some milliseconds; good to a percent.
 double clock_ticks_per_us(void);
+
+// Both at one moment: the nearest of some attempts.
+struct moment {
+	uint64_t us, ticks;
+};
+struct moment clock_moment(void);

@@ -134,17 +134,17 @@ static const struct load loads[] = {
 	{ "cursor-moves", draw_cursor_move },
 };
 
-static void report(FILE *out, bool with_times, uint32_t count, uint64_t start_us, uint64_t start_ticks, uint64_t end_ticks)
+static void report(FILE *out, bool with_times, uint32_t count, struct moment start, struct moment end)
 {
-	double rate = clock_ticks_per_us();
+	double rate = (double)(end.ticks - start.ticks) / (double)(end.us - start.us);
 	uint64_t last_us = 0;
 
-	fprintf(out, "- ran %u %llu %llu %u\n", count, (unsigned long long)start_us,
-		(unsigned long long)((double)(end_ticks - start_ticks) / rate), first_number);
+	fprintf(out, "- ran %u %llu %llu %u\n", count, (unsigned long long)start.us,
+		(unsigned long long)(end.us - start.us), first_number);
 	first_number += count;
 	fflush(out);
 	for (uint32_t frame = 0; with_times && frame < count; frame++) {
-		uint64_t us = (uint64_t)((double)(given_at[frame] - start_ticks) / rate);
+		uint64_t us = (uint64_t)((double)(given_at[frame] - start.ticks) / rate);
 
 		fprintf(out, "%s%llx", frame % TIMES_PER_LINE ? " " : "- at ", (unsigned long long)(us - last_us));
 		if (frame % TIMES_PER_LINE == TIMES_PER_LINE - 1 || frame == count - 1)
@@ -167,7 +167,8 @@ static int check_heads(uint32_t heads)
 int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, bool with_times, FILE *out)
 {
 	const struct load *load = NULL;
-	uint64_t start_us, start, end;
+	struct moment start;
+	uint64_t length;
 	uint32_t frame = 0;
 
 	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
@@ -180,32 +181,29 @@ int load_run(struct card *card, const char *name, uint32_t heads, uint32_t ms, b
 	}
 	if (check_heads(heads) < 0)
 		return -1;
-	end = (uint64_t)(clock_ticks_per_us() * ms * 1000);
-	start_us = clock_us();
-	start = clock_ticks();
-	while (clock_ticks() - start < end && frame < FRAMES_MAX) {
+	length = (uint64_t)(clock_ticks_per_us() * ms * 1000);
+	start = clock_moment();
+	while (clock_ticks() - start.ticks < length && frame < FRAMES_MAX) {
 		if (load->draw(card, heads, frame++) < 0)
 			return -1;
 	}
-	report(out, with_times, frame, start_us, start, clock_ticks());
+	report(out, with_times, frame, start, clock_moment());
 	return 0;
 }
 
 int load_pokes(struct card *card, uint32_t count, uint32_t pause_ms, FILE *out)
 {
-	uint64_t start_us, start;
+	struct moment start;
 
 	if (check_heads(1) < 0)
 		return -1;
-	clock_ticks_per_us();
-	start_us = clock_us();
-	start = clock_ticks();
+	start = clock_moment();
 	for (uint32_t frame = 0; frame < count && frame < FRAMES_MAX; frame++) {
 		usleep(pause_ms * 1000);
 		if (draw_blink(card, 1, frame) < 0)
 			return -1;
 	}
-	report(out, true, count, start_us, start, clock_ticks());
+	report(out, true, count, start, clock_moment());
 	return 0;
 }
 

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunReport } from "../../bench/report/run-report.ts";
+import { childrenOf } from "../support/children.ts";
 import { bePatient } from "../support/patience.ts";
 import { bound } from "../../lab/bound-child.ts";
 
@@ -104,7 +105,3 @@ test.each([
     });
   },
 );
-
-async function childrenOf(pid: number): Promise<string[]> {
-  return (await Bun.file(`/proc/${pid}/task/${pid}/children`).text()).split(" ").filter((one) => one !== "");
-}

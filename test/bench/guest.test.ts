@@ -14,11 +14,13 @@ import { missingParts } from "../../lab/qemu/cache.ts";
 import { parsePictures } from "../../lab/qemu/console-observer.ts";
 import { hostTimes } from "../../lab/qemu/guest-clock.ts";
 import { traceTimes } from "../../lab/qemu/trace.ts";
+import { childrenOf } from "../support/children.ts";
 import { bePatient } from "../support/patience.ts";
 
 bePatient();
 
 const limitMs = 120_000;
+const main = join(import.meta.dir, "../../bench/main.ts");
 const stamp = (frame: number): number => 0x5a0000 | (frame & 0xffff);
 const load = (name: string) => guestLoads.find((one) => one.name === name)!;
 
@@ -158,9 +160,11 @@ describe("a load's figures", () => {
     });
   });
 
-  test("a latency without a picture is a failure", () => {
+  test("a latency without a picture is a failure, and so is a picture before its change", () => {
     expect(medians("latency/1280x800")).toEqual({ "flush to console": 4, "error of the clocks": 0.1 });
     expect(() => medians("latency/1280x800", { ...run, pictures: [] })).toThrow("showed none of the changes");
+    const early = { atUs: -300, pixel: stamp(0) };
+    expect(() => medians("latency/1280x800", { ...run, pictures: [early] })).toThrow("went apart");
   });
 });
 
@@ -178,7 +182,6 @@ if (missingParts().length === 0 || process.env["CI"]) {
       async () => {
         const json = join(directory, "run.json");
         const filter = "^(flips/1280x800|latency/1280x800)$";
-        const main = join(import.meta.dir, "../../bench/main.ts");
         const args = ["--guest", "--quick", "--rounds", "1", "--filter", filter, "--no-peer", "--json", json];
         const child = Bun.spawn(bound([process.execPath, main, ...args]), { stdout: "pipe", stderr: "pipe" });
         const output = await child.stdout.text();
@@ -193,6 +196,23 @@ if (missingParts().length === 0 || process.env["CI"]) {
         expect(medians.get("rate")!).toBeGreaterThan(0);
         expect(medians.get("age of the picture")!).toBeGreaterThan(0);
         expect(medians.get("flush to console")!).toBeGreaterThan(0);
+      },
+      limitMs,
+    );
+
+    test(
+      "an interrupt ends the server, QEMU and the run",
+      async () => {
+        const args = ["--guest", "--filter", "^flips", "--no-peer"];
+        const child = Bun.spawn(bound([process.execPath, main, ...args]), { stdout: "pipe", stderr: "pipe" });
+        let children: string[] = [];
+        while (children.length < 2) {
+          await Bun.sleep(20);
+          children = await childrenOf(child.pid);
+        }
+        child.kill("SIGINT");
+        expect(await child.exited).toBe(130);
+        for (const pid of children) expect(await Bun.file(`/proc/${pid}/stat`).exists()).toBe(false);
       },
       limitMs,
     );
