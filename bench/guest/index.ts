@@ -54,7 +54,9 @@ export async function runGuests(
   print(loads, rounds, options.rounds, report);
   if (report.guest.length === 0) return;
   warnOfOthers(report);
-  const names = backends.map(({ name }) => name);
+  const names = backends
+    .map(({ name }) => name)
+    .filter((name) => report.guest.some(({ backends: measured }) => name in measured));
   const compare = report.guest.filter(({ better }) => better !== "neither");
   console.log(`\nMedians\n${summaryTable(compare, names)}`);
 }

@@ -73,6 +73,7 @@ const drawing = {
 const drawn: readonly (Omit<DrawnLoad, "name" | "width" | "height" | "command"> & { load: string })[] = [
   { ...drawing, load: "flips", title: "page flips between two buffers that are painted already" },
   { ...drawing, load: "redraws", title: "all painted anew, and all marked dirty" },
+  { ...drawing, load: "video", title: "all painted anew, 60 times a second" },
   { ...drawing, load: "blink", title: "8×16 pixels changed: a text cursor", stampAt: cursorAt },
   { ...drawing, load: "scroll", title: "640×400 pixels changed: a terminal that scrolls", stampAt: [64, 64] },
   {

@@ -66,6 +66,20 @@ static int draw_all(struct card *card, uint32_t heads, uint32_t frame)
 	return give(card, (struct rectangle){ 0, 0, buffer->width, buffer->height }, frame);
 }
 
+// The same sixty times a second, as a video does.
+static int draw_video(struct card *card, uint32_t heads, uint32_t frame)
+{
+	static uint64_t start_us;
+	uint64_t now = clock_us(), due;
+
+	if (frame == 0)
+		start_us = now;
+	due = start_us + frame * 1000000ull / 60;
+	if (due > now)
+		usleep(due - now);
+	return draw_all(card, heads, frame);
+}
+
 // A text cursor.
 static int draw_blink(struct card *card, uint32_t heads, uint32_t frame)
 {
@@ -127,6 +141,7 @@ static int draw_cursor_move(struct card *card, uint32_t heads, uint32_t frame)
 static const struct load loads[] = {
 	{ "flips", draw_flip },
 	{ "redraws", draw_all },
+	{ "video", draw_video },
 	{ "blink", draw_blink },
 	{ "scroll", draw_scroll },
 	{ "drag", draw_drag },
