@@ -9,6 +9,8 @@ import { Descriptor, DescriptorFlag } from "./layout.ts";
 
 /** Segments of one chain, direct and indirect together. Linux sends more than the queue size when indirect. */
 const segmentsMax = 32768;
+const anyFlag = DescriptorFlag.NEXT | DescriptorFlag.WRITE | DescriptorFlag.INDIRECT;
+const pairBytes = 2 * Descriptor.bytes;
 
 /** What is wrong with a chain; texts for the log. */
 export const ChainFault = {
@@ -51,12 +53,58 @@ export class Chain {
   /** Walks the chain that starts at `head` of a table of `count` descriptors (four words each). */
   load(head: number, table: Uint32Array, count: number): void {
     this.head = head;
+    if (this.loadPair(head, table, count)) return;
     this.segments = 0;
     this.firstWritable = -1;
     this.readableBytes = 0;
     this.writableBytes = 0;
     this.fault = this.walk(head, table, count);
     if (this.firstWritable < 0) this.firstWritable = this.segments;
+  }
+
+  /**
+   * Loads what nearly every chain is: one buffer of request and one for the response, each in one region. Answers false for
+   * any other, of which nothing that was read here is used.
+   */
+  private loadPair(head: number, table: Uint32Array, count: number): boolean {
+    let words = table;
+    let limit = count;
+    let first = head * 4;
+    let control = words[first + 3]!;
+    if ((control & anyFlag) === DescriptorFlag.INDIRECT) {
+      if (words[first + 2]! !== pairBytes) return false;
+      if (!this.loadIndirect(words[first]!, words[first + 1]!, pairBytes)) return false;
+      words = this.indirectWords;
+      limit = 2;
+      first = 0;
+      control = words[3]!;
+    }
+    if ((control & anyFlag) !== DescriptorFlag.NEXT || control >>> 16 >= limit) return false;
+    const second = (control >>> 16) * 4;
+    if ((words[second + 3]! & anyFlag) !== DescriptorFlag.WRITE) return false;
+    const readable = words[first + 2]!;
+    const writable = words[second + 2]!;
+    if (readable === 0 || writable === 0) return false;
+    const isHere = this.place(0, words[first]!, words[first + 1]!, readable);
+    if (!isHere || !this.place(1, words[second]!, words[second + 1]!, writable)) return false;
+    this.segments = 2;
+    this.firstWritable = 1;
+    this.readableBytes = readable;
+    this.writableBytes = writable;
+    this.fault = ChainFault.none;
+    return true;
+  }
+
+  /** Makes a buffer one segment; answers false where no region holds all of it. */
+  private place(segment: number, low: number, high: number, length: number): boolean {
+    if (high >= 0x20_0000) return false;
+    const guest = high * 2 ** 32 + low;
+    const host = this.memory.translateRange(guest, length);
+    if (host === 0) return false;
+    this.hosts[segment] = host;
+    this.lengths[segment] = length;
+    this.guests[segment] = guest;
+    return true;
   }
 
   private walk(head: number, table: Uint32Array, count: number): number {

@@ -28,8 +28,10 @@ interface MappedRegion extends HostSpan {
 
 export class MemoryMap {
   private regions: MappedRegion[] = [];
+  /** The region that was found last, or one that holds nothing: rings and requests mostly lie in one. */
+  private near: HostSpan = nowhere;
 
-  /** Where most addresses are found; another table after each {@link replace}. */
+  /** For addresses that jump between regions; another table after each {@link replace}. */
   windows = new MemoryWindows([]);
 
   /** Bytes from the address last given to {@link translate} to the end of its region, or of the hole that it is in. */
@@ -42,15 +44,16 @@ export class MemoryMap {
    * {@link contiguous} then says how many bytes may be used from there on.
    */
   translate(address: number): number {
-    const { windows } = this;
-    const window = windows.find(address);
-    if (window < 0) return this.search(address);
-    this.contiguous = windows.left(window, address);
-    return windows.host(window, address);
+    const { near } = this;
+    if (address < near.start || address >= near.end) return this.jump(address);
+    this.contiguous = near.end - address;
+    return near.host + (address - near.start);
   }
 
   /** The host address of `[address, address + length)` when one region holds all of it, else 0. */
   translateRange(address: number, length: number): number {
+    const { near } = this;
+    if (address >= near.start && address + length <= near.end) return near.host + (address - near.start);
     const host = this.translate(address);
     return host !== 0 && length <= this.contiguous ? host : 0;
   }
@@ -108,6 +111,7 @@ export class MemoryMap {
     for (const region of this.regions) if (!keptIds.has(region.id)) region.memory.unmap();
     this.regions = next;
     this.windows = new MemoryWindows(next);
+    this.near = nowhere;
   }
 
   /** Unmaps everything. */
@@ -115,7 +119,16 @@ export class MemoryMap {
     this.replace([]);
   }
 
-  /** As {@link translate}, for what no window knows. */
+  /** As {@link translate}, for an address elsewhere than the last. */
+  private jump(address: number): number {
+    const region = this.windows.regionNear(address);
+    if (region === undefined || address < region.start || address >= region.end) return this.search(address);
+    this.near = region;
+    this.contiguous = region.end - address;
+    return region.host + (address - region.start);
+  }
+
+  /** As {@link translate}, in all regions. */
   private search(address: number): number {
     const { regions } = this;
     let low = 0;
@@ -131,10 +144,13 @@ export class MemoryMap {
       this.contiguous = above === undefined ? Infinity : above.start - address;
       return 0;
     }
+    this.near = region;
     this.contiguous = region.end - address;
     return region.host + (address - region.start);
   }
 }
+
+const nowhere: HostSpan = { start: Infinity, end: 0, host: 0 };
 
 function mapRegion(region: MemoryRegion): MappedRegion {
   const { id, guestAddress, size, fd, fdOffset } = region;

@@ -24,10 +24,7 @@ export class MemoryWindows {
   readonly to: Int32Array;
   /** Where the window begins in the guest. */
   readonly bases: Float64Array;
-  /** The whole region in the guest, and what is added to an address in it to get the host's. */
-  private readonly starts: Float64Array;
-  private readonly ends: Float64Array;
-  private readonly shifts: Float64Array;
+  private readonly regions: (HostSpan | undefined)[];
 
   constructor(regions: readonly HostSpan[]) {
     const end = regions.reduce((most, region) => Math.max(most, region.end), 0);
@@ -36,31 +33,17 @@ export class MemoryWindows {
     this.from = new Int32Array(count);
     this.to = new Int32Array(count);
     this.bases = Float64Array.from({ length: count }, (_, window) => window * windowBytes);
-    this.starts = new Float64Array(count).fill(Infinity);
-    this.ends = new Float64Array(count);
-    this.shifts = new Float64Array(count);
+    this.regions = new Array<HostSpan | undefined>(count).fill(undefined);
     for (const region of regions) this.add(region);
   }
 
-  /** The window of `address`, a whole number below 2^54; -1 where the table has none of that region. */
-  find(address: number): number {
-    const window = (address * windowScale) | 0;
-    return window < this.count && address >= this.starts[window]! && address < this.ends[window]!
-      ? window
-      : -1;
+  /** The region that has most of the window of `address`, a whole number below 2^53; it need not have the address. */
+  regionNear(address: number): HostSpan | undefined {
+    return this.regions[Math.floor(address * windowScale)];
   }
 
-  /** The host's address of one that was found in `window`. */
-  host(window: number, address: number): number {
-    return address + this.shifts[window]!;
-  }
-
-  /** Bytes from an address that was found in `window` to the end of its region. */
-  left(window: number, address: number): number {
-    return this.ends[window]! - address;
-  }
-
-  private add({ start, end, host }: HostSpan): void {
+  private add(region: HostSpan): void {
+    const { start, end } = region;
     const past = Math.min(Math.ceil(end / windowBytes), this.count);
     for (let window = Math.floor(start / windowBytes); window < past; window++) {
       const base = this.bases[window]!;
@@ -69,9 +52,7 @@ export class MemoryWindows {
       if (to - from <= this.to[window]! - this.from[window]!) continue;
       this.from[window] = from;
       this.to[window] = to;
-      this.starts[window] = start;
-      this.ends[window] = end;
-      this.shifts[window] = host - start;
+      this.regions[window] = region;
     }
   }
 }
