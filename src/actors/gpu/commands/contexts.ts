@@ -108,7 +108,7 @@ export class ContextCommands {
     const refusal = this.contexts.may(context, this.event.submit);
     if (refusal !== 0) return refusal;
     const size = request.u32(Submit3d.size);
-    if (size % 4 !== 0 || Submit3d.bytes + size > request.length) return Response.ERR_INVALID_PARAMETER;
+    if ((size & 3) !== 0 || Submit3d.bytes + size > request.length) return Response.ERR_INVALID_PARAMETER;
     const error = size === 0 ? 0 : model.renderer.submit(context!.id, Submit3d.bytes, size);
     if (error === 0) {
       this.contexts.take(context!, this.event.submit);

@@ -138,8 +138,9 @@ export class VirglRenderer implements Renderer {
     const { guard, words } = this;
     const census = this.censusOf(context);
     if (census === undefined) return EINVAL;
-    const count = bytes / 4;
-    const refused = guard.check(census, words, at / 4, count);
+    const from = at >>> 2;
+    const count = bytes >>> 2;
+    const refused = guard.check(census, words, from, count);
     if (refused !== 0) return refused;
     this.epoch++;
     const { layered } = guard;
@@ -147,8 +148,8 @@ export class VirglRenderer implements Renderer {
     const error =
       layered.length === 0
         ? this.symbols.virgl_renderer_submit_cmd(asPointer(address + at), context, count)
-        : this.runner.run(context, words, address, at / 4, count, layered);
-    if (guard.hasEffects) this.effects.follow(census, words, at / 4, count, error !== 0);
+        : this.runner.run(context, words, address, from, count, layered);
+    if (guard.hasEffects) this.effects.follow(census, words, from, count, error !== 0);
     return Math.abs(error);
   }
 
