@@ -10,6 +10,8 @@ import { Descriptor, DescriptorFlag } from "./layout.ts";
 /** Segments of one chain, direct and indirect together. Linux sends more than the queue size when indirect. */
 const segmentsMax = 32768;
 const anyFlag = DescriptorFlag.NEXT | DescriptorFlag.WRITE | DescriptorFlag.INDIRECT;
+/** From here on no address is exact, and no guest has memory there: 2^53, its high word. */
+const highMax = 0x20_0000;
 const pairBytes = 2 * Descriptor.bytes;
 
 /** What is wrong with a chain; texts for the log. */
@@ -40,6 +42,14 @@ export class Chain {
   private readonly indirectWords = new Uint32Array(this.indirect.view());
   private segments = 0;
   private firstWritable = -1;
+  /**
+   * Whether it is one buffer of request and one for the response, each in one region, as nearly every chain is. They are
+   * then here, and not among the segments: arrays cost more than all else that is done with them.
+   */
+  private isPair = false;
+  private source = 0;
+  private target = 0;
+  private targetGuest = 0;
 
   head = 0;
   /** Bytes of request and of room for the response. */
@@ -53,7 +63,11 @@ export class Chain {
   /** Walks the chain that starts at `head` of a table of `count` descriptors (four words each). */
   load(head: number, table: Uint32Array, count: number): void {
     this.head = head;
-    if (this.loadPair(head, table, count)) return;
+    this.isPair = this.loadPair(head, table, count);
+    if (!this.isPair) this.loadSegments(head, table, count);
+  }
+
+  private loadSegments(head: number, table: Uint32Array, count: number): void {
     this.segments = 0;
     this.firstWritable = -1;
     this.readableBytes = 0;
@@ -62,10 +76,7 @@ export class Chain {
     if (this.firstWritable < 0) this.firstWritable = this.segments;
   }
 
-  /**
-   * Loads what nearly every chain is: one buffer of request and one for the response, each in one region. Answers false for
-   * any other, of which nothing that was read here is used.
-   */
+  /** Loads a pair. Answers false for any other chain, of which nothing that was read here is used. */
   private loadPair(head: number, table: Uint32Array, count: number): boolean {
     let words = table;
     let limit = count;
@@ -84,27 +95,16 @@ export class Chain {
     if ((words[second + 3]! & anyFlag) !== DescriptorFlag.WRITE) return false;
     const readable = words[first + 2]!;
     const writable = words[second + 2]!;
-    if (readable === 0 || writable === 0) return false;
-    const isHere = this.place(0, words[first]!, words[first + 1]!, readable);
-    if (!isHere || !this.place(1, words[second]!, words[second + 1]!, writable)) return false;
-    this.segments = 2;
-    this.firstWritable = 1;
+    const high = words[first + 1]!;
+    const targetHigh = words[second + 1]!;
+    if (readable === 0 || writable === 0 || high >= highMax || targetHigh >= highMax) return false;
+    this.source = this.memory.translateRange(high * 2 ** 32 + words[first]!, readable);
+    this.targetGuest = targetHigh * 2 ** 32 + words[second]!;
+    this.target = this.memory.translateRange(this.targetGuest, writable);
     this.readableBytes = readable;
     this.writableBytes = writable;
     this.fault = ChainFault.none;
-    return true;
-  }
-
-  /** Makes a buffer one segment; answers false where no region holds all of it. */
-  private place(segment: number, low: number, high: number, length: number): boolean {
-    if (high >= 0x20_0000) return false;
-    const guest = high * 2 ** 32 + low;
-    const host = this.memory.translateRange(guest, length);
-    if (host === 0) return false;
-    this.hosts[segment] = host;
-    this.lengths[segment] = length;
-    this.guests[segment] = guest;
-    return true;
+    return this.source !== 0 && this.target !== 0;
   }
 
   private walk(head: number, table: Uint32Array, count: number): number {
@@ -141,7 +141,7 @@ export class Chain {
 
   private loadIndirect(low: number, high: number, length: number): boolean {
     if (length === 0 || length % Descriptor.bytes !== 0 || length > this.indirect.length) return false;
-    if (high >= 0x20_0000) return false;
+    if (high >= highMax) return false;
     return copyFromGuest(this.memory, high * 2 ** 32 + low, this.indirect.address, length);
   }
 
@@ -154,8 +154,7 @@ export class Chain {
       if (this.firstWritable >= 0) return ChainFault.readableAfterWritable;
       this.readableBytes += length;
     }
-    // Above 2^53 no address is exact, and no guest has memory there.
-    if (high >= 0x20_0000) return this.undo(length, writable);
+    if (high >= highMax) return this.undo(length, writable);
     let guest = high * 2 ** 32 + low;
     let left = length;
     while (left > 0) {
@@ -181,6 +180,11 @@ export class Chain {
 
   /** Copies the request, at most `max` bytes, to native `destination`. The only time that it is read. */
   copyRequest(destination: number, max: number): number {
+    if (this.isPair) {
+      const run = this.readableBytes <= max ? this.readableBytes : max;
+      libc.memcpy(asPointer(destination), asPointer(this.source), run);
+      return run;
+    }
     let copied = 0;
     for (let index = 0; index < this.firstWritable && copied < max; index++) {
       const length = this.lengths[index]!;
@@ -193,6 +197,12 @@ export class Chain {
 
   /** Copies `length` bytes of response from native `source`, as far as there is room. Returns the bytes written. */
   respond(source: number, length: number): number {
+    if (this.isPair) {
+      const run = length <= this.writableBytes ? length : this.writableBytes;
+      libc.memcpy(asPointer(this.target), asPointer(source), run);
+      this.memory.wrote(this.targetGuest, run);
+      return run;
+    }
     let written = 0;
     for (let index = this.firstWritable; index < this.segments && written < length; index++) {
       const room = this.lengths[index]!;
@@ -209,6 +219,11 @@ export class Chain {
     parked.head = this.head;
     parked.guests.length = 0;
     parked.lengths.length = 0;
+    if (this.isPair) {
+      parked.guests.push(this.targetGuest);
+      parked.lengths.push(this.writableBytes);
+      return;
+    }
     for (let index = this.firstWritable; index < this.segments; index++) {
       parked.guests.push(this.guests[index]!);
       parked.lengths.push(this.lengths[index]!);
