@@ -33,7 +33,7 @@ export class MemoryWindows {
     this.from = new Int32Array(count);
     this.to = new Int32Array(count);
     this.bases = Float64Array.from({ length: count }, (_, window) => window * windowBytes);
-    this.regions = new Array<HostSpan | undefined>(count).fill(undefined);
+    this.regions = Array.from<HostSpan | undefined>({ length: count });
     for (const region of regions) this.add(region);
   }
 
