@@ -37,6 +37,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   bench.tell({ type: "reset", token: 1 });
+  bench.run();
   giveBack();
   expect(context.counters[CtrlCounter.storageBytes]).toBe(0);
   bench.close();
@@ -226,6 +227,7 @@ describe("a move into the renderer", () => {
     expect(run(commands.createResource2d(8, Format.B8G8R8A8, size, size))).toBe(ERR_OUT_OF_MEMORY);
     context.behind.clear();
     bench.tell({ type: "sinks-changed", dmabuf: false, modifiers: true });
+    bench.run();
     const [offered] = surfacesIn(told());
     const shown = new BorrowedPicture(offered!.fd, offered!.stride, size, size);
     expect(shown.pixels).toEqual(picture);

@@ -206,7 +206,7 @@ describe.each(kinds)("%s", (_, make) => {
     peer.stage.flush(all, 1);
     peer.stage.runner.run();
 
-    peer.stage.runner.display.stop();
+    peer.stage.runner.stopDisplay();
 
     peer.resume();
     expect(peer.isLeft()).toBe(true);
@@ -334,7 +334,7 @@ describe.each(kinds)("%s at 50 pictures a second", (_, make) => {
 
     peer.stage.flush(all);
     peer.settle();
-    peer.stage.runner.display.stop();
+    peer.stage.runner.stopDisplay();
     expect(timeout()).toBe(-1);
   });
 });

@@ -76,7 +76,7 @@ export class Chain {
     if (this.firstWritable < 0) this.firstWritable = this.segments;
   }
 
-  /** Loads a pair. Answers false for any other chain, of which nothing that was read here is used. */
+  /** Loads a pair. Returns false for any other chain, of which nothing that was read here is used. */
   private loadPair(head: number, table: Uint32Array, count: number): boolean {
     let words = table;
     let limit = count;

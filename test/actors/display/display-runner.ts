@@ -13,6 +13,8 @@ const allKinds = await loadSinks(serverConfig("--wayland=/none"));
 export class DisplayRunner {
   readonly display: Display;
 
+  private isStopped = false;
+
   constructor(readonly context = new FakeContext("display")) {
     this.display = new Display(
       context,
@@ -60,8 +62,15 @@ export class DisplayRunner {
     }
   }
 
-  stop(): void {
+  /** Stops the display, once: what it had mapped is somebody else's afterwards. */
+  stopDisplay(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
     this.display.stop();
+  }
+
+  stop(): void {
+    this.stopDisplay();
     this.context.epoll.close();
   }
 }

@@ -250,7 +250,7 @@ describe("a VMM that keeps silent", () => {
     stage.connect({ answersDisplayInfo: false });
     stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.settle();
-    stage.runner.display.stop();
+    stage.runner.stopDisplay();
     expect(answers()).toEqual([]);
     const { peers, pump } = stage;
     open();

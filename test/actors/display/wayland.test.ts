@@ -735,7 +735,7 @@ describe("a compositor", () => {
   test("is told nothing more by a display that ends", () => {
     begin();
     show();
-    stage.runner.display.stop();
+    stage.runner.stopDisplay();
     stage.pump.drain();
     expect(compositor.isConnected).toBe(false);
   });

@@ -102,6 +102,8 @@ export class Sinks {
   close(): void {
     for (const sink of this.all) sink.close();
     this.all.clear();
+    // Nobody is to wait for a display that is gone.
+    this.period[0] = 0;
     this.area.unmap();
   }
 
