@@ -6,6 +6,7 @@ import { run, type trial } from "mitata";
 import type { MicroResult } from "../report/run-report.ts";
 import { dieWithParent } from "../system/scheduling.ts";
 import "./ring.ts";
+import "./loop.ts";
 import "./decode.ts";
 import "./lifecycle.ts";
 import "./memory.ts";
