@@ -14,7 +14,10 @@ import { bePatient } from "../../support/patience.ts";
 
 bePatient();
 // Of actors that crash or are ended by force here: what only they knew of.
-mayLeave(/^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|cursor-images) /, /^descriptor of socket$/);
+mayLeave(
+  /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|cursor-images|display-period|warm-up) /,
+  /^descriptor of socket$/,
+);
 
 interface Line {
   level: string;
