@@ -78,8 +78,6 @@ survives("session of one front-end", machines.session, { once: true }, [
   { type: "STOP" },
   { type: "RELEASED" },
 ]);
-const readersGone = Array.from({ length: 80 }, () => ({ type: "READ_DONE" }));
-survives("surface", machines.surface, undefined, [{ type: "DROP" }, ...readersGone]);
 
 /** Any events, then the given ones: no exception, no negative count, and the machine has ended. */
 function survives<Machine extends AnyStateMachine>(

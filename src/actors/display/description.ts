@@ -11,7 +11,7 @@ export function describeScanouts(scanouts: readonly Scanout[]): Record<string, u
       scanout: id,
       shows: view && {
         surface: view.surface.id,
-        surfaceState: view.surface.state,
+        surfaceState: view.surface.stateName,
         surfaceWidth: view.surface.width,
         surfaceHeight: view.surface.height,
         ...view.surface.describe(),

@@ -33,6 +33,7 @@ export function compileAll() {
     context: compile(contextMachine),
     scanout: compile(scanoutMachine),
     fence: compile(fenceMachine),
+    surface: compile(surfaceMachine),
   };
 }
 

@@ -127,12 +127,12 @@ describe("surfaces", () => {
     stage.peer.pause();
     stage.show(stage.surface(1, 800, 600));
     stage.runner.run();
-    expect(shows().surfaceState).toEqual({ mapped: "stale" });
+    expect(shows().surfaceState).toBe("mapped.stale+read");
     stage.peer.resume();
     stage.settle();
-    expect(shows().surfaceState).toEqual({ mapped: "presented" });
+    expect(shows().surfaceState).toBe("mapped.presented+unread");
     stage.flush({ x: 0, y: 0, width: 1, height: 1 });
-    expect(shows().surfaceState).toEqual({ mapped: "stale" });
+    expect(shows().surfaceState).toBe("mapped.stale+unread");
   });
 });
 

@@ -426,10 +426,10 @@ describe("a VMM that keeps its answers", () => {
     withhold();
     stage.showDmabuf(surfaces(1)[0]!);
     stage.settle();
-    expect(surfaceState()).toEqual({ mapped: "stale" });
+    expect(surfaceState()).toBe("mapped.stale+read");
     stage.peer.answerUpdate();
     stage.settle();
-    expect(surfaceState()).toEqual({ mapped: "presented" });
+    expect(surfaceState()).toBe("mapped.presented+unread");
   });
 
   test("does not make a picture in memory stale", () => {
@@ -439,7 +439,7 @@ describe("a VMM that keeps its answers", () => {
     stage.settle();
     stage.show(memory!);
     stage.settle();
-    expect(surfaceState()).toEqual({ mapped: "presented" });
+    expect(surfaceState()).toBe("mapped.presented+unread");
   });
 
   test("for too long is named in the log once, counted, and served again when it answers", () => {

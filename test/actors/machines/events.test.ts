@@ -111,3 +111,13 @@ test("a state is written in lifecycle.ts alone", async () => {
   }
   expect(writers).toEqual(["src/actors/machines/lifecycle.ts"]);
 });
+
+test("what runs for each command or frame asks tables, and never loads xstate", async () => {
+  const loads: string[] = [];
+  for (const path of new Glob("src/actors/{gpu,cursor,queue,display}/**/*.ts").scanSync()) {
+    const text = await Bun.file(path).text();
+    const imports = text.match(/^import (?!type ).* from ".*"/gm) ?? [];
+    if (imports.some((line) => /"xstate"|machines\/(?!lifecycle|table\.)/.test(line))) loads.push(path);
+  }
+  expect(loads).toEqual([]);
+});

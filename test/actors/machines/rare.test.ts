@@ -1,4 +1,4 @@
-// The machines that run as xstate actors: device, worker actor, session and surface.
+// The machines that run as xstate actors: device, worker actor and session.
 import { expect, test } from "bun:test";
 import { createActor } from "xstate";
 import { actorMachine, RESTARTS_MAX } from "../../../src/actors/machines/actor.ts";
@@ -6,7 +6,6 @@ import { stateName } from "../../../src/actors/machines/compile.ts";
 import { type DeviceEvent, deviceMachine, exitCodes } from "../../../src/actors/machines/device.ts";
 import { isAccepted, refusalOf } from "../../../src/actors/machines/refusal.ts";
 import { type SessionEvent, sessionMachine } from "../../../src/actors/machines/session.ts";
-import { type SurfaceEvent, surfaceMachine } from "../../../src/actors/machines/surface.ts";
 
 function runDevice(...events: DeviceEvent[]) {
   const device = createActor(deviceMachine).start();
@@ -27,12 +26,6 @@ function runSession(once: boolean, ...events: SessionEvent["type"][]) {
   const session = createActor(sessionMachine, { input: { once } }).start();
   for (const type of events) session.send({ type });
   return session.getSnapshot();
-}
-
-function runSurface(...events: SurfaceEvent["type"][]) {
-  const surface = createActor(surfaceMachine).start();
-  for (const type of events) surface.send({ type });
-  return stateName(surface.getSnapshot());
 }
 
 test("device follows its session", () => {
@@ -166,21 +159,4 @@ test("session stops in order", () => {
   expect(runSession(false, "STOP").status).toBe("done");
   expect(runSession(false, "CONNECTED", "STOP", "RELEASED").status).toBe("done");
   expect(runSession(false, "CONNECTED", "DISCONNECTED", "STOP", "RELEASED").status).toBe("done");
-});
-
-test("surface is stale until all sinks have shown it", () => {
-  expect(runSurface("DAMAGE", "MAPPED")).toBe("mapped.stale");
-  expect(runSurface("MAPPED", "PRESENTED")).toBe("mapped.presented");
-  expect(runSurface("MAPPED", "PRESENTED", "DAMAGE")).toBe("mapped.stale");
-});
-
-test("surface lease ends after the last reader", () => {
-  expect(runSurface("MAPPED", "READ", "READ", "DROP", "READ_DONE")).toBe("dropped");
-  expect(runSurface("MAPPED", "READ", "READ", "DROP", "READ_DONE", "READ_DONE")).toBe("released");
-  expect(runSurface("MAPPED", "DROP")).toBe("released");
-});
-
-test("surface that can not be mapped is released when dropped", () => {
-  expect(runSurface("MAP_FAILED", "DAMAGE")).toBe("unusable");
-  expect(runSurface("MAP_FAILED", "DROP")).toBe("released");
 });

@@ -6,7 +6,7 @@ import { SystemError } from "../../../transport/os/errors.ts";
 import { closeFd } from "../../../transport/os/fds.ts";
 import type { Rect } from "../../../picture/damage.ts";
 import type { DisplayMessage } from "../messages.ts";
-import { Surface, UnreadableSurface } from "./surface.ts";
+import { Surface, type SurfaceLives, UnreadableSurface } from "./surface.ts";
 
 type DmabufMessage = Extract<DisplayMessage, { type: "add-dmabuf-surface" }>;
 
@@ -21,8 +21,8 @@ export class DmabufSurface extends Surface implements DmabufImage {
   readonly flags: number;
 
   /** Takes over the descriptor of `message`. */
-  constructor(message: DmabufMessage, released: (surface: Surface) => void) {
-    super(message, released);
+  constructor(message: DmabufMessage, lives: SurfaceLives, released: (surface: Surface) => void) {
+    super(message, lives, released);
     this.fd = message.fd;
     this.stride = message.stride;
     this.offset = message.offset;

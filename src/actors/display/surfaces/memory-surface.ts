@@ -7,7 +7,7 @@ import { convertToBgrx } from "../../../picture/pixels.ts";
 import { bytesPerPixel, formatName } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Rect } from "../../../picture/damage.ts";
 import type { DisplayMessage } from "../messages.ts";
-import { Surface } from "./surface.ts";
+import { Surface, type SurfaceLives } from "./surface.ts";
 
 type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" }>;
 
@@ -40,8 +40,13 @@ export class MemorySurface extends Surface {
    * Maps the storage that `message` names. Takes over its descriptor, which somebody may want that it is lent to
    * (`isLendable`).
    */
-  constructor(message: SurfaceMessage, released: (surface: Surface) => void, isLendable = false) {
-    super(message, released);
+  constructor(
+    message: SurfaceMessage,
+    lives: SurfaceLives,
+    released: (surface: Surface) => void,
+    isLendable = false,
+  ) {
+    super(message, lives, released);
     this.stride = message.stride;
     this.format = message.format;
     this.offset = message.offset;

@@ -1,19 +1,38 @@
 // One surface: a resource's storage on loan from the ctrl queue, given back when no sink reads it.
 
-import { createActor } from "xstate";
-import { surfaceMachine } from "../../machines/surface.ts";
+import type { LifecycleTables } from "../../machines/index.ts";
+import { Entity, Lifecycle } from "../../machines/lifecycle.ts";
 import type { Rect } from "../../../picture/damage.ts";
 
 /** Its pixels can't be read by the CPU; the message says why. */
 export class UnreadableSurface extends Error {}
 
-export abstract class Surface {
+/** The life of all surfaces: who moves one on. */
+export class SurfaceLives extends Lifecycle<LifecycleTables["surface"]["events"][number]> {
+  readonly is = {
+    mapped: this.statesWith("mapped"),
+    stale: this.statesWith("stale"),
+    released: this.statesWith("released"),
+  };
+  readonly events = {
+    mapped: this.event("MAPPED"),
+    mapFailed: this.event("MAP_FAILED"),
+    damage: this.event("DAMAGE"),
+    presented: this.event("PRESENTED"),
+    read: this.event("READ"),
+    readDone: this.event("READ_DONE"),
+    drop: this.event("DROP"),
+  };
+}
+
+export abstract class Surface extends Entity {
   readonly id: number;
   readonly width: number;
   readonly height: number;
   /** Why it can't be shown, where it can't. */
   failure = "";
-  private readonly lifecycle = createActor(surfaceMachine);
+  /** Sinks with a frame of it under way. */
+  private readers = 0;
 
   /**
    * `released` is called once, when the surface is dropped and nothing reads it any more; its storage is let go of by
@@ -21,18 +40,13 @@ export abstract class Surface {
    */
   constructor(
     { surface, width, height }: { surface: number; width: number; height: number },
-    released: (surface: Surface) => void,
+    private readonly lives: SurfaceLives,
+    private readonly released: (surface: Surface) => void,
   ) {
+    super();
     this.id = surface;
     this.width = width;
     this.height = height;
-    this.lifecycle.subscribe({
-      complete: () => {
-        this.free();
-        released(this);
-      },
-    });
-    this.lifecycle.start();
   }
 
   /** Copies a rectangle to `target`, tightly packed, bytes B, G, R, X. Throws {@link UnreadableSurface}. */
@@ -46,11 +60,11 @@ export abstract class Surface {
 
   /** Whether it can be shown: its storage is there, and it is not dropped. */
   get isUsable(): boolean {
-    return this.lifecycle.getSnapshot().matches("mapped");
+    return this.lives.isIn(this, this.lives.is.mapped);
   }
 
   get isStale(): boolean {
-    return this.lifecycle.getSnapshot().matches({ mapped: "stale" });
+    return this.lives.isIn(this, this.lives.is.stale);
   }
 
   contains({ x, y, width, height }: Rect): boolean {
@@ -58,42 +72,50 @@ export abstract class Surface {
   }
 
   damaged(): void {
-    if (!this.isStale) this.lifecycle.send({ type: "DAMAGE" });
+    this.take(this.lives.events.damage);
   }
 
   /** Every sink shows its latest damage. */
   presented(): void {
-    this.lifecycle.send({ type: "PRESENTED" });
+    this.take(this.lives.events.presented);
   }
 
   /** A sink starts to read; the storage stays until it says {@link readDone}. */
   read(): void {
-    this.lifecycle.send({ type: "READ" });
+    if (this.readers++ === 0) this.take(this.lives.events.read);
   }
 
   readDone(): void {
-    this.lifecycle.send({ type: "READ_DONE" });
+    if (--this.readers === 0) this.take(this.lives.events.readDone);
   }
 
   /** The ctrl queue wants it back. */
   drop(): void {
-    this.lifecycle.send({ type: "DROP" });
+    this.take(this.lives.events.drop);
   }
 
   /** Lets go of the storage at once, when the whole display ends and nobody waits for the release. */
   discard(): void {
-    this.lifecycle.stop();
     this.free();
   }
 
-  /** As its machine has it: a name, or of a state with states inside an object of names. */
-  get state(): unknown {
-    return this.lifecycle.getSnapshot().value;
+  /** As its machine has it, for people. */
+  get stateName(): string {
+    return this.lives.nameOf(this);
   }
 
   /** The last step of making one: it is usable, unless `failure` says why not. */
   protected ready(failure: string): void {
     this.failure = failure;
-    this.lifecycle.send({ type: failure === "" ? "MAPPED" : "MAP_FAILED" });
+    const { events } = this.lives;
+    this.take(failure === "" ? events.mapped : events.mapFailed);
+  }
+
+  private take(event: number): void {
+    const { lives } = this;
+    lives.take(this, event);
+    if (!lives.isIn(this, lives.is.released)) return;
+    this.free();
+    this.released(this);
   }
 }

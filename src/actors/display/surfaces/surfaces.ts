@@ -6,7 +6,7 @@ import { Counter } from "../counters.ts";
 import type { DisplayMessage } from "../messages.ts";
 import { DmabufSurface } from "./dmabuf-surface.ts";
 import { MemorySurface } from "./memory-surface.ts";
-import type { Surface } from "./surface.ts";
+import { type Surface, SurfaceLives } from "./surface.ts";
 
 type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" | "add-dmabuf-surface" }>;
 
@@ -15,7 +15,11 @@ export type AnySurface = MemorySurface | DmabufSurface;
 export class Surfaces {
   private readonly all = new Map<number, AnySurface>();
 
-  constructor(private readonly context: ActorContext) {}
+  private readonly lives: SurfaceLives;
+
+  constructor(private readonly context: ActorContext) {
+    this.lives = new SurfaceLives(context.machines.surface);
+  }
 
   get size(): number {
     return this.all.size;
@@ -36,8 +40,8 @@ export class Surfaces {
     };
     const surface =
       message.type === "add-surface"
-        ? new MemorySurface(message, released, isLendable)
-        : new DmabufSurface(message, released);
+        ? new MemorySurface(message, this.lives, released, isLendable)
+        : new DmabufSurface(message, this.lives, released);
     this.all.set(surface.id, surface);
     this.count();
     if (surface.isUsable) return;
