@@ -36,6 +36,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   poll: { args: ["ptr", "u32", "i32"], returns: "i32" },
   pipe2: { args: ["ptr", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  readlink: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   recvmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   sched_yield: { args: [], returns: "i32" },
   send: { args: ["i32", "ptr", FFIType.u64_fast, "i32"], returns: "i32" },

@@ -65,7 +65,7 @@ test("status tells the states of session, vrings and scanouts, and resources by 
     expect(await server().control({ command: "status" })).toMatchObject({
       device: "running",
       session: {
-        state: { connected: "running" },
+        state: "connected.running",
         vrings: [
           { vring: 0, state: "started+enabled" },
           { vring: 1, state: "started+enabled" },

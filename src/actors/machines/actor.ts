@@ -1,8 +1,6 @@
 // The life of one worker actor; the supervisor runs one of these for each.
 import { assign, setup } from "xstate";
-
-/** One more crash than this without a SETTLED between them, and the actor is given up. */
-export const RESTARTS_MAX = 5;
+import { RESTARTS_MAX } from "./restarts.ts";
 
 export type ActorEvent = {
   type: "SPAWN" | "READY" | "CRASH" | "SETTLED" | "STOP" | "EXITED" | "STOP_TIMEOUT";

@@ -24,7 +24,7 @@ export const machines = {
   surface: surfaceMachine,
 };
 
-/** The tables of all per-command machines; made once at start and posted to the workers. */
+/** The tables of all machines of workers, which are posted to them. */
 export function compileAll() {
   return {
     vring: compile(vringMachine),
@@ -34,6 +34,7 @@ export function compileAll() {
     scanout: compile(scanoutMachine),
     fence: compile(fenceMachine),
     surface: compile(surfaceMachine),
+    session: compile(sessionMachine),
   };
 }
 

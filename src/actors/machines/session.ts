@@ -1,5 +1,5 @@
 // The life of the vhost-user session: one front-end after another on one socket; the vhost session actor runs it.
-import { assign, setup } from "xstate";
+import { setup } from "xstate";
 import type { RefusalMeta } from "./refusal.ts";
 
 export type SessionEvent = {
@@ -7,73 +7,50 @@ export type SessionEvent = {
     | "CONNECTED"
     | "SET_FEATURES"
     | "RING_STARTED"
-    | "RING_STOPPED"
+    | "RINGS_STOPPED"
     | "RESET"
     | "DISCONNECTED"
     | "VIOLATION"
     | "RELEASED"
+    | "ENDED"
     | "STOP";
 };
 
 export const sessionMachine = setup({
-  types: {
-    events: {} as SessionEvent,
-    meta: {} as RefusalMeta<SessionEvent["type"]>,
-    input: {} as { once: boolean },
-    context: {} as { once: boolean; rings: number },
-  },
-  guards: {
-    lastRing: ({ context }) => context.rings === 1,
-    noMoreSessions: ({ context }) => context.once,
-  },
-  actions: {
-    addRing: assign({ rings: ({ context }) => context.rings + 1 }),
-    removeRing: assign({ rings: ({ context }) => context.rings - 1 }),
-    dropRings: assign({ rings: 0 }),
-    listenNoMore: assign({ once: true }),
-  },
+  types: { events: {} as SessionEvent, meta: {} as RefusalMeta<SessionEvent["type"]> },
 }).createMachine({
   id: "session",
   description:
     "One vhost-user socket. Requests may come in any order (QEMU and crosvm differ), except that a ring can't start " +
-    "before the features are known. VIOLATION is a request that breaks the protocol. Listening goes on only after " +
-    "everything of the last front-end is released; after STOP or with `once` it ends there.",
+    "before the features are known. RINGS_STOPPED is the last ring that ran. VIOLATION is a request that breaks the " +
+    "protocol. Listening goes on only after everything of the last front-end is released; it is ENDED in place of " +
+    "RELEASED after STOP, or with `once`.",
   initial: "listening",
-  context: ({ input }) => ({ once: input.once, rings: 0 }),
   meta: { refuse: { default: "PROTOCOL" } },
   states: {
     listening: { on: { CONNECTED: "connected", STOP: "closed" } },
     connected: {
       initial: "negotiating",
       on: {
-        RESET: { target: ".negotiating", actions: "dropRings" },
+        RESET: ".negotiating",
         DISCONNECTED: "closing",
         VIOLATION: "closing",
-        STOP: { target: "closing", actions: "listenNoMore" },
+        STOP: "closing",
       },
       states: {
         negotiating: { on: { SET_FEATURES: "ready" } },
-        ready: { on: { SET_FEATURES: {}, RING_STARTED: { target: "running", actions: "addRing" } } },
-        running: {
-          on: {
-            // Features change under way too: quirks.qemuLogsByAddresses
-            SET_FEATURES: {},
-            RING_STARTED: { actions: "addRing" },
-            RING_STOPPED: [
-              { guard: "lastRing", target: "ready", actions: "removeRing" },
-              { actions: "removeRing" },
-            ],
-          },
-        },
+        ready: { on: { SET_FEATURES: {}, RING_STARTED: "running" } },
+        // Features change under way too: quirks.qemuLogsByAddresses
+        running: { on: { SET_FEATURES: {}, RING_STARTED: {}, RINGS_STOPPED: "ready" } },
       },
     },
     closing: {
-      entry: "dropRings",
       on: {
-        RELEASED: [{ guard: "noMoreSessions", target: "closed" }, { target: "listening" }],
-        STOP: { actions: "listenNoMore" },
+        RELEASED: "listening",
+        ENDED: "closed",
+        STOP: {},
         // What was on its way when the session ended.
-        RING_STOPPED: {},
+        RINGS_STOPPED: {},
         DISCONNECTED: {},
         VIOLATION: {},
       },

@@ -1,4 +1,4 @@
-// The compiled tables of all per-command machines, read from a file: walking the machines takes longer than all the
+// The compiled tables of all machines of workers, read from a file: walking the machines takes longer than all the
 // rest of a start. After a change to a machine: bun src/actors/machines/tables-file.ts; a test tells when it is due.
 
 import type { LifecycleTables } from "./index.ts";

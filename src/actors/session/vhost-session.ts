@@ -1,6 +1,5 @@
 // The vhost session: waits for a front-end, serves its requests, releases everything when it goes.
 
-import { type Actor as Machine, createActor } from "xstate";
 import { EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { asRefusal, type Refusal } from "../../transport/os/errors.ts";
 import { closeFd, setNonBlocking } from "../../transport/os/fds.ts";
@@ -9,14 +8,14 @@ import { acceptPauseMs, acceptUnix, EXHAUSTED, NOBODY, removeSocket } from "../.
 import { Channel } from "../../transport/wire/vhost-user/channel.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
-import { sessionMachine } from "../machines/session.ts";
 import type { WorkerName } from "../registry.ts";
 import type { SupervisorMessage } from "../supervisor/messages.ts";
 import type { VhostSessionMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { SessionCounter } from "./counters.ts";
 import { QueueLink } from "./queue-link.ts";
-import { type Offer, Session, type SessionEvents } from "./session.ts";
+import { type Offer, Session } from "./session.ts";
+import { SessionLife } from "./session-life.ts";
 
 /** Requests served before messages and timers get their turn; the descriptor stays ready for the rest. */
 const requestsPerEvent = 16;
@@ -25,7 +24,7 @@ type State = Extract<SupervisorMessage, { type: "session-changed" }>["state"];
 
 export class VhostSession implements Actor<VhostSessionMessage> {
   private readonly queues: QueueLink;
-  private readonly machine: Machine<typeof sessionMachine>;
+  private readonly life: SessionLife;
   private listener = -1;
   private channel: Channel | null = null;
   private session: Session | null = null;
@@ -46,9 +45,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     const { once: asked, fd } = context.config;
     this.isConnected = fd !== undefined && inheritedSocketState(fd) === "connected";
     const once = asked || this.isConnected;
-    this.machine = createActor(sessionMachine, { input: { once } });
-    this.machine.subscribe((snapshot) => this.report(snapshot));
-    this.machine.start();
+    this.life = new SessionLife(context.machines, once, () => this.report());
   }
 
   receive(message: VhostSessionMessage): void {
@@ -74,7 +71,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   }
 
   stop(): void {
-    this.machine.send({ type: "STOP" });
+    this.life.stop();
     if (this.session !== null) this.end();
     if (this.listener >= 0) {
       closeFd(this.listener);
@@ -92,7 +89,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     if (this.isConnected) return this.begin(this.socket);
     this.listener = this.socket;
     this.watchListener();
-    this.report(this.machine.getSnapshot());
+    this.report();
   }
 
   private watchListener(): void {
@@ -124,16 +121,10 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private begin(fd: number): void {
     this.context.counters[SessionCounter.sessions]!++;
     for (const queue of this.device.queues) this.context.send(queue, { type: "expect-driver" });
-    this.machine.send({ type: "CONNECTED" });
+    this.life.connected();
     const channel = new Channel(fd);
     this.channel = channel;
-    const events: SessionEvents = {
-      featuresSet: () => this.machine.send({ type: "SET_FEATURES" }),
-      ringStarted: () => this.machine.send({ type: "RING_STARTED" }),
-      ringStopped: () => this.machine.send({ type: "RING_STOPPED" }),
-      deviceReset: () => this.machine.send({ type: "RESET" }),
-    };
-    this.session = new Session(this.context, this.queues, events, this.device, this.offer!);
+    this.session = new Session(this.context, this.queues, this.life, this.device, this.offer!);
     this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
   }
 
@@ -166,7 +157,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     }
     if (isThere) return;
     this.context.log.limited("info", () => "the front-end has disconnected");
-    this.machine.send({ type: "DISCONNECTED" });
+    this.life.disconnected();
     this.endAndListen();
   }
 
@@ -186,13 +177,13 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     const what = refusal instanceof ProtocolError ? "the front-end broke the protocol" : "the session failed";
     this.context.log.limited("error", () => `${what}: ${refusal.message}`);
     this.context.counters[SessionCounter.violations]!++;
-    this.machine.send({ type: "VIOLATION" });
+    this.life.violated();
     this.endAndListen();
   }
 
   private endAndListen(): void {
     this.end();
-    if (this.machine.getSnapshot().matches("listening")) {
+    if (this.life.is("listening")) {
       this.context.epoll.remove(this.listener);
       this.watchListener();
     }
@@ -205,27 +196,28 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     const session = this.session!;
     this.session = null;
     session.close();
-    this.machine.send({ type: "RELEASED" });
+    this.life.released();
     this.context.tidy();
   }
 
-  private report(snapshot: ReturnType<typeof this.machine.getSnapshot>): void {
-    const state = this.stateOf(snapshot);
+  private report(): void {
+    const state = this.stateToReport();
     if (state === null || state === this.reported) return;
     this.reported = state;
     this.context.send("supervisor", { type: "session-changed", state });
   }
 
   private describe(token: number): void {
-    const state = { state: this.machine.getSnapshot().value, vrings: this.session?.describeRings() ?? [] };
+    const state = { state: this.life.stateName, vrings: this.session?.describeRings() ?? [] };
     this.context.send("supervisor", { type: "description", token, state });
   }
 
-  private stateOf(snapshot: ReturnType<typeof this.machine.getSnapshot>): State | null {
-    if (snapshot.matches("closed")) return "closed";
-    if (snapshot.matches({ connected: "running" })) return "running";
+  private stateToReport(): State | null {
+    const { life } = this;
+    if (life.is("closed")) return "closed";
+    if (life.is("running")) return "running";
     const hasRun = this.reported === "running" || this.reported === "suspended";
-    if (snapshot.matches("connected")) return hasRun ? "suspended" : "connected";
-    return snapshot.matches("listening") && this.listener >= 0 ? "listening" : null;
+    if (life.is("connected")) return hasRun ? "suspended" : "connected";
+    return life.is("listening") && this.listener >= 0 ? "listening" : null;
   }
 }

@@ -1,9 +1,6 @@
 // What may be thrown and answered: refusals, and among them system calls that failed. Anything else that is thrown is a bug.
 
-import { constants } from "node:os";
 import { errno } from "../../ffi/libc.ts";
-
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, code]) => [code, name]));
 
 /**
  * What a guest, a peer or the host does not let us do, in words for the operator. The only kind of exception that may be
@@ -28,7 +25,7 @@ export class SystemError extends Refusal {
     readonly errno: number,
     doing: string,
   ) {
-    const code = errnoNames.get(errno) ?? `errno ${errno}`;
+    const code = errnoName(errno) ?? `errno ${errno}`;
     super(`${doing}: ${call} failed with ${code}`);
     this.name = "SystemError";
     this.code = code;
@@ -39,4 +36,10 @@ export class SystemError extends Refusal {
 export function checked(result: number, call: string, doing: string): number {
   if (result < 0) throw new SystemError(call, errno(), doing);
   return result;
+}
+
+function errnoName(code: number): string | undefined {
+  // Loaded when something has failed: most actors never need it.
+  const { constants } = process.getBuiltinModule("node:os");
+  return Object.entries(constants.errno).findLast(([, one]) => one === code)?.[0];
 }

@@ -1,7 +1,5 @@
 // Unix sockets that have a path: listening at one, and connecting to one.
 
-import { accessSync, chmodSync, chownSync, constants, lstatSync, rmSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import {
   AF_UNIX,
   cString,
@@ -24,6 +22,9 @@ import { checked, Refusal, SystemError } from "./errors.ts";
 import { type SocketKind, typeOf } from "./unix-socket.ts";
 
 const sunPathBytes = 108;
+
+/** Loaded when it is needed: it takes half a MiB, and most actors that accept or connect never look at a path. */
+const files = () => process.getBuiltinModule("node:fs");
 
 /** Who may connect to a socket at a path: its permissions, and the group that has some of them (-1: this process's). */
 export interface SocketAccess {
@@ -56,6 +57,7 @@ export function listenUnix(path: string, kind: SocketKind, backlog = 4, access =
 }
 
 function grant(path: string, { mode, group }: SocketAccess): void {
+  const { chmodSync, chownSync, rmSync } = files();
   try {
     if (group >= 0) chownSync(path, -1, group);
     chmodSync(path, mode);
@@ -73,8 +75,8 @@ function grant(path: string, { mode, group }: SocketAccess): void {
  */
 export function freeSocketPath(path: string): void {
   socketAddress(path);
-  checkFolder(dirname(path), path);
-  const found = lstatSync(path, { throwIfNoEntry: false });
+  checkFolder(process.getBuiltinModule("node:path").dirname(path), path);
+  const found = files().lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw new Refusal(`${path} exists and is not a socket: choose another path`);
   const answer = knockAt(path);
@@ -95,11 +97,12 @@ export function freeSocketPath(path: string): void {
 
 /** Removes the socket that this process listened on at `path`, and has closed; another's that has taken its place stays. */
 export function removeSocket(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
+  const found = files().lstatSync(path, { throwIfNoEntry: false });
   if (found?.isSocket() && knockAt(path) === ECONNREFUSED) libc.unlink(cString(path));
 }
 
 function checkFolder(folder: string, path: string): void {
+  const { accessSync, constants, statSync } = files();
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found === undefined) {
     throw new Refusal(`there is no folder ${folder} for ${path}: make it, or choose another path`);

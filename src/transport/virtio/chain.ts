@@ -12,6 +12,8 @@ const segmentsMax = 32768;
 const anyFlag = DescriptorFlag.NEXT | DescriptorFlag.WRITE | DescriptorFlag.INDIRECT;
 /** From here on no address is exact, and no guest has memory there: 2^53, its high word. */
 const highMax = 0x20_0000;
+/** Of one segment: two addresses and a length, in memory that takes pages when it is first used. */
+const rowBytes = 8 + 8 + 4;
 const pairBytes = 2 * Descriptor.bytes;
 
 /** What is wrong with a chain; texts for the log. */
@@ -35,9 +37,10 @@ export const chainFaultText: readonly string[] = [
 
 export class Chain {
   /** Host addresses, lengths and guest addresses of the segments: readable ones first, then writable ones. */
-  private readonly hosts = new Float64Array(segmentsMax);
-  private readonly lengths = new Uint32Array(segmentsMax);
-  private readonly guests = new Float64Array(segmentsMax);
+  private readonly rows = NativeMemory.allocate(segmentsMax * rowBytes);
+  private readonly hosts = new Float64Array(this.rows.view(0, segmentsMax * 8));
+  private readonly guests = new Float64Array(this.rows.view(segmentsMax * 8, segmentsMax * 8));
+  private readonly lengths = new Uint32Array(this.rows.view(segmentsMax * 16));
   private readonly indirect = NativeMemory.allocate(segmentsMax * Descriptor.bytes);
   private readonly indirectWords = new Uint32Array(this.indirect.view());
   private segments = 0;

@@ -5,7 +5,7 @@ import { Header, DisplayRequest } from "../../../src/transport/wire/vhost-user-g
 import { generateEdid } from "../../../src/picture/edid.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
-import { RESTARTS_MAX } from "../../../src/actors/machines/actor.ts";
+import { RESTARTS_MAX } from "../../../src/actors/machines/restarts.ts";
 import { openFds } from "../../support/fds.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";

@@ -1,10 +1,11 @@
-// The machines that run as xstate actors: device, worker actor and session.
+// The machines that run as xstate actors, device and worker actor, and that of the session.
 import { expect, test } from "bun:test";
 import { createActor } from "xstate";
-import { actorMachine, RESTARTS_MAX } from "../../../src/actors/machines/actor.ts";
+import { actorMachine } from "../../../src/actors/machines/actor.ts";
 import { stateName } from "../../../src/actors/machines/compile.ts";
 import { type DeviceEvent, deviceMachine, exitCodes } from "../../../src/actors/machines/device.ts";
 import { isAccepted, refusalOf } from "../../../src/actors/machines/refusal.ts";
+import { RESTARTS_MAX } from "../../../src/actors/machines/restarts.ts";
 import { type SessionEvent, sessionMachine } from "../../../src/actors/machines/session.ts";
 
 function runDevice(...events: DeviceEvent[]) {
@@ -22,8 +23,8 @@ function runActor(
   return stateName(actor.getSnapshot());
 }
 
-function runSession(once: boolean, ...events: SessionEvent["type"][]) {
-  const session = createActor(sessionMachine, { input: { once } }).start();
+function runSession(...events: SessionEvent["type"][]) {
+  const session = createActor(sessionMachine).start();
   for (const type of events) session.send({ type });
   return session.getSnapshot();
 }
@@ -121,42 +122,36 @@ test("actor stops from any state", () => {
   expect(runActor(true, "SPAWN", "CRASH", "STOP")).toBe("stopped");
 });
 
-test("session runs while any ring does", () => {
+test("session runs from its first ring to its last", () => {
   const start = ["CONNECTED", "SET_FEATURES", "RING_STARTED", "RING_STARTED"] as const;
 
-  expect(stateName(runSession(false, ...start, "SET_FEATURES"))).toBe("connected.running");
-  expect(stateName(runSession(false, ...start, "RING_STOPPED"))).toBe("connected.running");
-  expect(stateName(runSession(false, ...start, "RING_STOPPED", "RING_STOPPED"))).toBe("connected.ready");
+  expect(stateName(runSession(...start, "SET_FEATURES"))).toBe("connected.running");
+  expect(stateName(runSession(...start, "RINGS_STOPPED"))).toBe("connected.ready");
 });
 
 test("session ring before features returns protocol", () => {
-  const negotiating = runSession(false, "CONNECTED");
+  const negotiating = runSession("CONNECTED");
 
   expect(isAccepted(negotiating, { type: "RING_STARTED" })).toBe(false);
   expect(refusalOf(negotiating, "RING_STARTED")).toBe("PROTOCOL");
 });
 
 test("session reset needs features again", () => {
-  const reset = runSession(false, "CONNECTED", "SET_FEATURES", "RING_STARTED", "RESET");
+  const reset = runSession("CONNECTED", "SET_FEATURES", "RING_STARTED", "RESET");
 
   expect(stateName(reset)).toBe("connected.negotiating");
-  expect(reset.context.rings).toBe(0);
 });
 
 test("session listens again when all is released", () => {
   const gone = ["CONNECTED", "SET_FEATURES", "RING_STARTED", "DISCONNECTED"] as const;
 
-  expect(stateName(runSession(false, ...gone))).toBe("closing");
-  expect(stateName(runSession(false, ...gone, "RELEASED"))).toBe("listening");
-  expect(stateName(runSession(false, ...gone, "RELEASED", "CONNECTED"))).toBe("connected.negotiating");
-});
-
-test("session ends after one front-end when asked", () => {
-  expect(runSession(true, "CONNECTED", "VIOLATION", "RELEASED").status).toBe("done");
+  expect(stateName(runSession(...gone))).toBe("closing");
+  expect(stateName(runSession(...gone, "RELEASED"))).toBe("listening");
+  expect(stateName(runSession(...gone, "RELEASED", "CONNECTED"))).toBe("connected.negotiating");
 });
 
 test("session stops in order", () => {
-  expect(runSession(false, "STOP").status).toBe("done");
-  expect(runSession(false, "CONNECTED", "STOP", "RELEASED").status).toBe("done");
-  expect(runSession(false, "CONNECTED", "DISCONNECTED", "STOP", "RELEASED").status).toBe("done");
+  expect(runSession("STOP").status).toBe("done");
+  expect(runSession("CONNECTED", "STOP", "ENDED").status).toBe("done");
+  expect(runSession("CONNECTED", "DISCONNECTED", "STOP", "ENDED").status).toBe("done");
 });

@@ -4,7 +4,7 @@
 import { SystemError } from "../../../../transport/os/errors.ts";
 import { closeFd } from "../../../../transport/os/fds.ts";
 import { StreamWord } from "../../../../transport/wire/vhost-user-gpu/stream-words.ts";
-import { RESTARTS_MAX } from "../../../machines/actor.ts";
+import { RESTARTS_MAX } from "../../../machines/restarts.ts";
 import type { SinkHost, SinkMessage, SinkOpener } from "../sink.ts";
 import { VmmSink } from "./vmm-sink.ts";
 

@@ -1,0 +1,81 @@
+// Where the session is in its life, and for whom the socket is still open.
+
+import { Entity, Lifecycle } from "../machines/lifecycle.ts";
+import type { LifecycleTables } from "../machines/index.ts";
+
+type SessionEvent = LifecycleTables["session"]["events"][number];
+
+export class SessionLife extends Entity {
+  private readonly lifecycle: Lifecycle<SessionEvent>;
+  private rings = 0;
+
+  /** `once`: there is only one front-end. `changed` is called after each event that the state has taken. */
+  constructor(
+    tables: LifecycleTables,
+    private once: boolean,
+    private readonly changed: () => void,
+  ) {
+    super();
+    this.lifecycle = new Lifecycle(tables.session);
+  }
+
+  /** As in "connected.running". */
+  get stateName(): string {
+    return this.lifecycle.nameOf(this);
+  }
+
+  /** Whether its state, or one around that, has this name. */
+  is(name: string): boolean {
+    return this.stateName.split(".").includes(name);
+  }
+
+  connected(): void {
+    this.rings = 0;
+    this.happens("CONNECTED");
+  }
+
+  featuresSet(): void {
+    this.happens("SET_FEATURES");
+  }
+
+  ringStarted(): void {
+    this.rings++;
+    this.happens("RING_STARTED");
+  }
+
+  ringStopped(): void {
+    if (this.rings > 0 && --this.rings === 0) this.happens("RINGS_STOPPED");
+  }
+
+  deviceReset(): void {
+    this.rings = 0;
+    this.happens("RESET");
+  }
+
+  disconnected(): void {
+    this.happens("DISCONNECTED");
+  }
+
+  violated(): void {
+    this.happens("VIOLATION");
+  }
+
+  /** Nobody is served any more once this front-end has gone. */
+  stop(): void {
+    this.once = true;
+    this.happens("STOP");
+  }
+
+  /** Everything of the front-end is. */
+  released(): void {
+    this.happens(this.once ? "ENDED" : "RELEASED");
+  }
+
+  private happens(name: SessionEvent): void {
+    const event = this.lifecycle.event(name);
+    // What was on its way when the front-end went.
+    if (this.lifecycle.may(this, event) !== 0) return;
+    this.lifecycle.take(this, event);
+    this.changed();
+  }
+}
