@@ -11,6 +11,7 @@ import { QueueRunner } from "../queue/queue-runner.ts";
 import { Entity, Lifecycle } from "../machines/lifecycle.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { CursorOutbox } from "./cursor-outbox.ts";
+import { CursorShelf } from "./cursor-shelf.ts";
 
 /** Longer than every cursor command. */
 const requestBytesMax = 4096;
@@ -34,6 +35,7 @@ interface Image {
 export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
   private readonly outbox: CursorOutbox;
+  private readonly shelf: CursorShelf;
   private readonly images = new Map<number, Image>();
   private readonly slotTurn = new Uint8Array(scanoutsMax);
   /** Bit n: scanout n's cursor was hidden, and a MOVE_CURSOR has said since that it is seen. */
@@ -45,6 +47,8 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, gpuDevice.commands, requestBytesMax);
     this.outbox = new CursorOutbox(context, context.life > 1);
+    const [shelf, pool] = [context.area("cursor-shelf", "write"), context.area("cursor-images", "write")];
+    this.shelf = new CursorShelf(shelf, pool, this.queue.memory);
     this.lifecycle = new Lifecycle(context.machines.scanout);
     this.event = {
       plug: this.lifecycle.event("PLUG"),
@@ -103,8 +107,11 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
       return Response.OK_NODATA;
     }
     this.outbox.place(scanout, x, y);
-    this.fetchImage(scanout, resource, request.u32(Cursor.hotX), request.u32(Cursor.hotY));
-    return PARKED;
+    return this.changeImage(scanout, resource, request.u32(Cursor.hotX), request.u32(Cursor.hotY));
+  }
+
+  memoryChanging(): void {
+    this.shelf.memoryChanging();
   }
 
   published(): void {
@@ -125,6 +132,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   stop(): void {
     this.queue.close();
     this.outbox.close();
+    this.shelf.close();
   }
 
   private plug(count: number): void {
@@ -134,10 +142,20 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     });
   }
 
-  private fetchImage(scanout: number, resource: number, hotX: number, hotY: number): void {
+  /** Takes a new image from where it lies ready, unless others are on their way, or asks for it. */
+  private changeImage(scanout: number, resource: number, hotX: number, hotY: number): number {
     const turn = this.slotTurn[scanout]!;
     this.slotTurn[scanout] = (turn + 1) % slotsPerScanout;
     const slot = scanout * slotsPerScanout + turn;
+    if (this.images.size === 0 && this.shelf.copy(resource, slot)) {
+      this.outbox.load(scanout, slot, hotX, hotY, true);
+      return Response.OK_NODATA;
+    }
+    this.fetchImage(scanout, resource, slot, hotX, hotY);
+    return PARKED;
+  }
+
+  private fetchImage(scanout: number, resource: number, slot: number, hotX: number, hotY: number): void {
     const image = { parked: this.queue.park(), scanout, slot, hotX, hotY, resource, isShown: true };
     let token = 0;
     token = this.context.asks.ask("ctrl-queue", { type: "ask-cursor-image", resource, slot }, (answer) => {

@@ -1,5 +1,6 @@
 // The device, wired: what the guest has made, the commands that act on it, and those who are told of it.
 
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
@@ -13,6 +14,8 @@ import { CursorImages } from "./outlets/cursor-images.ts";
 import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
+import { RingProgress } from "./outlets/ring-progress.ts";
+import { CursorShelf } from "./pixels/cursor-shelf.ts";
 import { PixelSource } from "./pixels/source.ts";
 import { Budget } from "./pixels/storage/budget.ts";
 import { Storages } from "./pixels/storage/storages.ts";
@@ -31,6 +34,7 @@ export class Device {
   readonly exports: Exports;
   readonly fenceWatch: FenceWatch;
   private readonly source: PixelSource;
+  private readonly shelfMemory: NativeMemory;
 
   constructor(
     private readonly context: ActorContext,
@@ -40,16 +44,18 @@ export class Device {
   ) {
     const { config, machines, log } = context;
     const storages = new Storages(tier, new Budget(config.storageBytesMax), log);
-    this.source = new PixelSource(storages, renderer, queue);
+    this.shelfMemory = context.area("cursor-shelf", "write");
+    const shelf = new CursorShelf(this.shelfMemory);
+    this.source = new PixelSource(storages, renderer, queue, shelf);
     this.outbox = new DisplayOutbox(context);
     const { source, outbox } = this;
     this.model = new Model(config, new Lifecycles(machines), queue, renderer, source, outbox);
     const parts = { context, queue, model: this.model, outbox };
     this.commands = new Commands(parts);
     this.execute = withFences(parts, dispatcher(parts, this.commands));
-    this.afterCommands = new AfterCommands(queue);
+    this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));
     this.fenceWatch = new FenceWatch(context, this.model.fences, renderer, commandName);
-    this.cursorImages = new CursorImages(context, this.model, this.afterCommands);
+    this.cursorImages = new CursorImages(context, this.model, this.afterCommands, shelf);
     this.exports = new Exports(context, this.model, this.afterCommands);
   }
 
@@ -69,5 +75,6 @@ export class Device {
     this.cursorImages.close();
     this.source.close();
     this.renderer.close();
+    this.shelfMemory.unmap();
   }
 }

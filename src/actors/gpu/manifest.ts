@@ -13,13 +13,41 @@ export const slotsPerScanout = 4;
 export const cursorImageBytes = cursorSize * cursorSize * 4;
 const cursorPoolBytes = scanoutsMax * slotsPerScanout * cursorImageBytes;
 
+/** The area "cursor-shelf": what the cursor queue has to know for an image without asking. Offsets in words of 32 bits. */
+export const Shelf = {
+  /** Another number whenever the ring has another life; 0 while nothing is known of it. */
+  run: 0,
+  /** The guest-physical address of the ring's avail index, in two halves, and up to where its commands have run. */
+  availLow: 1,
+  availHigh: 2,
+  reached: 3,
+  /** Images that the cursor queue has taken from here. */
+  taken: 4,
+  /** A {@link SlotState} a slot, then the resource whose pixels lie in it. */
+  states: 16,
+  resources: 32,
+  words: 48,
+  slots: 16,
+  /** Where the pixels of the slots lie one after the other, in bytes. */
+  imagesAt: 4096,
+} as const;
+
+/**
+ * Who has a slot, so that neither side waits for the other. What is changed while it is read becomes stale, and is cleared by
+ * the reader.
+ */
+export const SlotState = { empty: 0, full: 1, writing: 2, reading: 3, stale: 4 } as const;
+
 export const manifest = {
   name: "ctrl-queue",
   talksTo: ["cursor-queue", "display", "fence-poller", "resource-bridge", "vhost-session"],
   survives: false,
   counters: ctrlQueueCounters,
   place: "thread",
-  areas: { "cursor-images": cursorPoolBytes },
+  areas: {
+    "cursor-images": cursorPoolBytes,
+    "cursor-shelf": Shelf.imagesAt + Shelf.slots * cursorImageBytes,
+  },
   rights: ["guest-memory", "gpu"],
   schema: async () => (await import("./messages.ts")).CtrlQueueMessage,
 } as const satisfies Manifest;

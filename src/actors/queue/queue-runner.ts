@@ -132,6 +132,11 @@ export class QueueRunner {
     return this.ring?.hasMore() ?? false;
   }
 
+  /** The ring that is served, while its memory is there. */
+  get attachedRing(): Ring | null {
+    return this.ring?.isAttached === true ? this.ring : null;
+  }
+
   /** Up to where the guest has offered commands: those before were sent before now. */
   offered(): Position {
     return this.ring?.offered() ?? 0;

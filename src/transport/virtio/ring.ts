@@ -34,6 +34,8 @@ export interface Ring {
   readonly isBroken: boolean;
   /** Where the next chain is taken. */
   readonly position: Position;
+  /** The guest-physical address of the index from which {@link offered} comes: 16 bits. */
+  readonly offeredAt: number;
   /** Whether its memory is there: only then can anything be taken or given back. */
   readonly isAttached: boolean;
 

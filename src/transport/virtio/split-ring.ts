@@ -69,6 +69,10 @@ export class SplitRing implements Ring {
     return this.next;
   }
 
+  get offeredAt(): number {
+    return this.layout.avail + 2 * INDEX;
+  }
+
   attach(): void {
     const { num, desc, avail, used } = this.layout;
     this.desc = new Uint32Array(this.place("descriptor table", desc, descriptorTableBytes(num), 16));

@@ -2,6 +2,7 @@
 // guest had sent before it was asked for.
 
 import type { QueueRunner } from "../../queue/queue-runner.ts";
+import type { RingProgress } from "./ring-progress.ts";
 
 interface Waiting {
   /** The avail index at the time of asking: commands before it come first. */
@@ -12,7 +13,10 @@ interface Waiting {
 export class AfterCommands {
   private waiting: Waiting[] = [];
 
-  constructor(private readonly queue: QueueRunner) {}
+  constructor(
+    private readonly queue: QueueRunner,
+    private readonly progress: RingProgress,
+  ) {}
 
   /** Does `work` once every command that already waits has been run. */
   run(work: () => void): void {
@@ -22,6 +26,7 @@ export class AfterCommands {
 
   /** Does what is due. Called whenever the queue has made progress. */
   serve(): void {
+    this.progress.reached();
     while (this.waiting.length > 0 && this.queue.hasTaken(this.waiting[0]!.after)) {
       this.waiting.shift()!.work();
     }
@@ -29,6 +34,7 @@ export class AfterCommands {
 
   /** Does everything: the ring stops, and its next indexes have nothing to do with those that were waited for. */
   finish(): void {
+    this.progress.stopped();
     for (const { work } of this.waiting.splice(0)) work();
   }
 }

@@ -5,6 +5,7 @@ import { cursorSize, Response } from "../../../transport/wire/virtio-gpu/protoco
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { Model } from "../model/model.ts";
 import type { AfterCommands } from "./after-commands.ts";
+import type { CursorShelf } from "../pixels/cursor-shelf.ts";
 import { isPicture } from "../pixels/form.ts";
 
 const imageWords = cursorSize * cursorSize;
@@ -22,6 +23,7 @@ export class CursorImages {
     private readonly context: ActorContext,
     private readonly model: Model,
     private readonly afterCommands: AfterCommands,
+    private readonly shelf: CursorShelf,
   ) {
     this.event = model.lifecycles.resource.event("UPDATE_CURSOR");
     this.pool = context.area("cursor-images", "write");
@@ -30,6 +32,7 @@ export class CursorImages {
 
   /** Answers once every command that already waits has been run: the image's transfer is often one of them. */
   request(token: number, resource: number, slot: number): void {
+    this.shelf.expect();
     this.afterCommands.run(() => {
       const error = this.copy(resource, slot);
       const isNew = error === 0;

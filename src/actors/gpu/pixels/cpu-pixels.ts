@@ -3,6 +3,7 @@
 import { EFAULT, ENOMEM } from "../../../ffi/libc.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../renderer/backing.ts";
+import type { CursorShelf } from "./cursor-shelf.ts";
 import { type Form, strideOf } from "./form.ts";
 import { Pixels } from "./pixels.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
@@ -23,6 +24,7 @@ export class CpuPixels extends Pixels {
     form: Form,
     private readonly storages: Storages,
     private readonly meter: CopyMeter,
+    private readonly shelf: CursorShelf,
   ) {
     super(form);
   }
@@ -68,16 +70,20 @@ export class CpuPixels extends Pixels {
       ? backing.copyTo(offset, destination, held)
       : copyRows(backing, offset, held, stride, destination, writeStride, rowBytes);
     storage.endWrite();
+    this.shelf.put(this.form, storage);
     return isWhole ? 0 : EFAULT;
   }
 
   lend(): LentPixels | null {
+    // Whoever has them may write to them.
+    this.shelf.drop(this.form.id);
     return this.memory()?.lend() ?? null;
   }
 
   /** Gives the memory away, if there is any, to whom the resource moves. */
   handOver(): Storage | null {
     const { storage } = this;
+    this.shelf.drop(this.form.id);
     this.storages.budget.give(this.reserved);
     this.reserved = 0;
     if (storage !== null) this.storage = null;

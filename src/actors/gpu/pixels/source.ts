@@ -6,6 +6,7 @@ import type { Backing } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { Target } from "../renderer/transfer.ts";
 import { type CopyMeter, CpuPixels } from "./cpu-pixels.ts";
+import type { CursorShelf } from "./cursor-shelf.ts";
 import { flat, type Form } from "./form.ts";
 import { GpuPixels } from "./gpu-pixels.ts";
 import { Staging } from "./staging.ts";
@@ -23,11 +24,12 @@ export class PixelSource {
     readonly storages: Storages,
     private readonly renderer: Renderer,
     private readonly meter: CopyMeter,
+    private readonly shelf: CursorShelf,
   ) {}
 
   /** For a 2D resource; used again for each life of its object. */
   cpu(form: Form): CpuPixels {
-    return new CpuPixels(form, this.storages, this.meter);
+    return new CpuPixels(form, this.storages, this.meter, this.shelf);
   }
 
   /** Of a resource that the renderer has made, which takes `bytes`. */
