@@ -132,19 +132,9 @@ export class QueueRunner {
     return this.ring?.hasMore() ?? false;
   }
 
-  /** The ring that is served, while its memory is there. */
-  get attachedRing(): Ring | null {
-    return this.ring?.isAttached === true ? this.ring : null;
-  }
-
-  /** Up to where the guest has offered commands: those before were sent before now. */
-  offered(): Position {
-    return this.ring?.offered() ?? 0;
-  }
-
-  /** Whether every command before `position` has been taken, or never will be. */
-  hasTaken(position: Position): boolean {
-    return this.ring === null || this.ring.isBroken || this.ring.hasTaken(position);
+  /** The ring that runs, if any, to look at. */
+  get served(): Readonly<Ring> | null {
+    return this.ring;
   }
 
   /** Takes the current request out of the queue's order; {@link complete} answers it. */

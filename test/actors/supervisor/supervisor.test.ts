@@ -15,7 +15,7 @@ import { bePatient } from "../../support/patience.ts";
 bePatient();
 // Of actors that crash or are ended by force here: what only they knew of.
 mayLeave(
-  /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|cursor-images|display-period|warm-up) /,
+  /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|cursor-images|cursor-shelf|display-period|warm-up) /,
   /^descriptor of socket$/,
 );
 

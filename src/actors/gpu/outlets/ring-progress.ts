@@ -18,8 +18,8 @@ export class RingProgress {
    * look like one that was reached.
    */
   reached(): void {
-    const ring = this.queue.attachedRing;
-    if (ring === null) return this.stopped();
+    const ring = this.queue.served;
+    if (ring === null || !ring.isAttached) return this.stopped();
     Atomics.store(this.words, Shelf.reached, ring.position);
     if (this.isKnown) return;
     const { offeredAt } = ring;
