@@ -26,23 +26,6 @@ export function wantedOf(commands: Iterable<number>): Wanted {
 }
 
 /**
- * Looks at the `count` words of a stream from word `from` on, without a visit. Returns where the first command is that is
- * `wanted`, the stream's end where there is none, or -1 where a command before that is longer than what is left.
- */
-export function firstWanted(words: Uint32Array, from: number, count: number, wanted: Wanted): number {
-  const end = from + count;
-  let at = from;
-  while (at < end) {
-    const header = words[at]!;
-    const length = header >>> 16;
-    if (length >= end - at) return -1;
-    if (wanted[header & 0xff] !== 0) return at;
-    at += length + 1;
-  }
-  return end;
-}
-
-/**
  * Walks the `count` words of a stream from word `from` on, and visits those commands that are `wanted`. Returns 0, the
  * errno of the visit that ended it, or EINVAL where a command is longer than what is left.
  */
