@@ -7,6 +7,7 @@ import type { MicroResult } from "../report/run-report.ts";
 import { dieWithParent } from "../system/scheduling.ts";
 import "./ring.ts";
 import "./loop.ts";
+import "./tap.ts";
 import "./decode.ts";
 import "./lifecycle.ts";
 import "./memory.ts";

@@ -9,6 +9,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   abs: { args: ["i32"], returns: "i32" },
   accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   dlopen: { args: ["ptr", "i32"], returns: "ptr" },
@@ -88,6 +89,8 @@ export const ECONNRESET = 104;
 export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;
 export const EDQUOT = 122;
+
+export const CLOCK_MONOTONIC = 1;
 
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;

@@ -13,6 +13,7 @@ import { closeFd } from "../../src/transport/os/fds.ts";
 import { FakeContext, serverConfig } from "../support/fake-context.ts";
 import { Stage } from "../actors/display/stage.ts";
 import { QueueBench } from "../support/queue-bench.ts";
+import { TestTap } from "../support/tap.ts";
 
 /** Commands offered at once: fewer than the device takes before it looks elsewhere. */
 const depth = 60;
@@ -24,17 +25,25 @@ const area = { x: 0, y: 0, ...tile };
 let context: FakeContext;
 let bench: QueueBench;
 let ctrl: CtrlQueue;
+let seen: TestTap;
 
-beforeEach(() => {
+function begin(tap: TestTap["tap"] | null): void {
   context = new FakeContext("ctrl-queue");
+  context.tap = tap;
   ctrl = new CtrlQueue(context);
   bench = new QueueBench(context, ctrl, { size: 256, eventIdx: true });
   expectOk(commands.createResource2d(hidden, Format.B8G8R8X8, tile.width, tile.height));
+}
+
+beforeEach(() => {
+  seen = new TestTap();
+  begin(null);
 });
 
 afterEach(() => {
   bench.tell({ type: "reset", token: 1 });
   bench.close();
+  seen.close();
 });
 
 function expectOk(request: DataView): void {
@@ -126,6 +135,32 @@ test("the smallest command makes no object and two copies", () => {
 test("a driver that waits is interrupted once a batch", () => {
   const load = new Load(repeat(commands.flushResource(hidden, area)));
   expect(callsOf(() => load.run(100, depth, true))).toEqual({ memcpy: 100 * depth * 2, write: 100 });
+});
+
+describe("while somebody reads the tap", () => {
+  beforeEach(() => {
+    bench.close();
+    begin(seen.tap);
+  });
+
+  test.each([
+    ["with room for its records", true],
+    ["that are dropped", false],
+  ])("the smallest command makes no object, %s", (_, hasRoom) => {
+    const load = new Load(repeat(commands.flushResource(hidden, area)));
+    const stop = hasRoom ? seen.keepEmpty() : () => undefined;
+    const objects = objectsPerCommand(load);
+    stop();
+    load.expectAnswered();
+    expect(objects).toBeLessThan(none);
+    expect(seen.dropped > 0).toBe(!hasRoom);
+  });
+
+  test("the smallest command reads the clock once, and its batch twice more", () => {
+    const load = new Load(repeat(commands.flushResource(hidden, area)));
+    const calls = callsOf(() => load.run(100));
+    expect(calls).toEqual({ memcpy: 100 * depth * 2, clock_gettime: 100 * (depth + 2) });
+  });
 });
 
 test("a transfer of contiguous rows makes no object and one copy more", () => {

@@ -11,6 +11,7 @@ import {
 import type { ActorContext } from "../../src/actors/runtime/actor.ts";
 import { Asks } from "../../src/actors/runtime/asks.ts";
 import { Log } from "../../src/actors/runtime/log.ts";
+import type { Tap } from "../../src/actors/runtime/tap/tap.ts";
 import { Own } from "../../src/actors/runtime/shared-words.ts";
 import { Timers } from "../../src/actors/runtime/timers.ts";
 import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
@@ -47,6 +48,8 @@ export class FakeContext implements ActorContext {
   readonly epoll = new Epoll();
   readonly timers = new Timers();
   readonly counters = new Float64Array(64);
+  /** A test that looks into an actor gives it one. */
+  tap: Tap | null = null;
   readonly sent: Sent[] = [];
   readonly life: number;
   readonly asks: Asks;

@@ -19,7 +19,11 @@ const requestBytesMax = 4096;
 const imagesMax = 64;
 
 /** Whether there is a scanout; what it shows is nothing to a cursor. */
-class Scanout extends Entity {}
+class Scanout extends Entity {
+  constructor(override readonly id: number) {
+    super();
+  }
+}
 
 interface Image {
   parked: Parked;
@@ -49,14 +53,14 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     this.outbox = new CursorOutbox(context, context.life > 1);
     const [shelf, pool] = [context.area("cursor-shelf", "write"), context.area("cursor-images", "write")];
     this.shelf = new CursorShelf(shelf, pool, this.queue.memory);
-    this.lifecycle = new Lifecycle(context.machines.scanout);
+    this.lifecycle = new Lifecycle(context.machines.scanout, context.tap);
     this.event = {
       plug: this.lifecycle.event("PLUG"),
       unplug: this.lifecycle.event("UNPLUG"),
       update: this.lifecycle.event("UPDATE_CURSOR"),
       move: this.lifecycle.event("MOVE_CURSOR"),
     };
-    for (let id = 0; id < scanoutsMax; id++) this.scanouts.push(new Scanout());
+    for (let id = 0; id < scanoutsMax; id++) this.scanouts.push(new Scanout(id));
     this.plug(context.config.outputs.length);
   }
 
@@ -138,7 +142,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private plug(count: number): void {
     this.scanouts.forEach((scanout, id) => {
       const event = id < count ? this.event.plug : this.event.unplug;
-      if (this.lifecycle.may(scanout, event) === 0) this.lifecycle.take(scanout, event);
+      if (this.lifecycle.can(scanout, event)) this.lifecycle.take(scanout, event);
     });
   }
 

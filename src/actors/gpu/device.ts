@@ -49,7 +49,7 @@ export class Device {
     this.source = new PixelSource(storages, renderer, queue, shelf);
     this.outbox = new DisplayOutbox(context);
     const { source, outbox } = this;
-    this.model = new Model(config, new Lifecycles(machines), queue, renderer, source, outbox);
+    this.model = new Model(config, new Lifecycles(machines, context.tap), queue, renderer, source, outbox);
     const parts = { context, queue, model: this.model, outbox };
     this.commands = new Commands(parts);
     this.execute = withFences(parts, dispatcher(parts, this.commands));

@@ -1,12 +1,15 @@
 // The one place where a state changes: may this happen to that entity, and now it has. Compiled tables lie underneath, so
 // that neither costs more than an array read.
 
+import type { Tap } from "../runtime/tap/tap.ts";
 import { type CompiledMachine, errorCodeOf, eventIndex, isRefused, statesWith } from "./table.ts";
 
 /** Whatever has a life. Every machine begins at state 0; {@link Lifecycle} alone moves on. */
 export abstract class Entity {
   /** An index into the machine's table. */
   readonly state: number = 0;
+  /** What people tell it from others by. */
+  readonly id: number = 0;
 }
 
 type Moved = { -readonly [Key in keyof Entity]: Entity[Key] };
@@ -16,10 +19,16 @@ export class Lifecycle<Event extends string = string> {
   private readonly next: Uint8Array;
   /** Events, which are as many as a state has bytes in the table. */
   private readonly width: number;
+  /** The machine's number for the tap. */
+  private readonly tapped: number;
 
-  constructor(private readonly machine: CompiledMachine<Event>) {
+  constructor(
+    private readonly machine: CompiledMachine<Event>,
+    private readonly tap: Tap | null = null,
+  ) {
     this.next = machine.next;
     this.width = machine.events.length;
+    this.tapped = tap === null ? -1 : tap.machine(machine.name, this.next.length, this.width);
   }
 
   /** The number of an event, to be looked up once at start. Throws on a name that the machine does not have. */
@@ -47,13 +56,23 @@ export class Lifecycle<Event extends string = string> {
    */
   may(entity: Entity | undefined, event: number): number {
     const next = this.next[(entity === undefined ? 0 : entity.state * this.width) + event]!;
-    return isRefused(next) ? errorCodeOf(next) : 0;
+    if (!isRefused(next)) return 0;
+    if (this.tap !== null) {
+      this.tap.lifecycle(this.tapped, entity?.state ?? 0, event, next, entity?.id ?? 0, true);
+    }
+    return errorCodeOf(next);
+  }
+
+  /** Whether the event may happen, asked by ourselves: nobody is refused. */
+  can(entity: Entity, event: number): boolean {
+    return !isRefused(this.next[entity.state * this.width + event]!);
   }
 
   /** The event has happened. Only what {@link may} allowed can: anything else is a bug, and thrown. */
   take(entity: Entity, event: number): void {
     const next = this.next[entity.state * this.width + event]!;
     if (isRefused(next)) this.refuse(entity, event);
+    if (this.tap !== null) this.tap.lifecycle(this.tapped, entity.state, event, next, entity.id, false);
     (entity as Moved).state = next;
   }
 

@@ -31,6 +31,8 @@ export interface QueueHandler {
 export class Parked {
   readonly chain = new ParkedChain();
   readonly header: Uint32Array;
+  /** Its number for the tap, 0 while nobody reads. */
+  command = 0;
 
   constructor(headerBytes: number) {
     this.header = new Uint32Array(headerBytes / 4);

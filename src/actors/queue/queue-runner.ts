@@ -1,14 +1,16 @@
 // What both queue actors do with their vring: take commands, answer them, sleep and wake up; and follow the vhost
 // session as it maps memory, starts and stops the ring.
 
-import { chainFaultText, Chain, ChainFault } from "../../transport/virtio/chain.ts";
+import { Chain, ChainFault } from "../../transport/virtio/chain.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
 import { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { QueueMessage, RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import type { Tap } from "../runtime/tap/tap.ts";
 import { QueueCounter } from "./counters.ts";
+import { BadChains } from "./bad-chains.ts";
 import type { CommandForm } from "./command-form.ts";
 import { GuestShare } from "./guest-share.ts";
 import { HeldAnswers } from "./held-answers.ts";
@@ -39,6 +41,7 @@ export class QueueRunner {
   private readonly chain = new Chain(this.memory);
   private readonly guest: GuestShare;
   private readonly free: Parked[] = [];
+  private readonly bad: BadChains;
   private readonly held: HeldAnswers;
   private readonly pollNs: number;
   private readonly headerBytes: number;
@@ -47,6 +50,8 @@ export class QueueRunner {
   /** That of {@link running}. */
   private ring: Ring | null = null;
   private enabled = false;
+  /** That of the actor while somebody reads it, else null. */
+  private tap: Tap | null = null;
   /** Where a ring that does not run would go on, be it that it could not be started. */
   private idleAt: Position = 0;
 
@@ -60,6 +65,7 @@ export class QueueRunner {
     this.firstError = form.firstError;
     this.guest = new GuestShare(this.memory, handler, context.log);
     this.request = new Request(requestBytesMax);
+    this.bad = new BadChains(context, form, this.chain, this.request);
     this.held = new HeldAnswers(this.request);
     this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
@@ -116,6 +122,7 @@ export class QueueRunner {
     if (ring === null || !this.enabled || ring.isBroken) return false;
     ring.disableKicks();
     for (;;) {
+      this.tap = this.context.tap?.whileRead() ?? null;
       if (this.batch()) return true;
       this.publish();
       this.handler.idle?.();
@@ -143,6 +150,7 @@ export class QueueRunner {
     this.chain.park(parked.chain);
     parked.header.set(this.request.words.subarray(0, parked.header.length));
     this.context.counters[QueueCounter.parked]!++;
+    parked.command = this.tap === null ? 0 : this.tap.commandParked();
     return parked;
   }
 
@@ -155,11 +163,12 @@ export class QueueRunner {
     this.free.push(parked);
     if (type >= this.firstError) this.context.counters[QueueCounter.errors]!++;
     this.context.counters[QueueCounter.parked]!--;
+    if (this.tap !== null) this.tap.commandCompleted(parked.command, type, bytes);
     if (!othersFollow) this.publish();
   }
 
   publish(): void {
-    this.ring?.publish();
+    if (this.ring !== null) this.show(this.ring);
     this.handler.published?.();
   }
 
@@ -183,6 +192,7 @@ export class QueueRunner {
     for (let count = 0; count < batchMax; count++) {
       if (this.context.isRung()) {
         this.context.drain();
+        if (this.tap !== null) this.tap.tick();
         if (this.ring === null || !this.enabled) return false;
       }
       const popped = this.ring!.pop(this.chain);
@@ -203,48 +213,36 @@ export class QueueRunner {
     return true;
   }
 
+  /** Shows the guest what was completed. */
+  private show(ring: Ring): void {
+    const isCalled = ring.publish();
+    if (this.tap !== null) this.tap.published(isCalled);
+  }
+
   private serve(ring: Ring): void {
-    const { chain, request, context, headerBytes } = this;
+    const { chain, request, context, headerBytes, tap } = this;
     context.counters[QueueCounter.commands]!++;
-    let type: number;
     this.responseBytes = headerBytes;
+    request.length =
+      chain.fault === ChainFault.none ? chain.copyRequest(request.address, request.bytesMax) : 0;
+    if (tap !== null) tap.commandTaken(request.words, request.length, chain.writableBytes);
+    let type: number;
     if (chain.fault !== ChainFault.none) {
-      type = this.refuseChain();
+      type = this.bad.chain();
+      // Half an answer would be worse than none.
+      if (chain.writableBytes < headerBytes) this.responseBytes = 0;
+    } else if (request.length < headerBytes || chain.readableBytes > request.bytesMax) {
+      type = this.bad.length();
     } else {
-      request.length = chain.copyRequest(request.address, request.bytesMax);
-      if (request.length < headerBytes || chain.readableBytes > request.bytesMax) {
-        type = this.refuseLength();
-      } else {
-        type = this.handler.execute(request);
-        if (type === PARKED) return;
-        if (type >= this.firstError) this.responseBytes = headerBytes;
-      }
+      type = this.handler.execute(request);
+      if (type === PARKED) return tap?.rest();
+      if (type >= this.firstError) this.responseBytes = headerBytes;
     }
     if (type >= this.firstError) context.counters[QueueCounter.errors]!++;
     this.form.writeHeader(request.responseWords, type, request.words);
-    ring.complete(chain.head, chain.respond(request.responseAddress, this.responseBytes));
-  }
-
-  private refuseChain(): number {
-    const { chain, context } = this;
-    context.counters[QueueCounter.malformedChains]!++;
-    context.log.guest(() => `descriptor chain ${chain.head} ${chainFaultText[chain.fault]}`);
-    this.request.words.fill(0, 0, this.headerBytes / 4);
-    // Half an answer would be worse than none.
-    if (chain.writableBytes < this.headerBytes) this.responseBytes = 0;
-    return this.form.malformed;
-  }
-
-  private refuseLength(): number {
-    const { chain, request } = this;
-    if (request.length < this.headerBytes) {
-      request.words.fill(0, 0, this.headerBytes / 4);
-      return this.form.malformed;
-    }
-    this.context.log.guest(
-      () => `command of ${chain.readableBytes} bytes is longer than --command-bytes-max`,
-    );
-    return this.form.tooLong;
+    const written = chain.respond(request.responseAddress, this.responseBytes);
+    ring.complete(chain.head, written);
+    if (tap !== null) tap.commandCompleted(tap.command, type, written);
   }
 
   private start(message: RingStart): void {
@@ -261,7 +259,7 @@ export class QueueRunner {
     this.enabled = enabled;
     if (enabled || this.ring === null) return;
     this.handler.finishParked();
-    this.ring.publish();
+    this.show(this.ring);
   }
 
   /** Stops taking commands and answers those that are parked. Returns where the next chain would be taken. */

@@ -98,6 +98,7 @@ export class RunningRing {
 
   private kicked(): void {
     this.context.counters[QueueCounter.wakeUps]!++;
+    this.context.tap?.kicked();
     const { ring } = this;
     if (ring.position !== this.freshPosition || ring.hasMore()) return;
     if (++this.vainKicks === vainKicksMax) {

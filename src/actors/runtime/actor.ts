@@ -7,6 +7,7 @@ import type { LifecycleTables } from "../machines/index.ts";
 import type { ActorName, AreaName, Inbox, WorkerName } from "../registry.ts";
 import type { Asks } from "./asks.ts";
 import type { Log } from "./log.ts";
+import type { Tap } from "./tap/tap.ts";
 import type { Timers } from "./timers.ts";
 
 /** What an actor may use. Everything that is known of threads and ports stays behind it. */
@@ -17,6 +18,8 @@ export interface ActorContext {
   readonly log: Log;
   readonly epoll: Epoll;
   readonly timers: Timers;
+  /** What the inspector sees of this actor; null where there is none. */
+  readonly tap: Tap | null;
   /** Counters of this actor, indexed by its own constants; readers see them live. */
   readonly counters: Float64Array;
   /** Words that survive a crash of this actor, for its successor. All zero at first. */

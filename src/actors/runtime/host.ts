@@ -22,6 +22,8 @@ export interface WorkerStart {
   config: ServerConfig;
   machines: LifecycleTables;
   wordsFd: number;
+  /** Where the actors' taps lie; -1 where nobody will ever read them. */
+  tapsFd: number;
   bellFds: Record<string, number>;
   areaFds: Record<string, number>;
   ports: [ActorName, MessagePort][];
@@ -154,6 +156,7 @@ export class ActorHost {
       config: this.config,
       machines: this.machines,
       wordsFd: this.words.fd,
+      tapsFd: -1,
       bellFds: this.bellFds,
       areaFds: this.areaFds,
       ports: [["supervisor", port2], ...ports],

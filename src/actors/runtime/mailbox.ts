@@ -4,6 +4,7 @@ import { receiveMessageOnPort } from "node:worker_threads";
 import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
 import type { ActorName, Inbox, WorkerName } from "../registry.ts";
 import { type SharedWords, slotOf } from "./shared-words.ts";
+import type { Tap } from "./tap/tap.ts";
 import { descriptorsIn, UnderWay } from "./under-way.ts";
 
 /** What the supervisor tells the runtime of a worker, on the same port as its messages to the actor. */
@@ -31,6 +32,7 @@ export class Mailbox {
     readonly owner: ActorName,
     private readonly words: SharedWords,
     private readonly bellFds: Readonly<Record<string, number>>,
+    private readonly tap: Tap | null = null,
   ) {
     this.slot = slotOf(owner);
   }
@@ -78,6 +80,7 @@ export class Mailbox {
         const received = receiveMessageOnPort(peer.port);
         if (received === undefined) break;
         this.words.countReceived(peer.slot, this.slot);
+        if (this.tap !== null) this.note(peer, received.message);
         receive(received.message, peer.name);
       }
     }
@@ -98,6 +101,7 @@ export class Mailbox {
     const peer = this.peer(to);
     peer.port.postMessage(message, transfer);
     peer.sent++;
+    if (this.tap !== null) this.tap.sent(peer.slot, peer.sent, nameOf(message), message);
     const fds = descriptorsIn(message);
     if (fds.length > 0) peer.underWay.add(peer.sent, fds, this.words.receivedCount(this.slot, peer.slot));
     // The supervisor runs an event loop, which needs no bell.
@@ -106,8 +110,19 @@ export class Mailbox {
     }
   }
 
+  /** Lets the tap see a message of `peer`'s that was taken. */
+  private note({ slot }: Peer, message: object): void {
+    this.tap!.received(slot, this.words.receivedCount(slot, this.slot), nameOf(message));
+  }
+
   private peer(name: ActorName): Peer {
     for (const peer of this.peers) if (peer.name === name) return peer;
     throw new Error(`${this.owner} has no link to ${name}`);
   }
+}
+
+/** What a message is called, be it the runtime's. */
+function nameOf(message: object): string {
+  const { type, runtime } = message as { type?: string; runtime?: string };
+  return type ?? runtime!;
 }

@@ -4,8 +4,8 @@
 import { type ActorName, type WorkerName, workerNames } from "../registry.ts";
 import { createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { slotsMax } from "./slots.ts";
 
-const slotsMax = 16;
 const lineWords = 16;
 const countersMax = 64;
 const keepWords = 64;

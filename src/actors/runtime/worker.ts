@@ -12,6 +12,7 @@ import type { WorkerStart } from "./host.ts";
 import { Log } from "./log.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { Own, SharedWords, slotOf } from "./shared-words.ts";
+import { mapTap, Tap } from "./tap/tap.ts";
 import { now, Timers } from "./timers.ts";
 
 type Schema = Awaited<ReturnType<typeof schemaOf>>;
@@ -22,6 +23,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   readonly log: Log;
   readonly epoll: Epoll;
   readonly timers = new Timers();
+  readonly tap: Tap | null;
   readonly counters: Float64Array;
   readonly keep: Int32Array;
   readonly life: number;
@@ -46,7 +48,8 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     this.machines = start.machines;
     this.slot = slotOf(name);
     this.rung = words.bell(this.slot);
-    this.mailbox = new Mailbox(name, words, start.bellFds);
+    this.tap = start.tapsFd < 0 ? null : new Tap(mapTap(start.tapsFd, this.slot));
+    this.mailbox = new Mailbox(name, words, start.bellFds, this.tap);
     for (const [peer, port] of start.ports) this.mailbox.link(peer, port);
     this.log = new Log(start.config.logLevel, (level, text) => {
       this.send("supervisor", { type: "log", level, text });
@@ -114,11 +117,13 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
 
   /** Sleeps until a descriptor is ready, a message comes or a timer is due. */
   sleep(): void {
-    const { words, slot } = this;
+    const { words, slot, tap } = this;
+    if (tap !== null) tap.sleeps();
     // Descriptors get their turn under a steady stream of messages too.
     const asleep = words.fallAsleep(slot);
     this.epoll.wait(asleep ? this.timers.timeout() : 0);
     if (asleep) words.wakeUp(slot);
+    if (tap !== null) tap.wakes();
   }
 
   private readonly receive = (message: unknown, from: ActorName): void => {

@@ -37,7 +37,7 @@ export class Rings {
     private readonly parts: RingParts,
     private readonly events: RingEvents,
   ) {
-    const lifecycle = new Lifecycle(context.machines.vring);
+    const lifecycle = new Lifecycle(context.machines.vring, context.tap);
     this.vrings = device.queues.map((_, index) => new Vring(index, lifecycle));
   }
 

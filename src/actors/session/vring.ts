@@ -12,6 +12,7 @@ type VringEvent = LifecycleTables["vring"]["events"][number];
 const nowhere: VringAddresses = { logsUsed: false, desc: 0, avail: 0, used: 0, log: 0 };
 
 export class Vring extends Entity {
+  override readonly id: number;
   private readonly started: Uint8Array;
   private readonly brokenStates: Uint8Array;
   private readonly enabled: Uint8Array;
@@ -28,6 +29,7 @@ export class Vring extends Entity {
     private readonly lifecycle: Lifecycle<VringEvent>,
   ) {
     super();
+    this.id = index;
     this.started = lifecycle.statesWith("started");
     this.brokenStates = lifecycle.statesWith("broken");
     this.enabled = lifecycle.statesWith("enabled");
@@ -65,7 +67,7 @@ export class Vring extends Entity {
   broken(): void {
     const { lifecycle } = this;
     const fault = lifecycle.event("FAULT");
-    if (lifecycle.may(this, fault) === 0) lifecycle.take(this, fault);
+    if (lifecycle.can(this, fault)) lifecycle.take(this, fault);
   }
 
   setNum(num: number): void {

@@ -59,8 +59,8 @@ export interface Ring {
   complete(head: number, written: number): void;
   /** As {@link complete}, with the response of `length` bytes at native address `source`. */
   completeParked(parked: ParkedChain, source: number, length: number): void;
-  /** Shows the guest what was completed, with at most one call. */
-  publish(): void;
+  /** Shows the guest what was completed. Returns whether it was called, which it is once at most. */
+  publish(): boolean;
   /** Shows it unless the guest wants to be called for that, which {@link publish} does later. */
   publishSilently(): void;
   /** Interrupts the guest, for a call that may have been lost; not where it can have missed none. */

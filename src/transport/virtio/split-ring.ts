@@ -161,14 +161,16 @@ export class SplitRing implements Ring {
     this.complete(parked.head, parked.respond(this.memory, source, length));
   }
 
-  publish(): void {
+  publish(): boolean {
     const { published, usedIndex } = this;
-    if (published === usedIndex || !this.isAttached) return;
+    if (published === usedIndex || !this.isAttached) return false;
     Atomics.store(this.used16, INDEX, usedIndex);
     if (this.usedLog >= 0) this.memory.wrote(this.usedLog, 4);
     if (this.inflight !== null) this.inflight.publish(usedIndex);
     this.published = usedIndex;
-    if (this.wantsCall(published, usedIndex)) this.callee.signal();
+    const isCalled = this.wantsCall(published, usedIndex);
+    if (isCalled) this.callee.signal();
+    return isCalled;
   }
 
   publishSilently(): void {

@@ -50,7 +50,15 @@ class World {
     };
     const all: [ActorName, MessagePort][] = [["supervisor", port2], ...ports];
     const worker = new Worker(new URL("./test-worker.ts", import.meta.url), {
-      workerData: { name, config, machines, wordsFd: this.words.fd, bellFds: this.bells, ports: all },
+      workerData: {
+        name,
+        config,
+        machines,
+        wordsFd: this.words.fd,
+        tapsFd: -1,
+        bellFds: this.bells,
+        ports: all,
+      },
       transferList: all.map(([, port]) => port),
     } as WorkerOptions);
     this.workers.set(name, worker);

@@ -66,6 +66,7 @@ const hot = [
   "src/actors/machines/table.ts",
   "src/actors/runtime/mailbox.ts",
   "src/actors/runtime/shared-words.ts",
+  "src/actors/runtime/tap/",
   "src/picture/pixels.ts",
   "src/picture/damage.ts",
 ];

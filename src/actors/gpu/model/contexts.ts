@@ -4,14 +4,19 @@ import { Entity } from "../../machines/lifecycle.ts";
 import type { Lifecycles } from "./lifecycles.ts";
 
 /** One context's hold of a resource. */
-class Attachment extends Entity {}
+class Attachment extends Entity {
+  /** `id` is the resource's. */
+  constructor(override readonly id: number) {
+    super();
+  }
+}
 
 /** One context. */
 export class GpuContext extends Entity {
   /** By resource. */
   readonly attachments = new Map<number, Attachment>();
 
-  constructor(readonly id: number) {
+  constructor(override readonly id: number) {
     super();
   }
 }
@@ -61,7 +66,7 @@ export class ContextTable {
 
   /** Attaching twice is no mistake. */
   attach({ attachments }: GpuContext, resource: number): void {
-    const attachment = attachments.get(resource) ?? new Attachment();
+    const attachment = attachments.get(resource) ?? new Attachment(resource);
     this.lifecycles.attachment.take(attachment, this.event.attach);
     attachments.set(resource, attachment);
   }

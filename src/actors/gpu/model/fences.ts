@@ -4,58 +4,17 @@
 // waits for the renderer only if something was given to that since the last fence; else for those before it at most.
 
 import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { Entity } from "../../machines/lifecycle.ts";
 import type { Lifecycles } from "./lifecycles.ts";
-import { PARKED, type Parked } from "../../queue/queue-handler.ts";
+import { PARKED } from "../../queue/queue-handler.ts";
 import { type QueueRunner } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
+import { RecordKind } from "../../runtime/tap/layout.ts";
+import type { Tap } from "../../runtime/tap/tap.ts";
 import type { Renderer } from "../renderer/renderer.ts";
+import { Timeline, Waiting } from "./timeline.ts";
 
 /** How long a stopping ring waits for the renderer, in milliseconds. */
 const drainMs = 1_000;
-
-/** A command that waits. Objects are reused. */
-class Waiting extends Entity {
-  parked: Parked | null = null;
-  command = 0;
-  response = 0;
-  /** A response that is longer than a header. */
-  body: Uint8Array | null = null;
-  /** The last fence that was made on its timeline: what it waits for. */
-  fence = 0;
-  /** When it began to wait, in milliseconds. */
-  since = 0;
-}
-
-class Timeline {
-  readonly waiting: Waiting[] = [];
-  /** Index of the first that still waits. */
-  first = 0;
-  /** Whether it was ever given a fence. */
-  isMarked = false;
-  /** The renderer's epoch at the last fence. */
-  epoch = 0;
-  /** The last fence that has retired. */
-  retired: number;
-
-  constructor(
-    readonly context: number,
-    readonly ring: number,
-    /** The last fence that was made on it; at first the last one of all. */
-    public fence: number,
-  ) {
-    this.retired = fence;
-  }
-
-  get isEmpty(): boolean {
-    return this.first === this.waiting.length;
-  }
-
-  /** Whether nothing is waited for: no command, and no fence that a next one would have to wait for. */
-  get isSettled(): boolean {
-    return this.isEmpty && ((this.fence - this.retired) | 0) <= 0;
-  }
-}
 
 /** What the renderer does for fences. */
 export type FenceMaker = Pick<
@@ -85,6 +44,7 @@ export class Fences {
     private readonly renderer: FenceMaker,
     /** The last fence that was made. Numbers are 32 bits wide and wrap. */
     private last = 0,
+    private readonly tap: Tap | null = null,
   ) {
     this.global = new Timeline(0, 0, last);
     renderer.onFence = (fence) => this.retire(this.global, fence);
@@ -185,7 +145,7 @@ export class Fences {
         const waiting = timeline.waiting[index]!;
         const ageMs = now - waiting.since;
         if (ageMs < limitMs) break;
-        if (this.lifecycle.may(waiting, this.event.alarm) !== 0) continue;
+        if (!this.lifecycle.can(waiting, this.event.alarm)) continue;
         this.lifecycle.take(waiting, this.event.alarm);
         report({ command: waiting.command, context: waiting.parked!.header[Header.contextId / 4]!, ageMs });
       }
@@ -219,6 +179,8 @@ export class Fences {
         ? this.renderer.createFence(fence)
         : this.renderer.createContextFence(context, ring, fence);
     if (error !== 0) return false;
+    if (this.tap !== null)
+      this.tap.fence(RecordKind.fenceMade, fence, context, ring, timeline !== this.global);
     this.last = fence;
     timeline.isMarked = true;
     timeline.fence = fence;
@@ -235,6 +197,7 @@ export class Fences {
     waiting.parked = this.queue.park();
     waiting.response = response;
     waiting.fence = timeline.fence;
+    waiting.id = timeline.fence;
     waiting.since = performance.now();
     this.lifecycle.renew(waiting);
     this.lifecycle.take(waiting, failed ? this.event.fail : this.event.submit);
@@ -245,6 +208,7 @@ export class Fences {
   /** Answers the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
   private retire(timeline: Timeline, fence: number): void {
     if (((fence - timeline.retired) | 0) > 0) timeline.retired = fence;
+    if (this.tap !== null) this.tapRetired(timeline, fence);
     while (!timeline.isEmpty) {
       const waiting = timeline.waiting[timeline.first]!;
       if (((waiting.fence - fence) | 0) > 0) break;
@@ -254,8 +218,14 @@ export class Fences {
     this.compact(timeline);
   }
 
+  private tapRetired(timeline: Timeline, fence: number): void {
+    const { context, ring } = timeline;
+    this.tap!.fence(RecordKind.fenceRetired, fence, context, ring, timeline !== this.global);
+  }
+
   private retireAll(timeline: Timeline): void {
     timeline.retired = timeline.fence;
+    if (this.tap !== null && !timeline.isEmpty) this.tapRetired(timeline, timeline.fence);
     for (; !timeline.isEmpty; timeline.first++) this.answer(timeline.waiting[timeline.first]!);
     this.compact(timeline);
   }
@@ -271,7 +241,7 @@ export class Fences {
   private answer(waiting: Waiting): void {
     const { queue, lifecycle, event } = this;
     // One that failed is signalled by nobody.
-    if (lifecycle.may(waiting, event.signal) === 0) lifecycle.take(waiting, event.signal);
+    if (lifecycle.can(waiting, event.signal)) lifecycle.take(waiting, event.signal);
     lifecycle.take(waiting, event.retire);
     this.lastWaitMs = performance.now() - waiting.since;
     let bytes: number = Header.bytes;

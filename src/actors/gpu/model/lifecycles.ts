@@ -2,6 +2,7 @@
 
 import { Lifecycle } from "../../machines/lifecycle.ts";
 import type { LifecycleTables } from "../../machines/index.ts";
+import type { Tap } from "../../runtime/tap/tap.ts";
 
 export class Lifecycles {
   readonly resource;
@@ -10,11 +11,14 @@ export class Lifecycles {
   readonly scanout;
   readonly fence;
 
-  constructor(tables: LifecycleTables) {
-    this.resource = new Lifecycle(tables.resource);
-    this.attachment = new Lifecycle(tables.attachment);
-    this.context = new Lifecycle(tables.context);
-    this.scanout = new Lifecycle(tables.scanout);
-    this.fence = new Lifecycle(tables.fence);
+  constructor(
+    tables: LifecycleTables,
+    readonly tap: Tap | null = null,
+  ) {
+    this.resource = new Lifecycle(tables.resource, tap);
+    this.attachment = new Lifecycle(tables.attachment, tap);
+    this.context = new Lifecycle(tables.context, tap);
+    this.scanout = new Lifecycle(tables.scanout, tap);
+    this.fence = new Lifecycle(tables.fence, tap);
   }
 }

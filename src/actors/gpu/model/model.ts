@@ -39,7 +39,7 @@ export class Model {
     this.resources = new ResourceTable(source, config.resourcesMax, runsMax);
     this.contexts = new ContextTable(lifecycles, config.contextsMax);
     this.scanouts = new Scanouts(lifecycles, this.resources, (scanout) => screen.hide(scanout));
-    this.fences = new Fences(queue, lifecycles.fence, renderer);
+    this.fences = new Fences(queue, lifecycles.fence, renderer, 0, lifecycles.tap);
     this.unrefEvent = lifecycles.resource.event("UNREF");
     this.scanouts.plug(config.outputs.length);
   }

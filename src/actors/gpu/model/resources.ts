@@ -20,7 +20,7 @@ export interface Resource extends Entity, Form {
 
 /** Objects are reused: nothing may keep one beyond its UNREF. */
 class OneResource extends Entity implements Resource {
-  id = 0;
+  override id = 0;
   width = 0;
   height = 0;
   format = 0;

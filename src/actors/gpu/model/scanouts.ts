@@ -9,7 +9,7 @@ export class Scanout extends Entity {
   private now: Resource | null = null;
 
   constructor(
-    readonly id: number,
+    override readonly id: number,
     private readonly resources: ResourceTable,
   ) {
     super();
@@ -58,14 +58,14 @@ export class Scanouts {
   plug(count: number): void {
     for (const scanout of this.all) {
       const event = scanout.id < count ? this.event.plug : this.event.unplug;
-      if (this.lifecycle.may(scanout, event) === 0) this.move(scanout, event);
+      if (this.lifecycle.can(scanout, event)) this.move(scanout, event);
     }
   }
 
   /** Turns off all that there are. */
   disableAll(): void {
     for (const scanout of this.all) {
-      if (this.lifecycle.may(scanout, this.event.disable) === 0) this.move(scanout, this.event.disable);
+      if (this.lifecycle.can(scanout, this.event.disable)) this.move(scanout, this.event.disable);
     }
   }
 

@@ -2,9 +2,10 @@
 // that a guest that flips faster than the display draws costs neither memory nor time.
 
 import { scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { Damage } from "../../../picture/damage.ts";
+import { Damage, type Rect } from "../../../picture/damage.ts";
 import { DisplayPacing } from "../../queue/display-pacing.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
+import { Shown } from "../../runtime/tap/layout.ts";
 import type { Screen } from "../model/model.ts";
 import type { Resource } from "../model/resources.ts";
 import type { DisplayTakes } from "../pixels/pixels.ts";
@@ -25,6 +26,8 @@ class Pending {
   height = 0;
   /** Whether the display does not know yet what is shown. */
   changed = false;
+  /** The last command that changed it, for the tap. */
+  command = 0;
   /** The renderer's epoch of which the display was last sent everything. */
   epoch = -1;
   /** In the scanout's coordinates. */
@@ -80,6 +83,7 @@ export class DisplayOutbox implements Screen {
       const bottom = Math.min(y + height, pending.y + pending.height) - pending.y;
       if (right <= left || bottom <= top) continue;
       pending.damage.add(left, top, right - left, bottom - top);
+      if (this.context.tap !== null) pending.command = this.context.tap.command;
       this.dirty |= 1 << scanout;
     }
   }
@@ -159,13 +163,16 @@ export class DisplayOutbox implements Screen {
     const { context } = this;
     if (pending.changed) {
       pending.changed = false;
-      if (pending.shown === null) context.send("display", { type: "hide-scanout", scanout });
-      else {
+      if (pending.shown === null) {
+        this.note(Shown.nothing, scanout, pending, pending);
+        context.send("display", { type: "hide-scanout", scanout });
+      } else {
         const { x, y, width, height } = pending;
         const surface = this.announce(pending.shown);
         if (surface === 0) this.owe(scanout);
         else {
           this.refresh(pending, 0, 0, width, height);
+          this.note(Shown.view, scanout, pending, pending);
           context.send("display", { type: "show-scanout", scanout, surface, x, y, width, height });
         }
       }
@@ -174,9 +181,16 @@ export class DisplayOutbox implements Screen {
       const width = right - x;
       const height = bottom - y;
       this.refresh(pending, x, y, width, height);
-      context.send("display", { type: "flush", scanout, x, y, width, height });
+      const message = { type: "flush", scanout, x, y, width, height } as const;
+      this.note(Shown.damage, scanout, pending, message);
+      context.send("display", message);
     }
     pending.damage.clear();
+  }
+
+  /** Lets the tap see what the next message to the display is about. */
+  private note(what: number, scanout: number, { shown, command }: Pending, rect: Rect): void {
+    this.context.tap?.shown(what, scanout, shown?.pixels.surface ?? 0, shown?.id ?? 0, command, rect);
   }
 
   /** Turns off a scanout whose picture cannot be shared, and tries again later. */
@@ -231,6 +245,7 @@ export class DisplayOutbox implements Screen {
   private markChanged(scanout: number): void {
     const pending = this.scanouts[scanout]!;
     pending.changed = true;
+    if (this.context.tap !== null) pending.command = this.context.tap.command;
     pending.damage.clear();
     this.dirty |= 1 << scanout;
   }

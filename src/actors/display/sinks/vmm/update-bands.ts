@@ -17,7 +17,8 @@ const defaultBandBytes = 16 * 1024 * 1024;
 
 export class UpdateBands {
   private surface: MemorySurface | null = null;
-  private scanout = 0;
+  /** Of the frame that is under way, or was last. */
+  scanout = 0;
   /** Where the scanout's top left corner lies in the surface. */
   private originX = 0;
   private originY = 0;

@@ -65,6 +65,7 @@ export class VmmFrames {
       this.turnOf = (scanout + 1) % scanoutsMax;
       this.damaged &= ~(1 << scanout);
       this.pace.gave(scanout);
+      this.counters.begin(scanout, view, damage);
       if (view.surface instanceof DmabufSurface) {
         this.updates.start(writer, scanout, view.surface, damage);
         damage.clear();
@@ -81,14 +82,14 @@ export class VmmFrames {
   /** An UPDATE is sent. */
   updateSent(): void {
     // A predecessor's last message is no frame of ours.
-    if (this.bands.isActive() && this.bands.sent()) this.counters.frame(this.frameBytes);
+    if (this.bands.isActive() && this.bands.sent()) this.counters.frame(this.bands.scanout, this.frameBytes);
   }
 
   /** The VMM has shown the last DMABUF_UPDATE of `scanout`. */
   updateAnswered(scanout: number): void {
     this.updates.answered(scanout);
     this.pace.took(scanout);
-    this.counters.frame(0);
+    this.counters.frame(scanout, 0);
   }
 
   isBehind(scanout: number): boolean {

@@ -81,7 +81,7 @@ export class VmmSink implements Sink {
       },
     });
     this.updates = new DmabufUpdates({ words, timers, log, counters, timeoutMs });
-    this.counters = new FrameCounters(counters);
+    this.counters = new FrameCounters(context, this.name);
     const viewOf = (id: number): View | null => this.viewOf(id);
     this.frames = new VmmFrames(viewOf, this.updates, this.counters, this.pace, bandBytesMax);
     this.shown = new VmmScanouts({

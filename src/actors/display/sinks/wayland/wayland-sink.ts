@@ -59,8 +59,8 @@ export class WaylandSink implements Sink {
   private isClosed = false;
 
   constructor(private readonly options: WaylandSinkOptions) {
-    const { counters, timers, config } = options.context;
-    this.counters = new FrameCounters(counters);
+    const { timers, config } = options.context;
+    this.counters = new FrameCounters(options.context, this.name);
     this.pacer = new Pacer(timers, scanoutsMax);
     // The compositor's frame callbacks are pace enough.
     this.pacer.periodMs = config.frameRate === undefined ? 0 : periodOf(config);
@@ -142,7 +142,7 @@ export class WaylandSink implements Sink {
   }
 
   private readonly present = (): void => {
-    for (const window of this.windows.values()) if (window.present()) this.counters.frame(0);
+    for (const [id, window] of this.windows) if (window.present()) this.counters.frame(id, 0);
     for (const pointer of this.pointers) pointer.present();
   };
 
@@ -205,6 +205,7 @@ export class WaylandSink implements Sink {
     const { id } = scanout;
     const window = new Window(compositor, scanout, `${options.title} — scanout ${id}`, this.pacer, {
       closed: options.closed,
+      begins: (view, damage) => this.counters.begin(id, view, damage),
       resized: (width, height) => this.resized(scanout, width, height),
       failed: (reason) =>
         options.context.log.guest(() => `scanout ${id} cannot be shown in its window: ${reason}`),

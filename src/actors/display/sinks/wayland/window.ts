@@ -25,6 +25,8 @@ import { LentBuffer } from "./lent-buffer.ts";
 export interface WindowEvents {
   /** Somebody closed it. */
   closed(): void;
+  /** It begins to show this damage of the view. */
+  begins(view: View, damage: Damage): void;
   /** Somebody made room for a picture of this size, in pixels. */
   resized(width: number, height: number): void;
   /** Its picture can't be shown; `reason` is a clause for the log. */
@@ -129,6 +131,7 @@ export class Window {
     const { left, top, right, bottom } = this.damage;
     const [x, y] = this.shown === null ? [0, 0] : [view.x, view.y];
     this.surface.attach(buffer, 0, 0);
+    this.events.begins(view, this.damage);
     this.surface.damageBuffer(x + left, y + top, right - left, bottom - top);
     this.damage.clear();
     this.pacer.gave(id);

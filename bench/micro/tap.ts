@@ -1,0 +1,28 @@
+// What a command costs more while somebody reads the tap: that it was taken, that its resource was asked for, its answer.
+
+import { bench, group } from "mitata";
+import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import { Head, tapBytes } from "../../src/actors/runtime/tap/layout.ts";
+import { Tap } from "../../src/actors/runtime/tap/tap.ts";
+
+/** A tap with a reader that is never slow, be it by taking everything at once. */
+function command(requestBytes: number): () => void {
+  const memory = NativeMemory.allocate(tapBytes);
+  const head = new Uint32Array(memory.view(0, 1024));
+  head[Head.on] = 1;
+  const tap = new Tap(memory);
+  tap.look();
+  const machine = tap.machine("resource", 315, 21);
+  const request = new Uint32Array(requestBytes / 4).fill(0x104);
+  return () => {
+    tap.commandTaken(request, requestBytes, 24);
+    tap.lifecycle(machine, 1, 12, 1, 7, false);
+    tap.commandCompleted(tap.command, 0x1100, 24);
+    head[Head.taken] = head[Head.written]!;
+  };
+}
+
+group("the tap: a command that is taken, moves nothing, and is completed", () => {
+  bench("RESOURCE_FLUSH, of 48 bytes", command(48));
+  bench("SUBMIT_3D, of which 96 bytes are kept", command(4096));
+});

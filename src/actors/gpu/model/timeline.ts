@@ -1,0 +1,49 @@
+// Commands that wait for fences, in their order: the device's own, or that of one context's ring (virtio 1.3 §5.7.6.7).
+
+import { Entity } from "../../machines/lifecycle.ts";
+import type { Parked } from "../../queue/queue-handler.ts";
+
+/** A command that waits. Objects are reused. */
+export class Waiting extends Entity {
+  parked: Parked | null = null;
+  command = 0;
+  response = 0;
+  /** A response that is longer than a header. */
+  body: Uint8Array | null = null;
+  /** The last fence that was made on its timeline: what it waits for. */
+  fence = 0;
+  /** The same. */
+  override id = 0;
+  /** When it began to wait, in milliseconds. */
+  since = 0;
+}
+
+export class Timeline {
+  readonly waiting: Waiting[] = [];
+  /** Index of the first that still waits. */
+  first = 0;
+  /** Whether it was ever given a fence. */
+  isMarked = false;
+  /** The renderer's epoch at the last fence. */
+  epoch = 0;
+  /** The last fence that has retired. */
+  retired: number;
+
+  constructor(
+    readonly context: number,
+    readonly ring: number,
+    /** The last fence that was made on it; at first the last one of all. */
+    public fence: number,
+  ) {
+    this.retired = fence;
+  }
+
+  get isEmpty(): boolean {
+    return this.first === this.waiting.length;
+  }
+
+  /** Whether nothing is waited for: no command, and no fence that a next one would have to wait for. */
+  get isSettled(): boolean {
+    return this.isEmpty && ((this.fence - this.retired) | 0) <= 0;
+  }
+}

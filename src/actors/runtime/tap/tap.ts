@@ -1,0 +1,293 @@
+// What an actor lets the inspector see: records of fixed size in a ring of shared memory. Nothing here makes an object or
+// waits; where the reader is slow, records are dropped and counted.
+
+import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import type { Damage, Rect } from "../../../picture/damage.ts";
+import { MonotonicClock } from "./clock.ts";
+import {
+  countsAt,
+  countsMax,
+  Field,
+  Head,
+  headerBytes,
+  machinesMax,
+  machineWords,
+  namesAt,
+  RecordKind,
+  recordsMax,
+  recordWords,
+  requestBytesMax,
+  tapBytes,
+} from "./layout.ts";
+import { writeFields } from "./message-fields.ts";
+import { NameTable } from "./names.ts";
+
+export class Tap {
+  /** Whether somebody reads, as of the last {@link look}. */
+  isOn = false;
+  /** The command that runs now, 0 while none does. A queue's commands are numbered from 1. */
+  command = 0;
+
+  private readonly head: Uint32Array;
+  private readonly headTimes: Float64Array;
+  private readonly counts: Uint32Array;
+  private readonly names: NameTable;
+  private readonly ring: Uint32Array;
+  /** The same, as doubles. */
+  private readonly doubles: Float64Array;
+  private readonly clock = new MonotonicClock();
+  private countsUsed: number;
+  /** Records so far, modulo 2^32, and of those taken when last looked at. */
+  private written: number;
+  private taken: number;
+  private last = 0;
+  /** When the clock was last read: what follows in the same moment goes by it. */
+  private now = 0;
+  /** Commands completed that the guest may not see yet. */
+  private unseen = 0;
+
+  /** Writes to `memory`, which has {@link tapBytes} for this actor, and goes on where a predecessor has ended. */
+  constructor(private readonly memory: NativeMemory) {
+    this.head = new Uint32Array(memory.view(0, namesAt));
+    this.headTimes = new Float64Array(memory.view(0, namesAt));
+    this.names = new NameTable(memory);
+    this.counts = new Uint32Array(memory.view(countsAt, countsMax * 4));
+    this.ring = new Uint32Array(memory.view(headerBytes, recordsMax * recordWords * 4));
+    this.doubles = new Float64Array(memory.view(headerBytes, recordsMax * recordWords * 4));
+    this.written = this.head[Head.written]!;
+    this.taken = this.head[Head.taken]!;
+    this.headTimes[Head.asleepSince / 2] = 0;
+    const machines = this.head[Head.machines]!;
+    const lastAt = Head.machineTable + (machines - 1) * machineWords;
+    this.countsUsed = machines === 0 ? 0 : this.head[lastAt + 1]! + this.head[lastAt + 2]!;
+  }
+
+  /** Looks whether somebody reads. Called once a turn. */
+  look(): boolean {
+    return (this.isOn = Atomics.load(this.head, Head.on) !== 0);
+  }
+
+  /** Returns itself while somebody reads, for a queue that serves some commands now. */
+  whileRead(): Tap | null {
+    if (!this.look()) return null;
+    this.command = 0;
+    this.tick();
+    return this;
+  }
+
+  /** Reads the clock: what comes next follows upon something else than the last record. */
+  tick(): void {
+    this.now = this.clock.now();
+  }
+
+  /** A command was copied in; it is the one that runs from here on. `room`: bytes for its answer. */
+  commandTaken(words: Uint32Array, bytes: number, room: number): void {
+    this.command = this.last = (this.last + 1) >>> 0 || 1;
+    const at = this.begin(RecordKind.taken, this.command);
+    if (at < 0) return;
+    const { ring } = this;
+    ring[at + 4] = bytes;
+    ring[at + 5] = room;
+    const end = bytes < requestBytesMax ? (bytes + 3) >>> 2 : requestBytesMax / 4;
+    for (let word = 0; word < end; word++) ring[at + Field.request + word] = words[word]!;
+    // Seen before it runs: it may be the last that this actor ever does.
+    this.show();
+  }
+
+  /** `command` has its answer. */
+  commandCompleted(command: number, response: number, bytes: number): void {
+    this.tick();
+    this.unseen++;
+    if (command === this.command) this.command = 0;
+    const at = this.begin(RecordKind.completed, command);
+    if (at < 0) return;
+    this.ring[at + 4] = response;
+    this.ring[at + 5] = bytes;
+  }
+
+  /** The command that runs is put off. Returns its number, by which it is completed. */
+  commandParked(): number {
+    const { command } = this;
+    this.beginNow(RecordKind.parked, command);
+    return command;
+  }
+
+  /** No command runs: the last one was put off. */
+  rest(): void {
+    this.command = 0;
+  }
+
+  /** The guest sees what was completed. */
+  published(isCalled: boolean): void {
+    if (this.unseen === 0 && !isCalled) return;
+    this.tick();
+    const at = this.begin(RecordKind.published, 0);
+    if (at >= 0) {
+      this.ring[at + 4] = this.unseen;
+      this.ring[at + 5] = isCalled ? 1 : 0;
+    }
+    this.unseen = 0;
+    this.show();
+  }
+
+  kicked(): void {
+    if (!this.isOn) return;
+    this.tick();
+    this.begin(RecordKind.kicked, 0);
+  }
+
+  /** Makes room for the counts of a machine with `cells` in its table. Returns its number; -1 where there is none. */
+  machine(name: string, cells: number, width: number): number {
+    const { head } = this;
+    const number = this.names.numberOf(name);
+    const known = head[Head.machines]!;
+    for (let machine = 0; machine < known; machine++) {
+      if (head[Head.machineTable + machine * machineWords] === number) return machine;
+    }
+    if (known === machinesMax || this.countsUsed + cells > countsMax) return -1;
+    const at = Head.machineTable + known * machineWords;
+    head[at] = number;
+    head[at + 1] = this.countsUsed;
+    head[at + 2] = cells;
+    head[at + 3] = width;
+    this.countsUsed += cells;
+    Atomics.store(head, Head.machines, known + 1);
+    return known;
+  }
+
+  /** An entity was in state `from` when `event` came, and is in `to` now, or has refused it with that. */
+  lifecycle(machine: number, from: number, event: number, to: number, id: number, isRefused: boolean): void {
+    if (!this.isOn || machine < 0) return;
+    const { head } = this;
+    const table = Head.machineTable + machine * machineWords;
+    this.counts[head[table + 1]! + from * head[table + 3]! + event]!++;
+    if (from === to) return;
+    if (this.command === 0) this.tick();
+    const at = this.begin(isRefused ? RecordKind.refused : RecordKind.moved, this.command);
+    if (at < 0) return;
+    this.write(at, machine, from, event, to);
+    this.ring[at + 8] = id;
+  }
+
+  fence(kind: number, fence: number, context: number, ringIndex: number, isOfContext: boolean): void {
+    const at = this.isOn ? this.beginNow(kind, kind === RecordKind.fenceMade ? this.command : 0) : -1;
+    if (at < 0) return;
+    this.write(at, fence, context, ringIndex, isOfContext ? 1 : 0);
+  }
+
+  /** A message is on its way to the actor of `slot`, with which it shares the count `number`. */
+  sent(slot: number, number: number, type: string, message: object): void {
+    this.head[Head.sentTo + slot] = number;
+    const at = this.isOn ? this.beginNow(RecordKind.sent, this.command) : -1;
+    if (at < 0) return;
+    const fields = writeFields(message as Record<string, unknown>, this.names, this.ring, at + 8);
+    this.write(at, slot, number, this.names.numberOf(type), fields);
+    this.show();
+  }
+
+  received(slot: number, number: number, type: string): void {
+    this.head[Head.takenFrom + slot] = number;
+    const at = this.isOn ? this.beginNow(RecordKind.received, 0) : -1;
+    if (at < 0) return;
+    this.write(at, slot, number, this.names.numberOf(type), 0);
+    this.show();
+  }
+
+  /** How many messages of `slot` were taken: what a picture shows is what they said. */
+  takenFrom(slot: number): number {
+    return this.head[Head.takenFrom + slot]!;
+  }
+
+  /** The actor is about to sleep. */
+  sleeps(): void {
+    if (!this.isOn) return;
+    this.tick();
+    this.headTimes[Head.asleepSince / 2] = this.now;
+    this.show();
+  }
+
+  wakes(): void {
+    const { headTimes } = this;
+    const since = headTimes[Head.asleepSince / 2]!;
+    if (since === 0) return;
+    this.tick();
+    headTimes[Head.asleepSince / 2] = 0;
+    headTimes[Head.sleptNs / 2] = headTimes[Head.sleptNs / 2]! + this.now - since;
+    const at = this.begin(RecordKind.slept, 0);
+    if (at >= 0) this.doubles[(at + 4) / 2] = since;
+  }
+
+  /** The display is told of a rectangle of a scanout, or that all of it is shown or off, as `what` says. */
+  shown(what: number, scanout: number, surface: number, resource: number, command: number, rect: Rect): void {
+    const at = this.isOn ? this.beginNow(RecordKind.shown, command) : -1;
+    if (at < 0) return;
+    this.write(at, scanout, surface, resource, what);
+    this.write(at + 4, rect.x, rect.y, rect.width, rect.height);
+    this.show();
+  }
+
+  /** A sink begins to show `damage`, with all that the first `messages` of the ctrl queue's have said. */
+  frameBegun(sink: string, scanout: number, surface: number, messages: number, damage: Damage): void {
+    const at = this.isOn ? this.beginNow(RecordKind.frameBegun, 0) : -1;
+    if (at < 0) return;
+    const { left, top, right, bottom } = damage;
+    this.write(at, scanout, surface, this.names.numberOf(sink), messages);
+    this.write(at + 4, left, top, right - left, bottom - top);
+    this.show();
+  }
+
+  /** The other side of a sink has all of the frame that was begun last. */
+  frameShown(sink: string, scanout: number): void {
+    const at = this.isOn ? this.beginNow(RecordKind.frameShown, 0) : -1;
+    if (at < 0) return;
+    this.write(at, scanout, 0, this.names.numberOf(sink), 0);
+    this.show();
+  }
+
+  close(): void {
+    this.clock.close();
+    this.memory.unmap();
+  }
+
+  /** Shows the reader every record so far. */
+  show(): void {
+    Atomics.store(this.head, Head.written, this.written);
+  }
+
+  /** Writes four words behind the first four from `at` on. */
+  private write(at: number, one: number, two: number, three: number, four: number): void {
+    const { ring } = this;
+    ring[at + 4] = one;
+    ring[at + 5] = two;
+    ring[at + 6] = three;
+    ring[at + 7] = four;
+  }
+
+  /** As {@link begin}, of what happens now. */
+  private beginNow(kind: number, command: number): number {
+    this.tick();
+    return this.begin(kind, command);
+  }
+
+  /** Begins a record. Returns its first word in the ring, or -1 where there is no room for it. */
+  private begin(kind: number, command: number): number {
+    const { written, ring } = this;
+    if ((written - this.taken) >>> 0 >= recordsMax) {
+      this.taken = Atomics.load(this.head, Head.taken);
+      if ((written - this.taken) >>> 0 >= recordsMax) {
+        this.head[Head.dropped]!++;
+        return -1;
+      }
+    }
+    const at = (written & (recordsMax - 1)) * recordWords;
+    this.written = (written + 1) >>> 0;
+    ring[at] = kind;
+    ring[at + Field.command] = command;
+    this.doubles[(at + Field.time) / 2] = this.now;
+    return at;
+  }
+}
+
+/** Maps the tap of the actor of `slot` in the memory of all; {@link Tap.close} unmaps it. */
+export const mapTap = (fd: number, slot: number): NativeMemory =>
+  NativeMemory.mapShared(fd, slot * tapBytes, tapBytes, "write");
