@@ -2,6 +2,7 @@
 
 import { Entity, Lifecycle } from "../machines/lifecycle.ts";
 import type { LifecycleTables } from "../machines/index.ts";
+import type { Tap } from "../runtime/tap/tap.ts";
 
 type SessionEvent = LifecycleTables["session"]["events"][number];
 
@@ -14,9 +15,10 @@ export class SessionLife extends Entity {
     tables: LifecycleTables,
     private once: boolean,
     private readonly changed: () => void,
+    tap: Tap | null = null,
   ) {
     super();
-    this.lifecycle = new Lifecycle(tables.session);
+    this.lifecycle = new Lifecycle(tables.session, tap);
   }
 
   /** As in "connected.running". */
@@ -74,7 +76,7 @@ export class SessionLife extends Entity {
   private happens(name: SessionEvent): void {
     const event = this.lifecycle.event(name);
     // What was on its way when the front-end went.
-    if (this.lifecycle.may(this, event) !== 0) return;
+    if (!this.lifecycle.can(this, event)) return;
     this.lifecycle.take(this, event);
     this.changed();
   }

@@ -45,7 +45,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     const { once: asked, fd } = context.config;
     this.isConnected = fd !== undefined && inheritedSocketState(fd) === "connected";
     const once = asked || this.isConnected;
-    this.life = new SessionLife(context.machines, once, () => this.report());
+    this.life = new SessionLife(context.machines, once, () => this.report(), context.tap);
   }
 
   receive(message: VhostSessionMessage): void {

@@ -26,7 +26,7 @@ export class SurfaceLives extends Lifecycle<LifecycleTables["surface"]["events"]
 }
 
 export abstract class Surface extends Entity {
-  readonly id: number;
+  override readonly id: number;
   readonly width: number;
   readonly height: number;
   /** Why it can't be shown, where it can't. */

@@ -18,7 +18,7 @@ export class Surfaces {
   private readonly lives: SurfaceLives;
 
   constructor(private readonly context: ActorContext) {
-    this.lives = new SurfaceLives(context.machines.surface);
+    this.lives = new SurfaceLives(context.machines.surface, context.tap);
   }
 
   get size(): number {
