@@ -526,6 +526,23 @@ describe("pace", () => {
     expect(stage.peer.cursors[0]).toMatchObject({ x: 30, y: 1, visible: true });
   });
 
+  test("lets the display sleep while its reader takes a picture in time, and only then", () => {
+    const wakeUps = (): number => stage.runner.context.epoll.wait(0);
+    paced(50);
+    for (const lateMs of [0, 10]) {
+      stage.peer.pause();
+      stage.flush(all);
+      stage.runner.run();
+      clock += lateMs;
+      stage.runner.run();
+      stage.peer.resume();
+      stage.pump.drain();
+      expect(wakeUps()).toBe(lateMs === 0 ? 0 : 1);
+      pass(8);
+      pass(100);
+    }
+  });
+
   test("is kept by a reader that takes long, with half a slot of rest between two pictures", () => {
     paced(50);
     const before = frames();

@@ -9,11 +9,16 @@ import { periodOf } from "../frame-rate.ts";
 
 /** No message is so small in a socket's account, which the kernel may still be settling for the last one that was read. */
 const accountMin = 64;
+/** When to look whether the VMM has taken what it was given, as part of a slot: before its rest would move the beat. */
+const lookAfter = 3 / 8;
 
 export class VmmPace {
   private readonly pacer: Pacer;
   /** What the VMM's EDIDs say, by scanout. */
   private readonly hz: number[] = [];
+  private isLooking = false;
+  private hasLooked = false;
+  private cancel: () => void = nothing;
 
   constructor(
     private readonly context: Pick<ActorContext, "config" | "timers">,
@@ -34,6 +39,11 @@ export class VmmPace {
     this.pacer.periodMs = Math.min(...periods);
   }
 
+  /** Whether the VMM is slow to take what it was given: only its socket tells when it has. */
+  get isOverdue(): boolean {
+    return this.hasLooked && this.pacer.isHeld;
+  }
+
   may(lane: number): boolean {
     return this.pacer.may(lane);
   }
@@ -41,7 +51,12 @@ export class VmmPace {
   /** `lane` has something in the socket. */
   gave(lane: number): void {
     this.pacer.gave(lane);
-    if (this.periodMs > 0) this.pacer.hold(lane);
+    if (this.periodMs === 0) return;
+    this.pacer.hold(lane);
+    this.hasLooked = false;
+    if (this.isLooking) return;
+    this.isLooking = true;
+    this.cancel = this.context.timers.after(this.periodMs * lookAfter, this.due);
   }
 
   /** The VMM has shown what it was given for `lane`. */
@@ -49,12 +64,20 @@ export class VmmPace {
     this.pacer.took(lane);
   }
 
-  /** Looks how far the VMM has read. The socket's next EPOLLOUT is another time to look. */
+  /** Looks how far the VMM has read. The turn that follows a timer is a time to look, and later the socket's EPOLLOUT. */
   look(): void {
     if (this.pacer.isHeld && unreadBytes(this.socket) < accountMin) this.pacer.tookAll();
   }
 
   close(): void {
+    this.cancel();
     this.pacer.close();
   }
+
+  private readonly due = (): void => {
+    this.isLooking = false;
+    this.hasLooked = true;
+  };
 }
+
+function nothing(): void {}

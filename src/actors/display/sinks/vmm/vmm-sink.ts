@@ -22,8 +22,11 @@ import { VmmPace } from "./vmm-pace.ts";
 import { VmmRequests } from "./vmm-requests.ts";
 import { VmmScanouts } from "./vmm-scanouts.ts";
 
-/** So much that the display need not wake up often for a frame; the kernel doubles it. */
-const sendBufferBytes = 512 * 1024;
+/**
+ * The kernel doubles these. With slots, a frame of 1920 × 1080 fits, and costs the display no further wake-up; without,
+ * the VMM is to get no further behind than it must.
+ */
+const sendBufferBytes = { paced: 4 * 1024 * 1024, unpaced: 512 * 1024 };
 
 export interface VmmSinkOptions extends Pick<
   SinkHost,
@@ -54,6 +57,8 @@ export class VmmSink implements Sink {
   private readonly pace: VmmPace;
   private readonly counters: FrameCounters;
   private isBlocked = false;
+  /** Whether the socket wakes the display when it has room. */
+  private watchesRoom: boolean;
   private isClosed = false;
   private hasWarned = false;
 
@@ -62,16 +67,17 @@ export class VmmSink implements Sink {
     const { context, io, words, socket, resumed, modes, answers, bandBytesMax } = options;
     const { timers, log, counters } = context;
     setNonBlocking(socket);
-    sizeSendBuffer(socket, sendBufferBytes);
-    // Edge-triggered: room in the socket matters only after it was full, and is told of without asking again.
-    context.epoll.add(socket, EPOLLIN | EPOLLOUT | EPOLLET, (events) => this.ready(events));
+    this.pace = new VmmPace(context, socket);
+    // A reader makes room with each piece that it takes, and nobody is to wake up for each.
+    this.watchesRoom = this.pace.periodMs === 0;
+    sizeSendBuffer(socket, this.watchesRoom ? sendBufferBytes.unpaced : sendBufferBytes.paced);
+    context.epoll.add(socket, eventsOf(this.watchesRoom), (events) => this.ready(events));
     if (!resumed) words.fill(0, 0, StreamWord.count);
     this.writer = new MessageWriter(io, words);
     this.reader = new ReplyReader(io, words);
     this.writer.resume();
     this.reader.resume();
     const timeoutMs = context.config.displayTimeoutMs;
-    this.pace = new VmmPace(context, socket);
     this.requests = new VmmRequests({
       ...{ words, timers, log, counters, timeoutMs, modes, answers },
       negotiated: () => this.negotiated(),
@@ -129,6 +135,12 @@ export class VmmSink implements Sink {
 
   pump(): boolean {
     if (this.isBlocked || this.isClosed) return false;
+    const more = this.push();
+    if (this.periodMs > 0 && !this.isClosed) this.watchRoom(this.isBlocked || this.pace.isOverdue);
+    return more;
+  }
+
+  private push(): boolean {
     try {
       if (this.writer.isIdle && !this.frames.isActive) this.pace.look();
       while (!this.writer.isIdle || this.startNext()) {
@@ -185,6 +197,13 @@ export class VmmSink implements Sink {
     this.writer.close();
     this.reader.close();
     this.requests.close();
+  }
+
+  /** Has the socket tell when it has room, or not. The kernel says at once where it has some already. */
+  private watchRoom(watches: boolean): void {
+    if (watches === this.watchesRoom) return;
+    this.watchesRoom = watches;
+    this.options.context.epoll.modify(this.options.socket, eventsOf(watches));
   }
 
   private ready(events: number): void {
@@ -267,3 +286,6 @@ export class VmmSink implements Sink {
     this.options.died();
   }
 }
+
+/** Edge-triggered: what is still there was told. */
+const eventsOf = (room: boolean): number => EPOLLIN | EPOLLET | (room ? EPOLLOUT : 0);
