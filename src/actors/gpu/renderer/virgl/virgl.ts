@@ -57,7 +57,7 @@ export class VirglRenderer implements Renderer {
   private readonly runner: StreamRunner;
   private readonly effects = new StreamEffects(this.resources);
   private hasRetired = false;
-  /** The context that had a stream last, and what it has; 0 is none's. */
+  /** The context that had a stream last, and what it has; 0 and undefined where there is none. */
   private lastContext = 0;
   private lastCensus: Census | undefined;
 
@@ -123,6 +123,7 @@ export class VirglRenderer implements Renderer {
     this.contexts.get(id)?.close();
     this.contexts.delete(id);
     this.lastContext = 0;
+    this.lastCensus = undefined;
     this.symbols.virgl_renderer_context_destroy(id);
   }
 
@@ -271,11 +272,13 @@ export class VirglRenderer implements Renderer {
 
   /** Most streams are of the context that had the last one. */
   private censusOf(context: number): Census | undefined {
-    if (context !== this.lastContext) {
-      this.lastCensus = this.contexts.get(context);
-      this.lastContext = this.lastCensus === undefined ? 0 : context;
-    }
-    return this.lastContext === 0 ? undefined : this.lastCensus;
+    return context === this.lastContext ? this.lastCensus : this.findCensus(context);
+  }
+
+  private findCensus(context: number): Census | undefined {
+    this.lastCensus = this.contexts.get(context);
+    this.lastContext = this.lastCensus === undefined ? 0 : context;
+    return this.lastCensus;
   }
 
   /** Before the first fence of a poll is reported, the library has written the queries that were waiting. */
