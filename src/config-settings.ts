@@ -7,6 +7,7 @@ import {
   Compositor,
   FrameRate,
   Group,
+  InspectAddress,
   integer,
   type Kind,
   Modes,
@@ -155,9 +156,28 @@ export const settings = {
     help: "read settings from a JSON file; its keys are the flags in camelCase",
     kind: PathName.optional(),
   },
+  inspect: {
+    group: "Operation",
+    value: "ADDRESS:PORT",
+    bare: "1",
+    help: "show the device at work to browsers (default: a free port of 127.0.0.1)",
+    kind: InspectAddress,
+  },
+  inspectHistoryBytes: {
+    group: "Operation",
+    value: "BYTES",
+    help: "memory of the inspector for what has been",
+    kind: integer(2 ** 20, 2 ** 30).default(32 * 2 ** 20),
+  },
+  inspectHistorySeconds: {
+    group: "Operation",
+    value: "SECONDS",
+    help: "how long the inspector remembers, within that memory",
+    kind: integer(1, 86_400).default(300),
+  },
   dev: {
     group: "Operation",
-    help: "check every message between actors against its schema, and log at debug level",
+    help: "check messages between actors by their schemas, log at debug level, --inspect",
     kind: Switch,
   },
   logLevel: {

@@ -143,3 +143,22 @@ export const Compositor = new Kind((given) => {
   if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
   throw new ValueError(`the path of a socket has at most ${socketPathBytesMax} bytes: ${path}`);
 });
+
+/** Where the inspector listens. "1" or true is a free port of the loopback, "0" or false none. */
+export interface Address {
+  hostname: string;
+  port: number;
+  /** Whether somebody named the host, who thereby wants others to reach it. */
+  isNamed: boolean;
+}
+
+export const InspectAddress = new Kind<Address | undefined>((given) => {
+  if (given === undefined || given === false || given === "0") return undefined;
+  if (given === true || given === "1") return { hostname: "127.0.0.1", port: 0, isNamed: false };
+  const wanted = "want an address with its port behind a colon, a port alone, or true or false";
+  const [, host = "", port = ""] =
+    /^(?:(\[[\da-fA-F:.]+\]|[\w.-]+):)?(\d{1,5})$/.exec(textLike(given, wanted)) ?? [];
+  if (port === "" || Number(port) > 0xffff) throw new ValueError(wanted);
+  if (host === "") return { hostname: "127.0.0.1", port: Number(port), isNamed: false };
+  return { hostname: host.replace(/^\[|\]$/g, ""), port: Number(port), isNamed: true };
+});

@@ -102,6 +102,7 @@ function resolve(flags: Flags, env: Record<string, string | undefined>, director
   return {
     ...rest,
     controlPath: rest.controlPath ?? defaultControlPath(rest),
+    inspect: rest.inspect ?? (rest.dev ? { hostname: "127.0.0.1", port: 0, isNamed: false } : undefined),
     logLevel: rest.dev ? "debug" : rest.logLevel,
     checkMessages: rest.dev || env["FENCEPOST_CHECK_MESSAGES"] === "1",
   };

@@ -2,17 +2,19 @@
 // new one is added to.
 
 import type { z } from "zod";
+import type { ServerConfig } from "../config.ts";
 import { manifest as bridge } from "./bridge/manifest.ts";
 import { manifest as cursor } from "./cursor/manifest.ts";
 import { manifest as display } from "./display/manifest.ts";
 import { manifest as fencePoller } from "./fence-poller/manifest.ts";
 import { manifest as ctrlQueue } from "./gpu/manifest.ts";
+import { manifest as inspector } from "./inspector/manifest.ts";
 import { manifest as session } from "./session/manifest.ts";
 import type { Manifest } from "./runtime/manifest.ts";
 import type { SupervisorMessage } from "./supervisor/messages.ts";
 
 /** In the order in which they start; they stop in the reverse order. */
-const manifests = [display, fencePoller, bridge, ctrlQueue, cursor, session] as const;
+const manifests = [inspector, display, fencePoller, bridge, ctrlQueue, cursor, session] as const;
 
 type Listed = (typeof manifests)[number];
 export type WorkerName = Listed["name"];
@@ -24,6 +26,10 @@ export type Inbox = {
 } & { supervisor: SupervisorMessage };
 
 export const workerNames: readonly WorkerName[] = manifests.map(({ name }) => name);
+
+/** Those that there are with these settings. */
+export const workersFor = (config: ServerConfig): readonly WorkerName[] =>
+  workerNames.filter((name) => manifestOf[name].isWanted?.(config) ?? true);
 
 export const manifestOf = Object.fromEntries(manifests.map((one) => [one.name, one])) as unknown as Readonly<
   Record<WorkerName, Manifest>
@@ -43,6 +49,7 @@ export const areas: Readonly<Record<AreaName, number>> = Object.assign(
  * that is built with `--root src/actors` and every main.ts as an entry.
  */
 export const entries: Readonly<Record<WorkerName, () => URL>> = {
+  inspector: () => new URL("./inspector/main.ts", import.meta.url),
   display: () => new URL("./display/main.ts", import.meta.url),
   "fence-poller": () => new URL("./fence-poller/main.ts", import.meta.url),
   "resource-bridge": () => new URL("./bridge/main.ts", import.meta.url),

@@ -8,7 +8,7 @@ import { manifestOf, workerNames } from "../../src/actors/registry.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
-const { withDevice, server } = serveTests();
+const { withDevice, server } = serveTests("--inspect");
 const frames = 240;
 const killAt = [60, 120, 180];
 

@@ -11,6 +11,7 @@ import type { Command } from "./commands/parts.ts";
 import { CtrlCounter } from "./counters.ts";
 import { describeScanouts } from "./description.ts";
 import { Device } from "./device.ts";
+import { describeInventory } from "./inventory.ts";
 import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
 import { startRenderer } from "./renderer/start.ts";
@@ -64,6 +65,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         return;
       case "check-fences":
         fenceWatch.check();
+        return;
+      case "ask-inventory":
+        this.context.send("inspector", describeInventory(model, message.token));
         return;
       case "ask-description":
         this.describe(message.token);

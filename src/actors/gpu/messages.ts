@@ -11,6 +11,8 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
   VmmDisplay,
   DriverExpected,
+  /** What has the guest made? */
+  z.object({ type: z.literal("ask-inventory"), token }),
   /** The display's answers to questions with the same token. */
   z.object({ type: z.literal("display-info"), token, modes: z.array(DisplayMode).max(16) }),
   z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),

@@ -32,8 +32,10 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   done: true,
   edid: true,
   fence: true,
+  inventory: true,
   "ring-stopped": true,
   snapshot: true,
+  status: true,
 };
 
 /** Messages that answer a question. */

@@ -6,15 +6,16 @@ import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import {
   type ActorName,
-  areas,
   entries,
   type Inbox,
+  manifestOf,
   peersOf,
   type WorkerName,
-  workerNames,
+  workersFor,
 } from "../registry.ts";
 import { Asks } from "./asks.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
+import { mapTap, Tap } from "./tap/tap.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
 
 /** What a worker is given when it starts. */
@@ -36,10 +37,13 @@ export interface HostEvents {
 }
 
 export class ActorHost {
+  /** The workers that the settings ask for, in the order of their start. */
+  readonly names: readonly WorkerName[];
   private readonly words = SharedWords.create();
   private readonly bellFds: Record<string, number> = {};
   private readonly areaFds: Record<string, number> = {};
   private readonly mailbox: Mailbox;
+  private readonly tap: Tap | null;
   /** Questions of the supervisor, and their answers. */
   readonly asks: Asks;
   private readonly workers = new Map<WorkerName, Worker>();
@@ -52,11 +56,15 @@ export class ActorHost {
     private readonly machines: LifecycleTables,
     private readonly events: HostEvents,
   ) {
-    for (const name of workerNames) this.bellFds[name] = createEventfd();
-    for (const [name, bytes] of Object.entries(areas)) {
-      this.areaFds[name] = createMemfd(`fencepost-${name}`, bytes);
+    this.names = workersFor(config);
+    for (const name of this.names) {
+      this.bellFds[name] = createEventfd();
+      for (const [area, bytes] of Object.entries(manifestOf[name].areas)) {
+        this.areaFds[area] = createMemfd(`fencepost-${area}`, bytes);
+      }
     }
-    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds);
+    this.tap = this.areaFds["taps"] === undefined ? null : new Tap(mapTap(this.areaFds["taps"], 0));
+    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds, this.tap);
     this.asks = new Asks({
       send: (to, message) => this.mailbox.send(to, message),
       after: (ms, run) => {
@@ -69,9 +77,9 @@ export class ActorHost {
 
   /** Spawns every worker at once; each says `ready` when it is. */
   start(): void {
-    const ports = new Map<WorkerName, [ActorName, MessagePort][]>(workerNames.map((name) => [name, []]));
-    for (const name of workerNames) {
-      for (const peer of peersOf(name)) {
+    const ports = new Map<WorkerName, [ActorName, MessagePort][]>(this.names.map((name) => [name, []]));
+    for (const name of this.names) {
+      for (const peer of this.peersOf(name)) {
         // One channel a pair.
         if (name > peer) continue;
         const { port1, port2 } = new MessageChannel();
@@ -79,20 +87,20 @@ export class ActorHost {
         ports.get(peer)!.push([name, port2]);
       }
     }
-    for (const name of workerNames) this.spawn(name, ports.get(name)!);
+    for (const name of this.names) this.spawn(name, ports.get(name)!);
   }
 
   /** Tells the peers of an actor that has crashed that it is gone, and whether another one comes. */
   announceLoss(name: WorkerName, returns: boolean): void {
     this.asks.lose(name, returns);
-    for (const peer of peersOf(name)) this.post(peer, { runtime: "peer-lost", peer: name, returns });
+    for (const peer of this.peersOf(name)) this.post(peer, { runtime: "peer-lost", peer: name, returns });
   }
 
   /** Replaces a worker that crashed: its peers get new channels to it, and hear of it when it is ready. */
   restart(name: WorkerName): void {
     this.returning.add(name);
     const ports: [ActorName, MessagePort][] = [];
-    for (const peer of peersOf(name)) {
+    for (const peer of this.peersOf(name)) {
       const { port1, port2 } = new MessageChannel();
       ports.push([peer, port1]);
       this.post(peer, { runtime: "link", peer: name, port: port2 }, [port2]);
@@ -119,7 +127,7 @@ export class ActorHost {
    * hears of them.
    */
   async stop(timeoutMs: number, late: (name: WorkerName) => void): Promise<void> {
-    for (const name of workerNames.toReversed()) {
+    for (const name of this.names.toReversed()) {
       const worker = this.workers.get(name);
       if (worker === undefined) continue;
       const stopped = new Promise<boolean>((resolve) => {
@@ -149,6 +157,10 @@ export class ActorHost {
     this.mailbox.sendRuntime(to, message, transfer);
   }
 
+  private peersOf(name: WorkerName): readonly WorkerName[] {
+    return peersOf(name).filter((peer) => this.names.includes(peer));
+  }
+
   private spawn(name: WorkerName, ports: [ActorName, MessagePort][]): void {
     const { port1, port2 } = new MessageChannel();
     this.mailbox.link(name, port1);
@@ -156,7 +168,7 @@ export class ActorHost {
       config: this.config,
       machines: this.machines,
       wordsFd: this.words.fd,
-      tapsFd: -1,
+      tapsFd: this.areaFds["taps"] ?? -1,
       bellFds: this.bellFds,
       areaFds: this.areaFds,
       ports: [["supervisor", port2], ...ports],
@@ -176,13 +188,16 @@ export class ActorHost {
       this.waitingForStop.get(name)?.();
       this.events.crashed(name, reason);
     };
+    let taken = 0;
     port1.onmessage = ({ data }) => {
       const message = data as Inbox["supervisor"];
+      taken++;
+      if (this.tap?.look()) this.tap.received(slotOf(name), taken, message.type);
       if (message.type === "crashed") return lost(message.reason);
       if (message.type === "started" && this.returning.delete(name)) {
         this.asks.find(name);
         this.asks.recover(name);
-        for (const peer of peersOf(name)) this.post(peer, { runtime: "peer-back", peer: name });
+        for (const peer of this.peersOf(name)) this.post(peer, { runtime: "peer-back", peer: name });
       }
       if (message.type === "stopped") {
         this.workers.delete(name);

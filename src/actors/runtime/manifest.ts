@@ -1,6 +1,7 @@
 // What an actor says of itself, once; the registry gathers it.
 
 import type { ZodType } from "zod";
+import type { ServerConfig } from "../../config.ts";
 
 /** What an actor needs of the host beyond messages, memory and time: what its sandbox has to leave it. */
 export type Right =
@@ -26,6 +27,8 @@ export interface Manifest {
   /** Memory that it shares with others, by name in bytes: the host makes it, it is there for the whole life of the process. */
   readonly areas: Readonly<Record<string, number>>;
   readonly rights: readonly Right[];
+  /** Whether these settings ask for it; missing where there is no device without it. */
+  readonly isWanted?: (config: ServerConfig) => boolean;
   /** The schema of its mailbox, which is loaded only where messages are checked. */
   readonly schema: () => Promise<ZodType>;
 }

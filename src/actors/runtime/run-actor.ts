@@ -43,7 +43,7 @@ export async function runActor<Name extends WorkerName>(
 }
 
 /** Stops an actor that has failed; it may fail at that too. */
-function releaseQuietly(actor: Actor<never> | null): void {
+export function releaseQuietly(actor: Actor<never> | null): void {
   try {
     actor?.stop?.();
   } catch {

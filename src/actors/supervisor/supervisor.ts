@@ -7,7 +7,7 @@ import { actorMachine } from "../machines/actor.ts";
 import { deviceMachine, exitCodes } from "../machines/device.ts";
 import { loadTables } from "../machines/tables.ts";
 import type { SupervisorMessage } from "./messages.ts";
-import { manifestOf, type WorkerName, workerNames } from "../registry.ts";
+import { manifestOf, type WorkerName } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { Log } from "../runtime/log.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
@@ -54,7 +54,7 @@ export class Supervisor {
       message: (from, message) => this.receive(from, message),
       crashed: (name, reason) => this.crashed(name, reason),
     });
-    for (const name of workerNames) {
+    for (const name of this.host.names) {
       this.actors.set(
         name,
         createActor(actorMachine, { input: { restartable: manifestOf[name].survives } }).start(),
@@ -83,7 +83,7 @@ export class Supervisor {
     this.openSockets();
     // What is wrong so far is said before a renderer is started for nothing.
     if (this.device.getSnapshot().matches("stopping")) return await this.stop();
-    for (const name of workerNames) this.actors.get(name)!.send({ type: "SPAWN" });
+    for (const name of this.host.names) this.actors.get(name)!.send({ type: "SPAWN" });
     this.host.start();
     this.readyTimer = setTimeout(
       () =>
@@ -181,6 +181,9 @@ export class Supervisor {
       case "shut-down":
         this.shutdown(message.reason);
         return;
+      case "ask-status":
+        void this.tellStatus(message.token);
+        return;
     }
   }
 
@@ -261,13 +264,18 @@ export class Supervisor {
     );
   }
 
+  private statusOf(name: WorkerName): Record<string, unknown> {
+    const { value, context } = this.actors.get(name)!.getSnapshot();
+    return { state: value, restarts: context.restarts, counters: this.inquiries.counters(name) };
+  }
+
+  private async tellStatus(token: number): Promise<void> {
+    const state = await this.status();
+    if (this.host.isAlive("inspector")) this.host.send("inspector", { type: "status", token, state });
+  }
+
   private async status(): Promise<Record<string, unknown>> {
-    const actors = Object.fromEntries(
-      workerNames.map((name) => [
-        name,
-        { state: this.actors.get(name)!.getSnapshot().value, counters: this.inquiries.counters(name) },
-      ]),
-    );
+    const actors = Object.fromEntries(this.host.names.map((name) => [name, this.statusOf(name)]));
     const [session, ctrlQueue, display] = await Promise.all([
       this.inquiries.describe("vhost-session"),
       this.inquiries.describe("ctrl-queue"),

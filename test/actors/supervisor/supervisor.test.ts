@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { manifestOf, type WorkerName, workerNames } from "../../../src/actors/registry.ts";
+import { manifestOf, type WorkerName, workersFor } from "../../../src/actors/registry.ts";
 import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
 import type { ServerConfig } from "../../../src/config.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
@@ -30,6 +30,8 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "fencepost-test-"));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
+
+const workers = workersFor(serverConfig());
 
 class Run {
   readonly path = join(folder, "vhost.sock");
@@ -102,7 +104,7 @@ function deafen(supervisor: Supervisor, deaf: WorkerName): void {
 test("every actor comes up, and a shutdown ends them all with code 0", async () => {
   const run = new Run();
   await run.listening;
-  expect(await run.states()).toEqual(Object.fromEntries(workerNames.map((name) => [name, "running"])));
+  expect(await run.states()).toEqual(Object.fromEntries(workers.map((name) => [name, "running"])));
   expect(await run.control({ command: "status" })).toMatchObject({
     ok: true,
     device: "listening",
@@ -160,7 +162,7 @@ test("the first reason to end counts", async () => {
 test("an actor that can lose its state is replaced, again and again", async () => {
   const run = new Run();
   await run.listening;
-  const survivors = workerNames.filter((name) => manifestOf[name].survives);
+  const survivors = workers.filter((name) => manifestOf[name].survives);
   expect(survivors.length).toBeGreaterThan(1);
   for (const actor of survivors) {
     for (let life = 0; life < 2; life++) {
@@ -275,7 +277,7 @@ test("a front-end that comes while the actors start waits, and is served", async
   const run = new Run();
   const early = connectUnix(run.path, "stream");
   await run.line(({ text }) => text === "a front-end has connected");
-  expect(await run.states()).toEqual(Object.fromEntries(workerNames.map((name) => [name, "running"])));
+  expect(await run.states()).toEqual(Object.fromEntries(workers.map((name) => [name, "running"])));
   run.supervisor.shutdown("enough");
   expect(await run.exitCode).toBe(0);
   closeFd(early);

@@ -152,6 +152,20 @@ export class Fences {
     }
   }
 
+  /** What waits, for people: `max` commands at most, the oldest of each timeline first. */
+  describe(max: number): Record<string, number | string>[] {
+    const all: Record<string, number | string>[] = [];
+    for (const { context, ring, waiting, first } of this.timelines()) {
+      for (let index = first; index < waiting.length && all.length < max; index++) {
+        const one = waiting[index]!;
+        const state = this.lifecycle.nameOf(one);
+        const ageMs = performance.now() - one.since;
+        all.push({ fence: one.fence, state, command: one.command, context, ring, ageMs });
+      }
+    }
+    return all;
+  }
+
   private *timelines(): Generator<Timeline> {
     yield this.global;
     yield* this.ofContexts.values();

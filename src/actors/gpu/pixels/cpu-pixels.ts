@@ -35,6 +35,10 @@ export class CpuPixels extends Pixels {
     this.storages.budget.take(bytes);
   }
 
+  get bytesTaken(): number {
+    return this.storage?.size ?? this.reserved;
+  }
+
   get mayBeDmabuf(): boolean {
     return this.storage !== null && this.storage.fitsGpu;
   }

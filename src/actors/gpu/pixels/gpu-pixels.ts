@@ -40,6 +40,10 @@ export class GpuPixels extends Pixels {
     return this;
   }
 
+  get bytesTaken(): number {
+    return this.bytes + (this.copy?.size ?? 0);
+  }
+
   get epoch(): number {
     return this.renderer.epoch;
   }

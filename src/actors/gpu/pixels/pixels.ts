@@ -47,6 +47,8 @@ export abstract class Pixels {
     return this.given === "picture";
   }
 
+  /** Bytes of the guest's budget that they take. */
+  abstract readonly bytesTaken: number;
   /** Whether they could be a dma-buf, for a display that takes it. */
   abstract readonly mayBeDmabuf: boolean;
   /** Grows with everything that may have changed them; -1 where whoever changes them says so. */

@@ -42,6 +42,8 @@ export const countsAt = namesAt + namesMax * nameBytes;
 export const countsMax = 3072;
 export const headerBytes = countsAt + countsMax * 4;
 export const tapBytes = headerBytes + recordsMax * recordWords * 4;
+/** All taps; pages are made when they are first written. */
+export const tapsBytes = tapBytes * slotsMax;
 
 /** What a record tells. Words 4 and on are the kind's own. */
 export const RecordKind = {

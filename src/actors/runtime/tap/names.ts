@@ -8,10 +8,10 @@ export class NameTable {
   private readonly bytes: Uint8Array;
   private readonly numbers = new Map<string, number>();
 
-  /** Of the tap in `memory`, with the names that a predecessor has written. */
-  constructor(memory: NativeMemory) {
-    this.head = new Uint32Array(memory.view(0, namesAt));
-    this.bytes = new Uint8Array(memory.view(namesAt, namesMax * nameBytes));
+  /** Of the tap at byte `at` of `memory`, with the names that a predecessor has written. */
+  constructor(memory: NativeMemory, at = 0) {
+    this.head = new Uint32Array(memory.view(at, namesAt));
+    this.bytes = new Uint8Array(memory.view(at + namesAt, namesMax * nameBytes));
     for (let number = 0; number < this.head[Head.names]!; number++) {
       this.numbers.set(this.nameOf(number), number);
     }

@@ -200,7 +200,6 @@ export class Tap {
 
   /** The actor is about to sleep. */
   sleeps(): void {
-    if (!this.isOn) return;
     this.tick();
     this.headTimes[Head.asleepSince / 2] = this.now;
     this.show();
@@ -213,7 +212,7 @@ export class Tap {
     this.tick();
     headTimes[Head.asleepSince / 2] = 0;
     headTimes[Head.sleptNs / 2] = headTimes[Head.sleptNs / 2]! + this.now - since;
-    const at = this.begin(RecordKind.slept, 0);
+    const at = this.isOn ? this.begin(RecordKind.slept, 0) : -1;
     if (at >= 0) this.doubles[(at + 4) / 2] = since;
   }
 

@@ -148,6 +148,34 @@ export const Transfer3d = {
 } as const;
 /** SUBMIT_3D: `size` bytes of the renderer's command stream follow. */
 export const Submit3d = { size: 24, bytes: 32 } as const;
+/** RESOURCE_CREATE_BLOB: `entryCount` entries follow. `blobId` and `size` are 64 bits wide. */
+export const CreateBlob = {
+  resourceId: 24,
+  blobMem: 28,
+  blobFlags: 32,
+  entryCount: 36,
+  blobId: 40,
+  size: 48,
+  bytes: 56,
+} as const;
+/** SET_SCANOUT_BLOB: four strides and four offsets follow `format` and a padding. */
+export const SetScanoutBlob = {
+  x: 24,
+  y: 28,
+  width: 32,
+  height: 36,
+  scanoutId: 40,
+  resourceId: 44,
+  blobWidth: 48,
+  blobHeight: 52,
+  format: 56,
+  stride: 64,
+  offset: 80,
+  bytes: 96,
+} as const;
+export const MapBlob = { resourceId: 24, offset: 32, bytes: 40 } as const;
+/** RESOURCE_UNMAP_BLOB and RESOURCE_ASSIGN_UUID. */
+export const OfResource = { resourceId: 24, bytes: 32 } as const;
 export const GetCapsetInfo = { capsetIndex: 24, bytes: 32 } as const;
 export const GetCapset = { capsetId: 24, capsetVersion: 28, bytes: 32 } as const;
 export const GetEdid = { scanoutId: 24, bytes: 32 } as const;

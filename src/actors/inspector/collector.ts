@@ -1,0 +1,139 @@
+// Empties the actors' taps, keeps what they hold, and makes of it what pages want to hear.
+
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
+import { decodeRequest } from "../../transport/wire/virtio-gpu/decode.ts";
+import { Command } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { type ActorName, workersFor } from "../registry.ts";
+import type { ActorContext } from "../runtime/actor.ts";
+import { slotOf } from "../runtime/shared-words.ts";
+import { Field, RecordKind } from "../runtime/tap/layout.ts";
+import type { CommandRecord, MessageRecord, Topic } from "./feed.ts";
+import { Events } from "./events.ts";
+import type { Filter } from "./filter.ts";
+import { History, kindIn } from "./history.ts";
+import { Latencies } from "./latencies.ts";
+import { Stories, type Story, tell } from "./stories.ts";
+import type { Fresh } from "./subscriber.ts";
+import { TapReader } from "./tap-reader.ts";
+
+/** Commands of one batch that are told one by one. */
+const commandsMax = 500;
+/** Records of another topic that one batch has. */
+const othersMax = 1000;
+const namesMax = 4096;
+
+export class Collector {
+  readonly history: History;
+  readonly latencies: Latencies;
+  /** By slot; the supervisor's is among them, and has no tap of its own. */
+  readonly readers: readonly TapReader[];
+  readonly names: readonly ActorName[];
+  private readonly events: Events;
+  private readonly stories: Stories;
+  private readonly ended: Story[] = [];
+  /** What the guest has called its contexts. */
+  private readonly contextNames = new Map<number, string>();
+  private wasWanted = false;
+  /** Records so far. */
+  records = 0;
+
+  constructor(
+    { config, machines }: ActorContext,
+    private readonly area: NativeMemory,
+  ) {
+    this.names = ["supervisor", ...workersFor(config)];
+    const readers: TapReader[] = [];
+    for (const name of this.names) readers[slotOf(name)] = new TapReader(area, name, slotOf(name), machines);
+    this.readers = readers;
+    this.history = new History(config.inspectHistoryBytes, config.inspectHistorySeconds);
+    this.latencies = new Latencies(this.history, readers);
+    this.events = new Events(this.history, readers);
+    this.stories = this.newStories((story) => this.ended.push(story));
+    for (const reader of readers) reader.switch(true);
+  }
+
+  get dropped(): number {
+    return this.readers.reduce((sum, reader) => sum + reader.dropped, 0);
+  }
+
+  nameOfContext(id: number): string {
+    return this.contextNames.get(id) ?? "";
+  }
+
+  readerOf(name: ActorName): TapReader {
+    return this.readers[slotOf(name)]!;
+  }
+
+  /** Takes what is new, and returns what of it `wants` somebody to hear of. */
+  collect(ns: number, wants: (topic: Topic) => boolean): Fresh {
+    const fresh: Fresh = { ns, droppedRecords: this.dropped };
+    const opened = new Map<string, MessageRecord>();
+    const [commands, messages, transitions, pictures] = (
+      ["commands", "messages", "transitions", "pictures"] as const
+    ).map(wants);
+    if (messages) fresh.messages = [];
+    if (transitions) fresh.transitions = [];
+    if (pictures) fresh.pictures = [];
+    if (commands && !this.wasWanted) this.stories.forget();
+    this.wasWanted = commands!;
+    for (const reader of this.readers) {
+      this.records += reader.take((ring, from) => {
+        const at = this.history.add(ring, from, reader.slot);
+        this.latencies.add(at);
+        this.noteName(at);
+        if (commands) this.stories.add(at);
+        const picture = this.events.picture(at);
+        if (pictures) push(fresh.pictures!, picture);
+        if (messages) push(fresh.messages!, this.events.message(at, opened));
+        if (transitions) push(fresh.transitions!, this.events.transition(at));
+      });
+    }
+    this.history.forget(ns);
+    if (commands) {
+      const ended = this.ended.splice(0);
+      fresh.commands = ended.slice(0, commandsMax).map(tell);
+      fresh.commandsFolded = Math.max(0, ended.length - commandsMax);
+    }
+    return fresh;
+  }
+
+  /** The last `max` commands of the history that `filter` holds for, oldest first; those that go on are the last. */
+  commands(filter: Filter, max: number): CommandRecord[] {
+    const found: CommandRecord[] = [];
+    const keep = (story: Story): void => {
+      const command = tell(story);
+      if (!filter(command)) return;
+      found.push(command);
+      if (found.length > 2 * max) found.splice(0, found.length - max);
+    };
+    const stories = this.newStories(keep);
+    for (const at of this.history.all()) stories.add(at);
+    for (const story of stories.open()) keep(story);
+    return found.slice(-max);
+  }
+
+  close(): void {
+    for (const reader of this.readers) reader.switch(false);
+    this.history.close();
+    this.area.unmap();
+  }
+
+  private newStories(done: (story: Story) => void): Stories {
+    return new Stories(this.history, this.readers, done);
+  }
+
+  private noteName(at: number): void {
+    const { words } = this.history;
+    if (kindIn(words[at]!) !== RecordKind.taken || words[at + Field.request] !== Command.CTX_CREATE) return;
+    const request = new Uint8Array(words.buffer, words.byteOffset + (at + Field.request) * 4, 96).slice();
+    const { contextId, name } = decodeRequest(request).fields;
+    if (typeof contextId !== "number" || typeof name !== "string") return;
+    if (this.contextNames.size >= namesMax) this.contextNames.delete(this.contextNames.keys().next().value!);
+    this.contextNames.set(contextId, name);
+  }
+}
+
+/** Records that there are, up to as many as a batch may have. */
+function push<T>(records: T[], record: T | null): void {
+  if (record !== null && records.length < othersMax) records.push(record);
+}

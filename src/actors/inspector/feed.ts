@@ -1,0 +1,197 @@
+// What the inspector tells whoever looks: the records of each topic of its feed, and what a page may say. docs/inspector.md
+// explains them. All times are nanoseconds of CLOCK_MONOTONIC; 0 is "not yet" or "never".
+
+import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
+import type { MessageField } from "./message-reader.ts";
+
+/** Names of actors: "supervisor", or a worker's. */
+export type Named = string;
+
+export const topics = [
+  "actors",
+  "messages",
+  "commands",
+  "transitions",
+  "pictures",
+  "resources",
+  "latency",
+] as const;
+export type Topic = (typeof topics)[number];
+
+/** What a page sends, as JSON text. A filter is as /api/commands takes it. */
+export type PageRequest =
+  { type: "subscribe"; topic: Topic; filter?: string } | { type: "unsubscribe"; topic: Topic };
+
+/** One message of the feed: all that is new of every topic that the page has subscribed to. msgpackr packs it. */
+export interface Batch {
+  /** Counts the batches of this connection; what is missing was dropped. */
+  sequence: number;
+  /** When it was made. */
+  ns: number;
+  /** Batches that this connection was too slow for, so far. */
+  droppedBatches: number;
+  /** Records that the taps had no room for, of all actors, since the start. */
+  droppedRecords: number;
+  actors?: ActorRecord[];
+  messages?: MessageRecord[];
+  commands?: CommandRecord[];
+  /** Commands of this batch beyond as many as one may have: they are in /api/commands. */
+  commandsFolded?: number;
+  transitions?: TransitionRecord[];
+  pictures?: PictureRecord[];
+  resources?: Inventory;
+  latency?: LatencyRecord[];
+  /** Why a request of the page makes no sense. */
+  error?: string;
+}
+
+/** An actor: four times a second. */
+export interface ActorRecord {
+  name: Named;
+  /** Of the actor machine: "running", "restarting", … */
+  state: string;
+  restarts: number;
+  /** Messages on their way to it, by sender. */
+  mailbox: Record<Named, number>;
+  /** Messages that it has taken so far, by sender, modulo 2^32. */
+  taken: Record<Named, number>;
+  /** Part of the time since the last record that it was awake, 0 to 1. */
+  busy: number;
+  counters: Record<string, number>;
+  droppedRecords: number;
+}
+
+export interface MessageRecord {
+  from: Named;
+  to: Named;
+  /** Counts the messages of this pair, modulo 2^32. */
+  number: number;
+  name: string;
+  sentNs: number;
+  /** 0 where it was not taken within this batch: "received" tells when. */
+  receivedNs: number;
+  fields: MessageField[];
+  /** "queue:number" of the command that had it sent, or "". */
+  command: string;
+}
+
+export interface CommandRecord {
+  /** "queue:number", which every other record names it by. */
+  id: string;
+  queue: Named;
+  /** Its name, such as RESOURCE_FLUSH. */
+  type: string;
+  flags: string[];
+  fields: Record<string, FieldValue>;
+  /** Bytes of the request, and its first 96. */
+  bytes: number;
+  request: Uint8Array;
+  response: string;
+  responseBytes: number;
+  /** The kick that woke the queue for it; 0 where that was awake. */
+  kickNs: number;
+  takenNs: number;
+  /** When it was put off, as by a fence: it ran until then. */
+  parkedNs: number;
+  completedNs: number;
+  /** When the guest could see its answer, and whether it was interrupted for that. */
+  publishedNs: number;
+  isInterrupted: boolean;
+  /** The renderer's fences that were made for it, and the one that it waited for (0: none). */
+  fences: number[];
+  waitsFor: number;
+  /** States that it has changed, and what was refused it. */
+  moves: Move[];
+}
+
+export interface Move {
+  machine: string;
+  id: number;
+  event: string;
+  from: string;
+  /** The state after, or the virtio error of a refusal. */
+  to: string;
+  isRefused: boolean;
+}
+
+export interface TransitionRecord extends Move {
+  ns: number;
+  actor: Named;
+  /** "queue:number", or "". */
+  command: string;
+}
+
+/** The display is told of a scanout, a sink begins a frame of it, the sink's other side has the frame. */
+export interface PictureRecord {
+  ns: number;
+  what: "view" | "damage" | "nothing" | "frame-begun" | "frame-shown";
+  scanout: number;
+  surface: number;
+  /** Of what the display is told. */
+  resource: number;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  /** The last command that is seen in it, "" where that is not known. */
+  command: string;
+  /** Of frames. */
+  sink: string;
+  /** The message that told the display; a frame shows all up to it. */
+  message: number;
+}
+
+/** What there is now: asked for twice a second. Names of contexts are the guest's: escape them. */
+export interface Inventory {
+  resources: ResourceRecord[];
+  contexts: ContextRecord[];
+  fences: FenceRecord[];
+}
+
+export interface ResourceRecord {
+  id: number;
+  state: string;
+  width: number;
+  height: number;
+  format: string;
+  /** Host memory that it takes. */
+  bytes: number;
+  /** Guest memory that backs it, and in how many runs. */
+  backingBytes: number;
+  backingRuns: number;
+  scanouts: number[];
+  surface: number;
+  contexts: number[];
+}
+
+export interface ContextRecord {
+  id: number;
+  state: string;
+  /** Where its making was seen. */
+  name: string;
+  resources: number;
+}
+
+export interface FenceRecord {
+  /** The renderer's number of it. */
+  fence: number;
+  state: string;
+  /** What waits, by name. */
+  type: string;
+  context: number;
+  ring: number;
+  ageMs: number;
+}
+
+/** Of one queue and command type, since the start: once a second. */
+export interface LatencyRecord {
+  queue: Named;
+  type: string;
+  count: number;
+  errors: number;
+  bytes: number;
+  /** From its taking to its answer; quantiles are good to 4 %. */
+  p50Ns: number;
+  p99Ns: number;
+  maxNs: number;
+}

@@ -1,0 +1,66 @@
+// What has been, as raw records: bounded by memory and by time, and decoded only when somebody asks.
+
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { Field, recordWords } from "../runtime/tap/layout.ts";
+
+const recordBytes = recordWords * 4;
+
+/** Of a kept record's first word: its kind below, the slot of its actor above. */
+export const kindIn = (word: number): number => word & 0xff;
+export const slotIn = (word: number): number => word >>> 8;
+
+export class History {
+  readonly words: Uint32Array;
+  readonly doubles: Float64Array;
+  private readonly memory: NativeMemory;
+  private readonly capacity: number;
+  private first = 0;
+  private next = 0;
+
+  constructor(
+    bytes: number,
+    private readonly seconds: number,
+  ) {
+    this.capacity = Math.floor(bytes / recordBytes);
+    this.memory = NativeMemory.allocate(this.capacity * recordBytes);
+    this.words = new Uint32Array(this.memory.view());
+    this.doubles = new Float64Array(this.memory.view());
+  }
+
+  get count(): number {
+    return this.next - this.first;
+  }
+
+  /** Keeps a record of the actor of `slot`. Returns its first word in {@link words}. */
+  add(ring: Uint32Array, from: number, slot: number): number {
+    const { words } = this;
+    const at = (this.next++ % this.capacity) * recordWords;
+    for (let word = 0; word < recordWords; word++) words[at + word] = ring[from + word]!;
+    words[at] = ring[from]! | (slot << 8);
+    if (this.count > this.capacity) this.first++;
+    return at;
+  }
+
+  /** Forgets what is too old at `now`. */
+  forget(now: number): void {
+    const since = now - this.seconds * 1e9;
+    while (this.first < this.next && this.timeAt(this.atOf(this.first)) < since) this.first++;
+  }
+
+  timeAt(at: number): number {
+    return this.doubles[(at + Field.time) / 2]!;
+  }
+
+  /** The first word of every record, oldest first. */
+  *all(): Generator<number> {
+    for (let number = this.first; number < this.next; number++) yield this.atOf(number);
+  }
+
+  close(): void {
+    this.memory.unmap();
+  }
+
+  private atOf(number: number): number {
+    return (number % this.capacity) * recordWords;
+  }
+}

@@ -1,0 +1,91 @@
+// The inspector: reads the taps of all actors, and serves what they tell to pages and programs.
+
+import { asRefusal } from "../../transport/os/errors.ts";
+import type { Actor, ActorContext } from "../runtime/actor.ts";
+import { MonotonicClock } from "../runtime/tap/clock.ts";
+import { Accounts } from "./accounts.ts";
+import { Collector } from "./collector.ts";
+import { Counter } from "./counters.ts";
+import type { Topic } from "./feed.ts";
+import type { InspectorMessage } from "./messages.ts";
+import { InspectorServer } from "./server.ts";
+import type { Fresh } from "./subscriber.ts";
+import { Views } from "./views.ts";
+
+/** How often the views that are asked for, and not told, are made anew. */
+const actorsNs = 250e6;
+const resourcesNs = 500e6;
+const latencyNs = 1e9;
+
+export class Inspector implements Actor<InspectorMessage> {
+  private readonly clock = new MonotonicClock();
+  private readonly collector: Collector;
+  private readonly views: Views;
+  private readonly server: InspectorServer | null;
+  private nextActors = 0;
+  private nextResources = 0;
+  private nextLatency = 0;
+  /** What was asked for, and has come since the last batch. */
+  private arrived: Partial<Fresh> = {};
+
+  constructor(private readonly context: ActorContext) {
+    const { config, keep, log } = context;
+    this.collector = new Collector(context, context.area("taps", "write"));
+    const accounts = new Accounts(context, (id) => this.collector.nameOfContext(id));
+    this.views = new Views(this.collector, accounts);
+    this.server = null;
+    try {
+      this.server = new InspectorServer(config.inspect!, keep, this.views, () => this.clock.now());
+      log.info(`open ${this.server.url}`);
+    } catch (error) {
+      // The guest goes on without being looked at.
+      log.error(`no inspector: ${asRefusal(error).message}`);
+    }
+  }
+
+  /** Nothing but answers comes. */
+  receive(): void {}
+
+  turn(): boolean {
+    const ns = this.clock.now();
+    const pages = this.server?.pages ?? [];
+    const wanted = new Set<Topic>();
+    for (const page of pages) for (const topic of page.topics()) wanted.add(topic);
+    const fresh: Fresh = { ...this.collector.collect(ns, (topic) => wanted.has(topic)), ...this.arrived };
+    this.arrived = {};
+    this.askDue(ns, wanted);
+    const { counters } = this.context;
+    counters[Counter.records] = this.collector.records;
+    counters[Counter.droppedRecords] = fresh.droppedRecords;
+    counters[Counter.pages] = this.server?.pages.size ?? 0;
+    for (const page of pages) {
+      if (page.send(fresh)) counters[Counter.batches]!++;
+      else counters[Counter.droppedBatches]!++;
+    }
+    return false;
+  }
+
+  stop(): void {
+    this.server?.close();
+    this.collector.close();
+    this.clock.close();
+  }
+
+  /** Asks for what is to be told again; it comes with a later batch. */
+  private askDue(ns: number, wanted: ReadonlySet<Topic>): void {
+    if (wanted.has("actors") && ns >= this.nextActors) {
+      this.nextActors = ns + actorsNs;
+      void this.views.actors(ns).then((actors) => (this.arrived.actors = actors));
+    }
+    if (wanted.has("resources") && ns >= this.nextResources) {
+      this.nextResources = ns + resourcesNs;
+      void this.views.inventory().then((all) => {
+        if (all !== null) this.arrived.resources = all;
+      });
+    }
+    if (wanted.has("latency") && ns >= this.nextLatency) {
+      this.nextLatency = ns + latencyNs;
+      this.arrived.latency = this.collector.latencies.tell();
+    }
+  }
+}

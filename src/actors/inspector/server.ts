@@ -1,0 +1,83 @@
+// HTTP and WebSocket, for those whom the guard lets in.
+
+import type { ServerWebSocket } from "bun";
+import type { Address } from "../../config-values.ts";
+import { Refusal } from "../../transport/os/errors.ts";
+import { answer } from "./api.ts";
+import { Guard } from "./guard.ts";
+import { Subscriber } from "./subscriber.ts";
+import type { Views } from "./views.ts";
+
+/** Pages that may be open at a time. */
+const pagesMax = 16;
+const messageBytesMax = 16 * 1024;
+
+type Socket = ServerWebSocket<{ subscriber: Subscriber | null }>;
+
+export class InspectorServer {
+  readonly pages = new Set<Subscriber>();
+  private readonly guard: Guard;
+  private readonly server: Bun.Server<{ subscriber: Subscriber | null }>;
+
+  /** `words` are kept for a successor: port and token, so that what is open goes on. Throws a {@link Refusal}. */
+  constructor(
+    address: Address,
+    words: Int32Array,
+    private readonly views: Views,
+    private readonly now: () => number,
+  ) {
+    const port = address.port === 0 ? words[0]! : address.port;
+    try {
+      this.server = Bun.serve<{ subscriber: Subscriber | null }>({
+        hostname: address.hostname,
+        port,
+        // The supervisor's children inherit nothing, and no second server may take the port from us.
+        reusePort: false,
+        fetch: (request, server) => this.fetch(request, server),
+        error: () => new Response("the inspector has failed\n", { status: 500 }),
+        websocket: {
+          maxPayloadLength: messageBytesMax,
+          open: (socket) => this.open(socket),
+          message: (socket, message) => socket.data.subscriber?.receive(String(message), this.now()),
+          close: (socket) => void this.pages.delete(socket.data.subscriber!),
+        },
+      });
+    } catch (error) {
+      throw new Refusal(`cannot listen at ${address.hostname}:${port}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    words[0] = this.server.port!;
+    this.guard = new Guard(words.subarray(1, 5), address.hostname, this.server.port!);
+  }
+
+  get url(): string {
+    return this.guard.url;
+  }
+
+  close(): void {
+    void this.server.stop(true);
+  }
+
+  private fetch(
+    request: Request,
+    server: Bun.Server<{ subscriber: Subscriber | null }>,
+  ): Response | Promise<Response> | undefined {
+    const refused = this.guard.check(request);
+    if (refused !== null) return refused;
+    const url = new URL(request.url);
+    if (url.pathname === "/feed") {
+      if (this.pages.size >= pagesMax) return new Response("too many pages are open\n", { status: 503 });
+      if (server.upgrade(request, { data: { subscriber: null } })) return undefined;
+      return new Response("this is a WebSocket\n", { status: 426 });
+    }
+    if (request.method !== "GET") return new Response("only GET\n", { status: 405 });
+    return answer(url, this.views, this.now());
+  }
+
+  private open(socket: Socket): void {
+    const subscriber = new Subscriber(socket);
+    socket.data.subscriber = subscriber;
+    this.pages.add(subscriber);
+  }
+}

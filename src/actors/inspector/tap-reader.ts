@@ -1,0 +1,101 @@
+// One actor's tap, as the inspector reads it.
+
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
+import type { LifecycleTables } from "../machines/index.ts";
+import type { CompiledMachine } from "../machines/table.ts";
+import type { ActorName } from "../registry.ts";
+import {
+  countsAt,
+  countsMax,
+  Head,
+  headerBytes,
+  machineWords,
+  namesAt,
+  recordsMax,
+  recordWords,
+  tapBytes,
+} from "../runtime/tap/layout.ts";
+import { NameTable } from "../runtime/tap/names.ts";
+
+/** A machine, and how often each event came in each state of it: `counts[state * events + event]`. */
+export interface Counted {
+  machine: CompiledMachine;
+  counts: Uint32Array;
+}
+
+export class TapReader {
+  readonly names: NameTable;
+  private readonly head: Uint32Array;
+  private readonly times: Float64Array;
+  private readonly counts: Uint32Array;
+  private readonly ring: Uint32Array;
+
+  /** `area` has the taps of all; `slot` is the actor's. */
+  constructor(
+    area: NativeMemory,
+    readonly actor: ActorName,
+    readonly slot: number,
+    private readonly tables: LifecycleTables,
+  ) {
+    const at = slot * tapBytes;
+    this.names = new NameTable(area, at);
+    this.head = new Uint32Array(area.view(at, namesAt));
+    this.times = new Float64Array(area.view(at, namesAt));
+    this.counts = new Uint32Array(area.view(at + countsAt, countsMax * 4));
+    this.ring = new Uint32Array(area.view(at + headerBytes, recordsMax * recordWords * 4));
+  }
+
+  /** Has the actor write from its next turn on, or no longer. */
+  switch(isOn: boolean): void {
+    const { head } = this;
+    // What a predecessor of ours did not take is old.
+    if (isOn) Atomics.store(head, Head.taken, Atomics.load(head, Head.written));
+    Atomics.store(head, Head.on, isOn ? 1 : 0);
+  }
+
+  get dropped(): number {
+    return this.head[Head.dropped]!;
+  }
+
+  /** Calls `visit` with each new record's first word in `ring`, and gives their room back. Returns how many there were. */
+  take(visit: (ring: Uint32Array, at: number) => void): number {
+    const { head, ring } = this;
+    const written = Atomics.load(head, Head.written);
+    const taken = head[Head.taken]!;
+    for (let number = taken; number !== written; number = (number + 1) >>> 0) {
+      visit(ring, (number & (recordsMax - 1)) * recordWords);
+    }
+    Atomics.store(head, Head.taken, written);
+    return (written - taken) >>> 0;
+  }
+
+  /** The number of the last message that was sent to the actor of `slot`, and of the last that was taken from it. */
+  sentTo(slot: number): number {
+    return this.head[Head.sentTo + slot]!;
+  }
+
+  takenFrom(slot: number): number {
+    return this.head[Head.takenFrom + slot]!;
+  }
+
+  /** Nanoseconds of sleep so far, the one that goes on at `now` included. */
+  sleptUntil(now: number): number {
+    const since = this.times[Head.asleepSince / 2]!;
+    return this.times[Head.sleptNs / 2]! + (since === 0 ? 0 : Math.max(0, now - since));
+  }
+
+  /** The machine of that number, null where there is none. */
+  machine(number: number): CompiledMachine | null {
+    if (number >= this.head[Head.machines]!) return null;
+    const name = this.names.nameOf(this.head[Head.machineTable + number * machineWords]!);
+    return this.tables[name as keyof LifecycleTables] ?? null;
+  }
+
+  /** Every machine whose lives the actor moves on. */
+  machines(): Counted[] {
+    return Array.from({ length: this.head[Head.machines]! }, (_, number) => {
+      const [, first, cells] = this.head.subarray(Head.machineTable + number * machineWords);
+      return { machine: this.machine(number)!, counts: this.counts.slice(first, first! + cells!) };
+    });
+  }
+}

@@ -1,0 +1,104 @@
+// What each view is made of: the same for a page, for /api and for metrics.
+
+import { type ActorName, manifestOf, type WorkerName } from "../registry.ts";
+import { slotOf } from "../runtime/shared-words.ts";
+import type { Accounts } from "./accounts.ts";
+import type { Collector } from "./collector.ts";
+import type { ActorRecord, Named } from "./feed.ts";
+
+/** How old an answer of the supervisor's may be for a view, and one of the ctrl queue's. */
+const statusMs = 200;
+const inventoryMs = 400;
+
+export class Views {
+  private lastNs = 0;
+  private readonly slept = new Map<ActorName, number>();
+  private busy = new Map<ActorName, number>();
+
+  constructor(
+    readonly collector: Collector,
+    readonly accounts: Accounts,
+  ) {}
+
+  async actors(ns: number): Promise<ActorRecord[]> {
+    const status = await this.accounts.status.get(statusMs);
+    this.measure(ns);
+    return this.collector.names.map((name) => {
+      const one = status?.actors[name];
+      return {
+        name,
+        state: name === "supervisor" ? String(status?.device ?? "unknown") : String(one?.state ?? "unknown"),
+        restarts: one?.restarts ?? 0,
+        mailbox: this.mailbox(name),
+        taken: this.taken(name),
+        busy: this.busy.get(name) ?? 0,
+        counters: one?.counters ?? {},
+        droppedRecords: this.collector.readerOf(name).dropped,
+      };
+    });
+  }
+
+  inventory() {
+    return this.accounts.inventory.get(inventoryMs);
+  }
+
+  /** Every machine, with how often each event came in each state; refusals are the virtio error's name. */
+  machines() {
+    return this.collector.readers.flatMap((reader) =>
+      reader.machines().map(({ machine, counts }) => ({
+        actor: reader.actor,
+        machine: machine.name,
+        states: machine.states,
+        events: machine.events,
+        counts: [...counts].flatMap((count, cell) => {
+          const state = Math.floor(cell / machine.events.length);
+          const event = cell % machine.events.length;
+          if (count === 0) return [];
+          const next = machine.next[cell]!;
+          const to = next < 0x80 ? machine.states[next]! : null;
+          return { state: machine.states[state]!, event: machine.events[event]!, to, count };
+        }),
+      })),
+    );
+  }
+
+  private mailbox(name: ActorName): Record<Named, number> {
+    const { collector } = this;
+    const own = collector.readerOf(name);
+    return this.withPeers(name, (peer) => {
+      const sent = collector.readerOf(peer).sentTo(slotOf(name));
+      return Math.max(0, (sent - own.takenFrom(slotOf(peer))) | 0);
+    });
+  }
+
+  private taken(name: ActorName): Record<Named, number> {
+    const own = this.collector.readerOf(name);
+    return this.withPeers(name, (peer) => own.takenFrom(slotOf(peer)));
+  }
+
+  private withPeers(name: ActorName, value: (peer: ActorName) => number): Record<Named, number> {
+    const peers = this.collector.names.filter((peer) => peer !== name && talk(peer, name));
+    return Object.fromEntries(peers.map((peer) => [peer, value(peer)]));
+  }
+
+  /** How busy each actor was since the last look, where that is long enough ago to say. */
+  private measure(ns: number): void {
+    const passed = ns - this.lastNs;
+    if (passed < 100e6) return;
+    for (const name of this.collector.names) {
+      const slept = this.collector.readerOf(name).sleptUntil(ns);
+      const before = this.slept.get(name) ?? slept;
+      this.busy.set(name, Math.min(1, Math.max(0, 1 - (slept - before) / passed)));
+      this.slept.set(name, slept);
+    }
+    // Who sleeps in an event loop, nobody sees asleep.
+    for (const name of ["supervisor", "inspector"] as const) this.busy.set(name, 0);
+    this.lastNs = ns;
+  }
+}
+
+/** Whether `from` may send to `to`. */
+function talk(from: ActorName, to: ActorName): boolean {
+  if (from === "supervisor" || to === "supervisor") return true;
+  return manifestOf[from].talksTo.includes(to satisfies WorkerName);
+}

@@ -1,0 +1,46 @@
+// The loop of an actor that needs the engine's own event loop, as for Bun.serve: it looks for messages at a steady pace.
+
+import { manifestOf, type Inbox, type WorkerName } from "../registry.ts";
+import type { Actor, ActorContext } from "./actor.ts";
+import { releaseQuietly } from "./run-actor.ts";
+import { WorkerRuntime } from "./worker.ts";
+
+const turnMs = 16;
+
+/** Runs the actor that `create` makes until the supervisor stops it. The last statement of a worker's entry file. */
+export async function runInEventLoop<Name extends WorkerName>(
+  name: Name,
+  create: (context: ActorContext) => Actor<Inbox[Name]>,
+): Promise<void> {
+  const worker = new WorkerRuntime(name);
+  await worker.prepare();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let timer: Timer | undefined;
+  const turn = (): void => {
+    try {
+      worker.tap?.look();
+      if (worker.isRung()) worker.drain();
+      worker.timers.runDue();
+      worker.actor!.turn?.();
+      if (worker.isStopping()) resolve();
+    } catch (error) {
+      // Whatever it is, it ends the actor below.
+      reject(error as Error);
+    }
+  };
+  try {
+    worker.actor = create(worker);
+    worker.send("supervisor", { type: "started" });
+    timer = setInterval(turn, turnMs);
+    await promise;
+  } catch (error) {
+    clearInterval(timer);
+    if (manifestOf[name].survives) releaseQuietly(worker.actor);
+    worker.epoll.close();
+    worker.send("supervisor", { type: "crashed", reason: (error as Error).message });
+    return;
+  }
+  clearInterval(timer);
+  worker.actor.stop?.();
+  worker.send("supervisor", { type: "stopped" });
+}

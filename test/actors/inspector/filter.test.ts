@@ -1,0 +1,30 @@
+// Words of a filter, and what they find.
+
+import { expect, test } from "bun:test";
+import type { CommandRecord } from "../../../src/actors/inspector/feed.ts";
+import { parseFilter } from "../../../src/actors/inspector/filter.ts";
+
+const command = {
+  ...{ id: "ctrl-queue:17", queue: "ctrl-queue", type: "TRANSFER_TO_HOST_3D", flags: ["FENCE"] },
+  ...{ fields: { contextId: 3, resourceId: 7, fenceId: 12 }, response: "ERR_UNSPEC" },
+  ...{ takenNs: 1e9, completedNs: 1.002e9 },
+} as unknown as CommandRecord;
+
+test.each([
+  ["", true],
+  ["ctx:3 res:7 type:transfer errors slow:>1ms", true],
+  ["ctx:4", false],
+  ["ctx:3 res:8", false],
+  ["scanout:0", false],
+  ["fence:12 fenced queue:ctrl id:ctrl-queue:17", true],
+  ["slow:3ms", false],
+  ["slow:>1999.5us", true],
+  ["type:FLUSH", false],
+])("%p says %p", (text, found) => {
+  expect(parseFilter(text)(command)).toBe(found);
+});
+
+test.each(["ctx:x", "foo", "slow:>1", "res:", "constructor:1", "a ".repeat(20)])(
+  "%p is refused with a word on it",
+  (text) => expect(() => parseFilter(text)).toThrow(/want/),
+);

@@ -1,0 +1,190 @@
+// A real server that is looked into while a guest draws: by HTTP, by the feed, by whoever must not.
+
+import { expect, test } from "bun:test";
+import { Unpackr } from "msgpackr";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import type { Batch, CommandRecord, Topic } from "../../src/actors/inspector/feed.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { expectOk, serveTests } from "./support.ts";
+
+const { withDevice, server } = serveTests("--inspect", "--renderer=software");
+
+const address = (): URL => new URL(/inspector: open (\S+)/.exec(server().log())![1]!);
+const bearer = (): Record<string, string> => ({
+  authorization: `Bearer ${address().searchParams.get("token")}`,
+});
+
+async function get<T = unknown>(path: string): Promise<T> {
+  const response = await fetch(new URL(path, address()), { headers: bearer() });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+/** Asks until `holds`, while the inspector reads what the actors have just written. */
+async function eventually<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const answer = await ask();
+    if (holds(answer)) return answer;
+    await Bun.sleep(20);
+  }
+  return await ask();
+}
+
+/** A page that keeps all batches. */
+class Page {
+  readonly batches: Batch[] = [];
+  private readonly unpackr = new Unpackr({ useRecords: true, sequential: true });
+  private constructor(readonly socket: WebSocket) {
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) =>
+      this.batches.push(this.unpackr.unpack(new Uint8Array(data as ArrayBuffer)) as Batch);
+  }
+
+  static open(): Promise<Page> {
+    const url = new URL("/feed", address());
+    url.protocol = "ws:";
+    const socket = new WebSocket(url, { headers: bearer() } as never);
+    const page = new Page(socket);
+    return new Promise((resolve, reject) => {
+      socket.onopen = () => resolve(page);
+      socket.onerror = () => reject(new Error("no feed"));
+    });
+  }
+
+  subscribe(topic: Topic, filter?: string): void {
+    this.socket.send(JSON.stringify({ type: "subscribe", topic, filter }));
+  }
+
+  /** All records of a topic so far. */
+  all<Name extends "commands" | "messages" | "transitions" | "pictures">(topic: Name) {
+    return this.batches.flatMap((batch) => (batch[topic] ?? []) as NonNullable<Batch[Name]>[number][]);
+  }
+
+  async until(holds: () => boolean): Promise<void> {
+    for (let attempt = 0; attempt < 200 && !holds(); attempt++) await Bun.sleep(20);
+    expect(holds()).toBe(true);
+  }
+}
+
+test("what the guest has made, and each of its commands, is told with every field", () =>
+  withDevice({}, async ({ gpu }) => {
+    const screen = gpu.createImage(77, Format.B8G8R8X8, 320, 200);
+    gpu.show(0, screen);
+    gpu.flushResource(4242, areaOf(screen));
+    const commands = await eventually(
+      () => get<CommandRecord[]>("/api/commands?filter=queue:ctrl"),
+      (all) => all.some(({ response }) => response === "ERR_INVALID_RESOURCE_ID"),
+    );
+    const created = commands.find(({ fields }) => fields["resourceId"] === 77)!;
+    expect(created).toMatchObject({
+      type: "RESOURCE_CREATE_2D",
+      fields: { contextId: 0, resourceId: 77, format: "B8G8R8X8", width: 320, height: 200 },
+      ...{ bytes: 40, response: "OK_NODATA", responseBytes: 24 },
+      moves: [{ machine: "resource", id: 77, event: "CREATE_2D", from: "absent", to: "cpu2d.bare" }],
+    });
+    expect(created.takenNs).toBeGreaterThan(0);
+    expect(created.completedNs).toBeGreaterThanOrEqual(created.takenNs);
+    expect(created.publishedNs).toBeGreaterThanOrEqual(created.completedNs);
+    const [refused] = commands.filter(({ fields }) => fields["resourceId"] === 4242);
+    expect(refused!.moves).toMatchObject([
+      { event: "RESOURCE_FLUSH", from: "absent", to: "ERR_INVALID_RESOURCE_ID", isRefused: true },
+    ]);
+    expect(await get("/api/commands?filter=errors&limit=1")).toEqual([refused]);
+
+    expect(await get("/api/resources")).toMatchObject([
+      { id: 77, state: "cpu2d.backed", width: 320, format: "B8G8R8X8", scanouts: [0], backingBytes: 256_000 },
+    ]);
+    expect(await get("/api/contexts")).toEqual([]);
+    const latency =
+      await get<{ type: string; count: number; p50Ns: number; maxNs: number }[]>("/api/latency");
+    const flushes = latency.find(({ type }) => type === "RESOURCE_FLUSH")!;
+    expect(flushes.p50Ns).toBeWithin(1, flushes.maxNs + 1);
+    const machines = await get<{ actor: string; machine: string; counts: object[] }[]>("/api/machines");
+    const resource = machines.find(({ machine }) => machine === "resource")!;
+    expect(resource.counts).toContainEqual({
+      ...{ state: "absent", event: "RESOURCE_FLUSH", to: null, count: 1 },
+    });
+    const actors = await get<{ name: string; state: string }[]>("/api/actors");
+    expect(actors.find(({ name }) => name === "ctrl-queue")!.state).toBe("running");
+  }));
+
+test("a flush is followed from its command to the frame that shows it", () =>
+  withDevice({}, async (guest) => {
+    const { gpu } = guest;
+    const page = await Page.open();
+    for (const topic of ["commands", "pictures", "messages", "transitions"] as const) page.subscribe(topic);
+    const screen = gpu.createImage(5, Format.B8G8R8X8, 64, 64);
+    gpu.show(0, screen);
+    await Bun.sleep(100);
+    screen.pixels.fill(0xff12_3456);
+    expectOk(gpu.transferToHost2d(5, areaOf(screen)));
+    expectOk(gpu.flushResource(5, areaOf(screen)));
+    const isShown = (): boolean => ((guest.display!.framebuffer(0)?.pixels[0] ?? 0) & 0xffffff) === 0x123456;
+    guest.pump.until(isShown, "the picture");
+    const isTold = ({ what }: { what: string }): boolean => what === "damage";
+    const begun = () =>
+      page
+        .all("pictures")
+        .find(
+          ({ what, message }) =>
+            what === "frame-begun" && message >= (page.all("pictures").find(isTold)?.message ?? Infinity),
+        );
+    await page.until(() => begun() !== undefined);
+
+    const flush = page.all("commands").findLast(({ type }) => type === "RESOURCE_FLUSH")!;
+    const told = page.all("pictures").find(({ command, what }) => command === flush.id && what === "damage")!;
+    expect(told).toMatchObject({ resource: 5, scanout: 0, width: 64, height: 64 });
+    const message = page
+      .all("messages")
+      .find(({ name, number }) => name === "flush" && number === told.message)!;
+    expect(message).toMatchObject({ from: "ctrl-queue", to: "display" });
+    expect(message.fields).toContainEqual({ name: "height", value: 64 });
+    const frame = begun()!;
+    expect(frame).toMatchObject({ sink: "vmm", surface: told.surface, scanout: 0 });
+    expect(frame.ns).toBeGreaterThan(told.ns);
+    expect(page.all("transitions")).toContainEqual(
+      expect.objectContaining({ machine: "resource", id: 5, event: "CREATE_2D", actor: "ctrl-queue" }),
+    );
+    page.socket.close();
+  }));
+
+test("a page is told what it has subscribed to, and what it says wrong", () =>
+  withDevice({}, async ({ gpu }) => {
+    const page = await Page.open();
+    page.subscribe("commands", "errors");
+    page.subscribe("actors");
+    page.subscribe("resources");
+    page.socket.send("nonsense");
+    page.socket.send('{"type":"subscribe","topic":"secrets"}');
+    await page.until(() => page.batches.filter(({ error }) => error !== undefined).length === 2);
+    expect(page.batches.map(({ error }) => error).filter(Boolean)).toEqual([
+      "want JSON",
+      expect.stringMatching(/^want a topic: actors, /),
+    ]);
+    expectOk(gpu.createResource2d(9, Format.B8G8R8X8, 8, 8));
+    gpu.unrefResource(10);
+    await page.until(() => page.batches.some(({ commands }) => commands !== undefined));
+    expect(page.all("commands").map(({ type, response }) => `${type} ${response}`)).toEqual([
+      "RESOURCE_UNREF ERR_INVALID_RESOURCE_ID",
+    ]);
+    await page.until(() =>
+      page.batches.some(({ resources }) => resources?.resources.some(({ id }) => id === 9)),
+    );
+    await page.until(() => page.batches.some(({ actors }) => actors?.some(({ name }) => name === "display")));
+    expect(page.batches.map(({ sequence }) => sequence)).toEqual(page.batches.map((_, index) => index));
+    page.socket.close();
+  }));
+
+test("nobody is let in without the token, or by another site", async () => {
+  const statusOf = async (headers: Record<string, string>, path = "/api/actors"): Promise<number> =>
+    (await fetch(new URL(path, new URL("/", address())), { headers, redirect: "manual" })).status;
+  expect(await statusOf({})).toBe(401);
+  expect(await statusOf({ ...bearer(), host: "evil.example" })).toBe(421);
+  expect(await statusOf({ ...bearer(), origin: "http://evil.example" })).toBe(403);
+  expect(await statusOf({}, "/feed")).toBe(401);
+  expect(await statusOf({}, "/metrics")).toBe(401);
+  expect(await statusOf(bearer(), "/api/commands?limit=0")).toBe(400);
+  expect(await statusOf(bearer(), "/api/nothing")).toBe(404);
+  const metrics = await (await fetch(new URL("/metrics", address()), { headers: bearer() })).text();
+  expect(metrics).toMatch(/^fencepost_actor_counter\{actor="ctrl-queue",name="commands"\} \d+$/m);
+});
