@@ -66,7 +66,10 @@ export class VmmPace {
 
   /** Looks how far the VMM has read. The turn that follows a timer is a time to look, and later the socket's EPOLLOUT. */
   look(): void {
-    if (this.pacer.isHeld && unreadBytes(this.socket) < accountMin) this.pacer.tookAll();
+    if (!this.pacer.isHeld || unreadBytes(this.socket) >= accountMin) return;
+    this.pacer.tookAll();
+    this.cancel();
+    this.isLooking = false;
   }
 
   close(): void {
