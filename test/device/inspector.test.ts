@@ -148,6 +148,45 @@ test("a flush is followed from its command to the frame that shows it", () =>
     page.socket.close();
   }));
 
+test("a page sees all of a scanout, then what changes of it, and that it goes off", () =>
+  withDevice({}, async ({ gpu }) => {
+    const screen = gpu.createImage(6, Format.B8G8R8X8, 100, 50);
+    screen.pixels.fill(0xff11_2233);
+    gpu.show(0, screen);
+    const page = await Page.open();
+    page.subscribe("screen");
+    const seen = () => page.batches.flatMap((batch) => batch.screen ?? []);
+    await page.until(() => seen().some(({ viewWidth }) => viewWidth === 100));
+    const whole = seen().find(({ viewWidth }) => viewWidth === 100)!;
+    expect(whole).toMatchObject({
+      scanout: 0,
+      x: 0,
+      y: 0,
+      width: 100,
+      height: 50,
+      viewHeight: 50,
+      error: "",
+    });
+    expect(whole.pixels.length).toBe(100 * 50 * 4);
+    expect([...whole.pixels.subarray(0, 3)]).toEqual([0x33, 0x22, 0x11]);
+    // The view may be told once more, as it was shown just before.
+    await Bun.sleep(200);
+    const before = seen().length;
+    screen.pixels.fill(0xff44_5566, 10 * 100, 12 * 100);
+    const rows = { x: 20, y: 10, width: 30, height: 2 };
+    expectOk(gpu.transferToHost2d(6, areaOf(screen)));
+    expectOk(gpu.flushResource(6, rows));
+    await page.until(() => seen().length > before);
+    expect(seen()[before]).toMatchObject(rows);
+    expect([...seen()[before]!.pixels.subarray(0, 3)]).toEqual([0x66, 0x55, 0x44]);
+    expect(seen()[before]!.pixels.length).toBe(30 * 2 * 4);
+    expectOk(gpu.setScanout(0, 0, areaOf(screen)));
+    await page.until(() =>
+      seen().some(({ viewWidth, scanout }, at) => at > before && scanout === 0 && viewWidth === 0),
+    );
+    page.socket.close();
+  }));
+
 test("a page is told what it has subscribed to, and what it says wrong", () =>
   withDevice({}, async ({ gpu }) => {
     const page = await Page.open();

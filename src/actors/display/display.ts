@@ -13,7 +13,7 @@ import { answerFrom, type OutputAnswers, type Question } from "./scanouts/questi
 import { Scanout } from "./scanouts/scanout.ts";
 import type { LoadedKind } from "./sinks/registry.ts";
 import { Sinks } from "./sinks/sinks.ts";
-import { takeSnapshot } from "./snapshot.ts";
+import { copyRect, takeSnapshot } from "./snapshot.ts";
 import { UnreadableSurface } from "./surfaces/surface.ts";
 import { Surfaces } from "./surfaces/surfaces.ts";
 
@@ -78,6 +78,8 @@ export class Display implements Actor<DisplayMessage> {
         return;
       case "ask-snapshot":
         return this.snapshot(message);
+      case "ask-pixels":
+        return this.tellPixels(message);
       case "ask-description":
         return this.describe(message.token);
       default:
@@ -175,6 +177,14 @@ export class Display implements Actor<DisplayMessage> {
       error = `no picture of scanout ${scanout}: ${cause.message}`;
     }
     this.context.send("supervisor", { type: "snapshot", token, fd, width, height, error });
+  }
+
+  private tellPixels({ token, scanout, ...wanted }: MessageOf<"ask-pixels">): void {
+    this.context.send("inspector", {
+      type: "pixels",
+      token,
+      ...copyRect(this.scanouts[scanout]!.view, wanted),
+    });
   }
 
   private describe(token: number): void {

@@ -5,7 +5,7 @@ import { counterNames } from "./counters.ts";
 
 export const manifest = {
   name: "display",
-  talksTo: ["ctrl-queue", "vhost-session"],
+  talksTo: ["ctrl-queue", "inspector", "vhost-session"],
   survives: true,
   counters: counterNames,
   place: "thread",

@@ -75,6 +75,13 @@ export const DisplayMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ask-edid"), token, scanout: scanoutId }),
   /** A question of the supervisor: a copy of what a scanout shows. */
   z.object({ type: z.literal("ask-snapshot"), token, scanout: scanoutId }),
+  /** The same of a rectangle, for the inspector. */
+  z.object({
+    type: z.literal("ask-pixels"),
+    token,
+    scanout: scanoutId,
+    ...{ x: u32, y: u32, width: u32, height: u32 },
+  }),
   z.object({ type: z.literal("ask-description"), token }),
 ]);
 export type DisplayMessage = z.infer<typeof DisplayMessage>;

@@ -1,8 +1,11 @@
 // A copy of what a scanout shows, for a file: the cursor is not in it.
 
+import { SystemError } from "../../transport/os/errors.ts";
 import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { bytesPerPixel } from "../../transport/wire/virtio-gpu/protocol.ts";
+import type { Rect } from "../../picture/damage.ts";
+import { UnreadableSurface } from "./surfaces/surface.ts";
 import type { View } from "./scanouts/scanout.ts";
 
 /**
@@ -23,4 +26,21 @@ export function takeSnapshot(view: View): number {
     memory?.unmap();
   }
   return fd;
+}
+
+/** What of `wanted` lies in `view`, copied to a new memfd as above; fd -1 where there is nothing, or `error` says why. */
+export function copyRect(view: View | null, wanted: Rect) {
+  const [viewWidth, viewHeight] = [view?.width ?? 0, view?.height ?? 0];
+  const [x, y] = [Math.min(wanted.x, viewWidth), Math.min(wanted.y, viewHeight)];
+  const width = Math.min(wanted.x + wanted.width, viewWidth) - x;
+  const height = Math.min(wanted.y + wanted.height, viewHeight) - y;
+  const place = { x, y, width, height, viewWidth, viewHeight };
+  if (view === null || width === 0 || height === 0) return { fd: -1, ...place, error: "" };
+  try {
+    const fd = takeSnapshot({ ...view, x: view.x + x, y: view.y + y, width, height });
+    return { fd, ...place, error: "" };
+  } catch (error) {
+    if (!(error instanceof SystemError) && !(error instanceof UnreadableSurface)) throw error;
+    return { fd: -1, ...place, error: error.message };
+  }
 }

@@ -19,7 +19,7 @@ import { TapReader } from "./tap-reader.ts";
 /** Commands of one batch that are told one by one. */
 const commandsMax = 500;
 /** Records of another topic that one batch has. */
-const othersMax = 1000;
+export const othersMax = 1000;
 const namesMax = 4096;
 
 export class Collector {

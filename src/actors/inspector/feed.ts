@@ -15,6 +15,7 @@ export const topics = [
   "pictures",
   "resources",
   "latency",
+  "screen",
 ] as const;
 export type Topic = (typeof topics)[number];
 
@@ -41,6 +42,7 @@ export interface Batch {
   pictures?: PictureRecord[];
   resources?: Inventory;
   latency?: LatencyRecord[];
+  screen?: ScreenRecord[];
   /** Why a request of the page makes no sense. */
   error?: string;
 }
@@ -194,4 +196,19 @@ export interface LatencyRecord {
   p50Ns: number;
   p99Ns: number;
   maxNs: number;
+}
+
+/** Pixels of a scanout that may have changed: all of them first, and again where a batch was dropped. */
+export interface ScreenRecord {
+  scanout: number;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  /** Of the whole scanout; 0 where it is off. */
+  viewWidth: number;
+  viewHeight: number;
+  /** `height` rows of `width` pixels, bytes B, G, R, X; none where the scanout is off, or `error` says why. */
+  pixels: Uint8Array;
+  error: string;
 }

@@ -4,12 +4,13 @@ import { asRefusal } from "../../transport/os/errors.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { MonotonicClock } from "../runtime/tap/clock.ts";
 import { Accounts } from "./accounts.ts";
-import { Collector } from "./collector.ts";
+import { Collector, othersMax } from "./collector.ts";
 import { Counter } from "./counters.ts";
 import type { Topic } from "./feed.ts";
 import type { InspectorMessage } from "./messages.ts";
 import { InspectorServer } from "./server.ts";
 import type { Fresh } from "./subscriber.ts";
+import { Screens } from "./screens.ts";
 import { Views } from "./views.ts";
 
 /** How often the views that are asked for, and not told, are made anew. */
@@ -22,9 +23,11 @@ export class Inspector implements Actor<InspectorMessage> {
   private readonly collector: Collector;
   private readonly views: Views;
   private readonly server: InspectorServer | null;
+  private readonly screens: Screens;
   private nextActors = 0;
   private nextResources = 0;
   private nextLatency = 0;
+  private lastDropped = 0;
   /** What was asked for, and has come since the last batch. */
   private arrived: Partial<Fresh> = {};
 
@@ -33,6 +36,7 @@ export class Inspector implements Actor<InspectorMessage> {
     this.collector = new Collector(context, context.area("taps", "write"));
     const accounts = new Accounts(context, (id) => this.collector.nameOfContext(id));
     this.views = new Views(this.collector, accounts);
+    this.screens = new Screens(context, (record) => (this.arrived.screen ??= []).push(record));
     this.server = null;
     try {
       this.server = new InspectorServer(config.inspect!, keep, this.views, () => this.clock.now());
@@ -51,8 +55,11 @@ export class Inspector implements Actor<InspectorMessage> {
     const pages = this.server?.pages ?? [];
     const wanted = new Set<Topic>();
     for (const page of pages) for (const topic of page.topics()) wanted.add(topic);
+    // Pictures say what of the screens has changed.
+    if (wanted.has("screen")) wanted.add("pictures");
     const fresh: Fresh = { ...this.collector.collect(ns, (topic) => wanted.has(topic)), ...this.arrived };
     this.arrived = {};
+    if (wanted.has("screen")) this.askPixels(ns, fresh);
     this.askDue(ns, wanted);
     const { counters } = this.context;
     counters[Counter.records] = this.collector.records;
@@ -60,7 +67,10 @@ export class Inspector implements Actor<InspectorMessage> {
     counters[Counter.pages] = this.server?.pages.size ?? 0;
     for (const page of pages) {
       if (page.send(fresh)) counters[Counter.batches]!++;
-      else counters[Counter.droppedBatches]!++;
+      else {
+        counters[Counter.droppedBatches]!++;
+        if (fresh.screen !== undefined) this.screens.owe();
+      }
     }
     return false;
   }
@@ -69,6 +79,15 @@ export class Inspector implements Actor<InspectorMessage> {
     this.server?.close();
     this.collector.close();
     this.clock.close();
+  }
+
+  private askPixels(ns: number, { pictures, droppedRecords }: Fresh): void {
+    for (const picture of pictures ?? []) this.screens.note(picture);
+    // Who has just come has seen nothing; and nobody knows what records said that are lost.
+    const isNew = [...this.server!.pages].map((page) => page.isNewToScreen()).includes(true);
+    if (isNew || droppedRecords !== this.lastDropped || pictures!.length === othersMax) this.screens.owe();
+    this.lastDropped = droppedRecords;
+    this.screens.turn(ns);
   }
 
   /** Asks for what is to be told again; it comes with a later batch. */

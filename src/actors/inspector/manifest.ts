@@ -6,7 +6,7 @@ import { tapsBytes } from "../runtime/tap/layout.ts";
 
 export const manifest = {
   name: "inspector",
-  talksTo: ["ctrl-queue"],
+  talksTo: ["ctrl-queue", "display"],
   survives: true,
   counters: inspectorCounters,
   place: "thread",

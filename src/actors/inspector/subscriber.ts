@@ -22,6 +22,7 @@ export class Subscriber {
   /** Each structure is sent once, with the first record that has it. */
   private readonly packr = new Packr({ useRecords: true, sequential: true });
   private readonly filters = new Map<Topic, Filter | null>();
+  private isNew = false;
   private sequence = 0;
   private dropped = 0;
 
@@ -31,13 +32,23 @@ export class Subscriber {
     return this.filters.keys();
   }
 
+  /** Whether it has subscribed to the screen since the last call. */
+  isNewToScreen(): boolean {
+    const { isNew } = this;
+    this.isNew = false;
+    return isNew;
+  }
+
   /** Takes what the page says; what makes no sense is answered with a word on it. */
   receive(text: string, ns: number): void {
     try {
       if (text.length > requestCharactersMax) throw new Refusal("the request is too long");
       const request = readRequest(text);
       if (request.type === "unsubscribe") this.filters.delete(request.topic);
-      else this.filters.set(request.topic, request.filter === undefined ? null : parseFilter(request.filter));
+      else {
+        this.filters.set(request.topic, request.filter === undefined ? null : parseFilter(request.filter));
+        if (request.topic === "screen") this.isNew = true;
+      }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.pack({ ns, droppedRecords: 0, error: error.message });

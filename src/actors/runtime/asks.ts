@@ -33,6 +33,7 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   edid: true,
   fence: true,
   inventory: true,
+  pixels: true,
   "ring-stopped": true,
   snapshot: true,
   status: true,

@@ -23,6 +23,7 @@ const isBringing: Readonly<Record<Bringing, true>> = {
   listen: true,
   "log-pages": true,
   "map-memory": true,
+  pixels: true,
   "set-ring-call": true,
   "set-ring-err": true,
   snapshot: true,

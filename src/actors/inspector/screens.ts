@@ -1,0 +1,91 @@
+// What scanouts show, for pages that look at them: the pixels of what has changed, and nothing while nobody looks.
+
+import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { closeFd } from "../../transport/os/fds.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { Damage, type Rect } from "../../picture/damage.ts";
+import type { ActorContext } from "../runtime/actor.ts";
+import type { AnswerTo } from "../runtime/asks.ts";
+import type { PictureRecord, ScreenRecord } from "./feed.ts";
+
+const timeoutMs = 3_000;
+/** Everything is told again at most so often, be it that a page loses all that it is sent. */
+const wholeNs = 500e6;
+/** Of both sides: the display clips it to what is shown. */
+const endless = 0x7fff_ffff;
+
+type Pixels = AnswerTo<{ type: "ask-pixels" }>;
+
+export class Screens {
+  private readonly damage = Array.from({ length: scanoutsMax }, () => new Damage());
+  /** Bits of scanouts whose pixels are asked for, and of those that show another view since the last turn. */
+  private asked = 0;
+  private changed = 0;
+  private nextWhole = 0;
+  private owesWhole = false;
+
+  /** `tell` is given what pages are to draw. */
+  constructor(
+    private readonly context: ActorContext,
+    private readonly tell: (record: ScreenRecord) => void,
+  ) {}
+
+  /** Somebody has yet to see everything. */
+  owe(): void {
+    this.owesWhole = true;
+  }
+
+  /** The display was told of a change. */
+  note({ what, scanout, ...rect }: PictureRecord): void {
+    if (what === "damage") this.add(scanout, rect);
+    else if (what === "view" || what === "nothing") this.changed |= 1 << scanout;
+  }
+
+  /** Asks for what has changed; the answers come with later turns. */
+  turn(ns: number): void {
+    if (this.owesWhole && ns >= this.nextWhole) {
+      this.owesWhole = false;
+      this.nextWhole = ns + wholeNs;
+      for (let scanout = 0; scanout < scanoutsMax; scanout++) this.addWhole(scanout);
+    }
+    for (let scanout = 0; scanout < scanoutsMax; scanout++) {
+      const damage = this.damage[scanout]!;
+      if (!damage.isEmpty && (this.asked & (1 << scanout)) === 0) this.ask(scanout, damage);
+      // The display may not have heard of a view when its pixels are asked for: they are asked for a turn later.
+      if ((this.changed & (1 << scanout)) !== 0) this.addWhole(scanout);
+    }
+    this.changed = 0;
+  }
+
+  private ask(scanout: number, damage: Damage): void {
+    const { left: x, top: y, right, bottom } = damage;
+    const question = { type: "ask-pixels", scanout, x, y, width: right - x, height: bottom - y } as const;
+    damage.clear();
+    this.asked |= 1 << scanout;
+    const settle = (answer: Pixels): void => {
+      this.asked &= ~(1 << scanout);
+      if (answer !== null) this.tell(read(scanout, answer));
+      // A display that crashed takes the question along.
+      else this.owe();
+    };
+    this.context.asks.ask("display", question, settle, { timeoutMs });
+  }
+
+  private add(scanout: number, { x, y, width, height }: Rect): void {
+    this.damage[scanout]!.add(x, y, width, height);
+  }
+
+  private addWhole(scanout: number): void {
+    this.add(scanout, { x: 0, y: 0, width: endless, height: endless });
+  }
+}
+
+/** Takes over the answer's descriptor. */
+function read(scanout: number, { fd, token: _, type: __, ...place }: NonNullable<Pixels>): ScreenRecord {
+  if (fd < 0) return { scanout, ...place, pixels: new Uint8Array(0) };
+  const memory = NativeMemory.mapShared(fd, 0, place.width * place.height * 4, "read");
+  closeFd(fd);
+  const pixels = new Uint8Array(memory.view()).slice();
+  memory.unmap();
+  return { scanout, ...place, pixels };
+}
