@@ -81,11 +81,13 @@ export class Screens {
 }
 
 /** Takes over the answer's descriptor. */
-function read(scanout: number, { fd, token: _, type: __, ...place }: NonNullable<Pixels>): ScreenRecord {
-  if (fd < 0) return { scanout, ...place, pixels: new Uint8Array(0) };
-  const memory = NativeMemory.mapShared(fd, 0, place.width * place.height * 4, "read");
+function read(scanout: number, answer: NonNullable<Pixels>): ScreenRecord {
+  const { fd, x, y, width, height, viewWidth, viewHeight, error } = answer;
+  const place = { scanout, x, y, width, height, viewWidth, viewHeight, error };
+  if (fd < 0) return { ...place, pixels: new Uint8Array(0) };
+  const memory = NativeMemory.mapShared(fd, 0, width * height * 4, "read");
   closeFd(fd);
   const pixels = new Uint8Array(memory.view()).slice();
   memory.unmap();
-  return { scanout, ...place, pixels };
+  return { ...place, pixels };
 }
