@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { heapStats } from "bun:jsc";
 import { readFileSync } from "node:fs";
 import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
+import { Shelf } from "../../src/actors/gpu/manifest.ts";
 import * as commands from "../../lab/driver/commands.ts";
 import { type GuestRange, pageBytes } from "../../lab/driver/guest-memory.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -185,6 +186,27 @@ test("a transfer of scattered pages makes no object and a copy a page", () => {
   load.expectAnswered();
   expect(objects).toBeLessThan(none);
   expect(callsOf(() => load.run(10))).toEqual({ memcpy: 10 * depth * (2 + pages.length) });
+});
+
+test("a transfer that may be a cursor's image makes no object and one copy more again", () => {
+  expectOk(commands.attachBacking(hidden, [bench.guest.allocate(tileBytes)]));
+  const shelf = context.area("cursor-shelf", "write");
+  const words = new Int32Array(shelf.view(0, Shelf.words * 4));
+  bench.tell({ type: "ask-cursor-image", token: 1, resource: hidden, slot: 0 });
+  const load = new Load(repeat(commands.transferToHost2d(hidden, area, 0)));
+  // As if the cursor queue took one of each batch, which makes the next few worth their copy.
+  const run = (batches: number) => {
+    for (let batch = 0; batch < batches; batch++) {
+      words[Shelf.taken]!++;
+      load.run(1);
+    }
+  };
+  run(4_000);
+  Bun.gc(true);
+  expect(objectsOf(() => run(500)) / (500 * depth)).toBeLessThan(none);
+  load.expectAnswered();
+  expect(callsOf(() => run(10))).toEqual({ memcpy: 10 * (depth * 3 + 16) });
+  shelf.unmap();
 });
 
 test("a transfer of part of each row makes a copy a row", () => {
