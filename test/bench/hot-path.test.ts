@@ -159,8 +159,18 @@ describe("while somebody reads the tap", () => {
 
   test("the smallest command reads the clock once, and its batch twice more", () => {
     const load = new Load(repeat(commands.flushResource(hidden, area)));
-    const calls = callsOf(() => load.run(100));
-    expect(calls).toEqual({ memcpy: 100 * depth * 2, clock_gettime: 100 * (depth + 2) });
+    const calls = callsOf(() => load.run(50));
+    expect(seen.dropped).toBe(0);
+    expect(calls).toEqual({ memcpy: 50 * depth * 2, clock_gettime: 50 * (depth + 2) });
+  });
+
+  test("a command whose records are dropped reads no clock", () => {
+    const load = new Load(repeat(commands.flushResource(hidden, area)));
+    load.run(200);
+    expect(seen.dropped).toBeGreaterThan(0);
+    const { clock_gettime: clock } = callsOf(() => load.run(100));
+    // One a batch.
+    expect(clock).toBeLessThanOrEqual(2 * 100);
   });
 });
 

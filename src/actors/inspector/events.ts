@@ -62,6 +62,7 @@ export class Events {
   picture(at: number): PictureRecord | null {
     const { words } = this.history;
     const kind = kindIn(words[at]!);
+    if (!isAboutPictures(kind)) return null;
     const reader = this.readers[slotIn(words[at]!)]!;
     const [scanout, surface, third, fourth] = words.subarray(at + Field.first, at + Field.first + 4);
     const [x, y, width, height] = words.subarray(at + 8, at + 12);
@@ -95,6 +96,10 @@ export class Events {
     this.aboutToTell = null;
   }
 }
+
+const { shown, sent, frameBegun, frameShown } = RecordKind;
+const isAboutPictures = (kind: number): boolean =>
+  kind === shown || kind === sent || kind === frameBegun || kind === frameShown;
 
 const whats: Readonly<Record<number, PictureRecord["what"]>> = {
   [Shown.view]: "view",

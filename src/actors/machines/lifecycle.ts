@@ -12,6 +12,9 @@ export abstract class Entity {
   readonly id: number = 0;
 }
 
+/** What is not there. */
+const absent = { state: 0, id: 0 };
+
 type Moved = { -readonly [Key in keyof Entity]: Entity[Key] };
 
 /** The life of all entities of one kind. */
@@ -56,11 +59,7 @@ export class Lifecycle<Event extends string = string> {
    */
   may(entity: Entity | undefined, event: number): number {
     const next = this.next[(entity === undefined ? 0 : entity.state * this.width) + event]!;
-    if (!isRefused(next)) return 0;
-    if (this.tap !== null) {
-      this.tap.lifecycle(this.tapped, entity?.state ?? 0, event, next, entity?.id ?? 0, true);
-    }
-    return errorCodeOf(next);
+    return isRefused(next) ? this.refusalOf(entity, event, next) : 0;
   }
 
   /** Whether the event may happen, asked by ourselves: nobody is refused. */
@@ -72,13 +71,25 @@ export class Lifecycle<Event extends string = string> {
   take(entity: Entity, event: number): void {
     const next = this.next[entity.state * this.width + event]!;
     if (isRefused(next)) this.refuse(entity, event);
-    if (this.tap !== null) this.tap.lifecycle(this.tapped, entity.state, event, next, entity.id, false);
+    if (this.tap !== null) this.note(entity, event, next);
     (entity as Moved).state = next;
   }
 
   /** The entity's life is over, and its object begins another one. */
   renew(entity: Entity): void {
     (entity as Moved).state = 0;
+  }
+
+  /** A refusal's code. */
+  private refusalOf(entity: Entity | undefined, event: number, refusal: number): number {
+    const { state, id } = entity ?? absent;
+    if (this.tap !== null) this.tap.lifecycle(this.tapped, state, event, refusal, id, true);
+    return errorCodeOf(refusal);
+  }
+
+  /** Apart from {@link take}, which is to stay small enough to be compiled into its callers. */
+  private note({ state, id }: Entity, event: number, next: number): void {
+    this.tap!.lifecycle(this.tapped, state, event, next, id, false);
   }
 
   private refuse(entity: Entity, event: number): never {

@@ -193,8 +193,7 @@ export class Fences {
         ? this.renderer.createFence(fence)
         : this.renderer.createContextFence(context, ring, fence);
     if (error !== 0) return false;
-    if (this.tap !== null)
-      this.tap.fence(RecordKind.fenceMade, fence, context, ring, timeline !== this.global);
+    if (this.tap !== null) this.note(RecordKind.fenceMade, timeline, fence);
     this.last = fence;
     timeline.isMarked = true;
     timeline.fence = fence;
@@ -222,7 +221,7 @@ export class Fences {
   /** Answers the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
   private retire(timeline: Timeline, fence: number): void {
     if (((fence - timeline.retired) | 0) > 0) timeline.retired = fence;
-    if (this.tap !== null) this.tapRetired(timeline, fence);
+    if (this.tap !== null) this.note(RecordKind.fenceRetired, timeline, fence);
     while (!timeline.isEmpty) {
       const waiting = timeline.waiting[timeline.first]!;
       if (((waiting.fence - fence) | 0) > 0) break;
@@ -232,14 +231,13 @@ export class Fences {
     this.compact(timeline);
   }
 
-  private tapRetired(timeline: Timeline, fence: number): void {
-    const { context, ring } = timeline;
-    this.tap!.fence(RecordKind.fenceRetired, fence, context, ring, timeline !== this.global);
+  private note(kind: number, timeline: Timeline, fence: number): void {
+    this.tap!.fence(kind, fence, timeline.context, timeline.ring, timeline !== this.global);
   }
 
   private retireAll(timeline: Timeline): void {
     timeline.retired = timeline.fence;
-    if (this.tap !== null && !timeline.isEmpty) this.tapRetired(timeline, timeline.fence);
+    if (this.tap !== null && !timeline.isEmpty) this.note(RecordKind.fenceRetired, timeline, timeline.fence);
     for (; !timeline.isEmpty; timeline.first++) this.answer(timeline.waiting[timeline.first]!);
     this.compact(timeline);
   }

@@ -43,6 +43,8 @@ export class Tap {
   private last = 0;
   /** When the clock was last read: what follows in the same moment goes by it. */
   private now = 0;
+  /** Whether records were dropped since, for which it was not. */
+  private isStale = false;
   /** Commands completed that the guest may not see yet. */
   private unseen = 0;
 
@@ -78,13 +80,15 @@ export class Tap {
   /** Reads the clock: what comes next follows upon something else than the last record. */
   tick(): void {
     this.now = this.clock.now();
+    this.isStale = false;
   }
 
   /** A command was copied in; it is the one that runs from here on. `room`: bytes for its answer. */
   commandTaken(words: Uint32Array, bytes: number, room: number): void {
     this.command = this.last = (this.last + 1) >>> 0 || 1;
+    if (!this.hasRoom()) return;
+    if (this.isStale) this.tick();
     const at = this.begin(RecordKind.taken, this.command);
-    if (at < 0) return;
     const { ring } = this;
     ring[at + 4] = bytes;
     ring[at + 5] = room;
@@ -96,10 +100,9 @@ export class Tap {
 
   /** `command` has its answer. */
   commandCompleted(command: number, response: number, bytes: number): void {
-    this.tick();
     this.unseen++;
     if (command === this.command) this.command = 0;
-    const at = this.begin(RecordKind.completed, command);
+    const at = this.beginNow(RecordKind.completed, command);
     if (at < 0) return;
     this.ring[at + 4] = response;
     this.ring[at + 5] = bytes;
@@ -120,8 +123,7 @@ export class Tap {
   /** The guest sees what was completed. */
   published(isCalled: boolean): void {
     if (this.unseen === 0 && !isCalled) return;
-    this.tick();
-    const at = this.begin(RecordKind.published, 0);
+    const at = this.beginNow(RecordKind.published, 0);
     if (at >= 0) {
       this.ring[at + 4] = this.unseen;
       this.ring[at + 5] = isCalled ? 1 : 0;
@@ -131,9 +133,7 @@ export class Tap {
   }
 
   kicked(): void {
-    if (!this.isOn) return;
-    this.tick();
-    this.begin(RecordKind.kicked, 0);
+    if (this.isOn) this.beginNow(RecordKind.kicked, 0);
   }
 
   /** Makes room for the counts of a machine with `cells` in its table. Returns its number; -1 where there is none. */
@@ -162,9 +162,9 @@ export class Tap {
     const table = Head.machineTable + machine * machineWords;
     this.counts[head[table + 1]! + from * head[table + 3]! + event]!++;
     if (from === to) return;
-    if (this.command === 0) this.tick();
+    if (!this.hasRoom()) return;
+    if (this.command === 0 || this.isStale) this.tick();
     const at = this.begin(isRefused ? RecordKind.refused : RecordKind.moved, this.command);
-    if (at < 0) return;
     this.write(at, machine, from, event, to);
     this.ring[at + 8] = id;
   }
@@ -212,7 +212,7 @@ export class Tap {
     this.tick();
     headTimes[Head.asleepSince / 2] = 0;
     headTimes[Head.sleptNs / 2] = headTimes[Head.sleptNs / 2]! + this.now - since;
-    const at = this.isOn ? this.begin(RecordKind.slept, 0) : -1;
+    const at = this.isOn && this.hasRoom() ? this.begin(RecordKind.slept, 0) : -1;
     if (at >= 0) this.doubles[(at + 4) / 2] = since;
   }
 
@@ -262,22 +262,26 @@ export class Tap {
     ring[at + 7] = four;
   }
 
-  /** As {@link begin}, of what happens now. */
+  /** As {@link begin}, of what happens now; returns -1 where there is no room for it. */
   private beginNow(kind: number, command: number): number {
+    if (!this.hasRoom()) return -1;
     this.tick();
     return this.begin(kind, command);
   }
 
-  /** Begins a record. Returns its first word in the ring, or -1 where there is no room for it. */
+  /** Whether there is room for a record; one that finds none is counted, and costs next to nothing. */
+  private hasRoom(): boolean {
+    if ((this.written - this.taken) >>> 0 < recordsMax) return true;
+    this.taken = Atomics.load(this.head, Head.taken);
+    if ((this.written - this.taken) >>> 0 < recordsMax) return true;
+    this.head[Head.dropped]!++;
+    this.isStale = true;
+    return false;
+  }
+
+  /** Begins a record, for which there is room. Returns its first word in the ring. */
   private begin(kind: number, command: number): number {
     const { written, ring } = this;
-    if ((written - this.taken) >>> 0 >= recordsMax) {
-      this.taken = Atomics.load(this.head, Head.taken);
-      if ((written - this.taken) >>> 0 >= recordsMax) {
-        this.head[Head.dropped]!++;
-        return -1;
-      }
-    }
     const at = (written & (recordsMax - 1)) * recordWords;
     this.written = (written + 1) >>> 0;
     ring[at] = kind;
