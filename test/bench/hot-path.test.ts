@@ -159,9 +159,9 @@ describe("while somebody reads the tap", () => {
 
   test("the smallest command reads the clock once, and its batch twice more", () => {
     const load = new Load(repeat(commands.flushResource(hidden, area)));
-    const calls = callsOf(() => load.run(50));
+    const calls = callsOf(() => load.run(25));
     expect(seen.dropped).toBe(0);
-    expect(calls).toEqual({ memcpy: 50 * depth * 2, clock_gettime: 50 * (depth + 2) });
+    expect(calls).toEqual({ memcpy: 25 * depth * 2, clock_gettime: 25 * (depth + 2) });
   });
 
   test("a command whose records are dropped reads no clock", () => {

@@ -5,8 +5,11 @@ import { slotsMax } from "../slots.ts";
 
 /** A record is so many u32 words; its time is a double at word {@link Field.time}. */
 export const recordWords = 32;
-/** Records of a ring, a power of two. What finds no room is dropped and counted. */
-export const recordsMax = 8192;
+/**
+ * Records of a ring, a power of two: over a hundred thousand commands a second between two looks of the reader, whose time is
+ * bounded by it. What finds no room is dropped and counted.
+ */
+export const recordsMax = 4096;
 
 /** Words of a header that are written by one side each; those of the two sides lie in cache lines of their own. */
 export const Head = {
