@@ -31,7 +31,7 @@ export interface Source {
 }
 
 export function readSource(path: string, text: string): Source {
-  const scanner = new Scanner(text);
+  const scanner = new Scanner(text, path.endsWith(".tsx"));
   const code = scanner.scan();
   return {
     path,
@@ -70,7 +70,10 @@ class Scanner {
   private readonly templates: number[] = [];
   private at = 0;
 
-  constructor(private readonly text: string) {
+  constructor(
+    private readonly text: string,
+    private readonly hasMarkup: boolean,
+  ) {
     this.kept = text.split("");
   }
 
@@ -127,7 +130,8 @@ class Scanner {
 
   private slash(): void {
     const next = this.text[this.at + 1];
-    if (next === "/" || next === "*") this.comment(next === "/" ? "\n" : "*/");
+    if (this.hasMarkup && (this.text[this.at - 1] === "<" || next === ">")) this.at++;
+    else if (next === "/" || next === "*") this.comment(next === "/" ? "\n" : "*/");
     else if (beforePattern.test(this.kept.slice(Math.max(0, this.at - 40), this.at).join(""))) this.pattern();
     else this.at++;
   }

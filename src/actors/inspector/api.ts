@@ -31,16 +31,10 @@ export async function answer(url: URL, views: Views, ns: number): Promise<Respon
       const text = metricsText(await views.actors(ns), collector.latencies.tell());
       return new Response(text, { headers: { "content-type": metricsType } });
     }
-    case "/":
-      return new Response(index, { headers: { "content-type": "text/plain; charset=utf-8" } });
     default:
       return json({ error: `there is no ${url.pathname}` }, 404);
   }
 }
-
-const index = `Fencepost's inspector: /api/actors /api/machines /api/resources /api/contexts /api/fences
-/api/commands?filter=…&limit=N /api/latency /metrics, and a feed at /feed (docs/inspector.md)
-`;
 
 function commands(parameters: URLSearchParams, { collector }: Views): Response {
   const limit = Number(parameters.get("limit") ?? commandsDefault);

@@ -5,6 +5,7 @@ import type { Address } from "../../config-values.ts";
 import { Refusal } from "../../transport/os/errors.ts";
 import { answer } from "./api.ts";
 import { Guard } from "./guard.ts";
+import { PageFiles } from "./page-files.ts";
 import { Subscriber } from "./subscriber.ts";
 import type { Views } from "./views.ts";
 
@@ -17,6 +18,7 @@ type Socket = ServerWebSocket<{ subscriber: Subscriber | null }>;
 export class InspectorServer {
   readonly pages = new Set<Subscriber>();
   private readonly guard: Guard;
+  private readonly files = new PageFiles();
   private readonly server: Bun.Server<{ subscriber: Subscriber | null }>;
 
   /** `words` are kept for a successor: port and token, so that what is open goes on. Throws a {@link Refusal}. */
@@ -72,7 +74,12 @@ export class InspectorServer {
       return new Response("this is a WebSocket\n", { status: 426 });
     }
     if (request.method !== "GET") return new Response("only GET\n", { status: 405 });
-    return answer(url, this.views, this.now());
+    if (/^\/(?:api\/|metrics$)/.test(url.pathname)) return answer(url, this.views, this.now());
+    return this.file(url.pathname);
+  }
+
+  private async file(path: string): Promise<Response> {
+    return (await this.files.get(path)) ?? new Response(`there is no ${path}\n`, { status: 404 });
   }
 
   private open(socket: Socket): void {

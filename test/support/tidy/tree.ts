@@ -13,10 +13,12 @@ export interface Finding {
   readonly what: string;
 }
 
+const isScript = (path: string): boolean => /\.tsx?$/.test(path);
+
 export class Tree {
   private constructor(
     readonly sources: ReadonlyMap<string, Source>,
-    /** What names files without being TypeScript: package.json, scripts of the shell. */
+    /** What names files without being TypeScript: package.json, scripts of the shell, pages. */
     readonly others: ReadonlyMap<string, string>,
   ) {}
 
@@ -24,7 +26,7 @@ export class Tree {
   static of(files: Readonly<Record<string, string>>): Tree {
     const [sources, others] = [new Map<string, Source>(), new Map<string, string>()];
     for (const [path, text] of Object.entries(files).sort())
-      if (path.endsWith(".ts")) sources.set(path, readSource(path, text));
+      if (isScript(path)) sources.set(path, readSource(path, text));
       else others.set(path, text);
     return new Tree(sources, others);
   }
@@ -36,7 +38,7 @@ export class Tree {
         join(folder, name),
       ),
     );
-    const relevant = paths.filter((path) => path.endsWith(".ts") || path.endsWith(".sh"));
+    const relevant = paths.filter((path) => isScript(path) || /\.(?:sh|html)$/.test(path));
     const named = [...relevant, "package.json", "bunfig.toml", "setup.sh", ".ci/run"];
     return Tree.of(Object.fromEntries(named.map((path) => [path, readFileSync(join(root, path), "utf8")])));
   }

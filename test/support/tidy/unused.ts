@@ -71,7 +71,7 @@ function reached({ sources }: Tree, from: readonly string[]): Set<string> {
 function named({ sources, others }: Tree): Set<string> {
   const found = new Set<string>();
   const look = (path: string, text: string): void => {
-    for (const [mention] of text.matchAll(/[\w./-]+\.ts\b/g))
+    for (const [mention] of text.matchAll(/[\w./-]+\.tsx?\b/g))
       for (const one of [normalize(mention), normalize(join(dirname(path), mention))])
         if (one !== path) found.add(one);
   };

@@ -1,0 +1,65 @@
+// The page's end of the feed: one socket, what it is subscribed to, and another socket when that one is lost.
+
+import { Unpackr } from "msgpackr";
+import type { Batch, PageRequest, Topic } from "../feed.ts";
+
+const firstWaitMs = 250;
+const longestWaitMs = 5_000;
+
+export type Connection = "connecting" | "open" | "lost";
+
+export interface FeedListener {
+  connection(state: Connection): void;
+  batch(batch: Batch): void;
+}
+
+export class FeedConnection {
+  /** Each with its filter, which is empty where there is none. */
+  private readonly wanted = new Map<Topic, string>();
+  private socket: WebSocket | null = null;
+  private waitMs = firstWaitMs;
+
+  constructor(
+    private readonly url: string,
+    private readonly listener: FeedListener,
+  ) {}
+
+  open(): void {
+    const socket = new WebSocket(this.url);
+    // Structures of records are told once a connection, so each has an unpacker of its own.
+    const unpackr = new Unpackr({ useRecords: true, sequential: true });
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.waitMs = firstWaitMs;
+      for (const [topic, filter] of this.wanted) this.ask(topic, filter);
+      this.listener.connection("open");
+    };
+    socket.onmessage = ({ data }) =>
+      this.listener.batch(unpackr.unpack(new Uint8Array(data as ArrayBuffer)) as Batch);
+    socket.onclose = () => {
+      this.socket = null;
+      this.listener.connection("lost");
+      setTimeout(() => this.open(), this.waitMs);
+      this.waitMs = Math.min(longestWaitMs, this.waitMs * 2);
+    };
+  }
+
+  subscribe(topic: Topic, filter = ""): void {
+    if (this.wanted.get(topic) === filter) return;
+    this.wanted.set(topic, filter);
+    this.ask(topic, filter);
+  }
+
+  unsubscribe(topic: Topic): void {
+    if (this.wanted.delete(topic)) this.send({ type: "unsubscribe", topic });
+  }
+
+  private ask(topic: Topic, filter: string): void {
+    this.send({ type: "subscribe", topic, ...(filter === "" ? {} : { filter }) });
+  }
+
+  private send(request: PageRequest): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(request));
+  }
+}

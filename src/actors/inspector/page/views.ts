@@ -1,0 +1,24 @@
+// The views that there are, in the order of their keys: 1 is the first.
+
+import type { ComponentType } from "preact";
+import type { Topic } from "../feed.ts";
+import { Actors } from "./views/actors.tsx";
+import { CommandLog } from "./views/command-log.tsx";
+import { Latency } from "./views/latency.tsx";
+
+export interface View {
+  /** As it stands in the URL, behind the "#". */
+  readonly id: string;
+  readonly title: string;
+  /** What the feed is asked for while it is open. */
+  readonly topics: readonly Topic[];
+  readonly Component: ComponentType;
+  /** Its own keys, for the list of them. */
+  readonly keys?: readonly (readonly [keys: string, what: string])[];
+}
+
+export const views: readonly View[] = [
+  { id: "actors", title: "Actors", topics: ["actors", "messages"], Component: Actors },
+  { id: "commands", title: "Command log", topics: ["commands"], Component: CommandLog },
+  { id: "latency", title: "Latency", topics: ["latency"], Component: Latency },
+];

@@ -1,0 +1,3 @@
+// Actors.
+
+export const Actors = () => <p class="nothing">Nothing yet</p>;

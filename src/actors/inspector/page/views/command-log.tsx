@@ -1,0 +1,3 @@
+// CommandLog.
+
+export const CommandLog = () => <p class="nothing">Nothing yet</p>;

@@ -1,0 +1,3 @@
+// Latency.
+
+export const Latency = () => <p class="nothing">Nothing yet</p>;
