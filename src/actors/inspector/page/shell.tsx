@@ -1,7 +1,7 @@
 // What is around every view: the views' names, the connection's state, keys.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { focusFilter, useKeys } from "./keys.ts";
 import { connection, dropped, openView, subscribeTo, viewId } from "./store.ts";
 import { switchTheme, theme } from "./theme-switch.ts";
@@ -12,7 +12,8 @@ import { count } from "./words.ts";
 export function Shell() {
   const view = views.find(({ id }) => id === viewId.value) ?? views[0]!;
   const showsKeys = useSignal(false);
-  useEffect(() => {
+  // Before the effects of the view, which may ask for more.
+  useLayoutEffect(() => {
     document.title = `${view.title} · Fencepost`;
     subscribeTo(view.topics);
   }, [view]);

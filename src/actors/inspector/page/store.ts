@@ -91,6 +91,8 @@ export function filterCommands(filter: string): void {
   feed.subscribe("commands", filter);
 }
 
+export const stopCommands = (): void => feed.unsubscribe("commands");
+
 /** Asks `path` of the server, such as "/api/machines". Throws what the server says is wrong. */
 export async function ask<T>(path: string): Promise<T> {
   const response = await fetch(path);

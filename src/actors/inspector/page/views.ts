@@ -2,8 +2,8 @@
 
 import type { ComponentType } from "preact";
 import type { Topic } from "../feed.ts";
-import { Actors } from "./views/actors.tsx";
-import { CommandLog } from "./views/command-log.tsx";
+import { Actors, actorsKeys } from "./views/actors.tsx";
+import { CommandLog, commandLogKeys } from "./views/command-log.tsx";
 import { Latency } from "./views/latency.tsx";
 
 export interface View {
@@ -18,7 +18,7 @@ export interface View {
 }
 
 export const views: readonly View[] = [
-  { id: "actors", title: "Actors", topics: ["actors", "messages"], Component: Actors },
-  { id: "commands", title: "Command log", topics: ["commands"], Component: CommandLog },
+  { id: "actors", title: "Actors", topics: ["actors", "messages"], Component: Actors, keys: actorsKeys },
+  { id: "commands", title: "Command log", topics: [], Component: CommandLog, keys: commandLogKeys },
   { id: "latency", title: "Latency", topics: ["latency"], Component: Latency },
 ];

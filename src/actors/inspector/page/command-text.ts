@@ -1,0 +1,89 @@
+// A command in words: what of it stands in a line of a list, where its time went, and what of it a filter finds.
+
+import type { CommandRecord } from "../feed.ts";
+
+/** Fields that every list has in a column of their own, or that say nothing there. */
+const apart = new Set(["contextId", "resourceId", "ringIdx", "padding"]);
+
+/** `640×480 B8G8R8X8 offset=12`, of what has no column of its own. */
+export function summary({ fields }: CommandRecord): string {
+  const { width, height, x, y, format } = fields;
+  const words: string[] = [];
+  if (width !== undefined && height !== undefined) {
+    words.push(`${width}×${height}${x === undefined ? "" : ` at ${x},${y}`}`);
+  } else if (x !== undefined && y !== undefined) words.push(`at ${x},${y}`);
+  if (format !== undefined) words.push(String(format));
+  const said = new Set(["width", "height", "x", "y", "format"]);
+  for (const [name, value] of Object.entries(fields)) {
+    if (apart.has(name) || said.has(name) || value === 0) continue;
+    words.push(`${name}=${value}`);
+  }
+  return words.join(" ");
+}
+
+export const isError = ({ response }: CommandRecord): boolean => response.startsWith("ERR_");
+
+/** From when it was taken to its answer; what waits for a fence is in it. */
+export const runNs = ({ takenNs, completedNs }: CommandRecord): number => Math.max(0, completedNs - takenNs);
+
+export interface Part {
+  readonly name: string;
+  /** Of which its colour follows. */
+  readonly kind: "wait" | "run" | "fence" | "publish";
+  readonly ns: number;
+}
+
+/** From the kick that woke the queue, or the taking, to when the guest could see the answer. */
+export function parts({
+  kickNs,
+  takenNs,
+  parkedNs,
+  completedNs,
+  publishedNs,
+  waitsFor,
+}: CommandRecord): Part[] {
+  const all: Part[] = [];
+  const add = (name: string, kind: Part["kind"], from: number, to: number): void => {
+    if (from > 0 && to >= from) all.push({ name, kind, ns: to - from });
+  };
+  add("kick to taken", "wait", kickNs, takenNs);
+  add("run", "run", takenNs, parkedNs > 0 ? parkedNs : completedNs);
+  if (parkedNs > 0)
+    add(waitsFor > 0 ? `wait for fence ${waitsFor}` : "parked", "fence", parkedNs, completedNs);
+  add("answer to visible", "publish", completedNs, publishedNs);
+  return all;
+}
+
+/** The filter that finds all commands with the same value of a field; null where filters know no such field. */
+export function filterOf(field: string, value: number | string): string | null {
+  switch (field) {
+    case "contextId":
+      return value === 0 ? null : `ctx:${value}`;
+    case "resourceId":
+      return value === 0 ? null : `res:${value}`;
+    case "scanoutId":
+      return `scanout:${value}`;
+    case "fenceId":
+      return `fence:${value}`;
+    default:
+      return null;
+  }
+}
+
+/** Lines of 8 bytes: where they lie, as hex, and what of them is text. */
+export function hexDump(bytes: Uint8Array): string {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 8) {
+    const line = bytes.subarray(at, at + 8);
+    const text = Array.from(line, (byte) => (byte > 32 && byte < 127 ? String.fromCharCode(byte) : "·"));
+    lines.push(`${hexOf([at])}  ${hexOf(line, " ").padEnd(23)}  ${text.join("")}`);
+  }
+  return lines.join("\n");
+}
+
+/** A line of JSON, with the request as hex: what /api/commands says of it. */
+export const jsonLine = ({ request, ...command }: CommandRecord): string =>
+  JSON.stringify({ ...command, request: hexOf(request) });
+
+const hexOf = (bytes: Iterable<number>, between = ""): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(between);

@@ -1,0 +1,60 @@
+// All that is known of one actor.
+
+import type { ActorRecord } from "../../feed.ts";
+import type { ActorTraffic } from "../actor-traffic.ts";
+import { count, short } from "../words.ts";
+
+export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; close(): void }) {
+  const { actor, traffic, close } = props;
+  const { name, state, restarts, busy, mailbox, taken, counters, droppedRecords } = actor;
+  return (
+    <aside class="side" aria-label={`Actor ${name}`}>
+      <header>
+        <h2>{name}</h2>
+        <button type="button" class="plain" title="Close (Esc)" onClick={close}>
+          ✕
+        </button>
+      </header>
+      <dl class="facts">
+        <dt>state</dt>
+        <dd>{state}</dd>
+        <dt>restarts</dt>
+        <dd>{restarts}</dd>
+        <dt>time awake</dt>
+        <dd>{`${(busy * 100).toFixed(1)} %`}</dd>
+        <dt>records dropped</dt>
+        <dd>{count(droppedRecords)}</dd>
+      </dl>
+      <h2>Mailbox</h2>
+      <table class="figures">
+        <thead>
+          <tr>
+            <th>from</th>
+            <th>waiting</th>
+            <th>a second</th>
+            <th>in all</th>
+          </tr>
+        </thead>
+        <tbody>
+          {Object.entries(taken).map(([peer, total]) => (
+            <tr key={peer}>
+              <td>{peer}</td>
+              <td>{mailbox[peer] ?? 0}</td>
+              <td>{short(traffic.rate(name, peer))}</td>
+              <td>{count(total)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <h2>Counters</h2>
+      <dl class="facts counters">
+        {Object.entries(counters).map(([counter, value]) => (
+          <>
+            <dt key={counter}>{counter}</dt>
+            <dd class={value === 0 ? "dim" : ""}>{count(value)}</dd>
+          </>
+        ))}
+      </dl>
+    </aside>
+  );
+}
