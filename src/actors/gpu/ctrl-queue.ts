@@ -159,7 +159,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private rehearse(): void {
     if (this.hasWarmedUp) return;
     this.hasWarmedUp = true;
-    this.rehearsal = new WarmUp(this.queue, () => this.context.counters.fill(0));
+    this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
   }
 
   private endRehearsal(): void {

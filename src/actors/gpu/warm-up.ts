@@ -1,6 +1,6 @@
 // A rehearsal while the first VMM starts its guest: the queue runs commands of a ring of our own, so that its code is compiled
-// before the guest's driver comes. Nothing of it is left: neither resources, nor counts, nor a word in the log. A server that
-// nobody has connected to does without: what is compiled takes memory.
+// before the guest's driver comes. Nothing of it is left: neither resources, nor counts, nor a word in the log or the tap. A
+// server that nobody has connected to does without: what is compiled takes memory.
 
 import { createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
@@ -20,6 +20,7 @@ import {
 } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueMessage } from "../queue/messages.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
+import type { Tap } from "../runtime/tap/tap.ts";
 
 /** In all, and at a time: messages wait for as long. */
 const warmUpMs = 300;
@@ -54,8 +55,10 @@ export class WarmUp {
   /** `clear` forgets what was counted. */
   constructor(
     private readonly queue: QueueRunner,
+    private readonly tap: Tap | null,
     private readonly clear: () => void,
   ) {
+    if (tap !== null) tap.isRehearsal = true;
     const fd = createMemfd("fencepost-warm-up", memoryBytes);
     this.memory = NativeMemory.mapShared(fd, 0, memoryBytes, "write");
     this.availIndex = new Uint16Array(this.memory.view(availAt + 2, 2));
@@ -94,6 +97,7 @@ export class WarmUp {
     this.tell({ type: "map-memory", regions: [], token });
     this.memory.unmap();
     this.clear();
+    if (this.tap !== null) this.tap.isRehearsal = false;
   }
 
   private startRing(enabled: boolean): void {

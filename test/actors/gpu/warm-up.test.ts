@@ -8,15 +8,23 @@ import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import * as commands from "../../../lab/driver/commands.ts";
 import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
+import { TestTap } from "../../support/tap.ts";
 
 let context: FakeContext;
 let ctrl: CtrlQueue;
+let seen: TestTap;
 beforeEach(() => {
   context = new FakeContext("ctrl-queue", serverConfig("--renderer", "software"));
+  seen = new TestTap();
+  context.tap = seen.tap;
   ctrl = new CtrlQueue(context);
+  seen.take();
   ctrl.receive({ type: "expect-driver" }, "vhost-session");
 });
-afterEach(() => context.close());
+afterEach(() => {
+  context.close();
+  seen.close();
+});
 
 /** Most of each counter while turns are taken until `done`. */
 function watch(done: () => boolean): Float64Array {
@@ -49,6 +57,7 @@ test("commands run that all succeed, and of them is nothing left", () => {
   expect(new Set(told)).toEqual(
     new Set(["vhost-session offer", "vhost-session done", "vhost-session ring-stopped"]),
   );
+  expect(seen.take("taken", "moved", "published")).toEqual([]);
   ctrl.stop();
 });
 
@@ -66,5 +75,7 @@ test("a guest ends it, and finds nothing of it", () => {
   expect(bench.answers.map(({ answer }) => answer.type)).toEqual([Response.OK_NODATA]);
   expect(context.counters[QueueCounter.commands]).toBe(1);
   expect(context.counters[CtrlCounter.resources]).toBe(1);
+  const told = seen.take("taken", "moved").map(({ kind, command }) => `${kind} ${command}`);
+  expect(told).toEqual(["taken 1", "moved 1"]);
   bench.close();
 });

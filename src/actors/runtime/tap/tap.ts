@@ -25,6 +25,8 @@ import { NameTable } from "./names.ts";
 export class Tap {
   /** Whether somebody reads, as of the last {@link look}. */
   isOn = false;
+  /** Whether what the queue runs is nobody's: neither commands nor lives are told of. */
+  isRehearsal = false;
   /** The command that runs now, 0 while none does. A queue's commands are numbered from 1. */
   command = 0;
 
@@ -71,7 +73,7 @@ export class Tap {
 
   /** Returns itself while somebody reads, for a queue that serves some commands now. */
   whileRead(): Tap | null {
-    if (!this.look()) return null;
+    if (!this.look() || this.isRehearsal) return null;
     this.command = 0;
     this.tick();
     return this;
@@ -157,7 +159,7 @@ export class Tap {
 
   /** An entity was in state `from` when `event` came, and is in `to` now, or has refused it with that. */
   lifecycle(machine: number, from: number, event: number, to: number, id: number, isRefused: boolean): void {
-    if (!this.isOn || machine < 0) return;
+    if (!this.isOn || this.isRehearsal || machine < 0) return;
     const { head } = this;
     const table = Head.machineTable + machine * machineWords;
     this.counts[head[table + 1]! + from * head[table + 3]! + event]!++;
