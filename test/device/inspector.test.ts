@@ -113,6 +113,7 @@ test("a flush is followed from its command to the frame that shows it", () =>
     const { gpu } = guest;
     const page = await Page.open();
     for (const topic of ["commands", "pictures", "messages", "transitions"] as const) page.subscribe(topic);
+    await Bun.sleep(100);
     const screen = gpu.createImage(5, Format.B8G8R8X8, 64, 64);
     gpu.show(0, screen);
     await Bun.sleep(100);

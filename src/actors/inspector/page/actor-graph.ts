@@ -7,6 +7,8 @@ import type { ActorRecord } from "../feed.ts";
 export const nodeWidth = 176;
 export const nodeHeight = 92;
 const margin = 14;
+/** The room of the rates that stand at an edge. */
+const label = { width: 62, height: 28, labelpos: "c" };
 
 export interface Point {
   x: number;
@@ -23,6 +25,8 @@ export interface Pair {
   from: string;
   to: string;
   points: Point[];
+  /** Where its rates stand. */
+  label: Point;
 }
 
 export interface ActorGraph {
@@ -35,14 +39,17 @@ export interface ActorGraph {
 export const pairOf = (one: string, other: string): string =>
   one < other ? `${one} ↔ ${other}` : `${other} ↔ ${one}`;
 
-/** Everybody hears of the supervisor: those edges say nothing, until there is traffic on them. */
-const supervisor = "supervisor";
+/** Everybody may tell these something, or hear from them: those edges are drawn when there has been traffic on them. */
+const everybodys = ["supervisor", "inspector"];
 
-/** Names of the pairs that have talked, in order; it changes when the drawing has to. */
+/** Names of the pairs that are drawn, in order; it changes when the drawing has to. */
 export function talkers(actors: readonly ActorRecord[]): string[] {
   const found = new Set<string>();
   for (const { name, taken } of actors)
-    for (const [peer, count] of Object.entries(taken)) if (count > 0) found.add(pairOf(name, peer));
+    for (const [peer, count] of Object.entries(taken)) {
+      const isCommon = everybodys.includes(name) || everybodys.includes(peer);
+      if (count > 0 || !isCommon) found.add(pairOf(name, peer));
+    }
   return [...found].sort();
 }
 
@@ -50,14 +57,14 @@ export function talkers(actors: readonly ActorRecord[]): string[] {
 export function place(names: readonly string[], pairs: readonly string[]): ActorGraph {
   if (names.length === 0) return { width: 0, height: 0, boxes: [], pairs: [] };
   const graph = new Graph();
-  graph.setGraph({ rankdir: "LR", nodesep: 34, ranksep: 96, edgesep: 26, marginx: margin, marginy: margin });
+  graph.setGraph({ rankdir: "LR", nodesep: 26, ranksep: 30, edgesep: 14, marginx: margin, marginy: margin });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) graph.setNode(name, { width: nodeWidth, height: nodeHeight });
   const drawn = pairs.map((id) => [id, ...id.split(" ↔ ")] as const);
   for (const [, one, other] of drawn) {
     // From left to right as work goes: who is told stands to the right of who tells.
     const [from, to] = rankOf(one!) <= rankOf(other!) ? [one!, other!] : [other!, one!];
-    graph.setEdge(from, to, { weight: from === supervisor ? 1 : 4, minlen: 1 });
+    graph.setEdge(from, to, { weight: everybodys.includes(from) ? 1 : 4, ...label });
   }
   layout(graph);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
@@ -67,8 +74,8 @@ export function place(names: readonly string[], pairs: readonly string[]): Actor
     pairs: drawn.map(([id, one, other]) => {
       const isForward = rankOf(one!) <= rankOf(other!);
       const [from, to] = isForward ? [one!, other!] : [other!, one!];
-      const { points } = graph.edge(from, to) as { points: Point[] };
-      return { id, from, to, points: points.map(pointOf) };
+      const edge = graph.edge(from, to) as Point & { points: Point[] };
+      return { id, from, to, points: edge.points.map(pointOf), label: pointOf(edge) };
     }),
   };
 }
@@ -77,7 +84,8 @@ const pointOf = ({ x, y }: Point): Point => ({ x, y });
 
 /** As a command goes through the device. */
 const order = [
-  supervisor,
+  "supervisor",
+  "inspector",
   "vhost-session",
   "ctrl-queue",
   "cursor-queue",

@@ -3,8 +3,8 @@
 import { signal } from "@preact/signals";
 import type { Batch, LatencyRecord } from "../feed.ts";
 
-/** Two minutes of one record a second. */
-const samplesMax = 121;
+/** A minute of one record a second. */
+const samplesMax = 61;
 
 export interface Rates {
   /** A second, oldest first. */

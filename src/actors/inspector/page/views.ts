@@ -20,5 +20,5 @@ export interface View {
 export const views: readonly View[] = [
   { id: "actors", title: "Actors", topics: ["actors", "messages"], Component: Actors, keys: actorsKeys },
   { id: "commands", title: "Command log", topics: [], Component: CommandLog, keys: commandLogKeys },
-  { id: "latency", title: "Latency", topics: ["latency"], Component: Latency },
+  { id: "latency", title: "Latency", topics: ["latency", "resources"], Component: Latency },
 ];

@@ -74,7 +74,6 @@ export function CommandLog() {
 
 function Tools({ filter }: { filter: string }) {
   const isPaused = store.isPaused.value;
-  void store.version.value;
   return (
     <div class="tools">
       <FilterField
@@ -95,6 +94,7 @@ function Tools({ filter }: { filter: string }) {
 }
 
 function Count() {
+  void store.version.value;
   const missed = store.missed.value;
   const folded = store.folded.value;
   return (

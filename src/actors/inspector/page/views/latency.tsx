@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import type { LatencyRecord } from "../../feed.ts";
 import { keyOf, LatencyHistory } from "../latency-history.ts";
-import { connection, latency, onBatch } from "../store.ts";
+import { connection, inventory, latency, onBatch } from "../store.ts";
 import { Sparkline } from "../widgets/sparkline.tsx";
 import { bytes, count, duration, short } from "../words.ts";
 
@@ -22,6 +22,7 @@ export function Latency() {
         {["", ...new Set(all.map(({ queue }) => queue))].map((queue) => (
           <Tile key={queue} queue={queue} />
         ))}
+        <Fences />
       </div>
       <div class="scroll" tabIndex={0} role="region" aria-label="Latency by queue and command">
         <table class="figures wide">
@@ -37,7 +38,7 @@ export function Latency() {
               <th>max</th>
               <th class="span-heading">{`100 ns to ${duration(mostNs)}`}</th>
               <th>a second</th>
-              <th class="spark-heading">two minutes</th>
+              <th class="spark-heading">the last minute</th>
             </tr>
           </thead>
           <tbody>
@@ -64,7 +65,31 @@ function Tile({ queue }: { queue: string }) {
         <span class={now(rates.errors) > 0 ? "bad" : "dim"}>{`${short(now(rates.errors))} errors/s`}</span>
         <span class="dim">{`${bytes(now(rates.bytes))}/s`}</span>
       </p>
-      <Sparkline values={rates.commands} label="Commands a second, two minutes" />
+      <Sparkline values={rates.commands} label="Commands a second, the last minute" />
+    </section>
+  );
+}
+
+/** Older than any frame is drawn. */
+const stuckMs = 1_000;
+
+/** Commands that wait for the renderer now: one that waits for long is stuck, and its guest with it. */
+function Fences() {
+  const { fences } = inventory.value;
+  const oldest = fences.toSorted((a, b) => b.ageMs - a.ageMs)[0];
+  const isStuck = oldest !== undefined && oldest.ageMs > stuckMs;
+  return (
+    <section class={isStuck ? "tile alarm" : "tile"} aria-label="fences">
+      <h2>fences</h2>
+      <p>
+        <b>{fences.length}</b>
+        <span class="dim"> in flight</span>
+      </p>
+      {oldest !== undefined && (
+        <p class={isStuck ? "bad" : "dim"}>
+          {`fence ${oldest.fence} of context ${oldest.context} for ${duration(oldest.ageMs * 1e6)}: ${oldest.type}`}
+        </p>
+      )}
     </section>
   );
 }
@@ -87,7 +112,7 @@ function Row({ record, mostNs }: { record: LatencyRecord; mostNs: number }) {
       </td>
       <td>{short(commands.at(-1) ?? 0)}</td>
       <td>
-        <Sparkline values={commands} label={`${type} a second, two minutes`} />
+        <Sparkline values={commands} label={`${type} a second, the last minute`} />
       </td>
     </tr>
   );

@@ -6,7 +6,7 @@ import { count, short } from "../words.ts";
 
 export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; close(): void }) {
   const { actor, traffic, close } = props;
-  const { name, state, restarts, busy, mailbox, taken, counters, droppedRecords } = actor;
+  const { name, state, restarts, busy, counters, droppedRecords } = actor;
   return (
     <aside class="side" aria-label={`Actor ${name}`}>
       <header>
@@ -25,6 +25,25 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
         <dt>records dropped</dt>
         <dd>{count(droppedRecords)}</dd>
       </dl>
+      <Mailbox actor={actor} traffic={traffic} />
+      <h2>Counters</h2>
+      <dl class="facts counters">
+        {Object.entries(counters).map(([counter, value]) => (
+          <>
+            <dt key={counter}>{counter}</dt>
+            <dd class={value === 0 ? "dim" : ""}>{count(value)}</dd>
+          </>
+        ))}
+      </dl>
+    </aside>
+  );
+}
+
+/** What each peer has sent it. */
+function Mailbox({ actor, traffic }: { actor: ActorRecord; traffic: ActorTraffic }) {
+  const { name, mailbox, taken } = actor;
+  return (
+    <>
       <h2>Mailbox</h2>
       <table class="figures">
         <thead>
@@ -46,15 +65,6 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
           ))}
         </tbody>
       </table>
-      <h2>Counters</h2>
-      <dl class="facts counters">
-        {Object.entries(counters).map(([counter, value]) => (
-          <>
-            <dt key={counter}>{counter}</dt>
-            <dd class={value === 0 ? "dim" : ""}>{count(value)}</dd>
-          </>
-        ))}
-      </dl>
-    </aside>
+    </>
   );
 }

@@ -73,10 +73,9 @@ interface EdgeProps {
 }
 
 function Edge({ pair, traffic, isChosen, choose }: EdgeProps) {
-  const { id, from, to, points } = pair;
+  const { id, from, to, points, label: at } = pair;
   const [there, back] = [traffic.rate(to, from), traffic.rate(from, to)];
   const path = curve(points);
-  const middle = points[Math.floor(points.length / 2)]!;
   const label = [there > 0 ? `${short(there)}/s →` : "", back > 0 ? `← ${short(back)}/s` : ""].filter(
     Boolean,
   );
@@ -85,7 +84,7 @@ function Edge({ pair, traffic, isChosen, choose }: EdgeProps) {
     <g
       class={`edge ${heat > 0 ? "lit" : ""}`}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-label={`${id}: ${label.join(" ") || "quiet"}`}
       aria-pressed={isChosen}
       onClick={choose}
@@ -99,8 +98,17 @@ function Edge({ pair, traffic, isChosen, choose }: EdgeProps) {
         marker-end={there > 0 || back === 0 ? "url(#arrow)" : undefined}
         marker-start={back > 0 ? "url(#arrow)" : undefined}
       />
+      {label.length > 0 && (
+        <rect
+          class="plate"
+          x={at.x - 31}
+          y={at.y - label.length * 6.5}
+          width="62"
+          height={label.length * 13}
+        />
+      )}
       {label.map((text, index) => (
-        <text key={index} x={middle.x} y={middle.y - 5 + (index - label.length / 2 + 0.5) * 13}>
+        <text key={index} x={at.x} y={at.y + 3.5 + (index - (label.length - 1) / 2) * 13}>
           {text}
         </text>
       ))}
@@ -127,7 +135,7 @@ function Node({ box, actor, rate, isChosen, choose }: NodeProps) {
       class="node"
       transform={`translate(${box.x - nodeWidth / 2} ${box.y - nodeHeight / 2})`}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       data-actor={name}
       aria-label={`${name}: ${state}, ${short(rate)} messages a second`}
       aria-pressed={isChosen}

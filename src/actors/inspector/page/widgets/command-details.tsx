@@ -7,7 +7,7 @@ import { wallMs } from "../store.ts";
 import { clock, duration } from "../words.ts";
 
 export function CommandDetails({ command, close }: { command: CommandRecord; close(): void }) {
-  const { id, type, flags, fields, fences, waitsFor, moves, request, bytes } = command;
+  const { id, type, flags, fields, moves, request, bytes } = command;
   return (
     <aside class="side" aria-label={`Command ${id}`}>
       <header>
@@ -37,17 +37,7 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
           ))}
         </dl>
       </Section>
-      <Section title="What came of it">
-        <dl class="facts">
-          <Fact name="taken">{clock(wallMs(command.takenNs))}</Fact>
-          <Fact name="answer">{`${command.responseBytes} bytes`}</Fact>
-          <Fact name="interrupt">
-            {command.isInterrupted ? "yes" : "no: none was asked for, or an earlier one serves"}
-          </Fact>
-          {fences.length > 0 && <Fact name="fences made">{fences.join(", ")}</Fact>}
-          {waitsFor > 0 && <Fact name="waited for fence">{waitsFor}</Fact>}
-        </dl>
-      </Section>
+      <Outcome command={command} />
       {moves.length > 0 && (
         <Section title="States">
           <ul class="moves">{moves.map(moveLine)}</ul>
@@ -59,6 +49,23 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
         <pre class="hex">{hexDump(request)}</pre>
       </Section>
     </aside>
+  );
+}
+
+function Outcome({ command }: { command: CommandRecord }) {
+  const { fences, waitsFor } = command;
+  return (
+    <Section title="What came of it">
+      <dl class="facts">
+        <Fact name="taken">{clock(wallMs(command.takenNs))}</Fact>
+        <Fact name="answer">{`${command.responseBytes} bytes`}</Fact>
+        <Fact name="interrupt">
+          {command.isInterrupted ? "yes" : "no: none was asked for, or an earlier one serves"}
+        </Fact>
+        {fences.length > 0 && <Fact name="fences made">{fences.join(", ")}</Fact>}
+        {waitsFor > 0 && <Fact name="waited for fence">{waitsFor}</Fact>}
+      </dl>
+    </Section>
   );
 }
 

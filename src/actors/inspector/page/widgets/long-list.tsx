@@ -1,6 +1,6 @@
 // A list of any length, of which only the rows that are seen exist. All rows have one height, so that nothing is measured.
 
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { useLayoutEffect, useReducer, useRef } from "preact/hooks";
 
 /** As theme.css has it. */
@@ -21,32 +21,7 @@ interface LongListProps {
 
 export function LongList({ first, end, label, selected, select, row }: LongListProps) {
   const box = useRef<HTMLDivElement>(null);
-  const [, renderAgain] = useReducer((times: number) => times + 1, 0);
-  const state = useRef({ follows: true, first, rowPx: rowRem * 16 }).current;
-
-  useLayoutEffect(() => {
-    const observer = new ResizeObserver(() => {
-      state.rowPx = rowRem * parseFloat(getComputedStyle(document.documentElement).fontSize);
-      renderAgain(0);
-    });
-    observer.observe(box.current!);
-    return () => observer.disconnect();
-  }, []);
-  const { rowPx } = state;
-
-  useLayoutEffect(() => {
-    const element = box.current!;
-    // Whoever reads goes on reading the same rows; whoever looks at the end sees what comes.
-    if (state.follows) element.scrollTop = element.scrollHeight;
-    else if (first > state.first) element.scrollTop -= (first - state.first) * rowPx;
-    state.first = first;
-  });
-
-  const scrolled = (): void => {
-    const { scrollTop, clientHeight, scrollHeight } = box.current!;
-    state.follows = scrollTop + clientHeight >= scrollHeight - rowPx;
-    renderAgain(0);
-  };
+  const { rowPx, top, height, scrolled } = useScrolling(box, first, end - first);
   const moved = (event: KeyboardEvent): void => {
     const next = nextOf(event.key, selected, first, end);
     if (next === null) return;
@@ -54,12 +29,8 @@ export function LongList({ first, end, label, selected, select, row }: LongListP
     select(next);
     reveal(box.current!, (next - first) * rowPx, rowPx);
   };
-
-  const shown = end - first;
-  const height = box.current?.clientHeight ?? 0;
-  const top = state.follows ? Math.max(0, shown * rowPx - height) : (box.current?.scrollTop ?? 0);
   const from = Math.max(0, Math.floor(top / rowPx) - overscan);
-  const to = Math.min(shown, Math.ceil((top + height) / rowPx) + overscan);
+  const to = Math.min(end - first, Math.ceil((top + height) / rowPx) + overscan);
   const numbers = Array.from({ length: Math.max(0, to - from) }, (_, index) => first + from + index);
   return (
     <div
@@ -71,7 +42,7 @@ export function LongList({ first, end, label, selected, select, row }: LongListP
       onScroll={scrolled}
       onKeyDown={moved}
     >
-      <div style={{ height: `${shown * rowPx}px` }}>
+      <div style={{ height: `${(end - first) * rowPx}px` }}>
         <div style={{ transform: `translateY(${from * rowPx}px)` }}>
           {numbers.map((number) => (
             <div
@@ -88,6 +59,35 @@ export function LongList({ first, end, label, selected, select, row }: LongListP
       </div>
     </div>
   );
+}
+
+/** What part of the list is seen. Whoever reads goes on reading the same rows; whoever looks at the end sees what comes. */
+function useScrolling(box: RefObject<HTMLDivElement | null>, first: number, length: number) {
+  const [, renderAgain] = useReducer((times: number) => times + 1, 0);
+  const state = useRef({ follows: true, first, rowPx: rowRem * 16 }).current;
+  const { rowPx } = state;
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(() => {
+      state.rowPx = rowRem * parseFloat(getComputedStyle(document.documentElement).fontSize);
+      renderAgain(0);
+    });
+    observer.observe(box.current!);
+    return () => observer.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    const element = box.current!;
+    if (state.follows) element.scrollTop = element.scrollHeight;
+    else if (first > state.first) element.scrollTop -= (first - state.first) * rowPx;
+    state.first = first;
+  });
+  const scrolled = (): void => {
+    const { scrollTop, clientHeight, scrollHeight } = box.current!;
+    state.follows = scrollTop + clientHeight >= scrollHeight - rowPx;
+    renderAgain(0);
+  };
+  const height = box.current?.clientHeight ?? 0;
+  const top = state.follows ? Math.max(0, length * rowPx - height) : (box.current?.scrollTop ?? 0);
+  return { rowPx, top, height, scrolled };
 }
 
 /** The row that a key goes to; null where it is none of the list's. */

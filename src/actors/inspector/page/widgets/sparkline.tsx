@@ -1,6 +1,6 @@
-// A line of what was, newest at the right; its room is that of two minutes from the start.
+// A line of what was, newest at the right; its room is that of a minute from the start.
 
-const points = 120;
+const points = 60;
 const height = 24;
 
 export function Sparkline({ values, label }: { values: readonly number[]; label: string }) {

@@ -1,0 +1,40 @@
+// Latencies in Chromium, against what the guest sent and what the API says.
+
+import { expect, test } from "bun:test";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import type { LatencyRecord } from "../../src/actors/inspector/feed.ts";
+import { duration } from "../../src/actors/inspector/page/words.ts";
+import { pageTests } from "./support.ts";
+
+const { withPage } = pageTests();
+
+test("each type has its count, errors and quantiles, and a second its commands", () =>
+  withPage("latency", async (page, { gpu }) => {
+    for (let id = 1; id <= 20; id++) gpu.createResource2d(id, Format.B8G8R8X8, 4, 4);
+    for (let times = 0; times < 3; times++) gpu.unrefResource(999);
+    const create = page.locator("tr[data-type=RESOURCE_CREATE_2D] td");
+    await create.first().waitFor();
+    const all = await page.evaluate(
+      async () => (await (await fetch("/api/latency")).json()) as LatencyRecord[],
+    );
+    const [one] = all.filter(({ type }) => type === "RESOURCE_CREATE_2D");
+    expect(one).toMatchObject({ count: 20, errors: 0, bytes: 20 * 40 });
+    const cells = await create.allInnerTexts();
+    expect(cells.slice(0, 8)).toEqual([
+      ...["ctrl", "RESOURCE_CREATE_2D", "20", "0", "800 B"],
+      ...[duration(one!.p50Ns), duration(one!.p99Ns), duration(one!.maxNs)],
+    ]);
+    const unref = await page.locator("tr[data-type=RESOURCE_UNREF] td").allInnerTexts();
+    expect(unref.slice(2, 4)).toEqual(["3", "3"]);
+
+    const tile = page.getByRole("region", { name: "ctrl-queue" }).locator("b");
+    const rates: number[] = [];
+    for (let second = 0; second < 3; second++) {
+      for (let times = 0; times < 100; times++) gpu.unrefResource(999);
+      await page.waitForTimeout(1_000);
+      rates.push(Number(await tile.innerText()));
+    }
+    // A sample is a second, give or take the batches that it comes with.
+    expect(Math.max(...rates)).toBeWithin(50, 210);
+    expect(await page.getByRole("region", { name: "fences" }).locator("b").innerText()).toBe("0");
+  }));

@@ -1,0 +1,73 @@
+// What is around the views, in Chromium: who is let in, keys, a server that goes, what guests name.
+
+import { expect, test } from "bun:test";
+import { pageTests } from "./support.ts";
+
+const { withPage, open, url, control } = pageTests();
+
+test("the URL opens the page and is forgotten, and nothing comes from elsewhere", () =>
+  withPage("", async (page) => {
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    const response = (await page.reload())!;
+    expect(page.url()).not.toContain("token");
+    expect(response.headers()["content-security-policy"]).toStartWith(
+      "default-src 'none'; script-src 'self'",
+    );
+    await page.locator(".connection.open").waitFor();
+    expect(asked.length).toBeGreaterThan(2);
+    for (const one of asked) expect(new URL(one).host).toBe(url().host);
+    expect((await fetch(new URL("/", url()))).status).toBe(401);
+    expect((await fetch(new URL(asked.find((one) => one.endsWith(".js"))!))).status).toBe(401);
+  }));
+
+test("keys open views, go to the filter, show keys and change the theme", () =>
+  withPage("", async (page) => {
+    const current = page.locator("nav a[aria-current]");
+    await page.keyboard.press("2");
+    expect(await current.innerText()).toContain("Command log");
+    await page.keyboard.press("/");
+    await page.keyboard.type("t2?");
+    expect(await page.locator("[data-filter]").inputValue()).toBe("t2?");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("?");
+    expect(await page.locator("dialog").innerText()).toContain("export what is listed as JSON lines");
+    await page.keyboard.press("Escape");
+    await page.locator("dialog").waitFor({ state: "detached" });
+    const ground = () => page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
+    const dark = await ground();
+    await page.keyboard.press("t");
+    expect(await ground()).toBe(dark);
+    await page.keyboard.press("t");
+    expect(await ground()).not.toBe(dark);
+    await page.reload();
+    expect(await ground()).not.toBe(dark);
+    expect(await current.innerText()).toContain("Command log");
+  }));
+
+test("what guests name is text, whatever they name", () =>
+  withPage("commands?filter=type:ctx", async (page, { gpu }) => {
+    gpu.createContext(5, "<img src=x onerror=alert(1)><script>alert(2)</script>");
+    await page.locator(".line", { hasText: "<img src=x onerror=alert(1)><script>" }).click();
+    expect(await page.locator("aside").innerText()).toContain("<script>alert(2)</script>");
+    expect(await page.locator("img, #page script").count()).toBe(0);
+  }));
+
+test("two pages have subscriptions of their own, and a page finds an inspector that came back", () =>
+  withPage("commands?filter=res:1", async (page, { gpu }) => {
+    const other = await open("commands?filter=res:2");
+    gpu.createResource2d(1, 1, 4, 4);
+    gpu.createResource2d(2, 1, 5, 5);
+    await page.locator(".line", { hasText: "4×4" }).waitFor();
+    await other.locator(".line", { hasText: "5×5" }).waitFor();
+    expect([
+      await page.locator(".long-list .line").count(),
+      await other.locator(".long-list .line").count(),
+    ]).toEqual([1, 1]);
+    expect(await control().control({ command: "kill", actor: "inspector" })).toEqual({ ok: true });
+    await page.locator(".connection.lost").waitFor();
+    await page.locator(".connection.open").waitFor();
+    gpu.unrefResource(1);
+    await page.locator(".line", { hasText: "RESOURCE_UNREF" }).waitFor();
+  }));
