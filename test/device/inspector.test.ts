@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { Unpackr } from "msgpackr";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
-import type { Batch, CommandRecord, Topic } from "../../src/actors/inspector/feed.ts";
+import type { Batch, CommandRecord, ResourceRecord, Topic } from "../../src/actors/inspector/feed.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
@@ -106,6 +106,28 @@ test("what the guest has made, and each of its commands, is told with every fiel
     });
     const actors = await get<{ name: string; state: string }[]>("/api/actors");
     expect(actors.find(({ name }) => name === "ctrl-queue")!.state).toBe("running");
+  }));
+
+test("when a resource was made, and which command named it last, is told; a refused CREATE makes none younger", () =>
+  withDevice({}, async ({ gpu }) => {
+    const image = gpu.createImage(31, Format.B8G8R8X8, 8, 8);
+    expectOk(gpu.transferToHost2d(31, areaOf(image)));
+    gpu.createResource2d(31, Format.B8G8R8X8, 8, 8);
+    const resource = await eventually(
+      async () => (await get<ResourceRecord[]>("/api/resources")).find(({ id }) => id === 31),
+      (one) => one?.usedType === "RESOURCE_CREATE_2D",
+    );
+    const named = await get<CommandRecord[]>("/api/commands?filter=res:31");
+    const made = named.find(({ type }) => type === "RESOURCE_CREATE_2D")!;
+    expect(resource!.createdNs).toBeWithin(made.takenNs, made.completedNs + 1);
+    expect(resource).toMatchObject({ usedNs: named.at(-1)!.takenNs, usedBy: named.at(-1)!.id });
+    expectOk(gpu.unrefResource(31));
+    expectOk(gpu.createResource2d(31, Format.B8G8R8X8, 8, 8));
+    const next = await eventually(
+      async () => (await get<ResourceRecord[]>("/api/resources")).find(({ id }) => id === 31),
+      (one) => one !== undefined && one.createdNs > resource!.createdNs,
+    );
+    expect(next!.createdNs).toBeGreaterThan(resource!.usedNs);
   }));
 
 test("a flush is followed from its command to the frame that shows it", () =>

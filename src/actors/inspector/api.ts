@@ -19,7 +19,7 @@ export async function answer(url: URL, views: Views, ns: number): Promise<Respon
     case "/api/resources":
     case "/api/contexts":
     case "/api/fences": {
-      const inventory = await views.inventory();
+      const inventory = await views.inventory(ns);
       if (inventory === null) return json({ error: "the ctrl queue does not answer" }, 503);
       return json(inventory[url.pathname.slice("/api/".length) as keyof typeof inventory]);
     }

@@ -12,6 +12,7 @@ import { Events } from "./events.ts";
 import type { Filter } from "./filter.ts";
 import { History, kindIn } from "./history.ts";
 import { Latencies } from "./latencies.ts";
+import { ResourceUses } from "./resource-uses.ts";
 import { Stories, type Story, tell } from "./stories.ts";
 import type { Fresh } from "./subscriber.ts";
 import { TapReader } from "./tap-reader.ts";
@@ -25,6 +26,7 @@ const namesMax = 4096;
 export class Collector {
   readonly history: History;
   readonly latencies: Latencies;
+  readonly uses: ResourceUses;
   /** By slot; the supervisor's is among them, and has no tap of its own. */
   readonly readers: readonly TapReader[];
   readonly names: readonly ActorName[];
@@ -47,6 +49,7 @@ export class Collector {
     this.readers = readers;
     this.history = new History(config.inspectHistoryBytes, config.inspectHistorySeconds);
     this.latencies = new Latencies(this.history, readers);
+    this.uses = new ResourceUses(this.history, readers);
     this.events = new Events(this.history, readers);
     this.stories = this.newStories((story) => this.ended.push(story));
     for (const reader of readers) reader.switch(true);
@@ -80,6 +83,7 @@ export class Collector {
       this.records += reader.take((ring, from) => {
         const at = this.history.add(ring, from, reader.slot);
         this.latencies.add(at);
+        this.uses.add(at);
         this.noteName(at);
         if (commands) this.stories.add(at);
         const picture = this.events.picture(at);

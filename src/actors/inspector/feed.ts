@@ -164,6 +164,12 @@ export interface ResourceRecord {
   scanouts: number[];
   surface: number;
   contexts: number[];
+  /** When it was made, 0 where that was not seen. */
+  createdNs: number;
+  /** When a command named it last, "queue:number" and the type of that. Of one that was not seen, since when it is known of, "" and "". */
+  usedNs: number;
+  usedBy: string;
+  usedType: string;
 }
 
 export interface ContextRecord {

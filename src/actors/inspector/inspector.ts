@@ -98,7 +98,7 @@ export class Inspector implements Actor<InspectorMessage> {
     }
     if (wanted.has("resources") && ns >= this.nextResources) {
       this.nextResources = ns + resourcesNs;
-      void this.views.inventory().then((all) => {
+      void this.views.inventory(ns).then((all) => {
         if (all !== null) this.arrived.resources = all;
       });
     }

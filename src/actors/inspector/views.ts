@@ -4,7 +4,7 @@ import { type ActorName, manifestOf, type WorkerName } from "../registry.ts";
 import { slotOf } from "../runtime/shared-words.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Collector } from "./collector.ts";
-import type { ActorRecord, Named } from "./feed.ts";
+import type { ActorRecord, Inventory, Named } from "./feed.ts";
 
 /** How old an answer of the supervisor's may be for a view, and one of the ctrl queue's. */
 const statusMs = 200;
@@ -38,8 +38,14 @@ export class Views {
     });
   }
 
-  inventory() {
-    return this.accounts.inventory.get(inventoryMs);
+  async inventory(ns: number): Promise<Inventory | null> {
+    const inventory = await this.accounts.inventory.get(inventoryMs);
+    if (inventory === null) return null;
+    const { uses } = this.collector;
+    return {
+      ...inventory,
+      resources: inventory.resources.map((one) => ({ ...one, ...uses.of(one.id, ns) })),
+    };
   }
 
   /** Every machine, with how often each event came in each state; refusals are the virtio error's name. */

@@ -2,13 +2,12 @@
 
 import { signal } from "@preact/signals";
 import type { Batch, CommandRecord } from "../feed.ts";
+import { pastCommands } from "./command-history.ts";
 import { Ring } from "./ring.ts";
-import { ask, feedError, filterCommands, onBatch, stopCommands } from "./store.ts";
+import { feedError, filterCommands, onBatch, stopCommands } from "./store.ts";
 
 const keptMax = 20_000;
 const historyMax = 1_000;
-
-type HexCommand = Omit<CommandRecord, "request"> & { request: string };
 
 export class CommandStore {
   readonly ring = new Ring<CommandRecord>(keptMax);
@@ -44,8 +43,7 @@ export class CommandStore {
     this.folded.value = 0;
     let past: CommandRecord[] = [];
     try {
-      const query = new URLSearchParams({ filter: this.filter, limit: String(historyMax) });
-      past = (await ask<HexCommand[]>(`/api/commands?${query}`)).map(fromHex);
+      past = await pastCommands(this.filter, historyMax);
     } catch (error) {
       // A filter that makes no sense, or no server: the line above the list says so.
       if (number === this.asked) feedError.value = (error as Error).message;
@@ -76,8 +74,3 @@ export class CommandStore {
     else if (this.early.length > keptMax) this.early.splice(0, this.early.length - keptMax);
   }
 }
-
-const fromHex = ({ request, ...command }: HexCommand): CommandRecord => ({
-  ...command,
-  request: Uint8Array.from(request.match(/../g) ?? [], (pair) => parseInt(pair, 16)),
-});

@@ -46,11 +46,16 @@ export function onBatch(listener: BatchListener): () => void {
 /** How far the wall clock, in ms, is ahead of the device's, in ns; NaN until the first batch. */
 let wallMsAtZero = NaN;
 
+/** The device's clock at the last batch. */
+let lastBatchNs = 0;
+export const newestNs = (): number => lastBatchNs;
+
 /** When `ns` of the device's clock was, in milliseconds since 1970. */
 export const wallMs = (ns: number): number => wallMsAtZero + ns / 1e6;
 
 function take(batch: Batch): void {
   // The batch that took the least time to come is the best clock.
+  lastBatchNs = batch.ns;
   const aheadMs = Date.now() - batch.ns / 1e6;
   if (!(wallMsAtZero <= aheadMs)) wallMsAtZero = aheadMs;
   together(() => {

@@ -5,6 +5,9 @@ import type { Topic } from "../feed.ts";
 import { Actors, actorsKeys } from "./views/actors.tsx";
 import { CommandLog, commandLogKeys } from "./views/command-log.tsx";
 import { Latency } from "./views/latency.tsx";
+import { Machines, machinesKeys } from "./views/machines.tsx";
+import { Resources, resourcesKeys } from "./views/resources.tsx";
+import { Timeline, timelineKeys } from "./views/timeline.tsx";
 
 export interface View {
   /** As it stands in the URL, behind the "#". */
@@ -19,6 +22,18 @@ export interface View {
 
 export const views: readonly View[] = [
   { id: "actors", title: "Actors", topics: ["actors", "messages"], Component: Actors, keys: actorsKeys },
+  {
+    ...{ id: "timeline", title: "Timeline", topics: ["commands", "pictures"] },
+    ...{ Component: Timeline, keys: timelineKeys },
+  },
+  {
+    ...{ id: "resources", title: "Resources", topics: ["resources"] },
+    ...{ Component: Resources, keys: resourcesKeys },
+  },
+  {
+    ...{ id: "machines", title: "Machines", topics: ["transitions", "actors", "resources"] },
+    ...{ Component: Machines, keys: machinesKeys },
+  },
   { id: "commands", title: "Command log", topics: [], Component: CommandLog, keys: commandLogKeys },
   { id: "latency", title: "Latency", topics: ["latency", "resources"], Component: Latency },
 ];

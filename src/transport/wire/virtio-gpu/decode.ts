@@ -92,6 +92,12 @@ const responses: ReadonlyMap<number, string> = new Map(
 /** A command's name, or the number of one that there is not. */
 export const requestName = (type: number): string => names.get(type) ?? `command 0x${type.toString(16)}`;
 
+/** Where a command of that type names its resource, in bytes; -1 where it names none. */
+export function resourceIdAt(type: number): number {
+  const name = names.get(type);
+  return (name === undefined ? undefined : layouts[name]["resourceId"]) ?? -1;
+}
+
 /** A response's name, likewise. */
 export const responseName = (type: number): string =>
   responses.get(type) ?? `response 0x${type.toString(16)}`;

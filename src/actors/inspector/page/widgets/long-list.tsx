@@ -11,6 +11,8 @@ interface LongListProps {
   /** The number of the first row, which grows as old rows go, and that behind the last. */
   first: number;
   end: number;
+  /** Whether rows come at its end, which is then shown as long as nobody scrolls. */
+  grows?: boolean;
   /** What its rows' columns are, for those who cannot see it. */
   label: string;
   /** The number of the row that is chosen; -1 for none. */
@@ -19,11 +21,12 @@ interface LongListProps {
   row(number: number): ComponentChildren;
 }
 
-export function LongList({ first, end, label, selected, select, row }: LongListProps) {
+export function LongList({ first, end, grows = true, label, selected, select, row }: LongListProps) {
   const box = useRef<HTMLDivElement>(null);
-  const { rowPx, top, height, scrolled } = useScrolling(box, first, end - first);
+  const { rowPx, top, height, scrolled } = useScrolling(box, first, end - first, grows);
   const moved = (event: KeyboardEvent): void => {
-    const next = nextOf(event.key, selected, first, end);
+    const isListed = selected >= first && selected < end;
+    const next = nextOf(event.key, isListed ? selected : grows ? end : first - 1, first, end);
     if (next === null) return;
     event.preventDefault();
     select(next);
@@ -62,9 +65,9 @@ export function LongList({ first, end, label, selected, select, row }: LongListP
 }
 
 /** What part of the list is seen. Whoever reads goes on reading the same rows; whoever looks at the end sees what comes. */
-function useScrolling(box: RefObject<HTMLDivElement | null>, first: number, length: number) {
+function useScrolling(box: RefObject<HTMLDivElement | null>, first: number, length: number, grows: boolean) {
   const [, renderAgain] = useReducer((times: number) => times + 1, 0);
-  const state = useRef({ follows: true, first, rowPx: rowRem * 16 }).current;
+  const state = useRef({ follows: grows, first, rowPx: rowRem * 16 }).current;
   const { rowPx } = state;
   useLayoutEffect(() => {
     const observer = new ResizeObserver(() => {
@@ -82,7 +85,7 @@ function useScrolling(box: RefObject<HTMLDivElement | null>, first: number, leng
   });
   const scrolled = (): void => {
     const { scrollTop, clientHeight, scrollHeight } = box.current!;
-    state.follows = scrollTop + clientHeight >= scrollHeight - rowPx;
+    state.follows = grows && scrollTop + clientHeight >= scrollHeight - rowPx;
     renderAgain(0);
   };
   const height = box.current?.clientHeight ?? 0;
@@ -90,11 +93,10 @@ function useScrolling(box: RefObject<HTMLDivElement | null>, first: number, leng
   return { rowPx, top, height, scrolled };
 }
 
-/** The row that a key goes to; null where it is none of the list's. */
-function nextOf(key: string, selected: number, first: number, end: number): number | null {
+/** The row that a key goes to from row `at`; null where it is none of the list's. */
+function nextOf(key: string, at: number, first: number, end: number): number | null {
   if (first === end) return null;
   const last = end - 1;
-  const at = selected < first || selected > last ? end : selected;
   if (key === "ArrowUp") return Math.max(first, at - 1);
   if (key === "ArrowDown") return Math.min(last, at + 1);
   if (key === "Home") return first;

@@ -1,0 +1,86 @@
+// When each resource was made, and which command named it last: what no history that is bounded remembers.
+
+import { requestName, resourceIdAt } from "../../transport/wire/virtio-gpu/decode.ts";
+import { Field, RecordKind } from "../runtime/tap/layout.ts";
+import type { ResourceRecord } from "./feed.ts";
+import { type History, kindIn, slotIn } from "./history.ts";
+import type { TapReader } from "./tap-reader.ts";
+
+/** Resources that are remembered; beyond, the one that was named longest ago is forgotten. */
+const usesMax = 65_536;
+
+interface Use {
+  createdNs: number;
+  usedNs: number;
+  /** Of the command; 0 where none was seen. */
+  slot: number;
+  number: number;
+  type: number;
+}
+
+type Told = Pick<ResourceRecord, "createdNs" | "usedNs" | "usedBy" | "usedType">;
+
+export class ResourceUses {
+  private readonly uses = new Map<number, Use>();
+  /** Where the ids of resources are, by command types. */
+  private readonly places = new Map<number, number>();
+
+  constructor(
+    private readonly history: History,
+    private readonly readers: readonly TapReader[],
+  ) {}
+
+  /** Takes the kept record at word `at`. */
+  add(at: number): void {
+    const { words } = this.history;
+    const kind = kindIn(words[at]!);
+    if (kind === RecordKind.taken) this.use(at);
+    else if (kind === RecordKind.moved) this.move(at);
+  }
+
+  /** What is known of resource `id`; of one that no command was seen to name, the time counts from now on. */
+  of(id: number, ns: number): Told {
+    let use = this.uses.get(id);
+    if (use === undefined) this.keep(id, (use = { createdNs: 0, usedNs: ns, slot: 0, number: 0, type: 0 }));
+    const { createdNs, usedNs, slot, number, type } = use;
+    const isKnown = number !== 0;
+    const usedBy = isKnown ? `${this.readers[slot]!.actor}:${number}` : "";
+    return { createdNs, usedNs, usedBy, usedType: isKnown ? requestName(type) : "" };
+  }
+
+  private use(at: number): void {
+    const { words } = this.history;
+    const type = words[at + Field.request]!;
+    let place = this.places.get(type);
+    if (place === undefined) {
+      place = resourceIdAt(type);
+      if (place >= 0) this.places.set(type, place);
+    }
+    if (place < 0 || words[at + 4]! < place + 4) return;
+    const id = words[at + Field.request + place / 4]!;
+    if (id === 0) return;
+    const slot = slotIn(words[at]!);
+    const number = words[at + Field.command]!;
+    const usedNs = this.history.timeAt(at);
+    const use = this.uses.get(id);
+    if (use === undefined) this.keep(id, { createdNs: 0, usedNs, slot, number, type });
+    else Object.assign(use, { usedNs, slot, number, type });
+  }
+
+  /** A resource begins its life, or ends it; its command was taken before. */
+  private move(at: number): void {
+    const { words } = this.history;
+    const reader = this.readers[slotIn(words[at]!)]!;
+    if (reader.machine(words[at + Field.first]!)?.name !== "resource") return;
+    const [from, to, id] = [words[at + 5]!, words[at + 7]!, words[at + 8]!];
+    if (to === 0) this.uses.delete(id);
+    if (from !== 0) return;
+    const use = this.uses.get(id);
+    if (use !== undefined) use.createdNs = this.history.timeAt(at);
+  }
+
+  private keep(id: number, use: Use): void {
+    this.uses.set(id, use);
+    if (this.uses.size > usesMax) this.uses.delete(this.uses.keys().next().value!);
+  }
+}
