@@ -24,7 +24,7 @@ test("the URL opens the page and is forgotten, and nothing comes from elsewhere"
 test("keys open views, go to the filter, show keys and change the theme", () =>
   withPage("", async (page) => {
     const current = page.locator("nav a[aria-current]");
-    await page.keyboard.press("2");
+    await page.keyboard.press("5");
     expect(await current.innerText()).toContain("Command log");
     await page.keyboard.press("/");
     await page.keyboard.type("t2?");

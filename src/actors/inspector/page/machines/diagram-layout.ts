@@ -45,8 +45,9 @@ export function drawingOf(graph: Graph, rankdir: "LR" | "TB"): Drawing {
   dagre.setDefaultEdgeLabel(() => ({}));
   for (const { name } of graph.states) {
     const exits = graph.exits.filter(({ from }) => from === name);
-    const longest = Math.max(name.length + 2, ...exits.map((exit) => exitLabel(exit).length));
-    const height = boxHeight + exits.length * lineHeight;
+    const names = nameLines(name);
+    const longest = Math.max(...names.map((line) => line.length + 2), ...exits.map(lengthOf));
+    const height = boxHeight + (names.length - 1 + exits.length) * lineHeight;
     dagre.setNode(name, { width: longest * characterWidth + 14, height });
   }
   for (const { from, to, events } of graph.edges) {
@@ -66,6 +67,16 @@ export function drawingOf(graph: Graph, rankdir: "LR" | "TB"): Drawing {
   const { width, height } = dagre.graph();
   return { width: Math.ceil(width ?? 0), height: Math.ceil(height ?? 0), boxes, ways };
 }
+
+const nameLineMax = 12;
+
+/** A long name goes on in a second line, behind what it is a part of. */
+export function nameLines(name: string): string[] {
+  const at = Math.max(name.lastIndexOf("."), name.lastIndexOf("+"));
+  return name.length <= nameLineMax || at < 0 ? [name] : [name.slice(0, at + 1), name.slice(at + 1)];
+}
+
+const lengthOf = (exit: GraphEdge): number => exitLabel(exit).length;
 
 /** "unref → absent", with room for how often that was. */
 export const exitLabel = ({ events, to }: GraphEdge): string =>

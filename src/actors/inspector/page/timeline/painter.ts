@@ -126,7 +126,8 @@ export class Painter {
       pen.fillStyle = colours.bad;
       pen.fillRect(left, y, width, 3);
     }
-    if (width > 34) this.label(bar, Math.max(left, 0) + 5, y, Math.min(left + width, this.width) - 4);
+    if (width > 34)
+      this.label(bar, Math.max(left, 0, textAt(bar, range)) + 5, y, Math.min(left + width, this.width) - 4);
     pen.globalAlpha = 1;
     const isChosen = chosen !== null && chosen.lane === bar.lane && bar.spans.includes(chosen.span);
     if (isChosen || (finds !== null && isFound)) {
@@ -230,10 +231,12 @@ export class Painter {
     for (const [index, to] of ends.entries()) {
       const from = ends[index - 1];
       if (from === undefined) continue;
-      const bend = Math.max(14, Math.abs(to.left - from.left) / 3);
+      // It leaves where the one was when the other began.
+      const left = Math.max(from.left, Math.min(from.right, to.left - 16));
+      const bend = Math.max(14, Math.abs(to.left - left) / 3);
       pen.beginPath();
-      pen.moveTo(from.left, from.y);
-      pen.bezierCurveTo(from.left + bend, from.y, to.left - bend, to.y, to.left - 4, to.y);
+      pen.moveTo(left, from.y);
+      pen.bezierCurveTo(left + bend, from.y, to.left - bend, to.y, to.left - 4, to.y);
       pen.stroke();
       pen.beginPath();
       pen.moveTo(to.left, to.y);
@@ -244,11 +247,21 @@ export class Painter {
   }
 }
 
-/** Where a span's bar begins, empty where it is not drawn. */
-function endsOf(place: Place, lanes: readonly PlacedLane[], range: TimeRange): { left: number; y: number }[] {
+/** A name stands behind what is low: the wait at the beginning. */
+function textAt({ spans }: Bar, range: TimeRange): number {
+  const [first] = spans.length === 1 ? spans[0]!.parts : [];
+  return first?.kind === "wait" ? pixelAt(range, first.endNs) : 0;
+}
+
+/** Where a span's bar begins and ends, empty where it is not drawn. */
+function endsOf(
+  place: Place,
+  lanes: readonly PlacedLane[],
+  range: TimeRange,
+): { left: number; right: number; y: number }[] {
   const lane = lanes.find(({ id }) => id === place.lane);
   const bar = lane?.bars.find(({ spans }) => spans.includes(place.span));
   if (bar === undefined) return [];
   const y = lane!.top + laneTitle + bar.row * rowHeight + rowHeight / 2;
-  return [{ left: pixelAt(range, place.span.startNs), y }];
+  return [{ left: pixelAt(range, place.span.startNs), right: pixelAt(range, place.span.endNs), y }];
 }

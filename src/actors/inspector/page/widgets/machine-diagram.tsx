@@ -10,6 +10,7 @@ import {
   drawingFor,
   exitLabel,
   lineHeight,
+  nameLines,
   type Way,
 } from "../machines/diagram-layout.ts";
 import type { Graph, GraphEdge } from "../machines/graph.ts";
@@ -164,6 +165,8 @@ function State({ box, exits, tally, inside, isChosen, choose }: StateProps) {
     event.preventDefault();
     choose(state.name);
   };
+  const names = nameLines(state.name);
+  const below = boxHeight + (names.length - 1) * lineHeight;
   const words = [state.name, inside > 0 ? `${inside} now` : "", refused > 0 ? `${refused} refused` : ""];
   return (
     <g
@@ -178,43 +181,43 @@ function State({ box, exits, tally, inside, isChosen, choose }: StateProps) {
     >
       <rect width={width} height={height} rx={state.isInitial ? 20 : 6} />
       {state.isFinal && <rect class="inner" x="3" y="3" width={width - 6} height={height - 6} rx="4" />}
-      <text x={width / 2} y={inside > 0 ? 13 : 20}>
-        {state.name}
-      </text>
+      {names.map((line, index) => (
+        <text key={line} x={width / 2} y={(inside > 0 ? 13 : 20) + index * lineHeight}>
+          {line}
+        </text>
+      ))}
       {inside > 0 && (
-        <text class="inside" x={width / 2} y={28}>
+        <text class="inside" x={width / 2} y={below - 12}>
           {`${short(inside)} now`}
         </text>
       )}
-      <Exits exits={exits} tally={tally} x={width / 2} />
-      {refused > 0 && (
-        <g class="refused" transform={`translate(${width - 4},0)`}>
-          <rect
-            x={-short(refused).length * 7 - 8}
-            y="-9"
-            width={short(refused).length * 7 + 14}
-            height="18"
-            rx="9"
-          />
-          <text x={-short(refused).length * 3.5 - 1}>{short(refused)}</text>
-        </g>
-      )}
+      <Exits exits={exits} tally={tally} x={width / 2} y={below + 3} />
+      {refused > 0 && <RefusedCount x={width - 4} words={short(refused)} />}
     </g>
   );
 }
 
+const RefusedCount = ({ x, words }: { x: number; words: string }) => (
+  <g class="refused" transform={`translate(${x},0)`}>
+    <rect x={-words.length * 7 - 8} y="-9" width={words.length * 7 + 14} height="18" rx="9" />
+    <text x={-words.length * 3.5 - 1}>{words}</text>
+  </g>
+);
+
+interface ExitsProps {
+  exits: readonly GraphEdge[];
+  tally: Tally;
+  x: number;
+  y: number;
+}
+
 /** What leads away at once, below the name. */
-const Exits = ({ exits, tally, x }: { exits: readonly GraphEdge[]; tally: Tally; x: number }) => (
+const Exits = ({ exits, tally, x, y }: ExitsProps) => (
   <>
     {exits.map((exit, index) => {
       const times = tally.edges.get(`${exit.from} ${exit.to}`)?.count ?? 0;
       return (
-        <text
-          key={index}
-          class={times > 0 ? "exit gone" : "exit"}
-          x={x}
-          y={boxHeight + 3 + index * lineHeight}
-        >
+        <text key={index} class={times > 0 ? "exit gone" : "exit"} x={x} y={y + index * lineHeight}>
           {times > 0 && <tspan class="times">{`${short(times)} `}</tspan>}
           {exitLabel(exit).replaceAll("_", " ")}
         </text>
