@@ -1,7 +1,8 @@
 // What is around the views, in Chromium: who is let in, keys, a server that goes, what guests name.
 
 import { expect, test } from "bun:test";
-import { pageTests } from "./support.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { pageTests, urlIn } from "./support.ts";
 
 const { withPage, open, url, control } = pageTests();
 
@@ -70,4 +71,21 @@ test("two pages have subscriptions of their own, and a page finds an inspector t
     await page.locator(".connection.open").waitFor();
     gpu.unrefResource(1);
     await page.locator(".line", { hasText: "RESOURCE_UNREF" }).waitFor();
+  }));
+
+test("a server that stops is told, and so is another one in its place, which wants its own URL", () =>
+  withPage("", async () => {
+    let server = await ServerProcess.start({ args: ["--inspect"] });
+    try {
+      const first = urlIn(server.log());
+      const page = await open("latency", first);
+      await server.stop();
+      await page.locator(".connection.lost").waitFor();
+      server = await ServerProcess.start({ args: [`--inspect=${first.host}`] });
+      await page.locator(".connection.refused").waitFor();
+      await page.goto(urlIn(server.log()).href);
+      await page.locator(".connection.open").waitFor();
+    } finally {
+      await server.stop();
+    }
   }));

@@ -6,18 +6,21 @@ import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { serveTests } from "../device/support.ts";
 
 /** What the browser says itself where a server refuses a request, or is gone: the page deals with it. */
-const expected = /^(?:Failed to load resource: the server responded|WebSocket connection to .* failed)/;
+const expected = /^(?:Failed to load resource: |WebSocket connection to .* failed)/;
 const executablePath = "/usr/bin/chromium";
 
 export interface PageTests {
   /** Boots a guest and opens a page at `hash`; `body` runs with both. Fails where the page says that something is wrong. */
   withPage: (hash: string, body: (page: Page, guest: SyntheticGuest) => Promise<void>) => Promise<void>;
   /** Another page, of a browser that knows nothing of the first. Fails as the first does, at the end of the test. */
-  open: (hash: string) => Promise<Page>;
+  open: (hash: string, at?: URL) => Promise<Page>;
   /** The URL that the server has logged. */
   url: () => URL;
   control: ReturnType<typeof serveTests>["server"];
 }
+
+/** The URL that a server has logged for those who may look. */
+export const urlIn = (log: string): URL => new URL(/inspector: open (\S+)/.exec(log)![1]!);
 
 export function pageTests(...args: string[]): PageTests {
   const { withDevice, server } = serveTests("--inspect", "--renderer=software", ...args);
@@ -30,8 +33,8 @@ export function pageTests(...args: string[]): PageTests {
   });
   afterAll(() => browser?.close());
 
-  const url = (): URL => new URL(/inspector: open (\S+)/.exec(server().log())![1]!);
-  const open = async (hash: string): Promise<Page> => {
+  const url = (): URL => urlIn(server().log());
+  const open = async (hash: string, at = url()): Promise<Page> => {
     const context = await browser!.newContext({
       viewport: { width: 1280, height: 720 },
       colorScheme: "dark",
@@ -43,7 +46,7 @@ export function pageTests(...args: string[]): PageTests {
     page.on("console", (line) => {
       if (line.type() === "error" && !expected.test(line.text())) complaints.push(line.text());
     });
-    await page.goto(`${url()}#${hash}`);
+    await page.goto(`${at}#${hash}`);
     await page.locator(".connection.open").waitFor();
     return page;
   };

@@ -6,7 +6,8 @@ import type { Batch, PageRequest, Topic } from "../feed.ts";
 const firstWaitMs = 250;
 const longestWaitMs = 5_000;
 
-export type Connection = "connecting" | "open" | "lost";
+/** "refused": a server is there, and does not know our cookie. */
+export type Connection = "connecting" | "open" | "lost" | "refused";
 
 export interface FeedListener {
   connection(state: Connection): void;
@@ -39,9 +40,7 @@ export class FeedConnection {
       this.listener.batch(unpackr.unpack(new Uint8Array(data as ArrayBuffer)) as Batch);
     socket.onclose = () => {
       this.socket = null;
-      this.listener.connection("lost");
-      setTimeout(() => this.open(), this.waitMs);
-      this.waitMs = Math.min(longestWaitMs, this.waitMs * 2);
+      void this.tryAgain();
     };
   }
 
@@ -53,6 +52,19 @@ export class FeedConnection {
 
   unsubscribe(topic: Topic): void {
     if (this.wanted.delete(topic)) this.send({ type: "unsubscribe", topic });
+  }
+
+  private async tryAgain(): Promise<void> {
+    this.listener.connection("lost");
+    setTimeout(() => this.open(), this.waitMs);
+    this.waitMs = Math.min(longestWaitMs, this.waitMs * 2);
+    try {
+      // A socket does not say why it was closed. A server that has started anew has another token.
+      const { status } = await fetch("/");
+      if (status === 401 && this.socket?.readyState !== WebSocket.OPEN) this.listener.connection("refused");
+    } catch {
+      // No server is there: what is said already.
+    }
   }
 
   private ask(topic: Topic, filter: string): void {

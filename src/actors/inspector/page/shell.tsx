@@ -79,6 +79,7 @@ const connectionWords = {
   connecting: "connecting",
   open: "live",
   lost: "no server: trying again",
+  refused: "another server: open the URL that it has logged",
 } as const;
 
 const ConnectionState = () => (
