@@ -89,3 +89,33 @@ test("a server that stops is told, and so is another one in its place, which wan
       await server.stop();
     }
   }));
+
+test("the feed is asked for what the open view shows and for nothing else, the filter being the log's alone", () =>
+  withPage("latency", async (page) => {
+    const wanted = new Map<string, string | undefined>();
+    page.on("websocket", (socket) =>
+      socket.on("framesent", ({ payload }) => {
+        const { type, topic, filter } = JSON.parse(String(payload)) as Record<string, string>;
+        if (type === "subscribe") wanted.set(topic!, filter);
+        else wanted.delete(topic!);
+      }),
+    );
+    await page.reload();
+    await page.locator(".connection.open").waitFor();
+    const asked: object[] = [];
+    for (const hash of [
+      "commands?filter=res:1",
+      "timeline",
+      "commands?filter=res:1",
+      "commands",
+      "timeline",
+      "actors",
+    ]) {
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+      await page.waitForTimeout(300);
+      asked.push(Object.fromEntries(wanted));
+    }
+    const [log, timeline] = [{ commands: "res:1" }, { commands: undefined, pictures: undefined }];
+    const all = { commands: undefined };
+    expect(asked).toEqual([log, timeline, log, all, timeline, { actors: undefined, messages: undefined }]);
+  }));
