@@ -62,7 +62,7 @@ test("counts of all actors are summed on edges and states, refusals apart", () =
   expect(tally.refused.get("absent")).toEqual([{ event: "SUBMIT_3D", count: 3 }]);
 });
 
-test("no two states of any machine are drawn over one another, and each way has a path", () => {
+test("no two states of any machine are drawn over one another, and each way leads through its label", () => {
   for (const [one, direction] of graphs().flatMap(
     (graph) =>
       [
@@ -72,7 +72,11 @@ test("no two states of any machine are drawn over one another, and each way has 
   )) {
     const { boxes, ways, width, height } = drawingOf(one, direction);
     expect(ways).toHaveLength(one.edges.length);
-    for (const { path } of ways) expect(path).toMatch(/^M-?[\d.]+,-?[\d.]+(?:[QL][-\d., ]+)+$/);
+    for (const { path, label } of ways) {
+      expect(path).toMatch(/^M-?\d+,-?\d+(?:C[-\d, ]+)+$/);
+      // Each label stands on its way.
+      expect(path).toContain(`${Math.round(label.x)},${Math.round(label.y)}`);
+    }
     for (const [index, a] of boxes.entries()) {
       expect(a.x + a.width / 2).toBeLessThanOrEqual(width);
       expect(a.y + a.height / 2).toBeLessThanOrEqual(height);

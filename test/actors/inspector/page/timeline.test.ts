@@ -111,6 +111,18 @@ test("what is kept is bounded, and the oldest goes first", () => {
   expect(lanes.command("ctrl-queue:1")).toBeUndefined();
 });
 
+test("contexts without end have lanes with an end: that which did nothing for longest goes", () => {
+  const lanes = new Lanes();
+  const fenced = (context: number, takenNs: number): void => {
+    const times = { takenNs, parkedNs: takenNs + 1, completedNs: takenNs + 2, publishedNs: takenNs + 3 };
+    lanes.addCommand(command(takenNs, { ...times, waitsFor: takenNs, fields: { contextId: context } }));
+  };
+  for (let turn = 1; turn <= 500; turn++) fenced(turn % 5 === 0 ? 1 : turn, turn * 10);
+  const contexts = lanes.list().filter(({ id }) => id.startsWith("context"));
+  expect(contexts).toHaveLength(24);
+  expect(contexts.find(({ id }) => id === "context 1")!.spans).toHaveLength(101);
+});
+
 test("a thousand equal transfers are one bar, and are apart when looked at closely", () => {
   const spans = Array.from({ length: 1000 }, (_, number) => spanOf(quick(number, number * 20)));
   const far = folded("ctrl-queue", spans, 100);

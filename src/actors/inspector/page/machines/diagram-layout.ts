@@ -88,15 +88,16 @@ export function labelOf(events: readonly string[]): string[] {
   return [...events.slice(0, labelLinesMax - 1), `and ${events.length - labelLinesMax + 1} more`];
 }
 
-/** A smooth line through the points. */
+/** A smooth line through all points, so that each label stands on its own way (Catmull-Rom, as Bézier curves). */
 function curve(points: readonly { x: number; y: number }[]): string {
-  const [first, ...rest] = points.map(({ x, y }) => [Math.round(x), Math.round(y)] as const);
-  let path = `M${first!.join(",")}`;
-  for (let index = 0; index < rest.length - 1; index++) {
-    const [control, next] = [rest[index]!, rest[index + 1]!];
-    const isLast = index === rest.length - 2;
-    const end = isLast ? next : [(control[0] + next[0]) / 2, (control[1] + next[1]) / 2];
-    path += `Q${control.join(",")} ${end.join(",")}`;
+  const at = (index: number) => points[Math.max(0, Math.min(points.length - 1, index))]!;
+  const place = (x: number, y: number): string => `${Math.round(x)},${Math.round(y)}`;
+  let path = `M${place(points[0]!.x, points[0]!.y)}`;
+  for (let index = 0; index < points.length - 1; index++) {
+    const [before, from, to, after] = [at(index - 1), at(index), at(index + 1), at(index + 2)];
+    const leaves = place(from.x + (to.x - before.x) / 6, from.y + (to.y - before.y) / 6);
+    const arrives = place(to.x - (after.x - from.x) / 6, to.y - (after.y - from.y) / 6);
+    path += `C${leaves} ${arrives} ${place(to.x, to.y)}`;
   }
-  return rest.length === 1 ? `${path}L${rest[0]!.join(",")}` : path;
+  return path;
 }

@@ -110,14 +110,15 @@ export class Painter {
     pen.globalAlpha = 1;
   }
 
-  private bar(bar: Bar, top: number, { range, finds, chosen }: Scene): void {
+  private bar(bar: Bar, top: number, { range, finds, chosen, story }: Scene): void {
     const { pen, colours } = this;
     const y = top + laneTitle + bar.row * rowHeight + 2;
     // What lies far outside, or has no end yet, is cut: no canvas draws what is infinite.
     const left = Math.max(-50, pixelAt(range, bar.startNs));
     const width = Math.max(2, Math.min(this.width + 50, pixelAt(range, bar.endNs)) - left);
     const isFound = finds === null || bar.spans.some(finds);
-    pen.globalAlpha = isFound ? 1 : 0.15;
+    const isTold = story.some(({ lane, span }) => lane === bar.lane && bar.spans.includes(span));
+    pen.globalAlpha = isFound || isTold ? 1 : 0.15;
     const [span] = bar.spans;
     if (bar.spans.length > 1) this.fold(bar, left, y, width);
     else if (span!.parts.length === 0) this.moment(left, y, span!.isError);

@@ -35,6 +35,8 @@ export interface Lane {
 /** Spans that a lane keeps: the oldest go first. */
 const spansMax = 20_000;
 const commandsMax = 20_000;
+/** A guest may make contexts without end: the one that has done nothing for longest goes first. */
+const contextLanesMax = 24;
 
 /** A command from its kick, or where the queue was awake from its taking, until the guest could see its answer. */
 export function spanOf(command: CommandRecord): Span {
@@ -157,6 +159,13 @@ export class Lanes {
     return true;
   }
 
+  private dropContexts(except: string): void {
+    const contexts = [...this.lanes.values()].filter(({ id }) => id.startsWith("context") && id !== except);
+    if (contexts.length < contextLanesMax) return;
+    const last = ({ spans }: Lane): number => spans.at(-1)?.startNs ?? 0;
+    this.lanes.delete(contexts.reduce((oldest, one) => (last(one) < last(oldest) ? one : oldest)).id);
+  }
+
   clear(): void {
     this.running.clear();
     this.lanes.clear();
@@ -173,7 +182,10 @@ export class Lanes {
 
   private add(id: string, span: Span): void {
     let lane = this.lanes.get(id);
-    if (lane === undefined) this.lanes.set(id, (lane = { id, spans: [] }));
+    if (lane === undefined) {
+      this.lanes.set(id, (lane = { id, spans: [] }));
+      if (id.startsWith("context")) this.dropContexts(id);
+    }
     const { spans } = lane;
     let at = spans.length;
     while (at > 0 && spans[at - 1]!.startNs > span.startNs) at--;

@@ -1,0 +1,32 @@
+// What the page shows of a guest that draws in 3D: fences and who waits for them.
+
+import { expect, test } from "bun:test";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { clearTo, makeContext, makeTexture } from "../device/3d-support.ts";
+import { expectOk } from "../device/support.ts";
+import { pageTests } from "./support.ts";
+
+const { withPage } = pageTests("--renderer=virgl");
+
+test("the timeline tells a command's fence from its run, in the lane of its context too", () =>
+  withPage("timeline", async (page, guest) => {
+    await page.locator("canvas.timeline").waitFor();
+    makeContext(guest, 6);
+    const texture = makeTexture(guest, 51, 256, 256, {}, [6]);
+    for (let turn = 1; turn <= 4; turn++) {
+      const stream = new virgl.CommandStream();
+      clearTo(stream, texture, [turn, 0, 0, 255]);
+      expectOk(guest.gpu.submit3d(6, stream.bytes, { fenceId: BigInt(turn) }));
+    }
+    const lane = page.locator("canvas.timeline li").filter({ hasText: "context 6: 4" });
+    await lane.waitFor({ state: "attached" });
+    await page.keyboard.press("/");
+    await page.keyboard.type("fence:3 type:submit");
+    await page.keyboard.press("Enter");
+    // In the queue's lane, and in the context's.
+    await page.getByText("2 found").waitFor();
+    await page.keyboard.press("n");
+    const panel = page.locator("aside.side");
+    await panel.getByRole("heading", { name: "SUBMIT_3D" }).waitFor();
+    expect(await panel.textContent()).toMatch(/kick to taken.*run.*wait for fence \d+.*fenceId3/);
+  }));
