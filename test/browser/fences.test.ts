@@ -25,8 +25,20 @@ test("the timeline tells a command's fence from its run, in the lane of its cont
     await page.keyboard.press("Enter");
     // In the queue's lane, and in the context's.
     await page.getByText("2 found").waitFor();
+    // The view follows what comes, and has long moved on.
+    await page.waitForTimeout(1000);
     await page.keyboard.press("n");
     const panel = page.locator("aside.side");
     await panel.getByRole("heading", { name: "SUBMIT_3D" }).waitFor();
     expect(await panel.textContent()).toMatch(/kick to taken.*run.*wait for fence \d+.*fenceId3/);
+    // A link from elsewhere leads to it, too.
+    const id = (await panel.locator("p a.mono").textContent())!;
+    await page.goto(`${new URL(page.url()).origin}/#resources?res=51`);
+    await panel.getByRole("heading", { name: "Resource 51" }).waitFor();
+    await page.goto(`${new URL(page.url()).origin}/#commands?filter=id:${id}`);
+    await page.locator(".long-list .row").click();
+    await panel.getByRole("link", { name: "on the timeline" }).press("Enter");
+    await page.locator("canvas.timeline").waitFor();
+    await panel.getByRole("heading", { name: "SUBMIT_3D" }).waitFor();
+    expect(await panel.locator("p a.mono").textContent()).toBe(id);
   }));

@@ -30,17 +30,17 @@ test("the timeline finds each flush, and shows the chosen one with every field",
     await page.keyboard.press("Enter");
     // GpuDriver.show flushes once, too.
     await page.getByText("8 found").waitFor();
-    await page.keyboard.press("n");
+    await page.keyboard.press("b");
     const panel = side(page);
     await panel.getByRole("heading", { name: "RESOURCE_FLUSH" }).waitFor();
     for (const text of ["resourceId", "71", "64", "48", "OK_NODATA", "run"]) {
       expect(await panel.textContent()).toContain(text);
     }
-    const id = panel.locator("p a");
+    const id = panel.locator("p a.mono");
     const first = (await id.textContent())!;
-    await page.keyboard.press("n");
-    await id.filter({ hasNotText: first }).waitFor();
     await page.keyboard.press("b");
+    await id.filter({ hasNotText: first }).waitFor();
+    await page.keyboard.press("n");
     await id.filter({ hasText: first }).waitFor();
   }));
 
@@ -56,7 +56,7 @@ test("a click on a bar of the timeline chooses it, at every zoom; Escape lets it
     await page.keyboard.press("p");
     await page.keyboard.press("n");
     await side(page).getByRole("heading", { name: "RESOURCE_CREATE_2D" }).waitFor();
-    const id = await side(page).locator("p a").textContent();
+    const id = await side(page).locator("p a.mono").textContent();
     await page.keyboard.press("f");
     await page.keyboard.press("-");
     await page.keyboard.press("Escape");
@@ -64,7 +64,7 @@ test("a click on a bar of the timeline chooses it, at every zoom; Escape lets it
     const box = (await page.locator("canvas.timeline").boundingBox())!;
     const chosen = async (): Promise<string | null> => {
       await page.mouse.click(box.x + middle, box.y + 55);
-      return side(page).locator("p a").textContent();
+      return side(page).locator("p a.mono").textContent();
     };
     // The canvas is wider without the panel, and what was fitted is where it was.
     const middle = (box.width - 331) / 2;

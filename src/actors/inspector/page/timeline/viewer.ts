@@ -28,6 +28,8 @@ export class Viewer {
   readonly isLive = signal(true);
   readonly search = signal("");
   readonly matches = signal(0);
+  /** Commands that the feed had no room for. */
+  readonly leftOut = signal(0);
   /** What there is of each lane, for those who cannot see the canvas. */
   readonly summary = signal<readonly { id: string; count: number }[]>([]);
 
@@ -56,6 +58,7 @@ export class Viewer {
       this.lanes.clear();
       this.lastNs = this.lastMs = 0;
       this.choose(null);
+      this.leftOut.value = 0;
     }
     this.isLost = false;
     await this.load();
@@ -94,6 +97,7 @@ export class Viewer {
   take(batch: Batch): void {
     if (this.isPaused.peek()) return;
     [this.lastNs, this.lastMs] = [batch.ns, performance.now()];
+    this.leftOut.value += batch.commandsFolded ?? 0;
     for (const command of batch.commands ?? []) this.lanes.addCommand(command);
     for (const picture of batch.pictures ?? []) this.lanes.addPicture(picture);
   }
@@ -169,8 +173,13 @@ export class Viewer {
   goOn(step: 1 | -1): void {
     const seen = { lane: "", span: { startNs: timeAt(this.range, step === 1 ? 0 : this.width) } };
     const from = this.chosen.peek() ?? seen;
-    const place = this.finds && found(this.lanes.list(), this.finds, from, step);
-    if (place) this.choose(place);
+    const { finds } = this;
+    if (finds === null) return;
+    const lanes = this.lanes.list();
+    let place = found(lanes, finds, from, step);
+    // What is looked for may have passed by: then the nearest to what is seen.
+    if (this.chosen.peek() === null) place ??= found(lanes, finds, null, step === 1 ? -1 : 1);
+    if (place !== null) this.choose(place);
   }
 
   step(way: "before" | "after" | "above" | "below"): void {

@@ -96,17 +96,12 @@ function Tools() {
         error=""
         change={(text) => viewer.look(text)}
       />
-      {search !== "" && (
-        <>
-          <span class="dim count matches">{`${count(viewer.matches.value)} found`}</span>
-          <button type="button" title="The match before (b)" onClick={() => viewer.goOn(-1)}>
-            ‹
-          </button>
-          <button type="button" title="The next match (n)" onClick={() => viewer.goOn(1)}>
-            ›
-          </button>
-        </>
+      {viewer.leftOut.value > 0 && (
+        <span class="dim count" title="More than a page can be told: /api/commands has them">
+          {`${count(viewer.leftOut.value)} left out`}
+        </span>
       )}
+      {search !== "" && <Matches />}
       <button type="button" title="From farther away (−)" onClick={() => viewer.zoom(zoomStep)}>
         −
       </button>
@@ -125,6 +120,18 @@ function Tools() {
     </div>
   );
 }
+
+const Matches = () => (
+  <>
+    <span class="dim count matches">{`${count(viewer.matches.value)} found`}</span>
+    <button type="button" title="The match before (b)" onClick={() => viewer.goOn(-1)}>
+      ‹
+    </button>
+    <button type="button" title="The next match (n)" onClick={() => viewer.goOn(1)}>
+      ›
+    </button>
+  </>
+);
 
 /** The wheel looks closer, with Shift it scrolls the lanes; a drag pans, a click chooses. */
 function Canvas() {
