@@ -16,6 +16,7 @@ test("every actor is there with its state, and an edge lights up with what is sa
       expect.arrayContaining(["supervisor", "vhost-session", "ctrl-queue", "cursor-queue", "display"]),
     );
     expect(new Set(await page.locator(".node .state").allTextContents())).toEqual(new Set(["running"]));
+    await page.locator("[data-actor=supervisor]", { hasText: /(?<!\d)0 waiting/ }).waitFor();
 
     const screen = gpu.createImage(3, Format.B8G8R8X8, 64, 48);
     gpu.show(0, screen);

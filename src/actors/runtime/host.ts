@@ -192,7 +192,9 @@ export class ActorHost {
     port1.onmessage = ({ data }) => {
       const message = data as Inbox["supervisor"];
       taken++;
-      if (this.tap?.look()) this.tap.received(slotOf(name), taken, message.type);
+      this.tap?.look();
+      // Counted while nobody reads, too: who reads later takes what was not for messages that wait.
+      this.tap?.received(slotOf(name), taken, message.type);
       if (message.type === "crashed") return lost(message.reason);
       if (message.type === "started" && this.returning.delete(name)) {
         this.asks.find(name);
