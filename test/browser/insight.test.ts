@@ -83,8 +83,9 @@ test("the timeline has lanes of queues, the display and its sink, with what each
     guest.pump.serve(100);
     const lanes = page.locator("canvas.timeline li");
     const all = async (): Promise<string> => (await lanes.allTextContents()).join(" ");
-    for (let attempt = 0; attempt < 50 && !/sink/.test(await all()); attempt++) await Bun.sleep(100);
-    expect(await all()).toMatch(/ctrl-queue: \d+ cursor-queue: 1 display: \d+ sink vmm: \d+/);
+    const whole = /ctrl-queue: \d+ cursor-queue: 1 display: \d+ sink vmm: \d+/;
+    for (let attempt = 0; attempt < 50 && !whole.test(await all()); attempt++) await Bun.sleep(100);
+    expect(await all()).toMatch(whole);
   }));
 
 test("resources are sorted, narrowed and chosen by keys, and each tells its history", () =>
@@ -108,6 +109,16 @@ test("resources are sorted, narrowed and chosen by keys, and each tells its hist
     await page.keyboard.type("res:303");
     await page.keyboard.press("Enter");
     await rows.nth(1).waitFor({ state: "detached" });
+    // What is large beyond sense is marked, and a key shows what is.
+    expectOk(gpu.createResource2d(305, Format.B8G8R8X8, 8192, 4096));
+    await page.getByText("1 oversized").waitFor();
+    await page.keyboard.press("m");
+    await page.locator(".long-list .r-marks", { hasText: "oversized" }).waitFor();
+    expect(await ids()).toEqual(["305"]);
+    await page.keyboard.press("/");
+    await page.keyboard.type("res:303");
+    await page.keyboard.press("Enter");
+    await rows.filter({ hasText: "32×32" }).waitFor();
     await page.locator(".long-list").focus();
     await page.keyboard.press("ArrowDown");
     const panel = side(page);

@@ -59,6 +59,7 @@ test("what is larger than any picture on a scanout, or has too much backing, is 
     ["16.0 times the largest picture on a scanout"],
     ["its backing is 4.0 times as large"],
   ]);
+  expect(ids(narrowed(rows, "marked"))).toEqual([2, 3]);
   expect(totals(rows)).toEqual({
     ...{ count: 3, bytes: 137 * mebibyte, backingBytes: 12 * mebibyte, leaks: 0, oversized: 2 },
   });

@@ -62,7 +62,8 @@ export function drawingOf(graph: Graph, rankdir: "LR" | "TB"): Drawing {
   });
   const ways = graph.edges.map((edge): Way => {
     const { points, x, y } = dagre.edge(edge.from, edge.to)!;
-    return { edge, path: curve(points!), label: { x: x!, y: y!, lines: labelOf(edge.events) } };
+    const { path, label } = curve(points!, { x: x!, y: y! });
+    return { edge, path, label: { ...label, lines: labelOf(edge.events) } };
   });
   const { width, height } = dagre.graph();
   return { width: Math.ceil(width ?? 0), height: Math.ceil(height ?? 0), boxes, ways };
@@ -88,16 +89,28 @@ export function labelOf(events: readonly string[]): string[] {
   return [...events.slice(0, labelLinesMax - 1), `and ${events.length - labelLinesMax + 1} more`];
 }
 
-/** A smooth line through all points, so that each label stands on its own way (Catmull-Rom, as Bézier curves). */
-function curve(points: readonly { x: number; y: number }[]): string {
-  const at = (index: number) => points[Math.max(0, Math.min(points.length - 1, index))]!;
-  const place = (x: number, y: number): string => `${Math.round(x)},${Math.round(y)}`;
-  let path = `M${place(points[0]!.x, points[0]!.y)}`;
-  for (let index = 0; index < points.length - 1; index++) {
-    const [before, from, to, after] = [at(index - 1), at(index), at(index + 1), at(index + 2)];
-    const leaves = place(from.x + (to.x - before.x) / 6, from.y + (to.y - before.y) / 6);
-    const arrives = place(to.x - (after.x - from.x) / 6, to.y - (after.y - from.y) / 6);
-    path += `C${leaves} ${arrives} ${place(to.x, to.y)}`;
-  }
-  return path;
+interface Point {
+  x: number;
+  y: number;
 }
+
+/** A smooth line that is drawn towards the points, with the place on it that is nearest to where its label was meant to be. */
+function curve(points: readonly Point[], wanted: Point): { path: string; label: Point } {
+  const [first, ...rest] = points as [Point, ...Point[]];
+  let path = `M${place(first)}`;
+  let from = first;
+  let [label, distance] = [wanted, Infinity];
+  for (const [index, control] of rest.slice(0, -1).entries()) {
+    const next = rest[index + 1]!;
+    const to =
+      index === rest.length - 2 ? next : { x: (control.x + next.x) / 2, y: (control.y + next.y) / 2 };
+    path += `Q${place(control)} ${place(to)}`;
+    const middle = { x: (from.x + 2 * control.x + to.x) / 4, y: (from.y + 2 * control.y + to.y) / 4 };
+    const off = Math.hypot(control.x - wanted.x, control.y - wanted.y);
+    if (off < distance) [label, distance] = [middle, off];
+    from = to;
+  }
+  return { path: rest.length === 1 ? `${path}L${place(rest[0]!)}` : path, label };
+}
+
+const place = ({ x, y }: Point): string => `${Math.round(x)},${Math.round(y)}`;

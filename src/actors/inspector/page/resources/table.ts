@@ -138,6 +138,7 @@ export function narrowed(rows: readonly Row[], search: string): Row[] {
       format,
       `${width}×${height} ${width}x${height}`,
       ...marks.map(({ what }) => what),
+      marks.length > 0 ? "marked" : "",
     ];
     const plain = text.join(" ").toLowerCase();
     return words.every((word) => own.includes(word) || plain.includes(word) || String(id) === word);

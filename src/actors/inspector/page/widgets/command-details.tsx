@@ -20,13 +20,13 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
         <a class="mono" href={link(`id:${id}`)}>
           {id}
         </a>{" "}
-        <a href={`#timeline?${new URLSearchParams({ command: id })}`}>on the timeline</a>{" "}
         <span class={isError(command) ? "tag bad" : "tag good"}>{command.response || "no answer yet"}</span>{" "}
         {flags.map((flag) => (
           <span key={flag} class="tag">
             {flag}
           </span>
         ))}
+        <a href={`#timeline?${new URLSearchParams({ command: id })}`}>on the timeline</a>
       </p>
       <TimeBar all={parts(command)} />
       <Section title="Fields">
