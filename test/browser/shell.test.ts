@@ -109,6 +109,7 @@ test("the feed is asked for what the open view shows and for nothing else, the f
       "commands?filter=res:1",
       "commands",
       "timeline",
+      "screen",
       "actors",
     ]) {
       await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
@@ -117,5 +118,7 @@ test("the feed is asked for what the open view shows and for nothing else, the f
     }
     const [log, timeline] = [{ commands: "res:1" }, { commands: undefined, pictures: undefined }];
     const all = { commands: undefined };
-    expect(asked).toEqual([log, timeline, log, all, timeline, { actors: undefined, messages: undefined }]);
+    const screen = { screen: undefined, pictures: undefined };
+    const actors = { actors: undefined, messages: undefined };
+    expect(asked).toEqual([log, timeline, log, all, timeline, screen, actors]);
   }));

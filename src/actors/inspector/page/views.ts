@@ -7,6 +7,7 @@ import { CommandLog, commandLogKeys } from "./views/command-log.tsx";
 import { Latency } from "./views/latency.tsx";
 import { Machines, machinesKeys } from "./views/machines.tsx";
 import { Resources, resourcesKeys } from "./views/resources.tsx";
+import { Screen, screenKeys } from "./views/screen.tsx";
 import { Timeline, timelineKeys } from "./views/timeline.tsx";
 
 export interface View {
@@ -36,4 +37,5 @@ export const views: readonly View[] = [
   },
   { id: "commands", title: "Command log", topics: [], Component: CommandLog, keys: commandLogKeys },
   { id: "latency", title: "Latency", topics: ["latency", "resources"], Component: Latency },
+  { id: "screen", title: "Screen", topics: ["screen", "pictures"], Component: Screen, keys: screenKeys },
 ];

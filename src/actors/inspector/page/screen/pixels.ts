@@ -1,0 +1,13 @@
+// Pixels as the feed has them, made what a canvas takes. Pure, so that it is tested without a browser.
+
+/** A copy of pixels B, G, R, X as R, G, B and an alpha of 255. */
+export function opaque(pixels: Uint8Array): Uint8ClampedArray<ArrayBuffer> {
+  // Copied first: what a batch holds need not lie at a multiple of four.
+  const bytes = new Uint8ClampedArray(pixels);
+  const words = new Uint32Array(bytes.buffer);
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    words[at] = 0xff00_0000 | ((word & 0xff) << 16) | (word & 0xff00) | ((word >>> 16) & 0xff);
+  }
+  return bytes;
+}

@@ -1,0 +1,116 @@
+// The screen in a real browser: the canvas has the pixels that the guest drew, and what it changes is marked.
+
+import { expect, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { expectOk } from "../device/support.ts";
+import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { pageTests } from "./support.ts";
+
+const { withPage } = pageTests();
+
+/** A colour of its own for each place. */
+const pattern = (width: number, height: number, seed: number): Uint32Array =>
+  Uint32Array.from({ length: width * height }, (_, at) => (at * 2_654_435 + seed * 7919) & 0xff_ffff);
+
+/** What the canvas of a scanout has, as 0xRRGGBB. */
+const painted = (page: Page, scanout: number): Promise<number[]> =>
+  page.evaluate<number[]>(`(() => {
+    const canvas = document.querySelector('canvas[aria-label="Scanout ${scanout}"]');
+    if (canvas === null) return [];
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return Array.from({ length: data.length / 4 }, (_, at) =>
+      (data[at * 4] << 16) | (data[at * 4 + 1] << 8) | data[at * 4 + 2]);
+  })()`);
+
+async function expectPainted(page: Page, scanout: number, want: Uint32Array): Promise<void> {
+  let got = await painted(page, scanout);
+  for (let attempt = 0; attempt < 100 && !Bun.deepEquals(got, [...want]); attempt++) {
+    await Bun.sleep(50);
+    got = await painted(page, scanout);
+  }
+  expect(got).toEqual([...want]);
+}
+
+test("the canvas has what the guest drew, all of it first and then what it changes, until the scanout is off", () =>
+  withPage("screen", async (page, { gpu }) => {
+    await page.getByText("No scanout shows anything.").waitFor();
+    const screen = gpu.createImage(61, Format.B8G8R8X8, 100, 50);
+    const want = pattern(100, 50, 1);
+    screen.pixels.set(want);
+    gpu.show(0, screen);
+    await expectPainted(page, 0, want);
+    const caption = page.locator("figcaption");
+    await caption.filter({ hasText: "100×50" }).waitFor();
+    // What is not flushed is not shown, though it is transferred.
+    screen.pixels.set(pattern(100, 50, 2));
+    const rows = { x: 20, y: 10, width: 30, height: 2 };
+    expectOk(gpu.transferToHost2d(61, areaOf(screen)));
+    expectOk(gpu.flushResource(61, rows));
+    for (const y of [10, 11]) {
+      want.set(
+        screen.pixels.subarray(y * 100 + 20, y * 100 + 50).map((word) => word & 0xff_ffff),
+        y * 100 + 20,
+      );
+    }
+    await expectPainted(page, 0, want);
+    await caption.filter({ hasText: "last damage 30×2 at 20, 10" }).waitFor();
+    await caption.filter({ hasText: /frame of vmm [\d.]+ (µs|ms|s) ago/ }).waitFor();
+    expectOk(gpu.setScanout(0, 0, areaOf(screen)));
+    await page.getByText("No scanout shows anything.").waitFor();
+  }));
+
+test("damage flashes when it is wanted, and 1:1 has a pixel for each pixel; both by keys, and after a reload", () =>
+  withPage("screen", async (page, { gpu }) => {
+    const screen = gpu.createImage(62, Format.B8G8R8X8, 200, 100);
+    gpu.show(0, screen);
+    const glass = page.locator(".glass");
+    const canvas = page.getByRole("img", { name: "Scanout 0" });
+    await canvas.waitFor();
+    // All that fits: as wide as the page is, and in its own shape.
+    const fitted = (await glass.boundingBox())!;
+    expect(fitted.width).toBeGreaterThan(1000);
+    expect(fitted.width / fitted.height).toBeCloseTo(2, 1);
+    expect((await canvas.boundingBox())!).toEqual(fitted);
+    await page.keyboard.press("f");
+    await page.getByRole("button", { name: "1:1", pressed: true }).waitFor();
+    expect(await glass.boundingBox()).toMatchObject({ width: 200, height: 100 });
+    // Marks that are gone are counted, too.
+    await page.evaluate(`new MutationObserver((all) => all.forEach(({ addedNodes }) => addedNodes.forEach(
+      ({ style: { left, top, width, height } }) => (window.marks ??= []).push([left, top, width, height].join(" ")),
+    ))).observe(document.querySelector(".flashes"), { childList: true })`);
+    const flushed = async (area: { x: number; y: number; width: number; height: number }): Promise<void> => {
+      gpu.present(screen, area);
+      const text = `last damage ${area.width}×${area.height} at ${area.x}, ${area.y}`;
+      await page.getByText(text).waitFor();
+    };
+    await flushed({ x: 1, y: 1, width: 2, height: 2 });
+    await page.keyboard.press("d");
+    await page.getByRole("button", { name: "Damage", pressed: true }).waitFor();
+    await flushed({ x: 50, y: 10, width: 100, height: 20 });
+    expect(await page.evaluate("window.marks")).toEqual(["25% 10% 50% 20%"]);
+    await page.locator(".flashes i").waitFor({ state: "detached" });
+    await page.reload();
+    await page.getByRole("button", { name: "Damage", pressed: true }).waitFor();
+    await page.getByRole("button", { name: "1:1", pressed: true }).waitFor();
+    await page.keyboard.press("d");
+    await page.keyboard.press("f");
+    expect(new URL(page.url()).hash).toBe("#screen");
+  }));
+
+test("every scanout has a picture, and all of it again after another view was open", () =>
+  withPage("screen", async (page, { gpu }) => {
+    const wants = [0, 1].map((scanout) => {
+      const image = gpu.createImage(63 + scanout, Format.B8G8R8X8, 40 + scanout, 30);
+      const want = pattern(image.width, image.height, 10 + scanout);
+      image.pixels.set(want);
+      gpu.show(scanout, image);
+      return want;
+    });
+    for (const [scanout, want] of wants.entries()) await expectPainted(page, scanout, want);
+    expect(await page.locator("figure.scanout").count()).toBe(2);
+    await page.keyboard.press("1");
+    await page.locator("figure.scanout").first().waitFor({ state: "detached" });
+    await page.keyboard.press("7");
+    for (const [scanout, want] of wants.entries()) await expectPainted(page, scanout, want);
+  }));
