@@ -26,7 +26,7 @@ test("keys open views, go to the filter, show keys and change the theme", () =>
   withPage("", async (page) => {
     const current = page.locator("nav a[aria-current]");
     await page.keyboard.press("5");
-    expect(await current.innerText()).toContain("Command log");
+    await current.filter({ hasText: "Command log" }).waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("t2?");
     expect(await page.locator("[data-filter]").inputValue()).toBe("t2?");
