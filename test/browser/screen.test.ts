@@ -114,3 +114,46 @@ test("every scanout has a picture, and all of it again after another view was op
     await page.keyboard.press("7");
     for (const [scanout, want] of wants.entries()) await expectPainted(page, scanout, want);
   }));
+
+test("a pixel tells its colour, the last transfer that wrote there and the last flush that showed it", () =>
+  withPage("screen", async (page, { gpu }) => {
+    const screen = gpu.createImage(65, Format.B8G8R8X8, 200, 100);
+    screen.pixels.fill(0x11_2233);
+    // What is shown begins at 20, 10.
+    expectOk(gpu.setScanout(0, 65, { x: 20, y: 10, width: 160, height: 80 }));
+    gpu.present(screen);
+    screen.pixels.fill(0x44_5566);
+    gpu.present(screen, { x: 40, y: 30, width: 8, height: 4 });
+    // Refused: it makes no pixel.
+    gpu.transferToHost2d(65, { x: 40, y: 30, width: 999, height: 4 });
+    const canvas = page.getByRole("img", { name: "Scanout 0" });
+    await page.locator("figcaption", { hasText: "160×80" }).waitFor();
+    const { width, height } = (await canvas.boundingBox())!;
+    const click = (x: number, y: number): Promise<void> =>
+      canvas.click({ position: { x: ((x + 0.5) * width) / 160, y: ((y + 0.5) * height) / 80 }, force: true });
+    const panel = page.getByRole("complementary", { name: "Pixel" });
+    const made = (title: string, what: string) =>
+      panel.getByRole("region", { name: title }).filter({ hasText: what }).waitFor();
+    await click(27, 23);
+    await panel.getByRole("heading", { name: "Pixel 27, 23 of scanout 0" }).waitFor();
+    await made("Written last by", "8×4 at 40,30");
+    await made("Shown last by", "8×4 at 40,30");
+    expect(await panel.textContent()).toContain("#445566");
+    expect(await panel.textContent()).toContain("65 at 47, 33");
+    // One farther the picture is older.
+    await page.getByRole("region", { name: /^Picture of scanout 0/ }).focus();
+    await page.keyboard.press("ArrowRight");
+    await panel.getByRole("heading", { name: "Pixel 28, 23 of scanout 0" }).waitFor();
+    await made("Written last by", "200×100 at 0,0");
+    await made("Shown last by", "200×100 at 0,0");
+    expect(await panel.textContent()).toContain("#112233");
+    await page.reload();
+    await panel.getByRole("heading", { name: "Pixel 28, 23 of scanout 0" }).waitFor();
+    await page.keyboard.press("Escape");
+    await panel.waitFor({ state: "detached" });
+    await page.getByRole("region", { name: /^Picture of scanout 0/ }).press("Enter");
+    await panel.getByRole("heading", { name: "Pixel 80, 40 of scanout 0" }).waitFor();
+    await panel.getByRole("region", { name: "Written last by" }).getByRole("link").press("Enter");
+    await page.locator(".long-list .line", { hasText: "TRANSFER_TO_HOST_2D" }).waitFor();
+    expect(await page.locator(".long-list .line").count()).toBe(1);
+  }));

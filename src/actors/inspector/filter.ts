@@ -30,6 +30,8 @@ function parseWord(word: string): Filter {
       return fieldIs("scanoutId", word, value);
     case "fence":
       return ({ fields }) => String(fields["fenceId"]) === value;
+    case "at":
+      return covers(word, value);
     case "type":
       return ({ type }) => type.toLowerCase().includes(value.toLowerCase());
     case "queue":
@@ -44,7 +46,7 @@ function parseWord(word: string): Filter {
     }
     default:
       throw new Refusal(
-        `${word}: want ctx:N, res:N, scanout:N, fence:N, type:TEXT, queue:NAME, id:ID, slow:>TIME, errors or fenced`,
+        `${word}: want ctx:N, res:N, scanout:N, at:X,Y, fence:N, type:TEXT, queue:NAME, id:ID, slow:>TIME, errors or fenced`,
       );
   }
 }
@@ -53,4 +55,14 @@ function fieldIs(field: string, word: string, value: string): Filter {
   if (!/^\d+$/.test(value)) throw new Refusal(`${word}: want a number`);
   const wanted = Number(value);
   return ({ fields }) => fields[field] === wanted;
+}
+
+/** Whether a command names an area with that pixel in it. */
+function covers(word: string, value: string): Filter {
+  const [, column = "", row = ""] = /^(\d+),(\d+)$/.exec(value) ?? [];
+  if (column === "") throw new Refusal(`${word}: want a pixel, as in at:120,30`);
+  const isWithin = (at: number, from: unknown, length: unknown): boolean =>
+    typeof from === "number" && typeof length === "number" && at >= from && at < from + length;
+  return ({ fields: { x, y, width, height } }) =>
+    isWithin(Number(column), x, width) && isWithin(Number(row), y, height);
 }

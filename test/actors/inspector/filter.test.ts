@@ -6,7 +6,10 @@ import { parseFilter } from "../../../src/actors/inspector/filter.ts";
 
 const command = {
   ...{ id: "ctrl-queue:17", queue: "ctrl-queue", type: "TRANSFER_TO_HOST_3D", flags: ["FENCE"] },
-  ...{ fields: { contextId: 3, resourceId: 7, fenceId: 12 }, response: "ERR_UNSPEC" },
+  ...{
+    fields: { contextId: 3, resourceId: 7, fenceId: 12, x: 10, y: 20, width: 4, height: 1 },
+    response: "ERR_UNSPEC",
+  },
   ...{ takenNs: 1e9, completedNs: 1.002e9 },
 } as unknown as CommandRecord;
 
@@ -20,11 +23,16 @@ test.each([
   ["slow:3ms", false],
   ["slow:>1999.5us", true],
   ["type:FLUSH", false],
+  ["at:10,20", true],
+  ["at:13,20", true],
+  ["at:14,20", false],
+  ["at:9,20", false],
+  ["at:10,21", false],
 ])("%p says %p", (text, found) => {
   expect(parseFilter(text)(command)).toBe(found);
 });
 
-test.each(["ctx:x", "foo", "slow:>1", "res:", "constructor:1", "a ".repeat(20)])(
+test.each(["ctx:x", "foo", "at:1", "slow:>1", "res:", "constructor:1", "a ".repeat(20)])(
   "%p is refused with a word on it",
   (text) => expect(() => parseFilter(text)).toThrow(/want/),
 );

@@ -2,6 +2,7 @@
 
 import { type Signal, signal } from "@preact/signals";
 import type { Batch, PictureRecord, ScreenRecord } from "../../feed.ts";
+import type { Pixel } from "./pixel-story.ts";
 import { opaque } from "./pixels.ts";
 
 const flashMs = 450;
@@ -41,6 +42,14 @@ export class Scanouts {
   take({ screen, pictures }: Batch): void {
     for (const record of screen ?? []) this.paint(record);
     for (const picture of pictures ?? []) this.note(picture);
+  }
+
+  /** What a pixel shows now, as "#rrggbb"; "" where there is none. */
+  colour({ scanout, x, y }: Pixel): string {
+    const found = this.all.peek().find(({ number }) => number === scanout);
+    if (found === undefined || x >= found.canvas.width || y >= found.canvas.height) return "";
+    const { data } = found.canvas.getContext("2d", { alpha: false })!.getImageData(x, y, 1, 1);
+    return `#${Array.from(data.subarray(0, 3), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
   }
 
   private paint(record: ScreenRecord): void {
