@@ -1,15 +1,21 @@
-// What `ctl` does: asks a running server for its state or a picture, or tells it to stop.
+// What `ctl` does: asks a running server for its state, a picture or what its guest does, or tells it to stop.
 
-import { readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { parseFilter } from "../actors/inspector/filter.ts";
 import { manifestOf, workerNames } from "../actors/registry.ts";
 import { type ControlRequest, readRequest } from "../actors/supervisor/control-request.ts";
 import { readArguments, UsageError } from "../config-arguments.ts";
+import { integer, ValueError } from "../config-values.ts";
 import { Refusal } from "../transport/os/errors.ts";
 import { checkRuntimeDirectory, runtimeDirectory } from "../transport/os/runtime-directory.ts";
 import type { CallOf } from "./begin.ts";
+import { ask } from "./control-client.ts";
+import type { Look, View } from "./look.ts";
 
 const restartable = workerNames.filter((name) => manifestOf[name].survives);
+
+const limitMax = 10_000;
+const limitDefault = 200;
 
 const helpText = (call: string): string => `Talks to a running Fencepost over its control socket.
 
@@ -18,24 +24,41 @@ Usage: ${call} [--control-path PATH] COMMAND
 Commands:
   status                    the state of the device, its actors, scanouts and counters, as JSON
   screenshot [-n N] FILE    write what scanout N shows (default 0) to a PNG file, without the cursor
+  inspector                 the inspector's URL with its token, to open in a browser
   kill ACTOR                make an actor crash, to see it come back (${restartable.join(", ")})
   shutdown                  end the server in order
+
+Of a server with --inspect or --dev, as tables, in which "!" marks what deserves a look:
+  actors                    each one's state, messages a second and waiting, restarts
+  resources                 what the guest has made, its memory, leaks and oversized ones
+  contexts                  the guest's contexts: the programs that draw
+  fences                    commands that wait for the renderer now, oldest first; stuck ones
+  log [FILTER…]             commands that the guest has sent, those that FILTER holds for, such as:
+                            ctx:3 res:7 type:transfer queue:ctrl slow:>1ms errors fenced
 
 Flags:
   --control-path PATH       the server's control socket (default: that of a server with default settings)
   -n, --scanout N           which scanout, 0 to 15
+  --json                    of tables and log: JSON, one record a line (docs/inspector.md)
+  -f, --follow              of log: commands as they come, until Ctrl-C or the server's end
+  --limit N                 of log: how many of the last, 1 to ${limitMax} (default ${limitDefault})
   -h, --help                this text
 
-Exit codes: 0 done, 1 the server refused or is not there, 2 a mistake in the command line.`;
+Exit codes: 0 done, 1 the server refused or is not there, 2 a mistake in the command line. A followed log that was ended,
+by whatever, is done.`;
 
 const exitRefused = 1;
 const exitUsage = 2;
-const answerTimeoutMs = 15_000;
+
+const viewNames: readonly string[] = ["actors", "resources", "contexts", "fences", "log"] satisfies View[];
+const isView = (command: string): command is View => viewNames.includes(command);
+const limitKind = integer(1, limitMax).default(limitDefault);
 
 /** What each command takes after its name. */
 const argumentOf: Readonly<Record<string, string | null>> = {
   status: null,
   screenshot: "a file to write",
+  inspector: null,
   kill: "an actor",
   shutdown: null,
 };
@@ -49,6 +72,9 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
       options: {
         "control-path": { type: "string" },
         scanout: { type: "string", short: "n" },
+        json: { type: "boolean" },
+        follow: { type: "boolean", short: "f" },
+        limit: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -56,10 +82,15 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
       console.log(help);
       return values.help ? 0 : exitUsage;
     }
-    const request = requestFrom(positionals, values.scanout, directory);
+    const [command = ""] = positionals;
+    const wanted = isView(command) ? lookFrom(command, positionals.slice(1), values) : null;
+    const request = wanted === null ? requestFrom(positionals, values, directory) : null;
     const path = resolve(directory, values["control-path"] ?? defaultPath());
     checkRuntimeDirectory(dirname(path));
-    return await send(path, request);
+    if (request !== null) await send(path, request);
+    // Loaded now: it is more than all the rest.
+    else await (await import("./look.ts")).look(path, wanted!);
+    return 0;
   } catch (error) {
     // Whatever it is, this is the end of the program, and a sentence for whoever called it.
     console.error(`ctl: ${(error as Error).message}`);
@@ -69,8 +100,52 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
 
 const defaultPath = (): string => join(runtimeDirectory(), "fencepost.sock.ctl");
 
+interface Flags {
+  scanout?: string | undefined;
+  json?: boolean | undefined;
+  follow?: boolean | undefined;
+  limit?: string | undefined;
+}
+
+/** The flags that some commands take, and which those are. */
+const takersOf: Readonly<Record<keyof Flags, readonly string[]>> = {
+  scanout: ["screenshot"],
+  json: viewNames,
+  follow: ["log"],
+  limit: ["log"],
+};
+
 /** Throws {@link UsageError}. */
-function requestFrom(positionals: string[], scanout: string | undefined, directory: string): ControlRequest {
+function checkFlags(command: string, flags: Flags): void {
+  for (const [flag, takers] of Object.entries(takersOf)) {
+    if (flags[flag as keyof Flags] !== undefined && !takers.includes(command))
+      throw new UsageError(`${command} takes no --${flag}`);
+  }
+}
+
+/** Throws {@link UsageError}. */
+function lookFrom(view: View, words: string[], flags: Flags): Look {
+  const { json = false, follow = false, limit } = flags;
+  checkFlags(view, flags);
+  if (view !== "log" && words.length > 0)
+    throw new UsageError(`too many arguments for ${view}: ${words.join(" ")}`);
+  if (follow && limit !== undefined)
+    throw new UsageError("--limit is of what has been, --follow of what comes");
+  const filter = words.join(" ");
+  try {
+    parseFilter(filter);
+    const asked = limit !== undefined && /^\d+$/.test(limit) ? Number(limit) : limit;
+    return { view, json, follow, filter, limit: limitKind.read(asked) };
+  } catch (error) {
+    if (error instanceof ValueError) throw new UsageError(`limit: ${error.message}`, { cause: error });
+    if (!(error instanceof Refusal)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
+}
+
+/** Throws {@link UsageError}. */
+function requestFrom(positionals: string[], flags: Flags, directory: string): ControlRequest {
+  const { scanout } = flags;
   const [command = "", argument, ...rest] = positionals;
   const wanted = Object.hasOwn(argumentOf, command) ? argumentOf[command]! : undefined;
   if (wanted === undefined) throw new UsageError(`unknown command "${command}": see --help`);
@@ -80,8 +155,7 @@ function requestFrom(positionals: string[], scanout: string | undefined, directo
       `too many arguments for ${command}: ${positionals.slice(wanted === null ? 1 : 2).join(" ")}`,
     );
   }
-  if (scanout !== undefined && command !== "screenshot")
-    throw new UsageError(`${command} takes no --scanout`);
+  checkFlags(command, flags);
   try {
     return readRequest({
       command,
@@ -96,56 +170,15 @@ function requestFrom(positionals: string[], scanout: string | undefined, directo
   }
 }
 
-/** The other control sockets beside `path`, such as those of servers on inherited descriptors. */
-function othersBeside(path: string): string {
-  let names: string[];
-  try {
-    names = readdirSync(dirname(path));
-  } catch {
-    // It only helps to find one.
-    return "";
-  }
-  const others = names
-    .map((name) => join(dirname(path), name))
-    .filter((one) => one.endsWith(".ctl") && one !== path);
-  return others.length === 0 ? "" : `; beside it is ${others.join(", ")}`;
+/** Sends one request and prints the answer. */
+async function send(path: string, request: ControlRequest): Promise<void> {
+  const answer = await ask(path, request);
+  console.log(done(request, answer) ?? JSON.stringify(answer, null, 2));
 }
 
-/** Sends one request and prints the answer; returns the exit code. */
-async function send(path: string, request: ControlRequest): Promise<number> {
-  const answered = Promise.withResolvers<string>();
-  let received = "";
-  const socket = await Bun.connect({
-    unix: path,
-    socket: {
-      data(_, bytes) {
-        received += bytes.toString("utf8");
-        if (received.includes("\n")) answered.resolve(received);
-      },
-      close: () => answered.reject(new Error("the server closed the connection")),
-      error: (_, error) => answered.reject(error),
-    },
-  }).catch(() => {
-    throw new Error(
-      `no server answers at ${path}; is it running, and with that --control-path?${othersBeside(path)}`,
-    );
-  });
-  const timer = setTimeout(() => answered.reject(new Error("the server does not answer")), answerTimeoutMs);
-  socket.write(`${JSON.stringify(request)}\n`);
-  const line = await answered.promise.finally(() => clearTimeout(timer));
-  socket.end();
-  const answer = JSON.parse(line) as { ok: boolean; error?: string };
-  const { ok, error, ...rest } = answer;
-  if (!ok) {
-    console.error(`ctl: ${error}`);
-    return exitRefused;
-  }
-  console.log(done(request) ?? JSON.stringify(rest, null, 2));
-  return 0;
-}
-
-/** What a person is told of a request whose answer says nothing more. */
-function done(request: ControlRequest): string | null {
+/** What a person is told in place of an answer as JSON. */
+function done(request: ControlRequest, answer: Record<string, unknown>): string | null {
+  if (request.command === "inspector") return String(answer["url"]);
   if (request.command === "kill") return `${request.actor} was told to crash: see status for what follows`;
   return request.command === "shutdown" ? "the server ends" : null;
 }

@@ -41,6 +41,12 @@ describe("a mistake in the command line ends with code 2 and one sentence, wheth
     [["status", "extra"], "too many arguments for status: extra"],
     [["shutdown", "now"], "too many arguments for shutdown: now"],
     [["status", "-n", "3"], "status takes no --scanout"],
+    [["status", "--json"], "status takes no --json"],
+    [["fences", "--follow"], "fences takes no --follow"],
+    [["actors", "display"], "too many arguments for actors: display"],
+    [["log", "--limit", "0"], "limit: want a whole number from 1 to 10000"],
+    [["log", "--follow", "--limit", "5"], "--limit is of what has been, --follow of what comes"],
+    [["log", "res:7", "slow:1"], "slow:1: want a time, as in slow:>1ms"],
     [["constructor"], 'unknown command "constructor": see --help'],
   ];
   for (const [args, sentence] of cases) {
@@ -70,6 +76,12 @@ test("a server on an inherited socket is found by whoever calls ctl without a pa
   });
   const told = ["--control-path", path];
   await until("connected", told);
+  for (const view of ["inspector", "actors", "log"]) {
+    expect(await ctl([...told, view])).toEqual({
+      code: 1,
+      text: "ctl: the server has no inspector: start it with --inspect\n",
+    });
+  }
   expect(await ctl([...told, "kill", "display"])).toEqual({
     code: 0,
     text: "display was told to crash: see status for what follows\n",

@@ -180,6 +180,9 @@ export interface ContextRecord {
   resources: number;
 }
 
+/** A fence is stuck that is older: no frame takes so long. */
+export const stuckMs = 1_000;
+
 export interface FenceRecord {
   /** The renderer's number of it. */
   fence: number;

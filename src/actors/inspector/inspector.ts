@@ -41,6 +41,7 @@ export class Inspector implements Actor<InspectorMessage> {
     try {
       this.server = new InspectorServer(config.inspect!, keep, this.views, () => this.clock.now());
       log.info(`open ${this.server.url}`);
+      context.send("supervisor", { type: "inspector-opened", url: this.server.url });
     } catch (error) {
       // The guest goes on without being looked at.
       log.error(`no inspector: ${asRefusal(error).message}`);

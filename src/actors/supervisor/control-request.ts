@@ -13,6 +13,7 @@ const fieldsOf = {
     // The server works in /, which no client means by a name alone.
     path: AbsolutePath,
   },
+  inspector: {},
   kill: { actor: oneOf(workerNames) },
   shutdown: {},
 } as const;

@@ -20,6 +20,8 @@ const waitingMax = 64;
 export interface ControlHandlers {
   status(): Promise<Record<string, unknown>>;
   screenshot(scanout: number): Promise<Picture>;
+  /** The inspector's URL, with its token. Throws where there is none. */
+  inspector(): string;
   kill(actor: WorkerName): void;
   shutdown(): void;
 }
@@ -134,6 +136,8 @@ export class ControlServer {
         await writeFile(path, await encodePng(pixels, width, height), { flag: patiently as never });
         return { path, width, height };
       }
+      case "inspector":
+        return { url: this.handlers.inspector() };
       case "kill":
         this.handlers.kill(request.actor);
         return {};

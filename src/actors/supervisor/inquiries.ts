@@ -18,7 +18,19 @@ export interface Picture {
 }
 
 export class Inquiries {
+  /** What the inspector's last life has told: port and token outlive it. */
+  inspectorUrl: string | null = null;
+
   constructor(private readonly host: ActorHost) {}
+
+  /** Where the inspector is, with its token. Throws where it is not. */
+  inspector(): string {
+    const { names } = this.host;
+    if (!names.includes("inspector")) throw new Error("the server has no inspector: start it with --inspect");
+    if (this.inspectorUrl === null || !this.host.isAlive("inspector"))
+      throw new Error("the inspector is not there: the server's log says why");
+    return this.inspectorUrl;
+  }
 
   counters(actor: WorkerName): Record<string, number> {
     const values = this.host.counters(actor);

@@ -26,6 +26,8 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("shut-down"), reason: z.string() }),
   /** A tightly packed copy of a scanout in bytes B, G, R, X; or fd -1, and `error` says why. */
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
+  /** Whoever may ask on the control socket may open this: it has the token. */
+  z.object({ type: z.literal("inspector-opened"), url: z.string() }),
   /** The inspector wants what `ctl status` says. */
   z.object({ type: z.literal("ask-status"), token }),
   /** An actor's own account of its state, for status and the inspector. */

@@ -64,6 +64,7 @@ export class Supervisor {
     this.control = new ControlServer(config.controlPath, {
       status: () => this.status(),
       screenshot: (scanout) => this.inquiries.snapshot(scanout),
+      inspector: () => this.inquiries.inspector(),
       kill: (actor) => {
         if (!this.host.isAlive(actor)) throw new Error(`the ${actor} actor is not running`);
         this.host.crash(actor);
@@ -180,6 +181,9 @@ export class Supervisor {
         return;
       case "shut-down":
         this.shutdown(message.reason);
+        return;
+      case "inspector-opened":
+        this.inquiries.inspectorUrl = message.url;
         return;
       case "ask-status":
         void this.tellStatus(message.token);

@@ -28,12 +28,17 @@ beforeEach(async () => {
       if (scanout === 15) return Promise.reject(new Error("scanout 15 is off"));
       return Promise.resolve({ width: 2, height: 1, pixels: Uint8Array.of(1, 2, 3, 0, 4, 5, 6, 0) });
     },
+    inspector: () => {
+      calls.push("inspector");
+      return "http://127.0.0.1:9/?token=00";
+    },
     kill: (actor) => void calls.push(`kill ${actor}`),
     shutdown: () => void calls.push("shutdown"),
   };
   server = new ControlServer(path, {
     status: () => handlers.status(),
     screenshot: (scanout) => handlers.screenshot(scanout),
+    inspector: () => handlers.inspector(),
     kill: (actor) => handlers.kill(actor),
     shutdown: () => handlers.shutdown(),
   });
@@ -152,9 +157,9 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["", "want one JSON object a line"],
     ["[]", "want one JSON object a line"],
     ["null", "want one JSON object a line"],
-    ["{}", "command: want one of status, screenshot, kill, shutdown"],
-    ['{"command":"dance"}', "command: want one of status, screenshot, kill, shutdown"],
-    ['{"command":["status"]}', "command: want one of status, screenshot, kill, shutdown"],
+    ["{}", "command: want one of status, screenshot, inspector, kill, shutdown"],
+    ['{"command":"dance"}', "command: want one of status, screenshot, inspector, kill, shutdown"],
+    ['{"command":["status"]}', "command: want one of status, screenshot, inspector, kill, shutdown"],
     ['{"command":"screenshot"}', "path: want an absolute path"],
     ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],
     ['{"command":"screenshot","path":"/a","scanout":-1}', "scanout: want a whole number from 0 to 15"],

@@ -1,7 +1,7 @@
 // How long commands take, by queue and type, and how many there are.
 
 import { useEffect } from "preact/hooks";
-import type { LatencyRecord } from "../../feed.ts";
+import { type LatencyRecord, stuckMs } from "../../feed.ts";
 import { keyOf, LatencyHistory } from "../latency-history.ts";
 import { connection, inventory, latency, onBatch } from "../store.ts";
 import { Sparkline } from "../widgets/sparkline.tsx";
@@ -69,9 +69,6 @@ function Tile({ queue }: { queue: string }) {
     </section>
   );
 }
-
-/** Older than any frame is drawn. */
-const stuckMs = 1_000;
 
 /** Commands that wait for the renderer now: one that waits for long is stuck, and its guest with it. */
 function Fences() {

@@ -1,0 +1,53 @@
+// One question to a running server on its control socket.
+
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { ControlRequest } from "../actors/supervisor/control-request.ts";
+
+const answerTimeoutMs = 15_000;
+
+/** No server is there, or it ends. */
+export class ServerGone extends Error {}
+
+/** Returns the answer without its `ok`. Throws what the server says where it refuses, and {@link ServerGone}. */
+export async function ask(path: string, request: ControlRequest): Promise<Record<string, unknown>> {
+  const answered = Promise.withResolvers<string>();
+  let received = "";
+  const socket = await Bun.connect({
+    unix: path,
+    socket: {
+      data(_, bytes) {
+        received += bytes.toString("utf8");
+        if (received.includes("\n")) answered.resolve(received);
+      },
+      close: () => answered.reject(new ServerGone("the server closed the connection")),
+      error: (_, error) => answered.reject(error),
+    },
+  }).catch(() => {
+    throw new ServerGone(
+      `no server answers at ${path}; is it running, and with that --control-path?${othersBeside(path)}`,
+    );
+  });
+  const timer = setTimeout(() => answered.reject(new Error("the server does not answer")), answerTimeoutMs);
+  socket.write(`${JSON.stringify(request)}\n`);
+  const line = await answered.promise.finally(() => clearTimeout(timer));
+  socket.end();
+  const { ok, error, ...rest } = JSON.parse(line) as { ok: boolean; error?: string };
+  if (!ok) throw new Error(error);
+  return rest;
+}
+
+/** The other control sockets beside `path`, such as those of servers on inherited descriptors. */
+function othersBeside(path: string): string {
+  let names: string[];
+  try {
+    names = readdirSync(dirname(path));
+  } catch {
+    // It only helps to find one.
+    return "";
+  }
+  const others = names
+    .map((name) => join(dirname(path), name))
+    .filter((one) => one.endsWith(".ctl") && one !== path);
+  return others.length === 0 ? "" : `; beside it is ${others.join(", ")}`;
+}
