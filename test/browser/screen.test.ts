@@ -140,6 +140,11 @@ test("a pixel tells its colour, the last transfer that wrote there and the last 
     await made("Shown last by", "8×4 at 40,30");
     expect(await panel.textContent()).toContain("#445566");
     expect(await panel.textContent()).toContain("65 at 47, 33");
+    // Time goes on though the feed has nothing to tell.
+    await panel
+      .getByText(/^[1-9]\.\d+ s ago$/)
+      .first()
+      .waitFor();
     // One farther the picture is older.
     await page.getByRole("region", { name: /^Picture of scanout 0/ }).focus();
     await page.keyboard.press("ArrowRight");

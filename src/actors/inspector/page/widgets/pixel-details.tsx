@@ -6,7 +6,7 @@ import type { CommandRecord } from "../../feed.ts";
 import { orNull } from "../command-history.ts";
 import { summary } from "../command-text.ts";
 import { type Pixel, type PixelStory, storyOf } from "../screen/pixel-story.ts";
-import { newestNs } from "../store.ts";
+import { wallMs } from "../store.ts";
 import { duration } from "../words.ts";
 
 const againMs = 1000;
@@ -89,7 +89,7 @@ function Made({ title, command }: { title: string; command: CommandRecord | null
         <br />
         <span class="mono dim">{summary(command)}</span>
         <br />
-        <span class="dim">{`${duration(Math.max(0, newestNs() - completedNs))} ago`}</span>
+        <span class="dim">{`${duration(1e6 * Math.max(0, Date.now() - wallMs(completedNs)))} ago`}</span>
       </p>
     </section>
   );
