@@ -32,6 +32,7 @@ const rateMs = 300;
 /** An inspector that has crashed is back within this, or never. */
 const backMs = 5_000;
 const retryMs = 50;
+const tellMs = 1_000;
 
 /** Shows it until there is no more, or nobody reads on. Throws where the server or its inspector is not there. */
 export async function look(controlPath: string, wanted: Look): Promise<void> {
@@ -95,10 +96,13 @@ async function follow(
     const losses = new Losses();
     const take = (batch: Batch): void => {
       output.write((batch.commands ?? []).map(lineOf));
-      const lost = losses.of(batch) + output.takeDropped();
-      if (lost > 0) say(`${lost} records are missing here: the device is faster than this`);
+      losses.add(batch, output.takeDropped());
     };
-    await client.follow({ type: "subscribe", topic: "commands", filter }, take, end.signal);
+    const telling = setInterval(() => losses.tell(), tellMs);
+    await client
+      .follow({ type: "subscribe", topic: "commands", filter }, take, end.signal)
+      .finally(() => clearInterval(telling));
+    losses.tell();
     if (end.signal.aborted) return;
     client = await successor(controlPath);
     say(
@@ -109,16 +113,21 @@ async function follow(
 
 /** What did not come of one feed. */
 class Losses {
-  private dropped = 0;
-  private isFirst = true;
+  private before = -1;
+  private untold = 0;
 
-  /** Commands that a batch leaves out, and what was lost since the one before. */
-  of({ commandsFolded = 0, droppedBatches, droppedRecords }: Batch): number {
+  /** Adds what a batch leaves out, what was lost since the one before, and lines that nobody has read. */
+  add({ commandsFolded = 0, droppedBatches, droppedRecords }: Batch, lines: number): void {
     const all = droppedBatches + droppedRecords;
-    const since = this.isFirst ? 0 : all - this.dropped;
-    this.isFirst = false;
-    this.dropped = all;
-    return commandsFolded + since;
+    if (this.before >= 0) this.untold += all - this.before;
+    this.before = all;
+    this.untold += commandsFolded + lines;
+  }
+
+  tell(): void {
+    if (this.untold === 0) return;
+    say(`${this.untold} commands or more are missing here: the device is faster than this`);
+    this.untold = 0;
   }
 }
 

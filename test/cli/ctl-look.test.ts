@@ -212,6 +212,33 @@ test("a followed log has each command once as it ends, survives a crash of the i
     expect(run.said).toBe("ctl: the inspector was started anew: commands are missing here\n");
   }));
 
+test("what a followed log leaves out of a flood is said beside it, at most once a second", () =>
+  withDevice(patient, async ({ gpu }) => {
+    const run = new Run(["log", "-f", "res:5"], server().controlPath);
+    await run.until(
+      ({ out }) => out !== "",
+      () => gpu.unrefResource(5),
+    );
+    await Bun.sleep(100);
+    const before = run.out.split("\n").length;
+    const start = performance.now();
+    const sent = 10_000;
+    for (let times = 0; times < sent; times++) gpu.unrefResource(5);
+    gpu.unrefResource(6);
+    await Bun.sleep(500);
+    gpu.unrefResource(5);
+    await Bun.sleep(200);
+    run.interrupt();
+    expect(await run.ended()).toBe(0);
+    const missing = Array.from(run.said.matchAll(/^ctl: (\d+) commands or more are missing/gm), ([, one]) =>
+      Number(one),
+    );
+    const shown = run.out.split("\n").length - before;
+    expect(shown + missing.reduce((sum, one) => sum + one, 0)).toBeGreaterThanOrEqual(sent);
+    expect(missing.length).toBeLessThanOrEqual(2 + (performance.now() - start) / 1e3);
+    expect(run.said.trimEnd().split("\n").filter(Boolean)).toHaveLength(missing.length);
+  }));
+
 test("a followed log ends in order when its server does", async () => {
   const other = await ServerProcess.start({ args: ["--renderer=software", "--inspect"] });
   const guest = SyntheticGuest.boot(other.socketPath, patient);

@@ -100,6 +100,21 @@ test("status is answered with what the handler says", async () => {
   expect(await client.ask({ command: "status" })).toEqual({ ok: true, device: "running" });
 });
 
+test("who asks for the inspector is told its URL, or why there is none", async () => {
+  const client = await connect();
+  expect(await client.ask({ command: "inspector" })).toEqual({
+    ok: true,
+    url: "http://127.0.0.1:9/?token=00",
+  });
+  handlers.inspector = () => {
+    throw new Error("the server has no inspector");
+  };
+  expect(await client.ask({ command: "inspector" })).toEqual({
+    ok: false,
+    error: "the server has no inspector",
+  });
+});
+
 test("a screenshot leaves a PNG and says how large it is", async () => {
   const client = await connect();
   const file = join(folder, "shot.png");
