@@ -22,9 +22,25 @@ export async function ctrlCounters(server: ServerProcess): Promise<Record<string
   return actors["ctrl-queue"]!.counters;
 }
 
-export async function rendererUse(server: ServerProcess): Promise<RendererUse> {
+async function rendererUse(server: ServerProcess): Promise<RendererUse> {
   const { resources, storageBytes, contexts, fencesPending } = await ctrlCounters(server);
   return { resources, storageBytes, contexts, fencesPending } as RendererUse;
+}
+
+/** What the guest holds once it holds something, and no more comes for a second. */
+export async function steadyRendererUse(server: ServerProcess): Promise<RendererUse> {
+  let last = nothingUsed;
+  let since = performance.now();
+  return until(
+    "the guest to hold something, and no more",
+    async () => {
+      const use = await rendererUse(server);
+      if (!Bun.deepEquals(use, last)) since = performance.now();
+      last = use;
+      return use.resources > 0 && performance.now() - since > 1000 ? use : undefined;
+    },
+    timeoutMs,
+  );
 }
 
 /** Waits until the guest holds exactly `expected`: its driver frees some of it later than the program's end. */
