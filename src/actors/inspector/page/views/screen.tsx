@@ -1,6 +1,5 @@
 // The screen: every scanout as it is shown, live, and what of it was damaged.
 
-import { useComputed } from "@preact/signals";
 import { useLayoutEffect, useMemo } from "preact/hooks";
 import { useKeys } from "../keys.ts";
 import { Scanouts } from "../screen/scanouts.ts";
@@ -19,7 +18,7 @@ export const screenKeys = [
 
 export function Screen() {
   const scanouts = useMemo(() => new Scanouts(), []);
-  const { flashes, isExact, pixel, note } = useChoices();
+  const { flashes, isExact, pixel } = useChoices();
   scanouts.flashes = flashes;
   // Before the feed is asked, since all of the pixels are told once.
   useLayoutEffect(() => onBatch((batch) => scanouts.take(batch)), []);
@@ -27,7 +26,7 @@ export function Screen() {
   return (
     <>
       <div class="screen">
-        <Tools {...{ on: all.length, flashes, isExact, note }} />
+        <Tools {...{ on: all.length, flashes, isExact }} />
         <div class="scanouts" style={{ "--columns": Math.ceil(Math.sqrt(all.length)) }}>
           {all.map((scanout) => (
             <ScanoutFigure
@@ -35,7 +34,7 @@ export function Screen() {
               scanout={scanout}
               isExact={isExact}
               pixel={pixel?.scanout === scanout.number ? pixel : null}
-              choose={(chosen) => note({ pixel: chosen })}
+              choose={(next) => note({ pixel: next })}
             />
           ))}
         </div>
@@ -60,10 +59,9 @@ interface Choices {
 
 interface ToolsProps extends Omit<Choices, "pixel"> {
   on: number;
-  note(own: Partial<Choices>): void;
 }
 
-const Tools = ({ on, flashes, isExact, note }: ToolsProps) => (
+const Tools = ({ on, flashes, isExact }: ToolsProps) => (
   <div class="tools">
     <span class="dim count">{`${on} scanout${on === 1 ? "" : "s"} on`}</span>
     <span class="space" />
@@ -81,27 +79,35 @@ const Tools = ({ on, flashes, isExact, note }: ToolsProps) => (
   </div>
 );
 
-/** What was chosen; it is in the URL, and there again after a reload. */
-function useChoices() {
-  const flashes = useComputed(() => viewParameters.value.get("damage") === "1").value;
-  const isExact = useComputed(() => viewParameters.value.get("scale") === "1").value;
-  const pixel = useComputed(() => pixelIn(viewParameters.value.get("pixel") ?? "")).value;
-  const note = (own: Partial<Choices>): void => {
-    const all = { flashes, isExact, pixel, ...own };
-    noteParameters({
-      ...(all.flashes ? { damage: "1" } : {}),
-      ...(all.isExact ? { scale: "1" } : {}),
-      ...(all.pixel === null ? {} : { pixel: `${all.pixel.scanout}.${all.pixel.x}.${all.pixel.y}` }),
-    });
+/** What was chosen, as the URL has it: it is there again after a reload. */
+function chosen(): Choices {
+  const { value } = viewParameters;
+  return {
+    ...{ flashes: value.get("damage") === "1", isExact: value.get("scale") === "1" },
+    pixel: pixelIn(value.get("pixel") ?? ""),
   };
+}
+
+function note(own: Partial<Choices>): void {
+  const { flashes, isExact, pixel } = { ...chosen(), ...own };
+  noteParameters({
+    ...(flashes ? { damage: "1" } : {}),
+    ...(isExact ? { scale: "1" } : {}),
+    ...(pixel === null ? {} : { pixel: `${pixel.scanout}.${pixel.x}.${pixel.y}` }),
+  });
+}
+
+function useChoices(): Choices {
   useKeys((key) => {
+    // As it is now: keys may come faster than the page is drawn.
+    const { flashes, isExact, pixel } = chosen();
     if (key === "d") note({ flashes: !flashes });
     else if (key === "f") note({ isExact: !isExact });
     else if (key === "Escape" && pixel !== null) note({ pixel: null });
     else return false;
     return true;
   });
-  return { flashes, isExact, pixel, note };
+  return chosen();
 }
 
 function pixelIn(text: string): Pixel | null {
