@@ -34,7 +34,8 @@ export function copyRect(view: View | null, wanted: Rect) {
   const [x, y] = [Math.min(wanted.x, viewWidth), Math.min(wanted.y, viewHeight)];
   const width = Math.min(wanted.x + wanted.width, viewWidth) - x;
   const height = Math.min(wanted.y + wanted.height, viewHeight) - y;
-  const place = { x, y, width, height, viewWidth, viewHeight };
+  const surface = view?.surface.id ?? 0;
+  const place = { x, y, width, height, viewWidth, viewHeight, surface };
   if (view === null || width === 0 || height === 0) return { fd: -1, ...place, error: "" };
   try {
     const fd = takeSnapshot({ ...view, x: view.x + x, y: view.y + y, width, height });

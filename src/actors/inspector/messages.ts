@@ -10,13 +10,14 @@ export const InspectorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("status"), token, state: Account }),
   /**
    * Pixels of a scanout, bytes B, G, R, X, tightly packed: what of the rectangle that was asked for lies in it. fd -1 where
-   * it is off, or `error` says why.
+   * it is off, or `error` says why. `surface` is what it shows, or 0.
    */
   z.object({
     type: z.literal("pixels"),
     token,
     fd,
     ...{ x: u32, y: u32, width: u32, height: u32, viewWidth: u32, viewHeight: u32 },
+    surface: u32,
     error: z.string(),
   }),
   /** What the guest has made, as feed.ts has it. */

@@ -11,6 +11,8 @@ import type { PictureRecord, ScreenRecord } from "./feed.ts";
 const timeoutMs = 3_000;
 /** Everything is told again at most so often, be it that a page loses all that it is sent. */
 const wholeNs = 500e6;
+/** How many answers, one a turn, may be of an older view than the display was told of. */
+const lateMax = 60;
 /** Of both sides: the display clips it to what is shown. */
 const endless = 0x7fff_ffff;
 
@@ -18,9 +20,11 @@ type Pixels = AnswerTo<{ type: "ask-pixels" }>;
 
 export class Screens {
   private readonly damage = Array.from({ length: scanoutsMax }, () => new Damage());
-  /** Bits of scanouts whose pixels are asked for, and of those that show another view since the last turn. */
+  /** Bits of scanouts whose pixels are asked for. */
   private asked = 0;
-  private changed = 0;
+  /** The surface that each shows by what the display was told last (0: none; -1: not known), and how often it did not yet. */
+  private readonly surfaces = new Int32Array(scanoutsMax).fill(-1);
+  private readonly late = new Uint32Array(scanoutsMax);
   private nextWhole = 0;
   private owesWhole = false;
 
@@ -36,9 +40,12 @@ export class Screens {
   }
 
   /** The display was told of a change. */
-  note({ what, scanout, ...rect }: PictureRecord): void {
+  note({ what, scanout, surface, ...rect }: PictureRecord): void {
     if (what === "damage") this.add(scanout, rect);
-    else if (what === "view" || what === "nothing") this.changed |= 1 << scanout;
+    if (what !== "view" && what !== "nothing") return;
+    this.surfaces[scanout] = what === "view" ? surface : 0;
+    this.late[scanout] = 0;
+    this.addWhole(scanout);
   }
 
   /** Asks for what has changed; the answers come with later turns. */
@@ -51,10 +58,7 @@ export class Screens {
     for (let scanout = 0; scanout < scanoutsMax; scanout++) {
       const damage = this.damage[scanout]!;
       if (!damage.isEmpty && (this.asked & (1 << scanout)) === 0) this.ask(scanout, damage);
-      // The display may not have heard of a view when its pixels are asked for: they are asked for a turn later.
-      if ((this.changed & (1 << scanout)) !== 0) this.addWhole(scanout);
     }
-    this.changed = 0;
   }
 
   private ask(scanout: number, damage: Damage): void {
@@ -64,11 +68,20 @@ export class Screens {
     this.asked |= 1 << scanout;
     const settle = (answer: Pixels): void => {
       this.asked &= ~(1 << scanout);
-      if (answer !== null) this.tell(read(scanout, answer));
+      if (answer !== null) {
+        if (this.isLate(scanout, answer.surface)) this.addWhole(scanout);
+        this.tell(read(scanout, answer));
+      }
       // A display that crashed takes the question along.
       else this.owe();
     };
     this.context.asks.ask("display", question, settle, { timeoutMs });
+  }
+
+  /** Whether the display had not yet heard of the last view when it was asked for its pixels: then it is asked again. */
+  private isLate(scanout: number, surface: number): boolean {
+    const expected = this.surfaces[scanout]!;
+    return expected >= 0 && surface !== expected && ++this.late[scanout]! <= lateMax;
   }
 
   private add(scanout: number, { x, y, width, height }: Rect): void {
