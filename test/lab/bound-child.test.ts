@@ -19,6 +19,8 @@ test("a child dies with a parent that is killed", async () => {
   const child = Number(new TextDecoder().decode(value));
   expect(child).toBeGreaterThan(1);
 
+  // Whoever binds it becomes it, once it is bound.
+  while (!readFileSync(`/proc/${child}/cmdline`, "utf8").startsWith("sleep")) await Bun.sleep(5);
   parent.kill("SIGKILL");
   await parent.exited;
 
