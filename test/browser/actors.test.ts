@@ -28,10 +28,12 @@ test("every actor is there with its state, and an edge lights up with what is sa
     expect(await edge.getAttribute("class")).toContain("lit");
     await edge.focus();
     await page.keyboard.press("Enter");
-    const flush = page.locator("aside li", { hasText: "flush ctrl-queue → display" }).first();
-    await flush.waitFor();
-    expect(await flush.innerText()).toContain("height=48");
-    expect(await flush.innerText()).toMatch(/, taken after [\d.]+ (?:ns|µs|ms)/);
+    // Of some, a busy tap has only one end.
+    const flushes = page.locator("aside li", { hasText: "flush ctrl-queue → display" });
+    const whole = flushes
+      .filter({ hasText: "height=48" })
+      .filter({ hasText: /, taken after [\d.]+ (?:ns|µs|ms)/ });
+    await whole.first().waitFor();
     await page.keyboard.press("Escape");
     expect(await page.locator("aside").count()).toBe(0);
   }));

@@ -8,6 +8,8 @@ import { feedError, filterCommands, onBatch, stopCommands } from "./store.ts";
 
 const keptMax = 20_000;
 const historyMax = 1_000;
+/** How long the feed has to begin before the history is asked for: what happens between the two would be in neither. */
+const beginMs = 200;
 
 export class CommandStore {
   readonly ring = new Ring<CommandRecord>(keptMax);
@@ -43,6 +45,8 @@ export class CommandStore {
     this.folded.value = 0;
     let past: CommandRecord[] = [];
     try {
+      await new Promise((resolve) => setTimeout(resolve, beginMs));
+      if (number !== this.asked) return;
       past = await pastCommands(this.filter, historyMax);
     } catch (error) {
       // A filter that makes no sense, or no server: the line above the list says so.
