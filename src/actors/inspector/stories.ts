@@ -11,22 +11,9 @@ import type { TapReader } from "./tap-reader.ts";
 const openMax = 4096;
 
 /** A command as it is known so far; {@link tell} makes it readable. */
-export interface Story {
-  queue: string;
+export interface Story extends Omit<CommandRecord, "id" | "type" | "flags" | "fields" | "response"> {
   number: number;
-  bytes: number;
-  request: Uint8Array;
-  kickNs: number;
-  takenNs: number;
-  parkedNs: number;
-  completedNs: number;
-  publishedNs: number;
-  isInterrupted: boolean;
   response: number;
-  responseBytes: number;
-  fences: number[];
-  waitsFor: number;
-  moves: Move[];
 }
 
 interface Queue {

@@ -93,10 +93,10 @@ export class Fences {
   numberOf(fenceHigh: number, fenceLow: number): number {
     const { waiting, first } = this.global;
     for (let index = first; index < waiting.length; index++) {
-      const { fence, parked } = waiting[index]!;
+      const { id, parked } = waiting[index]!;
       const { header } = parked!;
       const isIt = header[Header.fenceId / 4] === fenceLow && header[Header.fenceId / 4 + 1] === fenceHigh;
-      if (isIt) return fence;
+      if (isIt) return id;
     }
     return 0;
   }
@@ -160,7 +160,7 @@ export class Fences {
         const one = waiting[index]!;
         const state = this.lifecycle.nameOf(one);
         const ageMs = performance.now() - one.since;
-        all.push({ fence: one.fence, state, command: one.command, context, ring, ageMs });
+        all.push({ fence: one.id, state, command: one.command, context, ring, ageMs });
       }
     }
     return all;
@@ -209,7 +209,6 @@ export class Fences {
     waiting.command = request.type;
     waiting.parked = this.queue.park();
     waiting.response = response;
-    waiting.fence = timeline.fence;
     waiting.id = timeline.fence;
     waiting.since = performance.now();
     this.lifecycle.renew(waiting);
@@ -224,7 +223,7 @@ export class Fences {
     if (this.tap !== null) this.note(RecordKind.fenceRetired, timeline, fence);
     while (!timeline.isEmpty) {
       const waiting = timeline.waiting[timeline.first]!;
-      if (((waiting.fence - fence) | 0) > 0) break;
+      if (((waiting.id - fence) | 0) > 0) break;
       this.answer(waiting);
       timeline.first++;
     }

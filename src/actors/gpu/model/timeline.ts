@@ -11,8 +11,6 @@ export class Waiting extends Entity {
   /** A response that is longer than a header. */
   body: Uint8Array | null = null;
   /** The last fence that was made on its timeline: what it waits for. */
-  fence = 0;
-  /** The same. */
   override id = 0;
   /** When it began to wait, in milliseconds. */
   since = 0;
