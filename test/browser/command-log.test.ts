@@ -20,17 +20,18 @@ test("each command is a line with its ids, sizes, answer and time", () =>
     gpu.flushResource(4242, { x: 1, y: 2, width: 3, height: 4 });
     await line(page, "ERR_INVALID_RESOURCE_ID").waitFor();
     const all = await lines(page);
-    const wanted = [
-      /RESOURCE_CREATE_2D 77 320×200 B8G8R8X8 OK_NODATA/,
-      /RESOURCE_ATTACH_BACKING 77 entryCount=1 address0=\d+ length0=256000 OK_NODATA/,
-      /SET_SCANOUT 77 320×200 at 0,0 OK_NODATA/,
-      /TRANSFER_TO_HOST_2D 77 320×200 at 0,0 OK_NODATA/,
-      /RESOURCE_FLUSH 77 320×200 at 0,0 OK_NODATA/,
-      /RESOURCE_FLUSH 4242 3×4 at 1,2 ERR_INVALID_RESOURCE_ID/,
-    ];
-    expect(all.length).toBe(wanted.length);
-    // Before what was done the clock, and behind it how long it took.
-    wanted.forEach((want, index) => expect(all[index]).toMatch(new RegExp(` ctrl \\d+ ${want.source} .*s$`)));
+    expect(
+      all.map((text) => text.replace(/^[\d:.]+ ctrl \d+ /, "").replace(/ [\d.]+ (?:ns|µs|ms)$/, "")),
+    ).toEqual([
+      "RESOURCE_CREATE_2D 77 320×200 B8G8R8X8 OK_NODATA",
+      expect.stringMatching(
+        /^RESOURCE_ATTACH_BACKING 77 entryCount=1 address0=\d+ length0=256000 OK_NODATA$/,
+      ),
+      "SET_SCANOUT 77 320×200 at 0,0 OK_NODATA",
+      "TRANSFER_TO_HOST_2D 77 320×200 at 0,0 OK_NODATA",
+      "RESOURCE_FLUSH 77 320×200 at 0,0 OK_NODATA",
+      "RESOURCE_FLUSH 4242 3×4 at 1,2 ERR_INVALID_RESOURCE_ID",
+    ]);
     expect(await page.locator(".line.bad .c-type").allInnerTexts()).toEqual(["RESOURCE_FLUSH"]);
   }));
 
@@ -100,10 +101,10 @@ test("a long log keeps to the rows that are seen, and stays where somebody reads
     const screen = gpu.createImage(31, Format.B8G8R8X8, 16, 16);
     for (let times = 0; times < 400; times++) {
       gpu.transferToHost2d(31, areaOf(screen));
-      // A tap that is not emptied in time drops what comes, so on a busy machine there may be fewer.
+      // A tap that nobody empties in time drops what comes.
       if (times % 50 === 0) await page.waitForTimeout(100);
     }
-    await page.locator(".count", { hasText: /^[34]\d\d commands/ }).waitFor();
+    await page.locator(".count", { hasText: /^402 commands/ }).waitFor();
     expect(await page.locator(".long-list .row").count()).toBeLessThan(60);
     await page.locator(".long-list").evaluate((list) => (list.scrollTop = 0));
     await line(page, "RESOURCE_CREATE_2D").first().waitFor();
