@@ -100,7 +100,7 @@ describe("the end", () => {
 
   test("one Ctrl-C in a terminal ends `bun run server` in order", async () => {
     const terminal = new Terminal(`${process.execPath} run server --socket-path ${socket}`);
-    while (!existsSync(socket)) await Bun.sleep(5);
+    await terminal.until("listens on");
     terminal.pressCtrlC();
 
     expect(await terminal.ended()).toMatchObject({
