@@ -3,7 +3,7 @@
 import type { ComponentChildren, RefObject } from "preact";
 import { useLayoutEffect, useReducer, useRef } from "preact/hooks";
 
-/** As theme.css has it. */
+/** As lists.css has it. */
 const rowRem = 1.6;
 const overscan = 6;
 
