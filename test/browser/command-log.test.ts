@@ -115,3 +115,21 @@ test("a long log keeps to the rows that are seen, and stays where somebody reads
     const withoutTime = (line: string | undefined): string => line!.replace(/^\S+/, "");
     expect(withoutTime((await lines(page))[0])).toBe(withoutTime(before));
   }));
+
+test("a list that is scrolled while its history comes anew shows that, whole and in its order", () =>
+  withPage("commands?filter=res:90", async (page, { gpu }) => {
+    const image = gpu.createImage(90, Format.B8G8R8X8, 16, 16);
+    for (let times = 0; times < 58; times++) gpu.transferToHost2d(90, areaOf(image));
+    await page.locator(".count", { hasText: /^60 commands/ }).waitFor();
+    await page.keyboard.press("p");
+    await page.getByRole("button", { name: "Paused" }).waitFor();
+    // At once, so that no answer can come between the two.
+    await page.evaluate(`(() => {
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "p", bubbles: true }));
+      document.querySelector(".long-list").scrollTop = 0;
+    })()`);
+    await page.locator(".long-list .line", { hasText: "RESOURCE_CREATE_2D" }).waitFor();
+    const numbers = (await page.locator(".long-list .c-number").allInnerTexts()).map(Number);
+    expect(numbers.length).toBeGreaterThan(20);
+    expect(numbers).toEqual(numbers.map((_, index) => numbers[0]! + index));
+  }));

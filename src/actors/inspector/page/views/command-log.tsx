@@ -63,13 +63,19 @@ export function CommandLog() {
             label="Commands"
             selected={isChosenListed ? chosen.value!.number : -1}
             select={select}
-            row={(number) => <Line command={ring.at(number)!} />}
+            row={lineOf}
           />
         )}
       </div>
       {chosen.value !== null && <CommandDetails command={chosen.value.command} close={close} />}
     </>
   );
+}
+
+/** Of a list that draws itself again, as when its size has changed, the command may be gone meanwhile. */
+function lineOf(number: number) {
+  const command = store.ring.at(number);
+  return command === undefined ? null : <Line command={command} />;
 }
 
 function Tools({ filter }: { filter: string }) {
