@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the test guest: lab/guest/*.c as one static program, lab/guest/gl as another, and an initramfs for every kernel
-# in .cache/kernels, into .cache/guest/{6.1,6.12}.cpio; and for `bun bench --guest` what counts the pictures that QEMU
-# is sent, console-observer.so. Builds again only what has changed.
+# Builds the test guest: lab/guest/*.c as one static program, lab/guest/gl as another, each of lab/guest/faults as one
+# more, and an initramfs for every kernel in .cache/kernels, into .cache/guest/{6.1,6.12}.cpio; and for
+# `bun bench --guest` what counts the pictures that QEMU is sent, console-observer.so. Builds again only what has changed.
 set -euo pipefail
 . "$(dirname "$0")/lib/debian.sh"
 
@@ -16,7 +16,7 @@ for tool in gcc cpio; do command -v "$tool" >/dev/null || fail "$tool is missing
 stamp_of() {
   (
     cd "$source_dir"
-    sha256sum -- *.c *.h gl/*.c gl/*.h init serve
+    sha256sum -- *.c *.h gl/*.c gl/*.h faults/*.c init serve
     sha256sum <"$busybox"
     sha256sum <"$observer"
     cat "$cache/kernels/$1/stamp"
@@ -26,8 +26,13 @@ stamp_of() {
 build_programs() {
   say "compiling the guest program and what observes its console"
   gcc -std=gnu11 -O2 -static -Wall -Wextra -Werror -isystem /usr/include/libdrm -o "$target/fencepost-guest" "$source_dir"/*.c
-  # For the root with Mesa only, so it is linked to its C library.
-  gcc -std=gnu11 -O2 -Wall -Wextra -Werror -o "$target/fencepost-gl" "$source_dir"/gl/*.c "$source_dir/clock.c" -ldl
+  # For the root with Mesa only, so they are linked to its C library.
+  local with_gl=(gcc -std=gnu11 -O2 -Wall -Wextra -Werror -isystem /usr/include/libdrm)
+  "${with_gl[@]}" -o "$target/fencepost-gl" "$source_dir"/gl/*.c "$source_dir/clock.c" -ldl
+  mkdir -p "$target/faults"
+  for fault in "$source_dir"/faults/*.c; do
+    "${with_gl[@]}" -o "$target/faults/$(basename "$fault" .c)" "$fault" "$source_dir"/gl/{api,context}.c -ldl
+  done
   gcc -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o "$target/console-observer.so" "$observer" -ldl
 }
 
@@ -40,7 +45,7 @@ build_initramfs() {
   ln -s ../bin/busybox "$root/sbin/modprobe"
   cp -r "$cache/kernels/$series/modules" "$root/run/fencepost/modules"
   ln -s /run/fencepost/modules "$root/lib/modules"
-  install -m 755 "$target"/fencepost-{guest,gl} "$source_dir/serve" "$root/run/fencepost"
+  install -m 755 "$target"/fencepost-{guest,gl} "$target"/faults/* "$source_dir/serve" "$root/run/fencepost"
   install -m 755 "$source_dir/init" "$root/init"
   # Not compressed: under TCG unpacking costs more than reading.
   (cd "$root" && find . -print0 | sort -z | cpio --null --create --format=newc --owner=0:0 --quiet) >"$target/$series.cpio"

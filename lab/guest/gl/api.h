@@ -1,4 +1,4 @@
-// The little of EGL and GLES 2 that gl.c needs, without their headers and libraries at build time.
+// The little of EGL and GLES 2 that this guest's programs need, without their headers and libraries at build time.
 #pragma once
 
 #include <stdint.h>
@@ -10,6 +10,7 @@
 
 #define GL_TRIANGLES 0x0004
 #define GL_DEPTH_TEST 0x0b71
+#define GL_TEXTURE_2D 0x0de1
 #define GL_UNSIGNED_BYTE 0x1401
 #define GL_FLOAT 0x1406
 #define GL_RGBA 0x1908
@@ -43,6 +44,10 @@
 	X(void, glFramebufferRenderbuffer, (unsigned target, unsigned attachment, unsigned kind, unsigned name)) \
 	X(unsigned, glCheckFramebufferStatus, (unsigned target)) \
 	X(void, glViewport, (int x, int y, int width, int height)) \
+	X(void, glGenTextures, (int count, unsigned *names)) \
+	X(void, glBindTexture, (unsigned target, unsigned name)) \
+	X(void, glTexImage2D, (unsigned target, int level, int format, int width, int height, int border, unsigned from, \
+			       unsigned kind, const void *pixels)) \
 	X(unsigned, glCreateShader, (unsigned kind)) \
 	X(void, glShaderSource, (unsigned shader, int count, const char *const *text, const int *lengths)) \
 	X(void, glCompileShader, (unsigned shader)) \

@@ -12,6 +12,7 @@
 
 #include "../clock.h"
 #include "api.h"
+#include "context.h"
 
 struct size {
 	int width, height;
@@ -51,18 +52,6 @@ static void make_cube(void)
 	}
 }
 
-static int open_context(void)
-{
-	const int attributes[] = { EGL_CONTEXT_CLIENT_VERSION, 2, EGL_NONE };
-	void *display = eglGetPlatformDisplay(EGL_PLATFORM_SURFACELESS_MESA, NULL, NULL);
-	void *context;
-
-	if (!display || !eglInitialize(display, NULL, NULL) || !eglBindAPI(EGL_OPENGL_ES_API))
-		return -1;
-	context = eglCreateContext(display, NULL, NULL, attributes);
-	return context && eglMakeCurrent(display, NULL, NULL, context) ? 0 : -1;
-}
-
 static void attach(unsigned attachment, unsigned format, struct size size)
 {
 	unsigned name;
@@ -71,15 +60,6 @@ static void attach(unsigned attachment, unsigned format, struct size size)
 	glBindRenderbuffer(GL_RENDERBUFFER, name);
 	glRenderbufferStorage(GL_RENDERBUFFER, format, size.width, size.height);
 	glFramebufferRenderbuffer(GL_FRAMEBUFFER, attachment, GL_RENDERBUFFER, name);
-}
-
-static void add_shader(unsigned program, unsigned kind, const char *text)
-{
-	unsigned shader = glCreateShader(kind);
-
-	glShaderSource(shader, 1, &text, NULL);
-	glCompileShader(shader);
-	glAttachShader(program, shader);
 }
 
 static int make_scene(struct size size)
@@ -93,8 +73,8 @@ static int make_scene(struct size size)
 	attach(GL_DEPTH_ATTACHMENT, GL_DEPTH_COMPONENT16, size);
 	if (glCheckFramebufferStatus(GL_FRAMEBUFFER) != GL_FRAMEBUFFER_COMPLETE)
 		return -1;
-	add_shader(program, GL_VERTEX_SHADER, vertex_text);
-	add_shader(program, GL_FRAGMENT_SHADER, fragment_text);
+	program_add(program, GL_VERTEX_SHADER, vertex_text);
+	program_add(program, GL_FRAGMENT_SHADER, fragment_text);
 	glLinkProgram(program);
 	glUseProgram(program);
 	at = glGetAttribLocation(program, "at");
@@ -171,7 +151,7 @@ int main(int argc, char **argv)
 	}
 	size = (struct size){ (int)number(argv[2]), (int)number(argv[3]) };
 	pixels = malloc((size_t)size.width * size.height * 4);
-	if (!pixels || api_load() < 0 || open_context() < 0 || make_scene(size) < 0) {
+	if (!pixels || context_open() < 0 || make_scene(size) < 0) {
 		printf("GL is not to be had\n");
 		return 1;
 	}
