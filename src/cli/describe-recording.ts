@@ -1,0 +1,114 @@
+// What `bun run trace-info` does: says what a recording holds.
+
+import { resolve } from "node:path";
+import { readArguments, UsageError } from "../config-arguments.ts";
+import { asRefusal, Refusal } from "../transport/os/errors.ts";
+import { openRecording } from "../transport/wire/record/reader.ts";
+import type { Recording } from "../transport/wire/record/recording.ts";
+import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
+import type { CallOf } from "./begin.ts";
+
+const helpText = (call: string): string => `Says what a recording holds.
+
+Usage: ${call} FILE [--json]
+
+Exit codes: 0 done, 1 this is no recording, or a part of it is damaged, 2 a mistake in the command line.`;
+
+const exitFailed = 1;
+const exitUsage = 2;
+
+export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
+  try {
+    const { values, positionals } = readArguments({
+      args,
+      allowPositionals: true,
+      options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+    });
+    if (values.help) {
+      console.log(helpText(callOf("trace-info")));
+      return 0;
+    }
+    const [path, ...rest] = positionals;
+    if (path === undefined || rest.length > 0) throw new UsageError("want the path of one recording");
+    const facts = describe(open(resolve(directory, path)));
+    console.log(values.json ? JSON.stringify(facts) : textOf(facts));
+    return 0;
+  } catch (error) {
+    console.error(`trace-info: ${(error as Error).message}`);
+    if (error instanceof UsageError) return exitUsage;
+    asRefusal(error);
+    return exitFailed;
+  }
+}
+
+function open(path: string): Recording {
+  try {
+    return openRecording(path);
+  } catch (error) {
+    if (error instanceof Refusal || !(error instanceof Error && "code" in error)) throw error;
+    throw new Refusal(error.message, { cause: error });
+  }
+}
+
+interface Facts {
+  server: string;
+  began: string;
+  seconds: number;
+  entries: number;
+  commands: number;
+  frames: number;
+  keyframes: number;
+  errors: number;
+  ending: string;
+  commandsByType: Record<string, number>;
+  notRecorded: readonly string[];
+}
+
+function describe(recording: Recording): Facts {
+  const { start, chunks, ending } = recording;
+  const commandsByType: Record<string, number> = {};
+  let [errors, last, entries] = [0, 0, 0];
+  for (const entry of recording.entries()) {
+    last = entry.time;
+    entries++;
+    if (entry.kind === "answer" && entry.type >= Response.ERR_UNSPEC) errors++;
+    if (entry.kind !== "command") continue;
+    const name = commandNameOf(entry.body);
+    commandsByType[name] = (commandsByType[name] ?? 0) + 1;
+  }
+  recording.close();
+  const sum = (count: (chunk: (typeof chunks)[number]) => number): number =>
+    chunks.reduce((total, chunk) => total + count(chunk), 0);
+  return {
+    server: start.server,
+    began: new Date(start.wallMs).toISOString(),
+    seconds: last / 1e9,
+    entries,
+    commands: sum(({ commands }) => commands),
+    frames: sum(({ frames }) => frames),
+    keyframes: chunks.filter(({ isKeyframe }) => isKeyframe).length,
+    errors,
+    ending:
+      ending.reason === "cut" ? `${ending.text}, at byte ${ending.at}` : `${ending.reason}: ${ending.text}`,
+    commandsByType,
+    notRecorded: start.notRecorded,
+  };
+}
+
+function commandNameOf(request: Uint8Array): string {
+  if (request.length < 4) return "too short";
+  const type = new DataView(request.buffer, request.byteOffset).getUint32(0, true);
+  const [name] = Object.entries(Command).find(([, number]) => number === type) ?? [];
+  return name ?? `command 0x${type.toString(16)}`;
+}
+
+function textOf({ commandsByType, notRecorded, ...facts }: Facts): string {
+  const types = Object.entries(commandsByType).toSorted(([, a], [, b]) => b - a);
+  return [
+    ...Object.entries(facts).map(([name, value]) => `${name.padEnd(12)} ${value}`),
+    "",
+    ...types.map(([name, count]) => `${String(count).padStart(12)} ${name}`),
+    "",
+    ...notRecorded.map((what) => `not recorded: ${what}`),
+  ].join("\n");
+}

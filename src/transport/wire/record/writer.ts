@@ -1,0 +1,166 @@
+// Writes a recording: gathers entries to chunks, packs them, and puts an index behind them.
+
+import { writeChunkHead } from "./chunk-head.ts";
+import { Columns } from "./columns.ts";
+import { pack } from "./plain-msgpack.ts";
+import type { Details, End, Start } from "./details.ts";
+import { EntryKind } from "./entries.ts";
+import {
+  ChunkKind,
+  chunksMax,
+  Encoding,
+  fileHeadBytes,
+  fileMagic,
+  Tail,
+  tailMagic,
+  version,
+} from "./layout.ts";
+
+/** A chunk is closed when its bodies are so many bytes: what a crash may cost, and what a seek has to unpack. */
+const chunkBytes = 1024 * 1024;
+/** Times in a chunk are u32. */
+const chunkNsMax = 4e9;
+const none: ArrayLike<number> = [];
+const noBytes = new Uint8Array(0);
+
+/** Puts bytes at the end of the file; throws where it has no room. */
+export type Append = (bytes: Uint8Array) => void;
+
+export class RecordingWriter {
+  /** Bytes in the file, and bytes of entries since the last keyframe began. */
+  fileBytes = 0;
+  bytesSinceKeyframe = 0;
+  /** Entries so far. */
+  entries = 0;
+  /** Whether chunks are packed: not while whoever makes entries would have to wait for it. */
+  isPacking = true;
+
+  private readonly columns = new Columns(2 * chunkBytes);
+  private readonly heads: Uint8Array[] = [];
+  private readonly offsets: number[] = [];
+  private kind: number = ChunkKind.stream;
+  private firstTime = 0;
+  private commands = 0;
+  private frames = 0;
+
+  /** Begins a file, which is empty, with `start` in a chunk of its own. */
+  constructor(
+    private readonly append: Append,
+    start: Start,
+  ) {
+    const head = new Uint8Array(fileHeadBytes);
+    head.set(new TextEncoder().encode(fileMagic));
+    new DataView(head.buffer).setUint16(fileMagic.length, version, true);
+    this.put(head);
+    this.addDetails("start", 0, start);
+    this.flush();
+  }
+
+  /** Whether there may be no further chunks but the last. */
+  get isFull(): boolean {
+    return this.heads.length >= chunksMax - 2;
+  }
+
+  /**
+   * Adds an entry of nanosecond `time`, which does not go back; its body of `bodyBytes` is to be put into what is returned,
+   * at once.
+   */
+  add(kind: number, time: number, numbers: ArrayLike<number>, bodyBytes: number): Uint8Array {
+    const { columns } = this;
+    if (kind === EntryKind.keyframe) this.beginKeyframe();
+    const isLong = columns.bodyBytes + bodyBytes > chunkBytes && columns.count > 0;
+    if (columns.isFull || isLong || time - this.firstTime > chunkNsMax) this.flush();
+    if (columns.count === 0) this.firstTime = Math.max(this.firstTime, time);
+    if (kind === EntryKind.command) this.commands++;
+    if (kind === EntryKind.frame) this.frames++;
+    this.entries++;
+    this.bytesSinceKeyframe += bodyBytes;
+    const body = columns.add(kind, Math.max(0, time - this.firstTime), numbers, bodyBytes);
+    // It has no body that could be lost.
+    if (kind === EntryKind.keyframeEnd) this.endKeyframe();
+    return body;
+  }
+
+  /** Adds an entry whose body tells `details`. */
+  addDetails<Name extends keyof Details>(kind: Name, time: number, details: Details[Name]): void {
+    const body = pack(details);
+    this.add(EntryKind[kind], time, none, body.length).set(body);
+  }
+
+  /** Writes what was gathered, if anything. */
+  flush(): void {
+    const { columns } = this;
+    if (columns.count === 0) return;
+    const payload = columns.pack();
+    const { count } = columns;
+    const { commands, frames, firstTime } = this;
+    columns.clear();
+    this.commands = this.frames = 0;
+    const counts = { entries: count, commands, frames, firstTime, firstNumber: this.entries - count };
+    this.putChunk(this.kind, payload, counts);
+    if (this.kind === ChunkKind.keyframe) this.kind = ChunkKind.keyframeRest;
+  }
+
+  /** Ends the recording with its index. */
+  end(time: number, details: End): void {
+    this.addDetails("end", time, details);
+    this.flush();
+    const indexAt = this.fileBytes;
+    const offsets = new Float64Array(this.offsets);
+    const payload = pack({ offsets: new Uint8Array(offsets.buffer), heads: Buffer.concat(this.heads) });
+    this.putChunk(ChunkKind.index, payload, {
+      entries: 0,
+      commands: 0,
+      frames: 0,
+      firstTime: time,
+      firstNumber: this.entries,
+    });
+    const tail = new DataView(new ArrayBuffer(Tail.bytes));
+    tail.setFloat64(Tail.indexAt, indexAt, true);
+    tail.setUint32(Tail.magic, tailMagic, true);
+    tail.setUint32(Tail.checksum, Bun.hash.crc32(new Uint8Array(tail.buffer, 0, Tail.checksum)), true);
+    this.put(new Uint8Array(tail.buffer));
+  }
+
+  private beginKeyframe(): void {
+    this.flush();
+    this.kind = ChunkKind.keyframe;
+    this.bytesSinceKeyframe = 0;
+  }
+
+  private endKeyframe(): void {
+    this.flush();
+    this.kind = ChunkKind.stream;
+  }
+
+  private putChunk(
+    kind: number,
+    plain: Uint8Array,
+    counts: { entries: number; commands: number; frames: number; firstTime: number; firstNumber: number },
+  ): void {
+    const packed = this.isPacking
+      ? Bun.zstdCompressSync(plain as Uint8Array<ArrayBuffer>, { level: 1 })
+      : noBytes;
+    const isPacked = packed.length > 0 && packed.length < plain.length;
+    const stored = isPacked ? packed : plain;
+    const head = writeChunkHead({
+      kind,
+      storedBytes: stored.length,
+      plainBytes: plain.length,
+      checksum: Bun.hash.crc32(stored),
+      encoding: isPacked ? Encoding.zstd : Encoding.plain,
+      number: this.heads.length,
+      ...counts,
+    });
+    const at = this.fileBytes;
+    this.put(head);
+    this.put(stored);
+    this.heads.push(head);
+    this.offsets.push(at);
+  }
+
+  private put(bytes: Uint8Array): void {
+    this.append(bytes);
+    this.fileBytes += bytes.length;
+  }
+}
