@@ -1,7 +1,7 @@
 // What `ctl` does: asks a running server for its state, a picture or what its guest does, or tells it to stop.
 
 import { dirname, join, resolve } from "node:path";
-import { parseFilter } from "../actors/inspector/filter.ts";
+import { parseFilter } from "../actors/command-filter.ts";
 import { manifestOf, workerNames } from "../actors/registry.ts";
 import { type ControlRequest, readRequest } from "../actors/supervisor/control-request.ts";
 import { readArguments, UsageError } from "../config-arguments.ts";

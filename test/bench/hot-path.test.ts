@@ -174,6 +174,22 @@ describe("while somebody reads the tap", () => {
   });
 });
 
+test("a break that nothing of what comes holds for costs the smallest command no object and no call", () => {
+  const filters = [
+    "res:9 type:flush",
+    "at:70,3 scanout:2",
+    "type:transfer fenced",
+    "errors ctx:4",
+    "fence:3",
+  ];
+  bench.tell({ type: "set-breaks", breaks: filters.map((filter, holder) => ({ holder, filter })) });
+  const load = new Load(repeat(commands.flushResource(hidden, area)));
+  const objects = objectsPerCommand(load);
+  load.expectAnswered();
+  expect(objects).toBeLessThan(none);
+  expect(callsOf(() => load.run(100))).toEqual({ memcpy: 100 * depth * 2 });
+});
+
 test("a transfer of contiguous rows makes no object and one copy more", () => {
   const backing = bench.guest.allocate(tileBytes);
   expectOk(commands.attachBacking(hidden, [backing]));

@@ -157,6 +157,41 @@ for (const { name, make } of kinds) {
       expect(collect()).toEqual([0, 1, 2].map((at) => ({ chain: at, written: at })));
     });
 
+    test("takes a chain that was put back again, first and once, as if it had not been taken", () => {
+      const { ring, chain, offer, collect, resume } = begin();
+      offer(2);
+      const position = ring.position;
+      const first = take();
+      ring.putBack(chain);
+      expect([ring.position, ring.hasMore(), ring.isFresh]).toEqual([position, true, true]);
+      expect(ring.hasTaken(ring.offered())).toBe(false);
+
+      pair.ring = resume(ring.position);
+      expect(take()).toBe(first);
+      pair.ring.complete(first, 1);
+      pair.ring.complete(take(), 2);
+      pair.ring.publish();
+      expect(pair.ring.hasMore()).toBe(false);
+      expect(collect()).toEqual([
+        { chain: 0, written: 1 },
+        { chain: 1, written: 2 },
+      ]);
+    });
+
+    test("has room for as many as there are, however often one was put back", () => {
+      const { ring, chain, offer, collect } = begin();
+      offer(size);
+      for (let times = 0; times < 3 * size; times++) {
+        take();
+        ring.putBack(chain);
+      }
+      const heads = Array.from({ length: size }, take);
+      expect(ring.pop(chain)).toBe(Pop.EMPTY);
+      heads.forEach((head) => ring.complete(head, 0));
+      ring.publish();
+      expect(collect()).toHaveLength(size);
+    });
+
     test("gives chains back in the order in which they are completed", () => {
       const { ring, offer, collect } = begin();
       offer(3);

@@ -48,6 +48,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     // What concerns the ring or its memory; the display's socket comes long before.
     if (from === "vhost-session" && message.type !== "vmm-display-changed") this.endRehearsal();
     if (this.queue.receive(message)) return;
+    // The commands of a rehearsal are nobody's to stop at.
+    if (message.type === "set-breaks") this.endRehearsal();
+    if (this.device.breaks.receive(message)) return;
     const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
       case "expect-driver":
@@ -91,6 +94,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   peerLost(peer: WorkerName): void {
     if (peer === "resource-bridge") this.device.exports.bridgeLost();
+    // Those who wanted it to stop were connected to that.
+    if (peer === "inspector") this.device.breaks.lost();
   }
 
   peerBack(peer: WorkerName): void {
@@ -136,6 +141,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     fenceWatch.linger(this.hasWork);
     afterCommands.serve();
     this.count();
+    this.device.breaks.idle();
   }
 
   reset(): void {
@@ -144,9 +150,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   finishParked(): void {
-    this.device.model.fences.drain();
-    this.device.commands.questions.abandon();
-    this.device.afterCommands.finish();
+    this.device.breaks.whileRingEnds(() => {
+      this.device.model.fences.drain();
+      this.device.commands.questions.abandon();
+      this.device.afterCommands.finish();
+    });
   }
 
   stop(): void {
@@ -157,7 +165,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   private rehearse(): void {
-    if (this.hasWarmedUp) return;
+    if (this.hasWarmedUp || this.device.breaks.areWanted) return;
     this.hasWarmedUp = true;
     this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
   }

@@ -10,6 +10,7 @@ import { commandName, Commands, dispatcher } from "./commands/table.ts";
 import { Lifecycles } from "./model/lifecycles.ts";
 import { Model } from "./model/model.ts";
 import { AfterCommands } from "./outlets/after-commands.ts";
+import { Breaks } from "./outlets/breaks/breaks.ts";
 import { CursorImages } from "./outlets/cursor-images.ts";
 import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Exports } from "./outlets/exports.ts";
@@ -33,6 +34,7 @@ export class Device {
   readonly cursorImages: CursorImages;
   readonly exports: Exports;
   readonly fenceWatch: FenceWatch;
+  readonly breaks: Breaks;
   private readonly source: PixelSource;
   private readonly shelfMemory: NativeMemory;
 
@@ -55,6 +57,7 @@ export class Device {
     this.execute = withFences(parts, dispatcher(parts, this.commands));
     this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));
     this.fenceWatch = new FenceWatch(context, this.model.fences, renderer, commandName);
+    this.breaks = new Breaks(context, queue, this.model.fences);
     this.cursorImages = new CursorImages(context, this.model, this.afterCommands, shelf);
     this.exports = new Exports(context, this.model, this.afterCommands);
   }
@@ -71,6 +74,7 @@ export class Device {
 
   close(): void {
     this.fenceWatch.close();
+    this.breaks.close();
     this.outbox.close();
     this.cursorImages.close();
     this.source.close();

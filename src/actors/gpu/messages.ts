@@ -7,12 +7,21 @@ import { token, u32 } from "../runtime/fields.ts";
 export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
 export type DisplayMode = z.infer<typeof DisplayMode>;
 
+const Break = z.object({ holder: z.int(), filter: z.string() });
+export type Break = z.infer<typeof Break>;
+
 export const CtrlQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
   VmmDisplay,
   DriverExpected,
   /** What has the guest made? */
   z.object({ type: z.literal("ask-inventory"), token }),
+  /** Stop at commands that these filters hold for, each of somebody who may go; an empty list ends it. */
+  z.object({ type: z.literal("set-breaks"), breaks: z.array(Break).max(64) }),
+  /** Let so many commands run, and stop again. */
+  z.object({ type: z.literal("step"), count: u32 }),
+  /** Go on. */
+  z.object({ type: z.literal("resume") }),
   /** The display's answers to questions with the same token. */
   z.object({ type: z.literal("display-info"), token, modes: z.array(DisplayMode).max(16) }),
   z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),

@@ -1,7 +1,7 @@
 // The views as JSON: what a page shows, for programs.
 
 import { Refusal } from "../../transport/os/errors.ts";
-import { parseFilter } from "./filter.ts";
+import { recordFilter } from "./filter.ts";
 import { metricsText, metricsType } from "./metrics.ts";
 import type { Views } from "./views.ts";
 
@@ -42,7 +42,7 @@ function commands(parameters: URLSearchParams, { collector }: Views): Response {
     return json({ error: `limit: want a whole number from 1 to ${commandsMax}` }, 400);
   }
   try {
-    const found = collector.commands(parseFilter(parameters.get("filter") ?? ""), limit);
+    const found = collector.commands(recordFilter(parameters.get("filter") ?? ""), limit);
     return json(found.map(({ request, ...command }) => ({ ...command, request: request.toHex() })));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -1,9 +1,34 @@
-// What the inspector receives: answers to its questions.
+// What the inspector receives: answers to its questions, and where the ctrl queue stops.
 
 import { z } from "zod";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
 const Account = z.record(z.string(), z.unknown());
+
+/** A request of a guest's, or its beginning. */
+const bytes = z.instanceof(Uint8Array);
+
+/** Whether the ctrl queue is paused, and where. */
+const BreakChanged = z.object({
+  type: z.literal("break-changed"),
+  isPaused: z.boolean(),
+  /** How often it has come to rest. */
+  stops: z.int(),
+  /** Commands that it may still run though it is paused. */
+  steps: u32,
+  /** Before a command, by an answer, for a fence, or after a step. */
+  why: z.enum(["before", "answer", "wait", "step"]),
+  sinceNs: z.number(),
+  /** Whose breaks hold it. */
+  holders: z.array(z.int()),
+  /** What runs next, with the bytes that it has in all; null where nothing is there. */
+  next: z.object({ number: u32, bytes: z.int(), request: bytes }).nullable(),
+  /** Commands behind that. */
+  behind: z.int(),
+  /** The command whose answer or fence it was. */
+  cause: z.object({ number: u32, request: bytes, response: u32, waitedNs: z.number() }).nullable(),
+});
+export type BreakChanged = z.infer<typeof BreakChanged>;
 
 export const InspectorMessage = z.discriminatedUnion("type", [
   /** The supervisor's account of all actors, as `ctl status` has it. */
@@ -20,6 +45,7 @@ export const InspectorMessage = z.discriminatedUnion("type", [
     surface: u32,
     error: z.string(),
   }),
+  BreakChanged,
   /** What the guest has made, as feed.ts has it. */
   z.object({
     type: z.literal("inventory"),

@@ -3,7 +3,7 @@
 import { Packr } from "msgpackr";
 import { Refusal } from "../../transport/os/errors.ts";
 import { type Batch, type PageRequest, type Topic, topics } from "./feed.ts";
-import { type Filter, parseFilter } from "./filter.ts";
+import { type Filter, recordFilter } from "./filter.ts";
 
 /** Bytes that a page has not taken, beyond which batches are dropped. */
 const unsentBytesMax = 2 * 1024 * 1024;
@@ -46,7 +46,7 @@ export class Subscriber {
       const request = readRequest(text);
       if (request.type === "unsubscribe") this.filters.delete(request.topic);
       else {
-        this.filters.set(request.topic, request.filter === undefined ? null : parseFilter(request.filter));
+        this.filters.set(request.topic, request.filter === undefined ? null : recordFilter(request.filter));
         if (request.topic === "screen") this.isNew = true;
       }
     } catch (error) {

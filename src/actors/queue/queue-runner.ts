@@ -4,7 +4,6 @@
 import { Chain, ChainFault } from "../../transport/virtio/chain.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
 import { MemoryMap } from "../../transport/virtio/memory-map.ts";
-import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { QueueMessage, RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
@@ -12,12 +11,14 @@ import type { Tap } from "../runtime/tap/tap.ts";
 import { QueueCounter } from "./counters.ts";
 import { BadChains } from "./bad-chains.ts";
 import type { CommandForm } from "./command-form.ts";
+import type { Gate } from "./gate.ts";
 import { GuestShare } from "./guest-share.ts";
 import { HeldAnswers } from "./held-answers.ts";
 import { watchIdle } from "./idle-watch.ts";
 import { PARKED, Parked, type QueueHandler } from "./queue-handler.ts";
 import { Request } from "./request.ts";
 import { RunningRing } from "./running-ring.ts";
+import { SessionReplies } from "./session-replies.ts";
 
 /** Commands taken before messages, timers and the used index get their turn. */
 const batchMax = 64;
@@ -37,12 +38,15 @@ export class QueueRunner {
   features = 0;
   /** Bytes that the commands of this batch copied. */
   copiedBytes = 0;
+  /** Whom to ask before each command; null where all run. */
+  gate: Gate | null = null;
 
   private readonly chain = new Chain(this.memory);
   private readonly guest: GuestShare;
   private readonly free: Parked[] = [];
   private readonly bad: BadChains;
   private readonly held: HeldAnswers;
+  private readonly session: SessionReplies;
   private readonly pollNs: number;
   private readonly headerBytes: number;
   private readonly firstError: number;
@@ -67,6 +71,7 @@ export class QueueRunner {
     this.request = new Request(requestBytesMax);
     this.bad = new BadChains(context, form, this.chain, this.request);
     this.held = new HeldAnswers(this.request);
+    this.session = new SessionReplies(context);
     this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
 
@@ -75,17 +80,18 @@ export class QueueRunner {
     const own = message as QueueMessage;
     switch (own.type) {
       case "map-memory":
-        if (this.attempt(own.token, () => this.guest.replace(own.regions, this.ring))) this.done(own.token);
+        if (this.session.attempt(own.token, () => this.guest.replace(own.regions, this.ring)))
+          this.session.done(own.token);
         if (this.ring?.isAttached) this.held.release(this);
         return true;
       case "log-pages":
-        if (this.attempt(own.token, () => this.guest.logAt(own.fd, own.offset, own.size)))
-          this.done(own.token);
+        if (this.session.attempt(own.token, () => this.guest.logAt(own.fd, own.offset, own.size)))
+          this.session.done(own.token);
         return true;
       case "start-ring":
-        if (!this.attempt(own.token, () => this.start(own))) return true;
+        if (!this.session.attempt(own.token, () => this.start(own))) return true;
         if (this.running!.startedFresh) this.handler.reset();
-        this.done(own.token);
+        this.session.done(own.token);
         return true;
       case "log-ring":
         this.ring?.logUsedAt(own.usedLog);
@@ -100,7 +106,7 @@ export class QueueRunner {
         return true;
       case "enable-ring":
         this.enable(own.enabled);
-        this.done(own.token);
+        this.session.done(own.token);
         return true;
       case "stop-ring":
         this.context.send("vhost-session", { type: "ring-stopped", token: own.token, base: this.stop() });
@@ -109,7 +115,7 @@ export class QueueRunner {
         this.stop();
         this.handler.reset();
         this.context.tidy();
-        this.done(own.token);
+        this.session.done(own.token);
         return true;
       default:
         return false;
@@ -128,7 +134,7 @@ export class QueueRunner {
       this.handler.idle?.();
       // A message may have stopped the ring.
       if (this.ring !== ring) return true;
-      if (!this.enabled || ring.isBroken) return false;
+      if (!this.enabled || ring.isBroken || this.gate?.holds === true) return false;
       if (watchIdle(ring, this.context, this.pollNs)) continue;
       return ring.enableKicks();
     }
@@ -151,6 +157,7 @@ export class QueueRunner {
     parked.header.set(this.request.words.subarray(0, parked.header.length));
     this.context.counters[QueueCounter.parked]!++;
     parked.command = this.tap === null ? 0 : this.tap.commandParked();
+    if (this.gate !== null) this.gate.parked(parked);
     return parked;
   }
 
@@ -164,6 +171,7 @@ export class QueueRunner {
     if (type >= this.firstError) this.context.counters[QueueCounter.errors]!++;
     this.context.counters[QueueCounter.parked]!--;
     if (this.tap !== null) this.tap.commandCompleted(parked.command, type, bytes);
+    if (this.gate !== null) this.gate.completed(parked, type);
     if (!othersFollow) this.publish();
   }
 
@@ -196,8 +204,11 @@ export class QueueRunner {
         if (this.ring === null || !this.enabled) return false;
       }
       const popped = this.ring!.pop(this.chain);
-      if (popped === Pop.CHAIN) this.serve(this.ring!);
-      else if (popped === Pop.EMPTY) return false;
+      if (popped === Pop.CHAIN) {
+        this.request.take(this.chain);
+        if (this.gate === null) this.serve(this.ring!);
+        else if (!this.serveThrough(this.gate, this.ring!)) return false;
+      } else if (popped === Pop.EMPTY) return false;
       else if (popped === Pop.BROKEN || popped === Pop.CROWDED) {
         this.running!.fail(popped);
         return false;
@@ -219,12 +230,19 @@ export class QueueRunner {
     if (this.tap !== null) this.tap.published(isCalled);
   }
 
-  private serve(ring: Ring): void {
+  /** Serves the command if `gate` lets it; returns whether it did. */
+  private serveThrough(gate: Gate, ring: Ring): boolean {
+    const isAdmitted = gate.admits(this.request, this.chain.readableBytes);
+    if (isAdmitted) gate.ran(this.serve(ring));
+    else ring.putBack(this.chain);
+    return isAdmitted;
+  }
+
+  /** Runs the request that was copied, and answers it. Returns the response's type, or {@link PARKED}. */
+  private serve(ring: Ring): number {
     const { chain, request, context, headerBytes, tap } = this;
     context.counters[QueueCounter.commands]!++;
     this.responseBytes = headerBytes;
-    request.length =
-      chain.fault === ChainFault.none ? chain.copyRequest(request.address, request.bytesMax) : 0;
     if (tap !== null) tap.commandTaken(request.words, request.length, chain.writableBytes);
     let type: number;
     if (chain.fault !== ChainFault.none) {
@@ -235,7 +253,8 @@ export class QueueRunner {
       type = this.bad.length();
     } else {
       type = this.handler.execute(request);
-      if (type === PARKED) return tap?.rest();
+      if (type === PARKED) tap?.rest();
+      if (type === PARKED) return type;
       if (type >= this.firstError) this.responseBytes = headerBytes;
     }
     if (type >= this.firstError) context.counters[QueueCounter.errors]!++;
@@ -243,6 +262,7 @@ export class QueueRunner {
     const written = chain.respond(request.responseAddress, this.responseBytes);
     ring.complete(chain.head, written);
     if (tap !== null) tap.commandCompleted(tap.command, type, written);
+    return type;
   }
 
   private start(message: RingStart): void {
@@ -274,20 +294,5 @@ export class QueueRunner {
     this.held.release(this);
     this.enabled = false;
     return (this.idleAt = running.ring.position);
-  }
-
-  /** Does what may be refused; where it was, the session is told why. A bug goes on up. */
-  private attempt(token: number, work: () => void): boolean {
-    try {
-      work();
-      return true;
-    } catch (error) {
-      this.done(token, asRefusal(error).message);
-      return false;
-    }
-  }
-
-  private done(token: number, error = ""): void {
-    this.context.send("vhost-session", { type: "done", token, error });
   }
 }

@@ -2,6 +2,7 @@
 
 import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { type Chain, ChainFault } from "../../transport/virtio/chain.ts";
 
 /** Responses are the header plus at most this many bytes, except capsets, which are longer. */
 const responseBytesMax = 64 * 1024;
@@ -30,6 +31,11 @@ export class Request {
     this.responseAddress = memory.address + this.responseAt;
     this.words = new Uint32Array(memory.view(0, this.responseAt));
     this.responseWords = new Uint32Array(memory.view(this.responseAt, responseBytesMax));
+  }
+
+  /** Copies what `chain` asks; nothing of one that makes no sense. */
+  take(chain: Chain): void {
+    this.length = chain.fault === ChainFault.none ? chain.copyRequest(this.address, this.bytesMax) : 0;
   }
 
   /** Releases the memory: no view of it may be used any more. */

@@ -41,6 +41,11 @@ export class InflightRing {
     return this.resubmit.shift()!;
   }
 
+  /** It is the oldest again. */
+  putBack(head: number): void {
+    this.resubmit.unshift(head);
+  }
+
   /**
    * Reads the record of a back-end that is gone, given the ring's used index. Nothing in it is trusted: another
    * process could write it. Returns how many chains are to be taken again.
@@ -80,6 +85,11 @@ export class InflightRing {
     this.words32[at] = this.counter;
     this.words32[at + 1] = Math.floor(this.counter / 2 ** 32);
     Atomics.store(this.bytes, this.at(head), 1);
+  }
+
+  /** It was not taken after all. */
+  forget(head: number): void {
+    Atomics.store(this.bytes, this.at(head), 0);
   }
 
   /** Links `head` into the batch that the next {@link publish} ends. */

@@ -48,6 +48,8 @@ export interface Ring {
 
   /** Takes the next chain; one of {@link Pop}. */
   pop(chain: Chain): number;
+  /** Puts the chain that {@link pop} has just taken back, as if it had not been: it is the next one to be taken. */
+  putBack(chain: Chain): void;
   /** Whether there is one to take. */
   hasMore(): boolean;
   /** Up to where chains are there to be taken now. */

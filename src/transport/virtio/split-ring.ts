@@ -28,6 +28,8 @@ export class SplitRing implements Ring {
   private usedIndex: number;
   /** Chains that were taken and not completed. */
   private inFlight = 0;
+  /** Whether the last one was taken again, of those that the inflight record has. */
+  private wasAgain = false;
 
   /** Whether the guest's indexes made no sense: nothing more is to be taken. */
   isBroken = false;
@@ -102,10 +104,20 @@ export class SplitRing implements Ring {
     const head = again ? this.inflight!.next() : this.nextHead();
     if (head < 0) return head === NONE ? Pop.EMPTY : this.breaks(Pop.BROKEN);
     if (head > this.mask) return Pop.SKIPPED;
-    if (this.inflight !== null && !again) this.inflight.take(head);
+    if (this.inflight !== null) {
+      this.wasAgain = again;
+      if (!again) this.inflight.take(head);
+    }
     this.inFlight++;
     chain.load(head, this.desc, this.layout.num);
     return Pop.CHAIN;
+  }
+
+  putBack({ head }: Chain): void {
+    this.inFlight--;
+    if (this.wasAgain) return this.inflight!.putBack(head);
+    this.inflight?.forget(head);
+    this.next = (this.next - 1) & 0xffff;
   }
 
   private breaks(how: number): number {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { CommandRecord } from "../../../src/actors/inspector/feed.ts";
-import { parseFilter } from "../../../src/actors/inspector/filter.ts";
+import { recordFilter } from "../../../src/actors/inspector/filter.ts";
 
 const command = {
   ...{ id: "ctrl-queue:17", queue: "ctrl-queue", type: "TRANSFER_TO_HOST_3D", flags: ["FENCE"] },
@@ -10,7 +10,7 @@ const command = {
     fields: { contextId: 3, resourceId: 7, fenceId: 12, x: 10, y: 20, width: 4, height: 1 },
     response: "ERR_UNSPEC",
   },
-  ...{ takenNs: 1e9, completedNs: 1.002e9 },
+  ...{ takenNs: 1e9, parkedNs: 1.0005e9, completedNs: 1.002e9, waitsFor: 5 },
 } as unknown as CommandRecord;
 
 test.each([
@@ -28,11 +28,16 @@ test.each([
   ["at:14,20", false],
   ["at:9,20", false],
   ["at:10,21", false],
+  ["id:ctrl-queue:18", false],
+  ["id:cursor-queue:17", false],
+  ["fence:13", false],
+  ["fence-age:>1ms", true],
+  ["fence-age:>1.5ms", false],
 ])("%p says %p", (text, found) => {
-  expect(parseFilter(text)(command)).toBe(found);
+  expect(recordFilter(text)(command)).toBe(found);
 });
 
-test.each(["ctx:x", "foo", "at:1", "slow:>1", "res:", "constructor:1", "a ".repeat(20)])(
+test.each(["ctx:x", "foo", "at:1", "slow:>1", "fence-age:1", "res:", "constructor:1", "a ".repeat(20)])(
   "%p is refused with a word on it",
-  (text) => expect(() => parseFilter(text)).toThrow(/want/),
+  (text) => expect(() => recordFilter(text)).toThrow(/want/),
 );

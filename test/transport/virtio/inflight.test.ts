@@ -139,6 +139,17 @@ test("a second death while chains are taken again keeps their order", () => {
   expect(waiting(open())).toEqual([5, 1, 3, 6]);
 });
 
+test("what is put back is taken next, and what was not taken after all is not under way", () => {
+  const ring = open();
+  for (const head of [5, 1]) ring.take(head);
+  ring.forget(1);
+  const second = open();
+  const oldest = second.next();
+  second.putBack(oldest);
+
+  expect([second.waiting, second.next(), second.waiting]).toEqual([1, 5, 0]);
+});
+
 test("numbers go on where the last back-end stopped", () => {
   const ring = open();
   for (const head of [7, 6]) ring.take(head);

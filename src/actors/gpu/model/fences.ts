@@ -152,6 +152,13 @@ export class Fences {
     }
   }
 
+  /** Commands that wait, the oldest of each timeline first. */
+  *waiting(): Generator<Waiting> {
+    for (const { waiting, first } of this.timelines()) {
+      for (let index = first; index < waiting.length; index++) yield waiting[index]!;
+    }
+  }
+
   /** What waits, for people: `max` commands at most, the oldest of each timeline first. */
   describe(max: number): Record<string, number | string>[] {
     const all: Record<string, number | string>[] = [];

@@ -29,6 +29,8 @@ export class Tap {
   isRehearsal = false;
   /** The command that runs now, 0 while none does. A queue's commands are numbered from 1. */
   command = 0;
+  /** The command that was taken last. */
+  last = 0;
 
   private readonly head: Uint32Array;
   private readonly headTimes: Float64Array;
@@ -42,7 +44,6 @@ export class Tap {
   /** Records so far, modulo 2^32, and of those taken when last looked at. */
   private written: number;
   private taken: number;
-  private last = 0;
   /** When the clock was last read: what follows in the same moment goes by it. */
   private now = 0;
   /** Whether records were dropped since, for which it was not. */

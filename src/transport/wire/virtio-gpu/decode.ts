@@ -92,11 +92,15 @@ const responses: ReadonlyMap<number, string> = new Map(
 /** A command's name, or the number of one that there is not. */
 export const requestName = (type: number): string => names.get(type) ?? `command 0x${type.toString(16)}`;
 
-/** Where a command of that type names its resource, in bytes; -1 where it names none. */
-export function resourceIdAt(type: number): number {
+/** Where a command of that type has a field that is a plain u32, in bytes; -1 where it has none of that name. */
+export function fieldAt(type: number, field: string): number {
+  if (field === "contextId") return Header.contextId;
   const name = names.get(type);
-  return (name === undefined ? undefined : layouts[name]["resourceId"]) ?? -1;
+  return (name === undefined ? undefined : layouts[name][field]) ?? -1;
 }
+
+/** Where a command of that type names its resource, in bytes; -1 where it names none. */
+export const resourceIdAt = (type: number): number => fieldAt(type, "resourceId");
 
 /** A response's name, likewise. */
 export const responseName = (type: number): string =>
