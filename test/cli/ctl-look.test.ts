@@ -137,7 +137,7 @@ test("a fence that is out is told with its command, and is stuck after a second"
     const stream = slowDraws(guest, 25);
     const slow = guest.gpu.control.submit(commands3d.submit3d(1, stream, { fenceId: 7n }));
     const [, row] = cellsOf(await ctlUntil((all) => all.includes("stuck"), "fences"));
-    expect(row).toMatchObject({ 0: "!", 2: "SUBMIT_3D", 3: "pending", 4: "0", 7: "stuck" });
+    expect(row).toMatchObject({ 0: "!", 2: "SUBMIT_3D", 3: "pending", 4: "1", 7: "stuck" });
     expect(row![6]).toMatch(/^\d\.\d\d s$/);
     expectOk(guest.gpu.control.wait(slow));
     const after = await ctlUntil((all) => !all.includes("SUBMIT_3D"), "fences");

@@ -2,7 +2,7 @@
 
 import type { ActorContext } from "../runtime/actor.ts";
 import { now } from "../runtime/timers.ts";
-import type { Inventory } from "./feed.ts";
+import type { FenceRecord, Inventory } from "./feed.ts";
 
 const timeoutMs = 3_000;
 
@@ -10,17 +10,26 @@ const timeoutMs = 3_000;
 class Account<T> {
   private at = -Infinity;
   private waiting: Promise<T | null> | null = null;
+  /** When whoever has yet to answer was asked first; 0 where nobody has. */
+  private askedAt = 0;
   last: T | null = null;
 
   constructor(private readonly ask: (settle: (answer: T | null) => void) => void) {}
+
+  /** For how long there has been no answer to what was asked. */
+  get silentMs(): number {
+    return this.askedAt === 0 ? 0 : now() - this.askedAt;
+  }
 
   /** The answer, `ageMs` old at most; null when there is none. */
   get(ageMs: number): Promise<T | null> {
     if (now() - this.at < ageMs) return Promise.resolve(this.last);
     this.waiting ??= new Promise((resolve) => {
+      if (this.askedAt === 0) this.askedAt = now();
       this.ask((answer) => {
         this.waiting = null;
         this.at = now();
+        if (answer !== null) this.askedAt = 0;
         this.last = answer;
         resolve(answer);
       });
@@ -34,6 +43,11 @@ export interface Status extends Record<string, unknown> {
   device: unknown;
   actors: Record<string, { state: unknown; restarts: number; counters: Record<string, number> }>;
 }
+
+/** As the ctrl queue tells it: a fence's command by its number for the tap, 0 where nobody read. */
+type Told = Pick<Inventory, "resources" | "contexts"> & {
+  fences: (Omit<FenceRecord, "command"> & { number: number })[];
+};
 
 export class Accounts {
   readonly status: Account<Status>;
@@ -52,9 +66,13 @@ export class Accounts {
         { type: "ask-inventory" },
         (answer) => {
           if (answer === null) return settle(null);
-          const { resources, contexts, fences } = answer as unknown as Inventory;
+          const { resources, contexts, fences } = answer as unknown as Told;
           const named = contexts.map((one) => ({ ...one, name: nameOf(one.id) }));
-          settle({ resources, contexts: named, fences });
+          const waiting = fences.map(({ number, ...one }) => ({
+            ...one,
+            command: number === 0 ? "" : `ctrl-queue:${number}`,
+          }));
+          settle({ resources, contexts: named, fences: waiting, unanswered: null });
         },
         { timeoutMs },
       );

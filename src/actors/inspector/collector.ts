@@ -116,6 +116,13 @@ export class Collector {
     return found.slice(-max);
   }
 
+  /** Commands without an answer, oldest first: those that wait for something, and what each queue is in the midst of. */
+  unanswered(): CommandRecord[] {
+    const stories = this.newStories(() => {});
+    for (const at of this.history.all()) stories.add(at);
+    return stories.open().map(tell);
+  }
+
   close(): void {
     for (const reader of this.readers) reader.switch(false);
     this.history.close();

@@ -148,6 +148,21 @@ export interface Inventory {
   resources: ResourceRecord[];
   contexts: ContextRecord[];
   fences: FenceRecord[];
+  /**
+   * What the ctrl queue is in the midst of, and for how long, where it has not answered for {@link stuckMs}: the library has
+   * not come back. What is told beside it is as it was before, and fences are those that the tap knows of.
+   */
+  unanswered: UnansweredRecord | null;
+}
+
+export interface UnansweredRecord {
+  /** "queue:number", or "" where it is in no command. */
+  command: string;
+  type: string;
+  context: number;
+  resource: number;
+  /** Since it was taken; or since the queue was asked, where it is in no command. */
+  ageMs: number;
 }
 
 export interface ResourceRecord {
@@ -187,7 +202,8 @@ export interface FenceRecord {
   /** The renderer's number of it. */
   fence: number;
   state: string;
-  /** What waits, by name. */
+  /** What waits: "queue:number", "" where its taking was not seen, and its name. */
+  command: string;
   type: string;
   context: number;
   ring: number;

@@ -99,6 +99,8 @@ export class Inspector implements Actor<InspectorMessage> {
     }
     if (wanted.has("resources") && ns >= this.nextResources) {
       this.nextResources = ns + resourcesNs;
+      const known = this.views.inventoryOfSilent(ns);
+      if (known !== null) this.arrived.resources = known;
       void this.views.inventory(ns).then((all) => {
         if (all !== null) this.arrived.resources = all;
       });

@@ -4,7 +4,8 @@ import { type ActorName, manifestOf, type WorkerName } from "../registry.ts";
 import { slotOf } from "../runtime/shared-words.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Collector } from "./collector.ts";
-import type { ActorRecord, Inventory, Named } from "./feed.ts";
+import { type ActorRecord, type Inventory, type Named, stuckMs } from "./feed.ts";
+import { silence } from "./silence.ts";
 
 /** How old an answer of the supervisor's may be for a view, and one of the ctrl queue's. */
 const statusMs = 200;
@@ -14,6 +15,7 @@ export class Views {
   private lastNs = 0;
   private readonly slept = new Map<ActorName, number>();
   private busy = new Map<ActorName, number>();
+  private known: Inventory = { resources: [], contexts: [], fences: [], unanswered: null };
 
   constructor(
     readonly collector: Collector,
@@ -42,10 +44,18 @@ export class Views {
     const inventory = await this.accounts.inventory.get(inventoryMs);
     if (inventory === null) return null;
     const { uses } = this.collector;
-    return {
+    this.known = {
       ...inventory,
       resources: inventory.resources.map((one) => ({ ...one, ...uses.of(one.id, ns) })),
     };
+    return this.known;
+  }
+
+  /** What is known without a ctrl queue that has not answered for a while; null where it has. */
+  inventoryOfSilent(ns: number): Inventory | null {
+    const { silentMs } = this.accounts.inventory;
+    if (silentMs < stuckMs) return null;
+    return { ...this.known, ...silence(this.collector.unanswered(), ns, silentMs) };
   }
 
   /** Every machine, with how often each event came in each state; refusals are the virtio error's name. */

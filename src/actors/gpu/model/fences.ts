@@ -162,12 +162,15 @@ export class Fences {
   /** What waits, for people: `max` commands at most, the oldest of each timeline first. */
   describe(max: number): Record<string, number | string>[] {
     const all: Record<string, number | string>[] = [];
-    for (const { context, ring, waiting, first } of this.timelines()) {
+    for (const { ring, waiting, first } of this.timelines()) {
       for (let index = first; index < waiting.length && all.length < max; index++) {
         const one = waiting[index]!;
         const state = this.lifecycle.nameOf(one);
         const ageMs = performance.now() - one.since;
-        all.push({ fence: one.id, state, command: one.command, context, ring, ageMs });
+        // The device's own timeline is of no context; its commands are.
+        const { header, command: number } = one.parked!;
+        const context = header[Header.contextId / 4]!;
+        all.push({ fence: one.id, state, command: one.command, number, context, ring, ageMs });
       }
     }
     return all;

@@ -11,7 +11,7 @@ export const feedError = signal("");
 export const dropped = signal({ batches: 0, records: 0 });
 
 export const actors = signal<readonly ActorRecord[]>([]);
-export const inventory = signal<Inventory>({ resources: [], contexts: [], fences: [] });
+export const inventory = signal<Inventory>({ resources: [], contexts: [], fences: [], unanswered: null });
 export const latency = signal<readonly LatencyRecord[]>([]);
 
 /** The part of the URL behind "#": a view's id, and what the view has added to it behind a "?". */

@@ -1,7 +1,7 @@
 // How long commands take, by queue and type, and how many there are.
 
 import { useEffect } from "preact/hooks";
-import { type LatencyRecord, stuckMs } from "../../feed.ts";
+import { type LatencyRecord, stuckMs, type UnansweredRecord } from "../../feed.ts";
 import { keyOf, LatencyHistory } from "../latency-history.ts";
 import { connection, inventory, latency, onBatch } from "../store.ts";
 import { Sparkline } from "../widgets/sparkline.tsx";
@@ -72,11 +72,11 @@ function Tile({ queue }: { queue: string }) {
 
 /** Commands that wait for the renderer now: one that waits for long is stuck, and its guest with it. */
 function Fences() {
-  const { fences } = inventory.value;
+  const { fences, unanswered } = inventory.value;
   const oldest = fences.toSorted((a, b) => b.ageMs - a.ageMs)[0];
   const isStuck = oldest !== undefined && oldest.ageMs > stuckMs;
   return (
-    <section class={isStuck ? "tile alarm" : "tile"} aria-label="fences">
+    <section class={isStuck || unanswered !== null ? "tile alarm" : "tile"} aria-label="fences">
       <h2>fences</h2>
       <p>
         <b>{fences.length}</b>
@@ -84,12 +84,27 @@ function Fences() {
       </p>
       {oldest !== undefined && (
         <p class={isStuck ? "bad" : "dim"}>
-          {`fence ${oldest.fence} of context ${oldest.context} for ${duration(oldest.ageMs * 1e6)}: ${oldest.type}`}
+          {`fence ${oldest.fence} of context ${oldest.context} for ${duration(oldest.ageMs * 1e6)}: `}
+          <CommandLink id={oldest.command} type={oldest.type} />
         </p>
       )}
+      {unanswered !== null && <Unanswered {...unanswered} />}
     </section>
   );
 }
+
+/** The renderer's library has not come back. */
+const Unanswered = ({ command, type, resource, context, ageMs }: UnansweredRecord) => (
+  <p class="bad">
+    {`ctrl-queue answers nothing for ${duration(ageMs * 1e6)}: in `}
+    {command === "" ? "no command" : <CommandLink id={command} type={type} />}
+    {resource > 0 && ` of resource ${resource}`}
+    {context > 0 && ` of context ${context}`}
+  </p>
+);
+
+const CommandLink = ({ id, type }: { id: string; type: string }) =>
+  id === "" ? <>{type}</> : <a href={`#timeline?${new URLSearchParams({ command: id })}`}>{type}</a>;
 
 function Row({ record, mostNs }: { record: LatencyRecord; mostNs: number }) {
   const { queue, type, errors, p50Ns, p99Ns, maxNs } = record;

@@ -1,0 +1,44 @@
+// What the tap knows of a ctrl queue that does not answer: it is in the midst of a command, and others wait.
+
+import type { CommandRecord, FenceRecord, Inventory, UnansweredRecord } from "./feed.ts";
+
+/** Of commands without an answer at `ns`, those of the ctrl queue, which has been silent for so long. */
+export function silence(
+  all: readonly CommandRecord[],
+  ns: number,
+  silentMs: number,
+): Pick<Inventory, "fences" | "unanswered"> {
+  const own = all.filter(({ queue }) => queue === "ctrl-queue");
+  const running = own.findLast(({ parkedNs }) => parkedNs === 0);
+  return {
+    fences: own.filter(({ waitsFor }) => waitsFor > 0).map((one) => fenceOf(one, ns)),
+    unanswered:
+      running === undefined
+        ? { command: "", type: "", context: 0, resource: 0, ageMs: silentMs }
+        : unansweredOf(running, ns),
+  };
+}
+
+const fenceOf = (
+  { id, type, fields, waitsFor, parkedNs, moves }: CommandRecord,
+  ns: number,
+): FenceRecord => ({
+  ...{
+    fence: waitsFor,
+    state: moves.findLast(({ machine }) => machine === "fence")?.to ?? "",
+    command: id,
+    type,
+  },
+  ...{ context: Number(fields["contextId"] ?? 0), ring: Number(fields["ringIndex"] ?? 0) },
+  ageMs: (ns - parkedNs) / 1e6,
+});
+
+const unansweredOf = ({ id, type, fields, takenNs }: CommandRecord, ns: number): UnansweredRecord => ({
+  ...{
+    command: id,
+    type,
+    context: Number(fields["contextId"] ?? 0),
+    resource: Number(fields["resourceId"] ?? 0),
+  },
+  ageMs: (ns - takenNs) / 1e6,
+});
