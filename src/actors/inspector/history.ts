@@ -31,6 +31,11 @@ export class History {
     return this.next - this.first;
   }
 
+  /** Of what is remembered. */
+  get bytes(): number {
+    return this.count * recordBytes;
+  }
+
   /** Keeps a record of the actor of `slot`. Returns its first word in {@link words}. */
   add(ring: Uint32Array, from: number, slot: number): number {
     const { words } = this;

@@ -65,6 +65,7 @@ export class Inspector implements Actor<InspectorMessage> {
     const { counters } = this.context;
     counters[Counter.records] = this.collector.records;
     counters[Counter.droppedRecords] = fresh.droppedRecords;
+    counters[Counter.historyBytes] = this.collector.history.bytes;
     counters[Counter.pages] = this.server?.pages.size ?? 0;
     for (const page of pages) {
       if (page.send(fresh)) counters[Counter.batches]!++;

@@ -1,0 +1,62 @@
+// The inspector's page in a headless Chromium, for whoever measures it.
+
+import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
+
+const executablePath = "/usr/bin/chromium";
+const viewport = { width: 1280, height: 720 };
+const patienceMs = 30_000;
+
+/** The URL that a server has logged for those who may look. Throws where it has logged none. */
+export function inspectorUrl(log: string): URL {
+  const url = /inspector: open (\S+)/.exec(log)?.[1];
+  if (url === undefined) throw new Error("the server has logged no inspector's URL");
+  return new URL(url);
+}
+
+/** What the page's engine has kept, after a collection. */
+export interface PageMemory {
+  heapBytes: number;
+  nodes: number;
+  listeners: number;
+}
+
+export class InspectorPage {
+  private constructor(
+    private readonly browser: Browser,
+    readonly page: Page,
+    private readonly devtools: CDPSession,
+  ) {}
+
+  /** Opens `view` and waits until the feed is there. */
+  static async open(url: URL, view: string): Promise<InspectorPage> {
+    // Without a sandbox of its own, which root cannot have: it opens nothing but the page. Its pipe ends it with us.
+    const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: patienceMs });
+    try {
+      const page = await browser.newPage({ viewport, colorScheme: "dark" });
+      page.setDefaultTimeout(patienceMs);
+      await page.goto(`${url}#${view}`);
+      await page.locator(".connection.open").waitFor();
+      const devtools = await page.context().newCDPSession(page);
+      await devtools.send("Performance.enable");
+      return new InspectorPage(browser, page, devtools);
+    } catch (error) {
+      await browser.close();
+      throw error;
+    }
+  }
+
+  async show(view: string): Promise<void> {
+    await this.page.evaluate(`location.hash = ${JSON.stringify(view)}`);
+  }
+
+  async memory(): Promise<PageMemory> {
+    await this.devtools.send("HeapProfiler.collectGarbage");
+    const { metrics } = await this.devtools.send("Performance.getMetrics");
+    const of = (wanted: string): number => metrics.find(({ name }) => name === wanted)?.value ?? NaN;
+    return { heapBytes: of("JSHeapUsedSize"), nodes: of("Nodes"), listeners: of("JSEventListeners") };
+  }
+
+  close(): Promise<void> {
+    return this.browser.close();
+  }
+}
