@@ -14,6 +14,7 @@ import {
   tapBytes,
 } from "../../src/actors/runtime/tap/layout.ts";
 import { NameTable } from "../../src/actors/runtime/tap/names.ts";
+import { untoldIn, untoldKindOf } from "../../src/actors/runtime/tap/thinning.ts";
 import { Tap } from "../../src/actors/runtime/tap/tap.ts";
 
 export interface Seen {
@@ -48,6 +49,11 @@ export class TestTap {
     return this.head[Head.dropped]!;
   }
 
+  /** How many commands of a type were counted only. */
+  untold(type: number): number {
+    return untoldIn(this.head)[untoldKindOf(type)]!;
+  }
+
   name(number: number): string {
     return this.table.nameOf(number);
   }
@@ -73,16 +79,18 @@ export class TestTap {
       });
     }
     Atomics.store(head, Head.taken, head[Head.written]!);
+    Atomics.add(head, Head.looks, 1);
     return wanted.length === 0 ? seen : seen.filter(({ kind }) => wanted.includes(kind));
   }
 
-  /** Takes every record as it comes, as an endless ring would, until what it returns is called. */
+  /** Takes every record as it comes, as nobody does who has a ring to empty, until what it returns is called. */
   keepEmpty(): () => void {
     const { head } = this;
     const original = this.tap.show.bind(this.tap);
     this.tap.show = () => {
       original();
       Atomics.store(head, Head.taken, head[Head.written]!);
+      Atomics.add(head, Head.looks, 1);
     };
     return () => (this.tap.show = original);
   }

@@ -13,12 +13,10 @@ import type { Filter } from "./filter.ts";
 import { History, kindIn } from "./history.ts";
 import { Latencies } from "./latencies.ts";
 import { ResourceUses } from "./resource-uses.ts";
-import { Stories, type Story, tell } from "./stories.ts";
+import { Stories, type Story, tell, telling } from "./stories.ts";
 import type { Fresh } from "./subscriber.ts";
 import { TapReader } from "./tap-reader.ts";
 
-/** Commands of one batch that are told one by one. */
-const commandsMax = 500;
 /** Records of another topic that one batch has. */
 export const othersMax = 1000;
 const namesMax = 4096;
@@ -36,6 +34,8 @@ export class Collector {
   /** What the guest has called its contexts. */
   private readonly contextNames = new Map<number, string>();
   private wasWanted = false;
+  /** Commands that were not told, as of the last turn. */
+  private folded = 0;
   /** Records so far. */
   records = 0;
 
@@ -59,6 +59,11 @@ export class Collector {
     return this.readers.reduce((sum, reader) => sum + reader.dropped, 0);
   }
 
+  /** Commands of all queues that were counted and not told. */
+  private get untold(): number {
+    return this.readers.reduce((sum, { untold }) => untold.reduce((all, one) => all + one, sum), 0);
+  }
+
   nameOfContext(id: number): string {
     return this.contextNames.get(id) ?? "";
   }
@@ -77,6 +82,9 @@ export class Collector {
     if (messages) fresh.messages = [];
     if (transitions) fresh.transitions = [];
     if (pictures) fresh.pictures = [];
+    const { untold } = this;
+    const folded = untold - this.folded;
+    this.folded = untold;
     if (commands && !this.wasWanted) this.stories.forget();
     this.wasWanted = commands!;
     for (const reader of this.readers) {
@@ -94,9 +102,8 @@ export class Collector {
     }
     this.history.forget(ns);
     if (commands) {
-      const ended = this.ended.splice(0);
-      fresh.commands = ended.slice(0, commandsMax).map(tell);
-      fresh.commandsFolded = Math.max(0, ended.length - commandsMax);
+      fresh.commands = this.ended.splice(0).map(telling);
+      fresh.commandsFolded = folded;
     }
     return fresh;
   }

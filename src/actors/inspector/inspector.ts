@@ -35,7 +35,7 @@ export class Inspector implements Actor<InspectorMessage> {
     const { config, keep, log } = context;
     this.collector = new Collector(context, context.area("taps", "write"));
     const accounts = new Accounts(context, (id) => this.collector.nameOfContext(id));
-    this.views = new Views(this.collector, accounts);
+    this.views = new Views(this.collector, accounts, this.clock.now());
     this.screens = new Screens(context, (record) => (this.arrived.screen ??= []).push(record));
     this.server = null;
     try {

@@ -3,6 +3,7 @@
 import { requestName } from "../../transport/wire/virtio-gpu/decode.ts";
 import { Response } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { Field, RecordKind } from "../runtime/tap/layout.ts";
+import { otherKinds, untoldKindOf } from "../runtime/tap/thinning.ts";
 import type { LatencyRecord } from "./feed.ts";
 import { type History, kindIn, slotIn } from "./history.ts";
 import type { TapReader } from "./tap-reader.ts";
@@ -76,15 +77,22 @@ export class Latencies {
     }
   }
 
+  /** Counts have those commands that were not told; quantiles, errors and bytes are of those that were. */
   tell(): LatencyRecord[] {
-    return [...this.queues].flatMap(([slot, { histograms }]) =>
-      [...histograms].map(([type, one]) => ({
-        queue: this.readers[slot]?.actor ?? "",
+    return [...this.queues].flatMap(([slot, { histograms }]) => {
+      const { actor, untold } = this.readers[slot]!;
+      if (untold[otherKinds]! > 0) histogramOf(this.queues.get(slot)!, 0);
+      const untoldOf = (type: number): number => {
+        const kind = untoldKindOf(type);
+        return kind === otherKinds && type !== 0 ? 0 : untold[kind]!;
+      };
+      return [...histograms].map(([type, one]) => ({
+        queue: actor,
         type: type === 0 ? "others" : requestName(type),
-        ...{ count: one.count, errors: one.errors, bytes: one.bytes },
+        ...{ count: one.count + untoldOf(type), errors: one.errors, bytes: one.bytes },
         ...{ p50Ns: one.quantile(0.5), p99Ns: one.quantile(0.99), maxNs: one.maxNs },
-      })),
-    );
+      }));
+    });
   }
 
   private queueOf(slot: number): Queue {

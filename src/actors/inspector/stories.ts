@@ -125,6 +125,14 @@ export function moveAt(words: Uint32Array, at: number, reader: TapReader): Move 
   };
 }
 
+/** A command that is made readable when somebody wants to read it, and once. */
+export type Telling = () => CommandRecord;
+
+export function telling(story: Story): Telling {
+  let told: CommandRecord | null = null;
+  return () => (told ??= tell(story));
+}
+
 /** A story for people. */
 export function tell({ number, request, response, ...story }: Story): CommandRecord {
   const { name, flags, fields } = decodeRequest(request);

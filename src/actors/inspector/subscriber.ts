@@ -1,13 +1,18 @@
-// One page: what it has subscribed to, and what it is too slow for.
+// One page: what it has subscribed to, what of a flood it is told, and what it is too slow for.
 
 import { Packr } from "msgpackr";
 import { Refusal } from "../../transport/os/errors.ts";
-import { type Batch, type PageRequest, type Topic, topics } from "./feed.ts";
+import { type Batch, type CommandRecord, type PageRequest, type Topic, topics } from "./feed.ts";
 import { type Filter, recordFilter } from "./filter.ts";
+import type { Telling } from "./stories.ts";
+import { Allowance } from "../runtime/tap/allowance.ts";
 
 /** Bytes that a page has not taken, beyond which batches are dropped. */
 const unsentBytesMax = 2 * 1024 * 1024;
 const requestCharactersMax = 4096;
+/** Commands that a page is told at once, and in each batch in the long run: nobody reads more. */
+const burst = 500;
+const steady = 64;
 
 /** What of a socket is needed to send. */
 export interface FeedSocket {
@@ -16,12 +21,15 @@ export interface FeedSocket {
 }
 
 /** A batch without what is each page's own. */
-export type Fresh = Omit<Batch, "sequence" | "droppedBatches" | "error">;
+export interface Fresh extends Omit<Batch, "sequence" | "droppedBatches" | "error" | "commands"> {
+  commands?: readonly Telling[];
+}
 
 export class Subscriber {
   /** Each structure is sent once, with the first record that has it. */
   private readonly packr = new Packr({ useRecords: true, sequential: true });
   private readonly filters = new Map<Topic, Filter | null>();
+  private readonly commands = new Allowance(burst, steady);
   private isNew = false;
   private sequence = 0;
   private dropped = 0;
@@ -57,20 +65,18 @@ export class Subscriber {
 
   /** Sends what of a batch the page wants. Returns false where it is dropped, the page having yet to take others. */
   send(fresh: Fresh): boolean {
-    const { ns, droppedRecords, commandsFolded, ...all } = fresh;
+    const { ns, droppedRecords, commands: _, commandsFolded: __, ...all } = fresh;
     const batch: Omit<Batch, "sequence" | "droppedBatches"> = { ns, droppedRecords };
-    let isEmpty = true;
+    const before = Object.keys(batch).length;
     for (const topic of this.filters.keys()) {
-      const records = topic === "commands" ? this.filtered(fresh) : all[topic];
-      if (records === undefined || (Array.isArray(records) && records.length === 0)) continue;
-      Object.assign(batch, { [topic]: records });
-      isEmpty = false;
+      if (topic === "commands") Object.assign(batch, this.commandsOf(fresh));
+      else {
+        const records = all[topic];
+        if (records === undefined || (Array.isArray(records) && records.length === 0)) continue;
+        Object.assign(batch, { [topic]: records });
+      }
     }
-    if (commandsFolded !== undefined && commandsFolded > 0 && this.filters.has("commands")) {
-      batch.commandsFolded = commandsFolded;
-      isEmpty = false;
-    }
-    if (isEmpty) return true;
+    if (Object.keys(batch).length === before) return true;
     if (this.socket.getBufferedAmount() > unsentBytesMax) {
       this.dropped++;
       this.sequence++;
@@ -80,9 +86,21 @@ export class Subscriber {
     return true;
   }
 
-  private filtered({ commands }: Fresh): Batch["commands"] {
-    const filter = this.filters.get("commands");
-    return filter && commands ? commands.filter(filter) : commands;
+  /** What it is told of commands: those that its filter holds for, and how many others may be. */
+  private commandsOf({
+    commands = [],
+    commandsFolded = 0,
+  }: Fresh): Pick<Batch, "commands" | "commandsFolded"> {
+    const filter = this.filters.get("commands") ?? null;
+    const told: CommandRecord[] = [];
+    let folded = commandsFolded;
+    this.commands.replenish();
+    for (const telling of commands) {
+      if (filter !== null && !filter(telling())) continue;
+      if (this.commands.take()) told.push(telling());
+      else folded++;
+    }
+    return { ...(told.length > 0 && { commands: told }), ...(folded > 0 && { commandsFolded: folded }) };
   }
 
   private pack(batch: Omit<Batch, "sequence" | "droppedBatches">): void {

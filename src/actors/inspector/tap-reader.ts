@@ -16,6 +16,7 @@ import {
   tapBytes,
 } from "../runtime/tap/layout.ts";
 import { NameTable } from "../runtime/tap/names.ts";
+import { untoldIn } from "../runtime/tap/thinning.ts";
 
 /** A machine, and how often each event came in each state of it: `counts[state * events + event]`. */
 export interface Counted {
@@ -25,6 +26,8 @@ export interface Counted {
 
 export class TapReader {
   readonly names: NameTable;
+  /** How many commands were not told since there were so many, by their kinds as thinning.ts has them. */
+  readonly untold: Float64Array;
   private readonly head: Uint32Array;
   private readonly times: Float64Array;
   private readonly counts: Uint32Array;
@@ -40,6 +43,7 @@ export class TapReader {
     const at = slot * tapBytes;
     this.names = new NameTable(area, at);
     this.head = new Uint32Array(area.view(at, namesAt));
+    this.untold = untoldIn(this.head);
     this.times = new Float64Array(area.view(at, namesAt));
     this.counts = new Uint32Array(area.view(at + countsAt, countsMax * 4));
     this.ring = new Uint32Array(area.view(at + headerBytes, recordsMax * recordWords * 4));
@@ -66,6 +70,7 @@ export class TapReader {
       visit(ring, (number & (recordsMax - 1)) * recordWords);
     }
     Atomics.store(head, Head.taken, written);
+    Atomics.add(head, Head.looks, 1);
     return (written - taken) >>> 0;
   }
 

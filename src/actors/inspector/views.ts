@@ -12,15 +12,18 @@ const statusMs = 200;
 const inventoryMs = 400;
 
 export class Views {
-  private lastNs = 0;
   private readonly slept = new Map<ActorName, number>();
   private busy = new Map<ActorName, number>();
   private known: Inventory = { resources: [], contexts: [], fences: [], unanswered: null };
 
+  /** `lastNs`: how busy actors are is first said of the time since then. */
   constructor(
     readonly collector: Collector,
     readonly accounts: Accounts,
-  ) {}
+    private lastNs: number,
+  ) {
+    for (const name of collector.names) this.slept.set(name, collector.readerOf(name).sleptUntil(lastNs));
+  }
 
   async actors(ns: number): Promise<ActorRecord[]> {
     const status = await this.accounts.status.get(statusMs);
@@ -103,7 +106,7 @@ export class Views {
     if (passed < 100e6) return;
     for (const name of this.collector.names) {
       const slept = this.collector.readerOf(name).sleptUntil(ns);
-      const before = this.slept.get(name) ?? slept;
+      const before = this.slept.get(name)!;
       this.busy.set(name, Math.min(1, Math.max(0, 1 - (slept - before) / passed)));
       this.slept.set(name, slept);
     }

@@ -257,7 +257,10 @@ export class QueueRunner {
       if (type === PARKED) return type;
       if (type >= this.firstError) this.responseBytes = headerBytes;
     }
-    if (type >= this.firstError) context.counters[QueueCounter.errors]!++;
+    if (type >= this.firstError) {
+      context.counters[QueueCounter.errors]!++;
+      if (tap !== null) tap.reveal();
+    }
     this.form.writeHeader(request.responseWords, type, request.words);
     const written = chain.respond(request.responseAddress, this.responseBytes);
     ring.complete(chain.head, written);

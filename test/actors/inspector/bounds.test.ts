@@ -7,7 +7,7 @@ import { History } from "../../../src/actors/inspector/history.ts";
 import { Latencies } from "../../../src/actors/inspector/latencies.ts";
 import { type Fresh, Subscriber } from "../../../src/actors/inspector/subscriber.ts";
 import type { TapReader } from "../../../src/actors/inspector/tap-reader.ts";
-import { Field, RecordKind, recordWords } from "../../../src/actors/runtime/tap/layout.ts";
+import { Field, RecordKind, recordWords, untoldKinds } from "../../../src/actors/runtime/tap/layout.ts";
 import { Command, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const mib = 2 ** 20;
@@ -44,7 +44,8 @@ describe("the history", () => {
 });
 
 describe("latencies", () => {
-  const readers = [{ actor: "supervisor" }, { actor: "ctrl-queue" }] as unknown as TapReader[];
+  const untold = new Float64Array(untoldKinds);
+  const readers = ["supervisor", "ctrl-queue"].map((actor) => ({ actor, untold })) as unknown as TapReader[];
 
   function run(commands: readonly { type: number; ns: number; response?: number }[]) {
     const history = new History(mib, 1000);
@@ -81,7 +82,11 @@ describe("latencies", () => {
 describe("a page", () => {
   const unpackr = () => new Unpackr({ useRecords: true, sequential: true });
   const command = (id: string): CommandRecord => ({ id, response: "OK_NODATA" }) as CommandRecord;
-  const fresh = (...ids: string[]): Fresh => ({ ns: 1, droppedRecords: 0, commands: ids.map(command) });
+  const fresh = (...ids: string[]): Fresh => ({
+    ns: 1,
+    droppedRecords: 0,
+    commands: ids.map((id) => () => command(id)),
+  });
 
   test("that is slow loses whole batches, knows how many, and can unpack those that come", () => {
     let buffered = 0;

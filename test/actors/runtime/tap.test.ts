@@ -38,15 +38,6 @@ test("how many messages were taken from another is known also while nobody reads
   expect(seen.tap.takenFrom(4)).toBe(99);
 });
 
-test("a sleep is told when it ends, with its beginning", () => {
-  seen.tap.sleeps();
-  Bun.sleepSync(5);
-  seen.tap.wakes();
-  const [slept] = seen.take("slept");
-  const since = new Float64Array(Uint32Array.from(slept!.words.slice(0, 2)).buffer)[0]!;
-  expect(slept!.time - since).toBeGreaterThan(4e6);
-});
-
 test("names beyond the table's end share its last entry", () => {
   for (let name = 0; name < 300; name++) seen.tap.received(1, name, `message-${name}`);
   const names = seen.take("received").map(({ words }) => seen.name(words[2]!));

@@ -24,6 +24,8 @@ export const Head = {
   taken: 16,
   /** Whether anybody reads: the actor looks once a turn. */
   on: 17,
+  /** How often the reader has looked, modulo 2^32. */
+  looks: 18,
   /** For each slot, the number of the last message that was sent to it, and taken from it. */
   sentTo: 32,
   takenFrom: 32 + slotsMax,
@@ -32,7 +34,11 @@ export const Head = {
   asleepSince: 66,
   /** For each machine: its name, its first count, how many, and how many events a state has. */
   machineTable: 96,
+  /** Doubles: for each kind of command, how many were not told. */
+  untold: 160,
 } as const;
+/** Kinds of commands that are counted: thinning.ts says which is which. */
+export const untoldKinds = 48;
 export const machineWords = 4;
 export const machinesMax = 16;
 
@@ -72,14 +78,12 @@ export const RecordKind = {
   sent: 10,
   /** A message was taken: sender's slot, its number, its name. */
   received: 11,
-  /** The actor was asleep until now: a double, since when. */
-  slept: 12,
   /** The display is told: scanout, surface, resource, one of {@link Shown}, x, y, width, height. The message follows. */
-  shown: 13,
+  shown: 12,
   /** A sink begins a frame: scanout, surface, its name, the last of the ctrl queue's messages, x, y, width, height. */
-  frameBegun: 14,
+  frameBegun: 13,
   /** The other side of a sink has the frame: scanout, 0, the sink's name. */
-  frameShown: 15,
+  frameShown: 14,
 } as const;
 
 /** Words that every record has: its kind, its command (0: of none), its time in ns of CLOCK_MONOTONIC. */

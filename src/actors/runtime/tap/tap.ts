@@ -1,28 +1,25 @@
-// What an actor lets the inspector see: records of fixed size in a ring of shared memory. Nothing here makes an object or
-// waits; where the reader is slow, records are dropped and counted.
+// What an actor lets the inspector see: records of fixed size in a ring of shared memory.
 
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import type { Damage, Rect } from "../../../picture/damage.ts";
-import { MonotonicClock } from "./clock.ts";
 import {
   countsAt,
   countsMax,
   Field,
   Head,
-  headerBytes,
   machinesMax,
   machineWords,
   namesAt,
   RecordKind,
-  recordsMax,
-  recordWords,
   requestBytesMax,
   tapBytes,
 } from "./layout.ts";
 import { writeFields } from "./message-fields.ts";
 import { NameTable } from "./names.ts";
+import { TapRing } from "./tap-ring.ts";
+import { Thinning } from "./thinning.ts";
 
-export class Tap {
+export class Tap extends TapRing {
   /** Whether somebody reads, as of the last {@link look}. */
   isOn = false;
   /** Whether what the queue runs is nobody's: neither commands nor lives are told of. */
@@ -32,35 +29,25 @@ export class Tap {
   /** The command that was taken last. */
   last = 0;
 
-  private readonly head: Uint32Array;
   private readonly headTimes: Float64Array;
   private readonly counts: Uint32Array;
   private readonly names: NameTable;
-  private readonly ring: Uint32Array;
-  /** The same, as doubles. */
-  private readonly doubles: Float64Array;
-  private readonly clock = new MonotonicClock();
+  private readonly thinning: Thinning;
   private countsUsed: number;
-  /** Records so far, modulo 2^32, and of those taken when last looked at. */
-  private written: number;
-  private taken: number;
-  /** When the clock was last read: what follows in the same moment goes by it. */
-  private now = 0;
-  /** Whether records were dropped since, for which it was not. */
-  private isStale = false;
-  /** Commands completed that the guest may not see yet. */
+  /** Commands completed, and told, that the guest may not see yet. */
   private unseen = 0;
+  /** Of the command that runs and was not told: its bytes, or -1 where there is none; the room for its answer, and it. */
+  private untoldBytes = -1;
+  private untoldRoom = 0;
+  private untoldWords: Uint32Array = new Uint32Array(0);
 
   /** Writes to `memory`, which has {@link tapBytes} for this actor, and goes on where a predecessor has ended. */
-  constructor(private readonly memory: NativeMemory) {
-    this.head = new Uint32Array(memory.view(0, namesAt));
+  constructor(memory: NativeMemory) {
+    super(memory);
     this.headTimes = new Float64Array(memory.view(0, namesAt));
     this.names = new NameTable(memory);
     this.counts = new Uint32Array(memory.view(countsAt, countsMax * 4));
-    this.ring = new Uint32Array(memory.view(headerBytes, recordsMax * recordWords * 4));
-    this.doubles = new Float64Array(memory.view(headerBytes, recordsMax * recordWords * 4));
-    this.written = this.head[Head.written]!;
-    this.taken = this.head[Head.taken]!;
+    this.thinning = new Thinning(this.head);
     this.headTimes[Head.asleepSince / 2] = 0;
     const machines = this.head[Head.machines]!;
     const lastAt = Head.machineTable + (machines - 1) * machineWords;
@@ -76,19 +63,34 @@ export class Tap {
   whileRead(): Tap | null {
     if (!this.look() || this.isRehearsal) return null;
     this.command = 0;
-    this.tick();
+    this.thinning.look();
+    if (this.thinning.isThin) this.isStale = true;
+    else this.tick();
     return this;
-  }
-
-  /** Reads the clock: what comes next follows upon something else than the last record. */
-  tick(): void {
-    this.now = this.clock.now();
-    this.isStale = false;
   }
 
   /** A command was copied in; it is the one that runs from here on. `room`: bytes for its answer. */
   commandTaken(words: Uint32Array, bytes: number, room: number): void {
-    this.command = this.last = (this.last + 1) >>> 0 || 1;
+    this.last = (this.last + 1) >>> 0 || 1;
+    if (this.thinning.tells(bytes < 4 ? 0 : words[0]!)) return this.tell(words, bytes, room);
+    this.command = 0;
+    this.isStale = true;
+    this.untoldBytes = bytes;
+    this.untoldRoom = room;
+    if (this.untoldWords !== words) this.untoldWords = words;
+  }
+
+  /** Tells of the command that runs now, if it was not: it is no longer one of many. */
+  reveal(): void {
+    const { untoldBytes: bytes, untoldWords: words } = this;
+    if (bytes < 0 || !this.thinning.tellsAfterAll(bytes < 4 ? 0 : words[0]!)) return;
+    this.tell(words, bytes, this.untoldRoom);
+  }
+
+  /** A command that is told begins. */
+  private tell(words: Uint32Array, bytes: number, room: number): void {
+    this.command = this.last;
+    this.untoldBytes = -1;
     if (!this.hasRoom()) return;
     if (this.isStale) this.tick();
     const at = this.begin(RecordKind.taken, this.command);
@@ -101,8 +103,12 @@ export class Tap {
     this.show();
   }
 
-  /** `command` has its answer. */
+  /** `command` has its answer; 0 is one that was not told. */
   commandCompleted(command: number, response: number, bytes: number): void {
+    if (command === 0) {
+      this.untoldBytes = -1;
+      return;
+    }
     this.unseen++;
     if (command === this.command) this.command = 0;
     const at = this.beginNow(RecordKind.completed, command);
@@ -111,21 +117,23 @@ export class Tap {
     this.ring[at + 5] = bytes;
   }
 
-  /** The command that runs is put off. Returns its number, by which it is completed. */
+  /** The command that runs is put off. Returns its number, by which it is completed; 0 where it is not told. */
   commandParked(): number {
+    this.reveal();
     const { command } = this;
-    this.beginNow(RecordKind.parked, command);
+    if (command !== 0) this.beginNow(RecordKind.parked, command);
     return command;
   }
 
   /** No command runs: the last one was put off. */
   rest(): void {
     this.command = 0;
+    this.untoldBytes = -1;
   }
 
   /** The guest sees what was completed. */
   published(isCalled: boolean): void {
-    if (this.unseen === 0 && !isCalled) return;
+    if (this.unseen === 0) return;
     const at = this.beginNow(RecordKind.published, 0);
     if (at >= 0) {
       this.ring[at + 4] = this.unseen;
@@ -136,7 +144,7 @@ export class Tap {
   }
 
   kicked(): void {
-    if (this.isOn) this.beginNow(RecordKind.kicked, 0);
+    if (this.isOn && !this.thinning.isThin) this.beginNow(RecordKind.kicked, 0);
   }
 
   /** Makes room for the counts of a machine with `cells` in its table. Returns its number; -1 where there is none. */
@@ -165,7 +173,8 @@ export class Tap {
     const table = Head.machineTable + machine * machineWords;
     this.counts[head[table + 1]! + from * head[table + 3]! + event]!++;
     if (from === to) return;
-    if (!this.hasRoom()) return;
+    if (isRefused) this.reveal();
+    if (this.untoldBytes >= 0 || !this.hasRoom()) return;
     if (this.command === 0 || this.isStale) this.tick();
     const at = this.begin(isRefused ? RecordKind.refused : RecordKind.moved, this.command);
     this.write(at, machine, from, event, to);
@@ -173,7 +182,11 @@ export class Tap {
   }
 
   fence(kind: number, fence: number, context: number, ringIndex: number, isOfContext: boolean): void {
-    const at = this.isOn ? this.beginNow(kind, kind === RecordKind.fenceMade ? this.command : 0) : -1;
+    if (!this.isOn) return;
+    const isMade = kind === RecordKind.fenceMade;
+    // Who waits for a fence is told.
+    if (isMade) this.reveal();
+    const at = this.beginNow(kind, isMade ? this.command : 0);
     if (at < 0) return;
     this.write(at, fence, context, ringIndex, isOfContext ? 1 : 0);
   }
@@ -215,8 +228,6 @@ export class Tap {
     this.tick();
     headTimes[Head.asleepSince / 2] = 0;
     headTimes[Head.sleptNs / 2] = headTimes[Head.sleptNs / 2]! + this.now - since;
-    const at = this.isOn && this.hasRoom() ? this.begin(RecordKind.slept, 0) : -1;
-    if (at >= 0) this.doubles[(at + 4) / 2] = since;
   }
 
   /** The display is told of a rectangle of a scanout, or that all of it is shown or off, as `what` says. */
@@ -244,53 +255,6 @@ export class Tap {
     if (at < 0) return;
     this.write(at, scanout, 0, this.names.numberOf(sink), 0);
     this.show();
-  }
-
-  close(): void {
-    this.clock.close();
-    this.memory.unmap();
-  }
-
-  /** Shows the reader every record so far. */
-  show(): void {
-    Atomics.store(this.head, Head.written, this.written);
-  }
-
-  /** Writes four words behind the first four from `at` on. */
-  private write(at: number, one: number, two: number, three: number, four: number): void {
-    const { ring } = this;
-    ring[at + 4] = one;
-    ring[at + 5] = two;
-    ring[at + 6] = three;
-    ring[at + 7] = four;
-  }
-
-  /** As {@link begin}, of what happens now; returns -1 where there is no room for it. */
-  private beginNow(kind: number, command: number): number {
-    if (!this.hasRoom()) return -1;
-    this.tick();
-    return this.begin(kind, command);
-  }
-
-  /** Whether there is room for a record; one that finds none is counted, and costs next to nothing. */
-  private hasRoom(): boolean {
-    if ((this.written - this.taken) >>> 0 < recordsMax) return true;
-    this.taken = Atomics.load(this.head, Head.taken);
-    if ((this.written - this.taken) >>> 0 < recordsMax) return true;
-    this.head[Head.dropped]!++;
-    this.isStale = true;
-    return false;
-  }
-
-  /** Begins a record, for which there is room. Returns its first word in the ring. */
-  private begin(kind: number, command: number): number {
-    const { written, ring } = this;
-    const at = (written & (recordsMax - 1)) * recordWords;
-    this.written = (written + 1) >>> 0;
-    ring[at] = kind;
-    ring[at + Field.command] = command;
-    this.doubles[(at + Field.time) / 2] = this.now;
-    return at;
   }
 }
 
