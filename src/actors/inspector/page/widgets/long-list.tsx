@@ -84,7 +84,9 @@ function useScrolling(box: RefObject<HTMLDivElement | null>, first: number, leng
     state.first = first;
   });
   const scrolled = (): void => {
-    const { scrollTop, clientHeight, scrollHeight } = box.current!;
+    // What is told of a list that has just gone comes too late.
+    if (box.current === null) return;
+    const { scrollTop, clientHeight, scrollHeight } = box.current;
     state.follows = grows && scrollTop + clientHeight >= scrollHeight - rowPx;
     renderAgain(0);
   };
