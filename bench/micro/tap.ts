@@ -17,7 +17,7 @@ function command(requestBytes: number, looks = true): () => void {
   return () => {
     tap.commandTaken(request, requestBytes, 24);
     tap.lifecycle(machine, 1, 12, 1, 7, false);
-    tap.commandCompleted(tap.command, 0x1100, 24);
+    tap.commandRan(0x1100, 24, false);
     if (!looks) return;
     head[Head.taken] = head[Head.written]!;
     head[Head.looks]!++;

@@ -61,7 +61,7 @@ export class Desktop {
 }
 
 /** One of 2^24 colours for each number, unlike its neighbours'. */
-export const colourOf = (number: number): number => (number * 2_654_435) & 0xff_ffff;
+const colourOf = (number: number): number => (number * 2_654_435) & 0xff_ffff;
 
 const placeOf = (moves: number): { x: number; y: number } => ({
   x: (moves * step.x) % (size.width - window.width),

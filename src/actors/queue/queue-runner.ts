@@ -257,14 +257,11 @@ export class QueueRunner {
       if (type === PARKED) return type;
       if (type >= this.firstError) this.responseBytes = headerBytes;
     }
-    if (type >= this.firstError) {
-      context.counters[QueueCounter.errors]!++;
-      if (tap !== null) tap.reveal();
-    }
+    if (type >= this.firstError) context.counters[QueueCounter.errors]!++;
     this.form.writeHeader(request.responseWords, type, request.words);
     const written = chain.respond(request.responseAddress, this.responseBytes);
     ring.complete(chain.head, written);
-    if (tap !== null) tap.commandCompleted(tap.command, type, written);
+    if (tap !== null) tap.commandRan(type, written, type >= this.firstError);
     return type;
   }
 

@@ -16,8 +16,7 @@ afterEach(() => seen.close());
 function run(type: number, response: number = Response.OK_NODATA): void {
   const { tap } = seen;
   tap.commandTaken(Uint32Array.of(type, 0, 0, 0, 0, 0), 24, 24);
-  if (response !== Response.OK_NODATA) tap.reveal();
-  tap.commandCompleted(tap.command, response, 24);
+  tap.commandRan(response, 24, response !== Response.OK_NODATA);
 }
 
 function runMany(type: number, count: number): void {
@@ -87,7 +86,7 @@ test("what is no command's goes on being told, and what a command that is not to
   tap.commandTaken(Uint32Array.of(Command.RESOURCE_FLUSH), 4, 24);
   seen.take();
   tap.lifecycle(machine, 1, 2, 3, 9, false);
-  tap.commandCompleted(tap.command, Response.OK_NODATA, 24);
+  tap.commandRan(Response.OK_NODATA, 24, false);
   tap.lifecycle(machine, 3, 2, 1, 9, false);
   expect(seen.take().map(({ kind, words }) => [kind, words[1]])).toEqual([["moved", 3]]);
   expect([seen.count(machine, 1, 2), seen.count(machine, 3, 2)]).toEqual([1, 1]);

@@ -81,7 +81,7 @@ export class Tap extends TapRing {
   }
 
   /** Tells of the command that runs now, if it was not: it is no longer one of many. */
-  reveal(): void {
+  private reveal(): void {
     const { untoldBytes: bytes, untoldWords: words } = this;
     if (bytes < 0 || !this.thinning.tellsAfterAll(bytes < 4 ? 0 : words[0]!)) return;
     this.tell(words, bytes, this.untoldRoom);
@@ -101,6 +101,12 @@ export class Tap extends TapRing {
     for (let word = 0; word < end; word++) ring[at + Field.request + word] = words[word]!;
     // Seen before it runs: it may be the last that this actor ever does.
     this.show();
+  }
+
+  /** The command that runs has its answer. */
+  commandRan(response: number, bytes: number, isError: boolean): void {
+    if (isError) this.reveal();
+    this.commandCompleted(this.command, response, bytes);
   }
 
   /** `command` has its answer; 0 is one that was not told. */
