@@ -17,8 +17,21 @@ export interface Filterable {
   readonly ranNs: number;
   /** How long it has waited for a fence; 0 where it waits for none. */
   readonly waitedNs: number;
+  /** Of its context, "" where it is not known. */
+  readonly contextName: string;
+  /** Where its stream may have written; empty before it runs. */
+  readonly writes: readonly Written[];
   /** A field by its name, undefined where it has none. */
   field(name: string): FieldValue | undefined;
+}
+
+/** A resource that a stream wrote to, 0 being others, too, and where: 0 wide where no pixel of its picture may have changed. */
+export interface Written {
+  resource: number;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
 }
 
 /** When it shows whether a filter holds: before the command runs, by its answer, or while it waits for a fence. */
@@ -61,9 +74,9 @@ function parseWord(word: string): Word {
   const [, key = "", value = ""] = /^([\w-]+):(.+)$/.exec(word) ?? [];
   switch (key) {
     case "ctx":
-      return fieldIs("contextId", word, value);
+      return /^\d+$/.test(value) ? fieldIs("contextId", word, value) : isNamed(value.toLowerCase());
     case "res":
-      return fieldIs("resourceId", word, value);
+      return touches(word, value);
     case "scanout":
       return fieldIs("scanoutId", word, value);
     case "fence": {
@@ -90,7 +103,7 @@ function parseWord(word: string): Word {
     }
     default:
       throw new Refusal(
-        `${word}: want ctx:N, res:N, scanout:N, at:X,Y, fence:N, type:TEXT, queue:NAME, id:ID, slow:>TIME, fence-age:>TIME, errors or fenced`,
+        `${word}: want ctx:N or ctx:NAME, res:N, scanout:N, at:X,Y, fence:N, type:TEXT, queue:NAME, id:ID, slow:>TIME, fence-age:>TIME, errors or fenced`,
       );
   }
 }
@@ -107,6 +120,22 @@ function fieldIs(field: string, word: string, value: string): Word {
   return before((command) => command.field(field) === wanted);
 }
 
+/** Whether its context's name has `part` in it. */
+const isNamed = (part: string): Word =>
+  before(({ contextName }) => contextName !== "" && contextName.toLowerCase().includes(part));
+
+/** Whether a command names a resource, or its stream may have written to it. */
+function touches(word: string, value: string): Word {
+  const names = fieldIs("resourceId", word, value);
+  const wanted = Number(value);
+  return before((command) => names.holds(command) || wrote(command.writes, wanted));
+}
+
+function wrote(writes: readonly Written[], resource: number): boolean {
+  for (let index = 0; index < writes.length; index++) if (writes[index]!.resource === resource) return true;
+  return false;
+}
+
 /** Whether the type's name has `part` in it. Types are few, and each is looked at once. */
 function nameHas(part: string): Word {
   const known = new Map<string, boolean>();
@@ -120,16 +149,25 @@ function nameHas(part: string): Word {
   });
 }
 
-/** Whether a command names an area with that pixel in it. */
+/** Whether a command names an area with that pixel in it, or its stream may have written there. */
 function covers(word: string, value: string): Word {
   const [, column = "", row = ""] = /^(\d+),(\d+)$/.exec(value) ?? [];
   if (column === "") throw new Refusal(`${word}: want a pixel, as in at:120,30`);
   const [x, y] = [Number(column), Number(row)];
   return before(
     (command) =>
-      isWithin(x, command.field("x"), command.field("width")) &&
-      isWithin(y, command.field("y"), command.field("height")),
+      (isWithin(x, command.field("x"), command.field("width")) &&
+        isWithin(y, command.field("y"), command.field("height"))) ||
+      wroteAt(command.writes, x, y),
   );
+}
+
+function wroteAt(writes: readonly Written[], x: number, y: number): boolean {
+  for (let index = 0; index < writes.length; index++) {
+    const one = writes[index]!;
+    if (isWithin(x, one.x, one.width) && isWithin(y, one.y, one.height)) return true;
+  }
+  return false;
 }
 
 const isWithin = (at: number, from: unknown, length: unknown): boolean =>

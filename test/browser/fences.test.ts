@@ -21,7 +21,7 @@ test("the timeline tells a command's fence from its run, in the lane of its cont
       for (let times = 0; times < 20; times++) clearTo(stream, texture, [turn, 0, 0, 255]);
       expectOk(guest.gpu.submit3d(6, stream.bytes, { fenceId: BigInt(turn) }));
     }
-    const lane = page.locator("canvas.timeline li").filter({ hasText: "context 6: 4" });
+    const lane = page.locator("canvas.timeline li").filter({ hasText: "context 6 (test-6): 4" });
     await lane.waitFor({ state: "attached" });
     await page.keyboard.press("/");
     await page.keyboard.type("fence:3 type:submit");

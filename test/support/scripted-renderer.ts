@@ -5,7 +5,7 @@ import { toArrayBuffer } from "bun:ffi";
 import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import type { Backing } from "../../src/actors/gpu/renderer/backing.ts";
 import type { DmabufPicture } from "../../src/actors/gpu/renderer/dmabuf.ts";
-import type { Renderer, RendererDescription } from "../../src/actors/gpu/renderer/renderer.ts";
+import type { OnWritten, Renderer, RendererDescription } from "../../src/actors/gpu/renderer/renderer.ts";
 import { PixelMappings, type SharedPixels } from "../../src/actors/gpu/renderer/shared-pixels.ts";
 import {
   type Direction,
@@ -51,6 +51,7 @@ export class ScriptedRenderer implements Renderer {
   epoch = 0;
   onFence: (fence: number) => void = () => undefined;
   onContextFence: (context: number, ring: number, fence: number) => void = () => undefined;
+  onWritten: OnWritten | null = null;
   /** Whether {@link poll} finishes nothing. */
   isStuck = false;
   /** Streams that were run. */

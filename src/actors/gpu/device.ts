@@ -44,7 +44,10 @@ export class Device {
     readonly renderer: Renderer,
     readonly tier: Tier,
   ) {
-    const { config, machines, log } = context;
+    const { config, machines, log, tap } = context;
+    if (tap !== null) {
+      renderer.onWritten = (resource, x, y, width, height) => tap.wrote(resource, x, y, width, height);
+    }
     const storages = new Storages(tier, new Budget(config.storageBytesMax), log);
     this.shelfMemory = context.area("cursor-shelf", "write");
     const shelf = new CursorShelf(this.shelfMemory);

@@ -70,6 +70,7 @@ export class Accounts {
           const named = contexts.map((one) => ({ ...one, name: nameOf(one.id) }));
           const waiting = fences.map(({ number, ...one }) => ({
             ...one,
+            contextName: nameOf(one.context),
             command: number === 0 ? "" : `ctrl-queue:${number}`,
           }));
           settle({ resources, contexts: named, fences: waiting, unanswered: null });

@@ -1,15 +1,26 @@
 // The views as JSON: what a page shows, for programs.
 
 import { Refusal } from "../../transport/os/errors.ts";
-import { recordFilter } from "./filter.ts";
+import { type Filter, recordFilter } from "./filter.ts";
 import { metricsText, metricsType } from "./metrics.ts";
+import { picturesOf } from "./pictures.ts";
 import type { Views } from "./views.ts";
 
-const commandsMax = 10_000;
-const commandsDefault = 200;
+const recordsMax = 10_000;
+const recordsDefault = 200;
 
 /** Answers a GET of `url`; `ns` is now. */
 export async function answer(url: URL, views: Views, ns: number): Promise<Response> {
+  try {
+    return await found(url, views, ns);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return json({ error: error.message }, 400);
+  }
+}
+
+/** Throws a {@link Refusal} where what is asked for makes no sense. */
+async function found(url: URL, views: Views, ns: number): Promise<Response> {
   const { collector } = views;
   switch (url.pathname) {
     case "/api/actors":
@@ -30,6 +41,8 @@ export async function answer(url: URL, views: Views, ns: number): Promise<Respon
       return json(collector.latencies.tell());
     case "/api/commands":
       return commands(url.searchParams, views);
+    case "/api/pictures":
+      return pictures(url.searchParams, views);
     case "/metrics": {
       const text = metricsText(await views.actors(ns), collector.latencies.tell());
       return new Response(text, { headers: { "content-type": metricsType } });
@@ -40,16 +53,29 @@ export async function answer(url: URL, views: Views, ns: number): Promise<Respon
 }
 
 function commands(parameters: URLSearchParams, { collector }: Views): Response {
-  const limit = Number(parameters.get("limit") ?? commandsDefault);
-  if (!Number.isInteger(limit) || limit < 1 || limit > commandsMax) {
-    return json({ error: `limit: want a whole number from 1 to ${commandsMax}` }, 400);
-  }
+  const found = collector.commands(filterIn(parameters), limitIn(parameters));
+  return json(found.map(({ request, ...command }) => ({ ...command, request: request.toHex() })));
+}
+
+/** The last ones, or with `of` what came of a command. */
+function pictures(parameters: URLSearchParams, { collector }: Views): Response {
+  const command = parameters.get("of");
+  const all = collector.pictures();
+  return json(command === null ? all.slice(-limitIn(parameters)) : picturesOf(command, all));
+}
+
+function limitIn(parameters: URLSearchParams): number {
+  const limit = Number(parameters.get("limit") ?? recordsDefault);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= recordsMax) return limit;
+  throw new Refusal(`limit: want a whole number from 1 to ${recordsMax}`);
+}
+
+function filterIn(parameters: URLSearchParams): Filter {
   try {
-    const found = collector.commands(recordFilter(parameters.get("filter") ?? ""), limit);
-    return json(found.map(({ request, ...command }) => ({ ...command, request: request.toHex() })));
+    return recordFilter(parameters.get("filter") ?? "");
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return json({ error: `filter: ${error.message}` }, 400);
+    throw new Refusal(`filter: ${error.message}`, { cause: error });
   }
 }
 

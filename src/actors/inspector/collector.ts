@@ -1,17 +1,17 @@
 // Empties the actors' taps, keeps what they hold, and makes of it what pages want to hear.
 
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
-import { decodeRequest } from "../../transport/wire/virtio-gpu/decode.ts";
-import { Command } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { type ActorName, workersFor } from "../registry.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { slotOf } from "../runtime/shared-words.ts";
-import { Field, RecordKind } from "../runtime/tap/layout.ts";
-import type { CommandRecord, MessageRecord, Topic } from "./feed.ts";
+import { RecordKind } from "../runtime/tap/layout.ts";
+import { ContextNames } from "./context-names.ts";
+import type { CommandRecord, MessageRecord, PictureRecord, Topic } from "./feed.ts";
 import { Events } from "./events.ts";
 import type { Filter } from "./filter.ts";
 import { History, kindIn } from "./history.ts";
 import { Latencies } from "./latencies.ts";
+import { pastPictures } from "./pictures.ts";
 import { ResourceUses } from "./resource-uses.ts";
 import { Stories, type Story, tell, telling } from "./stories.ts";
 import type { Fresh } from "./subscriber.ts";
@@ -19,7 +19,6 @@ import { TapReader } from "./tap-reader.ts";
 
 /** Records of another topic that one batch has. */
 export const othersMax = 1000;
-const namesMax = 4096;
 
 export class Collector {
   readonly history: History;
@@ -31,8 +30,7 @@ export class Collector {
   private readonly events: Events;
   private readonly stories: Stories;
   private readonly ended: Story[] = [];
-  /** What the guest has called its contexts. */
-  private readonly contextNames = new Map<number, string>();
+  private readonly contextNames: ContextNames;
   private wasWanted = false;
   /** Commands that were not told, as of the last turn. */
   private folded = 0;
@@ -51,7 +49,8 @@ export class Collector {
     this.latencies = new Latencies(this.history, readers);
     this.uses = new ResourceUses(this.history, readers);
     this.events = new Events(this.history, readers);
-    this.stories = this.newStories((story) => this.ended.push(story));
+    this.contextNames = new ContextNames(this.history);
+    this.stories = this.newStories(this.contextNames, (story) => this.ended.push(story));
     for (const reader of readers) reader.switch(true);
   }
 
@@ -65,7 +64,7 @@ export class Collector {
   }
 
   nameOfContext(id: number): string {
-    return this.contextNames.get(id) ?? "";
+    return this.contextNames.of(id);
   }
 
   readerOf(name: ActorName): TapReader {
@@ -92,8 +91,8 @@ export class Collector {
         const at = this.history.add(ring, from, reader.slot);
         this.latencies.add(at);
         this.uses.add(at);
-        this.noteName(at);
         if (commands) this.stories.add(at);
+        else if (kindIn(this.history.words[at]!) === RecordKind.taken) this.contextNames.note(at);
         const picture = this.events.picture(at);
         if (pictures) push(fresh.pictures!, picture);
         if (messages) push(fresh.messages!, this.events.message(at, opened));
@@ -117,7 +116,7 @@ export class Collector {
       found.push(command);
       if (found.length > 2 * max) found.splice(0, found.length - max);
     };
-    const stories = this.newStories(keep);
+    const stories = this.newStories(this.contextNames.copy(), keep);
     for (const at of this.history.all()) stories.add(at);
     for (const story of stories.open()) keep(story);
     return found.slice(-max);
@@ -125,9 +124,14 @@ export class Collector {
 
   /** Commands without an answer, oldest first: those that wait for something, and what each queue is in the midst of. */
   unanswered(): CommandRecord[] {
-    const stories = this.newStories(() => {});
+    const stories = this.newStories(this.contextNames.copy(), () => {});
     for (const at of this.history.all()) stories.add(at);
     return stories.open().map(tell);
+  }
+
+  /** Those of the history, oldest first. */
+  pictures(): PictureRecord[] {
+    return pastPictures(this.history, this.readers);
   }
 
   close(): void {
@@ -136,18 +140,8 @@ export class Collector {
     this.area.unmap();
   }
 
-  private newStories(done: (story: Story) => void): Stories {
-    return new Stories(this.history, this.readers, done);
-  }
-
-  private noteName(at: number): void {
-    const { words } = this.history;
-    if (kindIn(words[at]!) !== RecordKind.taken || words[at + Field.request] !== Command.CTX_CREATE) return;
-    const request = new Uint8Array(words.buffer, words.byteOffset + (at + Field.request) * 4, 96).slice();
-    const { contextId, name } = decodeRequest(request).fields;
-    if (typeof contextId !== "number" || typeof name !== "string") return;
-    if (this.contextNames.size >= namesMax) this.contextNames.delete(this.contextNames.keys().next().value!);
-    this.contextNames.set(contextId, name);
+  private newStories(names: ContextNames, done: (story: Story) => void): Stories {
+    return new Stories(this.history, this.readers, names, done);
   }
 }
 

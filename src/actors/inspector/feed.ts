@@ -2,7 +2,10 @@
 // explains them. All times are nanoseconds of CLOCK_MONOTONIC; 0 is "not yet" or "never".
 
 import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
+import type { Written } from "../command-filter.ts";
 import type { MessageField } from "./message-reader.ts";
+
+export type { Written } from "../command-filter.ts";
 
 /** Names of actors: "supervisor", or a worker's. */
 export type Named = string;
@@ -85,6 +88,8 @@ export interface CommandRecord {
   type: string;
   flags: string[];
   fields: Record<string, FieldValue>;
+  /** What the guest has called its context: the process, on Linux. "" where there is none, or its making was not seen. */
+  contextName: string;
   /** Bytes of the request, and its first 96. */
   bytes: number;
   request: Uint8Array;
@@ -104,6 +109,8 @@ export interface CommandRecord {
   waitsFor: number;
   /** States that it has changed, and what was refused it. */
   moves: Move[];
+  /** Where its stream may have written. */
+  writes: Written[];
 }
 
 export interface Move {
@@ -160,6 +167,7 @@ export interface UnansweredRecord {
   command: string;
   type: string;
   context: number;
+  contextName: string;
   resource: number;
   /** Since it was taken; or since the queue was asked, where it is in no command. */
   ageMs: number;
@@ -206,6 +214,8 @@ export interface FenceRecord {
   command: string;
   type: string;
   context: number;
+  /** As the guest has called it, "" where that was not seen. */
+  contextName: string;
   ring: number;
   ageMs: number;
 }

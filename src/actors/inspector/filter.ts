@@ -51,6 +51,14 @@ class RecordView implements Filterable {
     return waitsFor > 0 ? completedNs - parkedNs : 0;
   }
 
+  get contextName(): string {
+    return this.command.contextName;
+  }
+
+  get writes(): CommandRecord["writes"] {
+    return this.command.writes;
+  }
+
   field(name: string): FieldValue | undefined {
     return this.command.fields[name];
   }

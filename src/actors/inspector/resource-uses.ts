@@ -1,6 +1,7 @@
 // When each resource was made, and which command named it last: what no history that is bounded remembers.
 
 import { requestName, resourceIdAt } from "../../transport/wire/virtio-gpu/decode.ts";
+import { Command } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { Field, RecordKind } from "../runtime/tap/layout.ts";
 import type { ResourceRecord } from "./feed.ts";
 import { type History, kindIn, slotIn } from "./history.ts";
@@ -34,7 +35,8 @@ export class ResourceUses {
   add(at: number): void {
     const { words } = this.history;
     const kind = kindIn(words[at]!);
-    if (kind === RecordKind.taken) this.use(at);
+    if (kind === RecordKind.taken) this.take(at);
+    else if (kind === RecordKind.wrote) this.use(words[at + Field.first]!, at, Command.SUBMIT_3D);
     else if (kind === RecordKind.moved) this.move(at);
   }
 
@@ -48,7 +50,7 @@ export class ResourceUses {
     return { createdNs, usedNs, usedBy, usedType: isKnown ? requestName(type) : "" };
   }
 
-  private use(at: number): void {
+  private take(at: number): void {
     const { words } = this.history;
     const type = words[at + Field.request]!;
     let place = this.places.get(type);
@@ -57,8 +59,13 @@ export class ResourceUses {
       if (place >= 0) this.places.set(type, place);
     }
     if (place < 0 || words[at + 4]! < place + 4) return;
-    const id = words[at + Field.request + place / 4]!;
+    this.use(words[at + Field.request + place / 4]!, at, type);
+  }
+
+  /** The command of the record at word `at` names a resource, or writes to it. */
+  private use(id: number, at: number, type: number): void {
     if (id === 0) return;
+    const { words } = this.history;
     const slot = slotIn(words[at]!);
     const number = words[at + Field.command]!;
     const usedNs = this.history.timeAt(at);

@@ -14,13 +14,13 @@ export function silence(
     fences: own.filter(({ waitsFor }) => waitsFor > 0).map((one) => fenceOf(one, ns)),
     unanswered:
       running === undefined
-        ? { command: "", type: "", context: 0, resource: 0, ageMs: silentMs }
+        ? { command: "", type: "", context: 0, contextName: "", resource: 0, ageMs: silentMs }
         : unansweredOf(running, ns),
   };
 }
 
 const fenceOf = (
-  { id, type, fields, waitsFor, parkedNs, moves }: CommandRecord,
+  { id, type, fields, contextName, waitsFor, parkedNs, moves }: CommandRecord,
   ns: number,
 ): FenceRecord => ({
   ...{
@@ -29,15 +29,20 @@ const fenceOf = (
     command: id,
     type,
   },
+  contextName,
   ...{ context: Number(fields["contextId"] ?? 0), ring: Number(fields["ringIndex"] ?? 0) },
   ageMs: (ns - parkedNs) / 1e6,
 });
 
-const unansweredOf = ({ id, type, fields, takenNs }: CommandRecord, ns: number): UnansweredRecord => ({
+const unansweredOf = (
+  { id, type, fields, contextName, takenNs }: CommandRecord,
+  ns: number,
+): UnansweredRecord => ({
   ...{
     command: id,
     type,
     context: Number(fields["contextId"] ?? 0),
+    contextName,
     resource: Number(fields["resourceId"] ?? 0),
   },
   ageMs: (ns - takenNs) / 1e6,

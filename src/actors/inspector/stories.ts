@@ -3,7 +3,8 @@
 import { decodeRequest, responseName } from "../../transport/wire/virtio-gpu/decode.ts";
 import { errorCodeOf, isRefused } from "../machines/table.ts";
 import { Field, RecordKind, requestBytesMax } from "../runtime/tap/layout.ts";
-import type { CommandRecord, Move } from "./feed.ts";
+import type { ContextNames } from "./context-names.ts";
+import type { CommandRecord, Move, Written } from "./feed.ts";
 import { type History, kindIn, slotIn } from "./history.ts";
 import type { TapReader } from "./tap-reader.ts";
 
@@ -29,6 +30,7 @@ export class Stories {
   constructor(
     private readonly history: History,
     private readonly readers: readonly TapReader[],
+    private readonly names: ContextNames,
     private readonly done: (story: Story) => void,
   ) {}
 
@@ -66,8 +68,17 @@ export class Stories {
     const kept = new Uint8Array(words.buffer, words.byteOffset + (at + Field.request) * 4, requestBytesMax);
     queue.open.set(number, {
       ...{ queue: this.readers[slot]?.actor ?? "", number, bytes, request: kept.slice(0, bytes) },
+      contextName: this.names.note(at),
       ...{ kickNs: queue.kickNs, takenNs: ns, parkedNs: 0, completedNs: 0, publishedNs: 0 },
-      ...{ isInterrupted: false, response: 0, responseBytes: 0, fences: [], waitsFor: 0, moves: [] },
+      ...{
+        isInterrupted: false,
+        response: 0,
+        responseBytes: 0,
+        fences: [],
+        waitsFor: 0,
+        moves: [],
+        writes: [],
+      },
     });
     queue.kickNs = 0;
     if (queue.open.size > openMax) queue.open.delete(queue.open.keys().next().value!);
@@ -89,6 +100,9 @@ export class Stories {
         return;
       case RecordKind.fenceMade:
         story.fences.push(words[at + 4]!);
+        return;
+      case RecordKind.wrote:
+        story.writes.push(writtenAt(words, at));
         return;
       case RecordKind.moved:
       case RecordKind.refused: {
@@ -131,6 +145,11 @@ export type Telling = () => CommandRecord;
 export function telling(story: Story): Telling {
   let told: CommandRecord | null = null;
   return () => (told ??= tell(story));
+}
+
+function writtenAt(words: Uint32Array, at: number): Written {
+  const [x, y, width, height] = words.subarray(at + Field.request, at + Field.request + 4);
+  return { resource: words[at + Field.first]!, x: x!, y: y!, width: width!, height: height! };
 }
 
 /** A story for people. */

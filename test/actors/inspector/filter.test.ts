@@ -10,7 +10,8 @@ const command = {
     fields: { contextId: 3, resourceId: 7, fenceId: 12, x: 10, y: 20, width: 4, height: 1 },
     response: "ERR_UNSPEC",
   },
-  ...{ takenNs: 1e9, parkedNs: 1.0005e9, completedNs: 1.002e9, waitsFor: 5 },
+  ...{ takenNs: 1e9, parkedNs: 1.0005e9, completedNs: 1.002e9, waitsFor: 5, contextName: "kmscube" },
+  writes: [{ resource: 9, x: 100, y: 50, width: 2, height: 2 }],
 } as unknown as CommandRecord;
 
 test.each([
@@ -28,6 +29,11 @@ test.each([
   ["at:14,20", false],
   ["at:9,20", false],
   ["at:10,21", false],
+  ["ctx:Cube", true],
+  ["ctx:weston", false],
+  ["res:9", true],
+  ["at:101,51", true],
+  ["at:102,51", false],
   ["id:ctrl-queue:18", false],
   ["id:cursor-queue:17", false],
   ["fence:13", false],
@@ -37,7 +43,7 @@ test.each([
   expect(recordFilter(text)(command)).toBe(found);
 });
 
-test.each(["ctx:x", "foo", "at:1", "slow:>1", "fence-age:1", "res:", "constructor:1", "a ".repeat(20)])(
+test.each(["res:x", "foo", "at:1", "slow:>1", "fence-age:1", "res:", "constructor:1", "a ".repeat(20)])(
   "%p is refused with a word on it",
   (text) => expect(() => recordFilter(text)).toThrow(/want/),
 );

@@ -28,6 +28,9 @@ export interface RendererDescription {
   capsets?: readonly CapsetDescription[];
 }
 
+/** Told of a resource that a stream has written to, and of the rectangle of its first level and layer, empty for others. */
+export type OnWritten = (resource: number, x: number, y: number, width: number, height: number) => void;
+
 export interface Renderer {
   readonly description: RendererDescription;
   /** A bit for each virtio-gpu feature that it stands behind. */
@@ -41,6 +44,8 @@ export interface Renderer {
   onFence: (fence: number) => void;
   /** Called by {@link poll}: every fence of one context's ring up to this number is done. */
   onContextFence: (context: number, ring: number, fence: number) => void;
+  /** Called by {@link submit} for what a stream may have written to, where somebody looks. */
+  onWritten: OnWritten | null;
 
   /** Fills zeroed bytes of the arena from `at` on with a capset of {@link capsets}. */
   fillCapset(id: number, version: number, at: number): void;

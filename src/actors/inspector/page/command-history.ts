@@ -1,6 +1,6 @@
-// Commands of the server's history, as the feed would tell them.
+// Commands and pictures of the server's history, as the feed would tell them.
 
-import type { CommandRecord } from "../feed.ts";
+import type { CommandRecord, PictureRecord } from "../feed.ts";
 import { ask } from "./store.ts";
 
 type HexCommand = Omit<CommandRecord, "request"> & { request: string };
@@ -10,6 +10,10 @@ export async function pastCommands(filter: string, limit: number): Promise<Comma
   const query = new URLSearchParams({ filter, limit: String(limit) });
   return (await ask<HexCommand[]>(`/api/commands?${query}`)).map(fromHex);
 }
+
+/** The last `limit` pictures, oldest first. */
+export const pastPictures = (limit: number): Promise<PictureRecord[]> =>
+  ask(`/api/pictures?${new URLSearchParams({ limit: String(limit) })}`);
 
 /** What is asked for, or null where there is no answer. */
 export async function orNull<T>(asked: Promise<T>): Promise<T | null> {

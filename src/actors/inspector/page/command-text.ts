@@ -5,8 +5,8 @@ import type { CommandRecord } from "../feed.ts";
 /** Fields that every list has in a column of their own, or that say nothing there. */
 const apart = new Set(["contextId", "resourceId", "ringIdx", "padding"]);
 
-/** `640×480 B8G8R8X8 offset=12`, of what has no column of its own. */
-export function summary({ fields }: CommandRecord): string {
+/** `640×480 B8G8R8X8 offset=12`, of what has no column of its own; of a stream, what it may have written to. */
+export function summary({ fields, writes }: CommandRecord): string {
   const { width, height, x, y, format } = fields;
   const words: string[] = [];
   if (width !== undefined && height !== undefined) {
@@ -18,8 +18,18 @@ export function summary({ fields }: CommandRecord): string {
     if (apart.has(name) || said.has(name) || value === 0) continue;
     words.push(`${name}=${value}`);
   }
+  if (writes.length > 0) words.push(`→ ${writes.map(({ resource }) => resource || "others").join(", ")}`);
   return words.join(" ");
 }
+
+/** `3 (kmscube)`: whose command it is; "" where it is nobody's. */
+export function contextText({ fields, contextName }: CommandRecord): string {
+  const id = fields["contextId"];
+  return id === undefined || id === 0 ? "" : nameText(Number(id), contextName);
+}
+
+/** `3 (kmscube)`, or 3 of a context that has no name. */
+export const nameText = (id: number, name: string): string => (name === "" ? String(id) : `${id} (${name})`);
 
 export const isError = ({ response }: CommandRecord): boolean => response.startsWith("ERR_");
 

@@ -84,6 +84,8 @@ export const RecordKind = {
   frameBegun: 13,
   /** The other side of a sink has the frame: scanout, 0, the sink's name. */
   frameShown: 14,
+  /** The command's stream may have written: resource (0: others, too), 0, 0, 0, x, y, width, height; 0 wide: no pixel of its picture. */
+  wrote: 15,
 } as const;
 
 /** Words that every record has: its kind, its command (0: of none), its time in ns of CLOCK_MONOTONIC. */

@@ -197,6 +197,15 @@ export class Tap extends TapRing {
     this.write(at, fence, context, ringIndex, isOfContext ? 1 : 0);
   }
 
+  /** The stream that runs, and is told of, may have written a rectangle of a resource. */
+  wrote(resource: number, x: number, y: number, width: number, height: number): void {
+    if (!this.isOn || this.command === 0 || !this.hasRoom()) return;
+    if (this.isStale) this.tick();
+    const at = this.begin(RecordKind.wrote, this.command);
+    this.write(at, resource, 0, 0, 0);
+    this.write(at + 4, x, y, width, height);
+  }
+
   /** A message is on its way to the actor of `slot`, with which it shares the count `number`. */
   sent(slot: number, number: number, type: string, message: object): void {
     this.head[Head.sentTo + slot] = number;

@@ -55,6 +55,7 @@ test("a command's time is told apart, and its fields are one line", () => {
     completedNs: 900,
     publishedNs: 950,
     waitsFor: 4,
+    writes: [],
   };
   expect(summary(command as unknown as CommandRecord)).toBe("64×32 at 1,2 B8G8R8X8 offset=12");
   expect(
@@ -62,6 +63,8 @@ test("a command's time is told apart, and its fields are one line", () => {
   ).toEqual([
     ...["wait 50 kick to taken", "run 100 run", "fence 650 wait for fence 4", "publish 50 answer to visible"],
   ]);
+  const writes = [{ resource: 7 }, { resource: 0 }];
+  expect(summary({ fields: {}, writes } as unknown as CommandRecord)).toBe("→ 7, others");
   const running = { ...command, kickNs: 0, parkedNs: 0, completedNs: 0, publishedNs: 0 };
   expect(parts(running as unknown as CommandRecord)).toEqual([]);
   expect([filterOf("resourceId", 7), filterOf("contextId", 0), filterOf("width", 7)]).toEqual([

@@ -26,7 +26,9 @@ function command(number: number, own: Partial<CommandRecord>): CommandRecord {
     ...{ id: `ctrl-queue:${number}`, queue: "ctrl-queue", type: "TRANSFER_TO_HOST_2D", flags: [] },
     ...{ fields: { contextId: 0, resourceId: 7 }, bytes: 56, request: new Uint8Array(0) },
     ...{ response: "OK_NODATA", responseBytes: 24, kickNs: 0, takenNs: 0, parkedNs: 0, completedNs: 0 },
-    ...{ publishedNs: 0, isInterrupted: true, fences: [], waitsFor: 0, moves: [], ...own },
+    ...{ publishedNs: 0, isInterrupted: true, fences: [], waitsFor: 0, moves: [], writes: [] },
+    contextName: "",
+    ...own,
   };
 }
 

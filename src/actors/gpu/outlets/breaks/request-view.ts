@@ -16,6 +16,9 @@ export class RequestView implements Filterable {
   response = 0;
   ranNs = 0;
   waitedNs = 0;
+  /** What the guest calls its contexts, the inspector knows alone; what a stream writes, nobody before it runs. */
+  readonly contextName = "";
+  readonly writes = [];
   private words: Uint32Array = new Uint32Array(0);
   private length = 0;
   private readonly names = new Map<number, string>();

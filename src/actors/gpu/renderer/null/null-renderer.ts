@@ -12,6 +12,7 @@ export class NullRenderer implements Renderer {
   readonly pollFd = -1;
   onFence: (fence: number) => void = () => {};
   onContextFence: (context: number, ring: number, fence: number) => void = () => {};
+  onWritten = null;
 
   fillCapset(): void {}
 

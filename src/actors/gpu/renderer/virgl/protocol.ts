@@ -4,9 +4,17 @@
 /** VIRGL_CCMD_*. */
 export const Ccmd = {
   CREATE_OBJECT: 1,
+  BIND_OBJECT: 2,
   DESTROY_OBJECT: 3,
+  SET_VIEWPORT_STATE: 4,
+  SET_FRAMEBUFFER_STATE: 5,
+  CLEAR: 7,
+  DRAW_VBO: 8,
   RESOURCE_INLINE_WRITE: 9,
   SET_INDEX_BUFFER: 11,
+  SET_SCISSOR_STATE: 15,
+  BLIT: 16,
+  RESOURCE_COPY_REGION: 17,
   GET_QUERY_RESULT: 21,
   SET_SUB_CTX: 28,
   CREATE_SUB_CTX: 29,
@@ -15,8 +23,10 @@ export const Ccmd = {
   GET_QUERY_RESULT_QBO: 42,
   TRANSFER3D: 43,
   COPY_TRANSFER3D: 45,
+  CLEAR_TEXTURE: 47,
   PIPE_RESOURCE_CREATE: 48,
   GET_MEMORY_INFO: 50,
+  CLEAR_SURFACE: 62,
   GET_PIPE_RESOURCE_LAYOUT: 63,
 } as const;
 
@@ -65,3 +75,41 @@ export const LayoutField = { answer: 1, words: 2 } as const;
 
 /** struct virgl_resource_layout. Bytes. */
 export const layoutBytes = 80;
+
+/** VIRGL_OBJECT_RASTERIZER; its first word of flags, and the one that has the scissor count. */
+export const rasterizerObject = 2;
+export const RasterizerField = { flags: 2, scissor: 1 << 14, words: 2 } as const;
+
+/** VIRGL_OBJECT_SURFACE of a texture; `layers` has the first one in its lower half. */
+export const surfaceObject = 8;
+export const SurfaceField = { resource: 2, level: 4, layers: 5, words: 5 } as const;
+
+/** SET_FRAMEBUFFER_STATE: how many colour surfaces, the depth surface, and where the first colour surface is. */
+export const FramebufferField = { colours: 1, depth: 2, first: 3, coloursMax: 8 } as const;
+
+/** CLEAR: which buffers, a bit each: depth and stencil, then the colours from `firstColour` on. */
+export const ClearField = { buffers: 1, depthStencil: 3, firstColour: 2 } as const;
+
+/** SET_VIEWPORT_STATE of the first slot: floats. */
+export const ViewportField = {
+  slot: 1,
+  scaleX: 2,
+  scaleY: 3,
+  translateX: 5,
+  translateY: 6,
+  words: 7,
+} as const;
+
+/** SET_SCISSOR_STATE of the first slot: x below and y above in one word, the ends in the next. */
+export const ScissorField = { slot: 1, least: 2, most: 3, words: 3 } as const;
+
+/** Where BLIT, RESOURCE_COPY_REGION, CLEAR_TEXTURE write: x, y, z from `at` on, and width, height, depth from `size` on. */
+export const WriteField = {
+  blit: { resource: 4, level: 5, at: 7, size: 10, words: 21 },
+  copy: { resource: 1, level: 2, at: 3, size: 11, words: 13 },
+  clearTexture: { resource: 1, level: 2, at: 3, size: 6, words: 12 },
+  transfer: { resource: 1, level: 2, at: 6, size: 9, words: 11 },
+} as const;
+
+/** CLEAR_SURFACE: the surface's handle, then x, y, width, height from `at` on. */
+export const ClearSurfaceField = { surface: 2, at: 7, words: 10 } as const;

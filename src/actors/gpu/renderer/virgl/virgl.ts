@@ -8,7 +8,7 @@ import { bytesPerPixel, Capset, CtxCreate, Feature } from "../../../../transport
 import type { Arena } from "../arena.ts";
 import type { Backing } from "../backing.ts";
 import type { DmabufPicture } from "../dmabuf.ts";
-import type { CapsetDescription, Renderer, RendererDescription } from "../renderer.ts";
+import type { CapsetDescription, OnWritten, Renderer, RendererDescription } from "../renderer.ts";
 import { PixelMappings, type SharedPixels } from "../shared-pixels.ts";
 import { type Direction, isEmpty, isInside, layerStep, logWritten, type Transfer } from "../transfer.ts";
 import { Backings } from "./backings.ts";
@@ -21,6 +21,7 @@ import { VirglResource } from "./resource.ts";
 import { StreamEffects } from "./stream-effects.ts";
 import { type ContextLimits, StreamGuard } from "./stream-guard.ts";
 import { StreamRunner } from "./stream-runner.ts";
+import { StreamTargets } from "./stream-targets.ts";
 
 export interface VirglSetup {
   /** What commands and answers lie in. */
@@ -39,6 +40,7 @@ export class VirglRenderer implements Renderer {
   epoch = 0;
   onFence: (fence: number) => void = () => {};
   onContextFence: (context: number, ring: number, fence: number) => void = () => {};
+  onWritten: OnWritten | null = null;
 
   private readonly symbols: Virglrenderer["required"];
   private readonly arena: NativeMemory;
@@ -56,6 +58,7 @@ export class VirglRenderer implements Renderer {
   private readonly guard: StreamGuard;
   private readonly runner: StreamRunner;
   private readonly effects = new StreamEffects(this.resources);
+  private readonly targets = new StreamTargets(this.resources);
   private hasRetired = false;
   /** The context that had a stream last, and what it has; 0 and undefined where there is none. */
   private lastContext = 0;
@@ -122,6 +125,7 @@ export class VirglRenderer implements Renderer {
   destroyContext(id: number): void {
     this.contexts.get(id)?.close();
     this.contexts.delete(id);
+    this.targets.forget(id);
     this.lastContext = 0;
     this.lastCensus = undefined;
     this.symbols.virgl_renderer_context_destroy(id);
@@ -150,6 +154,7 @@ export class VirglRenderer implements Renderer {
       layered.length === 0
         ? this.symbols.virgl_renderer_submit_cmd(asPointer(address + at), context, count)
         : this.runner.run(context, words, address, from, count, layered);
+    if (this.onWritten !== null) this.targets.follow(context, words, from, count, this.onWritten);
     if (guard.hasEffects) this.effects.follow(census, words, from, count, error !== 0);
     return Math.abs(error);
   }

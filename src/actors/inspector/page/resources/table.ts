@@ -1,8 +1,11 @@
 // The table of resources: what is known of each, in the order that was asked for, with leaks and oversized ones marked.
 
-import type { ResourceRecord } from "../../feed.ts";
+import type { ContextRecord, ResourceRecord } from "../../feed.ts";
+import { nameText } from "../command-text.ts";
 
 export interface Row extends ResourceRecord {
+  /** The contexts that have it, each with its name. */
+  holders: string;
   /** Where its pixels are, by its state. */
   kind: string;
   /** Nanoseconds, -1 where its making was not seen. */
@@ -34,11 +37,24 @@ const idleNs = 10e9;
 const alikeMin = 32;
 const oversizedMin = 64 * 2 ** 20;
 
-/** The inventory with what follows from it; `nowNs` is the server's. */
-export function rowsOf(resources: readonly ResourceRecord[], nowNs: number): Row[] {
+/** The inventory with what follows from it; `nowNs` is the server's, `contexts` have the names. */
+export function rowsOf(
+  resources: readonly ResourceRecord[],
+  nowNs: number,
+  contexts: readonly ContextRecord[] = [],
+): Row[] {
+  const names = new Map(contexts.map(({ id, name }) => [id, name]));
   const rows = resources.map((one): Row => {
     const age = one.createdNs === 0 ? -1 : Math.max(0, nowNs - one.createdNs);
-    return { ...one, kind: kindOf(one.state), age, idle: Math.max(0, nowNs - one.usedNs), marks: [] };
+    const holders = one.contexts.map((id) => nameText(id, names.get(id) ?? "")).join(", ");
+    return {
+      ...one,
+      holders,
+      kind: kindOf(one.state),
+      age,
+      idle: Math.max(0, nowNs - one.usedNs),
+      marks: [],
+    };
   });
   const forgotten = rows.filter(isForgotten);
   const alike = Map.groupBy(forgotten, likeness);
@@ -133,6 +149,7 @@ export function narrowed(rows: readonly Row[], search: string): Row[] {
       ...scanouts.map((one) => `scanout:${one}`),
     ];
     const text = [
+      row.holders,
       kind,
       state,
       format,

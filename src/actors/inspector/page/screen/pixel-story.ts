@@ -1,26 +1,30 @@
-// Which commands made a pixel of a scanout: the last transfer that wrote there, and the last flush that showed it.
+// Which commands made a pixel of a scanout or of a resource: the last transfer or stream that wrote there, the last flush that
+// showed it, and the frames that brought it to the sinks.
 
-import type { CommandRecord, ContextRecord, ResourceRecord } from "../../feed.ts";
+import type { CommandRecord, ContextRecord, PictureRecord, ResourceRecord } from "../../feed.ts";
 import { pastCommands } from "../command-history.ts";
 import { isError } from "../command-text.ts";
 import { ask } from "../store.ts";
 
-export interface Pixel {
-  readonly scanout: number;
+export interface Place {
   readonly x: number;
   readonly y: number;
 }
 
-export interface PixelStory {
+export interface Pixel extends Place {
+  readonly scanout: number;
+}
+
+export interface PixelStory extends Place {
   readonly resource: ResourceRecord;
-  /** The same pixel in the resource; of a view whose beginning is not remembered, as if it began at 0, 0. */
-  readonly x: number;
-  readonly y: number;
+  /** Of a scanout whose view is not remembered it is as if that began at 0, 0. */
   readonly isViewKnown: boolean;
   /** Null where none is remembered. */
-  readonly transfer: CommandRecord | null;
+  readonly writer: CommandRecord | null;
   readonly flush: CommandRecord | null;
-  /** Those that the resource is attached to: their streams may have drawn it, too. */
+  /** The first of each sink with that flush: its beginning, and when the other side had it, if it has. */
+  readonly frames: readonly { begun: PictureRecord; shown: PictureRecord | undefined }[];
+  /** Those that the resource is attached to. */
   readonly contexts: readonly ContextRecord[];
 }
 
@@ -29,26 +33,58 @@ const lastMax = 50;
 
 /** Null where the scanout shows no resource. Throws where the server does not answer. */
 export async function storyOf({ scanout, x, y }: Pixel): Promise<PixelStory | null> {
-  const [resources, contexts, views] = await Promise.all([
+  const [resources, views] = await Promise.all([
     ask<ResourceRecord[]>("/api/resources"),
-    ask<ContextRecord[]>("/api/contexts"),
     pastCommands(`scanout:${scanout} type:set_scanout`, lastMax),
   ]);
   const resource = resources.find(({ scanouts }) => scanouts.includes(scanout));
   if (resource === undefined) return null;
-  const { id, createdNs } = resource;
   const view = views.findLast((command) => !isError(command));
-  const isViewKnown = view?.fields["resourceId"] === id;
+  const isViewKnown = view?.fields["resourceId"] === resource.id;
   const [left, top] = isViewKnown ? [Number(view!.fields["x"]), Number(view!.fields["y"])] : [0, 0];
+  return { ...(await madeOf(resource, { x: x + left, y: y + top })), isViewKnown };
+}
+
+async function madeOf(resource: ResourceRecord, { x, y }: Place): Promise<Omit<PixelStory, "isViewKnown">> {
+  const { id, createdNs } = resource;
   const last = async (type: string): Promise<CommandRecord | null> => {
-    const found = await pastCommands(`res:${id} at:${x + left},${y + top} type:${type}`, lastMax);
-    // An id may have been another resource's before.
-    const isIts = (one: CommandRecord): boolean => !isError(one) && one.takenNs >= createdNs;
-    return found.findLast((one) => isIts(one) && one.completedNs > 0) ?? null;
+    const found = await pastCommands(`res:${id} at:${x},${y} type:${type}`, lastMax);
+    return found.findLast((one) => one.takenNs >= createdNs && hasDone(one, id, { x, y })) ?? null;
   };
-  const [transfer, flush] = await Promise.all([last("transfer_to_host"), last("resource_flush")]);
+  const [transfer, stream, flush, contexts] = await Promise.all([
+    ...[last("transfer_to_host"), last("submit_3d"), last("resource_flush")],
+    ask<ContextRecord[]>("/api/contexts"),
+  ] as const);
+  const writer = (stream?.takenNs ?? 0) > (transfer?.takenNs ?? 0) ? stream : transfer;
   return {
-    ...{ resource, x: x + left, y: y + top, isViewKnown, transfer, flush },
+    ...{ resource, x, y, writer, flush },
+    frames: flush === null ? [] : await framesOf(flush, resource),
     contexts: contexts.filter((one) => resource.contexts.includes(one.id)),
   };
+}
+
+/** Whether a command that names resource and pixel, or whose stream may have written to them, has run, and did both in one. */
+function hasDone(command: CommandRecord, id: number, { x, y }: Place): boolean {
+  const { fields, writes, completedNs, parkedNs } = command;
+  if (isError(command) || (completedNs === 0 && parkedNs === 0)) return false;
+  // What is copied to another level is no part of the picture.
+  if (fields["resourceId"] === id) return (fields["level"] ?? 0) === 0;
+  return writes.some(
+    (one) =>
+      one.resource === id && x >= one.x && x < one.x + one.width && y >= one.y && y < one.y + one.height,
+  );
+}
+
+async function framesOf(flush: CommandRecord, { scanouts }: ResourceRecord): Promise<PixelStory["frames"]> {
+  const all = await ask<PictureRecord[]>(`/api/pictures?${new URLSearchParams({ of: flush.id })}`);
+  const own = all.filter(({ scanout }) => scanouts.includes(scanout));
+  return own
+    .filter(({ what }) => what === "frame-begun")
+    .map((begun) => ({
+      begun,
+      shown: own.find(
+        ({ what, sink, scanout }) =>
+          what === "frame-shown" && sink === begun.sink && scanout === begun.scanout,
+      ),
+    }));
 }

@@ -19,6 +19,7 @@ export interface Bar {
 /** A lane with its bars, and where it lies: in pixels from the top. */
 export interface PlacedLane {
   id: string;
+  title: string;
   top: number;
   rows: number;
   bars: Bar[];
@@ -39,10 +40,10 @@ const mixedPixelsMax = 16;
 /** Lays out all that `range` shows, a lane under the other. */
 export function placed(lanes: readonly Lane[], range: TimeRange, width: number): PlacedLane[] {
   let top = 0;
-  return lanes.map(({ id, spans }) => {
+  return lanes.map(({ id, title, spans }) => {
     const bars = packed(folded(id, seen(spans, range, width), range.nsPerPixel));
     const rows = bars.reduce((most, { row }) => Math.max(most, row + 1), 1);
-    const lane = { id, top, rows, bars, count: spans.length };
+    const lane = { id, title, top, rows, bars, count: spans.length };
     top += laneTitle + rows * rowHeight + laneGap;
     return lane;
   });

@@ -94,12 +94,12 @@ export class Painter {
     pen.fillRect(0, axisHeight - 1, width, 1);
   }
 
-  private lane({ id, top, rows, bars, count }: PlacedLane, scene: Scene): void {
+  private lane({ title, top, rows, bars, count }: PlacedLane, scene: Scene): void {
     const { pen, colours } = this;
     pen.font = "600 11px system-ui, sans-serif";
     pen.fillStyle = colours.text;
-    pen.fillText(id, 10, top + laneTitle / 2 + 1);
-    const at = 18 + pen.measureText(id).width;
+    pen.fillText(title, 10, top + laneTitle / 2 + 1);
+    const at = 18 + pen.measureText(title).width;
     pen.font = "11px system-ui, sans-serif";
     pen.fillStyle = colours.faint;
     pen.fillText(count.toLocaleString("en"), at, top + laneTitle / 2 + 1);

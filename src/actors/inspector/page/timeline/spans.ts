@@ -1,6 +1,7 @@
 // What the timeline shows, as lanes of spans: commands from kick to interrupt, fences, what the display is told, frames.
 
 import type { CommandRecord, PictureRecord } from "../../feed.ts";
+import { contextText } from "../command-text.ts";
 
 /** Parts of a span: waiting to be taken, running, waiting for a fence, waiting to be seen by the guest, at a sink. */
 export type PartKind = "wait" | "run" | "fence" | "answer" | "frame";
@@ -28,6 +29,8 @@ export interface Span {
 
 export interface Lane {
   id: string;
+  /** What stands above it: a context's has its name, which the guest may change with the next one of that id. */
+  title: string;
   /** By their beginning. */
   spans: Span[];
 }
@@ -66,8 +69,10 @@ export function spanOf(command: CommandRecord): Span {
 }
 
 /** "transfer_to_host_2d res:7 ctx:0 width:64 …": the words of the command log's filter, and every field. */
-function searchText({ id, type, flags, response, fields }: CommandRecord): string {
+function searchText({ id, type, flags, response, fields, contextName, writes }: CommandRecord): string {
   const words = [type, `id:${id}`, ...flags, response];
+  if (contextName !== "") words.push(`ctx:${contextName}`);
+  for (const { resource } of writes) words.push(`res:${resource}`);
   for (const [name, value] of Object.entries(fields)) words.push(`${shortNames[name] ?? name}:${value}`);
   if (response.startsWith("ERR_")) words.push("errors");
   if (flags.includes("FENCE")) words.push("fenced");
@@ -83,6 +88,7 @@ export class Lanes {
   private readonly lanes = new Map<string, Lane>();
   private readonly commands = new Map<string, CommandRecord>();
   private readonly begun = new Map<string, PictureRecord>();
+  private readonly pictures = new Set<string>();
   /** Of each queue, the last command that was taken. */
   private readonly running = new Map<string, { id: string; takenNs: number; runs: boolean }>();
   /** Grows with each change, so that a painter knows whether there is something new. */
@@ -114,11 +120,18 @@ export class Lanes {
     const startNs = command.parkedNs;
     const endNs = command.completedNs === 0 ? Infinity : Math.max(command.completedNs, startNs);
     const parts: Part[] = [{ kind: "fence", startNs, endNs }];
-    this.add(context === 0 ? "fences" : `context ${context}`, { ...span, name, startNs, endNs, parts });
+    const lane = context === 0 ? "fences" : `context ${context}`;
+    const title = context === 0 ? lane : `context ${contextText(command)}`;
+    this.add(lane, { ...span, name, startNs, endNs, parts }, title);
   }
 
+  /** One that is known already, as the history has what the feed has told, is left out. */
   addPicture(picture: PictureRecord): void {
     const { ns, what, scanout, sink, command } = picture;
+    const key = `${what} ${scanout} ${sink} ${ns}`;
+    if (this.pictures.has(key)) return;
+    this.pictures.add(key);
+    if (this.pictures.size > spansMax) this.pictures.delete(this.pictures.values().next().value!);
     if (what === "frame-begun") {
       this.begun.set(`${sink} ${scanout}`, picture);
       return;
@@ -171,6 +184,7 @@ export class Lanes {
     this.lanes.clear();
     this.commands.clear();
     this.begun.clear();
+    this.pictures.clear();
     this.version++;
   }
 
@@ -180,12 +194,13 @@ export class Lanes {
     }
   }
 
-  private add(id: string, span: Span): void {
+  private add(id: string, span: Span, title = id): void {
     let lane = this.lanes.get(id);
     if (lane === undefined) {
-      this.lanes.set(id, (lane = { id, spans: [] }));
+      this.lanes.set(id, (lane = { id, title, spans: [] }));
       if (id.startsWith("context")) this.dropContexts(id);
     }
+    lane.title = title;
     const { spans } = lane;
     let at = spans.length;
     while (at > 0 && spans[at - 1]!.startNs > span.startNs) at--;

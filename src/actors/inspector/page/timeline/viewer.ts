@@ -1,8 +1,8 @@
 // What a person sees of the timeline at a time, and every way to move it; the canvas is painted when something has changed.
 
 import { signal } from "@preact/signals";
-import type { Batch } from "../../feed.ts";
-import { orNull, pastCommands } from "../command-history.ts";
+import type { Batch, PictureRecord } from "../../feed.ts";
+import { orNull, pastCommands, pastPictures } from "../command-history.ts";
 import { wallMs } from "../store.ts";
 import { clock, duration } from "../words.ts";
 import { barAt, heightOf, type PlacedLane, placed } from "./layout.ts";
@@ -11,8 +11,9 @@ import { Lanes, type Span } from "./spans.ts";
 import { fitted, panned, shifted, timeAt, type TimeRange, zoomed } from "./time-range.ts";
 import { found, matcher, nearestIn, neighbour, type Place, story } from "./walk.ts";
 
-/** Commands of the history that an opened view begins with. */
+/** Commands of the history that an opened view begins with, and pictures. */
 const historyMax = 3000;
+const picturesMax = 6000;
 const waitingMax = 64;
 const waitingMs = 1000;
 /** How often it moves on while nothing happens, and how often while something does. */
@@ -31,7 +32,7 @@ export class Viewer {
   /** Commands that the feed had no room for. */
   readonly leftOut = signal(0);
   /** What there is of each lane, for those who cannot see the canvas. */
-  readonly summary = signal<readonly { id: string; count: number }[]>([]);
+  readonly summary = signal<readonly { title: string; count: number }[]>([]);
 
   readonly lanes = new Lanes();
   isLost = false;
@@ -51,6 +52,8 @@ export class Viewer {
   private paintedMs = 0;
   private toldMs = 0;
   private frame = 0;
+  /** What the feed tells of pictures while those before are asked for, so that they come in order; null while none are. */
+  private early: PictureRecord[] | null = null;
 
   /** What was known of a server that is gone is nothing of the one that has come. */
   async renew(): Promise<void> {
@@ -61,7 +64,7 @@ export class Viewer {
       this.leftOut.value = 0;
     }
     this.isLost = false;
-    await this.load();
+    await Promise.all([this.load(), this.loadPictures()]);
   }
 
   /** Shows it on a canvas until what is returned is called. */
@@ -99,7 +102,8 @@ export class Viewer {
     [this.lastNs, this.lastMs] = [batch.ns, performance.now()];
     this.leftOut.value += batch.commandsFolded ?? 0;
     for (const command of batch.commands ?? []) this.lanes.addCommand(command);
-    for (const picture of batch.pictures ?? []) this.lanes.addPicture(picture);
+    if (this.early !== null) this.early.push(...(batch.pictures ?? []));
+    else for (const picture of batch.pictures ?? []) this.lanes.addPicture(picture);
   }
 
   /** Takes what the server remembers: what was before, what a pause has missed, what waits for a fence. */
@@ -158,7 +162,7 @@ export class Viewer {
     if (isPaused) this.isLive.value = false;
     else {
       this.isLive.value = true;
-      void this.load();
+      void Promise.all([this.load(), this.loadPictures()]);
     }
   }
 
@@ -225,6 +229,13 @@ export class Viewer {
     return pixels / (this.painter?.unit ?? 1);
   }
 
+  private async loadPictures(): Promise<void> {
+    this.early = [];
+    const past = await orNull(pastPictures(picturesMax));
+    for (const picture of [...(past ?? []), ...this.early]) this.lanes.addPicture(picture);
+    this.early = null;
+  }
+
   private at(x: number, y: number) {
     const [column, row] = [this.units(x), this.units(y) - axisHeight];
     return row < 0 ? null : barAt(this.laid, this.range, column, row + this.scrolled);
@@ -251,7 +262,7 @@ export class Viewer {
     if (nowMs - this.toldMs > summaryMs) {
       this.toldMs = nowMs;
       this.countMatches();
-      this.summary.value = lanes.list().map(({ id, spans }) => ({ id, count: spans.length }));
+      this.summary.value = lanes.list().map(({ title, spans }) => ({ title, count: spans.length }));
     }
     if (isNew && this.chosen.peek() !== null)
       this.told = story(lanes.list(), this.chosen.peek()!.span.command);

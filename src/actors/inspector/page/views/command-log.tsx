@@ -4,7 +4,7 @@ import { useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { CommandRecord } from "../../feed.ts";
 import { CommandStore } from "../command-store.ts";
-import { isError, jsonLine, runNs, summary } from "../command-text.ts";
+import { contextText, isError, jsonLine, runNs, summary } from "../command-text.ts";
 import { useKeys } from "../keys.ts";
 import { connection, feedError, noteParameters, viewParameters, wallMs } from "../store.ts";
 import { CommandDetails } from "../widgets/command-details.tsx";
@@ -144,7 +144,7 @@ function Line({ command }: { command: CommandRecord }) {
             type,
           },
           ...{
-            context: idOf(fields["contextId"]),
+            context: contextText(command),
             resource: idOf(fields["resourceId"]),
             what: summary(command),
           },

@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { type LatencyRecord, stuckMs, type UnansweredRecord } from "../../feed.ts";
+import { nameText } from "../command-text.ts";
 import { keyOf, LatencyHistory } from "../latency-history.ts";
 import { connection, inventory, latency, onBatch } from "../store.ts";
 import { Sparkline } from "../widgets/sparkline.tsx";
@@ -84,7 +85,7 @@ function Fences() {
       </p>
       {oldest !== undefined && (
         <p class={isStuck ? "bad" : "dim"}>
-          {`fence ${oldest.fence} of context ${oldest.context} for ${duration(oldest.ageMs * 1e6)}: `}
+          {`fence ${oldest.fence} of context ${nameText(oldest.context, oldest.contextName)} for ${duration(oldest.ageMs * 1e6)}: `}
           <CommandLink id={oldest.command} type={oldest.type} />
         </p>
       )}
@@ -94,12 +95,12 @@ function Fences() {
 }
 
 /** The renderer's library has not come back. */
-const Unanswered = ({ command, type, resource, context, ageMs }: UnansweredRecord) => (
+const Unanswered = ({ command, type, resource, context, contextName, ageMs }: UnansweredRecord) => (
   <p class="bad">
     {`ctrl-queue answers nothing for ${duration(ageMs * 1e6)}: in `}
     {command === "" ? "no command" : <CommandLink id={command} type={type} />}
     {resource > 0 && ` of resource ${resource}`}
-    {context > 0 && ` of context ${context}`}
+    {context > 0 && ` of context ${nameText(context, contextName)}`}
   </p>
 );
 

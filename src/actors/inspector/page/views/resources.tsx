@@ -74,7 +74,7 @@ function useTable() {
   const order = useSignal<Order>({ column: "id", isDescending: false });
   const filter = useComputed(() => viewParameters.value.get("filter") ?? "");
   const chosen = useComputed(() => Number(viewParameters.value.get("res") ?? 0));
-  const all = useComputed(() => rowsOf(inventory.value.resources, newestNs()));
+  const all = useComputed(() => rowsOf(inventory.value.resources, newestNs(), inventory.value.contexts));
   const rows = useComputed(() => sorted(narrowed(all.value, filter.value), order.value));
   const note = (own: { filter?: string; res?: number }): void => {
     const { filter: text, res } = { filter: filter.peek(), res: chosen.peek(), ...own };
@@ -150,7 +150,7 @@ function Line({ row }: { row: Row }) {
     height,
     backingBytes,
     backingRuns,
-    contexts,
+    holders,
     scanouts,
     marks,
     usedType,
@@ -159,7 +159,7 @@ function Line({ row }: { row: Row }) {
     ...{ id: String(id), kind, state: state.split(".").slice(1).join(".") || state, format },
     ...{ size: width === 0 ? "" : `${width}×${height}`, bytes: bytes(row.bytes) },
     backing: backingBytes === 0 ? "none" : `${bytes(backingBytes)} in ${count(backingRuns)}`,
-    ...{ contexts: contexts.join(", "), scanouts: scanouts.join(", ") },
+    ...{ contexts: holders, scanouts: scanouts.join(", ") },
     age: row.age < 0 ? "" : duration(row.age),
     idle: `${duration(row.idle)} ago${usedType === "" ? "" : `: ${usedType.toLowerCase()}`}`,
     marks: marks.map(({ what }) => what).join(", "),

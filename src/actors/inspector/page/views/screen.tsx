@@ -3,7 +3,7 @@
 import { useLayoutEffect, useMemo } from "preact/hooks";
 import { useKeys } from "../keys.ts";
 import { Scanouts } from "../screen/scanouts.ts";
-import type { Pixel } from "../screen/pixel-story.ts";
+import { type Pixel, storyOf } from "../screen/pixel-story.ts";
 import { noteParameters, onBatch, viewParameters } from "../store.ts";
 import { PixelDetails } from "../widgets/pixel-details.tsx";
 import { ScanoutFigure } from "../widgets/scanout-figure.tsx";
@@ -42,8 +42,10 @@ export function Screen() {
       </div>
       {pixel !== null && (
         <PixelDetails
-          pixel={pixel}
-          colour={(one) => scanouts.colour(one)}
+          title={`Pixel ${pixel.x}, ${pixel.y} of scanout ${pixel.scanout}`}
+          colour={scanouts.colour(pixel)}
+          of={`${pixel.scanout} ${pixel.x} ${pixel.y}`}
+          story={() => storyOf(pixel)}
           close={() => note({ pixel: null })}
         />
       )}

@@ -165,8 +165,8 @@ function Canvas() {
       onPointerUp={up}
     >
       <ul>
-        {viewer.summary.value.map(({ id, count: spans }) => (
-          <li key={id}>{`${id}: ${count(spans)}`}</li>
+        {viewer.summary.value.map(({ title, count: spans }) => (
+          <li key={title}>{`${title}: ${count(spans)}`}</li>
         ))}
       </ul>
     </canvas>

@@ -1,13 +1,13 @@
 // All that is known of one command.
 
 import type { ComponentChildren } from "preact";
-import type { CommandRecord, Move } from "../../feed.ts";
-import { filterOf, hexDump, isError, type Part, parts } from "../command-text.ts";
+import type { CommandRecord, Move, Written } from "../../feed.ts";
+import { contextText, filterOf, hexDump, isError, type Part, parts } from "../command-text.ts";
 import { wallMs } from "../store.ts";
 import { clock, duration } from "../words.ts";
 
 export function CommandDetails({ command, close }: { command: CommandRecord; close(): void }) {
-  const { id, type, flags, fields, moves, request, bytes } = command;
+  const { id, type, flags, fields, moves, writes, request, bytes } = command;
   return (
     <aside class="side" aria-label={`Command ${id}`}>
       <header>
@@ -33,12 +33,13 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
         <dl class="facts">
           {Object.entries(fields).map(([name, value]) => (
             <Fact key={name} name={name} filter={filterOf(name, value)}>
-              {value}
+              {name === "contextId" ? contextText(command) || value : value}
             </Fact>
           ))}
         </dl>
       </Section>
       <Outcome command={command} />
+      <Writes all={writes} />
       {moves.length > 0 && (
         <Section title="States">
           <ul class="moves">{moves.map(moveLine)}</ul>
@@ -50,6 +51,25 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
         <pre class="hex">{hexDump(request)}</pre>
       </Section>
     </aside>
+  );
+}
+
+function Writes({ all }: { all: readonly Written[] }) {
+  if (all.length === 0) return null;
+  return (
+    <Section title="What its stream may have written">
+      <dl class="facts">
+        {all.map((one) => (
+          <Fact
+            key={one.resource}
+            name={one.resource === 0 ? "others" : `resource ${one.resource}`}
+            filter={one.resource === 0 ? null : `res:${one.resource}`}
+          >
+            {areaText(one)}
+          </Fact>
+        ))}
+      </dl>
+    </Section>
   );
 }
 
@@ -69,6 +89,13 @@ function Outcome({ command }: { command: CommandRecord }) {
     </Section>
   );
 }
+
+const areaText = ({ resource, x, y, width, height }: Written): string =>
+  resource === 0
+    ? "beyond sixteen"
+    : width === 0
+      ? "no pixel of its picture"
+      : `${width}×${height} at ${x}, ${y}`;
 
 const link = (filter: string): string => `#commands?${new URLSearchParams({ filter })}`;
 

@@ -1,37 +1,38 @@
-// One pixel of a scanout: its colour, and which commands brought it there.
+// One pixel of a scanout or a resource: its colour, which commands brought it there, and the frames that showed it.
 
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { CommandRecord } from "../../feed.ts";
 import { orNull } from "../command-history.ts";
-import { summary } from "../command-text.ts";
-import { type Pixel, type PixelStory, storyOf } from "../screen/pixel-story.ts";
+import { contextText, summary } from "../command-text.ts";
+import type { PixelStory } from "../screen/pixel-story.ts";
 import { wallMs } from "../store.ts";
 import { duration } from "../words.ts";
 
 const againMs = 1000;
 
 interface PixelDetailsProps {
-  pixel: Pixel;
+  title: string;
   /** As "#rrggbb", or "" where there is none. */
-  colour(pixel: Pixel): string;
+  colour: string;
+  /** Asked again where `of` is another. */
+  of: string;
+  story(): Promise<PixelStory | null>;
   close(): void;
 }
 
-export function PixelDetails({ pixel, colour, close }: PixelDetailsProps) {
-  const { scanout, x, y } = pixel;
-  const story = useStory(pixel).value;
-  const own = colour(pixel);
+export function PixelDetails({ title, colour, of, story: ask, close }: PixelDetailsProps) {
+  const story = useStory(of, ask).value;
   return (
     <aside class="side" aria-label="Pixel">
       <header>
-        <h2>{`Pixel ${x}, ${y} of scanout ${scanout}`}</h2>
+        <h2>{title}</h2>
         <button type="button" class="plain" title="Close (Esc)" onClick={close}>
           ✕
         </button>
       </header>
       <p class="mono">
-        <i class="colour" style={{ background: own || "none" }} /> {own || "beyond the picture"}
+        <i class="colour" style={{ background: colour || "none" }} /> {colour || "beyond the picture"}
       </p>
       {story !== null && <Story story={story} />}
     </aside>
@@ -39,7 +40,7 @@ export function PixelDetails({ pixel, colour, close }: PixelDetailsProps) {
 }
 
 function Story({ story }: { story: PixelStory }) {
-  const { resource, x, y, isViewKnown, transfer, flush, contexts } = story;
+  const { resource, x, y, isViewKnown, writer, flush, contexts } = story;
   return (
     <>
       <dl class="facts">
@@ -57,11 +58,9 @@ function Story({ story }: { story: PixelStory }) {
       {!isViewKnown && (
         <p class="note">Which part of the resource is shown is not remembered: as if it began at 0, 0.</p>
       )}
-      <Made title="Written last by" command={transfer} />
-      {transfer === null && contexts.length > 0 && (
-        <p class="dim">A stream of its contexts may have drawn it: SUBMIT_3D names no resource.</p>
-      )}
+      <Made title="Written last by" command={writer} />
       <Made title="Shown last by" command={flush} />
+      <Drawn story={story} />
       <p>
         <a href={logLink(`res:${resource.id} at:${x},${y}`)}>All that touched it in the log</a>
       </p>
@@ -77,7 +76,8 @@ function Made({ title, command }: { title: string; command: CommandRecord | null
         <p class="dim">nothing that is remembered</p>
       </>
     );
-  const { id, type, completedNs } = command;
+  const { id, type, completedNs, parkedNs } = command;
+  const context = contextText(command);
   return (
     <section aria-label={title}>
       <h2>{title}</h2>
@@ -87,31 +87,64 @@ function Made({ title, command }: { title: string; command: CommandRecord | null
           {id}
         </a>
         <br />
+        {context !== "" && (
+          <>
+            {`of context ${context}`}
+            <br />
+          </>
+        )}
         <span class="mono dim">{summary(command)}</span>
         <br />
-        <span class="dim">{`${duration(1e6 * Math.max(0, Date.now() - wallMs(completedNs)))} ago`}</span>
+        <span class="dim">{`${agoOf(completedNs || parkedNs)} ago`}</span>
       </p>
     </section>
   );
 }
 
-/** Asked for again and again, since what is shown goes on. */
-function useStory(pixel: Pixel): ReadonlySignal<PixelStory | null> {
+/** The frames in which sinks drew it first. */
+function Drawn({ story: { frames, flush } }: { story: PixelStory }) {
+  if (flush === null) return null;
+  return (
+    <section aria-label="Drawn by">
+      <h2>Drawn by</h2>
+      {frames.length === 0 && <p class="dim">no frame that is remembered</p>}
+      {frames.map(({ begun, shown }) => (
+        <p key={`${begun.sink} ${begun.scanout}`}>
+          {`${begun.sink} on scanout ${begun.scanout}, `}
+          <a href={`#timeline?${new URLSearchParams({ command: flush.id })}`}>a frame</a>
+          {` of ${begun.width}×${begun.height} at ${begun.x}, ${begun.y}`}
+          <br />
+          <span class="dim">
+            {`begun ${duration(Math.max(0, begun.ns - flush.takenNs))} after the flush was taken, `}
+            {shown === undefined ? "not there yet" : `there ${duration(shown.ns - begun.ns)} later`}
+          </span>
+        </p>
+      ))}
+    </section>
+  );
+}
+
+const agoOf = (ns: number): string => duration(1e6 * Math.max(0, Date.now() - wallMs(ns)));
+
+/** Asked for again and again, since what is shown goes on: each time a while after the last answer. */
+function useStory(of: string, ask: PixelDetailsProps["story"]): ReadonlySignal<PixelStory | null> {
   const story = useSignal<PixelStory | null>(null);
   useEffect(() => {
     let isGone = false;
+    let timer: ReturnType<typeof setTimeout>;
     story.value = null;
     const look = async (): Promise<void> => {
-      const found = await orNull(storyOf(pixel));
-      if (!isGone) story.value = found;
+      const found = await orNull(ask());
+      if (isGone) return;
+      story.value = found;
+      timer = setTimeout(() => void look(), againMs);
     };
     void look();
-    const timer = setInterval(() => void look(), againMs);
     return () => {
       isGone = true;
-      clearInterval(timer);
+      clearTimeout(timer);
     };
-  }, [pixel.scanout, pixel.x, pixel.y]);
+  }, [of]);
   return story;
 }
 

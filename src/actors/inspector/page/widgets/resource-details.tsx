@@ -120,7 +120,7 @@ function factsOf(row: Row): [string, string][] {
     height,
     backingBytes,
     backingRuns,
-    contexts,
+    holders,
     scanouts,
     surface,
     createdNs,
@@ -136,7 +136,7 @@ function factsOf(row: Row): [string, string][] {
         ? "none"
         : `${bytes(backingBytes)} in ${count(backingRuns)} run${backingRuns === 1 ? "" : "s"}`,
     ],
-    ["contexts", contexts.join(", ") || "none"],
+    ["contexts", holders || "none"],
     ["scanouts", scanouts.join(", ") || "none"],
     ["surface", surface === 0 ? "none" : String(surface)],
     ["made", createdNs === 0 ? "not seen" : clock(wallMs(createdNs))],
