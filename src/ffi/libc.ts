@@ -28,6 +28,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
+  madvise: { args: ["ptr", FFIType.i64_fast, "i32"], returns: "i32" },
   malloc: { args: ["u32"], returns: "ptr" },
   memcpy: { args: ["ptr", "ptr", "u32"], returns: "void" },
   memset: { args: ["ptr", "i32", "u32"], returns: "void" },
@@ -92,12 +93,16 @@ export const EDQUOT = 122;
 
 export const CLOCK_MONOTONIC = 1;
 
+export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const MAP_SHARED = 1;
 export const MAP_PRIVATE = 2;
+export const MAP_FIXED = 0x10;
 export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
+/** Since Linux 6.1. */
+export const MADV_COLLAPSE = 25;
 
 export const MFD_CLOEXEC = 1;
 export const MFD_ALLOW_SEALING = 2;

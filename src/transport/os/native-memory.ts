@@ -6,9 +6,11 @@ import {
   errno,
   libc,
   MAP_ANONYMOUS,
+  MAP_FIXED,
   MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
+  PROT_NONE,
   PROT_READ,
   PROT_WRITE,
 } from "../../ffi/libc.ts";
@@ -18,6 +20,7 @@ import { sealSize, sizeOfFd } from "./fds.ts";
 /** The longest view that one ArrayBuffer can give, in bytes. */
 const viewBytesMax = 2 ** 32;
 const pageBytes = 4096;
+const reserving = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
 /**
  * A mapping with a fixed native address. Views made by {@link view} must not be used after {@link unmap}:
@@ -33,18 +36,45 @@ export class NativeMemory {
 
   /** Zero-filled private memory of at least `length` bytes; pages are made when first touched. */
   static allocate(length: number): NativeMemory {
-    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    const base = map(length, PROT_READ | PROT_WRITE, flags, -1, 0, `allocating ${length} bytes`);
+    const base = map(length, PROT_READ | PROT_WRITE, reserving, -1, 0, `allocating ${length} bytes`);
     return new NativeMemory(base, length, base, length);
   }
 
   /** Maps `length` bytes of `fd` from `offset` (any alignment), shared. The fd may be closed afterwards. */
   static mapShared(fd: number, offset: number, length: number, access: "read" | "write"): NativeMemory {
     const skew = offset % pageBytes;
-    const protection = access === "write" ? PROT_READ | PROT_WRITE : PROT_READ;
     const doing = `mapping ${length} bytes of fd ${fd}`;
-    const base = map(length + skew, protection, MAP_SHARED | MAP_NORESERVE, fd, offset - skew, doing);
+    const base = map(
+      length + skew,
+      protectionOf(access),
+      MAP_SHARED | MAP_NORESERVE,
+      fd,
+      offset - skew,
+      doing,
+    );
     return new NativeMemory(base + skew, length, base, length + skew);
+  }
+
+  /**
+   * The same of a descriptor's first bytes, at an address that is a multiple of `alignment` where they are so many: what
+   * that asks of huge pages.
+   */
+  static mapAligned(fd: number, length: number, access: "read" | "write", alignment: number): NativeMemory {
+    if (length < alignment) return NativeMemory.mapShared(fd, 0, length, access);
+    // Linux has no call for this. What is reserved may be mapped over, and the rest of it goes.
+    const spare = map(length + alignment, PROT_NONE, reserving, -1, 0, `reserving ${length} bytes`);
+    const base = Math.ceil(spare / alignment) * alignment;
+    const end = base + Math.ceil(length / pageBytes) * pageBytes;
+    libc.munmap(asPointer(end), spare + length + alignment - end);
+    if (base > spare) libc.munmap(asPointer(spare), base - spare);
+    try {
+      const flags = MAP_SHARED | MAP_NORESERVE | MAP_FIXED;
+      map(length, protectionOf(access), flags, fd, 0, `mapping ${length} bytes of fd ${fd}`, base);
+    } catch (error) {
+      libc.munmap(asPointer(base), length);
+      throw error;
+    }
+    return new NativeMemory(base, length, base, length);
   }
 
   /**
@@ -70,6 +100,9 @@ export class NativeMemory {
   }
 }
 
+const protectionOf = (access: "read" | "write"): number =>
+  access === "write" ? PROT_READ | PROT_WRITE : PROT_READ;
+
 function map(
   length: number,
   protection: number,
@@ -77,8 +110,9 @@ function map(
   fd: number,
   offset: number,
   doing: string,
+  at = 0,
 ): number {
-  const address = Number(libc.mmap(null, length, protection, flags, fd, offset));
+  const address = Number(libc.mmap(asPointer(at), length, protection, flags, fd, offset));
   // MAP_FAILED is (void *)-1, which arrives as 2^64 or -1.
   if (address < 0 || address >= 2 ** 63) throw new SystemError("mmap", errno(), doing);
   return address;

@@ -13,9 +13,11 @@ import { readDmabuf } from "../../../src/picture/dmabuf.ts";
 import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { asPointer, libc } from "../../../src/ffi/libc.ts";
 import { closeFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
+import { hugeBytes } from "../../../src/transport/os/huge-pages.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { serverConfig } from "../../support/fake-context.ts";
 import { kindOf, openFds } from "../../support/fds.ts";
+import { hasHugePages, hugeBytesAt } from "../../support/huge-pages.ts";
 import { readShared } from "../../support/gpu-reader.ts";
 import { BorrowedPicture, keptLog, storageKind } from "../../support/storage.ts";
 
@@ -204,11 +206,34 @@ describe(`storage of ${storageKind}`, () => {
     }
   });
 
+  test.skipIf(storageKind !== "memfd" || !hasHugePages)(
+    "lies in huge pages where it is drawn whole at once, and in small ones where little is drawn",
+    () => {
+      const whole = tier.create(1280, 800);
+      paint(whole, 1280, 800, 1);
+      expect(hugeBytesAt(whole.address)).toBe(whole.size);
+      expect(whole.size).toBe(2 * hugeBytes);
+
+      for (const [width, height] of [
+        [1280, 200],
+        [600, 800],
+      ] as const) {
+        const parts = tier.create(1280, 800);
+        parts.beginWrite(0, 0, width, height);
+        parts.endWrite();
+        paint(parts, 1280, 800, 2);
+        expect(hugeBytesAt(parts.address)).toBe(width === 1280 ? hugeBytes : 0);
+        parts.free();
+      }
+      whole.free();
+    },
+  );
+
   test("leaves no descriptor and no mapping behind, lent or not", () => {
     MemfdStorage.forget();
     const before = { fds: openFds(), mappings: mappings() };
     for (let round = 0; round < 30; round++) {
-      const storages = sizes.map(([width, height]) => tier.create(width, height));
+      const storages = [...sizes, [1280, 800] as const].map(([width, height]) => tier.create(width, height));
       for (const [at, storage] of storages.entries()) {
         if (at % 2 === 0) closeFd(storage.lend()!.fd);
         storage.free();

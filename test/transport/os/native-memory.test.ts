@@ -1,5 +1,6 @@
 // Mappings: zero-filled, shared between mappings of one descriptor, at any offset, and bounds-checked views.
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { closeFd, createMemfd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { openFds } from "../../support/fds.ts";
@@ -41,6 +42,29 @@ test("a mapping may start at any offset", () => {
   }
   whole.unmap();
   closeFd(fd);
+});
+
+test("a long mapping begins where it is to, and leaves nothing when it goes", () => {
+  const alignment = 2 * 1024 * 1024;
+  const length = alignment + 5000;
+  const fd = createMemfd("aligned-test", length);
+  const mappings = (): number =>
+    readFileSync("/proc/self/maps", "utf8")
+      .split("\n")
+      .filter((line) => line.includes("aligned-test")).length;
+
+  const memory = NativeMemory.mapAligned(fd, length, "write", alignment);
+  expect(memory.address % alignment).toBe(0);
+  expect(mappings()).toBe(1);
+  new Uint8Array(memory.view())[length - 1] = 9;
+  memory.unmap();
+  expect(mappings()).toBe(0);
+
+  const again = NativeMemory.mapAligned(fd, length, "read", alignment);
+  expect(new Uint8Array(again.view())[length - 1]).toBe(9);
+  again.unmap();
+  closeFd(fd);
+  expect(() => NativeMemory.mapAligned(-1, length, "read", alignment)).toThrow(/mmap failed with EBADF/);
 });
 
 test("a view outside of the mapping throws", () => {

@@ -2,6 +2,7 @@
 
 import { asRefusal } from "../../../transport/os/errors.ts";
 import { closeFd, isMemfd, sizeOfFd } from "../../../transport/os/fds.ts";
+import { hugeBytes } from "../../../transport/os/huge-pages.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
 import { bytesPerPixel, formatName } from "../../../transport/wire/virtio-gpu/protocol.ts";
@@ -101,7 +102,10 @@ export class MemorySurface extends Surface {
       // Reading behind the end of the file would kill the process.
       this.fileBytes = sizeOfFd(fd);
       if (this.fileBytes < offset + bytes) return "its storage is shorter than it says";
-      this.memory = NativeMemory.mapShared(fd, offset, bytes, "read");
+      this.memory =
+        offset === 0
+          ? NativeMemory.mapAligned(fd, bytes, "read", hugeBytes)
+          : NativeMemory.mapShared(fd, offset, bytes, "read");
       return "";
     } catch (error) {
       return asRefusal(error).message;

@@ -3,6 +3,7 @@
 import { asPointer, libc } from "../../../../ffi/libc.ts";
 import { SystemError } from "../../../../transport/os/errors.ts";
 import { closeFd, createMemfd } from "../../../../transport/os/fds.ts";
+import { hugeBytes, HugePages, roundToHuge } from "../../../../transport/os/huge-pages.ts";
 import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import type { Udmabuf } from "../../../../transport/os/udmabuf.ts";
 import { bytesPerPixel } from "../../../../transport/wire/virtio-gpu/protocol.ts";
@@ -14,18 +15,20 @@ const pageBytes = 4096;
 /** Rows that begin elsewhere are refused by some GPUs. */
 const gpuStride = 256;
 
-/** Bytes of a memfd with `width` × `height` pixels: whole pages. */
+/** Bytes of a memfd with `width` × `height` pixels: whole pages, huge ones where it is little short of them. */
 export const memfdBytes = (width: number, height: number): number =>
-  Math.ceil((width * height * bytesPerPixel) / pageBytes) * pageBytes;
+  roundToHuge(Math.ceil((width * height * bytesPerPixel) / pageBytes) * pageBytes);
 
 const pool = new Pool<MemfdStorage>();
 
 export class MemfdStorage extends Storage {
   stride = 0;
   private udmabuf: Udmabuf | null = null;
+  private readonly huge: HugePages;
 
   private constructor(fd: number, memory: NativeMemory) {
     super(fd, memory);
+    this.huge = new HugePages(memory.address, memory.length);
     takeDescriptor();
   }
 
@@ -51,7 +54,7 @@ export class MemfdStorage extends Storage {
     const fd = createMemfd("fencepost-resource", size);
     let memory: NativeMemory | null = null;
     try {
-      memory = NativeMemory.mapShared(fd, 0, size, "write");
+      memory = NativeMemory.mapAligned(fd, size, "write", hugeBytes);
       return new MemfdStorage(fd, memory);
     } catch (error) {
       memory?.unmap();
@@ -62,6 +65,14 @@ export class MemfdStorage extends Storage {
 
   get fitsGpu(): boolean {
     return this.udmabuf !== null && this.stride % gpuStride === 0;
+  }
+
+  override beginWrite(x: number, y: number, width: number, height: number): number {
+    const { stride } = this;
+    const from = y * stride + x * bytesPerPixel;
+    const rowBytes = width * bytesPerPixel;
+    this.huge.touch(from, from + (height - 1) * stride + rowBytes, rowBytes * 2 >= stride);
+    return super.beginWrite(x, y, width, height);
   }
 
   dmabuf(): number {
