@@ -105,6 +105,8 @@ if [ "$(dpkg --print-architecture)" != amd64 ]; then
   say "ready; the end-to-end test guests are amd64 only and were left out"
   exit 0
 fi
+python3 -m pip --version >/dev/null 2>&1 || install_packages python3-pip
+scripts/fetch-perfetto.sh
 scripts/fetch-qemu.sh
 mapfile -t qemu_packages <.cache/qemu/depends
 install_packages "${qemu_packages[@]}"

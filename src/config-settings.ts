@@ -175,6 +175,19 @@ export const settings = {
     help: "how long the inspector remembers, within that memory",
     kind: integer(1, 86_400).default(300),
   },
+  trace: {
+    group: "Operation",
+    value: "FILE",
+    path: true,
+    help: "write what the device does to this file, for Perfetto",
+    kind: PathName.optional(),
+  },
+  traceBytesMax: {
+    group: "Operation",
+    value: "BYTES",
+    help: "where a trace ends",
+    kind: integer(2 ** 16).default(512 * 2 ** 20),
+  },
   dev: {
     group: "Operation",
     help: "check messages between actors by their schemas, log at debug level, --inspect",

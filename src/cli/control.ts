@@ -25,6 +25,8 @@ Commands:
   status                    the state of the device, its actors, scanouts and counters, as JSON
   screenshot [-n N] FILE    write what scanout N shows (default 0) to a PNG file, without the cursor
   inspector                 the inspector's URL with its token, to open in a browser
+  trace start FILE          write what the device does from now on to a file for Perfetto (docs/inspector.md)
+  trace stop                end that file
   kill ACTOR                make an actor crash, to see it come back (${restartable.join(", ")})
   shutdown                  end the server in order
 
@@ -59,6 +61,8 @@ const argumentOf: Readonly<Record<string, string | null>> = {
   status: null,
   screenshot: "a file to write",
   inspector: null,
+  "trace start": "a file to write",
+  "trace stop": null,
   kill: "an actor",
   shutdown: null,
 };
@@ -82,6 +86,8 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
       console.log(help);
       return values.help ? 0 : exitUsage;
     }
+    // What traces are told is two words.
+    if (positionals[0] === "trace") positionals.splice(0, 2, positionals.slice(0, 2).join(" "));
     const [command = ""] = positionals;
     const wanted = isView(command) ? lookFrom(command, positionals.slice(1), values) : null;
     const request = wanted === null ? requestFrom(positionals, values, directory) : null;
@@ -158,10 +164,12 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
   checkFlags(command, flags);
   try {
     return readRequest({
-      command,
+      command: command.replace(" ", "-"),
       ...(command === "kill" ? { actor: argument } : {}),
       // The server has a working directory of its own.
-      ...(command === "screenshot" ? { path: resolve(directory, argument!) } : {}),
+      ...(command === "screenshot" || command === "trace-start"
+        ? { path: resolve(directory, argument!) }
+        : {}),
       ...(scanout === undefined ? {} : { scanout: /^\d+$/.test(scanout) ? Number(scanout) : scanout }),
     });
   } catch (error) {
@@ -179,6 +187,8 @@ async function send(path: string, request: ControlRequest): Promise<void> {
 /** What a person is told in place of an answer as JSON. */
 function done(request: ControlRequest, answer: Record<string, unknown>): string | null {
   if (request.command === "inspector") return String(answer["url"]);
+  if (request.command === "trace-start") return `tracing into ${answer["path"]}, until ctl trace stop`;
+  if (request.command === "trace-stop") return `${answer["path"]} has ${answer["bytes"]} bytes`;
   if (request.command === "kill") return `${request.actor} was told to crash: see status for what follows`;
   return request.command === "shutdown" ? "the server ends" : null;
 }

@@ -25,6 +25,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
   getpeername: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+  gettid: { args: [], returns: "i32" },
   ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },

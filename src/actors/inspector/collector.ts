@@ -16,6 +16,7 @@ import { ResourceUses } from "./resource-uses.ts";
 import { Stories, type Story, tell, telling } from "./stories.ts";
 import type { Fresh } from "./subscriber.ts";
 import { TapReader } from "./tap-reader.ts";
+import type { Tracer } from "./trace/tracer.ts";
 
 /** Records of another topic that one batch has. */
 export const othersMax = 1000;
@@ -31,6 +32,8 @@ export class Collector {
   private readonly stories: Stories;
   private readonly ended: Story[] = [];
   private readonly contextNames: ContextNames;
+  /** By slot, the records that were dropped until the last look. */
+  private readonly droppedOf: number[] = [];
   private wasWanted = false;
   /** Commands that were not told, as of the last turn. */
   private folded = 0;
@@ -71,8 +74,8 @@ export class Collector {
     return this.readers[slotOf(name)]!;
   }
 
-  /** Takes what is new, and returns what of it `wants` somebody to hear of. */
-  collect(ns: number, wants: (topic: Topic) => boolean): Fresh {
+  /** Takes what is new, and returns what of it `wants` somebody to hear of. Tracers hear of everything. */
+  collect(ns: number, wants: (topic: Topic) => boolean, tracers: readonly Tracer[]): Fresh {
     const fresh: Fresh = { ns, droppedRecords: this.dropped };
     const opened = new Map<string, MessageRecord>();
     const [commands, messages, transitions, pictures] = (
@@ -94,10 +97,12 @@ export class Collector {
         if (commands) this.stories.add(at);
         else if (kindIn(this.history.words[at]!) === RecordKind.taken) this.contextNames.note(at);
         const picture = this.events.picture(at);
+        for (const tracer of tracers) tracer.add(at, picture);
         if (pictures) push(fresh.pictures!, picture);
         if (messages) push(fresh.messages!, this.events.message(at, opened));
         if (transitions) push(fresh.transitions!, this.events.transition(at));
       });
+      this.noteLosses(reader, tracers);
     }
     this.history.forget(ns);
     if (commands) {
@@ -138,6 +143,13 @@ export class Collector {
     for (const reader of this.readers) reader.switch(false);
     this.history.close();
     this.area.unmap();
+  }
+
+  /** What was dropped was so after what has just been taken, which left no room. */
+  private noteLosses({ slot, dropped }: TapReader, tracers: readonly Tracer[]): void {
+    const records = dropped - (this.droppedOf[slot] ?? 0);
+    this.droppedOf[slot] = dropped;
+    if (records > 0) for (const tracer of tracers) tracer.lose(slot, records);
   }
 
   private newStories(names: ContextNames, done: (story: Story) => void): Stories {

@@ -11,6 +11,7 @@ import type { InspectorMessage } from "./messages.ts";
 import { InspectorServer } from "./server.ts";
 import type { Fresh } from "./subscriber.ts";
 import { Screens } from "./screens.ts";
+import { Traces } from "./trace/traces.ts";
 import { Views } from "./views.ts";
 
 /** How often the views that are asked for, and not told, are made anew. */
@@ -24,6 +25,7 @@ export class Inspector implements Actor<InspectorMessage> {
   private readonly views: Views;
   private readonly server: InspectorServer | null;
   private readonly screens: Screens;
+  private readonly traces: Traces;
   private nextActors = 0;
   private nextResources = 0;
   private nextLatency = 0;
@@ -32,24 +34,25 @@ export class Inspector implements Actor<InspectorMessage> {
   private arrived: Partial<Fresh> = {};
 
   constructor(private readonly context: ActorContext) {
-    const { config, keep, log } = context;
+    const now = (): number => this.clock.now();
     this.collector = new Collector(context, context.area("taps", "write"));
     const accounts = new Accounts(context, (id) => this.collector.nameOfContext(id));
     this.views = new Views(this.collector, accounts, this.clock.now());
     this.screens = new Screens(context, (record) => (this.arrived.screen ??= []).push(record));
-    this.server = null;
-    try {
-      this.server = new InspectorServer(config.inspect!, keep, this.views, () => this.clock.now());
-      log.info(`open ${this.server.url}`);
-      context.send("supervisor", { type: "inspector-opened", url: this.server.url });
-    } catch (error) {
-      // The guest goes on without being looked at.
-      log.error(`no inspector: ${asRefusal(error).message}`);
-    }
+    this.traces = new Traces(context, this.collector, accounts, now);
+    this.server = this.opened(now);
   }
 
-  /** Nothing but answers comes. */
-  receive(): void {}
+  receive(message: InspectorMessage): void {
+    switch (message.type) {
+      case "start-trace":
+        return this.traces.begin(message.fd, message.bytes);
+      case "ask-trace-end":
+        return void this.traces.end().then((bytes) => {
+          this.context.send("supervisor", { type: "trace-end", token: message.token, bytes });
+        });
+    }
+  }
 
   turn(): boolean {
     const ns = this.clock.now();
@@ -58,7 +61,7 @@ export class Inspector implements Actor<InspectorMessage> {
     for (const page of pages) for (const topic of page.topics()) wanted.add(topic);
     // Pictures say what of the screens has changed.
     if (wanted.has("screen")) wanted.add("pictures");
-    const fresh: Fresh = { ...this.collector.collect(ns, (topic) => wanted.has(topic)), ...this.arrived };
+    const fresh: Fresh = { ...this.collect(ns, wanted), ...this.arrived };
     this.arrived = {};
     if (wanted.has("screen")) this.askPixels(ns, fresh);
     this.askDue(ns, wanted);
@@ -77,10 +80,32 @@ export class Inspector implements Actor<InspectorMessage> {
     return false;
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.server?.close();
+    await this.traces.stop();
     this.collector.close();
     this.clock.close();
+  }
+
+  private opened(now: () => number): InspectorServer | null {
+    const { config, keep, log } = this.context;
+    if (config.inspect === undefined) return null;
+    try {
+      const server = new InspectorServer(config.inspect, keep, this.views, this.traces, now);
+      log.info(`open ${server.url}`);
+      this.context.send("supervisor", { type: "inspector-opened", url: server.url });
+      return server;
+    } catch (error) {
+      // The guest goes on without being looked at.
+      log.error(`no inspector: ${asRefusal(error).message}`);
+      return null;
+    }
+  }
+
+  private collect(ns: number, wanted: ReadonlySet<Topic>): Fresh {
+    const fresh = this.collector.collect(ns, (topic) => wanted.has(topic), this.traces.tracers);
+    this.traces.turn(ns);
+    return fresh;
   }
 
   private askPixels(ns: number, { pictures, droppedRecords }: Fresh): void {

@@ -12,6 +12,6 @@ export const manifest = {
   place: "thread",
   areas: { taps: tapsBytes },
   rights: [],
-  isWanted: ({ inspect }) => inspect !== undefined,
+  isWanted: ({ inspect, trace }) => inspect !== undefined || trace !== undefined,
   schema: async () => (await import("./messages.ts")).InspectorMessage,
 } as const satisfies Manifest;

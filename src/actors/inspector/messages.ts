@@ -1,4 +1,4 @@
-// What the inspector receives: answers to its questions, and where the ctrl queue stops.
+// What the inspector receives: answers to its questions, where the ctrl queue stops, and what the supervisor wants of it.
 
 import { z } from "zod";
 import { fd, token, u32 } from "../runtime/fields.ts";
@@ -46,6 +46,9 @@ export const InspectorMessage = z.discriminatedUnion("type", [
     error: z.string(),
   }),
   BreakChanged,
+  /** Makes a trace in `fd` from byte `bytes` on: takes over the descriptor. */
+  z.object({ type: z.literal("start-trace"), fd, bytes: z.int().nonnegative() }),
+  z.object({ type: z.literal("ask-trace-end"), token }),
   /** What the guest has made, as feed.ts has it. */
   z.object({
     type: z.literal("inventory"),

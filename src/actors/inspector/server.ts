@@ -2,16 +2,24 @@
 
 import type { ServerWebSocket } from "bun";
 import type { Address } from "../../config-values.ts";
-import { Refusal } from "../../transport/os/errors.ts";
+import { asRefusal, Refusal } from "../../transport/os/errors.ts";
 import { answer } from "./api.ts";
 import { Guard } from "./guard.ts";
 import { PageFiles } from "./page-files.ts";
 import { Subscriber } from "./subscriber.ts";
+import type { Traces } from "./trace/traces.ts";
 import type { Views } from "./views.ts";
 
 /** Pages that may be open at a time. */
 const pagesMax = 16;
 const messageBytesMax = 16 * 1024;
+
+const traceHeaders = {
+  "cache-control": "no-store",
+  "content-disposition": 'attachment; filename="fencepost.pftrace"',
+  "content-type": "application/octet-stream",
+  "x-content-type-options": "nosniff",
+};
 
 type Socket = ServerWebSocket<{ subscriber: Subscriber | null }>;
 
@@ -26,6 +34,7 @@ export class InspectorServer {
     address: Address,
     words: Int32Array,
     private readonly views: Views,
+    private readonly traces: Traces,
     private readonly now: () => number,
   ) {
     const port = address.port === 0 ? words[0]! : address.port;
@@ -74,8 +83,18 @@ export class InspectorServer {
       return new Response("this is a WebSocket\n", { status: 426 });
     }
     if (request.method !== "GET") return new Response("only GET\n", { status: 405 });
+    if (url.pathname === "/api/trace") return this.trace();
     if (/^\/(?:api\/|metrics$)/.test(url.pathname)) return answer(url, this.views, this.now());
     return this.file(url.pathname);
+  }
+
+  /** A trace of what happens from now on, until whoever reads it goes. */
+  private trace(): Response {
+    try {
+      return new Response(this.traces.stream(), { headers: traceHeaders });
+    } catch (error) {
+      return new Response(`${asRefusal(error).message}\n`, { status: 503 });
+    }
   }
 
   private async file(path: string): Promise<Response> {

@@ -57,8 +57,18 @@ export class TapReader {
     Atomics.store(head, Head.on, isOn ? 1 : 0);
   }
 
+  /** Has the actor tell of every sleep, or no longer. */
+  hearSleeps(isWanted: boolean): void {
+    Atomics.store(this.head, Head.sleeps, isWanted ? 1 : 0);
+  }
+
   get dropped(): number {
     return this.head[Head.dropped]!;
+  }
+
+  /** The thread of the actor, 0 where it was not there yet. */
+  get thread(): number {
+    return this.head[Head.thread]!;
   }
 
   /** Calls `visit` with each new record's first word in `ring`, and gives their room back. Returns how many there were. */

@@ -56,6 +56,6 @@ export interface Actor<Message> {
   peerBack?(peer: WorkerName): void;
   /** Work that no message or descriptor announces. Returns true when there is more, and the actor must not sleep. */
   turn?(): boolean;
-  /** Releases what the actor owns. */
-  stop?(): void;
+  /** Releases what the actor owns. Only one that runs in the engine's event loop is waited for. */
+  stop?(): void | Promise<void>;
 }

@@ -37,6 +37,7 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   "ring-stopped": true,
   snapshot: true,
   status: true,
+  "trace-end": true,
 };
 
 /** Messages that answer a question. */

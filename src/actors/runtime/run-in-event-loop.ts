@@ -41,6 +41,6 @@ export async function runInEventLoop<Name extends WorkerName>(
     return;
   }
   clearInterval(timer);
-  worker.actor.stop?.();
+  await worker.actor.stop?.();
   worker.send("supervisor", { type: "stopped" });
 }

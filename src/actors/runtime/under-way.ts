@@ -28,6 +28,7 @@ const isBringing: Readonly<Record<Bringing, true>> = {
   "set-ring-err": true,
   snapshot: true,
   "start-ring": true,
+  "start-trace": true,
   "take-vmm-socket": true,
 };
 /** Messages that bring descriptors: in fields named `fd`, or ending in `Fd`, or in those of `regions`. */

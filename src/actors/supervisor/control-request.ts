@@ -14,6 +14,8 @@ const fieldsOf = {
     path: AbsolutePath,
   },
   inspector: {},
+  "trace-start": { path: AbsolutePath },
+  "trace-stop": {},
   kill: { actor: oneOf(workerNames) },
   shutdown: {},
 } as const;

@@ -22,6 +22,10 @@ export interface ControlHandlers {
   screenshot(scanout: number): Promise<Picture>;
   /** The inspector's URL, with its token. Throws where there is none. */
   inspector(): string;
+  /** Throws where there is one already, or none can be made. */
+  startTrace(path: string): void;
+  /** Returns the file, and how many bytes it got. Throws where there is none. */
+  stopTrace(): Promise<{ path: string; bytes: number }>;
   kill(actor: WorkerName): void;
   shutdown(): void;
 }
@@ -138,6 +142,11 @@ export class ControlServer {
       }
       case "inspector":
         return { url: this.handlers.inspector() };
+      case "trace-start":
+        this.handlers.startTrace(request.path);
+        return { path: request.path };
+      case "trace-stop":
+        return await this.handlers.stopTrace();
       case "kill":
         this.handlers.kill(request.actor);
         return {};

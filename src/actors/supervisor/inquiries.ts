@@ -21,12 +21,17 @@ export class Inquiries {
   /** What the inspector's last life has told: port and token outlive it. */
   inspectorUrl: string | null = null;
 
-  constructor(private readonly host: ActorHost) {}
+  constructor(
+    private readonly host: ActorHost,
+    /** Whether the settings ask for the inspector's page. */
+    private readonly hasPage: boolean,
+  ) {}
 
   /** Where the inspector is, with its token. Throws where it is not. */
   inspector(): string {
     const { names } = this.host;
-    if (!names.includes("inspector")) throw new Error("the server has no inspector: start it with --inspect");
+    if (!names.includes("inspector") || !this.hasPage)
+      throw new Error("the server has no inspector: start it with --inspect");
     if (this.inspectorUrl === null || !this.host.isAlive("inspector"))
       throw new Error("the inspector is not there: the server's log says why");
     return this.inspectorUrl;
@@ -37,8 +42,24 @@ export class Inquiries {
     return Object.fromEntries(manifestOf[actor].counters.map((name, index) => [name, values[index]!]));
   }
 
+  /** What `ctl status` says beyond what the supervisor knows itself. */
+  async status(): Promise<Record<string, unknown>> {
+    const [session, ctrlQueue, display] = await Promise.all([
+      this.describe("vhost-session"),
+      this.describe("ctrl-queue"),
+      this.describe("display"),
+    ]);
+    return {
+      renderer: ctrlQueue?.["renderer"] ?? null,
+      storage: ctrlQueue?.["storage"] ?? null,
+      session,
+      scanouts: ctrlQueue?.["scanouts"] ?? null,
+      display,
+    };
+  }
+
   /** The actor's own account of itself; null when it does not answer. */
-  async describe(actor: Asked): Promise<Record<string, unknown> | null> {
+  private async describe(actor: Asked): Promise<Record<string, unknown> | null> {
     const answer = await this.ask(actor, { type: "ask-description" });
     return answer?.state ?? null;
   }

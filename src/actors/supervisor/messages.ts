@@ -28,6 +28,10 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
   /** Whoever may ask on the control socket may open this: it has the token. */
   z.object({ type: z.literal("inspector-opened"), url: z.string() }),
+  /** The trace that was asked for has ended by itself; the log says why. */
+  z.object({ type: z.literal("trace-ended") }),
+  /** All of the trace is in its file, whose bytes that many are. */
+  z.object({ type: z.literal("trace-end"), token, bytes: z.int().nonnegative() }),
   /** The inspector wants what `ctl status` says. */
   z.object({ type: z.literal("ask-status"), token }),
   /** An actor's own account of its state, for status and the inspector. */

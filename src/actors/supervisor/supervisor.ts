@@ -16,6 +16,7 @@ import { freeSocketPath, listenUnix, removeSocket } from "../../transport/os/uni
 import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { LogSink } from "./log-sink.ts";
+import { Tracing } from "./tracing.ts";
 
 /** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
 const readyTimeoutMs = 60_000;
@@ -29,6 +30,7 @@ export class Supervisor {
   private readonly device = createActor(deviceMachine);
   private readonly actors = new Map<WorkerName, Machine<typeof actorMachine>>();
   private readonly inquiries: Inquiries;
+  private readonly tracing: Tracing;
   private readonly control: ControlServer;
   /** What a front-end, and a guest that starts its driver again and again, can have said. */
   private readonly sessionLog: Log;
@@ -60,11 +62,14 @@ export class Supervisor {
         createActor(actorMachine, { input: { restartable: manifestOf[name].survives } }).start(),
       );
     }
-    this.inquiries = new Inquiries(this.host);
+    this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
+    this.tracing = new Tracing(this.host);
     this.control = new ControlServer(config.controlPath, {
       status: () => this.status(),
       screenshot: (scanout) => this.inquiries.snapshot(scanout),
       inspector: () => this.inquiries.inspector(),
+      startTrace: (path) => this.tracing.start(path),
+      stopTrace: () => this.tracing.stop(),
       kill: (actor) => {
         if (!this.host.isAlive(actor)) throw new Error(`the ${actor} actor is not running`);
         this.host.crash(actor);
@@ -107,6 +112,7 @@ export class Supervisor {
   /** Removes what actors leave behind that crashed, were ended, or are not waited for. */
   removeSockets(): void {
     this.control.close();
+    this.tracing.close();
     const { socketPath, resourceBridge } = this.config;
     if (this.listener >= 0) {
       closeFd(this.listener);
@@ -142,12 +148,13 @@ export class Supervisor {
 
   /** Listens before anybody can be served: who comes early waits, and is not refused. The bridge binds its own paths. */
   private openSockets(): void {
-    const { fd, socketPath, socketMode: mode, socketGroup: group = -1, resourceBridge } = this.config;
+    const { fd, socketPath, socketMode: mode, socketGroup: group = -1, resourceBridge, trace } = this.config;
     if (fd === undefined) {
       this.orFatal("", () => (this.listener = listenUnix(socketPath, "stream", backlog, { mode, group })));
     }
     for (const path of resourceBridge) this.orFatal("no resource bridge: ", () => freeSocketPath(path));
     this.orFatal("no control socket: ", () => this.control.open());
+    this.orFatal("", () => trace !== undefined && this.tracing.prepare(trace));
   }
 
   private orFatal(what: string, attempt: () => void): void {
@@ -185,6 +192,9 @@ export class Supervisor {
       case "inspector-opened":
         this.inquiries.inspectorUrl = message.url;
         return;
+      case "trace-ended":
+        this.tracing.path = null;
+        return;
       case "ask-status":
         void this.tellStatus(message.token);
         return;
@@ -195,10 +205,8 @@ export class Supervisor {
     const actor = this.actors.get(name)!;
     const isRestart = actor.getSnapshot().context.restarts > 0;
     actor.send({ type: "READY" });
-    if (isRestart) {
-      this.restored(name);
-      return;
-    }
+    if (name === "inspector") this.tracing.proceed();
+    if (isRestart) return this.restored(name);
     const all = [...this.actors.values()].every((each) => each.getSnapshot().matches("running"));
     // Only now is a front-end served: everything that it can reach is there.
     if (!all) return;
@@ -280,20 +288,12 @@ export class Supervisor {
 
   private async status(): Promise<Record<string, unknown>> {
     const actors = Object.fromEntries(this.host.names.map((name) => [name, this.statusOf(name)]));
-    const [session, ctrlQueue, display] = await Promise.all([
-      this.inquiries.describe("vhost-session"),
-      this.inquiries.describe("ctrl-queue"),
-      this.inquiries.describe("display"),
-    ]);
     return {
       device: this.device.getSnapshot().value,
       pid: process.pid,
       actors,
-      renderer: ctrlQueue?.["renderer"] ?? null,
-      storage: ctrlQueue?.["storage"] ?? null,
-      session,
-      scanouts: ctrlQueue?.["scanouts"] ?? null,
-      display,
+      trace: this.tracing.path,
+      ...(await this.inquiries.status()),
     };
   }
 }

@@ -28,6 +28,8 @@ beforeEach(async () => {
       if (scanout === 15) return Promise.reject(new Error("scanout 15 is off"));
       return Promise.resolve({ width: 2, height: 1, pixels: Uint8Array.of(1, 2, 3, 0, 4, 5, 6, 0) });
     },
+    startTrace: (file) => void calls.push(`trace ${file}`),
+    stopTrace: () => Promise.resolve({ path: "/tmp/one.pftrace", bytes: 12 }),
     inspector: () => {
       calls.push("inspector");
       return "http://127.0.0.1:9/?token=00";
@@ -39,6 +41,8 @@ beforeEach(async () => {
     status: () => handlers.status(),
     screenshot: (scanout) => handlers.screenshot(scanout),
     inspector: () => handlers.inspector(),
+    startTrace: (file) => handlers.startTrace(file),
+    stopTrace: () => handlers.stopTrace(),
     kill: (actor) => handlers.kill(actor),
     shutdown: () => handlers.shutdown(),
   });
@@ -165,6 +169,17 @@ test("shutdown is answered before it happens", async () => {
   await promise;
 });
 
+test("a trace is begun in the file that is named, and its end tells how much is in it", async () => {
+  const client = await connect();
+  const file = join(folder, "one.pftrace");
+  expect(await client.ask(`{"command":"trace-start","path":"${file}"}`)).toEqual({ ok: true, path: file });
+  expect(await client.ask('{"command":"trace-start","path":"one.pftrace"}')).toEqual({
+    ...{ ok: false, error: "path: want an absolute path" },
+  });
+  expect(await client.ask('{"command":"trace-stop"}')).toMatchObject({ ok: true, bytes: 12 });
+  expect(calls).toEqual([`trace ${file}`]);
+});
+
 test("what makes no sense is answered with what is wanted", async () => {
   const client = await connect();
   for (const [line, error] of [
@@ -172,9 +187,15 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["", "want one JSON object a line"],
     ["[]", "want one JSON object a line"],
     ["null", "want one JSON object a line"],
-    ["{}", "command: want one of status, screenshot, inspector, kill, shutdown"],
-    ['{"command":"dance"}', "command: want one of status, screenshot, inspector, kill, shutdown"],
-    ['{"command":["status"]}', "command: want one of status, screenshot, inspector, kill, shutdown"],
+    ["{}", "command: want one of status, screenshot, inspector, trace-start, trace-stop, kill, shutdown"],
+    [
+      '{"command":"dance"}',
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, kill, shutdown",
+    ],
+    [
+      '{"command":["status"]}',
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, kill, shutdown",
+    ],
     ['{"command":"screenshot"}', "path: want an absolute path"],
     ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],
     ['{"command":"screenshot","path":"/a","scanout":-1}', "scanout: want a whole number from 0 to 15"],

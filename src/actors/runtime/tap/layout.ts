@@ -20,12 +20,16 @@ export const Head = {
   /** Names in the table, and machines in theirs. */
   names: 2,
   machines: 3,
+  /** The thread of the actor, as the kernel numbers it. */
+  thread: 4,
   /** Records taken by the reader, modulo 2^32. */
   taken: 16,
   /** Whether anybody reads: the actor looks once a turn. */
   on: 17,
   /** How often the reader has looked, modulo 2^32. */
   looks: 18,
+  /** Whether it wants to hear of every sleep. */
+  sleeps: 19,
   /** For each slot, the number of the last message that was sent to it, and taken from it. */
   sentTo: 32,
   takenFrom: 32 + slotsMax,
@@ -86,6 +90,8 @@ export const RecordKind = {
   frameShown: 14,
   /** The command's stream may have written: resource (0: others, too), 0, 0, 0, x, y, width, height; 0 wide: no pixel of its picture. */
   wrote: 15,
+  /** The actor was asleep until now: a double, since when. */
+  slept: 16,
 } as const;
 
 /** Words that every record has: its kind, its command (0: of none), its time in ns of CLOCK_MONOTONIC. */

@@ -8,13 +8,13 @@ import { Field, Head, headerBytes, namesAt, recordsMax, recordWords } from "./la
 export class TapRing {
   protected readonly head: Uint32Array;
   protected readonly ring: Uint32Array;
+  /** The same, as doubles. */
+  protected readonly doubles: Float64Array;
   /** When the clock was last read: what follows in the same moment goes by it. */
   protected now = 0;
   /** Whether something has passed since that was not told, and for which it was not read. */
   protected isStale = false;
 
-  /** The same as {@link ring}, as doubles. */
-  private readonly doubles: Float64Array;
   private readonly clock = new MonotonicClock();
   /** Records so far, modulo 2^32, and of those taken when last looked at. */
   private written: number;

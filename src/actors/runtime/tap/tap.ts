@@ -1,5 +1,6 @@
 // What an actor lets the inspector see: records of fixed size in a ring of shared memory.
 
+import { libc } from "../../../ffi/libc.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import type { Damage, Rect } from "../../../picture/damage.ts";
 import {
@@ -49,6 +50,7 @@ export class Tap extends TapRing {
     this.counts = new Uint32Array(memory.view(countsAt, countsMax * 4));
     this.thinning = new Thinning(this.head);
     this.headTimes[Head.asleepSince / 2] = 0;
+    this.head[Head.thread] = libc.gettid();
     const machines = this.head[Head.machines]!;
     const lastAt = Head.machineTable + (machines - 1) * machineWords;
     this.countsUsed = machines === 0 ? 0 : this.head[lastAt + 1]! + this.head[lastAt + 2]!;
@@ -243,6 +245,8 @@ export class Tap extends TapRing {
     this.tick();
     headTimes[Head.asleepSince / 2] = 0;
     headTimes[Head.sleptNs / 2] = headTimes[Head.sleptNs / 2]! + this.now - since;
+    if (this.head[Head.sleeps] === 0 || !this.isOn || !this.hasRoom()) return;
+    this.doubles[(this.begin(RecordKind.slept, 0) + Field.first) / 2] = since;
   }
 
   /** The display is told of a rectangle of a scanout, or that all of it is shown or off, as `what` says. */
