@@ -21,6 +21,8 @@ export interface DisplayPeerOptions {
    * UPDATE as memory had them (contrib/vhost-user-gpu/vhost-user-gpu.c, vg_resource_flush).
    */
   checksFlags?: boolean;
+  /** Told of each rectangle of a scanout that was drawn. */
+  drawn?: (scanoutId: number, rectangle: Rectangle) => void;
   /** How a dma-buf is read, for `DisplayPeer.framebuffer`. */
   readDmabuf?: typeof readDmabuf;
 }
@@ -34,6 +36,7 @@ export const withDefaults = (options: DisplayPeerOptions): Required<DisplayPeerO
   answersEdid: true,
   answersUpdates: true,
   checksFlags: true,
+  drawn: () => {},
   readDmabuf,
   ...options,
 });

@@ -1,5 +1,4 @@
-// The VMM's end of the vhost-user-gpu display socket: answers what the back-end asks and keeps what it shows, for a
-// test to compare and a demo to save.
+// The VMM's end of the vhost-user-gpu display socket: answers what the back-end asks and keeps what it shows.
 
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
@@ -231,6 +230,7 @@ export class DisplayPeer {
       this.violations.push(`a second DMABUF_UPDATE of scanout ${scanoutId} before the first was answered`);
     }
     this.unanswered.push(scanoutId);
+    this.options.drawn(scanoutId, rect);
     if (this.options.answersUpdates) this.answerUpdate();
   }
 
@@ -260,6 +260,7 @@ export class DisplayPeer {
   private pixelsDone(): void {
     const { scanoutId, target, ...rect } = this.update!;
     if (target === "staging") this.scanouts[scanoutId]!.draw(rect, this.staging!.address);
+    this.options.drawn(scanoutId, rect);
   }
 
   private stagingOf(bytes: number): number {
@@ -296,5 +297,4 @@ export class DisplayPeer {
   }
 }
 
-const described = (scanoutId: number, { x, y, width, height }: Rectangle): string =>
-  `${scanoutId}: ${width}x${height}+${x}+${y}`;
+const described = (id: number, { x, y, width, height }: Rectangle) => `${id}: ${width}x${height}+${x}+${y}`;

@@ -6,7 +6,7 @@ import type { Finding, Tree } from "./tree.ts";
 
 const base = ["src/ffi/"];
 const transport = ["src/transport/", ...base];
-const product = ["src/actors/", "src/config", "src/picture/", ...transport];
+const product = ["src/actors/", "src/config", "src/picture/", "src/recording/", ...transport];
 
 /** What files of a folder may import; the longest folder counts. Those of test/, bench/ and scripts/ are free. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -15,10 +15,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/transport/virtio/": ["src/transport/virtio/", "src/transport/os/", ...base],
   "src/transport/wire/": transport,
   "src/picture/": ["src/picture/", "src/transport/os/", "src/transport/wire/virtio-gpu/", ...base],
+  "src/recording/": ["src/recording/", "src/picture/", ...transport],
   "src/config": ["src/config", "src/picture/", ...transport],
-  "src/actors/": product,
+  "src/actors/": product.filter((prefix) => prefix !== "src/recording/"),
   "src/cli/": ["src/cli/", ...product],
-  "lab/": ["lab/", "src/config", "src/picture/", ...transport],
+  "lab/": ["lab/", "src/config", "src/picture/", "src/recording/", ...transport],
 };
 const folders = Object.keys(mayImport).sort((a, b) => b.length - a.length);
 

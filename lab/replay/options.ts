@@ -1,0 +1,97 @@
+// The command line of a replay.
+
+import { readArguments, UsageError } from "../../src/config-arguments.ts";
+
+export const help = `bun run replay FILE [options]
+bun run replay --bisect A B FILE
+
+Plays a recording: starts a server and does to it what the recorded guest did, over its vhost-user socket. A recording holds
+the guest's screen, and so do the pictures that are saved.
+
+  --renderer KIND     auto, virgl or software (default: as it was recorded)
+  --server "…"        the server: @ and a revision or a checkout's path, and its settings, such as "@HEAD~1 --storage memfd"
+  --socket-path PATH  play to a server that runs already, as its VMM would
+  --fast, --realtime  as fast as it goes (default), or at the recorded pace
+  --to N              end after command N
+  --frame K           end with frame K, and save its picture; begins with the keyframe before it
+  --png DIR           save the picture of each frame, or of the one of --frame (default for that one: here)
+  --compare           hold each picture and each answer against the recorded ones
+  --bisect A B        play on two servers, and name the first command after which they differ; A and B as for --server, or
+                      a renderer's name
+  --inspect           show the device at work to browsers; stays there at the end
+  --help              this text
+
+Commands and frames are counted from 0.
+Exit codes: 0 done, and nothing differs; 1 the recording or a server failed; 2 wrong arguments; 3 something differs;
+130 interrupted.
+`;
+
+export interface ReplayOptions {
+  file: string;
+  /** What plays it, or two of them to be held against each other. */
+  servers: string[];
+  socketPath: string | undefined;
+  isRealtime: boolean;
+  lastCommand: number | undefined;
+  lastFrame: number | undefined;
+  png: string | undefined;
+  compares: boolean;
+  inspects: boolean;
+}
+
+/** Returns null where help is asked for. Throws {@link UsageError}. */
+export function parseReplayOptions(argv: readonly string[]): ReplayOptions | null {
+  const { values, positionals } = readArguments({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      renderer: { type: "string" },
+      server: { type: "string" },
+      "socket-path": { type: "string" },
+      realtime: { type: "boolean", default: false },
+      fast: { type: "boolean", default: false },
+      to: { type: "string" },
+      frame: { type: "string" },
+      png: { type: "string" },
+      compare: { type: "boolean", default: false },
+      bisect: { type: "boolean", default: false },
+      inspect: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return null;
+  const { bisect, renderer, server, compare, inspect, png } = values;
+  const socketPath = values["socket-path"];
+  const sides = bisect ? positionals.slice(0, 2) : [];
+  const [file, ...rest] = positionals.slice(sides.length);
+  if (file === undefined || rest.length > 0) {
+    throw new UsageError(bisect ? "--bisect wants A, B and a recording" : "want the path of one recording");
+  }
+  if (values.fast && values.realtime) throw new UsageError("give --fast or --realtime, not both");
+  if (bisect && (server ?? renderer ?? socketPath) !== undefined) {
+    throw new UsageError(
+      "--bisect names its servers itself: leave out --server, --renderer and --socket-path",
+    );
+  }
+  if (socketPath !== undefined && ((server ?? renderer) !== undefined || inspect)) {
+    throw new UsageError("--socket-path plays to a server that runs: leave out how one would be started");
+  }
+  const one = [...(renderer === undefined ? [] : [renderer]), ...(server === undefined ? [] : [server])];
+  return {
+    file,
+    servers: bisect ? sides : [one.join(" ")],
+    socketPath,
+    isRealtime: values.realtime,
+    lastCommand: numberOf("--to", values.to),
+    lastFrame: numberOf("--frame", values.frame),
+    png: png ?? (values.frame === undefined ? undefined : "."),
+    compares: compare,
+    inspects: inspect,
+  };
+}
+
+function numberOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`${flag} ${text}: want a number from 0 on`);
+  return Number(text);
+}

@@ -1,0 +1,20 @@
+// Pictures of a replay as PNG files.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { encodePng } from "../../src/picture/png.ts";
+import type { Framebuffer } from "../vmm/display-scanout.ts";
+
+export class PictureFolder {
+  constructor(private readonly directory: string) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
+
+  /** Returns the path of the file. */
+  async save(name: string, { width, height, pixels }: Framebuffer): Promise<string> {
+    const path = join(this.directory, `${name}.png`);
+    const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+    await Bun.write(path, await encodePng(bytes, width, height), { mode: 0o600 });
+    return path;
+  }
+}

@@ -1,0 +1,157 @@
+// Plays a recording: a guest's driver over the vhost-user socket, which does what the recorded one did in the same order and
+// from the same bytes. The server knows of nothing.
+
+import { DeviceState } from "../../src/recording/device-state.ts";
+import { type CommandStep, type Step, typeOf } from "../../src/recording/steps.ts";
+import { Command, Queue, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import type { CommandResult } from "../driver/command-queue.ts";
+import { ExpectedPictures } from "./expected.ts";
+import type { Rectangle } from "../driver/commands.ts";
+import type { Framebuffer } from "../vmm/display-scanout.ts";
+import { extentOf, type Extent, piecesOf, place } from "./guest-bytes.ts";
+import { InFlight } from "./in-flight.ts";
+import { type GuestSetup, ReplayGuest } from "./replay-guest.ts";
+import { restore } from "./restored-state.ts";
+import { Screen } from "./screen.ts";
+
+export interface PlayerOptions extends Omit<GuestSetup, "drawn"> {
+  /** Whether each picture is waited for, so that none is merged with the next. */
+  readonly isWatched: boolean;
+  /** Told of each answer. */
+  readonly answered?: (step: CommandStep, result: CommandResult) => void;
+}
+
+export class Player {
+  /** What the recording says that the device holds now. */
+  readonly state = new DeviceState();
+  readonly screen = new Screen();
+  replay: ReplayGuest | null = null;
+  /** Pieces of guest memory that the recording has bytes for, and the guest no memory. */
+  misplaced = 0;
+  /** Pictures that the server did not show. */
+  unseen = 0;
+
+  private readonly expected = new ExpectedPictures();
+  private flights: InFlight | null = null;
+  /** Whether commands or a keyframe came: later keyframes say what is known. */
+  private hasBegun = false;
+  private isInKeyframe = false;
+  private isReset = false;
+
+  constructor(private readonly options: PlayerOptions) {}
+
+  /** Plays one step; a watched one is on the screen, and others may be under way. Throws where the server plays no part. */
+  play(step: Step): void {
+    switch (step.kind) {
+      case "step":
+        this.hasBegun = true;
+        return this.playCommand(step);
+      case "keyframe":
+        this.isInKeyframe = true;
+        break;
+      case "keyframeEnd":
+        this.isInKeyframe = false;
+        return this.endKeyframe();
+      case "reset":
+        this.isReset ||= step.queue === Queue.CONTROL;
+        break;
+      case "memory":
+        if (this.replay === null) break;
+        this.settle();
+        this.state.take(step);
+        this.replay.setMemory(this.state.memory);
+        return;
+      default:
+    }
+    if (!this.isInKeyframe || !this.hasBegun) this.state.take(step);
+  }
+
+  /** Waits until all is answered, and shown where it is watched. */
+  settle(): void {
+    this.flights?.settle();
+    this.show();
+  }
+
+  /** The guest, which is started if it is not. */
+  begin(): ReplayGuest {
+    const { state, options, screen } = this;
+    if (this.replay === null) {
+      this.replay = ReplayGuest.start({ ...options, drawn: screen.drawn }, state.memory, state.features);
+      this.flights = new InFlight(this.replay, (step, result) => {
+        // What it refuses is not seen.
+        if (result.type >= Response.ERR_UNSPEC && !screen.isSettled) screen.forget();
+        options.answered?.(step, result);
+      });
+    } else if (this.isReset) {
+      this.flights!.forget();
+      this.replay.restart(state.features);
+    }
+    this.isReset = false;
+    return this.replay;
+  }
+
+  /** A copy of a resource's rectangle as a scanout would show it, which it does then; null where it cannot be shown. */
+  probe(scanout: number, resource: number, view: Rectangle): Framebuffer | null {
+    if (!this.state.resources.has(resource)) return null;
+    this.settle();
+    const replay = this.replay!;
+    this.screen.expect(scanout, { ...view, x: 0, y: 0 });
+    const { type } = replay.guest.gpu.setScanout(scanout, resource, view);
+    if (type !== Response.OK_NODATA) {
+      this.screen.forget();
+      return null;
+    }
+    this.expected.sent(scanout, resource);
+    if (!this.screen.settle(replay)) this.unseen++;
+    const shown = this.screen.picture(replay, scanout);
+    return shown && { ...shown, pixels: shown.pixels.slice() };
+  }
+
+  close(): void {
+    this.replay?.close();
+    this.replay = null;
+  }
+
+  private playCommand(step: CommandStep): void {
+    const replay = this.begin();
+    const flights = this.flights!;
+    // A cursor's image is what the commands before it have made; a move has to do with nothing.
+    const isUpdate = typeOf(step) === Command.UPDATE_CURSOR;
+    if (isUpdate) flights.settleQueue(Queue.CONTROL);
+    const reads = this.placeBytes(replay, step);
+    if (this.options.isWatched) {
+      for (const { scanout, rect } of this.expected.of(step, this.state)) this.screen.expect(scanout, rect);
+    }
+    flights.submit(step, reads);
+    this.state.take(step);
+    if (isUpdate) flights.settleQueue(Queue.CURSOR);
+    this.show();
+  }
+
+  /** Puts what the command will read where it will be read. Returns where that is. */
+  private placeBytes({ guest }: ReplayGuest, { bytes }: CommandStep): Extent | null {
+    if (bytes.length === 0) return null;
+    const all = bytes.map((entry) => {
+      const resource = this.state.resources.get(entry.resource);
+      return { body: entry.body, pieces: resource === undefined ? [] : piecesOf(resource, entry) };
+    });
+    const extent = extentOf(all.flatMap(({ pieces }) => pieces));
+    this.flights!.clear(extent);
+    for (const { body, pieces } of all) if (!place(guest.memory, pieces, body)) this.misplaced++;
+    return extent;
+  }
+
+  private show(): void {
+    if (!this.options.isWatched || this.replay === null || this.screen.isSettled) return;
+    this.flights!.settle();
+    if (!this.screen.settle(this.replay)) this.unseen++;
+  }
+
+  private endKeyframe(): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    const { state } = this;
+    if (state.resources.size === 0) return;
+    restore(this.begin().guest, state);
+  }
+}

@@ -1,0 +1,163 @@
+// Plays a recording once: on a server that is started for it, or one that runs.
+
+import type { ServerProcess } from "../vmm/server-process.ts";
+import { Refusal } from "../../src/transport/os/errors.ts";
+import type { Recording } from "../../src/transport/wire/record/recording.ts";
+import { Comparison } from "./comparison.ts";
+import { shownBy } from "./expected.ts";
+import type { ReplayOptions } from "./options.ts";
+import { PictureFolder } from "./pictures.ts";
+import { Playback } from "./playback.ts";
+import { Player } from "./player.ts";
+import { ProgressLine } from "./progress-line.ts";
+import { readChoice, startChoice } from "./server-choice.ts";
+
+/** A renderer on a busy CPU may take long for one command. */
+export const patienceMs = 60_000;
+
+export interface Outcome {
+  readonly isSame: boolean;
+  readonly lines: readonly string[];
+}
+
+export async function replayOnce(
+  recording: Recording,
+  options: ReplayOptions,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { socketPath } = options;
+  if (socketPath !== undefined) return playTo(socketPath, null, recording, options, signal);
+  const choice = readChoice(options.servers[0] || recordedRenderer(recording), directory);
+  const chosen = await startChoice(choice, options.inspects ? ["--inspect"] : [], signal);
+  try {
+    return await playTo(chosen.server.socketPath, chosen.server, recording, options, signal);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal(`${error.message}\nThe server's log:\n${lastLines(chosen.server.log())}`, {
+      cause: error,
+    });
+  } finally {
+    await chosen.stop();
+  }
+}
+
+/** What the recording was made with. */
+function recordedRenderer({ start }: Recording): string {
+  return start.renderer["renderer"] === "virgl" ? "virgl" : "software";
+}
+
+async function playTo(
+  socketPath: string,
+  server: ServerProcess | null,
+  recording: Recording,
+  options: ReplayOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { compares, isRealtime, lastCommand, lastFrame } = options;
+  const folder = options.png === undefined ? null : new PictureFolder(options.png);
+  const playback = new Playback(recording, { isRealtime, lastCommand, lastFrame }, signal);
+  const comparison = new Comparison(playback.numberOf);
+  const player = new Player({
+    socketPath,
+    outputs: recording.start.outputs,
+    patienceMs,
+    isWatched: compares || folder !== null,
+    ...(compares ? { answered: (step, result) => comparison.answered(step, result) } : {}),
+  });
+  const line = new ProgressLine(recording.chunks.reduce((sum, { commands }) => sum + commands, 0));
+  const saved: string[] = [];
+  const began = performance.now();
+  try {
+    if (options.inspects) console.log(inspectLine(server!));
+    const isThere = await playback.run([player], {
+      progress: line.tell,
+      played: async (step, { frames }) => {
+        if (compares) comparison.look(step, player);
+        if (folder === null || step.frames.length === 0) return;
+        if (lastFrame !== undefined && frames <= lastFrame) return;
+        for (const { scanout } of shownBy(step.frames.at(-1)!, player.state)) {
+          const picture = player.screen.picture(player.replay!, scanout);
+          if (picture !== null)
+            saved.push(await folder.save(`frame-${frames - 1}-scanout-${scanout}`, picture));
+        }
+      },
+    });
+    line.end();
+    const lines = [...summary(playback, recording, performance.now() - began), ...savedLines(saved)];
+    if (options.inspects && !signal.aborted) await stay(player, signal, lines);
+    if (!isThere && !signal.aborted && (lastCommand ?? lastFrame) !== undefined) {
+      throw new Refusal(`${lines[0]}: it ends before what was asked for`);
+    }
+    return compares
+      ? await compared(comparison, player, options, lines)
+      : { isSame: true, lines: [...lines, ...notes(player)] };
+  } finally {
+    line.end();
+    player.close();
+  }
+}
+
+function summary({ progress }: Playback, { ending }: Recording, ms: number): string[] {
+  const { commands, frames, time } = progress;
+  const took = `in ${(ms / 1000).toFixed(1)} s, recorded in ${(time / 1e9).toFixed(1)} s`;
+  const end = ending.reason === "cut" ? [`the recording is cut: ${ending.text}, at byte ${ending.at}`] : [];
+  return [`played to command ${commands}, frame ${frames}, ${took}`, ...end];
+}
+
+const savedLines = (saved: readonly string[]): string[] =>
+  saved.length === 0
+    ? []
+    : [`saved ${saved.length === 1 ? saved[0] : `${saved.length} pictures, the last ${saved.at(-1)}`}`];
+
+/** What a replay could not do as it was. */
+function notes({ misplaced, unseen, replay, state }: Player): string[] {
+  const lacks = replay?.lacks(state.features) ?? [];
+  return [
+    ...(lacks.length > 0 ? [`the server lacks what the guest used: feature bits ${lacks.join(", ")}`] : []),
+    ...(misplaced > 0 ? [`${misplaced} times the recording has bytes where the guest had no memory`] : []),
+    ...(unseen > 0 ? [`${unseen} pictures did not come`] : []),
+  ];
+}
+
+async function compared(
+  { first, differences, same, unknown }: Comparison,
+  player: Player,
+  { png, file }: ReplayOptions,
+  lines: readonly string[],
+): Promise<Outcome> {
+  const count =
+    `${same} pictures as recorded` + (unknown > 0 ? `, ${unknown} of which nothing is recorded` : "");
+  if (first === null)
+    return { isSame: true, lines: [...lines, ...notes(player), `${count}; nothing differs`] };
+  const folder = new PictureFolder(png ?? `${file}.differs`);
+  const paths: string[] = [];
+  for (const [name, picture] of Object.entries(first.pictures)) {
+    paths.push(await folder.save(`command-${first.command}-${name}`, picture));
+  }
+  return {
+    isSame: false,
+    lines: [
+      ...lines,
+      ...notes(player),
+      `${count}; ${differences} differences, the first after command ${first.command}: ${first.what}`,
+      ...(paths.length > 0 ? [`saved ${paths.join(" and ")}`] : []),
+    ],
+  };
+}
+
+/** Where browsers find the page. */
+function inspectLine(server: ServerProcess): string {
+  return /^.*http:\/\/\S+.*$/m.exec(server.log())?.[0] ?? "the page's address is in the server's log";
+}
+
+async function stay(player: Player, signal: AbortSignal, lines: readonly string[]): Promise<void> {
+  for (const line of lines) console.log(line);
+  console.log("stays here until Ctrl-C");
+  while (!signal.aborted && player.replay?.guest.frontend.closed === false) {
+    player.replay.guest.pump.drain();
+    await Bun.sleep(50);
+  }
+}
+
+const lastLines = (log: string): string => log.trimEnd().split("\n").slice(-10).join("\n");

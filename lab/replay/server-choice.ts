@@ -1,0 +1,96 @@
+// Which server plays a recording: this checkout's, another one's or a revision's, and with which settings.
+
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { UsageError } from "../../src/config-arguments.ts";
+import { Refusal } from "../../src/transport/os/errors.ts";
+import { ServerProcess } from "../vmm/server-process.ts";
+
+const home = join(import.meta.dir, "..", "..");
+const renderers = ["auto", "virgl", "software"];
+/** Each picture is shown, and read here. */
+const always = ["--frame-rate", "unlimited", "--copy-pictures"];
+
+export interface ServerChoice {
+  /** As it was asked for. */
+  readonly name: string;
+  /** A checkout; a revision is one that is made for it. */
+  readonly checkout: string;
+  readonly revision: string | null;
+  readonly args: readonly string[];
+}
+
+/**
+ * Words with spaces between them: a renderer, `@` and a revision or the path of a checkout, and settings as the server's command
+ * line has them. Throws a {@link UsageError}.
+ */
+export function readChoice(name: string, directory: string): ServerChoice {
+  let checkout = home;
+  let revision: string | null = null;
+  const args: string[] = [];
+  const words = name.split(" ").filter((word) => word !== "");
+  for (const [index, word] of words.entries()) {
+    const isValue = index > 0 && words[index - 1]!.startsWith("--");
+    if (word.startsWith("--") || isValue) args.push(word);
+    else if (renderers.includes(word)) args.push("--renderer", word);
+    else if (word.startsWith("@")) {
+      const path = resolve(directory, word.slice(1));
+      if (existsSync(join(path, "src/cli/server.ts"))) checkout = path;
+      else revision = word.slice(1);
+    } else {
+      throw new UsageError(`${word}: want one of ${renderers.join(", ")}, @ and a revision, or --settings`);
+    }
+  }
+  return { name, checkout, revision, args };
+}
+
+/** A server that was started for a replay. */
+export interface Chosen {
+  readonly server: ServerProcess;
+  stop(): Promise<void>;
+}
+
+export async function startChoice(
+  { checkout, revision, args }: ServerChoice,
+  more: readonly string[],
+  signal: AbortSignal,
+): Promise<Chosen> {
+  const made = revision === null ? null : makeCheckout(revision);
+  const command =
+    made === null && checkout === home
+      ? {}
+      : { command: [process.execPath, join(made ?? checkout, "src/cli/server.ts")] };
+  try {
+    const server = await ServerProcess.start({ ...command, args: [...always, ...more, ...args], signal });
+    return {
+      server,
+      stop: async () => {
+        await server.stop();
+        if (made !== null) removeCheckout(made);
+      },
+    };
+  } catch (error) {
+    if (made !== null) removeCheckout(made);
+    if (signal.aborted) throw error;
+    throw new Refusal((error as Error).message, { cause: error });
+  }
+}
+
+/** A work tree of `revision` with this one's packages. */
+function makeCheckout(revision: string): string {
+  const path = mkdtempSync(join(tmpdir(), "fencepost-revision-"));
+  git(["worktree", "add", "--detach", "--force", path, revision], revision);
+  symlinkSync(join(home, "node_modules"), join(path, "node_modules"));
+  return path;
+}
+
+function removeCheckout(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  git(["worktree", "prune"], path);
+}
+
+function git(args: readonly string[], revision: string): void {
+  const { success, stderr } = Bun.spawnSync(["git", "-C", home, ...args]);
+  if (!success) throw new Refusal(`${revision}: ${stderr.toString().trim().split("\n").at(-1)}`);
+}

@@ -1,0 +1,210 @@
+// What a recording says that the device holds: its resources with the pixels that CPUs wrote, scanouts, cursors and contexts.
+// Nothing is run for it, so that it knows nothing of what a renderer draws.
+
+import type { Entry } from "../transport/wire/record/entries.ts";
+import {
+  AttachBacking,
+  Command,
+  CreateBlob,
+  CtxResource,
+  Cursor,
+  DetachBacking,
+  Header,
+  ResourceCreate2d,
+  ResourceCreate3d,
+  ResourceUnref,
+  scanoutsMax,
+  SetScanout,
+  TransferToHost2d,
+} from "../transport/wire/virtio-gpu/protocol.ts";
+import { RecordedResource, type Run, runsOf } from "./recorded-resource.ts";
+import { type CommandStep, isAccepted, type Step } from "./steps.ts";
+
+export interface RecordedScanout {
+  resource: number;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface RecordedCursor {
+  x: number;
+  y: number;
+  hotX: number;
+  hotY: number;
+  /** 64 × 64 pixels, bytes B, G, R, A; null where they are not known. */
+  image: Uint8Array | null;
+  isVisible: boolean;
+}
+
+/** The u32 at an offset of a request. */
+type Word = (offset: number) => number;
+type Effect = (word: Word, step: CommandStep) => void;
+
+/** Flags of a keyframe's resource. */
+const isRenderedFlag = 1;
+/** Pixels are kept for so many bytes of resources; what is beyond counts as rendered. */
+const pixelBytesMax = 2 ** 30;
+
+export class DeviceState {
+  readonly resources = new Map<number, RecordedResource>();
+  readonly scanouts: (RecordedScanout | null)[] = Array.from({ length: scanoutsMax }, () => null);
+  readonly cursors: (RecordedCursor | null)[] = Array.from({ length: scanoutsMax }, () => null);
+  readonly contexts = new Set<number>();
+  memory: readonly Run[] = [];
+  /** Bits 0 to 23 of what the driver negotiated. */
+  features = 0;
+  /** Contexts whose making was not recorded. */
+  private unknownContexts = 0;
+  private readonly budget = { left: pixelBytesMax };
+
+  /** Whether all that a scanout may show is known: a recording may begin here. */
+  get isKnown(): boolean {
+    if (this.contexts.size + this.unknownContexts > 0) return false;
+    return this.resources.values().every(({ isRendered }) => !isRendered);
+  }
+
+  take(step: Step): void {
+    switch (step.kind) {
+      case "step":
+        if (isAccepted(step)) this.run(step);
+        return;
+      case "reset":
+        if (step.queue === 0) this.clear();
+        else this.cursors.fill(null);
+        return;
+      case "ring":
+        if (step.running === 1) this.features = step.features;
+        return;
+      case "memory":
+        this.memory = runsOf(step.body);
+        return;
+      case "keyframe":
+        this.clear();
+        this.features = step.features;
+        this.unknownContexts = step.contexts;
+        return;
+      default:
+        this.takeState(step);
+    }
+  }
+
+  private takeState(step: Step): void {
+    switch (step.kind) {
+      case "resource":
+        this.create(step.id, step.format, step.width, step.height, (step.flags & isRenderedFlag) !== 0);
+        return;
+      case "backing":
+        this.resources.get(step.resource)?.attach(runsOf(step.body));
+        return;
+      case "pixels":
+        this.resources.get(step.resource)?.putRows(step.row, step.rows, step.body);
+        return;
+      case "scanout": {
+        const { resource, x, y, width, height } = step;
+        this.show(step.scanout, { resource, x, y, width, height });
+        return;
+      }
+      case "cursor":
+        this.keyframeCursor(step);
+        return;
+      default:
+    }
+  }
+
+  private run(step: CommandStep): void {
+    const { body } = step.command;
+    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    // A request that was too short has earned an error.
+    const word = (offset: number): number =>
+      offset + 4 <= view.byteLength ? view.getUint32(offset, true) : 0;
+    this.effects[word(Header.type)]?.(word, step);
+  }
+
+  /** What commands change. */
+  private readonly effects: Readonly<Record<number, Effect>> = {
+    [Command.RESOURCE_CREATE_2D]: (word) => {
+      const { resourceId, format, width, height } = ResourceCreate2d;
+      this.create(word(resourceId), word(format), word(width), word(height), false);
+    },
+    [Command.RESOURCE_CREATE_3D]: (word) => {
+      const { resourceId, format, width, height } = ResourceCreate3d;
+      this.create(word(resourceId), word(format), word(width), word(height), true);
+    },
+    [Command.RESOURCE_CREATE_BLOB]: (word, { command }) => {
+      const id = word(CreateBlob.resourceId);
+      this.create(id, 0, 0, 0, true);
+      this.resources.get(id)!.attach(runsOf(command.body.subarray(CreateBlob.bytes)));
+    },
+    [Command.RESOURCE_UNREF]: (word) => this.forget(word(ResourceUnref.resourceId)),
+    [Command.RESOURCE_ATTACH_BACKING]: (word, { command }) => {
+      const resource = this.resources.get(word(AttachBacking.resourceId));
+      resource?.attach(runsOf(command.body.subarray(AttachBacking.bytes)));
+    },
+    [Command.RESOURCE_DETACH_BACKING]: (word) =>
+      this.resources.get(word(DetachBacking.resourceId))?.attach(null),
+    [Command.TRANSFER_TO_HOST_2D]: (word, { bytes }) => {
+      const { resourceId, offset, x, y } = TransferToHost2d;
+      const from = word(offset) + word(offset + 4) * 2 ** 32;
+      for (const piece of bytes) {
+        const at = piece.offsetLow + piece.offsetHigh * 2 ** 32 - from;
+        this.resources.get(word(resourceId))?.transfer(word(x), word(y), at, piece);
+      }
+    },
+    [Command.SET_SCANOUT]: (word) => {
+      const { scanoutId, resourceId, x, y, width, height } = SetScanout;
+      const rect = { x: word(x), y: word(y), width: word(width), height: word(height) };
+      this.show(word(scanoutId), { resource: word(resourceId), ...rect });
+    },
+    [Command.CTX_CREATE]: (word) => this.contexts.add(word(Header.contextId)),
+    [Command.CTX_DESTROY]: (word) => this.contexts.delete(word(Header.contextId)),
+    [Command.CTX_ATTACH_RESOURCE]: (word) => this.resources.get(word(CtxResource.resourceId))?.render(),
+    [Command.UPDATE_CURSOR]: (word) => this.updateCursor(word),
+    [Command.MOVE_CURSOR]: (word) => {
+      const cursor = this.cursors[word(Cursor.scanoutId)];
+      if (cursor) Object.assign(cursor, { x: word(Cursor.x), y: word(Cursor.y) });
+    },
+  };
+
+  private create(id: number, format: number, width: number, height: number, isRendered: boolean): void {
+    this.resources.get(id)?.free();
+    this.resources.set(id, new RecordedResource(id, format, width, height, isRendered, this.budget));
+  }
+
+  private forget(id: number): void {
+    this.resources.get(id)?.free();
+    this.resources.delete(id);
+    this.scanouts.forEach((scanout, index) => {
+      if (scanout?.resource === id) this.scanouts[index] = null;
+    });
+  }
+
+  private show(scanout: number, shown: RecordedScanout): void {
+    if (scanout < scanoutsMax) this.scanouts[scanout] = shown.resource === 0 ? null : shown;
+  }
+
+  private updateCursor(word: Word): void {
+    const scanout = word(Cursor.scanoutId);
+    if (scanout >= scanoutsMax) return;
+    const place = { x: word(Cursor.x), y: word(Cursor.y), hotX: word(Cursor.hotX), hotY: word(Cursor.hotY) };
+    const resource = word(Cursor.resourceId);
+    const image = this.resources.get(resource)?.cursorImage() ?? null;
+    this.cursors[scanout] = { ...place, image, isVisible: resource !== 0 };
+  }
+
+  private keyframeCursor({ scanout, x, y, hotX, hotY, visible, body }: Entry<"cursor">): void {
+    if (scanout >= scanoutsMax) return;
+    const image = body.length > 0 ? body : null;
+    this.cursors[scanout] = { x, y, hotX, hotY, image, isVisible: visible === 1 };
+  }
+
+  private clear(): void {
+    for (const resource of this.resources.values()) resource.free();
+    this.resources.clear();
+    this.contexts.clear();
+    this.scanouts.fill(null);
+    this.cursors.fill(null);
+    this.unknownContexts = 0;
+  }
+}

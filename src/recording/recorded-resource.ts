@@ -1,0 +1,115 @@
+// A resource of a recording: its form, its backing, and the pixels that were transferred to it.
+
+import type { Entry } from "../transport/wire/record/entries.ts";
+import type { Rect } from "../picture/damage.ts";
+import { convertToBgrx } from "../picture/pixels.ts";
+import { bytesPerPixel, cursorSize, isFormat } from "../transport/wire/virtio-gpu/protocol.ts";
+
+/** Guest-physical memory. */
+export interface Run {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** Bytes that pixels may still take: what a file asks for is bounded. */
+export interface PixelBudget {
+  left: number;
+}
+
+const runBytes = 16;
+
+/** Runs of 16 bytes each: an address and a length, of which a backing's has 32 bits. */
+export function runsOf(body: Uint8Array): Run[] {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  return Array.from({ length: Math.floor(body.length / runBytes) }, (_, index) => {
+    const at = index * runBytes;
+    const long = (offset: number): number =>
+      view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 2 ** 32;
+    return { address: long(at), length: long(at + 8) };
+  });
+}
+
+export class RecordedResource {
+  backing: readonly Run[] | null = null;
+  /** Tightly packed rows; null while nothing was written, which is all zero. */
+  pixels: Uint8Array<ArrayBuffer> | null = null;
+
+  constructor(
+    readonly id: number,
+    readonly format: number,
+    readonly width: number,
+    readonly height: number,
+    /** Whether its pixels are the renderer's, and not known here. */
+    public isRendered: boolean,
+    private readonly budget: PixelBudget,
+  ) {}
+
+  get bytes(): number {
+    return this.width * this.height * bytesPerPixel;
+  }
+
+  attach(backing: readonly Run[] | null): void {
+    this.backing = backing;
+  }
+
+  /** It moves to the renderer. */
+  render(): void {
+    this.free();
+    this.isRendered = true;
+  }
+
+  free(): void {
+    if (this.pixels !== null) this.budget.left += this.bytes;
+    this.pixels = null;
+  }
+
+  /** Takes what a transfer to rectangle x, y has read from byte `from` of its first row on. */
+  transfer(x: number, y: number, from: number, { rowBytes, stride, body }: Entry<"bytes">): void {
+    if (this.isRendered || rowBytes === 0) return;
+    const pixels = this.writable();
+    if (pixels === null) return;
+    const pitch = this.width * bytesPerPixel;
+    for (let at = 0, row = 0; at < body.length; at += rowBytes, row++) {
+      const piece = body.subarray(at, Math.min(at + rowBytes, body.length));
+      const to = from + row * stride + y * pitch + x * bytesPerPixel;
+      if (to < 0 || to >= pixels.length) continue;
+      pixels.set(piece.subarray(0, pixels.length - to), to);
+    }
+  }
+
+  /** Takes rows of a keyframe. */
+  putRows(row: number, rows: number, body: Uint8Array): void {
+    const pitch = this.width * bytesPerPixel;
+    if (this.isRendered || row + rows > this.height || body.length !== rows * pitch) return;
+    this.writable()?.set(body, row * pitch);
+  }
+
+  /** Pixels of a rectangle inside of it as displays take them; null where they are not known. */
+  shown({ x, y, width, height }: Rect): Uint32Array<ArrayBuffer> | null {
+    const isInside = x + width <= this.width && y + height <= this.height;
+    if (this.isRendered || !isInside || !isFormat(this.format)) return null;
+    const shown = new Uint32Array(width * height);
+    if (this.pixels === null) return shown;
+    const source = new Uint32Array(this.pixels.buffer);
+    convertToBgrx(this.format, source, y * this.width + x, this.width, width, height, shown);
+    return shown;
+  }
+
+  /** What a cursor of this resource looks like, bytes B, G, R, A; null where that is not known. */
+  cursorImage(): Uint8Array | null {
+    if (this.width !== cursorSize || this.height !== cursorSize) return null;
+    const shown = this.shown({ x: 0, y: 0, width: cursorSize, height: cursorSize });
+    return shown === null ? null : new Uint8Array(shown.buffer);
+  }
+
+  /** Null where there is no room: then they are not known any more. */
+  private writable(): Uint8Array<ArrayBuffer> | null {
+    if (this.pixels !== null) return this.pixels;
+    if (this.bytes > this.budget.left) {
+      this.isRendered = true;
+      return null;
+    }
+    this.budget.left -= this.bytes;
+    return (this.pixels = new Uint8Array(this.bytes));
+  }
+}

@@ -1,0 +1,82 @@
+// A recording as what a guest did: each command with what it read, what it showed and how it was answered.
+
+import type { Entry } from "../transport/wire/record/entries.ts";
+import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
+
+export interface CommandStep {
+  readonly kind: "step";
+  readonly command: Entry<"command">;
+  /** What was read of guest memory for it. */
+  readonly bytes: Entry<"bytes">[];
+  /** What it showed. */
+  readonly frames: Entry<"frame">[];
+  /** Null where the guest got its answer later than the queue took its next command, or never. */
+  answer: Entry<"answer"> | null;
+}
+
+/** Entries that stand alone; an answer among them is one that came late. */
+export type Step = CommandStep | Exclude<Entry, { kind: "command" | "bytes" | "frame" }>;
+
+/** Commands that may wait for one of the other queue to be whole. */
+const waitingMax = 4096;
+
+/** `entries` in steps, in the order in which commands were taken. */
+export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
+  const open: [CommandStep | null, CommandStep | null] = [null, null];
+  let waiting: Step[] = [];
+  for (const entry of entries) {
+    switch (entry.kind) {
+      case "command": {
+        const step: CommandStep = { kind: "step", command: entry, bytes: [], frames: [], answer: null };
+        open[entry.queue as 0 | 1] = step;
+        waiting.push(step);
+        break;
+      }
+      case "bytes":
+        // Whoever begins in the middle of a session may find what belongs to a command before.
+        open[0]?.bytes.push(entry);
+        break;
+      case "frame":
+        open[0]?.frames.push(entry);
+        break;
+      case "answer": {
+        const queue = entry.queue as 0 | 1;
+        const step = open[queue] ?? null;
+        if (step === null || step.command.id !== entry.id) waiting.push(entry);
+        else {
+          step.answer = entry;
+          open[queue] = null;
+        }
+        break;
+      }
+      default:
+        open[0] = open[1] = null;
+        waiting.push(entry);
+    }
+    if (waiting.length > waitingMax) open[0] = open[1] = null;
+    const held = waiting.findIndex((one) => one === open[0] || one === open[1]);
+    if (held === 0) continue;
+    const whole = held < 0 ? waiting : waiting.slice(0, held);
+    waiting = held < 0 ? [] : waiting.slice(held);
+    yield* whole;
+  }
+  yield* waiting;
+}
+
+/** Whether the device did it. What it answers late it has done, or is about to. */
+export const isAccepted = ({ answer }: CommandStep): boolean =>
+  answer === null || answer.type < Response.ERR_UNSPEC;
+
+/** The command's number of the protocol. */
+export function typeOf({ command: { body } }: CommandStep): number {
+  return body.length < 4 ? 0 : new DataView(body.buffer, body.byteOffset).getUint32(0, true);
+}
+
+/** The name of a command by its number. */
+export function commandName(type: number): string {
+  return names.get(type) ?? `command 0x${type.toString(16)}`;
+}
+
+const names: ReadonlyMap<number, string> = new Map(
+  Object.entries(Command).map(([name, number]) => [number, name]),
+);

@@ -1,0 +1,192 @@
+// `bun run replay`: plays recordings to a real server, and finds what is not as it was.
+
+import { afterAll, expect, test } from "bun:test";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as commands from "../../../lab/driver/commands.ts";
+import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Tape } from "../../support/tape.ts";
+import { TapedScreen } from "../../support/taped-screen.ts";
+import { decodePng } from "../../support/png.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "fencepost-replay-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+const file = join(directory, "recording");
+
+function replay(...args: string[]): { code: number; out: string; error: string } {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["bun", "lab/replay/main.ts", ...args]);
+  return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
+}
+
+const all = { x: 0, y: 0, width: 100, height: 80 };
+
+/** A guest that draws in every format, at places and sizes of all sorts, with checksums or without. */
+function tapeOfAllFormats(checksums: boolean): Buffer {
+  const tape = new Tape({ hasChecksums: checksums });
+  Object.values(Format).forEach((format, index) => {
+    const screen = new TapedScreen(tape, index + 1, 100, 80, format);
+    screen.draw(all, 0x11_22_33_00 + index, checksums);
+    screen.draw({ x: 7, y: 9, width: 31, height: 22 }, 0xa0_b0_c0_d0, checksums);
+    tape.command(commands.unrefResource(index + 1));
+  });
+  return tape.end();
+}
+
+test("shows what was recorded, in every format, with scattered backing", () => {
+  writeFileSync(file, tapeOfAllFormats(false));
+  expect(replay(file, "--compare")).toMatchObject({ code: 0, error: "" });
+  expect(replay(file, "--compare").out).toContain("16 pictures as recorded; nothing differs");
+}, 60_000);
+
+test("finds checksums of pictures that are as recorded", () => {
+  writeFileSync(file, tapeOfAllFormats(true));
+  const { code, out } = replay(file, "--compare");
+  expect(out).toContain("16 pictures as recorded; nothing differs");
+  expect(code).toBe(0);
+}, 60_000);
+
+test("saves the picture of a frame, and plays no further", () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  screen.draw(all, 0x11_22_33);
+  screen.draw({ x: 10, y: 10, width: 20, height: 20 }, 0x44_55_66);
+  const wanted = screen.shown();
+  screen.draw(all, 0);
+  writeFileSync(file, tape.end());
+  const { code, out } = replay(file, "--frame", "1", "--png", directory);
+  expect(out).toContain("frame 2,");
+  expect(code).toBe(0);
+  const png = decodePng(readFileSync(join(directory, "frame-1-scanout-0.png")));
+  expect([png.width, png.height]).toEqual([100, 80]);
+  expect(png.pixels.map((pixel) => pixel >>> 8)).toEqual([...wanted]);
+}, 60_000);
+
+/** A checkout whose server leaves out the last row of transfers that are 20 pixels wide. */
+function brokenCheckout(): string {
+  const checkout = join(directory, "broken");
+  for (const name of ["src", "package.json", "bunfig.toml"])
+    cpSync(name, join(checkout, name), { recursive: true });
+  symlinkSync(join(process.cwd(), "node_modules"), join(checkout, "node_modules"));
+  const path = join(checkout, "src/actors/gpu/pixels/cpu-pixels.ts");
+  const text = readFileSync(path, "utf8");
+  const span = "const span = stride * (height - 1) + rowBytes;";
+  expect(text).toContain(span);
+  writeFileSync(path, text.replace(span, span.replace("height", "height - (width === 20 ? 1 : 0)")));
+  return checkout;
+}
+
+test("names the command, the rectangle and the pixel where pictures differ, and saves both", () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  screen.draw(all, 0x11_22_33);
+  screen.transfer({ x: 10, y: 30, width: 20, height: 20 }, 0x44_55_66);
+  screen.transfer({ x: 50, y: 30, width: 10, height: 20 }, 0x77_88_99);
+  screen.flush({ x: 10, y: 20, width: 60, height: 40 });
+  writeFileSync(file, tape.end());
+  const broken = `@${brokenCheckout()}`;
+
+  const compared = replay(file, "--server", broken, "--compare");
+  expect(compared.out).toContain("1 pictures as recorded; 1 differences, the first after command 7: ");
+  expect(compared.out).toContain("RESOURCE_FLUSH shows another picture on scanout 0 in 60x40+10+20: ");
+  expect(compared.out).toContain("the first pixel is 10,49, #445566 before and #11223d now");
+  expect(compared.code).toBe(3);
+  const saved = ["recorded", "replayed"].map((name) =>
+    decodePng(readFileSync(join(`${file}.differs`, `command-7-${name}.png`))),
+  );
+  const at = 49 * 100 + 10;
+  expect(saved.map(({ pixels }) => pixels[at]! >>> 8)).toEqual([0x44_55_66, 0x11_22_3d]);
+
+  const found = replay("--bisect", broken, "software", file);
+  expect(found.out).toContain("the first command after which they differ is 5: TRANSFER_TO_HOST_2D: ");
+  expect(found.code).toBe(3);
+  expect(replay("--bisect", "virgl", "software --storage memfd", file)).toMatchObject({
+    code: 0,
+    out: "2 frames are the same on virgl and software --storage memfd\n",
+  });
+}, 120_000);
+
+test("names an answer that is another", () => {
+  const tape = new Tape();
+  tape.command(commands.createResource2d(1, Format.B8G8R8X8, 10, 10));
+  tape.command(commands.unrefResource(2), { type: Response.OK_NODATA });
+  tape.command(commands.unrefResource(3), { type: Response.ERR_INVALID_RESOURCE_ID });
+  writeFileSync(file, tape.end());
+  const { code, out } = replay(file, "--compare");
+  expect(out).toContain("1 differences, the first after command 1: RESOURCE_UNREF was answered OK_NODATA");
+  expect(code).toBe(3);
+}, 60_000);
+
+test("plays what is whole of a recording that was cut, and says where it ends", () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  screen.draw(all, 0x11_22_33);
+  tape.writer.flush();
+  const whole = tape.bytes().length;
+  screen.draw(all, 0x44_55_66);
+  writeFileSync(file, tape.end().subarray(0, whole + 100));
+  const { code, out } = replay(file, "--compare");
+  expect(out).toContain("played to command 5, frame 1,");
+  expect(out).toContain(`the recording is cut: the file ends here, at byte ${whole}\n`);
+  expect(code).toBe(0);
+}, 60_000);
+
+test("begins with a keyframe, and needs nothing from before it", () => {
+  const tape = new Tape();
+  tape.command(commands.createResource2d(9, Format.B8G8R8X8, 10, 10));
+  tape.writer.flush();
+  const [width, height] = [100, 80];
+  const pixels = new Uint32Array(width * height).fill(0x0a_0b_0c);
+  const backing = tape.allocate(width * height * 4);
+  tape.add("keyframe", { features: 2 });
+  tape.add("resource", { id: 1, format: Format.B8G8R8X8, width, height, flags: 2 });
+  tape.add(
+    "backing",
+    { resource: 1 },
+    new Uint8Array(new BigUint64Array([BigInt(backing.address), BigInt(backing.length)]).buffer),
+  );
+  tape.add("pixels", { resource: 1, row: 0, rows: height }, new Uint8Array(pixels.buffer));
+  tape.add("scanout", { scanout: 0, resource: 1, width, height });
+  tape.add("keyframeEnd", {});
+  // What is transferred next is a part: the rest must be there already.
+  tape.command(commands.transferToHost2d(1, { x: 1, y: 1, width: 1, height: 1 }, 404), {
+    during: () =>
+      tape.add(
+        "bytes",
+        { resource: 1, offsetLow: 404, rowBytes: 4, stride: 400 },
+        new Uint8Array(new Uint32Array([0x0d_0e_0f]).buffer),
+      ),
+  });
+  tape.command(commands.flushResource(1, all), {
+    during: () => tape.add("frame", { scanouts: 1, resource: 1, ...all }),
+  });
+  writeFileSync(file, tape.end());
+  const { code } = replay(file, "--frame", "0", "--png", directory, "--compare");
+  expect(code).toBe(0);
+  const png = decodePng(readFileSync(join(directory, "frame-0-scanout-0.png")));
+  pixels[101] = 0x0d_0e_0f;
+  expect(png.pixels.map((pixel) => pixel >>> 8)).toEqual([...pixels]);
+}, 60_000);
+
+test.each([
+  [["--fast", "--realtime", "x"], "give --fast or --realtime, not both"],
+  [["--bisect", "virgl", "x"], "--bisect wants A, B and a recording"],
+  [["--frame", "-1", "x"], "Option '--frame' has no value"],
+  [["x", "--renderer", "vulkan"], "vulkan: want one of"],
+  [[], "want the path of one recording"],
+])(
+  "says what is wrong with %p",
+  (args, sentence) => {
+    const path = args.includes("x") ? args.map((arg) => (arg === "x" ? file : arg)) : args;
+    const { code, error } = replay(...path);
+    expect(error).toContain(sentence);
+    expect(code).toBe(2);
+  },
+  60_000,
+);
+
+test("says in one line what is no recording, and what is not there", () => {
+  writeFileSync(file, "something else");
+  expect(replay(file)).toMatchObject({ code: 1, error: "replay: this is no recording\n" });
+  expect(replay(`${file}.absent`).code).toBe(1);
+}, 60_000);
