@@ -168,3 +168,37 @@ test("a pixel tells its colour, the last transfer that wrote there and the last 
     await page.locator(".long-list .line", { hasText: "TRANSFER_TO_HOST_2D" }).waitFor();
     expect(await page.locator(".long-list .line").count()).toBe(1);
   }));
+
+test("the cursor lies over the picture where sinks draw it, with its image, until it is hidden", () =>
+  withPage("screen", async (page, { gpu }) => {
+    const screen = gpu.createImage(66, Format.B8G8R8X8, 200, 100);
+    screen.pixels.fill(0x10_1010);
+    gpu.show(0, screen);
+    const arrow = gpu.createImage(67, Format.B8G8R8A8, 64, 64);
+    arrow.pixels[3 * 64 + 2] = 0xff_00ff80;
+    expectOk(gpu.transferToHost2d(67, areaOf(arrow)));
+    expectOk(gpu.updateCursor({ scanoutId: 0, x: 30, y: 40 }, 67, 1, 2));
+    const caption = page.locator("figcaption");
+    await caption.filter({ hasText: "cursor at 30, 40, hot spot 1, 2" }).waitFor();
+    const cursor = page.getByRole("img", { name: "Cursor of scanout 0" });
+    const pixel = (x: number, y: number): Promise<number[]> =>
+      page.evaluate(
+        `[...document.querySelector("canvas.cursor").getContext("2d").getImageData(${x}, ${y}, 1, 1).data]`,
+      );
+    expect(await pixel(2, 3)).toEqual([0, 255, 128, 255]);
+    expect((await pixel(3, 3))[3]).toBe(0);
+    const placed = async (): Promise<number[]> => {
+      const [own, whole] = [(await cursor.boundingBox())!, (await page.locator(".glass").boundingBox())!];
+      const scale = whole.width / 200;
+      return [(own.x - whole.x) / scale, (own.y - whole.y) / scale, own.width / scale].map(Math.round);
+    };
+    expect(await placed()).toEqual([30, 40, 64]);
+    expectOk(gpu.moveCursor({ scanoutId: 0, x: 100, y: 20 }));
+    await caption.filter({ hasText: "cursor at 100, 20" }).waitFor();
+    expect(await placed()).toEqual([100, 20, 64]);
+    // A page that comes later sees it, too.
+    await page.reload();
+    await caption.filter({ hasText: "cursor at 100, 20" }).waitFor();
+    expectOk(gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 0));
+    await cursor.waitFor({ state: "detached" });
+  }));

@@ -118,7 +118,7 @@ test("the feed is asked for what the open view shows and for nothing else, the f
     }
     const [log, timeline] = [{ commands: "res:1" }, { commands: undefined, pictures: undefined }];
     const all = { commands: undefined };
-    const screen = { screen: undefined, pictures: undefined };
+    const screen = { cursors: undefined, screen: undefined, pictures: undefined };
     const actors = { actors: undefined, messages: undefined };
     expect(asked).toEqual([log, timeline, log, all, timeline, screen, actors]);
   }));

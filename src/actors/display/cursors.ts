@@ -1,6 +1,9 @@
 // The cursors of all scanouts, as the cursor queue tells of them: images from its pool, positions, and when one hides.
 
-import type { NativeMemory } from "../../transport/os/native-memory.ts";
+import { asPointer, libc } from "../../ffi/libc.ts";
+import { SystemError } from "../../transport/os/errors.ts";
+import { closeFd, createMemfd } from "../../transport/os/fds.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { DisplayMessage } from "./messages.ts";
 import { Counter } from "./counters.ts";
 import { cursorImageBytes } from "../gpu/manifest.ts";
@@ -43,8 +46,38 @@ export class Cursors {
     this.moved(scanout);
   }
 
+  /** Those that are shown, with their images in a new memfd, which is the caller's; fd -1 where there is none, or no room. */
+  copy() {
+    const shown = this.scanouts.filter(({ cursor }) => cursor.isVisible && cursor.image !== null);
+    const cursors = shown.map(({ id: scanout, cursor: { x, y, hotX, hotY } }) => ({
+      ...{ scanout, x, y, hotX, hotY },
+    }));
+    const images = shown.map(({ cursor }) => cursor.image!);
+    const fd = images.length === 0 ? -1 : joined(images);
+    return { fd, cursors: fd < 0 ? [] : cursors };
+  }
+
   free(): void {
     for (const { cursor } of this.scanouts) cursor.free();
     this.pool.unmap();
+  }
+}
+
+/** A new memfd with one image behind the other; -1 where the host has no room. */
+function joined(images: readonly NativeMemory[]): number {
+  let fd = -1;
+  try {
+    fd = createMemfd("fencepost-cursors", images.length * cursorImageBytes);
+    const memory = NativeMemory.mapShared(fd, 0, images.length * cursorImageBytes, "write");
+    images.forEach(({ address }, index) => {
+      const target = asPointer(memory.address + index * cursorImageBytes);
+      libc.memcpy(target, asPointer(address), cursorImageBytes);
+    });
+    memory.unmap();
+    return fd;
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    if (fd >= 0) closeFd(fd);
+    return -1;
   }
 }

@@ -80,6 +80,9 @@ export class Display implements Actor<DisplayMessage> {
         return this.snapshot(message);
       case "ask-pixels":
         return this.tellPixels(message);
+      case "ask-cursors":
+        this.context.send("inspector", { type: "cursors", token: message.token, ...this.cursors.copy() });
+        return;
       case "ask-description":
         return this.describe(message.token);
       default:

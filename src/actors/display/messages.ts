@@ -82,6 +82,8 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     scanout: scanoutId,
     ...{ x: u32, y: u32, width: u32, height: u32 },
   }),
+  /** All cursors that are shown, for the inspector. */
+  z.object({ type: z.literal("ask-cursors"), token }),
   z.object({ type: z.literal("ask-description"), token }),
 ]);
 export type DisplayMessage = z.infer<typeof DisplayMessage>;

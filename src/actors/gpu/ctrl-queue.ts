@@ -72,6 +72,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "ask-inventory":
         this.context.send("inspector", describeInventory(model, message.token));
         return;
+      case "ask-picture":
+        this.device.looks.tell(message.token, message.resource);
+        return;
       case "ask-description":
         this.describe(message.token);
         return;

@@ -15,6 +15,7 @@ import { CursorImages } from "./outlets/cursor-images.ts";
 import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
+import { Looks } from "./outlets/looks.ts";
 import { RingProgress } from "./outlets/ring-progress.ts";
 import { CursorShelf } from "./pixels/cursor-shelf.ts";
 import { PixelSource } from "./pixels/source.ts";
@@ -33,6 +34,7 @@ export class Device {
   readonly afterCommands: AfterCommands;
   readonly cursorImages: CursorImages;
   readonly exports: Exports;
+  readonly looks: Looks;
   readonly fenceWatch: FenceWatch;
   readonly breaks: Breaks;
   private readonly source: PixelSource;
@@ -62,6 +64,7 @@ export class Device {
     this.fenceWatch = new FenceWatch(context, this.model.fences, renderer, commandName);
     this.breaks = new Breaks(context, queue, this.model.fences);
     this.cursorImages = new CursorImages(context, this.model, this.afterCommands, shelf);
+    this.looks = new Looks(context, this.model);
     this.exports = new Exports(context, this.model, this.afterCommands);
   }
 

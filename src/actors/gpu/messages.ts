@@ -16,6 +16,8 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   DriverExpected,
   /** What has the guest made? */
   z.object({ type: z.literal("ask-inventory"), token }),
+  /** What does a resource look like now? */
+  z.object({ type: z.literal("ask-picture"), token, resource: u32 }),
   /** Stop at commands that these filters hold for, each of somebody who may go; an empty list ends it. */
   z.object({ type: z.literal("set-breaks"), breaks: z.array(Break).max(64) }),
   /** Let so many commands run, and stop again. */

@@ -41,6 +41,8 @@ async function found(url: URL, views: Views, ns: number): Promise<Response> {
       return json(collector.latencies.tell());
     case "/api/commands":
       return commands(url.searchParams, views);
+    case "/api/picture":
+      return picture(url.searchParams, views);
     case "/api/pictures":
       return pictures(url.searchParams, views);
     case "/metrics": {
@@ -55,6 +57,18 @@ async function found(url: URL, views: Views, ns: number): Promise<Response> {
 function commands(parameters: URLSearchParams, { collector }: Views): Response {
   const found = collector.commands(filterIn(parameters), limitIn(parameters));
   return json(found.map(({ request, ...command }) => ({ ...command, request: request.toHex() })));
+}
+
+/** What a resource looks like. */
+async function picture(parameters: URLSearchParams, { resources }: Views): Promise<Response> {
+  const resource = Number(parameters.get("res") ?? "");
+  if (!Number.isInteger(resource) || resource < 1 || resource > 0xffff_ffff)
+    throw new Refusal("res: want a resource's number");
+  const { png, error } = await resources.of(resource);
+  if (png === undefined) return json({ error }, 404);
+  return new Response(png as Uint8Array<ArrayBuffer>, {
+    headers: { ...privately, "content-type": "image/png" },
+  });
 }
 
 /** The last ones, or with `of` what came of a command. */
@@ -80,8 +94,6 @@ function filterIn(parameters: URLSearchParams): Filter {
 }
 
 /** Nothing of ours is kept by a browser, or read by another site. */
-const json = (value: unknown, status = 200): Response =>
-  Response.json(value, {
-    status,
-    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" },
-  });
+const privately = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+
+const json = (value: unknown, status = 200): Response => Response.json(value, { status, headers: privately });

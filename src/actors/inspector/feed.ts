@@ -18,6 +18,7 @@ export const topics = [
   "pictures",
   "resources",
   "latency",
+  "cursors",
   "screen",
 ] as const;
 export type Topic = (typeof topics)[number];
@@ -46,6 +47,7 @@ export interface Batch {
   resources?: Inventory;
   latency?: LatencyRecord[];
   screen?: ScreenRecord[];
+  cursors?: Cursors;
   /** Why a request of the page makes no sense. */
   error?: string;
 }
@@ -246,4 +248,20 @@ export interface ScreenRecord {
   /** `height` rows of `width` pixels, bytes B, G, R, X; none where the scanout is off, or `error` says why. */
   pixels: Uint8Array;
   error: string;
+}
+
+/** All cursors that are shown, whenever one of them has changed; told to those who have the screen, too. */
+export interface Cursors {
+  shown: CursorRecord[];
+}
+
+/** The cursor that sinks draw over a scanout: its image begins at `x`, `y`, and points with its pixel `hotX`, `hotY`. */
+export interface CursorRecord {
+  scanout: number;
+  x: number;
+  y: number;
+  hotX: number;
+  hotY: number;
+  /** 64 × 64 pixels, bytes B, G, R, A. */
+  image: Uint8Array;
 }

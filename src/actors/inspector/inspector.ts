@@ -2,12 +2,15 @@
 
 import { asRefusal } from "../../transport/os/errors.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
+import { slotOf } from "../runtime/shared-words.ts";
 import { MonotonicClock } from "../runtime/tap/clock.ts";
 import { Accounts } from "./accounts.ts";
 import { Collector, othersMax } from "./collector.ts";
 import { Counter } from "./counters.ts";
+import { CursorWatch } from "./cursors.ts";
 import type { Topic } from "./feed.ts";
 import type { InspectorMessage } from "./messages.ts";
+import { ResourcePictures } from "./resource-pictures.ts";
 import { InspectorServer } from "./server.ts";
 import type { Fresh } from "./subscriber.ts";
 import { Screens } from "./screens.ts";
@@ -26,6 +29,7 @@ export class Inspector implements Actor<InspectorMessage> {
   private readonly server: InspectorServer | null;
   private readonly screens: Screens;
   private readonly traces: Traces;
+  private readonly cursors: CursorWatch;
   private nextActors = 0;
   private nextResources = 0;
   private nextLatency = 0;
@@ -37,8 +41,9 @@ export class Inspector implements Actor<InspectorMessage> {
     const now = (): number => this.clock.now();
     this.collector = new Collector(context, context.area("taps", "write"));
     const accounts = new Accounts(context, (id) => this.collector.nameOfContext(id));
-    this.views = new Views(this.collector, accounts, this.clock.now());
+    this.views = new Views(this.collector, accounts, new ResourcePictures(context), this.clock.now());
     this.screens = new Screens(context, (record) => (this.arrived.screen ??= []).push(record));
+    this.cursors = new CursorWatch(context, (cursors) => (this.arrived.cursors = { shown: cursors }));
     this.traces = new Traces(context, this.collector, accounts, now);
     this.server = this.opened(now);
   }
@@ -75,6 +80,7 @@ export class Inspector implements Actor<InspectorMessage> {
       else {
         counters[Counter.droppedBatches]!++;
         if (fresh.screen !== undefined) this.screens.owe();
+        if (fresh.cursors !== undefined) this.cursors.owe();
       }
     }
     return false;
@@ -115,6 +121,8 @@ export class Inspector implements Actor<InspectorMessage> {
     if (isNew || droppedRecords !== this.lastDropped || pictures!.length === othersMax) this.screens.owe();
     this.lastDropped = droppedRecords;
     this.screens.turn(ns);
+    if (isNew) this.cursors.owe();
+    this.cursors.turn(this.collector.readerOf("display").takenFrom(slotOf("cursor-queue")));
   }
 
   /** Asks for what is to be told again; it comes with a later batch. */

@@ -45,6 +45,15 @@ export const InspectorMessage = z.discriminatedUnion("type", [
     surface: u32,
     error: z.string(),
   }),
+  /** A resource, as `pixels`; fd -1 where `error` says why. */
+  z.object({ type: z.literal("picture"), token, fd, width: u32, height: u32, error: z.string() }),
+  /** The cursors that are shown, with the image of each in its turn in `fd`: 64 × 64 pixels B, G, R, A. fd -1 where there is none. */
+  z.object({
+    type: z.literal("cursors"),
+    token,
+    fd,
+    cursors: z.array(z.object({ scanout: u32, x: z.int(), y: z.int(), hotX: u32, hotY: u32 })),
+  }),
   BreakChanged,
   /** Makes a trace in `fd` from byte `bytes` on: takes over the descriptor. */
   z.object({ type: z.literal("start-trace"), fd, bytes: z.int().nonnegative() }),

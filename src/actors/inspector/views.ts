@@ -5,6 +5,7 @@ import { slotOf } from "../runtime/shared-words.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Collector } from "./collector.ts";
 import { type ActorRecord, type Inventory, type Named, stuckMs } from "./feed.ts";
+import type { ResourcePictures } from "./resource-pictures.ts";
 import { silence } from "./silence.ts";
 
 /** How old an answer of the supervisor's may be for a view, and one of the ctrl queue's. */
@@ -20,6 +21,7 @@ export class Views {
   constructor(
     readonly collector: Collector,
     readonly accounts: Accounts,
+    readonly resources: ResourcePictures,
     private lastNs: number,
   ) {
     for (const name of collector.names) this.slept.set(name, collector.readerOf(name).sleptUntil(lastNs));

@@ -3,6 +3,7 @@
 import { EFAULT, ENOMEM } from "../../../ffi/libc.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../renderer/backing.ts";
+import type { CopiedPicture } from "./copied-picture.ts";
 import type { CursorShelf } from "./cursor-shelf.ts";
 import { type Form, strideOf } from "./form.ts";
 import { Pixels } from "./pixels.ts";
@@ -76,6 +77,10 @@ export class CpuPixels extends Pixels {
     storage.endWrite();
     this.shelf.put(this.form, storage);
     return isWhole ? 0 : EFAULT;
+  }
+
+  look(target: CopiedPicture): number {
+    return this.copyTo(target.words) ? 0 : ENOMEM;
   }
 
   lend(): LentPixels | null {

@@ -3,11 +3,13 @@
 import { EINVAL, ENOMEM } from "../../../ffi/libc.ts";
 import { fourccOfFormat, hasSameColours, needsModifier } from "../../../picture/drm-formats.ts";
 import { blockLayout, displayFormat } from "../../../picture/formats.ts";
+import { convertToBgrx } from "../../../picture/pixels.ts";
 import { closeFd } from "../../../transport/os/fds.ts";
 import { resourceFlagY0Top } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { type Direction, type Transfer, transferOf } from "../renderer/transfer.ts";
+import type { CopiedPicture } from "./copied-picture.ts";
 import { type Form, isPicture } from "./form.ts";
 import { type DisplayTakes, Pixels, type SurfaceMessage } from "./pixels.ts";
 import type { Staging } from "./staging.ts";
@@ -85,6 +87,15 @@ export class GpuPixels extends Pixels {
   override refresh(x: number, y: number, width: number, height: number): number {
     if (!this.isPictureGiven) return this.bring(x, y, width, height);
     this.renderer.flush();
+    return 0;
+  }
+
+  look(target: CopiedPicture): number {
+    const { id, width, height, format } = this.form;
+    const error = this.renderer.copyPixels("from-host", id, 0, 0, width, height, target);
+    if (error !== 0) return error;
+    const { words } = target;
+    convertToBgrx(displayFormat(format), words, 0, width, width, height, words);
     return 0;
   }
 

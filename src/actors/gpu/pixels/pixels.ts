@@ -10,6 +10,7 @@ import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { DisplayMessage } from "../../display/messages.ts";
 import type { Backing } from "../renderer/backing.ts";
 import type { Direction, Transfer } from "../renderer/transfer.ts";
+import type { CopiedPicture } from "./copied-picture.ts";
 import type { Form } from "./form.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
 
@@ -127,6 +128,9 @@ export abstract class Pixels {
     }
     return true;
   }
+
+  /** Copies them for somebody who looks, and keeps nothing of it; `target` is as large, and all zero. */
+  abstract look(target: CopiedPicture): number;
 
   /** Them as they are now; "blank" where nobody ever put anything there, null when there is no room. */
   protected abstract current(): Storage | "blank" | null;

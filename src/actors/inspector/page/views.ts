@@ -37,5 +37,11 @@ export const views: readonly View[] = [
   },
   { id: "commands", title: "Command log", topics: [], Component: CommandLog, keys: commandLogKeys },
   { id: "latency", title: "Latency", topics: ["latency", "resources"], Component: Latency },
-  { id: "screen", title: "Screen", topics: ["screen", "pictures"], Component: Screen, keys: screenKeys },
+  {
+    id: "screen",
+    title: "Screen",
+    topics: ["cursors", "screen", "pictures"],
+    Component: Screen,
+    keys: screenKeys,
+  },
 ];

@@ -45,6 +45,12 @@ export async function storyOf({ scanout, x, y }: Pixel): Promise<PixelStory | nu
   return { ...(await madeOf(resource, { x: x + left, y: y + top })), isViewKnown };
 }
 
+/** Null where the resource is gone. */
+export async function storyIn(id: number, place: Place): Promise<PixelStory | null> {
+  const resource = (await ask<ResourceRecord[]>("/api/resources")).find((one) => one.id === id);
+  return resource === undefined ? null : { ...(await madeOf(resource, place)), isViewKnown: true };
+}
+
 async function madeOf(resource: ResourceRecord, { x, y }: Place): Promise<Omit<PixelStory, "isViewKnown">> {
   const { id, createdNs } = resource;
   const last = async (type: string): Promise<CommandRecord | null> => {

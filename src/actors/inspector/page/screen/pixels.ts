@@ -11,3 +11,10 @@ export function opaque(pixels: Uint8Array): Uint8ClampedArray<ArrayBuffer> {
   }
   return bytes;
 }
+
+/** A copy of pixels B, G, R, A as R, G, B, A, as transparent as they are. */
+export function transparent(pixels: Uint8Array): Uint8ClampedArray<ArrayBuffer> {
+  const bytes = opaque(pixels);
+  for (let at = 3; at < bytes.length; at += 4) bytes[at] = pixels[at]!;
+  return bytes;
+}

@@ -1,7 +1,7 @@
 // What each scanout shows, painted as the feed tells it: onto canvases that the view only hangs up.
 
 import { type Signal, signal } from "@preact/signals";
-import type { Batch, PictureRecord, ScreenRecord } from "../../feed.ts";
+import type { Batch, CursorRecord, PictureRecord, ScreenRecord } from "../../feed.ts";
 import type { Pixel } from "./pixel-story.ts";
 import { opaque } from "./pixels.ts";
 
@@ -26,6 +26,8 @@ export interface Scanout {
   /** Why there are no pixels, or "". */
   readonly error: Signal<string>;
   readonly damage: Signal<Area | null>;
+  /** What sinks draw over the picture; null where there is none. */
+  readonly cursor: Signal<CursorRecord | null>;
   /** When a sink began or had the last frame; 0 while none was seen. */
   readonly frame: Signal<{ ns: number; sink: string }>;
 }
@@ -38,8 +40,10 @@ export class Scanouts {
   /** Whether what a flush names lights up for a moment. */
   flashes = false;
   private readonly frames = new Map<number, { ns: number; sink: string }>();
+  private cursors: readonly CursorRecord[] = [];
 
-  take({ screen, pictures }: Batch): void {
+  take({ screen, pictures, cursors }: Batch): void {
+    if (cursors !== undefined) this.point(cursors.shown);
     for (const record of screen ?? []) this.paint(record);
     for (const picture of pictures ?? []) this.note(picture);
   }
@@ -79,12 +83,22 @@ export class Scanouts {
     const scanout: Scanout = {
       ...{ number, canvas: document.createElement("canvas"), overlay },
       ...{ size: signal({ width: 0, height: 0 }), error: signal(""), damage: signal(null) },
+      cursor: signal(this.cursorOf(number)),
       frame: signal(this.frames.get(number) ?? { ns: 0, sink: "" }),
     };
     scanout.canvas.setAttribute("role", "img");
     scanout.canvas.setAttribute("aria-label", `Scanout ${number}`);
     this.all.value = [...this.all.peek(), scanout].toSorted((a, b) => a.number - b.number);
     return scanout;
+  }
+
+  private point(cursors: readonly CursorRecord[]): void {
+    this.cursors = cursors;
+    for (const { number, cursor } of this.all.peek()) cursor.value = this.cursorOf(number);
+  }
+
+  private cursorOf(number: number): CursorRecord | null {
+    return this.cursors.find(({ scanout }) => scanout === number) ?? null;
   }
 
   private note({ what, scanout: number, ns, sink, x, y, width, height }: PictureRecord): void {

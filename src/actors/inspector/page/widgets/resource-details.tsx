@@ -8,12 +8,23 @@ import { isError, runNs, summary } from "../command-text.ts";
 import type { Row } from "../resources/table.ts";
 import { wallMs } from "../store.ts";
 import { bytes, clock, count, duration } from "../words.ts";
+import type { ResourceLook } from "../resources/picture.ts";
+import { Thumbnail } from "./resource-picture.tsx";
 import { CommandDetails } from "./command-details.tsx";
 
 const historyMax = 200;
 const againMs = 1000;
 
-export function ResourceDetails({ id, row, close }: { id: number; row: Row | undefined; close(): void }) {
+interface ResourceDetailsProps {
+  id: number;
+  row: Row | undefined;
+  picture: ResourceLook | null;
+  /** Shows the picture as large as there is room. */
+  look(): void;
+  close(): void;
+}
+
+export function ResourceDetails({ id, row, picture, look, close }: ResourceDetailsProps) {
   const past = usePast(id);
   const chosen = useSignal<CommandRecord | null>(null);
   useEffect(() => void (chosen.value = null), [id]);
@@ -27,6 +38,7 @@ export function ResourceDetails({ id, row, close }: { id: number; row: Row | und
           ✕
         </button>
       </header>
+      {row !== undefined && <Thumbnail picture={picture} open={look} />}
       {row === undefined ? <p class="dim">It is gone.</p> : <Facts row={row} />}
       <History past={past.value} show={(command) => (chosen.value = command)} />
     </aside>
