@@ -58,7 +58,7 @@ export class WarmUp {
     private readonly tap: Tap | null,
     private readonly clear: () => void,
   ) {
-    if (tap !== null) tap.isRehearsal = true;
+    if (tap !== null) tap.rehearse();
     const fd = createMemfd("fencepost-warm-up", memoryBytes);
     this.memory = NativeMemory.mapShared(fd, 0, memoryBytes, "write");
     this.availIndex = new Uint16Array(this.memory.view(availAt + 2, 2));
@@ -97,7 +97,7 @@ export class WarmUp {
     this.tell({ type: "map-memory", regions: [], token });
     this.memory.unmap();
     this.clear();
-    if (this.tap !== null) this.tap.isRehearsal = false;
+    if (this.tap !== null) this.tap.endRehearsal();
   }
 
   private startRing(enabled: boolean): void {

@@ -22,8 +22,9 @@ export class Lifecycle<Event extends string = string> {
   private readonly next: Uint8Array;
   /** Events, which are as many as a state has bytes in the table. */
   private readonly width: number;
-  /** The machine's number for the tap. */
+  /** The machine's number for the tap, and how often each event came in each state; null where nobody is to know. */
   private readonly tapped: number;
+  private readonly counts: Uint32Array | null;
 
   constructor(
     private readonly machine: CompiledMachine<Event>,
@@ -32,6 +33,7 @@ export class Lifecycle<Event extends string = string> {
     this.next = machine.next;
     this.width = machine.events.length;
     this.tapped = tap === null ? -1 : tap.machine(machine.name, this.next.length, this.width);
+    this.counts = tap === null ? null : tap.countsOf(this.tapped);
   }
 
   /** The number of an event, to be looked up once at start. Throws on a name that the machine does not have. */
@@ -69,9 +71,13 @@ export class Lifecycle<Event extends string = string> {
 
   /** The event has happened. Only what {@link may} allowed can: anything else is a bug, and thrown. */
   take(entity: Entity, event: number): void {
-    const next = this.next[entity.state * this.width + event]!;
+    const cell = entity.state * this.width + event;
+    const next = this.next[cell]!;
     if (isRefused(next)) this.refuse(entity, event);
-    if (this.tap !== null) this.note(entity, event, next);
+    if (this.counts !== null) {
+      this.counts[cell]!++;
+      if (next !== entity.state) this.note(entity, event, next);
+    }
     (entity as Moved).state = next;
   }
 
@@ -83,6 +89,7 @@ export class Lifecycle<Event extends string = string> {
   /** A refusal's code. */
   private refusalOf(entity: Entity | undefined, event: number, refusal: number): number {
     const { state, id } = entity ?? absent;
+    if (this.counts !== null) this.counts[state * this.width + event]!++;
     if (this.tap !== null) this.tap.lifecycle(this.tapped, state, event, refusal, id, true);
     return errorCodeOf(refusal);
   }

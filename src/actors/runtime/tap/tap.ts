@@ -23,8 +23,6 @@ import { Thinning } from "./thinning.ts";
 export class Tap extends TapRing {
   /** Whether somebody reads, as of the last {@link look}. */
   isOn = false;
-  /** Whether what the queue runs is nobody's: neither commands nor lives are told of. */
-  isRehearsal = false;
   /** The command that runs now, 0 while none does. A queue's commands are numbered from 1. */
   command = 0;
   /** The command that was taken last. */
@@ -35,6 +33,8 @@ export class Tap extends TapRing {
   private readonly names: NameTable;
   private readonly thinning: Thinning;
   private countsUsed: number;
+  /** While what the queue runs is nobody's: the counts before. */
+  private countsBefore: Uint32Array | null = null;
   /** Commands completed, and told, that the guest may not see yet. */
   private unseen = 0;
   /** Of the command that runs and was not told: its bytes, or -1 where there is none; the room for its answer, and it. */
@@ -56,6 +56,16 @@ export class Tap extends TapRing {
     this.countsUsed = machines === 0 ? 0 : this.head[lastAt + 1]! + this.head[lastAt + 2]!;
   }
 
+  /** What the queue runs from here on is nobody's: neither commands nor lives are told of, nor counted. */
+  rehearse(): void {
+    this.countsBefore = this.counts.slice();
+  }
+
+  endRehearsal(): void {
+    if (this.countsBefore !== null) this.counts.set(this.countsBefore);
+    this.countsBefore = null;
+  }
+
   /** Looks whether somebody reads. Called once a turn. */
   look(): boolean {
     return (this.isOn = Atomics.load(this.head, Head.on) !== 0);
@@ -63,7 +73,7 @@ export class Tap extends TapRing {
 
   /** Returns itself while somebody reads, for a queue that serves some commands now. */
   whileRead(): Tap | null {
-    if (!this.look() || this.isRehearsal) return null;
+    if (!this.look() || this.countsBefore !== null) return null;
     this.command = 0;
     this.thinning.look();
     if (this.thinning.isThin) this.isStale = true;
@@ -174,13 +184,16 @@ export class Tap extends TapRing {
     return known;
   }
 
-  /** An entity was in state `from` when `event` came, and is in `to` now, or has refused it with that. */
+  /** Where {@link Lifecycle} counts the events of a machine, as its table lies; null where there is no room. */
+  countsOf(machine: number): Uint32Array | null {
+    if (machine < 0) return null;
+    const [, first, cells] = this.head.subarray(Head.machineTable + machine * machineWords);
+    return this.counts.subarray(first, first! + cells!);
+  }
+
+  /** An entity was in state `from` when `event` came, and is in another one, `to`, or has refused it with that. */
   lifecycle(machine: number, from: number, event: number, to: number, id: number, isRefused: boolean): void {
-    if (!this.isOn || this.isRehearsal || machine < 0) return;
-    const { head } = this;
-    const table = Head.machineTable + machine * machineWords;
-    this.counts[head[table + 1]! + from * head[table + 3]! + event]!++;
-    if (from === to) return;
+    if (!this.isOn || this.countsBefore !== null || machine < 0) return;
     if (isRefused) this.reveal();
     if (this.untoldBytes >= 0 || !this.hasRoom()) return;
     if (this.command === 0 || this.isStale) this.tick();
