@@ -55,7 +55,7 @@ async function found(url: URL, views: Views, ns: number): Promise<Response> {
 }
 
 function commands(parameters: URLSearchParams, { collector }: Views): Response {
-  const found = collector.commands(filterIn(parameters), limitIn(parameters));
+  const found = collector.past.last(filterIn(parameters), limitIn(parameters));
   return json(found.map(({ request, ...command }) => ({ ...command, request: request.toHex() })));
 }
 

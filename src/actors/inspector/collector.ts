@@ -6,14 +6,14 @@ import type { ActorContext } from "../runtime/actor.ts";
 import { slotOf } from "../runtime/shared-words.ts";
 import { RecordKind } from "../runtime/tap/layout.ts";
 import { ContextNames } from "./context-names.ts";
-import type { CommandRecord, MessageRecord, PictureRecord, Topic } from "./feed.ts";
+import type { MessageRecord, PictureRecord, Topic } from "./feed.ts";
 import { Events } from "./events.ts";
-import type { Filter } from "./filter.ts";
 import { History, kindIn } from "./history.ts";
 import { Latencies } from "./latencies.ts";
+import { PastCommands } from "./past-commands.ts";
 import { pastPictures } from "./pictures.ts";
 import { ResourceUses } from "./resource-uses.ts";
-import { Stories, type Story, tell, telling } from "./stories.ts";
+import { Stories, type Story, telling } from "./stories.ts";
 import type { Fresh } from "./subscriber.ts";
 import { TapReader } from "./tap-reader.ts";
 import type { Tracer } from "./trace/tracer.ts";
@@ -25,6 +25,7 @@ export class Collector {
   readonly history: History;
   readonly latencies: Latencies;
   readonly uses: ResourceUses;
+  readonly past: PastCommands;
   /** By slot; the supervisor's is among them, and has no tap of its own. */
   readonly readers: readonly TapReader[];
   readonly names: readonly ActorName[];
@@ -53,7 +54,8 @@ export class Collector {
     this.uses = new ResourceUses(this.history, readers);
     this.events = new Events(this.history, readers);
     this.contextNames = new ContextNames(this.history);
-    this.stories = this.newStories(this.contextNames, (story) => this.ended.push(story));
+    this.past = new PastCommands(this.history, readers, this.contextNames);
+    this.stories = new Stories(this.history, readers, this.contextNames, (story) => this.ended.push(story));
     for (const reader of readers) reader.switch(true);
   }
 
@@ -112,28 +114,6 @@ export class Collector {
     return fresh;
   }
 
-  /** The last `max` commands of the history that `filter` holds for, oldest first; those that go on are the last. */
-  commands(filter: Filter, max: number): CommandRecord[] {
-    const found: CommandRecord[] = [];
-    const keep = (story: Story): void => {
-      const command = tell(story);
-      if (!filter(command)) return;
-      found.push(command);
-      if (found.length > 2 * max) found.splice(0, found.length - max);
-    };
-    const stories = this.newStories(this.contextNames.copy(), keep);
-    for (const at of this.history.all()) stories.add(at);
-    for (const story of stories.open()) keep(story);
-    return found.slice(-max);
-  }
-
-  /** Commands without an answer, oldest first: those that wait for something, and what each queue is in the midst of. */
-  unanswered(): CommandRecord[] {
-    const stories = this.newStories(this.contextNames.copy(), () => {});
-    for (const at of this.history.all()) stories.add(at);
-    return stories.open().map(tell);
-  }
-
   /** Those of the history, oldest first. */
   pictures(): PictureRecord[] {
     return pastPictures(this.history, this.readers);
@@ -150,10 +130,6 @@ export class Collector {
     const records = dropped - (this.droppedOf[slot] ?? 0);
     this.droppedOf[slot] = dropped;
     if (records > 0) for (const tracer of tracers) tracer.lose(slot, records);
-  }
-
-  private newStories(names: ContextNames, done: (story: Story) => void): Stories {
-    return new Stories(this.history, this.readers, names, done);
   }
 }
 

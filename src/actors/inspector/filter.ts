@@ -1,16 +1,27 @@
 // What a filter holds for among records of commands.
 
 import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
-import { type Filterable, parseFilter } from "../command-filter.ts";
+import { type CommandFilter, type Filterable, parseFilter } from "../command-filter.ts";
 import type { CommandRecord } from "./feed.ts";
 
-export type Filter = (command: CommandRecord) => boolean;
+export interface Filter {
+  (command: CommandRecord): boolean;
+  /** What of it shows by a command's type, number, queue and flags alone, and whether that is all of it. */
+  readonly early: CommandFilter;
+  readonly isEarly: boolean;
+}
+
+const isEarly = (word: string): boolean => /^(?:fenced$|(?:type|queue|id):)/.test(word);
 
 /** Throws a {@link Refusal} that names the word that makes no sense. */
 export function recordFilter(text: string): Filter {
   const filter = parseFilter(text);
   const view = new RecordView();
-  return (command) => filter.holds(view.of(command));
+  const words = text.split(/\s+/).filter((word) => word !== "");
+  return Object.assign((command: CommandRecord) => filter.holds(view.of(command)), {
+    early: parseFilter(words.filter(isEarly).join(" ")),
+    isEarly: words.every(isEarly),
+  });
 }
 
 /** One record after the other, as filters see it. */

@@ -60,7 +60,7 @@ export class Views {
   inventoryOfSilent(ns: number): Inventory | null {
     const { silentMs } = this.accounts.inventory;
     if (silentMs < stuckMs) return null;
-    return { ...this.known, ...silence(this.collector.unanswered(), ns, silentMs) };
+    return { ...this.known, ...silence(this.collector.past.unanswered(), ns, silentMs) };
   }
 
   /** Every machine, with how often each event came in each state; refusals are the virtio error's name. */

@@ -33,8 +33,9 @@ export class Tap extends TapRing {
   private readonly names: NameTable;
   private readonly thinning: Thinning;
   private countsUsed: number;
-  /** While what the queue runs is nobody's: the counts before. */
-  private countsBefore: Uint32Array | null = null;
+  /** Whether what the queue runs is nobody's, and the counts before that. */
+  private isRehearsal = false;
+  private readonly countsBefore = new Uint32Array(countsMax);
   /** Commands completed, and told, that the guest may not see yet. */
   private unseen = 0;
   /** Of the command that runs and was not told: its bytes, or -1 where there is none; the room for its answer, and it. */
@@ -58,12 +59,13 @@ export class Tap extends TapRing {
 
   /** What the queue runs from here on is nobody's: neither commands nor lives are told of, nor counted. */
   rehearse(): void {
-    this.countsBefore = this.counts.slice();
+    this.isRehearsal = true;
+    this.countsBefore.set(this.counts);
   }
 
   endRehearsal(): void {
-    if (this.countsBefore !== null) this.counts.set(this.countsBefore);
-    this.countsBefore = null;
+    this.isRehearsal = false;
+    this.counts.set(this.countsBefore);
   }
 
   /** Looks whether somebody reads. Called once a turn. */
@@ -73,7 +75,7 @@ export class Tap extends TapRing {
 
   /** Returns itself while somebody reads, for a queue that serves some commands now. */
   whileRead(): Tap | null {
-    if (!this.look() || this.countsBefore !== null) return null;
+    if (!this.look() || this.isRehearsal) return null;
     this.command = 0;
     this.thinning.look();
     if (this.thinning.isThin) this.isStale = true;
@@ -193,7 +195,7 @@ export class Tap extends TapRing {
 
   /** An entity was in state `from` when `event` came, and is in another one, `to`, or has refused it with that. */
   lifecycle(machine: number, from: number, event: number, to: number, id: number, isRefused: boolean): void {
-    if (!this.isOn || this.countsBefore !== null || machine < 0) return;
+    if (!this.isOn || this.isRehearsal || machine < 0) return;
     if (isRefused) this.reveal();
     if (this.untoldBytes >= 0 || !this.hasRoom()) return;
     if (this.command === 0 || this.isStale) this.tick();

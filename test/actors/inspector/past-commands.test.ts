@@ -1,0 +1,66 @@
+// Commands of the history: which of them a filter and a limit find, in which order.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { ContextNames } from "../../../src/actors/inspector/context-names.ts";
+import { recordFilter } from "../../../src/actors/inspector/filter.ts";
+import { History } from "../../../src/actors/inspector/history.ts";
+import { PastCommands } from "../../../src/actors/inspector/past-commands.ts";
+import type { TapReader } from "../../../src/actors/inspector/tap-reader.ts";
+import { Field, RecordKind, recordWords } from "../../../src/actors/runtime/tap/layout.ts";
+import { Command, HeaderFlag, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+
+const readers = ["supervisor", "ctrl-queue", "cursor-queue"].map((actor) => ({ actor }));
+const [ctrl, cursor] = [1, 2];
+
+let history: History;
+let past: PastCommands;
+beforeEach(() => {
+  history = new History(4 * 2 ** 20, 1000);
+  past = new PastCommands(history, readers as unknown as TapReader[], new ContextNames(history));
+});
+afterEach(() => history.close());
+
+function add(slot: number, kind: number, command: number, ...words: number[]): void {
+  const made = new Uint32Array(recordWords);
+  made[0] = kind;
+  made[Field.command] = command;
+  made.set(words, Field.first);
+  history.add(made, 0, slot);
+}
+
+const take = (slot: number, number: number, type: number, flags = 0): void =>
+  add(slot, RecordKind.taken, number, 24, 24, 0, 0, type, flags);
+function end(slot: number, number: number, response: number = Response.OK_NODATA): void {
+  add(slot, RecordKind.completed, number, response, 24);
+  add(slot, RecordKind.published, 0, 1, 0);
+}
+const find = (filter: string, max: number): string[] =>
+  past.last(recordFilter(filter), max).map(({ id }) => id);
+
+test("the last that a filter holds for are found in the order in which they ended, those that go on behind them", () => {
+  take(ctrl, 1, Command.SUBMIT_3D, HeaderFlag.FENCE);
+  take(ctrl, 2, Command.SUBMIT_3D, HeaderFlag.FENCE);
+  add(ctrl, RecordKind.parked, 2);
+  for (let number = 3; number < 3000; number++) {
+    take(ctrl, number, Command.RESOURCE_FLUSH);
+    take(cursor, number, Command.MOVE_CURSOR);
+    end(ctrl, number, number === 1000 ? Response.ERR_UNSPEC : Response.OK_NODATA);
+    end(cursor, number);
+  }
+  end(ctrl, 1);
+  expect(find("fenced", 10)).toEqual(["ctrl-queue:1", "ctrl-queue:2"]);
+  expect(find("", 3)).toEqual(["cursor-queue:2999", "ctrl-queue:1", "ctrl-queue:2"]);
+  expect(find("type:flush", 2)).toEqual(["ctrl-queue:2998", "ctrl-queue:2999"]);
+  expect(find("queue:cursor type:move", 1)).toEqual(["cursor-queue:2999"]);
+  expect(find("id:ctrl-queue:1700", 5)).toEqual(["ctrl-queue:1700"]);
+  // What is found only by what a command was answered is not cut off before.
+  expect(find("errors type:flush", 1)).toEqual(["ctrl-queue:1000"]);
+  expect(past.unanswered().map(({ id, parkedNs }) => [id, parkedNs])).toEqual([["ctrl-queue:2", 0]]);
+});
+
+test("what is too short to have flags is not fenced by what lay there before", () => {
+  add(ctrl, RecordKind.taken, 1, 4, 24, 0, 0, Command.SUBMIT_3D, HeaderFlag.FENCE);
+  end(ctrl, 1, Response.ERR_UNSPEC);
+  expect(find("fenced", 1)).toEqual([]);
+  expect(find("type:submit", 1)).toEqual(["ctrl-queue:1"]);
+});
