@@ -3,7 +3,7 @@
 // current directory. And it ends when it has ended, whatever a thread may still be doing.
 
 /** How a program of this folder is called by whoever called this one. */
-export type CallOf = (program: "server" | "ctl" | "bridge-client" | "trace-info") => string;
+export type CallOf = (program: "server" | "ctl" | "bridge-client" | "trace-info" | "trace-trim") => string;
 
 /** The part of a program that needs installed packages or native libraries. */
 export interface Program {

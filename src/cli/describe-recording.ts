@@ -59,6 +59,12 @@ interface Facts {
   frames: number;
   keyframes: number;
   errors: number;
+  /** Those that were asked for. */
+  resources: number;
+  contexts: number;
+  /** Of its chunks. */
+  bytes: number;
+  bytesPerSecond: number;
   ending: string;
   commandsByType: Record<string, number>;
   notRecorded: readonly string[];
@@ -66,6 +72,8 @@ interface Facts {
 
 function describe(recording: Recording): Facts {
   const { start, chunks, ending } = recording;
+  const { at, storedBytes } = chunks.at(-1)!;
+  const bytes = at + storedBytes;
   const commandsByType: Record<string, number> = {};
   let [errors, last, entries] = [0, 0, 0];
   for (const entry of recording.entries()) {
@@ -77,6 +85,8 @@ function describe(recording: Recording): Facts {
     commandsByType[name] = (commandsByType[name] ?? 0) + 1;
   }
   recording.close();
+  const made = (...names: string[]): number =>
+    names.reduce((total, name) => total + (commandsByType[name] ?? 0), 0);
   const sum = (count: (chunk: (typeof chunks)[number]) => number): number =>
     chunks.reduce((total, chunk) => total + count(chunk), 0);
   return {
@@ -88,6 +98,10 @@ function describe(recording: Recording): Facts {
     frames: sum(({ frames }) => frames),
     keyframes: chunks.filter(({ isKeyframe }) => isKeyframe).length,
     errors,
+    resources: made("RESOURCE_CREATE_2D", "RESOURCE_CREATE_3D", "RESOURCE_CREATE_BLOB"),
+    contexts: made("CTX_CREATE"),
+    bytes,
+    bytesPerSecond: last === 0 ? 0 : Math.round(bytes / (last / 1e9)),
     ending:
       ending.reason === "cut" ? `${ending.text}, at byte ${ending.at}` : `${ending.reason}: ${ending.text}`,
     commandsByType,

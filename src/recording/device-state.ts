@@ -90,6 +90,12 @@ export class DeviceState {
     }
   }
 
+  /** Forgets what pixels are, and keeps how many. */
+  blank(): void {
+    for (const { pixels } of this.resources.values()) pixels?.fill(0);
+    for (const cursor of this.cursors) if (cursor?.image) cursor.image = new Uint8Array(cursor.image.length);
+  }
+
   private takeState(step: Step): void {
     switch (step.kind) {
       case "resource":

@@ -29,7 +29,7 @@ const start: Start = {
 function record(): Uint8Array {
   const parts: Uint8Array[] = [];
   const writer = new RecordingWriter((bytes) => void parts.push(bytes.slice()), start);
-  const types = [Command.RESOURCE_FLUSH, Command.RESOURCE_FLUSH, Command.GET_EDID, 0xdead];
+  const types = [Command.RESOURCE_FLUSH, Command.RESOURCE_FLUSH, Command.RESOURCE_CREATE_2D, 0xdead];
   types.forEach((type, id) => {
     const request = writer.add(EntryKind.command, id * 1e9, [0, id + 1, 24], 24);
     new DataView(request.buffer, request.byteOffset).setUint32(0, type, true);
@@ -58,8 +58,12 @@ test("tells commands by type, frames, errors, the length and the end of a record
     frames: 1,
     keyframes: 0,
     errors: 1,
+    resources: 1,
+    contexts: 0,
+    bytes: expect.any(Number),
+    bytesPerSecond: expect.any(Number),
     ending: "stopped: as asked",
-    commandsByType: { RESOURCE_FLUSH: 2, GET_EDID: 1, "command 0xdead": 1 },
+    commandsByType: { RESOURCE_FLUSH: 2, RESOURCE_CREATE_2D: 1, "command 0xdead": 1 },
     notRecorded: ["mapped memory"],
   });
   expect(traceInfo(path).out).toContain("2 RESOURCE_FLUSH");

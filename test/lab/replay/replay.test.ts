@@ -1,7 +1,7 @@
 // `bun run replay`: plays recordings to a real server, and finds what is not as it was.
 
 import { afterAll, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as commands from "../../../lab/driver/commands.ts";
@@ -129,6 +129,22 @@ test("plays what is whole of a recording that was cut, and says where it ends", 
   expect(out).toContain("played to command 5, frame 1,");
   expect(out).toContain(`the recording is cut: the file ends here, at byte ${whole}\n`);
   expect(code).toBe(0);
+}, 60_000);
+
+test("plays a recording that trace-trim has made, and that is nobody else's", () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  for (let index = 0; index < 20; index++) screen.draw({ x: 3, y: index, width: 90, height: 9 }, index * 7);
+  writeFileSync(file, tape.end());
+  const cut = join(directory, "cut");
+  const command = ["bun", "src/cli/trace-trim.ts", file, "-o", cut, "--frame", "12", "--frame", "15"];
+  expect(Bun.spawnSync(command).exitCode).toBe(0);
+  expect(statSync(cut).mode & 0o777).toBe(0o600);
+  const { code, out } = replay(cut, "--compare");
+  expect(out).toContain("2 pictures as recorded; nothing differs");
+  expect(code).toBe(0);
+  // What is there is not overwritten.
+  expect(Bun.spawnSync(command).exitCode).toBe(1);
 }, 60_000);
 
 test("begins with a keyframe, and needs nothing from before it", () => {

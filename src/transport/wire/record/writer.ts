@@ -43,10 +43,11 @@ export class RecordingWriter {
   private commands = 0;
   private frames = 0;
 
-  /** Begins a file, which is empty, with `start` in a chunk of its own. */
+  /** Begins a file, which is empty, with `start` in a chunk of its own. `level` is zstd's. */
   constructor(
     private readonly append: Append,
     start: Start,
+    private readonly level = 1,
   ) {
     const head = new Uint8Array(fileHeadBytes);
     head.set(new TextEncoder().encode(fileMagic));
@@ -139,7 +140,7 @@ export class RecordingWriter {
     counts: { entries: number; commands: number; frames: number; firstTime: number; firstNumber: number },
   ): void {
     const packed = this.isPacking
-      ? Bun.zstdCompressSync(plain as Uint8Array<ArrayBuffer>, { level: 1 })
+      ? Bun.zstdCompressSync(plain as Uint8Array<ArrayBuffer>, { level: this.level })
       : noBytes;
     const isPacked = packed.length > 0 && packed.length < plain.length;
     const stored = isPacked ? packed : plain;

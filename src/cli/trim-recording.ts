@@ -1,0 +1,102 @@
+// What `bun run trace-trim` does: makes a recording as small as what is to be seen of it.
+
+import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { resolve } from "node:path";
+import { readArguments, UsageError } from "../config-arguments.ts";
+import { trim } from "../recording/trim.ts";
+import { asRefusal, Refusal } from "../transport/os/errors.ts";
+import { openRecording } from "../transport/wire/record/reader.ts";
+import type { CallOf } from "./begin.ts";
+
+const helpText = (
+  call: string,
+): string => `Makes a small recording of another one, for whoever is to see a mistake.
+
+Usage: ${call} FILE -o OUT [--frame K…] [--blank]
+
+  --frame K    keep what frame K needs, counted from 0; may be given more than once (default: all)
+  --blank      keep structure and sizes, but no pixel: what was on the screen is not in OUT
+  -o OUT       where it goes; what is there already is not overwritten
+
+Without --blank the recording holds what the guest had on its screen in these frames.
+Exit codes: 0 done, 1 it could not be done, 2 a mistake in the command line.`;
+
+const exitFailed = 1;
+const exitUsage = 2;
+
+export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
+  try {
+    const { values, positionals } = readArguments({
+      args,
+      allowPositionals: true,
+      options: {
+        frame: { type: "string", multiple: true },
+        blank: { type: "boolean", default: false },
+        output: { type: "string", short: "o" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    if (values.help) {
+      console.log(helpText(callOf("trace-trim")));
+      return 0;
+    }
+    const [path, ...rest] = positionals;
+    const { output, blank, frame = [] } = values;
+    if (path === undefined || rest.length > 0) throw new UsageError("want the path of one recording");
+    if (output === undefined) throw new UsageError("want -o and where it goes");
+    if (frame.length === 0 && !blank) throw new UsageError("want --frame or --blank");
+    const frames = frame.map(frameOf);
+    const bytes = write(resolve(directory, path), resolve(directory, output), { frames, isBlank: blank });
+    console.log(`${output}: ${bytes} bytes`);
+    return 0;
+  } catch (error) {
+    console.error(`trace-trim: ${(error as Error).message}`);
+    if (error instanceof UsageError) return exitUsage;
+    asRefusal(error);
+    return exitFailed;
+  }
+}
+
+function frameOf(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`--frame ${text}: want a number from 0 on`);
+  return Number(text);
+}
+
+/** Returns how long it is. */
+function write(path: string, output: string, options: Parameters<typeof trim>[1]): number {
+  const recording = explained(() => openRecording(path));
+  let bytes = 0;
+  try {
+    // It shows a guest's screen.
+    const fd = explained(() => openSync(output, "wx", 0o600));
+    try {
+      trim(recording, options, (piece) => {
+        explained(() => writeAll(fd, piece));
+        bytes += piece.length;
+      });
+    } catch (error) {
+      // Half of it is of no use.
+      unlinkSync(output);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
+  } finally {
+    recording.close();
+  }
+  return bytes;
+}
+
+function writeAll(fd: number, piece: Uint8Array): void {
+  for (let done = 0; done < piece.length;) done += writeSync(fd, piece, done);
+}
+
+/** What the host does not let us do is one line. */
+function explained<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof Refusal || !(error instanceof Error && "code" in error)) throw error;
+    throw new Refusal(error.message, { cause: error });
+  }
+}

@@ -1,0 +1,196 @@
+// Makes of a recording the smallest one that still shows some of its frames.
+
+import type { Start } from "../transport/wire/record/details.ts";
+import type { Entry } from "../transport/wire/record/entries.ts";
+import type { Recording } from "../transport/wire/record/recording.ts";
+import { RecordingError } from "../transport/wire/record/recording-error.ts";
+import type { Append } from "../transport/wire/record/writer.ts";
+import { RecordingWriter } from "../transport/wire/record/writer.ts";
+import {
+  AttachBacking,
+  Command,
+  Cursor,
+  DetachBacking,
+  ResourceCreate2d,
+  ResourceUnref,
+  SetScanout,
+  TransferToHost2d,
+} from "../transport/wire/virtio-gpu/protocol.ts";
+import { blankBody } from "./blank.ts";
+import { DeviceState } from "./device-state.ts";
+import { type CommandStep, isAccepted, type Step, stepsOf, typeOf } from "./steps.ts";
+import { addEntry, writeState } from "./written-state.ts";
+
+export interface TrimOptions {
+  /** Counted from 0; with none all of the recording is kept. */
+  readonly frames: readonly number[];
+  /** Whether no pixel is kept. */
+  readonly isBlank: boolean;
+}
+
+/** What packing it well may cost: a recording is trimmed once and sent to somebody. */
+const packingLevel = 19;
+
+/** Writes the trimmed recording by `append`. Throws a {@link RecordingError} where there is no such frame. */
+export function trim(recording: Recording, options: TrimOptions, append: Append): void {
+  const plan = options.frames.length === 0 ? null : planFor(recording, options.frames);
+  const writer = new RecordingWriter(append, startOf(recording.start, options), packingLevel);
+  if (plan === null) copyAll(recording, writer, options.isBlank);
+  else new Trimming(recording, plan, writer, options.isBlank).run();
+}
+
+function startOf(start: Start, { frames, isBlank }: TrimOptions): Start {
+  return {
+    ...start,
+    isFromStart: start.isFromStart && frames.length === 0,
+    hasChecksums: start.hasChecksums && !isBlank,
+    notRecorded: [
+      ...start.notRecorded,
+      ...(frames.length > 0 ? [`all but what frames ${frames.join(", ")} need: they were cut out`] : []),
+      ...(isBlank ? ["pixels: they were taken out"] : []),
+    ],
+  };
+}
+
+function copyAll(recording: Recording, writer: RecordingWriter, isBlank: boolean): void {
+  let time = 0;
+  for (const entry of recording.entries()) {
+    time = entry.time;
+    if (entry.kind === "start" || entry.kind === "end") continue;
+    copy(writer, entry, isBlank);
+  }
+  const { reason, text } = recording.ending;
+  writer.end(time, { reason: reason === "cut" ? "crashed" : reason, text });
+}
+
+function copy(writer: RecordingWriter, entry: Entry, isBlank: boolean): void {
+  const { kind, time, body } = entry;
+  const numbers = entry as unknown as Readonly<Record<string, number>>;
+  addEntry(writer, kind, time, numbers, isBlank ? blankBody(entry) : body);
+}
+
+/** What is kept of a recording. */
+interface Plan {
+  readonly frames: ReadonlySet<number>;
+  /** Steps before this one are told by a keyframe; with 0 none is left out. */
+  readonly firstStep: number;
+  readonly lastFrame: number;
+  /** Resources that the frames show; null where a renderer may draw anything from anything. */
+  readonly shown: ReadonlySet<number> | null;
+}
+
+function planFor(recording: Recording, wanted: readonly number[]): Plan {
+  const frames = new Set(wanted);
+  const [first, lastFrame] = [Math.min(...wanted), Math.max(...wanted)];
+  const state = new DeviceState();
+  const shown = new Set<number>();
+  let [step, frame, firstStep] = [0, 0, 0];
+  let isKnown = true;
+  for (const one of stepsOf(recording.entries())) {
+    if (frame <= first && isWhole(one, state)) firstStep = step;
+    const count = one.kind === "step" ? one.frames.length : 0;
+    if (frame + count > first && one.kind === "step") {
+      isKnown &&= state.isKnown;
+      if (Array.from(frames).some((k) => k >= frame && k < frame + count)) {
+        for (const { resource } of one.frames) shown.add(resource);
+      }
+      if (typeOf(one) === Command.UPDATE_CURSOR) shown.add(resourceOf(one));
+    }
+    state.take(one);
+    step++;
+    frame += count;
+    if (frame > lastFrame) return { frames, firstStep, lastFrame, shown: isKnown ? shown : null };
+  }
+  throw new RecordingError(`this recording has no frame ${lastFrame}: there are ${frame}`);
+}
+
+/** Whether a recording may begin before `step`. */
+const isWhole = (step: Step, state: DeviceState): boolean => step.kind === "step" && state.isKnown;
+
+class Trimming {
+  private readonly state = new DeviceState();
+  /** Commands that are kept, by queue: their answers may come late. */
+  private readonly kept = [new Set<number>(), new Set<number>()];
+  private frame = 0;
+
+  constructor(
+    private readonly recording: Recording,
+    private readonly plan: Plan,
+    private readonly writer: RecordingWriter,
+    private readonly isBlank: boolean,
+  ) {}
+
+  run(): void {
+    const { plan, state, writer } = this;
+    let [step, time] = [0, 0];
+    for (const one of stepsOf(this.recording.entries())) {
+      time = one.kind === "step" ? one.command.time : one.time;
+      if (step === plan.firstStep && step > 0) this.begin(time);
+      if (step >= plan.firstStep) this.take(one);
+      state.take(one);
+      step++;
+      if (one.kind === "step") this.frame += one.frames.length;
+      if (this.frame > plan.lastFrame) break;
+    }
+    writer.end(time, { reason: "stopped", text: `the last of the frames that were cut out` });
+  }
+
+  private begin(time: number): void {
+    const { state, plan, writer } = this;
+    if (this.isBlank) state.blank();
+    writeState(writer, state, time, ({ id }) => plan.shown === null || plan.shown.has(id));
+  }
+
+  private take(step: Step): void {
+    if (step.kind === "step") {
+      if (this.isKept(step)) this.keep(step);
+      return;
+    }
+    if (step.kind === "answer" && !this.kept[step.queue]!.has(step.id)) return;
+    if (step.kind === "start" || step.kind === "end") return;
+    // A keyframe would say again what is known.
+    if (this.plan.firstStep > 0 && !besides.has(step.kind)) return;
+    copy(this.writer, step, this.isBlank);
+  }
+
+  private isKept(step: CommandStep): boolean {
+    const { shown, frames } = this.plan;
+    const type = typeOf(step);
+    const showsOne = step.frames.some((_, index) => frames.has(this.frame + index));
+    if (type === Command.RESOURCE_FLUSH) return showsOne;
+    if (shown === null || step.command.queue === 1) return true;
+    if (type === Command.SET_SCANOUT && resourceOf(step) === 0) return true;
+    return shown.has(resourceOf(step)) && isAccepted(step);
+  }
+
+  private keep(step: CommandStep): void {
+    const { writer, isBlank } = this;
+    const { command, bytes, frames, answer } = step;
+    this.kept[command.queue]!.add(command.id);
+    copy(writer, command, isBlank);
+    for (const entry of [...bytes, ...frames]) copy(writer, entry, isBlank);
+    if (answer !== null) copy(writer, answer, isBlank);
+  }
+}
+
+/** What stands beside commands and is no keyframe's. */
+const besides: ReadonlySet<string> = new Set(["answer", "reset", "ring", "memory", "missing"]);
+
+/** Where 2D commands name their resource. */
+const resourceAt: Readonly<Record<number, number>> = {
+  [Command.RESOURCE_CREATE_2D]: ResourceCreate2d.resourceId,
+  [Command.RESOURCE_UNREF]: ResourceUnref.resourceId,
+  [Command.RESOURCE_ATTACH_BACKING]: AttachBacking.resourceId,
+  [Command.RESOURCE_DETACH_BACKING]: DetachBacking.resourceId,
+  [Command.TRANSFER_TO_HOST_2D]: TransferToHost2d.resourceId,
+  [Command.SET_SCANOUT]: SetScanout.resourceId,
+  [Command.UPDATE_CURSOR]: Cursor.resourceId,
+};
+
+/** Returns -1 for commands of no resource. */
+function resourceOf(step: CommandStep): number {
+  const { body } = step.command;
+  const at = resourceAt[typeOf(step)];
+  if (at === undefined || at + 4 > body.length) return -1;
+  return new DataView(body.buffer, body.byteOffset).getUint32(at, true);
+}
