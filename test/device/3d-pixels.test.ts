@@ -694,3 +694,20 @@ describe("resource_inline_write", () => {
       expect(backing.bytes).toEqual(expected);
     }));
 });
+
+test("what a context has bound is drawn with by its next stream, though another context was made meanwhile", () =>
+  with3d((guest) => {
+    const texture = makeTexture(guest, 1, width, height);
+    const corner = (x: number, y: number): Vertex => [
+      [x, y, 0, 1],
+      [0, 1, 0, 1],
+    ];
+    vertexBuffer(guest, 50, [corner(-1, -1), corner(-1, 3), corner(3, -1)]);
+    draw(guest, (stream) => {
+      clearTo(stream, texture, [9, 9, 9, 255]);
+      bindPipeline(stream, texture);
+    });
+    makeContext(guest, 2);
+    draw(guest, (stream) => virgl.drawVbo(stream, { mode: virgl.Primitive.TRIANGLES, count: 3 }));
+    expect(download(guest, texture)).toEqual(new Uint32Array(width * height).fill(bgra(0, 255, 0)));
+  }));

@@ -118,8 +118,12 @@ export class VirglRenderer implements Renderer {
       contextFlags === null
         ? this.symbols.virgl_renderer_context_create(id, bytes, text)
         : contextFlags.virgl_renderer_context_create_with_flags(id, flags, bytes, text);
-    if (error === 0) this.contexts.set(id, new Census(this.tally));
-    return Math.abs(error);
+    if (error !== 0) return Math.abs(error);
+    this.contexts.set(id, new Census(this.tally));
+    // The library has made the new one's GL context current and not noticed: the next stream of the context before would run
+    // in it. A stream of nothing switches, and is noticed.
+    this.symbols.virgl_renderer_submit_cmd(text, id, 0);
+    return 0;
   }
 
   destroyContext(id: number): void {
