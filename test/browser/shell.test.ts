@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import { pageTests, urlIn } from "./support.ts";
+import { urlIn } from "./browser-tests.ts";
+import { pageTests } from "./support.ts";
 
 const { withPage, open, url, control } = pageTests();
 

@@ -1,13 +1,9 @@
 // What every test of this folder needs: a real server with its inspector, a guest in front of it, and Chromium.
 
-import { afterAll, beforeAll, expect } from "bun:test";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { serveTests } from "../device/support.ts";
-
-/** What the browser says itself where a server refuses a request, or is gone: the page deals with it. */
-const expected = /^(?:Failed to load resource: |WebSocket connection to .* failed)/;
-const executablePath = "/usr/bin/chromium";
+import { browserTests, urlIn } from "./browser-tests.ts";
 
 export interface PageTests {
   /** Boots a guest and opens a page at `hash`; `body` runs with both. Fails where the page says that something is wrong. */
@@ -19,46 +15,18 @@ export interface PageTests {
   control: ReturnType<typeof serveTests>["server"];
 }
 
-/** The URL that a server has logged for those who may look. */
-export const urlIn = (log: string): URL => new URL(/inspector: open (\S+)/.exec(log)![1]!);
-
 export function pageTests(...args: string[]): PageTests {
   const { withDevice, server } = serveTests("--inspect", "--renderer=software", ...args);
-  let browser: Browser | null = null;
-  let contexts: BrowserContext[] = [];
-  let complaints: string[] = [];
-  beforeAll(async () => {
-    // Without a sandbox of its own, which root cannot have: it opens nothing but the page. Its pipe ends it with us.
-    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: 20_000 });
-  });
-  afterAll(() => browser?.close());
-
+  const browser = browserTests();
   const url = (): URL => urlIn(server().log());
-  const open = async (hash: string, at = url()): Promise<Page> => {
-    const context = await browser!.newContext({
-      viewport: { width: 1280, height: 720 },
-      colorScheme: "dark",
-    });
-    contexts.push(context);
-    const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
-    page.on("pageerror", ({ message }) => complaints.push(message));
-    page.on("console", (line) => {
-      if (line.type() === "error" && !expected.test(line.text())) complaints.push(line.text());
-    });
-    await page.goto(`${at}#${hash}`);
-    await page.locator(".connection.open").waitFor();
-    return page;
-  };
+  const open = (hash: string, at = url()): Promise<Page> => browser.open(at, hash);
   const withPage: PageTests["withPage"] = (hash, body) =>
     withDevice({}, async (guest) => {
       try {
         await body(await open(hash), guest);
-        expect(complaints).toEqual([]);
+        browser.expectNoComplaint();
       } finally {
-        await Promise.all(contexts.map((context) => context.close()));
-        contexts = [];
-        complaints = [];
+        await browser.close();
       }
     });
   return { withPage, open, url, control: server };
