@@ -5,8 +5,10 @@ import { useLayoutEffect } from "preact/hooks";
 import { focusFilter, useKeys } from "./keys.ts";
 import { connection, dropped, openView, subscribeTo, viewId } from "./store.ts";
 import { switchTheme, theme } from "./theme-switch.ts";
+import { switchTrace } from "./trace.ts";
 import { views } from "./views.ts";
 import { KeyList } from "./widgets/key-list.tsx";
+import { TraceButton } from "./widgets/trace-button.tsx";
 import { count } from "./words.ts";
 
 export function Shell() {
@@ -23,6 +25,7 @@ export function Shell() {
     else if (key === "?") showsKeys.value = !showsKeys.value;
     else if (key === "/") return focusFilter();
     else if (key === "t") switchTheme();
+    else if (key === "w") switchTrace();
     else if (key === "Escape" && showsKeys.value) showsKeys.value = false;
     else return false;
     return true;
@@ -46,6 +49,7 @@ export function Shell() {
         <span class="space" />
         <Losses />
         <ConnectionState />
+        <TraceButton />
         <button type="button" class="plain" title="Dark or light (t)" onClick={switchTheme}>
           {theme.value}
         </button>

@@ -6,6 +6,7 @@ import type { CommandRecord } from "../../feed.ts";
 import { CommandStore } from "../command-store.ts";
 import { contextText, isError, jsonLine, runNs, summary } from "../command-text.ts";
 import { useKeys } from "../keys.ts";
+import { saveFile } from "../save-file.ts";
 import { connection, feedError, noteParameters, viewParameters, wallMs } from "../store.ts";
 import { CommandDetails } from "../widgets/command-details.tsx";
 import { FilterField } from "../widgets/filter-field.tsx";
@@ -160,9 +161,5 @@ const idOf = (value: number | string | undefined): string =>
 
 function exportLines(): void {
   const text = Array.from(store.ring, (command) => `${jsonLine(command)}\n`).join("");
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/jsonl" }));
-  link.download = "fencepost-commands.jsonl";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  saveFile("fencepost-commands.jsonl", new Blob([text], { type: "application/jsonl" }));
 }

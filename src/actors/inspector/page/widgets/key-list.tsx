@@ -7,6 +7,7 @@ const everywhere = [
   ["1 – 9", "open a view"],
   ["/", "go to the filter"],
   ["t", "dark, light, or as the system has it"],
+  ["w", "write a trace for Perfetto, or end it and save it"],
   ["Esc", "close what is open"],
   ["?", "these keys"],
 ] as const;
