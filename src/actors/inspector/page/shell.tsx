@@ -5,7 +5,6 @@ import { useLayoutEffect } from "preact/hooks";
 import { focusFilter, useKeys } from "./keys.ts";
 import { connection, dropped, openView, subscribeTo, viewId } from "./store.ts";
 import { switchTheme, theme } from "./theme-switch.ts";
-import { switchTrace } from "./trace.ts";
 import { views } from "./views.ts";
 import { KeyList } from "./widgets/key-list.tsx";
 import { TraceButton } from "./widgets/trace-button.tsx";
@@ -25,7 +24,6 @@ export function Shell() {
     else if (key === "?") showsKeys.value = !showsKeys.value;
     else if (key === "/") return focusFilter();
     else if (key === "t") switchTheme();
-    else if (key === "w") switchTrace();
     else if (key === "Escape" && showsKeys.value) showsKeys.value = false;
     else return false;
     return true;
@@ -50,9 +48,7 @@ export function Shell() {
         <Losses />
         <ConnectionState />
         <TraceButton />
-        <button type="button" class="plain" title="Dark or light (t)" onClick={switchTheme}>
-          {theme.value}
-        </button>
+        <ThemeButton />
         <button type="button" class="plain" title="Keys (?)" onClick={() => (showsKeys.value = true)}>
           ?
         </button>
@@ -64,6 +60,12 @@ export function Shell() {
     </>
   );
 }
+
+const ThemeButton = () => (
+  <button type="button" class="plain" title="Dark or light (t)" onClick={switchTheme}>
+    {theme.value}
+  </button>
+);
 
 /** Arrow keys go from one name to the next. */
 function walk(event: KeyboardEvent): void {
