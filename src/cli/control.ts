@@ -9,6 +9,7 @@ import { integer, ValueError } from "../config-values.ts";
 import { Refusal } from "../transport/os/errors.ts";
 import { checkRuntimeDirectory, runtimeDirectory } from "../transport/os/runtime-directory.ts";
 import type { CallOf } from "./begin.ts";
+import type { Breaking } from "./breaks.ts";
 import { ask } from "./control-client.ts";
 import type { Look, View } from "./look.ts";
 
@@ -37,11 +38,17 @@ Of a server with --inspect or --dev, as tables, in which "!" marks what deserves
   fences                    commands that wait for the renderer now, oldest first; stuck ones
   log [FILTER…]             commands that the guest has sent, those that FILTER holds for, such as:
                             ctx:3 res:7 type:transfer queue:ctrl slow:>1ms errors fenced
+  break FILTER…             pause the ctrl queue before the next command that FILTER holds for, or behind the
+                            one that earned an error, or while a fence is older: errors, slow:>1ms, fence-age:>1s;
+                            show it with what it will touch, and hold it until it goes on, or Ctrl-C
+  break                     where it is paused, and who has a break
+  step [N]                  let one command run, or N, and show the next
+  continue                  let it go on
 
 Flags:
   --control-path PATH       the server's control socket (default: that of a server with default settings)
   -n, --scanout N           which scanout, 0 to 15
-  --json                    of tables and log: JSON, one record a line (docs/inspector.md)
+  --json                    of tables, log and breaks: JSON, one record a line (docs/inspector.md)
   -f, --follow              of log: commands as they come, until Ctrl-C or the server's end
   --limit N                 of log: how many of the last, 1 to ${limitMax} (default ${limitDefault})
   -h, --help                this text
@@ -53,7 +60,9 @@ const exitRefused = 1;
 const exitUsage = 2;
 
 const viewNames: readonly string[] = ["actors", "resources", "contexts", "fences", "log"] satisfies View[];
+const breakNames: readonly string[] = ["break", "step", "continue"];
 const isView = (command: string): command is View => viewNames.includes(command);
+const stepsKind = integer(1, 1_000_000);
 const limitKind = integer(1, limitMax).default(limitDefault);
 
 /** What each command takes after its name. */
@@ -89,19 +98,37 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
     // What traces are told is two words.
     if (positionals[0] === "trace") positionals.splice(0, 2, positionals.slice(0, 2).join(" "));
     const [command = ""] = positionals;
-    const wanted = isView(command) ? lookFrom(command, positionals.slice(1), values) : null;
-    const request = wanted === null ? requestFrom(positionals, values, directory) : null;
+    const run = runnerOf(command, positionals, values, directory);
     const path = resolve(directory, values["control-path"] ?? defaultPath());
     checkRuntimeDirectory(dirname(path));
-    if (request !== null) await send(path, request);
-    // Loaded now: it is more than all the rest.
-    else await (await import("./look.ts")).look(path, wanted!);
+    await run(path);
     return 0;
   } catch (error) {
     // Whatever it is, this is the end of the program, and a sentence for whoever called it.
     console.error(`ctl: ${(error as Error).message}`);
     return error instanceof UsageError ? exitUsage : exitRefused;
   }
+}
+
+/** What there is to do at a control socket's path. Throws {@link UsageError}. */
+function runnerOf(
+  command: string,
+  positionals: string[],
+  flags: Flags,
+  directory: string,
+): (path: string) => Promise<void> {
+  const words = positionals.slice(1);
+  if (isView(command)) {
+    const wanted = lookFrom(command, words, flags);
+    // Loaded when it is needed: it is more than all the rest.
+    return async (path) => (await import("./look.ts")).look(path, wanted);
+  }
+  if (breakNames.includes(command)) {
+    const wanted = breakingFrom(command, words, flags);
+    return async (path) => (await import("./breaks.ts")).breakAndStep(path, wanted);
+  }
+  const request = requestFrom(positionals, flags, directory);
+  return (path) => send(path, request);
 }
 
 const defaultPath = (): string => join(runtimeDirectory(), "fencepost.sock.ctl");
@@ -116,7 +143,7 @@ interface Flags {
 /** The flags that some commands take, and which those are. */
 const takersOf: Readonly<Record<keyof Flags, readonly string[]>> = {
   scanout: ["screenshot"],
-  json: viewNames,
+  json: [...viewNames, ...breakNames],
   follow: ["log"],
   limit: ["log"],
 };
@@ -130,6 +157,38 @@ function checkFlags(command: string, flags: Flags): void {
 }
 
 /** Throws {@link UsageError}. */
+function breakingFrom(command: string, words: string[], flags: Flags): Breaking {
+  const { json = false } = flags;
+  checkFlags(command, flags);
+  if (command === "break") {
+    return words.length === 0 ? { json, what: "tell" } : { json, what: "break", filter: filterFrom(words) };
+  }
+  if (words.length > (command === "step" ? 1 : 0)) {
+    throw new UsageError(`too many arguments for ${command}: ${words.join(" ")}`);
+  }
+  if (command === "continue") return { json, what: "continue" };
+  const [count = "1"] = words;
+  try {
+    return { json, what: "step", count: stepsKind.read(/^\d+$/.test(count) ? Number(count) : count) };
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    throw new UsageError(`step: ${error.message}`, { cause: error });
+  }
+}
+
+/** Throws {@link UsageError}. */
+function filterFrom(words: readonly string[]): string {
+  const filter = words.join(" ");
+  try {
+    parseFilter(filter);
+    return filter;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
+}
+
+/** Throws {@link UsageError}. */
 function lookFrom(view: View, words: string[], flags: Flags): Look {
   const { json = false, follow = false, limit } = flags;
   checkFlags(view, flags);
@@ -137,15 +196,13 @@ function lookFrom(view: View, words: string[], flags: Flags): Look {
     throw new UsageError(`too many arguments for ${view}: ${words.join(" ")}`);
   if (follow && limit !== undefined)
     throw new UsageError("--limit is of what has been, --follow of what comes");
-  const filter = words.join(" ");
+  const filter = filterFrom(words);
   try {
-    parseFilter(filter);
     const asked = limit !== undefined && /^\d+$/.test(limit) ? Number(limit) : limit;
     return { view, json, follow, filter, limit: limitKind.read(asked) };
   } catch (error) {
-    if (error instanceof ValueError) throw new UsageError(`limit: ${error.message}`, { cause: error });
-    if (!(error instanceof Refusal)) throw error;
-    throw new UsageError(error.message, { cause: error });
+    if (!(error instanceof ValueError)) throw error;
+    throw new UsageError(`limit: ${error.message}`, { cause: error });
   }
 }
 

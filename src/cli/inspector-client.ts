@@ -6,6 +6,8 @@ import { ask } from "./control-client.ts";
 
 const answerTimeoutMs = 15_000;
 
+export type Taker = (batch: Batch, say: (request: PageRequest) => void) => void;
+
 export class InspectorClient {
   private readonly headers: Record<string, string>;
 
@@ -30,22 +32,23 @@ export class InspectorClient {
   }
 
   /**
-   * Gives `take` the batches of what `request` asks for, until the inspector goes or `end` aborts. Throws where it lets
-   * nobody in.
+   * Gives `take` the batches of what `requests` ask for, until the inspector goes or `end` aborts; it may say more. Throws
+   * where nobody is let in.
    */
-  async follow(request: PageRequest, take: (batch: Batch) => void, end: AbortSignal): Promise<void> {
+  async follow(requests: readonly PageRequest[], take: Taker, end: AbortSignal): Promise<void> {
     const url = new URL("/feed", this.url);
     url.protocol = "ws:";
     const socket = new WebSocket(url, { headers: this.headers } as never);
     socket.binaryType = "arraybuffer";
     const unpackr = new Unpackr({ useRecords: true, sequential: true });
     const closed = Promise.withResolvers<void>();
+    const say = (request: PageRequest): void => void socket.send(JSON.stringify(request));
     let wasOpen = false;
     socket.onopen = () => {
       wasOpen = true;
-      socket.send(JSON.stringify(request));
+      requests.forEach(say);
     };
-    socket.onmessage = ({ data }) => take(unpackr.unpack(new Uint8Array(data as ArrayBuffer)) as Batch);
+    socket.onmessage = ({ data }) => take(unpackr.unpack(new Uint8Array(data as ArrayBuffer)) as Batch, say);
     socket.onclose = () => closed.resolve();
     const stop = (): void => {
       socket.close();

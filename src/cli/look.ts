@@ -100,7 +100,7 @@ async function follow(
     };
     const telling = setInterval(() => losses.tell(), tellMs);
     await client
-      .follow({ type: "subscribe", topic: "commands", filter }, take, end.signal)
+      .follow([{ type: "subscribe", topic: "commands", filter }], take, end.signal)
       .finally(() => clearInterval(telling));
     losses.tell();
     if (end.signal.aborted) return;

@@ -17,7 +17,7 @@ import { printable } from "../actors/runtime/log.ts";
 type Titles = readonly string[];
 
 /** Lines of cells below each other. What a guest has chosen does nothing to a terminal. */
-function table(titles: Titles, rows: readonly (readonly string[])[]): string {
+export function table(titles: Titles, rows: readonly (readonly string[])[]): string {
   const isRight = titles.map((title) => title.endsWith(">"));
   const heads = titles.map((title) => title.replace(/>$/, ""));
   const cells = [heads, ...rows.map((row) => row.map(printable))];

@@ -11,58 +11,12 @@ import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { makeTexture, patient, virglServer } from "../device/3d-support.ts";
 import { slowDraws } from "../device/slow-draws.ts";
 import { expectOk, serveTests } from "../device/support.ts";
+import { ctlCommand, CtlRun } from "../support/ctl-run.ts";
 
 const { withDevice, server } = serveTests(...virglServer, "--inspect");
-const command = [process.execPath, `${import.meta.dir}/../../src/cli/ctl.ts`];
-
-/** A `ctl` that runs, and what it has printed so far. */
-class Run {
-  out = "";
-  said = "";
-  private readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  private readonly read: Promise<unknown>;
-
-  constructor(args: readonly string[], controlPath: string, env: Record<string, string> = {}) {
-    this.child = Bun.spawn(bound([...command, "--control-path", controlPath, ...args]), {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const { stdout, stderr } = this.child;
-    this.read = Promise.all([
-      this.take(stdout, (text) => (this.out += text)),
-      this.take(stderr, (text) => (this.said += text)),
-    ]);
-  }
-
-  interrupt(): void {
-    this.child.kill("SIGINT");
-  }
-
-  async ended(): Promise<number> {
-    const code = await this.child.exited;
-    await this.read;
-    return code;
-  }
-
-  /** Waits until it has printed what `holds` wants; `again` is done meanwhile. */
-  async until(holds: (run: this) => boolean, again: () => unknown = () => {}): Promise<void> {
-    for (let attempt = 0; attempt < 400 && !holds(this); attempt++) {
-      again();
-      await Bun.sleep(25);
-    }
-    if (!holds(this)) throw new Error(`${this.out}\n${this.said}`);
-  }
-
-  private async take(
-    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-    add: (text: string) => void,
-  ): Promise<void> {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) add(text);
-  }
-}
 
 async function ctl(...args: string[]): Promise<string> {
-  const run = new Run(args, server().controlPath);
+  const run = new CtlRun(args, server().controlPath);
   expect({ code: await run.ended(), said: run.said }).toEqual({ code: 0, said: "" });
   return run.out;
 }
@@ -182,7 +136,7 @@ test("a followed log has each command once as it ends, survives a crash of the i
   withDevice(patient, async ({ gpu }) => {
     // A proxy that is not there: nobody is asked to carry the token.
     const proxy = { HTTP_PROXY: "http://127.0.0.1:9", http_proxy: "http://127.0.0.1:9" };
-    const run = new Run(["log", "--follow", "--json", "res:700"], server().controlPath, proxy);
+    const run = new CtlRun(["log", "--follow", "--json", "res:700"], server().controlPath, proxy);
     const told = (): CommandRecord[] =>
       recordsOf<CommandRecord>(run.out.slice(0, run.out.lastIndexOf("\n") + 1));
     await run.until(
@@ -214,7 +168,7 @@ test("a followed log has each command once as it ends, survives a crash of the i
 
 test("what a followed log leaves out of a flood is said beside it, at most once a second", () =>
   withDevice(patient, async ({ gpu }) => {
-    const run = new Run(["log", "-f", "res:5"], server().controlPath);
+    const run = new CtlRun(["log", "-f", "res:5"], server().controlPath);
     await run.until(
       ({ out }) => out !== "",
       () => gpu.unrefResource(5),
@@ -243,7 +197,7 @@ test("a followed log ends in order when its server does", async () => {
   const other = await ServerProcess.start({ args: ["--renderer=software", "--inspect"] });
   const guest = SyntheticGuest.boot(other.socketPath, patient);
   try {
-    const run = new Run(["log", "-f"], other.controlPath);
+    const run = new CtlRun(["log", "-f"], other.controlPath);
     await run.until(
       ({ out }) => out !== "",
       () => guest.gpu.unrefResource(5),
@@ -260,7 +214,9 @@ test("a followed log ends in order when its server does", async () => {
 
 test("a followed log ends in order when nobody reads it any more", () =>
   withDevice(patient, async ({ gpu }) => {
-    const line = [...command, "--control-path", server().controlPath, "log", "-f"].map((word) => `'${word}'`);
+    const line = [...ctlCommand, "--control-path", server().controlPath, "log", "-f"].map(
+      (word) => `'${word}'`,
+    );
     const script = `set -o pipefail; ${line.join(" ")} | head -n 1`;
     const shell = Bun.spawn(bound(["bash", "-c", script]), { stdio: ["ignore", "pipe", "inherit"] });
     while (shell.exitCode === null) {

@@ -1,6 +1,8 @@
 // The views as JSON: what a page shows, for programs.
 
 import { Refusal } from "../../transport/os/errors.ts";
+import type { Breaks } from "./breaks.ts";
+import type { CommandRecord } from "./feed.ts";
 import { type Filter, recordFilter } from "./filter.ts";
 import { metricsText, metricsType } from "./metrics.ts";
 import { picturesOf } from "./pictures.ts";
@@ -9,10 +11,15 @@ import type { Views } from "./views.ts";
 const recordsMax = 10_000;
 const recordsDefault = 200;
 
+interface Told {
+  views: Views;
+  breaks: Breaks;
+}
+
 /** Answers a GET of `url`; `ns` is now. */
-export async function answer(url: URL, views: Views, ns: number): Promise<Response> {
+export async function answer(url: URL, told: Told, ns: number): Promise<Response> {
   try {
-    return await found(url, views, ns);
+    return await found(url, told, ns);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return json({ error: error.message }, 400);
@@ -20,7 +27,7 @@ export async function answer(url: URL, views: Views, ns: number): Promise<Respon
 }
 
 /** Throws a {@link Refusal} where what is asked for makes no sense. */
-async function found(url: URL, views: Views, ns: number): Promise<Response> {
+async function found(url: URL, { views, breaks }: Told, ns: number): Promise<Response> {
   const { collector } = views;
   switch (url.pathname) {
     case "/api/actors":
@@ -45,8 +52,14 @@ async function found(url: URL, views: Views, ns: number): Promise<Response> {
       return picture(url.searchParams, views);
     case "/api/pictures":
       return pictures(url.searchParams, views);
+    case "/api/break": {
+      const { next, cause, ...told } = await breaks.tell(ns);
+      return json({ ...told, next: next && withHex(next), cause: cause && withHex(cause) });
+    }
     case "/metrics": {
-      const text = metricsText(await views.actors(ns), collector.latencies.tell());
+      const { sinceNs } = await breaks.tell(ns);
+      const pausedNs = sinceNs === 0 ? 0 : ns - sinceNs;
+      const text = metricsText(await views.actors(ns), collector.latencies.tell(), pausedNs);
       return new Response(text, { headers: { "content-type": metricsType } });
     }
     default:
@@ -56,7 +69,7 @@ async function found(url: URL, views: Views, ns: number): Promise<Response> {
 
 function commands(parameters: URLSearchParams, { collector }: Views): Response {
   const found = collector.past.last(filterIn(parameters), limitIn(parameters));
-  return json(found.map(({ request, ...command }) => ({ ...command, request: request.toHex() })));
+  return json(found.map(withHex));
 }
 
 /** What a resource looks like. */
@@ -92,6 +105,8 @@ function filterIn(parameters: URLSearchParams): Filter {
     throw new Refusal(`filter: ${error.message}`, { cause: error });
   }
 }
+
+const withHex = ({ request, ...command }: CommandRecord) => ({ ...command, request: request.toHex() });
 
 /** Nothing of ours is kept by a browser, or read by another site. */
 const privately = { "cache-control": "no-store", "x-content-type-options": "nosniff" };

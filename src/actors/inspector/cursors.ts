@@ -4,7 +4,7 @@ import { closeFd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { ActorContext } from "../runtime/actor.ts";
-import type { CursorRecord } from "./feed.ts";
+import type { CursorRecord } from "./screen-feed.ts";
 
 const timeoutMs = 3_000;
 const imageBytes = 64 * 64 * 4;

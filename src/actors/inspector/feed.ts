@@ -4,6 +4,7 @@
 import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
 import type { Written } from "../command-filter.ts";
 import type { MessageField } from "./message-reader.ts";
+import type { Cursors, ScreenRecord } from "./screen-feed.ts";
 
 export type { Written } from "../command-filter.ts";
 
@@ -20,12 +21,21 @@ export const topics = [
   "latency",
   "cursors",
   "screen",
+  "break",
 ] as const;
 export type Topic = (typeof topics)[number];
 
-/** What a page sends, as JSON text. A filter is as /api/commands takes it. */
+/**
+ * What a page sends, as JSON text. A filter is as /api/commands takes it. A break is its connection's: another one takes its
+ * place, and it goes with the connection. Whoever looks may step and continue.
+ */
 export type PageRequest =
-  { type: "subscribe"; topic: Topic; filter?: string } | { type: "unsubscribe"; topic: Topic };
+  | { type: "subscribe"; topic: Topic; filter?: string }
+  | { type: "unsubscribe"; topic: Topic }
+  | { type: "break"; filter: string }
+  | { type: "clear" }
+  | { type: "step"; count: number }
+  | { type: "continue" };
 
 /** One message of the feed: all that is new of every topic that the page has subscribed to. msgpackr packs it. */
 export interface Batch {
@@ -48,6 +58,7 @@ export interface Batch {
   latency?: LatencyRecord[];
   screen?: ScreenRecord[];
   cursors?: Cursors;
+  break?: BreakRecord;
   /** Why a request of the page makes no sense. */
   error?: string;
 }
@@ -235,33 +246,39 @@ export interface LatencyRecord {
   maxNs: number;
 }
 
-/** Pixels of a scanout that may have changed: all of them first, and again where a batch was dropped. */
-export interface ScreenRecord {
-  scanout: number;
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-  /** Of the whole scanout; 0 where it is off. */
-  viewWidth: number;
-  viewHeight: number;
-  /** `height` rows of `width` pixels, bytes B, G, R, X; none where the scanout is off, or `error` says why. */
-  pixels: Uint8Array;
-  error: string;
+/** Where the ctrl queue is to stop, and where it has: when that changes, and once a second. */
+export interface BreakRecord {
+  /** "armed": it runs, and there are breaks. */
+  state: "running" | "armed" | "paused";
+  /** The filters of all breaks. */
+  breaks: string[];
+  /** How often it has come to rest, by a break or after a step. */
+  stops: number;
+  /** Commands that a step has yet to let run. */
+  steps: number;
+  /** Of a pause: before a command, by an answer, for a fence that is out, or after a step. */
+  why: "before" | "answer" | "wait" | "step";
+  /** The filters of the breaks that hold it: when none of their connections is left, it goes on. */
+  heldBy: string[];
+  /** Since when it is paused. */
+  sinceNs: number;
+  /** The command that runs next, all of its times 0; null where none is there. Its request is told up to 4096 bytes. */
+  next: CommandRecord | null;
+  /** What that touches, as it is before. */
+  touches: Touch[];
+  /** Commands that wait behind it. */
+  behind: number;
+  /** The command by whose answer, or for whose fence, it stopped; `parkedNs` says since when one waits. */
+  cause: CommandRecord | null;
 }
 
-/** All cursors that are shown, whenever one of them has changed; told to those who have the screen, too. */
-export interface Cursors {
-  shown: CursorRecord[];
-}
-
-/** The cursor that sinks draw over a scanout: its image begins at `x`, `y`, and points with its pixel `hotX`, `hotY`. */
-export interface CursorRecord {
-  scanout: number;
-  x: number;
-  y: number;
-  hotX: number;
-  hotY: number;
-  /** 64 × 64 pixels, bytes B, G, R, A. */
-  image: Uint8Array;
+export interface Touch {
+  kind: "resource" | "context" | "scanout";
+  id: number;
+  /** What becomes of it: "is freed". */
+  how: string;
+  /** "absent" where there is none yet; of scanouts "on" or "off". */
+  state: string;
+  /** A resource's size and format, a context's name (the guest's: escape it), what a scanout shows. */
+  what: string;
 }

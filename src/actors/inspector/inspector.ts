@@ -5,6 +5,7 @@ import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { slotOf } from "../runtime/shared-words.ts";
 import { MonotonicClock } from "../runtime/tap/clock.ts";
 import { Accounts } from "./accounts.ts";
+import { Breaks } from "./breaks.ts";
 import { Collector, othersMax } from "./collector.ts";
 import { Counter } from "./counters.ts";
 import { CursorWatch } from "./cursors.ts";
@@ -21,6 +22,7 @@ import { Views } from "./views.ts";
 const actorsNs = 250e6;
 const resourcesNs = 500e6;
 const latencyNs = 1e9;
+const breakNs = 1e9;
 
 export class Inspector implements Actor<InspectorMessage> {
   private readonly clock = new MonotonicClock();
@@ -30,9 +32,12 @@ export class Inspector implements Actor<InspectorMessage> {
   private readonly screens: Screens;
   private readonly traces: Traces;
   private readonly cursors: CursorWatch;
+  private readonly breaks: Breaks;
   private nextActors = 0;
   private nextResources = 0;
   private nextLatency = 0;
+  private nextBreak = 0;
+  private breaksTold = 0;
   private lastDropped = 0;
   /** What was asked for, and has come since the last batch. */
   private arrived: Partial<Fresh> = {};
@@ -45,11 +50,14 @@ export class Inspector implements Actor<InspectorMessage> {
     this.screens = new Screens(context, (record) => (this.arrived.screen ??= []).push(record));
     this.cursors = new CursorWatch(context, (cursors) => (this.arrived.cursors = { shown: cursors }));
     this.traces = new Traces(context, this.collector, accounts, now);
+    this.breaks = new Breaks(context, this.views);
     this.server = this.opened(now);
   }
 
   receive(message: InspectorMessage): void {
     switch (message.type) {
+      case "break-changed":
+        return this.breaks.take(message);
       case "start-trace":
         return this.traces.begin(message.fd, message.bytes);
       case "ask-trace-end":
@@ -69,6 +77,7 @@ export class Inspector implements Actor<InspectorMessage> {
     const fresh: Fresh = { ...this.collect(ns, wanted), ...this.arrived };
     this.arrived = {};
     if (wanted.has("screen")) this.askPixels(ns, fresh);
+    if (wanted.has("break")) this.tellBreak(ns);
     this.askDue(ns, wanted);
     const { counters } = this.context;
     counters[Counter.records] = this.collector.records;
@@ -97,7 +106,7 @@ export class Inspector implements Actor<InspectorMessage> {
     const { config, keep, log } = this.context;
     if (config.inspect === undefined) return null;
     try {
-      const server = new InspectorServer(config.inspect, keep, this.views, this.traces, now);
+      const server = new InspectorServer(config.inspect, keep, this.views, this.breaks, this.traces, now);
       log.info(`open ${server.url}`);
       this.context.send("supervisor", { type: "inspector-opened", url: server.url });
       return server;
@@ -117,12 +126,23 @@ export class Inspector implements Actor<InspectorMessage> {
   private askPixels(ns: number, { pictures, droppedRecords }: Fresh): void {
     for (const picture of pictures ?? []) this.screens.note(picture);
     // Who has just come has seen nothing; and nobody knows what records said that are lost.
-    const isNew = [...this.server!.pages].map((page) => page.isNewToScreen()).includes(true);
+    const isNew = [...this.server!.pages].map((page) => page.isNewTo("screen")).includes(true);
     if (isNew || droppedRecords !== this.lastDropped || pictures!.length === othersMax) this.screens.owe();
     this.lastDropped = droppedRecords;
     this.screens.turn(ns);
     if (isNew) this.cursors.owe();
     this.cursors.turn(this.collector.readerOf("display").takenFrom(slotOf("cursor-queue")));
+  }
+
+  private tellBreak(ns: number): void {
+    const isNew = [...this.server!.pages].map((page) => page.isNewTo("break")).includes(true);
+    if (!this.breaks.hasChanged() && !isNew && ns < this.nextBreak) return;
+    this.nextBreak = ns + breakNs;
+    const number = ++this.breaksTold;
+    void this.breaks.tell(ns).then((record) => {
+      // One that had less to ask for may be there before an older one.
+      if (number === this.breaksTold) this.arrived.break = record;
+    });
   }
 
   /** Asks for what is to be told again; it comes with a later batch. */

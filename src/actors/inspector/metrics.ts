@@ -23,7 +23,12 @@ class Page {
   }
 }
 
-export function metricsText(actors: readonly ActorRecord[], latencies: readonly LatencyRecord[]): string {
+/** `pausedNs`: how long the ctrl queue has been paused, 0 where it runs. */
+export function metricsText(
+  actors: readonly ActorRecord[],
+  latencies: readonly LatencyRecord[],
+  pausedNs: number,
+): string {
   const page = new Page();
   page.family("actor_counter", "gauge", "What an actor counts, by its own names.");
   for (const { name: actor, counters } of actors) {
@@ -42,6 +47,10 @@ export function metricsText(actors: readonly ActorRecord[], latencies: readonly 
   for (const { name: actor, droppedRecords } of actors) {
     page.sample("tap_dropped_records_total", { actor }, droppedRecords);
   }
+  page.family("ctrl_queue_paused", "gauge", "Whether a break keeps the ctrl queue from running commands.");
+  page.sample("ctrl_queue_paused", {}, pausedNs > 0 ? 1 : 0);
+  page.family("ctrl_queue_paused_seconds", "gauge", "How long that has been so.");
+  page.sample("ctrl_queue_paused_seconds", {}, pausedNs / 1e9);
   page.family("command_errors_total", "counter", "Commands that were answered with an error.");
   for (const { queue, type, errors } of latencies)
     page.sample("command_errors_total", { queue, type }, errors);

@@ -6,7 +6,8 @@ import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { Damage, type Rect } from "../../picture/damage.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
-import type { PictureRecord, ScreenRecord } from "./feed.ts";
+import type { PictureRecord } from "./feed.ts";
+import type { ScreenRecord } from "./screen-feed.ts";
 
 const timeoutMs = 3_000;
 /** Everything is told again at most so often, be it that a page loses all that it is sent. */

@@ -4,6 +4,7 @@ import type { ServerWebSocket } from "bun";
 import type { Address } from "../../config-values.ts";
 import { asRefusal, Refusal } from "../../transport/os/errors.ts";
 import { answer } from "./api.ts";
+import type { Breaks } from "./breaks.ts";
 import { Guard } from "./guard.ts";
 import { PageFiles } from "./page-files.ts";
 import { Subscriber } from "./subscriber.ts";
@@ -33,7 +34,8 @@ export class InspectorServer {
   constructor(
     address: Address,
     words: Int32Array,
-    private readonly views: Views,
+    readonly views: Views,
+    readonly breaks: Breaks,
     private readonly traces: Traces,
     private readonly now: () => number,
   ) {
@@ -49,8 +51,8 @@ export class InspectorServer {
         websocket: {
           maxPayloadLength: messageBytesMax,
           open: (socket) => this.open(socket),
-          message: (socket, message) => socket.data.subscriber?.receive(String(message), this.now()),
-          close: (socket) => void this.pages.delete(socket.data.subscriber!),
+          message: (socket, message) => this.receive(socket.data.subscriber!, String(message)),
+          close: (socket) => this.leave(socket.data.subscriber!),
         },
       });
     } catch (error) {
@@ -84,7 +86,7 @@ export class InspectorServer {
     }
     if (request.method !== "GET") return new Response("only GET\n", { status: 405 });
     if (url.pathname === "/api/trace") return this.trace();
-    if (/^\/(?:api\/|metrics$)/.test(url.pathname)) return answer(url, this.views, this.now());
+    if (/^\/(?:api\/|metrics$)/.test(url.pathname)) return answer(url, this, this.now());
     return this.file(url.pathname);
   }
 
@@ -105,5 +107,14 @@ export class InspectorServer {
     const subscriber = new Subscriber(socket);
     socket.data.subscriber = subscriber;
     this.pages.add(subscriber);
+  }
+
+  private receive(page: Subscriber, text: string): void {
+    page.receive(text, this.now(), (request) => this.breaks.act(page, request));
+  }
+
+  private leave(page: Subscriber): void {
+    this.pages.delete(page);
+    this.breaks.leave(page);
   }
 }

@@ -2,14 +2,14 @@
 
 import { Packr } from "msgpackr";
 import { Refusal } from "../../transport/os/errors.ts";
-import { type Batch, type CommandRecord, type PageRequest, type Topic, topics } from "./feed.ts";
+import type { Batch, CommandRecord, Topic } from "./feed.ts";
 import { type Filter, recordFilter } from "./filter.ts";
+import { type BreakRequest, readPageRequest } from "./page-request.ts";
 import type { Telling } from "./stories.ts";
 import { Allowance } from "../runtime/tap/allowance.ts";
 
 /** Bytes that a page has not taken, beyond which batches are dropped. */
 const unsentBytesMax = 2 * 1024 * 1024;
-const requestCharactersMax = 4096;
 /** Commands that a page is told at once, and in each batch in the long run: nobody reads more. */
 const burst = 500;
 const steady = 64;
@@ -30,7 +30,8 @@ export class Subscriber {
   private readonly packr = new Packr({ useRecords: true, sequential: true });
   private readonly filters = new Map<Topic, Filter | null>();
   private readonly commands = new Allowance(burst, steady);
-  private isNew = false;
+  /** Topics that it has subscribed to, and has been told nothing of. */
+  private readonly news = new Set<Topic>();
   private sequence = 0;
   private dropped = 0;
 
@@ -40,23 +41,20 @@ export class Subscriber {
     return this.filters.keys();
   }
 
-  /** Whether it has subscribed to the screen since the last call. */
-  isNewToScreen(): boolean {
-    const { isNew } = this;
-    this.isNew = false;
-    return isNew;
+  /** Whether it has subscribed to `topic` since the last call. */
+  isNewTo(topic: Topic): boolean {
+    return this.news.delete(topic);
   }
 
-  /** Takes what the page says; what makes no sense is answered with a word on it. */
-  receive(text: string, ns: number): void {
+  /** Takes what the page says, and has `act` do what is not about topics; what makes no sense is answered with a word on it. */
+  receive(text: string, ns: number, act: (request: BreakRequest) => void): void {
     try {
-      if (text.length > requestCharactersMax) throw new Refusal("the request is too long");
-      const request = readRequest(text);
+      const request = readPageRequest(text);
       if (request.type === "unsubscribe") this.filters.delete(request.topic);
-      else {
+      else if (request.type === "subscribe") {
         this.filters.set(request.topic, request.filter === undefined ? null : recordFilter(request.filter));
-        if (request.topic === "screen") this.isNew = true;
-      }
+        this.news.add(request.topic);
+      } else act(request);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.pack({ ns, droppedRecords: 0, error: error.message });
@@ -106,18 +104,4 @@ export class Subscriber {
   private pack(batch: Omit<Batch, "sequence" | "droppedBatches">): void {
     this.socket.send(this.packr.pack({ ...batch, sequence: this.sequence++, droppedBatches: this.dropped }));
   }
-}
-
-function readRequest(text: string): PageRequest {
-  let request: Partial<Record<string, unknown>> | null;
-  try {
-    request = JSON.parse(text) as typeof request;
-  } catch (error) {
-    throw new Refusal("want JSON", { cause: error });
-  }
-  const { type, topic, filter } = request ?? {};
-  if (type !== "subscribe" && type !== "unsubscribe") throw new Refusal("want type subscribe or unsubscribe");
-  if (!topics.includes(topic as Topic)) throw new Refusal(`want a topic: ${topics.join(", ")}`);
-  if (filter !== undefined && typeof filter !== "string") throw new Refusal("want a filter as text");
-  return { type, topic: topic as Topic, ...(filter === undefined ? {} : { filter }) };
 }

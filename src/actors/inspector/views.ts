@@ -45,8 +45,9 @@ export class Views {
     });
   }
 
-  async inventory(ns: number): Promise<Inventory | null> {
-    const inventory = await this.accounts.inventory.get(inventoryMs);
+  /** What there is now, or was `ageMs` ago at most. */
+  async inventory(ns: number, ageMs = inventoryMs): Promise<Inventory | null> {
+    const inventory = await this.accounts.inventory.get(ageMs);
     if (inventory === null) return null;
     const { uses } = this.collector;
     this.known = {

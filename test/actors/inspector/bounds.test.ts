@@ -11,6 +11,7 @@ import { Field, RecordKind, recordWords, untoldKinds } from "../../../src/actors
 import { Command, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const mib = 2 ** 20;
+const nothing = (): void => undefined;
 
 /** A record of its own memory. */
 function record(kind: number, command: number, ns: number, ...words: number[]): Uint32Array {
@@ -95,7 +96,7 @@ describe("a page", () => {
       send: (bytes) => sent.push(bytes.slice()),
       getBufferedAmount: () => buffered,
     });
-    page.receive('{"type":"subscribe","topic":"commands"}', 0);
+    page.receive('{"type":"subscribe","topic":"commands"}', 0, nothing);
     expect(page.send(fresh("a"))).toBe(true);
     buffered = 3 * mib;
     expect(page.send(fresh("b"))).toBe(false);
@@ -116,25 +117,28 @@ describe("a page", () => {
     const sent: Uint8Array[] = [];
     const page = new Subscriber({ send: (bytes) => sent.push(bytes), getBufferedAmount: () => 0 });
     page.send(fresh("a"));
-    page.receive('{"type":"subscribe","topic":"latency"}', 0);
+    page.receive('{"type":"subscribe","topic":"latency"}', 0, nothing);
     page.send(fresh("b"));
-    page.receive('{"type":"subscribe","topic":"commands","filter":"errors"}', 0);
+    page.receive('{"type":"subscribe","topic":"commands","filter":"errors"}', 0, nothing);
     page.send(fresh("c"));
-    page.receive('{"type":"unsubscribe","topic":"commands"}', 0);
+    page.receive('{"type":"unsubscribe","topic":"commands"}', 0, nothing);
     page.send(fresh("d"));
     expect(sent).toEqual([]);
   });
 
   test.each([
     ["x".repeat(5000), "the request is too long"],
-    ["null", "want type subscribe or unsubscribe"],
+    ["null", "want type subscribe, unsubscribe, break, clear, step, continue"],
+    ['{"type":"step"}', "want a count from 1 to 1000000"],
+    ['{"type":"step","count":1.5}', "want a count"],
+    ['{"type":"break","filter":{}}', "want a filter as text"],
     ['{"type":"subscribe"}', "want a topic"],
     ['{"type":"subscribe","topic":"commands","filter":7}', "want a filter as text"],
     ['{"type":"subscribe","topic":"commands","filter":"foo"}', "foo: want"],
   ])("is told what is wrong with %.60p", (text, error) => {
     const sent: Uint8Array[] = [];
     const page = new Subscriber({ send: (bytes) => sent.push(bytes), getBufferedAmount: () => 0 });
-    page.receive(text, 0);
+    page.receive(text, 0, nothing);
     expect((unpackr().unpack(sent[0]!) as Batch).error).toStartWith(error);
   });
 });

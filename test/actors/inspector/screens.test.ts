@@ -1,7 +1,8 @@
 // When the inspector asks the display for pixels.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import type { PictureRecord, ScreenRecord } from "../../../src/actors/inspector/feed.ts";
+import type { PictureRecord } from "../../../src/actors/inspector/feed.ts";
+import type { ScreenRecord } from "../../../src/actors/inspector/screen-feed.ts";
 import { Screens } from "../../../src/actors/inspector/screens.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 

@@ -91,9 +91,14 @@ export function hexDump(bytes: Uint8Array): string {
   return lines.join("\n");
 }
 
-/** A line of JSON, with the request as hex: what /api/commands says of it. */
-export const jsonLine = ({ request, ...command }: CommandRecord): string =>
-  JSON.stringify({ ...command, request: hexOf(request) });
+/** As JSON has it, with the request as hex. */
+export const hexCommand = ({ request, ...command }: CommandRecord) => ({
+  ...command,
+  request: hexOf(request),
+});
+
+/** A line of JSON: what /api/commands says of it. */
+export const jsonLine = (command: CommandRecord): string => JSON.stringify(hexCommand(command));
 
 const hexOf = (bytes: Iterable<number>, between = ""): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(between);

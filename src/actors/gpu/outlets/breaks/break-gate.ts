@@ -118,7 +118,9 @@ export class BreakGate implements Gate {
   }
 
   ran(type: number): void {
-    if (type !== PARKED) this.judge(this.running, this.takenNs, type);
+    if (type === PARKED) return;
+    this.running.ranNs = Bun.nanoseconds() - this.takenNs;
+    this.judge(this.running, type);
   }
 
   parked(parked: Parked): void {
@@ -127,10 +129,8 @@ export class BreakGate implements Gate {
   }
 
   completed(parked: Parked, type: number): void {
-    const { waiting, remembered } = this;
-    const takenNs = remembered.look(parked, waiting);
-    remembered.forget(parked);
-    this.judge(waiting, takenNs, type);
+    this.judge(this.remembered.look(parked, this.waiting), type);
+    this.remembered.forget(parked);
   }
 
   /** The ring is empty, or nothing of it may run. */
@@ -161,10 +161,9 @@ export class BreakGate implements Gate {
   }
 
   /** Stops before the next command if a break holds for this one, now that it has its answer. */
-  private judge(command: RequestView, takenNs: number, response: number): void {
+  private judge(command: RequestView, response: number): void {
     if (this.pause !== null) return;
     command.response = response;
-    command.ranNs = takenNs === 0 ? 0 : Bun.nanoseconds() - takenNs;
     const found = this.first("answer", command);
     if (found !== null) this.stop(found, command);
   }

@@ -12,6 +12,7 @@ interface Remembered {
   length: number;
   number: number;
   takenNs: number;
+  parkedNs: number;
 }
 
 export class RememberedRequests {
@@ -20,25 +21,26 @@ export class RememberedRequests {
   keep(parked: Parked, words: Uint32Array, length: number, number: number, takenNs: number): void {
     let one = this.all.get(parked);
     if (one === undefined) {
-      one = { words: new Uint32Array(requestBytesMax / 4), length: 0, number: 0, takenNs: 0 };
+      one = { words: new Uint32Array(requestBytesMax / 4), length: 0, number: 0, takenNs: 0, parkedNs: 0 };
       this.all.set(parked, one);
     }
     one.length = Math.min(length, requestBytesMax);
     one.number = number;
     one.takenNs = takenNs;
+    one.parkedNs = Bun.nanoseconds();
     const end = (one.length + 3) >>> 2;
     for (let word = 0; word < end; word++) one.words[word] = words[word]!;
   }
 
-  /** Has `view` look at the request that waits in `parked`, of which at least the header is known. Returns when it was taken, or 0. */
-  look(parked: Parked, view: RequestView): number {
+  /** Has `view` look at the request that waits in `parked`, of which at least the header is known, and says how long it has. */
+  look(parked: Parked, view: RequestView): RequestView {
     const one = this.all.get(parked);
-    if (one === undefined || one.length === 0) {
-      view.of(parked.header, Header.bytes, parked.command);
-      return 0;
-    }
+    if (one === undefined || one.length === 0) return view.of(parked.header, Header.bytes, parked.command);
     view.of(one.words, one.length, one.number);
-    return one.takenNs;
+    const now = Bun.nanoseconds();
+    view.ranNs = now - one.takenNs;
+    if (view.isFenced) view.waitedNs = now - one.parkedNs;
+    return view;
   }
 
   forget(parked: Parked): void {

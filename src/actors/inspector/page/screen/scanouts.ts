@@ -1,7 +1,8 @@
 // What each scanout shows, painted as the feed tells it: onto canvases that the view only hangs up.
 
 import { type Signal, signal } from "@preact/signals";
-import type { Batch, CursorRecord, PictureRecord, ScreenRecord } from "../../feed.ts";
+import type { Batch, PictureRecord } from "../../feed.ts";
+import type { CursorRecord, ScreenRecord } from "../../screen-feed.ts";
 import type { Pixel } from "./pixel-story.ts";
 import { opaque } from "./pixels.ts";
 
