@@ -1,6 +1,7 @@
 // The actors in Chromium: states, traffic on their edges, and messages decoded.
 
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { pageTests } from "./support.ts";
@@ -43,6 +44,11 @@ test("an actor opens to its counters, and its restart is told", () =>
     gpu.flushResource(4242, { x: 0, y: 0, width: 1, height: 1 });
     await page.locator("[data-actor=ctrl-queue]").focus();
     await page.keyboard.press("Enter");
+    const facts = page.locator("aside .facts").first();
+    const thread = /thread(\d+)/.exec(await facts.innerText().then((text) => text.replaceAll(/\s/g, "")))![1];
+    expect(existsSync(`/proc/${control().pid}/task/${thread}`)).toBe(true);
+    expect(await facts.innerText()).toMatch(/time working\s+[\d.]+ % awake, [\d.]+ % on a processor/);
+    await facts.filter({ hasText: /time waiting\s*[\d.]+ %, woken [1-9][\d,]* times/ }).waitFor();
     const errors = page.locator("aside .counters dt:text-is('errors') + dd");
     await page.locator("aside .counters", { hasText: /errors1(?!\d)/ }).waitFor();
     expect(await errors.innerText()).toBe("1");

@@ -1,12 +1,14 @@
 // Latencies in Chromium, against what the guest sent and what the API says.
 
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { defaultRegions } from "../../lab/driver/guest-memory.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { LatencyRecord } from "../../src/actors/inspector/feed.ts";
-import { duration } from "../../src/actors/inspector/page/words.ts";
+import { bytes, duration } from "../../src/actors/inspector/page/words.ts";
 import { pageTests } from "./support.ts";
 
-const { withPage } = pageTests();
+const { withPage, control } = pageTests();
 
 test("each type has its count, errors and quantiles, and a second its commands", () =>
   withPage("latency", async (page, { gpu }) => {
@@ -27,6 +29,13 @@ test("each type has its count, errors and quantiles, and a second its commands",
     const unref = await page.locator("tr[data-type=RESOURCE_UNREF] td").allInnerTexts();
     expect(unref.slice(2, 4)).toEqual(["3", "3"]);
 
+    // Each of them is in some bar of the histogram.
+    const bars = await page
+      .locator("tr[data-type=RESOURCE_CREATE_2D] svg.histogram")
+      .getAttribute("aria-label");
+    const drawn = [...bars!.matchAll(/(\d+) took/g)].map(([, some]) => Number(some));
+    expect(drawn.reduce((sum, some) => sum + some, 0)).toBe(20);
+
     const tile = page.getByRole("region", { name: "ctrl-queue" }).locator("b");
     const rates: number[] = [];
     for (let second = 0; second < 3; second++) {
@@ -37,4 +46,26 @@ test("each type has its count, errors and quantiles, and a second its commands",
     // A sample is a second, give or take the batches that it comes with.
     expect(Math.max(...rates)).toBeWithin(50, 210);
     expect(await page.getByRole("region", { name: "fences" }).locator("b").innerText()).toBe("0");
+  }));
+
+test("memory, descriptors, wake-ups and interrupts are told as the kernel and the driver count them", () =>
+  withPage("latency", async (page, { gpu }) => {
+    const pid = control().pid;
+    const descriptors = page.getByRole("region", { name: "descriptors" }).locator("b");
+    await descriptors.waitFor();
+    expect(
+      Math.abs(Number(await descriptors.innerText()) - readdirSync(`/proc/${pid}/fd`).length),
+    ).toBeLessThan(8);
+    const memory = page.getByRole("region", { name: "memory" });
+    const own = Number(/RssAnon:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))![1]) / 1024;
+    const [, mebibytes] = /([\d.]+) MiB/.exec(await memory.locator("b").innerText())!;
+    expect(Number(mebibytes)).toBeWithin(own / 2, own * 2);
+    const guestBytes = defaultRegions.reduce((sum, { size }) => sum + size, 0);
+    await memory.filter({ hasText: `${bytes(guestBytes)} of the guest mapped` }).waitFor();
+    // A driver that waits for each answer is interrupted for each.
+    const ctrl = page.getByRole("region", { name: "ctrl-queue" });
+    const isOne = ctrl.getByText(/^1\.00 interrupts a command, [1-9]/);
+    while ((await isOne.count()) === 0) for (let times = 0; times < 20; times++) gpu.unrefResource(999);
+    const wakeUps = Number(await page.getByRole("region", { name: "threads" }).locator("b").innerText());
+    expect(wakeUps).toBeGreaterThan(0);
   }));

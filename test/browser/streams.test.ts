@@ -94,6 +94,7 @@ test("a resource's history has the streams that wrote to it, and a context its n
     const lanes = page.locator("canvas.timeline li");
     await lanes.filter({ hasText: "context 4 (kmscube): 3" }).waitFor({ state: "attached" });
     await page.keyboard.press("5");
+    await page.locator(".view-commands [data-filter]").waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("ctx:KMSCUBE res:82 type:submit");
     const lines = page.locator(".long-list .line");

@@ -46,6 +46,8 @@ async function found(url: URL, { views, breaks }: Told, ns: number): Promise<Res
     }
     case "/api/latency":
       return json(collector.latencies.tell());
+    case "/api/load":
+      return json(await views.load(ns));
     case "/api/commands":
       return commands(url.searchParams, views);
     case "/api/picture":

@@ -3,6 +3,7 @@
 
 import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
 import type { Written } from "../command-filter.ts";
+import type { LoadRecord } from "./load-feed.ts";
 import type { MessageField } from "./message-reader.ts";
 import type { Cursors, ScreenRecord } from "./screen-feed.ts";
 
@@ -19,6 +20,7 @@ export const topics = [
   "pictures",
   "resources",
   "latency",
+  "load",
   "cursors",
   "screen",
   "break",
@@ -56,6 +58,7 @@ export interface Batch {
   pictures?: PictureRecord[];
   resources?: Inventory;
   latency?: LatencyRecord[];
+  load?: LoadRecord;
   screen?: ScreenRecord[];
   cursors?: Cursors;
   break?: BreakRecord;
@@ -73,8 +76,14 @@ export interface ActorRecord {
   mailbox: Record<Named, number>;
   /** Messages that it has taken so far, by sender, modulo 2^32. */
   taken: Record<Named, number>;
-  /** Part of the time since the last record that it was awake, 0 to 1. */
+  /** Its thread, as the kernel numbers it; 0 where it was not there yet. */
+  thread: number;
+  /** Part of the time since the last record that it was awake, 0 to 1; of those in an event loop, as {@link processor}. */
   busy: number;
+  /** Part of that time that its thread had a processor. */
+  processor: number;
+  /** How often it was woken so far, modulo 2^32; 0 of those in an event loop. */
+  naps: number;
   counters: Record<string, number>;
   droppedRecords: number;
 }
@@ -240,6 +249,8 @@ export interface LatencyRecord {
   count: number;
   errors: number;
   bytes: number;
+  /** Of each four buckets an octave from 1 ns on, how many took so long: bucket b is from 2^(b/4) ns on. */
+  buckets: number[];
   /** From its taking to its answer; quantiles are good to 4 %. */
   p50Ns: number;
   p99Ns: number;

@@ -23,6 +23,7 @@ const actorsNs = 250e6;
 const resourcesNs = 500e6;
 const latencyNs = 1e9;
 const breakNs = 1e9;
+const loadNs = 1e9;
 
 export class Inspector implements Actor<InspectorMessage> {
   private readonly clock = new MonotonicClock();
@@ -38,6 +39,7 @@ export class Inspector implements Actor<InspectorMessage> {
   private nextLatency = 0;
   private nextBreak = 0;
   private breaksTold = 0;
+  private nextLoad = 0;
   private lastDropped = 0;
   /** What was asked for, and has come since the last batch. */
   private arrived: Partial<Fresh> = {};
@@ -162,6 +164,10 @@ export class Inspector implements Actor<InspectorMessage> {
     if (wanted.has("latency") && ns >= this.nextLatency) {
       this.nextLatency = ns + latencyNs;
       this.arrived.latency = this.collector.latencies.tell();
+    }
+    if (wanted.has("load") && ns >= this.nextLoad) {
+      this.nextLoad = ns + loadNs;
+      void this.views.load(ns).then((load) => (this.arrived.load = load));
     }
   }
 }

@@ -93,6 +93,11 @@ export class TapReader {
     return this.head[Head.takenFrom + slot]!;
   }
 
+  /** How often the actor has slept, and so was woken, modulo 2^32. */
+  get naps(): number {
+    return this.head[Head.naps]!;
+  }
+
   /** Nanoseconds of sleep so far, the one that goes on at `now` included. */
   sleptUntil(now: number): number {
     const since = this.times[Head.asleepSince / 2]!;

@@ -6,6 +6,8 @@ import type { Accounts } from "./accounts.ts";
 import type { Collector } from "./collector.ts";
 import { type ActorRecord, type Inventory, type Named, stuckMs } from "./feed.ts";
 import type { ResourcePictures } from "./resource-pictures.ts";
+import type { LoadRecord } from "./load-feed.ts";
+import { processFacts, processorNs } from "./process-facts.ts";
 import { silence } from "./silence.ts";
 
 /** How old an answer of the supervisor's may be for a view, and one of the ctrl queue's. */
@@ -14,7 +16,9 @@ const inventoryMs = 400;
 
 export class Views {
   private readonly slept = new Map<ActorName, number>();
-  private busy = new Map<ActorName, number>();
+  private readonly busy = new Map<ActorName, number>();
+  private readonly ran = new Map<ActorName, number>();
+  private readonly processor = new Map<ActorName, number>();
   private known: Inventory = { resources: [], contexts: [], fences: [], unanswered: null };
 
   /** `lastNs`: how busy actors are is first said of the time since then. */
@@ -24,7 +28,10 @@ export class Views {
     readonly resources: ResourcePictures,
     private lastNs: number,
   ) {
-    for (const name of collector.names) this.slept.set(name, collector.readerOf(name).sleptUntil(lastNs));
+    for (const name of collector.names) {
+      this.slept.set(name, collector.readerOf(name).sleptUntil(lastNs));
+      this.ran.set(name, processorNs(collector.readerOf(name).thread));
+    }
   }
 
   async actors(ns: number): Promise<ActorRecord[]> {
@@ -38,7 +45,10 @@ export class Views {
         restarts: one?.restarts ?? 0,
         mailbox: this.mailbox(name),
         taken: this.taken(name),
+        thread: this.collector.readerOf(name).thread,
         busy: this.busy.get(name) ?? 0,
+        processor: this.processor.get(name) ?? 0,
+        naps: this.collector.readerOf(name).naps,
         counters: one?.counters ?? {},
         droppedRecords: this.collector.readerOf(name).dropped,
       };
@@ -84,6 +94,24 @@ export class Views {
     );
   }
 
+  /** What the device has done and takes at `ns`. */
+  async load(ns: number): Promise<LoadRecord> {
+    const actors = await this.actors(ns);
+    const countOf = (name: string, counter: string): number =>
+      actors.find((one) => one.name === name)?.counters[counter] ?? 0;
+    const queues = ["ctrl-queue", "cursor-queue"].map((queue) => ({
+      queue,
+      ...{ commands: countOf(queue, "commands"), interrupts: countOf(queue, "interrupts") },
+      wakeUps: countOf(queue, "wakeUps"),
+    }));
+    return {
+      ...{ ns, queues, ...processFacts() },
+      wakeUps: actors.reduce((sum, { naps }) => sum + naps, 0),
+      storageBytes: countOf("ctrl-queue", "storageBytes"),
+      guestBytes: countOf("vhost-session", "guestBytes"),
+    };
+  }
+
   private mailbox(name: ActorName): Record<Named, number> {
     const { collector } = this;
     const own = collector.readerOf(name);
@@ -110,14 +138,19 @@ export class Views {
     for (const name of this.collector.names) {
       const slept = this.collector.readerOf(name).sleptUntil(ns);
       const before = this.slept.get(name)!;
-      this.busy.set(name, Math.min(1, Math.max(0, 1 - (slept - before) / passed)));
+      this.busy.set(name, 1 - part(slept - before, passed));
       this.slept.set(name, slept);
+      const ran = processorNs(this.collector.readerOf(name).thread);
+      this.processor.set(name, part(ran - this.ran.get(name)!, passed));
+      this.ran.set(name, ran);
     }
     // Who sleeps in an event loop, nobody sees asleep.
-    for (const name of ["supervisor", "inspector"] as const) this.busy.set(name, 0);
+    for (const name of ["supervisor", "inspector"] as const) this.busy.set(name, this.processor.get(name)!);
     this.lastNs = ns;
   }
 }
+
+const part = (of: number, whole: number): number => Math.min(1, Math.max(0, of / whole));
 
 /** Whether `from` may send to `to`. */
 function talk(from: ActorName, to: ActorName): boolean {

@@ -9,6 +9,7 @@ export const queueCounters = [
   "brokenRings",
   "wakeUps",
   "kicksPolled",
+  "interrupts",
   "parked",
 ] as const;
 

@@ -227,6 +227,7 @@ export class QueueRunner {
   /** Shows the guest what was completed. */
   private show(ring: Ring): void {
     const isCalled = ring.publish();
+    if (isCalled) this.context.counters[QueueCounter.interrupts]!++;
     if (this.tap !== null) this.tap.published(isCalled);
   }
 

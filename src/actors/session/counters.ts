@@ -2,6 +2,6 @@
 
 import { indexesOf } from "../runtime/counter-index.ts";
 
-export const sessionCounters = ["sessions", "requests", "violations"] as const;
+export const sessionCounters = ["sessions", "requests", "violations", "guestBytes"] as const;
 
 export const SessionCounter = indexesOf(sessionCounters);

@@ -15,6 +15,11 @@ export class MemoryTable {
   private regions: Kept[] = [];
   private nextId = 1;
 
+  /** Of all regions. */
+  get bytes(): number {
+    return this.regions.reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Adds a region and owns its fd from now on. */
   add(region: Region, fd: number): void {
     const kept = { ...region, id: this.nextId++, fd };

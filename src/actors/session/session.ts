@@ -75,6 +75,11 @@ export class Session {
     this.config = new ConfigSpace(device, offer.config);
   }
 
+  /** Guest memory that is shared. */
+  get guestBytes(): number {
+    return this.memory.table.bytes;
+  }
+
   /** Runs one request and sends what it earns by `reply`. Throws a {@link Refusal} that ends the session. */
   handle(message: Message, reply: (payload: Uint8Array, fds: readonly number[]) => void): void {
     const wantsStatus =

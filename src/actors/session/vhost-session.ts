@@ -169,6 +169,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       if (message === "closed") return false;
       this.context.counters[SessionCounter.requests]!++;
       this.session!.handle(message, (payload, fds) => channel.reply(message.request, payload, fds));
+      this.context.counters[SessionCounter.guestBytes] = this.session!.guestBytes;
     }
     return true;
   }
@@ -196,6 +197,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     const session = this.session!;
     this.session = null;
     session.close();
+    this.context.counters[SessionCounter.guestBytes] = 0;
     this.life.released();
     this.context.tidy();
   }

@@ -36,7 +36,7 @@ export const views: readonly View[] = [
     ...{ Component: Machines, keys: machinesKeys },
   },
   { id: "commands", title: "Command log", topics: [], Component: CommandLog, keys: commandLogKeys },
-  { id: "latency", title: "Latency", topics: ["latency", "resources"], Component: Latency },
+  { id: "latency", title: "Latency", topics: ["latency", "load", "resources"], Component: Latency },
   {
     id: "screen",
     title: "Screen",

@@ -22,6 +22,8 @@ export const Head = {
   machines: 3,
   /** The thread of the actor, as the kernel numbers it. */
   thread: 4,
+  /** How often it has slept, modulo 2^32. */
+  naps: 5,
   /** Records taken by the reader, modulo 2^32. */
   taken: 16,
   /** Whether anybody reads: the actor looks once a turn. */

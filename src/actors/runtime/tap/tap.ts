@@ -259,6 +259,7 @@ export class Tap extends TapRing {
     if (since === 0) return;
     this.tick();
     headTimes[Head.asleepSince / 2] = 0;
+    this.head[Head.naps]!++;
     headTimes[Head.sleptNs / 2] = headTimes[Head.sleptNs / 2]! + this.now - since;
     if (this.head[Head.sleeps] === 0 || !this.isOn || !this.hasRoom()) return;
     this.doubles[(this.begin(RecordKind.slept, 0) + Field.first) / 2] = since;

@@ -10,7 +10,19 @@ import { Ring } from "../../../../src/actors/inspector/page/ring.ts";
 import { bytes, duration, short } from "../../../../src/actors/inspector/page/words.ts";
 
 const actor = (name: string, taken: Record<string, number>): ActorRecord => ({
-  ...{ name, state: "running", restarts: 0, mailbox: {}, taken, busy: 0, counters: {}, droppedRecords: 0 },
+  ...{
+    name,
+    state: "running",
+    restarts: 0,
+    mailbox: {},
+    taken,
+    thread: 7,
+    processor: 0,
+    naps: 0,
+    busy: 0,
+    counters: {},
+    droppedRecords: 0,
+  },
 });
 
 test("numbers have three digits and the unit that suits them", () => {
@@ -119,7 +131,7 @@ test("rates are those of the samples that there are, beyond where a count wraps 
   const history = new LatencyHistory();
   const record = (count: number): LatencyRecord => ({
     ...{ queue: "ctrl-queue", type: "GET_EDID", count, errors: 0, bytes: count * 10 },
-    ...{ p50Ns: 1, p99Ns: 1, maxNs: 1 },
+    ...{ buckets: [], p50Ns: 1, p99Ns: 1, maxNs: 1 },
   });
   for (let second = 0; second < 100; second++)
     history.take({ ...batch, ns: second * 1e9, latency: [record(second * 4)] });

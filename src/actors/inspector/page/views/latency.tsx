@@ -4,15 +4,18 @@ import { useEffect } from "preact/hooks";
 import { type LatencyRecord, stuckMs, type UnansweredRecord } from "../../feed.ts";
 import { nameText } from "../command-text.ts";
 import { keyOf, LatencyHistory } from "../latency-history.ts";
+import { LoadHistory } from "../load-history.ts";
 import { connection, inventory, latency, onBatch } from "../store.ts";
+import { LatencyHistogram, leastNs } from "../widgets/latency-histogram.tsx";
+import { LoadTiles } from "../widgets/load-tiles.tsx";
 import { Sparkline } from "../widgets/sparkline.tsx";
 import { bytes, count, duration, short } from "../words.ts";
 
 const history = new LatencyHistory();
+const loads = new LoadHistory();
 
 export function Latency() {
-  useEffect(() => onBatch((batch) => history.take(batch)), []);
-  useEffect(() => () => history.forget(), [connection.value]);
+  useHistories();
   void history.version.value;
   const all = latency.value.toSorted((a, b) => a.queue.localeCompare(b.queue) || b.count - a.count);
   if (all.length === 0) return <p class="nothing">No command yet</p>;
@@ -24,6 +27,7 @@ export function Latency() {
           <Tile key={queue} queue={queue} />
         ))}
         <Fences />
+        <LoadTiles history={loads} />
       </div>
       <div class="scroll" tabIndex={0} role="region" aria-label="Latency by queue and command">
         <table class="figures wide">
@@ -37,7 +41,7 @@ export function Latency() {
               <th>p50</th>
               <th>p99</th>
               <th>max</th>
-              <th class="span-heading">{`100 ns to ${duration(mostNs)}`}</th>
+              <th class="span-heading">{`${duration(leastNs)} to ${duration(mostNs)}`}</th>
               <th>a second</th>
               <th class="spark-heading">the last minute</th>
             </tr>
@@ -53,6 +57,22 @@ export function Latency() {
   );
 }
 
+function useHistories(): void {
+  useEffect(
+    () =>
+      onBatch((batch) => {
+        history.take(batch);
+        loads.take(batch);
+      }),
+    [],
+  );
+  const forget = (): void => {
+    history.forget();
+    loads.forget();
+  };
+  useEffect(() => forget, [connection.value]);
+}
+
 function Tile({ queue }: { queue: string }) {
   const rates = history.rates(queue);
   const now = (values: readonly number[]): number => values.at(-1) ?? 0;
@@ -66,8 +86,22 @@ function Tile({ queue }: { queue: string }) {
         <span class={now(rates.errors) > 0 ? "bad" : "dim"}>{`${short(now(rates.errors))} errors/s`}</span>
         <span class="dim">{`${bytes(now(rates.bytes))}/s`}</span>
       </p>
+      {queue !== "" && <Pace queue={queue} />}
       <Sparkline values={rates.commands} label="Commands a second, the last minute" />
+      <Sparkline values={rates.bytes} label="Request bytes a second, the last minute" />
     </section>
+  );
+}
+
+/** How often a queue was woken, and has interrupted the guest. */
+function Pace({ queue }: { queue: string }) {
+  void loads.version.value;
+  const { interrupts, wakeUps } = loads.queue(queue);
+  if (interrupts.length === 0) return null;
+  return (
+    <p class="dim">
+      {`${interrupts.at(-1)!.toFixed(2)} interrupts a command, ${short(wakeUps.at(-1)!)} kicks that woke it/s`}
+    </p>
   );
 }
 
@@ -121,38 +155,12 @@ function Row({ record, mostNs }: { record: LatencyRecord; mostNs: number }) {
       <td>{duration(p99Ns)}</td>
       <td>{duration(maxNs)}</td>
       <td>
-        <SpanBar {...{ p50Ns, p99Ns, maxNs, mostNs }} />
+        <LatencyHistogram {...{ type, buckets: record.buckets, p50Ns, p99Ns, mostNs }} />
       </td>
       <td>{short(commands.at(-1) ?? 0)}</td>
       <td>
         <Sparkline values={commands} label={`${type} a second, the last minute`} />
       </td>
     </tr>
-  );
-}
-
-const leastNs = 100;
-
-/** From p50 to p99 as a bar, from there to max as a line, on one logarithmic scale for all rows. */
-function SpanBar({
-  p50Ns,
-  p99Ns,
-  maxNs,
-  mostNs,
-}: {
-  p50Ns: number;
-  p99Ns: number;
-  maxNs: number;
-  mostNs: number;
-}) {
-  const scale = Math.log(Math.max(mostNs, leastNs * 2) / leastNs);
-  const at = (ns: number): number => (100 * Math.log(Math.max(leastNs, ns) / leastNs)) / scale;
-  const [low, high, top] = [at(p50Ns), at(p99Ns), at(maxNs)];
-  return (
-    <svg class="span-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-      <rect class="rail" x="0" y="4.5" width="100" height="1" />
-      <rect class="tail" x={high} y="4" width={Math.max(0.5, top - high)} height="2" />
-      <rect class="bulk" x={low} y="2" width={Math.max(1, high - low)} height="6" />
-    </svg>
   );
 }

@@ -52,7 +52,7 @@ export function Resources() {
       {id !== 0 && isFull.value && place.value !== null ? (
         <PixelDetails
           title={`Pixel ${place.value.x}, ${place.value.y} of resource ${id}`}
-          colour={picture === null ? "" : colourIn(picture, place.value)}
+          colour={() => (picture === null ? "" : colourIn(picture, place.peek()!))}
           of={`${id} ${place.value.x} ${place.value.y}`}
           story={() => storyIn(id, place.peek()!)}
           close={() => note({ pixel: null })}

@@ -43,7 +43,7 @@ export function Screen() {
       {pixel !== null && (
         <PixelDetails
           title={`Pixel ${pixel.x}, ${pixel.y} of scanout ${pixel.scanout}`}
-          colour={scanouts.colour(pixel)}
+          colour={() => scanouts.colour(pixel)}
           of={`${pixel.scanout} ${pixel.x} ${pixel.y}`}
           story={() => storyOf(pixel)}
           close={() => note({ pixel: null })}

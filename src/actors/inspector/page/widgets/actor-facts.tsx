@@ -6,7 +6,7 @@ import { count, short } from "../words.ts";
 
 export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; close(): void }) {
   const { actor, traffic, close } = props;
-  const { name, state, restarts, busy, counters, droppedRecords } = actor;
+  const { name, state, restarts, thread, busy, processor, naps, counters, droppedRecords } = actor;
   return (
     <aside class="side" aria-label={`Actor ${name}`}>
       <header>
@@ -20,8 +20,12 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
         <dd>{state}</dd>
         <dt>restarts</dt>
         <dd>{restarts}</dd>
-        <dt>time awake</dt>
-        <dd>{`${(busy * 100).toFixed(1)} %`}</dd>
+        <dt>thread</dt>
+        <dd>{thread === 0 ? "none yet" : thread}</dd>
+        <dt>time working</dt>
+        <dd>{`${percent(busy)} awake, ${percent(processor)} on a processor`}</dd>
+        <dt>time waiting</dt>
+        <dd>{`${percent(1 - busy)}${naps === 0 ? "" : `, woken ${count(naps)} times`}`}</dd>
         <dt>records dropped</dt>
         <dd>{count(droppedRecords)}</dd>
       </dl>
@@ -38,6 +42,8 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
     </aside>
   );
 }
+
+const percent = (part: number): string => `${(part * 100).toFixed(1)} %`;
 
 /** What each peer has sent it. */
 function Mailbox({ actor, traffic }: { actor: ActorRecord; traffic: ActorTraffic }) {

@@ -13,16 +13,17 @@ const againMs = 1000;
 
 interface PixelDetailsProps {
   title: string;
-  /** As "#rrggbb", or "" where there is none. */
-  colour: string;
+  /** As "#rrggbb", or "" where there is none; asked again with each story, since pictures change. */
+  colour(): string;
   /** Asked again where `of` is another. */
   of: string;
   story(): Promise<PixelStory | null>;
   close(): void;
 }
 
-export function PixelDetails({ title, colour, of, story: ask, close }: PixelDetailsProps) {
+export function PixelDetails({ title, colour: look, of, story: ask, close }: PixelDetailsProps) {
   const story = useStory(of, ask).value;
+  const colour = look();
   return (
     <aside class="side" aria-label="Pixel">
       <header>
