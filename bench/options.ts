@@ -24,6 +24,8 @@ What to compare this checkout's server with, in turn, a fresh process each time 
   --rev REV             the server of a git revision
   --variant NAME=ARGS   this checkout's server with other arguments, or words like VARIABLE=value before them for its
                         environment; may be given several times
+  --inspect             this checkout's server with the inspector on (tap), and with each view of its page open in
+                        Chromium
   --server-args ARGS    arguments of every server of Fencepost
 
 What to do with the figures
@@ -55,6 +57,7 @@ export interface BenchOptions {
   baseline: string | undefined;
   rev: string | undefined;
   variants: Variant[];
+  inspect: boolean;
   serverArgs: string[];
   json: string | undefined;
   compare: string | undefined;
@@ -80,6 +83,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     baseline: values.baseline,
     rev: values.rev,
     variants: values.variant.map(variant),
+    inspect: values.inspect,
     serverArgs: words(values["server-args"]),
     json: values.json,
     compare: values.compare,
@@ -103,6 +107,7 @@ function parse(argv: readonly string[]) {
       baseline: { type: "string" },
       rev: { type: "string" },
       variant: { type: "string", multiple: true, default: [] },
+      inspect: { type: "boolean", default: false },
       "server-args": { type: "string", default: "" },
       json: { type: "string" },
       compare: { type: "string" },

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { bound } from "../lab/bound-child.ts";
-import { InspectorPage, inspectorUrl } from "../lab/browser/inspector-page.ts";
+import { InspectorPage, inspectorViews as views } from "../lab/browser/inspector-page.ts";
 import { ServerProcess } from "../lab/vmm/server-process.ts";
 import { readCommandLine, refuse } from "./lib/command-line.ts";
 
@@ -18,7 +18,6 @@ Usage: bun scripts/soak.ts [flags]
 
 The page's heap is measured after a collection. Exit codes: 0 done, 1 something has ended, 2 a mistake in the command line.`;
 
-const views = ["actors", "timeline", "resources", "machines", "commands", "latency", "screen"];
 const exitFailed = 1;
 const mebibyte = 2 ** 20;
 
@@ -40,7 +39,7 @@ const guest = Bun.spawn(
     stdio: ["ignore", "inherit", "inherit"],
   },
 );
-const page = await InspectorPage.open(inspectorUrl(server.log()), views[0]!);
+const page = await InspectorPage.open(server, views[0]!);
 page.page.on("crash", () => refuse("the page has crashed", exitFailed));
 page.page.on("pageerror", (error) => console.log(`the page has failed: ${error.message}`));
 

@@ -30,6 +30,8 @@ export interface Backend {
   displayFeatures: number;
   /** What makes it send displays all that they take; nothing where it does so anyway. */
   unpaced: readonly string[];
+  /** Of the inspector's page, which is open meanwhile; undefined where none is. */
+  view?: string;
 }
 
 export class BackendError extends Error {}

@@ -8,6 +8,7 @@ import { measureCeiling, runWorkload } from "./runner.ts";
 import { placement } from "./scheduling.ts";
 import type { Budget } from "./stage.ts";
 import type { Workload } from "./workload.ts";
+import { inspectorViews } from "../../lab/browser/inspector-page.ts";
 
 const budgets: Record<"full" | "quick", Budget> = {
   full: { warmMs: 1_000, measureMs: 2_000, windowMs: 40 },
@@ -25,6 +26,7 @@ export function chooseBackends(options: BenchOptions): { backends: Backend[]; di
     const backend = fencepost(name, about, [...args, ...own]);
     backends.push({ ...backend, env: { software: env, virgl: env } });
   }
+  if (options.inspect) backends.push(...inspected(args));
   const path = options.peer ?? (backends.length === 1 && rev === undefined ? defaultPeer() : null);
   if (path !== null && !options.noPeer) backends.push(peer(path));
   if (rev !== undefined) {
@@ -33,6 +35,16 @@ export function chooseBackends(options: BenchOptions): { backends: Backend[]; di
     backends.push(fencepost("revision", rev, args, other.directory));
   }
   return { backends, dispose };
+}
+
+/** This checkout's server that is looked at: by the inspector alone, and by its page in Chromium, a view each. */
+function inspected(args: readonly string[]): Backend[] {
+  const tapped = [...args, "--inspect"];
+  const tap = fencepost("tap", "--inspect, and no page", tapped);
+  return [
+    tap,
+    ...inspectorViews.map((view) => ({ ...fencepost(view, `--inspect, ${view} in Chromium`, tapped), view })),
+  ];
 }
 
 /** Runs and prints; adds to `report` as it goes. */

@@ -3,6 +3,7 @@
 import { bound } from "../../lab/bound-child.ts";
 import { join } from "node:path";
 import type { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { InspectorPage } from "../../lab/browser/inspector-page.ts";
 import { type Result, resultsOf } from "../report/results.ts";
 import { summarise, type Summary } from "../report/statistics.ts";
 import { type Backend, start } from "./backends.ts";
@@ -76,9 +77,12 @@ async function measure(workload: Workload, backend: Backend, options: SystemOpti
     clock?.env,
     workload.isUnpaced ? backend.unpaced : [],
   );
+  let page: InspectorPage | null = null;
   try {
+    if (backend.view !== undefined) page = await InspectorPage.open(server, backend.view);
     return await drive(workload, backend, server, clock?.path ?? null, options);
   } finally {
+    await page?.close();
     await server.stop();
     clock?.remove();
   }

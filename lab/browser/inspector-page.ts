@@ -1,16 +1,34 @@
 // The inspector's page in a headless Chromium, for whoever measures it.
 
+import { join } from "node:path";
 import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
+import type { ServerProcess } from "../vmm/server-process.ts";
 
-const executablePath = "/usr/bin/chromium";
+const executablePath = join(import.meta.dir, "chromium.sh");
+/** As they stand in the page's URL. */
+export const inspectorViews = [
+  "actors",
+  "timeline",
+  "resources",
+  "machines",
+  "commands",
+  "latency",
+  "screen",
+] as const;
 const viewport = { width: 1280, height: 720 };
 const patienceMs = 30_000;
 
-/** The URL that a server has logged for those who may look. Throws where it has logged none. */
-export function inspectorUrl(log: string): URL {
-  const url = /inspector: open (\S+)/.exec(log)?.[1];
-  if (url === undefined) throw new Error("the server has logged no inspector's URL");
-  return new URL(url);
+/** The URL that a server logs for those who may look, which may be a moment after it listens. */
+async function urlOf(server: ServerProcess): Promise<URL> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const url = /inspector: open (\S+)/.exec(server.log())?.[1];
+    if (url !== undefined) return new URL(url);
+    if (server.exitCode !== null || performance.now() > deadline) {
+      throw new Error(`the server has logged no inspector's URL:\n${server.log()}`);
+    }
+    await Bun.sleep(10);
+  }
 }
 
 /** What the page's engine has kept, after a collection. */
@@ -27,8 +45,9 @@ export class InspectorPage {
     private readonly devtools: CDPSession,
   ) {}
 
-  /** Opens `view` and waits until the feed is there. */
-  static async open(url: URL, view: string): Promise<InspectorPage> {
+  /** Opens `view` of a server's page and waits until the feed is there. */
+  static async open(server: ServerProcess, view: string): Promise<InspectorPage> {
+    const url = await urlOf(server);
     // Without a sandbox of its own, which root cannot have: it opens nothing but the page. Its pipe ends it with us.
     const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: patienceMs });
     try {

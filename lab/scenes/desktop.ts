@@ -1,19 +1,58 @@
-// What a desktop changes while somebody works: letters that are typed, and a window that is moved.
+// What a desktop changes while somebody works: letters that are typed, and a window that is moved, by turns.
 
 import type { GpuDriver, Image } from "../driver/gpu-driver.ts";
+import type { Rectangle } from "../driver/commands.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const size = { width: 1280, height: 800 };
 const letter = { width: 8, height: 16 };
 const window = { width: 408, height: 308 };
+/** Rows of letters, at the lower end. */
+const rows = 16;
 /** Pixels that the window is moved by, right and down. */
 const step = { x: 12, y: 5 };
 const background = 0x0033_4455;
 
+/** What an update changes: what it is drawn of, and all of what is flushed. */
+export interface DesktopUpdate {
+  area: Rectangle;
+  /** Drawn in this order; the last has a colour that no other update has. */
+  fills: readonly (Rectangle & { colour: number })[];
+}
+
+/** The update with that number, from 1 on: each has its own place, and depends on no other. */
+export function desktopUpdate(number: number): DesktopUpdate {
+  const colour = (number * 2_654_435) & 0xff_ffff;
+  const half = number >> 1;
+  if (number % 2 === 0) {
+    const columns = size.width / letter.width;
+    const place = half % (columns * rows);
+    const x = (place % columns) * letter.width;
+    const y = size.height - (rows - Math.floor(place / columns)) * letter.height;
+    const area = { x, y, ...letter };
+    return { area, fills: [{ ...area, colour }] };
+  }
+  const [from, to] = [placeOf(half), placeOf(half + 1)];
+  const [x, y] = [Math.min(from.x, to.x), Math.min(from.y, to.y)];
+  const right = Math.max(from.x, to.x) + window.width;
+  const bottom = Math.max(from.y, to.y) + window.height;
+  return {
+    area: { x, y, width: right - x, height: bottom - y },
+    fills: [
+      { ...from, ...window, colour: background },
+      { ...to, ...window, colour },
+    ],
+  };
+}
+
+/** Where the window is after so many moves. */
+const placeOf = (moves: number): { x: number; y: number } => ({
+  x: (moves * step.x) % (size.width - window.width),
+  y: (moves * step.y) % (size.height - window.height - rows * letter.height),
+});
+
 export class Desktop {
   private readonly image: Image;
-  private letters = 0;
-  private moves = 0;
 
   /** Shows itself on scanout 0, as resource `id`. */
   constructor(
@@ -25,45 +64,15 @@ export class Desktop {
     gpu.show(0, this.image);
   }
 
-  /** A letter in the lower part of the screen, of a colour of its own. */
-  type(): void {
-    const columns = size.width / letter.width;
-    const rows = 16;
-    const place = this.letters % (columns * rows);
-    const area = {
-      x: (place % columns) * letter.width,
-      y: size.height - (rows - Math.floor(place / columns)) * letter.height,
-      ...letter,
-    };
-    this.fill(area, colourOf(++this.letters));
+  /** Draws and flushes the update with that number. */
+  show(number: number): void {
+    const { area, fills } = desktopUpdate(number);
+    for (const { x, y, width, height, colour } of fills) {
+      for (let row = y; row < y + height; row++) {
+        const from = row * size.width + x;
+        this.image.pixels.fill(colour, from, from + width);
+      }
+    }
     this.gpu.present(this.image, area);
   }
-
-  /** The window, farther along; what it leaves is background again. */
-  move(): void {
-    const from = placeOf(this.moves);
-    const to = placeOf(++this.moves);
-    this.fill({ ...from, ...window }, background);
-    this.fill({ ...to, ...window }, colourOf(this.moves));
-    const x = Math.min(from.x, to.x);
-    const y = Math.min(from.y, to.y);
-    const right = Math.max(from.x, to.x) + window.width;
-    const bottom = Math.max(from.y, to.y) + window.height;
-    this.gpu.present(this.image, { x, y, width: right - x, height: bottom - y });
-  }
-
-  private fill(area: { x: number; y: number; width: number; height: number }, colour: number): void {
-    for (let y = area.y; y < area.y + area.height; y++) {
-      const from = y * size.width + area.x;
-      this.image.pixels.fill(colour, from, from + area.width);
-    }
-  }
 }
-
-/** One of 2^24 colours for each number, unlike its neighbours'. */
-const colourOf = (number: number): number => (number * 2_654_435) & 0xff_ffff;
-
-const placeOf = (moves: number): { x: number; y: number } => ({
-  x: (moves * step.x) % (size.width - window.width),
-  y: (moves * step.y) % (size.height - window.height - 16 * letter.height),
-});

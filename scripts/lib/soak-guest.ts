@@ -27,10 +27,7 @@ const request = commands.flushResource(2, areaOf(hidden));
 for (let beat = 0; ; beat++) {
   for (let count = 0; count < commandsABeat; count++) guest.control.submit(request);
   guest.control.waitAll();
-  if (beat % flushBeats === 0) {
-    if (beat % (2 * flushBeats) === 0) desktop.type();
-    else desktop.move();
-  }
+  if (beat % flushBeats === 0) desktop.show(1 + beat / flushBeats);
   if (beat % lifeBeats === 0) {
     const id = firstId + beat / lifeBeats;
     expectOk(gpu.createResource2d(id, Format.B8G8R8X8, hidden.width, hidden.height), "RESOURCE_CREATE_2D");

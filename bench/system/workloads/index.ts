@@ -1,6 +1,7 @@
 // Every system workload, in the order in which they run.
 
 import type { Workload } from "../workload.ts";
+import { canvases } from "./canvas.ts";
 import { cursors } from "./cursor.ts";
 import { fences } from "./fences.ts";
 import { firstSecond } from "./first-second.ts";
@@ -21,4 +22,5 @@ export const workloads: readonly Workload[] = [
   ...fences,
   ...firstSecond,
   ...processes,
+  ...canvases,
 ];

@@ -69,6 +69,7 @@ export class Inspector implements Actor<InspectorMessage> {
     }
   }
 
+  /** Returns whether an answer is waited for that a page is to have soon. */
   turn(): boolean {
     const ns = this.clock.now();
     const pages = this.server?.pages ?? [];
@@ -94,7 +95,7 @@ export class Inspector implements Actor<InspectorMessage> {
         if (fresh.cursors !== undefined) this.cursors.owe();
       }
     }
-    return false;
+    return wanted.has("screen") && this.screens.isAsking;
   }
 
   async stop(): Promise<void> {

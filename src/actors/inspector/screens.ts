@@ -10,6 +10,8 @@ import type { PictureRecord } from "./feed.ts";
 import type { ScreenRecord } from "./screen-feed.ts";
 
 const timeoutMs = 3_000;
+/** A turn that comes with an answer asks for nothing new so soon after the last question. */
+const pauseNs = 12e6;
 /** Everything is told again at most so often, be it that a page loses all that it is sent. */
 const wholeNs = 500e6;
 /** How many answers, one a turn, may be of an older view than the display was told of. */
@@ -27,6 +29,7 @@ export class Screens {
   private readonly surfaces = new Int32Array(scanoutsMax).fill(-1);
   private readonly late = new Uint32Array(scanoutsMax);
   private nextWhole = 0;
+  private nextAsk = 0;
   private owesWhole = false;
 
   /** `tell` is given what pages are to draw. */
@@ -34,6 +37,11 @@ export class Screens {
     private readonly context: ActorContext,
     private readonly tell: (record: ScreenRecord) => void,
   ) {}
+
+  /** Whether pixels are on their way. */
+  get isAsking(): boolean {
+    return this.asked !== 0;
+  }
 
   /** Somebody has yet to see everything. */
   owe(): void {
@@ -56,9 +64,13 @@ export class Screens {
       this.nextWhole = ns + wholeNs;
       for (let scanout = 0; scanout < scanoutsMax; scanout++) this.addWhole(scanout);
     }
+    if (ns < this.nextAsk) return;
     for (let scanout = 0; scanout < scanoutsMax; scanout++) {
       const damage = this.damage[scanout]!;
-      if (!damage.isEmpty && (this.asked & (1 << scanout)) === 0) this.ask(scanout, damage);
+      if (!damage.isEmpty && (this.asked & (1 << scanout)) === 0) {
+        this.nextAsk = ns + pauseNs;
+        this.ask(scanout, damage);
+      }
     }
   }
 

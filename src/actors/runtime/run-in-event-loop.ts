@@ -6,6 +6,8 @@ import { releaseQuietly } from "./run-actor.ts";
 import { WorkerRuntime } from "./worker.ts";
 
 const turnMs = 16;
+/** How often it looks for a message that a turn waits for. */
+const soonMs = 1;
 
 /** Runs the actor that `create` makes until the supervisor stops it. The last statement of a worker's entry file. */
 export async function runInEventLoop<Name extends WorkerName>(
@@ -16,17 +18,23 @@ export async function runInEventLoop<Name extends WorkerName>(
   await worker.prepare();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let timer: Timer | undefined;
+  let soon: Timer | undefined;
   const turn = (): void => {
+    clearTimeout(soon);
     try {
       worker.tap?.look();
       if (worker.isRung()) worker.drain();
       worker.timers.runDue();
-      worker.actor!.turn?.();
+      if (worker.actor!.turn?.() === true) soon = setTimeout(lookForMessage, soonMs);
       if (worker.isStopping()) resolve();
     } catch (error) {
       // Whatever it is, it ends the actor below.
       reject(error as Error);
     }
+  };
+  const lookForMessage = (): void => {
+    if (worker.isRung()) turn();
+    else soon = setTimeout(lookForMessage, soonMs);
   };
   try {
     worker.actor = create(worker);
@@ -35,12 +43,14 @@ export async function runInEventLoop<Name extends WorkerName>(
     await promise;
   } catch (error) {
     clearInterval(timer);
+    clearTimeout(soon);
     if (manifestOf[name].survives) releaseQuietly(worker.actor);
     worker.epoll.close();
     worker.send("supervisor", { type: "crashed", reason: (error as Error).message });
     return;
   }
   clearInterval(timer);
+  clearTimeout(soon);
   await worker.actor.stop?.();
   worker.send("supervisor", { type: "stopped" });
 }

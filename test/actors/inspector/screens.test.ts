@@ -9,6 +9,7 @@ import { FakeContext } from "../../support/fake-context.ts";
 let context: FakeContext;
 let screens: Screens;
 let told: ScreenRecord[];
+let ns = 0;
 beforeEach(() => {
   context = new FakeContext("inspector");
   told = [];
@@ -25,7 +26,7 @@ function view(surface: number): void {
 
 /** A turn, and the display's answers to what was asked in it, in which scanout 0 shows `surface`; returns how many. */
 function turn(surface: number): number {
-  screens.turn(0);
+  screens.turn((ns += 16e6));
   const asked = context.take("display");
   for (const question of asked) {
     if (question.type !== "ask-pixels") throw new Error(question.type);
@@ -53,4 +54,13 @@ test("what was shown before anybody told is asked for once", () => {
   screens.owe();
   expect(turn(5)).toBeGreaterThan(0);
   expect(turn(5)).toBe(0);
+});
+
+test("a turn that an answer brings, at once, asks for nothing new; the next that is due asks for what came meanwhile", () => {
+  view(2);
+  expect(turn(2)).toBe(1);
+  view(3);
+  screens.turn(ns + 2e6);
+  expect(context.take("display")).toEqual([]);
+  expect(turn(3)).toBe(1);
 });
