@@ -9,12 +9,13 @@ import { manifest as display } from "./display/manifest.ts";
 import { manifest as fencePoller } from "./fence-poller/manifest.ts";
 import { manifest as ctrlQueue } from "./gpu/manifest.ts";
 import { manifest as inspector } from "./inspector/manifest.ts";
+import { manifest as recorder } from "./recorder/manifest.ts";
 import { manifest as session } from "./session/manifest.ts";
 import type { Manifest } from "./runtime/manifest.ts";
 import type { SupervisorMessage } from "./supervisor/messages.ts";
 
 /** In the order in which they start; they stop in the reverse order. */
-const manifests = [inspector, display, fencePoller, bridge, ctrlQueue, cursor, session] as const;
+const manifests = [inspector, recorder, display, fencePoller, bridge, ctrlQueue, cursor, session] as const;
 
 type Listed = (typeof manifests)[number];
 export type WorkerName = Listed["name"];
@@ -30,6 +31,10 @@ export const workerNames: readonly WorkerName[] = manifests.map(({ name }) => na
 /** Those that there are with these settings. */
 export const workersFor = (config: ServerConfig): readonly WorkerName[] =>
   workerNames.filter((name) => manifestOf[name].isWanted?.(config) ?? true);
+
+/** Those that may be started later. */
+export const laterFor = (config: ServerConfig): readonly WorkerName[] =>
+  workerNames.filter((name) => manifestOf[name].mayComeLater === true && !workersFor(config).includes(name));
 
 export const manifestOf = Object.fromEntries(manifests.map((one) => [one.name, one])) as unknown as Readonly<
   Record<WorkerName, Manifest>
@@ -50,6 +55,7 @@ export const areas: Readonly<Record<AreaName, number>> = Object.assign(
  */
 export const entries: Readonly<Record<WorkerName, () => URL>> = {
   inspector: () => new URL("./inspector/main.ts", import.meta.url),
+  recorder: () => new URL("./recorder/main.ts", import.meta.url),
   display: () => new URL("./display/main.ts", import.meta.url),
   "fence-poller": () => new URL("./fence-poller/main.ts", import.meta.url),
   "resource-bridge": () => new URL("./bridge/main.ts", import.meta.url),

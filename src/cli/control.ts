@@ -28,6 +28,8 @@ Commands:
   inspector                 the inspector's URL with its token, to open in a browser
   trace start FILE          write what the device does from now on to a file for Perfetto (docs/inspector.md)
   trace stop                end that file
+  record start FILE         record what the guest does from now on, and what it shows: the file is yours alone
+  record stop               end the recording
   kill ACTOR                make an actor crash, to see it come back (${restartable.join(", ")})
   shutdown                  end the server in order
 
@@ -72,6 +74,8 @@ const argumentOf: Readonly<Record<string, string | null>> = {
   inspector: null,
   "trace start": "a file to write",
   "trace stop": null,
+  "record start": "a file to write",
+  "record stop": null,
   kill: "an actor",
   shutdown: null,
 };
@@ -95,8 +99,9 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
       console.log(help);
       return values.help ? 0 : exitUsage;
     }
-    // What traces are told is two words.
-    if (positionals[0] === "trace") positionals.splice(0, 2, positionals.slice(0, 2).join(" "));
+    // What traces and recordings are told is two words.
+    if (["trace", "record"].includes(positionals[0]!))
+      positionals.splice(0, 2, positionals.slice(0, 2).join(" "));
     const [command = ""] = positionals;
     const run = runnerOf(command, positionals, values, directory);
     const path = resolve(directory, values["control-path"] ?? defaultPath());
@@ -224,7 +229,7 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
       command: command.replace(" ", "-"),
       ...(command === "kill" ? { actor: argument } : {}),
       // The server has a working directory of its own.
-      ...(command === "screenshot" || command === "trace-start"
+      ...(command === "screenshot" || command.endsWith(" start")
         ? { path: resolve(directory, argument!) }
         : {}),
       ...(scanout === undefined ? {} : { scanout: /^\d+$/.test(scanout) ? Number(scanout) : scanout }),
@@ -247,5 +252,8 @@ function done(request: ControlRequest, answer: Record<string, unknown>): string 
   if (request.command === "trace-start") return `tracing into ${answer["path"]}, until ctl trace stop`;
   if (request.command === "trace-stop") return `${answer["path"]} has ${answer["bytes"]} bytes`;
   if (request.command === "kill") return `${request.actor} was told to crash: see status for what follows`;
+  if (request.command === "record-start")
+    return `recording to ${request.path}: it holds what the guest shows`;
+  if (request.command === "record-stop") return "the recording has ended";
   return request.command === "shutdown" ? "the server ends" : null;
 }

@@ -22,7 +22,7 @@ const verbs = new Set(
       "offer",
       "poll",
     ],
-    ["reset", "resume", "set", "show", "shut", "start", "step", "stop", "take"],
+    ["record", "reset", "resume", "set", "show", "shut", "start", "step", "stop", "take"],
   ].flat(),
 );
 /** The last word of an event. */

@@ -2,7 +2,10 @@
 // see yet are merged.
 
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { EntryKind } from "../../transport/wire/record/entries.ts";
+import { cursorImageBytes } from "../gpu/manifest.ts";
 import { DisplayPacing } from "../queue/display-pacing.ts";
+import type { RecordRing } from "../queue/record-ring.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 
 class CursorState {
@@ -87,6 +90,17 @@ export class CursorOutbox {
       this.dirty |= 1 << scanout;
     });
     this.tell();
+  }
+
+  /** Writes every cursor that has an image, which lies in the pool at native address `images`. */
+  record(ring: RecordRing, images: number): void {
+    for (let scanout = 0; scanout < scanoutsMax; scanout++) {
+      const { x, y, hotX, hotY, slot, visible } = this.cursors[scanout]!;
+      if (slot < 0) continue;
+      ring.begin(EntryKind.cursor, cursorImageBytes, scanout, x, y, hotX, hotY, visible === true ? 1 : 0);
+      ring.put(images + slot * cursorImageBytes, cursorImageBytes);
+      ring.end();
+    }
   }
 
   /** Tells what is due. Called when the guest has been answered. */

@@ -8,6 +8,7 @@ import type { WorkerName } from "../registry.ts";
 import type { CursorQueueMessage } from "./messages.ts";
 import { PARKED, type Parked, type QueueHandler } from "../queue/queue-handler.ts";
 import { QueueRunner } from "../queue/queue-runner.ts";
+import { RecordingSwitch } from "../queue/recording-switch.ts";
 import { Entity, Lifecycle } from "../machines/lifecycle.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { CursorOutbox } from "./cursor-outbox.ts";
@@ -40,6 +41,8 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private readonly queue: QueueRunner;
   private readonly outbox: CursorOutbox;
   private readonly shelf: CursorShelf;
+  private readonly recorder: RecordingSwitch;
+  private readonly pool;
   private readonly images = new Map<number, Image>();
   private readonly slotTurn = new Uint8Array(scanoutsMax);
   /** Bit n: scanout n's cursor was hidden, and a MOVE_CURSOR has said since that it is seen. */
@@ -53,6 +56,8 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     this.outbox = new CursorOutbox(context, context.life > 1);
     const [shelf, pool] = [context.area("cursor-shelf", "write"), context.area("cursor-images", "write")];
     this.shelf = new CursorShelf(shelf, pool, this.queue.memory);
+    this.pool = pool;
+    this.recorder = new RecordingSwitch(context, this.queue, 1, gpuDevice.commands.headerBytes);
     this.lifecycle = new Lifecycle(context.machines.scanout, context.tap);
     this.event = {
       plug: this.lifecycle.event("PLUG"),
@@ -71,7 +76,22 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
         this.plug(message.isConnected ? scanoutsMax : this.context.config.outputs.length);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
+      case "start-recording":
+        this.recorder.start();
+        this.recordCursors();
+        return;
+      case "record-cursors":
+        this.recordCursors();
+        return;
+      case "ask-recording-stop":
+        this.recorder.stop();
+        this.context.send("recorder", { type: "recording-stop", token: message.token });
+        return;
     }
+  }
+
+  peerLost(peer: WorkerName): void {
+    if (peer === "recorder") this.recorder.stop();
   }
 
   peerBack(peer: WorkerName): void {
@@ -80,6 +100,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
 
   turn(): boolean {
     const more = this.queue.turn();
+    this.recorder.look();
     this.outbox.tell();
     return more;
   }
@@ -125,6 +146,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   reset(): void {
     this.forgetImages();
     this.moved = 0;
+    this.queue.recording?.reset();
     this.outbox.clear();
   }
 
@@ -137,6 +159,11 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     this.queue.close();
     this.outbox.close();
     this.shelf.close();
+  }
+
+  private recordCursors(): void {
+    const { recording } = this.queue;
+    if (recording !== null) this.outbox.record(recording.ring, this.pool.address);
   }
 
   private plug(count: number): void {

@@ -5,7 +5,7 @@ import type { Manifest } from "../runtime/manifest.ts";
 
 export const manifest = {
   name: "cursor-queue",
-  talksTo: ["ctrl-queue", "display", "vhost-session"],
+  talksTo: ["ctrl-queue", "display", "recorder", "vhost-session"],
   survives: true,
   counters: queueCounters,
   place: "thread",

@@ -51,6 +51,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     // The commands of a rehearsal are nobody's to stop at.
     if (message.type === "set-breaks") this.endRehearsal();
     if (this.device.breaks.receive(message)) return;
+    if (message.type === "ask-recording-start") this.endRehearsal();
+    if (this.device.recordings.receive(message)) return;
     const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
       case "expect-driver":
@@ -99,6 +101,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (peer === "resource-bridge") this.device.exports.bridgeLost();
     // Those who wanted it to stop were connected to that.
     if (peer === "inspector") this.device.breaks.lost();
+    if (peer === "recorder") this.device.recordings.lost();
   }
 
   peerBack(peer: WorkerName): void {
@@ -113,6 +116,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       return true;
     }
     const more = this.queue.turn();
+    this.device.recordings.turn();
     this.device.afterCommands.serve();
     // Not only commands change what is shown.
     this.device.outbox.tell();
@@ -132,6 +136,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   memoryChanged(): void {
     this.device.renderer.memoryChanged();
+    this.device.recordings.memoryChanged();
   }
 
   published(): void {
@@ -148,6 +153,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   reset(): void {
+    this.queue.recording?.reset();
     this.device.model.reset();
     this.count();
   }
@@ -168,7 +174,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   private rehearse(): void {
-    if (this.hasWarmedUp || this.device.breaks.areWanted) return;
+    if (this.device.recordings.areOn || this.hasWarmedUp || this.device.breaks.areWanted) return;
     this.hasWarmedUp = true;
     this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
   }

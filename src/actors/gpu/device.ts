@@ -6,6 +6,8 @@ import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Command } from "./commands/parts.ts";
 import { withFences } from "./commands/fenced.ts";
+import { RecordedFrames } from "./commands/recorded-frames.ts";
+import { RecordedReads } from "./commands/recorded-reads.ts";
 import { commandName, Commands, dispatcher } from "./commands/table.ts";
 import { Lifecycles } from "./model/lifecycles.ts";
 import { Model } from "./model/model.ts";
@@ -16,6 +18,7 @@ import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
 import { Looks } from "./outlets/looks.ts";
+import { Recordings } from "./outlets/recording/recordings.ts";
 import { RingProgress } from "./outlets/ring-progress.ts";
 import { CursorShelf } from "./pixels/cursor-shelf.ts";
 import { PixelSource } from "./pixels/source.ts";
@@ -36,6 +39,7 @@ export class Device {
   readonly exports: Exports;
   readonly looks: Looks;
   readonly fenceWatch: FenceWatch;
+  readonly recordings: Recordings;
   readonly breaks: Breaks;
   private readonly source: PixelSource;
   private readonly shelfMemory: NativeMemory;
@@ -57,7 +61,8 @@ export class Device {
     this.outbox = new DisplayOutbox(context);
     const { source, outbox } = this;
     this.model = new Model(config, new Lifecycles(machines, context.tap), queue, renderer, source, outbox);
-    const parts = { context, queue, model: this.model, outbox };
+    const reads = new RecordedReads(this.model.resources);
+    const parts = { context, queue, model: this.model, outbox, reads, frames: new RecordedFrames(config) };
     this.commands = new Commands(parts);
     this.execute = withFences(parts, dispatcher(parts, this.commands));
     this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));
@@ -65,6 +70,7 @@ export class Device {
     this.breaks = new Breaks(context, queue, this.model.fences);
     this.cursorImages = new CursorImages(context, this.model, this.afterCommands, shelf);
     this.looks = new Looks(context, this.model);
+    this.recordings = new Recordings(context, queue, this.model, outbox, tier);
     this.exports = new Exports(context, this.model, this.afterCommands);
   }
 

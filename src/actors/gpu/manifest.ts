@@ -40,7 +40,15 @@ export const SlotState = { empty: 0, full: 1, writing: 2, reading: 3, stale: 4 }
 
 export const manifest = {
   name: "ctrl-queue",
-  talksTo: ["cursor-queue", "display", "fence-poller", "inspector", "resource-bridge", "vhost-session"],
+  talksTo: [
+    "cursor-queue",
+    "display",
+    "fence-poller",
+    "inspector",
+    "recorder",
+    "resource-bridge",
+    "vhost-session",
+  ],
   survives: false,
   counters: ctrlQueueCounters,
   place: "thread",

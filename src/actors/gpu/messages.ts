@@ -1,7 +1,7 @@
 // What the ctrl queue receives.
 
 import { z } from "zod";
-import { DriverExpected, queueMessages, VmmDisplay } from "../queue/messages.ts";
+import { DriverExpected, queueMessages, RecordingStop, VmmDisplay } from "../queue/messages.ts";
 import { token, u32 } from "../runtime/fields.ts";
 
 export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
@@ -46,6 +46,9 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("poll-renderer") }),
   /** Fences have been out for a while: which are too old? Answered with `pending`. */
   z.object({ type: z.literal("check-fences") }),
+  /** Tell the recorder what is done from now on, beginning with the state. Answered with `recording-start`. */
+  z.object({ type: z.literal("ask-recording-start"), token }),
+  RecordingStop,
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),
 ]);

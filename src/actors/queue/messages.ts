@@ -60,6 +60,9 @@ export type VmmDisplay = z.infer<typeof VmmDisplay>;
 /** A front-end has come, whose guest has yet to start its driver: time to prepare. */
 export const DriverExpected = z.object({ type: z.literal("expect-driver") });
 
+/** Tell the recorder nothing more. Answered with `recording-stop`. */
+export const RecordingStop = z.object({ type: z.literal("ask-recording-stop"), token });
+
 export const queueMessages = [
   Memory,
   Log,

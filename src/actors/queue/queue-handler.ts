@@ -33,6 +33,8 @@ export class Parked {
   readonly header: Uint32Array;
   /** Its number for the tap, 0 while nobody reads. */
   command = 0;
+  /** Its count for the recorder, 0 while nothing is recorded. */
+  recorded = 0;
 
   constructor(headerBytes: number) {
     this.header = new Uint32Array(headerBytes / 4);

@@ -14,8 +14,9 @@ import type { CommandForm } from "./command-form.ts";
 import type { Gate } from "./gate.ts";
 import { GuestShare } from "./guest-share.ts";
 import { HeldAnswers } from "./held-answers.ts";
-import { watchIdle } from "./idle-watch.ts";
+import { sleepCostNs, watchIdle } from "./idle-watch.ts";
 import { PARKED, Parked, type QueueHandler } from "./queue-handler.ts";
+import type { QueueRecording } from "./recording.ts";
 import { Request } from "./request.ts";
 import { RunningRing } from "./running-ring.ts";
 import { SessionReplies } from "./session-replies.ts";
@@ -24,8 +25,6 @@ import { SessionReplies } from "./session-replies.ts";
 const batchMax = 64;
 /** Commands after which the guest may see what is finished, if it is looking anyway and wants no interrupt. */
 const glimpse = 16;
-/** How long to look for more before sleeping, whatever the settings: a sleep and its wake-up cost more than this. */
-const sleepCostNs = 3_000;
 /** Bytes copied for one batch before its finished commands are shown to the guest. */
 const heavyBytesMax = 256 * 1024;
 
@@ -40,6 +39,8 @@ export class QueueRunner {
   copiedBytes = 0;
   /** Whom to ask before each command; null where all run. */
   gate: Gate | null = null;
+  /** What is told the recorder; null while nothing is recorded. */
+  recording: QueueRecording | null = null;
 
   private readonly chain = new Chain(this.memory);
   private readonly guest: GuestShare;
@@ -49,9 +50,7 @@ export class QueueRunner {
   private readonly session: SessionReplies;
   private readonly pollNs: number;
   private readonly headerBytes: number;
-  private readonly firstError: number;
   private running: RunningRing | null = null;
-  /** That of {@link running}. */
   private ring: Ring | null = null;
   private enabled = false;
   /** That of the actor while somebody reads it, else null. */
@@ -66,7 +65,6 @@ export class QueueRunner {
     requestBytesMax: number,
   ) {
     this.headerBytes = this.responseBytes = form.headerBytes;
-    this.firstError = form.firstError;
     this.guest = new GuestShare(this.memory, handler, context.log);
     this.request = new Request(requestBytesMax);
     this.bad = new BadChains(context, form, this.chain, this.request);
@@ -80,18 +78,14 @@ export class QueueRunner {
     const own = message as QueueMessage;
     switch (own.type) {
       case "map-memory":
-        if (this.session.attempt(own.token, () => this.guest.replace(own.regions, this.ring)))
-          this.session.done(own.token);
+        this.session.attempt(own.token, () => this.guest.replace(own.regions, this.ring));
         if (this.ring?.isAttached) this.held.release(this);
         return true;
       case "log-pages":
-        if (this.session.attempt(own.token, () => this.guest.logAt(own.fd, own.offset, own.size)))
-          this.session.done(own.token);
+        this.session.attempt(own.token, () => this.guest.logAt(own.fd, own.offset, own.size));
         return true;
       case "start-ring":
-        if (!this.session.attempt(own.token, () => this.start(own))) return true;
-        if (this.running!.startedFresh) this.handler.reset();
-        this.session.done(own.token);
+        this.session.attempt(own.token, () => this.start(own));
         return true;
       case "log-ring":
         this.ring?.logUsedAt(own.usedLog);
@@ -158,6 +152,7 @@ export class QueueRunner {
     this.context.counters[QueueCounter.parked]!++;
     parked.command = this.tap === null ? 0 : this.tap.commandParked();
     if (this.gate !== null) this.gate.parked(parked);
+    parked.recorded = this.recording === null ? 0 : this.recording.park();
     return parked;
   }
 
@@ -168,10 +163,11 @@ export class QueueRunner {
     this.form.writeHeader(this.request.responseWords, type, parked.header);
     this.ring?.completeParked(parked.chain, this.request.responseAddress, bytes);
     this.free.push(parked);
-    if (type >= this.firstError) this.context.counters[QueueCounter.errors]!++;
+    if (type >= this.form.firstError) this.context.counters[QueueCounter.errors]!++;
     this.context.counters[QueueCounter.parked]!--;
     if (this.tap !== null) this.tap.commandCompleted(parked.command, type, bytes);
     if (this.gate !== null) this.gate.completed(parked, type);
+    if (this.recording !== null) this.recording.answered(parked.recorded, type, bytes);
     if (!othersFollow) this.publish();
   }
 
@@ -253,16 +249,18 @@ export class QueueRunner {
     } else if (request.length < headerBytes || chain.readableBytes > request.bytesMax) {
       type = this.bad.length();
     } else {
+      if (this.recording !== null) this.recording.taken(chain.writableBytes);
       type = this.handler.execute(request);
       if (type === PARKED) tap?.rest();
       if (type === PARKED) return type;
-      if (type >= this.firstError) this.responseBytes = headerBytes;
+      if (type >= this.form.firstError) this.responseBytes = headerBytes;
     }
-    if (type >= this.firstError) context.counters[QueueCounter.errors]!++;
+    if (type >= this.form.firstError) context.counters[QueueCounter.errors]!++;
     this.form.writeHeader(request.responseWords, type, request.words);
     const written = chain.respond(request.responseAddress, this.responseBytes);
     ring.complete(chain.head, written);
-    if (tap !== null) tap.commandRan(type, written, type >= this.firstError);
+    if (tap !== null) tap.commandRan(type, written, type >= this.form.firstError);
+    if (this.recording !== null) this.recording.completed(type, this.responseBytes);
     return type;
   }
 
@@ -273,6 +271,8 @@ export class QueueRunner {
     this.ring = this.running.ring;
     this.features = message.features;
     this.enabled = message.enabled;
+    if (this.running.startedFresh) this.handler.reset();
+    this.recording?.ringStarted(message.features, message.num);
   }
 
   /** What is under way when the ring is disabled is answered now: its driver may be gone, and its memory another's. */
@@ -291,6 +291,7 @@ export class QueueRunner {
     running.close();
     this.running = null;
     this.ring = null;
+    this.recording?.ringStopped();
     // They are forgotten: there is no ring any more to give them back to.
     this.held.release(this);
     this.enabled = false;

@@ -6,15 +6,15 @@ import type { ActorContext } from "../runtime/actor.ts";
 export class SessionReplies {
   constructor(private readonly context: ActorContext) {}
 
-  /** Does what may be refused; where it was, the session is told why. A bug goes on up. */
-  attempt(token: number, work: () => void): boolean {
+  /** Does what may be refused, and tells the session that it is done, or why it was refused. A bug goes on up. */
+  attempt(token: number, work: () => void): void {
+    let refusal = "";
     try {
       work();
-      return true;
     } catch (error) {
-      this.done(token, asRefusal(error).message);
-      return false;
+      refusal = asRefusal(error).message;
     }
+    this.done(token, refusal);
   }
 
   done(token: number, error = ""): void {

@@ -8,9 +8,11 @@ import {
   type ActorName,
   entries,
   type Inbox,
+  laterFor,
   manifestOf,
   peersOf,
   type WorkerName,
+  workerNames,
   workersFor,
 } from "../registry.ts";
 import { Asks } from "./asks.ts";
@@ -37,8 +39,8 @@ export interface HostEvents {
 }
 
 export class ActorHost {
-  /** The workers that the settings ask for, in the order of their start. */
-  readonly names: readonly WorkerName[];
+  /** The workers that the settings ask for, and those that were added, in the order of their start. */
+  names: readonly WorkerName[];
   private readonly words = SharedWords.create();
   private readonly bellFds: Record<string, number> = {};
   private readonly areaFds: Record<string, number> = {};
@@ -57,7 +59,7 @@ export class ActorHost {
     private readonly events: HostEvents,
   ) {
     this.names = workersFor(config);
-    for (const name of this.names) {
+    for (const name of [...this.names, ...laterFor(config)]) {
       this.bellFds[name] = createEventfd();
       for (const [area, bytes] of Object.entries(manifestOf[name].areas)) {
         this.areaFds[area] = createMemfd(`fencepost-${area}`, bytes);
@@ -94,6 +96,12 @@ export class ActorHost {
   announceLoss(name: WorkerName, returns: boolean): void {
     this.asks.lose(name, returns);
     for (const peer of this.peersOf(name)) this.post(peer, { runtime: "peer-lost", peer: name, returns });
+  }
+
+  /** Starts a worker that the settings do not ask for, and that may come later: to its peers it is one that is back. */
+  add(name: WorkerName): void {
+    this.names = workerNames.filter((one) => one === name || this.names.includes(one));
+    this.restart(name);
   }
 
   /** Replaces a worker that crashed: its peers get new channels to it, and hear of it when it is ready. */

@@ -29,6 +29,8 @@ export interface Manifest {
   readonly rights: readonly Right[];
   /** Whether these settings ask for it; missing where there is no device without it. */
   readonly isWanted?: (config: ServerConfig) => boolean;
+  /** Whether it may be started later where they do not; what it shares with others is there from the beginning. */
+  readonly mayComeLater?: boolean;
   /** The schema of its mailbox, which is loaded only where messages are checked. */
   readonly schema: () => Promise<ZodType>;
 }

@@ -16,6 +16,8 @@ const fieldsOf = {
   inspector: {},
   "trace-start": { path: AbsolutePath },
   "trace-stop": {},
+  "record-start": { path: AbsolutePath },
+  "record-stop": {},
   kill: { actor: oneOf(workerNames) },
   shutdown: {},
 } as const;

@@ -26,6 +26,9 @@ export interface ControlHandlers {
   startTrace(path: string): void;
   /** Returns the file, and how many bytes it got. Throws where there is none. */
   stopTrace(): Promise<{ path: string; bytes: number }>;
+  /** Records to a file of this absolute path. Throws where that cannot be. */
+  startRecording(path: string): Promise<void>;
+  stopRecording(): Promise<void>;
   kill(actor: WorkerName): void;
   shutdown(): void;
 }
@@ -147,6 +150,12 @@ export class ControlServer {
         return { path: request.path };
       case "trace-stop":
         return await this.handlers.stopTrace();
+      case "record-start":
+        await this.handlers.startRecording(request.path);
+        return { path: request.path };
+      case "record-stop":
+        await this.handlers.stopRecording();
+        return {};
       case "kill":
         this.handlers.kill(request.actor);
         return {};

@@ -1,14 +1,16 @@
 // Questions of the supervisor to running actors: counters, descriptions, pictures.
 
+import type { Actor as Machine } from "xstate";
 import { libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
+import type { actorMachine } from "../machines/actor.ts";
 import { manifestOf, type WorkerName } from "../registry.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
 
 const answerTimeoutMs = 3_000;
 
-type Asked = "vhost-session" | "ctrl-queue" | "display";
+type Asked = "vhost-session" | "ctrl-queue" | "display" | "recorder";
 
 /** A picture: `height` rows of `width` pixels, bytes B, G, R, X, tightly packed. */
 export interface Picture {
@@ -37,17 +39,23 @@ export class Inquiries {
     return this.inspectorUrl;
   }
 
-  counters(actor: WorkerName): Record<string, number> {
-    const values = this.host.counters(actor);
-    return Object.fromEntries(manifestOf[actor].counters.map((name, index) => [name, values[index]!]));
+  /** Each actor's state, restarts and counters, in the order of their start. */
+  actors(lives: ReadonlyMap<WorkerName, Machine<typeof actorMachine>>): Record<string, unknown> {
+    const described = this.host.names.map((name) => {
+      const { value, context } = lives.get(name)!.getSnapshot();
+      return [name, { state: value, restarts: context.restarts, counters: this.counters(name) }] as const;
+    });
+    return Object.fromEntries(described);
   }
 
   /** What `ctl status` says beyond what the supervisor knows itself. */
   async status(): Promise<Record<string, unknown>> {
-    const [session, ctrlQueue, display] = await Promise.all([
+    const hasRecorder = this.host.names.includes("recorder");
+    const [session, ctrlQueue, display, recording] = await Promise.all([
       this.describe("vhost-session"),
       this.describe("ctrl-queue"),
       this.describe("display"),
+      hasRecorder ? this.describe("recorder") : null,
     ]);
     return {
       renderer: ctrlQueue?.["renderer"] ?? null,
@@ -55,6 +63,7 @@ export class Inquiries {
       session,
       scanouts: ctrlQueue?.["scanouts"] ?? null,
       display,
+      recording,
     };
   }
 
@@ -75,6 +84,11 @@ export class Inquiries {
     const pixels = new Uint8Array(memory.view()).slice();
     memory.unmap();
     return { width, height, pixels };
+  }
+
+  private counters(actor: WorkerName): Record<string, number> {
+    const values = this.host.counters(actor);
+    return Object.fromEntries(manifestOf[actor].counters.map((name, index) => [name, values[index]!]));
   }
 
   private ask<To extends Asked, What extends Question<To>>(

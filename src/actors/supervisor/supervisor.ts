@@ -16,6 +16,7 @@ import { freeSocketPath, listenUnix, removeSocket } from "../../transport/os/uni
 import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { LogSink } from "./log-sink.ts";
+import { Recordings } from "./recordings.ts";
 import { Tracing } from "./tracing.ts";
 
 /** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
@@ -31,6 +32,7 @@ export class Supervisor {
   private readonly actors = new Map<WorkerName, Machine<typeof actorMachine>>();
   private readonly inquiries: Inquiries;
   private readonly tracing: Tracing;
+  private readonly recordings: Recordings;
   private readonly control: ControlServer;
   /** What a front-end, and a guest that starts its driver again and again, can have said. */
   private readonly sessionLog: Log;
@@ -38,6 +40,7 @@ export class Supervisor {
   private readyTimer: Timer | undefined;
   /** Where front-ends come to: they wait there until the session has it. -1 once that has. */
   private listener = -1;
+  private isServed = false;
   /** Whether the session may leave the socket at its path behind. */
   private owesSocket = false;
   /** How long a restarted actor must live for its crashes to be forgiven. */
@@ -56,20 +59,18 @@ export class Supervisor {
       message: (from, message) => this.receive(from, message),
       crashed: (name, reason) => this.crashed(name, reason),
     });
-    for (const name of this.host.names) {
-      this.actors.set(
-        name,
-        createActor(actorMachine, { input: { restartable: manifestOf[name].survives } }).start(),
-      );
-    }
+    for (const name of this.host.names) this.watch(name);
     this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
     this.tracing = new Tracing(this.host);
+    this.recordings = new Recordings(this.host, (name) => this.watch(name));
     this.control = new ControlServer(config.controlPath, {
       status: () => this.status(),
       screenshot: (scanout) => this.inquiries.snapshot(scanout),
       inspector: () => this.inquiries.inspector(),
       startTrace: (path) => this.tracing.start(path),
       stopTrace: () => this.tracing.stop(),
+      startRecording: (path) => this.recordings.start(path),
+      stopRecording: () => this.recordings.stop(),
       kill: (actor) => {
         if (!this.host.isAlive(actor)) throw new Error(`the ${actor} actor is not running`);
         this.host.crash(actor);
@@ -89,7 +90,6 @@ export class Supervisor {
     this.openSockets();
     // What is wrong so far is said before a renderer is started for nothing.
     if (this.device.getSnapshot().matches("stopping")) return await this.stop();
-    for (const name of this.host.names) this.actors.get(name)!.send({ type: "SPAWN" });
     this.host.start();
     this.readyTimer = setTimeout(
       () =>
@@ -132,11 +132,10 @@ export class Supervisor {
       if (actor.getSnapshot().status === "active") actor.send({ type: "STOP" });
     }
     let isLate = false;
-    const { stopTimeoutMs } = this;
-    await this.host.stop(stopTimeoutMs, (name) => {
+    await this.host.stop(this.stopTimeoutMs, (name) => {
       isLate = true;
       this.actors.get(name)!.send({ type: "STOP_TIMEOUT" });
-      this.log.write("error", name, `did not stop within ${stopTimeoutMs / 1000} s, and was ended`);
+      this.log.write("error", name, `did not stop within ${this.stopTimeoutMs / 1000} s, and was ended`);
     });
     this.removeSockets();
     this.device.send({ type: isLate ? "STOP_TIMEOUT" : "STOPPED" });
@@ -209,7 +208,8 @@ export class Supervisor {
     if (isRestart) return this.restored(name);
     const all = [...this.actors.values()].every((each) => each.getSnapshot().matches("running"));
     // Only now is a front-end served: everything that it can reach is there.
-    if (!all) return;
+    if (!all || this.isServed) return;
+    this.isServed = true;
     this.owesSocket = this.listener >= 0;
     this.host.send("vhost-session", { type: "listen", fd: this.config.fd ?? this.listener });
     this.listener = -1;
@@ -276,24 +276,25 @@ export class Supervisor {
     );
   }
 
-  private statusOf(name: WorkerName): Record<string, unknown> {
-    const { value, context } = this.actors.get(name)!.getSnapshot();
-    return { state: value, restarts: context.restarts, counters: this.inquiries.counters(name) };
-  }
-
   private async tellStatus(token: number): Promise<void> {
     const state = await this.status();
     if (this.host.isAlive("inspector")) this.host.send("inspector", { type: "status", token, state });
   }
 
   private async status(): Promise<Record<string, unknown>> {
-    const actors = Object.fromEntries(this.host.names.map((name) => [name, this.statusOf(name)]));
     return {
       device: this.device.getSnapshot().value,
       pid: process.pid,
-      actors,
+      actors: this.inquiries.actors(this.actors),
       trace: this.tracing.path,
       ...(await this.inquiries.status()),
     };
+  }
+
+  /** Follows the life of an actor that is about to start. */
+  private watch(name: WorkerName): void {
+    const life = createActor(actorMachine, { input: { restartable: manifestOf[name].survives } });
+    this.actors.set(name, life.start());
+    life.send({ type: "SPAWN" });
   }
 }

@@ -94,6 +94,11 @@ export function setNonBlocking(fd: number): void {
   checked(libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK), "fcntl", `making fd ${fd} non-blocking`);
 }
 
+export function setBlocking(fd: number): void {
+  const flags = statusFlagsOf(fd);
+  checked(libc.fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), "fcntl", `making fd ${fd} blocking`);
+}
+
 /** The size in bytes of the file behind `fd`, by seeking: valid for memfds, files and dma-bufs. */
 export function sizeOfFd(fd: number): number {
   return checked(Number(libc.lseek(fd, 0, SEEK_END)), "lseek", `sizing fd ${fd}`);

@@ -66,6 +66,11 @@ export class MemoryMap {
     return true;
   }
 
+  /** What is guest memory now, in order. */
+  get spans(): readonly GuestSpan[] {
+    return this.regions;
+  }
+
   /** Records that `length` bytes from guest-physical `address` were written. */
   wrote(address: number, length: number): void {
     if (this.dirtyLog !== null) this.dirtyLog.mark(address, length);

@@ -34,6 +34,8 @@ beforeEach(async () => {
       calls.push("inspector");
       return "http://127.0.0.1:9/?token=00";
     },
+    startRecording: (to) => Promise.resolve(void calls.push(`record ${to}`)),
+    stopRecording: () => Promise.reject(new Error("nothing is being recorded")),
     kill: (actor) => void calls.push(`kill ${actor}`),
     shutdown: () => void calls.push("shutdown"),
   };
@@ -43,6 +45,8 @@ beforeEach(async () => {
     inspector: () => handlers.inspector(),
     startTrace: (file) => handlers.startTrace(file),
     stopTrace: () => handlers.stopTrace(),
+    startRecording: (to) => handlers.startRecording(to),
+    stopRecording: () => handlers.stopRecording(),
     kill: (actor) => handlers.kill(actor),
     shutdown: () => handlers.shutdown(),
   });
@@ -187,14 +191,17 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["", "want one JSON object a line"],
     ["[]", "want one JSON object a line"],
     ["null", "want one JSON object a line"],
-    ["{}", "command: want one of status, screenshot, inspector, trace-start, trace-stop, kill, shutdown"],
+    [
+      "{}",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, kill, shutdown",
+    ],
     [
       '{"command":"dance"}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, kill, shutdown",
     ],
     [
       '{"command":["status"]}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, kill, shutdown",
     ],
     ['{"command":"screenshot"}', "path: want an absolute path"],
     ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],

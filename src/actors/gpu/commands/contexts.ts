@@ -103,12 +103,14 @@ export class ContextCommands {
   }
 
   submit(request: Request): number {
-    const { model } = this.parts;
+    const { model, queue, reads } = this.parts;
     const context = this.named(request);
     const refusal = this.contexts.may(context, this.event.submit);
     if (refusal !== 0) return refusal;
     const size = request.u32(Submit3d.size);
     if ((size & 3) !== 0 || Submit3d.bytes + size > request.length) return Response.ERR_INVALID_PARAMETER;
+    const { recording } = queue;
+    if (recording !== null) reads.stream(recording, request.words, Submit3d.bytes >>> 2, size >>> 2);
     const error = size === 0 ? 0 : model.renderer.submit(context!.id, Submit3d.bytes, size);
     if (error === 0) {
       this.contexts.take(context!, this.event.submit);

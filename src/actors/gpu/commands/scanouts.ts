@@ -55,7 +55,7 @@ export class ScanoutCommands {
   }
 
   flush(request: Request): number {
-    const { model, outbox } = this.parts;
+    const { model, outbox, queue, frames } = this.parts;
     const resource = model.resources.get(request.u32(ResourceFlush.resourceId));
     const refusal = this.resources.may(resource, this.event.flush);
     if (refusal !== 0) return refusal;
@@ -65,7 +65,10 @@ export class ScanoutCommands {
     const height = request.u32(ResourceFlush.height);
     if (!resource!.holds(x, y, width, height)) return Response.ERR_INVALID_PARAMETER;
     this.resources.take(resource!, this.event.flush);
-    if (resource!.scanouts !== 0) outbox.damage(resource!, x, y, width, height);
+    if (resource!.scanouts === 0) return Response.OK_NODATA;
+    const { recording } = queue;
+    if (recording !== null) frames.record(recording, resource!, x, y, width, height);
+    outbox.damage(resource!, x, y, width, height);
     return Response.OK_NODATA;
   }
 

@@ -35,7 +35,7 @@ export class TransferCommands {
 
   /** What the backing lacks of it is left as it is, as QEMU's device does. */
   toHost2d(request: Request): number {
-    const { model } = this.parts;
+    const { model, queue, reads } = this.parts;
     const resource = model.resources.get(request.u32(TransferToHost2d.resourceId));
     const refusal = this.resources.may(resource, this.event.toHost2d);
     if (refusal !== 0) return refusal;
@@ -48,6 +48,9 @@ export class TransferCommands {
     if (width === 0 || height === 0) return Response.OK_NODATA;
     // A backing of no entries is none.
     if (resource!.backing!.length === 0) return Response.ERR_UNSPEC;
+    const { recording } = queue;
+    if (recording !== null && resource!.pixels.isRendered)
+      reads.rectangle(recording, resource!, width, height, offset);
     const error = resource!.pixels.transfer(resource!.backing!, x, y, width, height, offset);
     if (error !== 0) return codeOfErrno(error);
     this.resources.take(resource!, this.event.toHost2d);
@@ -78,10 +81,13 @@ export class TransferCommands {
     const refused = this.resources.may(resource, resourceEvent);
     if (refused !== 0) return refused;
     const { transfer } = this;
+    const { reads, queue } = this.parts;
     transfer.level = request.u32(Transfer3d.level);
     transfer.stride = request.u32(Transfer3d.stride);
     transfer.layerStride = request.u32(Transfer3d.layerStride);
     transfer.offset = request.u64(Transfer3d.offset);
+    const { recording } = queue;
+    if (recording !== null && direction === "to-host") reads.box(recording, resource!, transfer);
     const error = resource!.pixels.transferBox(direction, contextId, transfer);
     if (error !== 0) return codeOfErrno(error);
     if (context !== undefined) this.contexts.take(context, contextEvent);

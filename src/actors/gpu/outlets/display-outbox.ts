@@ -64,6 +64,11 @@ export class DisplayOutbox implements Screen {
     if (resource.pixels.isDmabuf && !this.isShownWhole(resource)) this.announceAnew([resource]);
   }
 
+  /** The rectangle of its resource that a scanout shows. */
+  viewOf(scanout: number): Rect {
+    return this.scanouts[scanout]!;
+  }
+
   hide(scanout: number): void {
     this.scanouts[scanout]!.shown = null;
     this.markChanged(scanout);

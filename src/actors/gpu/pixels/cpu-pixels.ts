@@ -2,6 +2,7 @@
 
 import { EFAULT, ENOMEM } from "../../../ffi/libc.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { QueueRecording } from "../../queue/recording.ts";
 import type { Backing } from "../renderer/backing.ts";
 import type { CopiedPicture } from "./copied-picture.ts";
 import type { CursorShelf } from "./cursor-shelf.ts";
@@ -10,13 +11,15 @@ import { Pixels } from "./pixels.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
 import type { Storages } from "./storage/storages.ts";
 
-/** Bytes that were copied, for whoever makes others wait by it. */
+/** Who is told of copies: their bytes, for whoever makes others wait by it, and what was read, while that is recorded. */
 export interface CopyMeter {
   copiedBytes: number;
+  readonly recording: QueueRecording | null;
 }
 
 export class CpuPixels extends Pixels {
   readonly epoch = -1;
+  readonly isRendered = false;
   private storage: Storage | null = null;
   /** Bytes that are paid from the guest's budget until there is storage, which is paid for itself. */
   private reserved = 0;
@@ -75,12 +78,34 @@ export class CpuPixels extends Pixels {
       ? backing.copyTo(offset, destination, held)
       : copyRows(backing, offset, held, stride, destination, writeStride, rowBytes);
     storage.endWrite();
+    const { recording } = this.meter;
+    if (recording !== null) this.record(recording, storage, x, y, offset, held, rowBytes);
     this.shelf.put(this.form, storage);
     return isWhole ? 0 : EFAULT;
   }
 
   look(target: CopiedPicture): number {
     return this.copyTo(target.words) ? 0 : ENOMEM;
+  }
+
+  /** Records the rows that were read as they are now in `storage`, of which the backing held `held` bytes. */
+  private record(
+    recording: QueueRecording,
+    storage: Storage,
+    x: number,
+    y: number,
+    offset: number,
+    held: number,
+    rowBytes: number,
+  ): void {
+    const stride = strideOf(this.form);
+    const rows = held < rowBytes ? 0 : Math.floor((held - rowBytes) / stride) + 1;
+    const address = storage.address + y * storage.stride + x * bytesPerPixel;
+    recording.rowsAt(address, storage.stride, this.form.id, offset, rowBytes, rows, stride);
+    const rest = Math.min(rowBytes, held - rows * stride);
+    if (rest > 0) {
+      recording.rowsAt(address + rows * storage.stride, 0, this.form.id, offset + rows * stride, rest, 1, 0);
+    }
   }
 
   lend(): LentPixels | null {

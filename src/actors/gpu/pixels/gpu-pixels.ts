@@ -22,6 +22,7 @@ const rectangle = transferOf(words);
 
 export class GpuPixels extends Pixels {
   readonly mayBeDmabuf = true;
+  readonly isRendered = true;
 
   /** The renderer has made the resource, and `bytes` of the guest's budget are its from now on. */
   constructor(

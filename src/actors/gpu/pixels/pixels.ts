@@ -52,6 +52,8 @@ export abstract class Pixels {
   abstract readonly bytesTaken: number;
   /** Whether they could be a dma-buf, for a display that takes it. */
   abstract readonly mayBeDmabuf: boolean;
+  /** Whether they are in the renderer, which then reads their backing itself. */
+  abstract readonly isRendered: boolean;
   /** Grows with everything that may have changed them; -1 where whoever changes them says so. */
   abstract readonly epoch: number;
 
@@ -85,6 +87,11 @@ export abstract class Pixels {
 
   /** Brings a rectangle of that memory, which exists, up to date. */
   protected abstract bring(x: number, y: number, width: number, height: number): number;
+
+  /** Brings a rectangle of {@link memory}, which exists, up to date, for whoever reads it here. */
+  refreshMemory(x: number, y: number, width: number, height: number): number {
+    return this.bring(x, y, width, height);
+  }
 
   /** The display is about to be told of a rectangle. */
   refresh(x: number, y: number, width: number, height: number): number {

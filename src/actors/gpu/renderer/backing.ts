@@ -110,6 +110,15 @@ export class Backing {
     return true;
   }
 
+  /** Where a run lies in guest memory, and its length in bytes. */
+  guestOf(run: number): number {
+    return this.runs.guests[run]!;
+  }
+
+  bytesOf(run: number): number {
+    return this.runs.starts[run + 1]! - this.runs.starts[run]!;
+  }
+
   /** How many pieces of host memory the runs are now, or -1 where some of one is no longer guest memory. */
   countPieces(): number {
     return this.eachPiece(null);

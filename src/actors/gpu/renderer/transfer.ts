@@ -101,7 +101,8 @@ export function logWritten(backing: Backing, extent: Extent, transfer: Transfer)
   }
 }
 
-function rowStep({ width }: Extent, level: number, stride: number, layout: BlockLayout): number {
+/** Bytes from one row of a transfer to the next. */
+export function rowStep({ width }: Extent, level: number, stride: number, layout: BlockLayout): number {
   return stride === 0 ? Math.ceil(minify(width, level) / layout.width) * layout.bytes : stride;
 }
 

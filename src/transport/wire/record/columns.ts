@@ -46,6 +46,13 @@ export class Columns {
     return this.bodies.subarray(at, this.bodyBytes);
   }
 
+  /** Removes the last entry. Returns its kind. */
+  takeBack(): number {
+    this.count--;
+    this.bodyBytes -= this.lengths[this.count]!;
+    return this.kinds[this.count]!;
+  }
+
   pack(): Uint8Array {
     const { count } = this;
     return pack({

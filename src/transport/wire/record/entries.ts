@@ -31,7 +31,10 @@ export const EntryKind = {
   pixels: 19,
   /** What a scanout shows. */
   scanout: 20,
-  /** A cursor; x and y are signed. The body is its image of 64 × 64 pixels, or empty while it has none. */
+  /**
+   * A cursor as it is here: of the keyframe before, which the other queue has written. x and y are signed. The body is its
+   * image of 64 × 64 pixels, bytes B, G, R, A.
+   */
   cursor: 21,
   /** The state is whole. */
   keyframeEnd: 22,
@@ -57,7 +60,7 @@ export const entryFields = {
   missing: [],
   /** `contexts`, and resources that are `rendered`, are in no state that is told: with none a replay from here has all. */
   keyframe: ["features", "contexts", "rendered"],
-  /** Bit 0 of `flags`: made for 3D or moved to the renderer, so that no pixels of it follow. Bit 1: it has a backing. */
+  /** `flags`: of {@link ResourceFlag}. */
   resource: ["id", "format", "width", "height", "flags"],
   backing: ["resource"],
   pixels: ["resource", "row", "rows"],
@@ -68,6 +71,9 @@ export const entryFields = {
 } as const satisfies Record<EntryName, readonly string[]>;
 
 export const columnsMax = 6;
+
+/** Of a keyframe's resource: made for 3D or moved to the renderer, so that no pixels of it follow; and whether it has a backing. */
+export const ResourceFlag = { rendered: 1, backed: 2 } as const;
 
 interface Common {
   /** Entries are counted from 0. */

@@ -23,7 +23,7 @@ const chunkNsMax = 4e9;
 const none: ArrayLike<number> = [];
 const noBytes = new Uint8Array(0);
 
-/** Puts bytes at the end of the file; throws where it has no room. */
+/** Puts all of these bytes at the end of the file, or throws with the file as it was. */
 export type Append = (bytes: Uint8Array) => void;
 
 export class RecordingWriter {
@@ -88,7 +88,16 @@ export class RecordingWriter {
     this.add(EntryKind[kind], time, none, body.length).set(body);
   }
 
-  /** Writes what was gathered, if anything. */
+  /** Takes back the entry that was added last, which is in no chunk yet. */
+  takeBack(): void {
+    const { columns } = this;
+    const kind = columns.takeBack();
+    this.entries--;
+    if (kind === EntryKind.command) this.commands--;
+    if (kind === EntryKind.frame) this.frames--;
+  }
+
+  /** Writes what was gathered, if anything. Where that throws, it is lost, and the recording can still be ended. */
   flush(): void {
     const { columns } = this;
     if (columns.count === 0) return;
@@ -98,7 +107,9 @@ export class RecordingWriter {
     columns.clear();
     this.commands = this.frames = 0;
     const counts = { entries: count, commands, frames, firstTime, firstNumber: this.entries - count };
+    this.entries -= count;
     this.putChunk(this.kind, payload, counts);
+    this.entries += count;
     if (this.kind === ChunkKind.keyframe) this.kind = ChunkKind.keyframeRest;
   }
 
@@ -154,8 +165,7 @@ export class RecordingWriter {
       ...counts,
     });
     const at = this.fileBytes;
-    this.put(head);
-    this.put(stored);
+    this.put(Buffer.concat([head, stored]));
     this.heads.push(head);
     this.offsets.push(at);
   }

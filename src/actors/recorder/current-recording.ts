@@ -1,0 +1,106 @@
+// A recording that goes on: its file, and what is written to it.
+
+import packageJson from "../../../package.json";
+import type { ServerConfig } from "../../config.ts";
+import { limits } from "../../config-limits.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
+import type { End, Start } from "../../transport/wire/record/details.ts";
+import { RecordingWriter } from "../../transport/wire/record/writer.ts";
+import type { RecorderMessage } from "./messages.ts";
+import { RecordingFile } from "./recording-file.ts";
+import type { RingReader } from "./ring-reader.ts";
+import { Transcript } from "./transcript.ts";
+
+/** What a crash may cost: entries are in the file after so long. */
+const flushNs = 1e9;
+
+/** What a recording never holds, or not exactly. */
+const notRecorded = [
+  "guest memory that a renderer reads is copied just before: what the guest changes meanwhile may be either",
+  "buffers that are nothing but guest memory are recorded where a command names them, not where a renderer reads them at will",
+  "pixels that other devices change over the resource bridge",
+];
+
+export type Beginning = Extract<RecorderMessage, { type: "recording-start" }>;
+
+export class CurrentRecording {
+  readonly transcript: Transcript;
+  private readonly writer: RecordingWriter;
+  private flushAt: number;
+
+  /** Throws a {@link Refusal} where the file takes nothing. `startNs`: of CLOCK_MONOTONIC. */
+  constructor(
+    private readonly file: RecordingFile,
+    config: ServerConfig,
+    beginning: Beginning,
+    private readonly rings: readonly RingReader[],
+    private readonly startNs: number,
+  ) {
+    this.writer = new RecordingWriter(file.append, startOf(config, beginning, startNs));
+    this.transcript = new Transcript(rings, this.writer, startNs);
+    this.flushAt = startNs + flushNs;
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  get bytes(): number {
+    return this.writer.fileBytes;
+  }
+
+  get entries(): number {
+    return this.writer.entries;
+  }
+
+  /** Writes some of what there is; returns whether there may be more. Throws a {@link Refusal} where the disk takes no more. */
+  write(now: number): boolean {
+    const more = this.transcript.write();
+    if (now >= this.flushAt && this.transcript.isWhole) {
+      this.writer.flush();
+      this.flushAt = now + flushNs;
+    }
+    return more;
+  }
+
+  /** Whether a queue has given up, and with it the recording ends. */
+  get gaveUp(): boolean {
+    return this.rings.some(({ gaveUp }) => gaveUp !== 0);
+  }
+
+  get isFull(): boolean {
+    return this.writer.isFull;
+  }
+
+  /** Writes the end mark, and the index; a disk that takes neither leaves the file without. */
+  end(now: number, end: End): void {
+    try {
+      this.transcript.cut();
+      this.writer.end(Math.max(0, now - this.startNs), end);
+    } catch (error) {
+      asRefusal(error);
+    } finally {
+      this.file.close();
+    }
+  }
+}
+
+function startOf(config: ServerConfig, beginning: Beginning, startNs: number): Start {
+  const { isFromStart, features, renderer, storage } = beginning;
+  const { outputs, recordChecksums } = config;
+  const names = Object.keys(limits) as (keyof typeof limits)[];
+  return {
+    server: packageJson.version,
+    wallMs: Date.now(),
+    monotonicNs: startNs,
+    isFromStart,
+    hasChecksums: recordChecksums,
+    features,
+    // Without what is undefined.
+    renderer: JSON.parse(JSON.stringify(renderer)) as Record<string, unknown>,
+    storage,
+    outputs: outputs.map(({ width, height }) => ({ width, height })),
+    limits: Object.fromEntries(names.map((name) => [name, config[name]])),
+    notRecorded,
+  };
+}

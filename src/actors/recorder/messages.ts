@@ -1,0 +1,27 @@
+// What the recorder receives.
+
+import { z } from "zod";
+import { token } from "../runtime/fields.ts";
+
+export const RecorderMessage = z.discriminatedUnion("type", [
+  /** Record from now on, to a file of this absolute path. Answered with `recording`. */
+  z.object({ type: z.literal("ask-recording"), token, path: z.string() }),
+  /** End the recording. Answered with `recording-end`. */
+  z.object({ type: z.literal("ask-recording-end"), token }),
+  /** A queue writes from now on; what the ctrl queue knows of the device is the beginning of the file. */
+  z.object({
+    type: z.literal("recording-start"),
+    token,
+    isFromStart: z.boolean(),
+    /** 3D contexts that there are, of which nothing can be told. */
+    contexts: z.number(),
+    features: z.number(),
+    renderer: z.record(z.string(), z.unknown()),
+    storage: z.string(),
+  }),
+  /** A queue writes no more, and has written all. */
+  z.object({ type: z.literal("recording-stop"), token }),
+  /** A question of the supervisor. */
+  z.object({ type: z.literal("ask-description"), token }),
+]);
+export type RecorderMessage = z.infer<typeof RecorderMessage>;

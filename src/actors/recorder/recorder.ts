@@ -1,0 +1,218 @@
+// The recorder: empties the queues' rings into a file. Whatever becomes of that, the guest goes on.
+
+import { ConfigError } from "../../config-error.ts";
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
+import type { End } from "../../transport/wire/record/details.ts";
+import type { WorkerName } from "../registry.ts";
+import type { Actor, ActorContext } from "../runtime/actor.ts";
+import { MonotonicClock } from "../runtime/tap/clock.ts";
+import { Counter } from "./counters.ts";
+import { type Beginning, CurrentRecording } from "./current-recording.ts";
+import { Rings } from "./manifest.ts";
+import type { RecorderMessage } from "./messages.ts";
+import { RecordingFile } from "./recording-file.ts";
+import { RingReader } from "./ring-reader.ts";
+
+/** How often the rings are looked at. */
+const lookMs = 4;
+
+/** Called with what is wrong, or "" where nothing is. */
+type Tell = (error: string) => void;
+
+export class Recorder implements Actor<RecorderMessage> {
+  private readonly clock = new MonotonicClock();
+  private readonly memory: NativeMemory;
+  private readonly shared: Int32Array;
+  private readonly rings: readonly RingReader[];
+  private current: CurrentRecording | null = null;
+  /** Where a recording is about to begin. */
+  private starting: RecordingFile | null = null;
+  /** Why the recording ends, while the queues are asked for the rest. */
+  private ending: End | null = null;
+  private readonly endAnswers: Tell[] = [];
+  private last: (End & { path: string }) | null = null;
+  private isLooking = false;
+
+  constructor(private readonly context: ActorContext) {
+    const { config, life } = context;
+    this.memory = context.area("recording", "write");
+    this.shared = new Int32Array(this.memory.view(0, 4096));
+    this.rings = ([0, 1] as const).map((queue) => {
+      const most = Math.min(config.recordRingBytes, Rings.ringBytesMax[queue]);
+      return new RingReader(this.memory, queue, 2 ** Math.floor(Math.log2(most)));
+    });
+    // A successor would write over what its predecessor has left.
+    if (config.record === undefined || life > 1) return;
+    const error = this.begin(config.record, (why) => {
+      if (why !== "") context.log.error(`no recording: ${why}`);
+    });
+    if (error !== "") throw new ConfigError(`--record ${config.record}: ${error}`);
+  }
+
+  receive(message: RecorderMessage): void {
+    const { context } = this;
+    switch (message.type) {
+      case "ask-recording": {
+        const { token, path } = message;
+        const answer: Tell = (error) => context.send("supervisor", { type: "recording", token, error });
+        const error = this.begin(path, answer);
+        if (error !== "") answer(error);
+        return;
+      }
+      case "ask-recording-end": {
+        const answer: Tell = (error) =>
+          context.send("supervisor", { type: "recording-end", token: message.token, error });
+        if (this.current === null) return answer("nothing is being recorded");
+        this.endAnswers.push(answer);
+        this.end({ reason: "stopped", text: "as asked" });
+        return;
+      }
+      case "ask-description":
+        context.send("supervisor", { type: "description", token: message.token, state: this.describe() });
+        return;
+    }
+  }
+
+  peerLost(peer: WorkerName): void {
+    if (peer === "cursor-queue") this.end({ reason: "crashed", text: "the cursor queue has crashed" });
+  }
+
+  turn(): boolean {
+    const { current } = this;
+    if (current === null) return false;
+    let more = false;
+    try {
+      more = current.write(this.clock.now());
+    } catch (error) {
+      // Nothing more goes into it: the queues need not wait.
+      this.finish({ reason: "disk", text: asRefusal(error).message });
+      this.stopQueues(() => {});
+      return false;
+    }
+    this.count(current);
+    if (current.transcript.owesCursors) {
+      current.transcript.owesCursors = false;
+      this.context.send("cursor-queue", { type: "record-cursors" });
+    }
+    if (current.gaveUp) this.end({ reason: "too-slow", text: "the disk was too slow for the guest" });
+    if (current.isFull) this.end({ reason: "too-long", text: "there are as many chunks as there may be" });
+    if (!more) this.lookLater();
+    return more;
+  }
+
+  stop(): void {
+    if (this.current !== null) this.finishWith({ reason: "stopped", text: "the server has ended" });
+    this.starting?.close();
+    this.clock.close();
+    this.memory.unmap();
+  }
+
+  /** Begins a recording, and answers once it has begun; returns why it cannot, or "". */
+  private begin(path: string, answer: Tell): string {
+    const { context } = this;
+    if (this.current !== null || this.starting !== null) return "a recording goes on: end it first";
+    try {
+      this.starting = new RecordingFile(path);
+    } catch (error) {
+      return asRefusal(error).message;
+    }
+    Atomics.store(this.shared, Rings.nextOrder, 0);
+    for (const ring of this.rings) ring.reset();
+    const startNs = this.clock.now();
+    context.asks.ask("ctrl-queue", { type: "ask-recording-start" }, (beginning) => {
+      // A ctrl queue that is gone ends the device.
+      answer(beginning === null ? "the ctrl queue is gone" : this.began(beginning, startNs));
+    });
+    return "";
+  }
+
+  private began(beginning: Beginning, startNs: number): string {
+    const file = this.starting!;
+    this.starting = null;
+    const { context, rings } = this;
+    try {
+      this.current = new CurrentRecording(file, context.config, beginning, rings, startNs);
+    } catch (error) {
+      file.close();
+      this.stopQueues(() => {});
+      return asRefusal(error).message;
+    }
+    context.send("cursor-queue", { type: "start-recording" });
+    const { contexts } = beginning;
+    const lacks = contexts === 0 ? "" : `, but nothing of the ${contexts} 3D contexts that there are`;
+    context.log.info(`recording to ${file.path}: it holds what the guest shows${lacks}`);
+    return "";
+  }
+
+  /** Has the queues stop, and ends the recording when all of theirs is written. */
+  private end(end: End): void {
+    if (this.ending !== null || this.current === null) return;
+    this.ending = end;
+    this.stopQueues(() => this.finishWith(end));
+  }
+
+  /** `done` runs when no queue writes any more. */
+  private stopQueues(done: () => void): void {
+    const { asks } = this.context;
+    let left = 2;
+    const stopped = (): void => {
+      if (--left === 0) done();
+    };
+    // A cursor queue that has crashed writes no more either.
+    asks.ask("ctrl-queue", { type: "ask-recording-stop" }, stopped);
+    asks.ask("cursor-queue", { type: "ask-recording-stop" }, stopped);
+  }
+
+  /** Writes all that is there, and ends. */
+  private finishWith(end: End): void {
+    const { current } = this;
+    if (current === null) return;
+    try {
+      while (current.write(this.clock.now()));
+    } catch (error) {
+      return this.finish({ reason: "disk", text: asRefusal(error).message });
+    }
+    this.finish(end);
+  }
+
+  private finish(end: End): void {
+    const { context } = this;
+    const current = this.current!;
+    current.end(this.clock.now(), end);
+    this.count(current);
+    this.current = this.ending = null;
+    this.last = { ...end, path: current.path };
+    const size = `${Math.ceil(current.bytes / 1024)} KiB`;
+    const line = `the recording ${current.path} has ended, with ${size}: ${end.text}`;
+    if (end.reason === "stopped") context.log.info(line);
+    else context.log.error(line);
+    const answers = this.endAnswers.splice(0);
+    for (const answer of answers) answer(end.reason === "stopped" ? "" : end.text);
+  }
+
+  private describe(): Record<string, unknown> {
+    const { current, last } = this;
+    if (current === null) return { state: "off", last };
+    const { path, bytes, entries, transcript } = current;
+    return { state: "recording", path, bytes, entries, keyframes: transcript.keyframes };
+  }
+
+  private count({ entries, bytes, transcript }: CurrentRecording): void {
+    const { counters } = this.context;
+    counters[Counter.entries] = entries;
+    counters[Counter.bytes] = bytes;
+    counters[Counter.keyframes] = transcript.keyframes;
+  }
+
+  private lookLater(): void {
+    if (this.isLooking) return;
+    this.isLooking = true;
+    this.context.timers.after(lookMs, this.looked);
+  }
+
+  /** The turn that follows a timer does the rest. */
+  private readonly looked = (): void => {
+    this.isLooking = false;
+  };
+}

@@ -1,0 +1,61 @@
+// The file of a recording: its owner's alone, and never with half a piece at its end.
+
+import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { Refusal } from "../../transport/os/errors.ts";
+import { setBlocking } from "../../transport/os/fds.ts";
+
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOFOLLOW } = constants;
+/** A link that somebody else has laid is not followed, and a pipe that nobody reads is an error. */
+const flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOFOLLOW;
+const ownersAlone = 0o600;
+
+export class RecordingFile {
+  private bytes = 0;
+  private readonly fd: number;
+  private readonly isRegular: boolean;
+
+  /** Makes or empties the file. Throws a {@link Refusal}. */
+  constructor(readonly path: string) {
+    this.fd = orRefusal(() => openSync(path, flags, ownersAlone));
+    this.isRegular = fstatSync(this.fd).isFile();
+    // It may have been there, and another's to read.
+    if (this.isRegular) orRefusal(() => fchmodSync(this.fd, ownersAlone));
+    // Whoever reads a pipe may be as slow as a disk.
+    else setBlocking(this.fd);
+  }
+
+  /** Puts all of `bytes` at the end, or throws a {@link Refusal} with the file as it was. */
+  readonly append = (bytes: Uint8Array): void => {
+    try {
+      this.put(bytes);
+    } catch (error) {
+      if (this.isRegular) ftruncateSync(this.fd, this.bytes);
+      throw refusalOf(error);
+    }
+  };
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  private put(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) {
+      done += writeSync(this.fd, bytes, done, bytes.length - done, this.isRegular ? this.bytes + done : null);
+    }
+    this.bytes += bytes.length;
+  }
+}
+
+function orRefusal<T>(attempt: () => T): T {
+  try {
+    return attempt();
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
+/** What the system says, without its call; anything else goes on up. */
+function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof Error && "code" in error)) throw error;
+  return new Refusal(error.message.split(", ")[0]!, { cause: error });
+}

@@ -1,0 +1,78 @@
+// What both queues tell, brought into one order and written.
+
+import { EntryKind } from "../../transport/wire/record/entries.ts";
+import type { RecordingWriter } from "../../transport/wire/record/writer.ts";
+import { RingKind } from "./manifest.ts";
+import type { RingReader } from "./ring-reader.ts";
+
+/** What is written at a time, before messages get their turn. */
+const bytesMax = 4 * 1024 * 1024;
+const entriesMax = 4096;
+/** Where a ring is fuller than this, packing would make its queue wait. */
+const hurry = 0.25;
+const keyframeLeftOut =
+  "a keyframe was left out: the guest's pictures are more than --record-ring-bytes has room for";
+
+export class Transcript {
+  keyframes = 0;
+  /** Whether a keyframe has come whose cursors nobody has told yet. */
+  owesCursors = false;
+  private next = 0;
+  private readonly numbers = new Uint32Array(6);
+  /** Whose body is yet to come as a whole, and where it goes. */
+  private open: RingReader | null = null;
+  private body = new Uint8Array(0);
+
+  constructor(
+    private readonly rings: readonly RingReader[],
+    private readonly writer: RecordingWriter,
+    /** CLOCK_MONOTONIC where the recording begins. */
+    private readonly startNs: number,
+  ) {}
+
+  /** Writes some of what there is; returns whether there may be more. Throws what the file does. */
+  write(): boolean {
+    const { writer } = this;
+    writer.isPacking = !this.rings.some(({ fill }) => fill > hurry);
+    const until = writer.entries + entriesMax;
+    for (let bytes = 0; bytes < bytesMax && writer.entries < until;) {
+      if (this.open !== null) {
+        if (!this.open.take(this.body)) return false;
+        this.open = null;
+      }
+      const ring = this.rings.find(({ nextOrder }) => nextOrder === this.next);
+      if (ring === undefined) return false;
+      bytes += this.begin(ring);
+    }
+    return true;
+  }
+
+  /** Whether no entry is half there. */
+  get isWhole(): boolean {
+    return this.open === null;
+  }
+
+  /** Takes back the entry that is not whole, if there is one: nothing more comes of it. */
+  cut(): void {
+    if (this.open !== null) this.writer.takeBack();
+    this.open = null;
+  }
+
+  private begin(ring: RingReader): number {
+    const { writer, numbers } = this;
+    const kind = ring.begin(numbers);
+    const time = Math.max(0, ring.time - this.startNs);
+    const { bodyBytes } = ring;
+    ring.headTaken();
+    this.next = (this.next + 1) >>> 0;
+    if (kind === RingKind.keyframeLeftOut) {
+      writer.addDetails("missing", time, { what: keyframeLeftOut });
+      return 0;
+    }
+    if (kind === EntryKind.keyframe) this.keyframes++;
+    if (kind === EntryKind.keyframe) this.owesCursors = true;
+    this.body = writer.add(kind, time, numbers, bodyBytes) as Uint8Array<ArrayBuffer>;
+    this.open = ring;
+    return bodyBytes;
+  }
+}

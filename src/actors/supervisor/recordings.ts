@@ -1,0 +1,39 @@
+// The recording that somebody has asked for, by an actor that is started for it where the settings had not asked for one.
+
+import type { WorkerName } from "../registry.ts";
+import type { AnswerTo, Question } from "../runtime/asks.ts";
+import type { ActorHost } from "../runtime/host.ts";
+
+/** What waits for the disk when a recording ends is written before. */
+const answerTimeoutMs = 12_000;
+
+export class Recordings {
+  constructor(
+    private readonly host: ActorHost,
+    /** Has the supervisor watch an actor, which then starts. */
+    private readonly watch: (name: WorkerName) => void,
+  ) {}
+
+  /** Records to a file of this absolute path from now on. Throws where that cannot be. */
+  async start(path: string): Promise<void> {
+    if (!this.host.names.includes("recorder")) {
+      this.watch("recorder");
+      this.host.add("recorder");
+    }
+    await this.ask({ type: "ask-recording", path });
+  }
+
+  /** Throws where there is none, or it had to end without some of what was done. */
+  async stop(): Promise<void> {
+    if (!this.host.names.includes("recorder")) throw new Error("nothing is being recorded");
+    await this.ask({ type: "ask-recording-end" });
+  }
+
+  private async ask<What extends Question<"recorder">>(question: What): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<AnswerTo<What>>();
+    this.host.asks.ask("recorder", question, resolve, { timeoutMs: answerTimeoutMs });
+    const answer = (await promise) as { error: string } | null;
+    if (answer === null) throw new Error("the recorder does not answer");
+    if (answer.error !== "") throw new Error(answer.error);
+  }
+}

@@ -1,0 +1,406 @@
+// What a server's recording holds of what a guest did, and that a guest goes on whatever becomes of the recording.
+
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as commands from "../../lab/driver/commands.ts";
+import { areaOf, type Image } from "../../lab/driver/gpu-driver.ts";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { drawArrow } from "../../lab/scenes/arrow.ts";
+import type { Entry, EntryName } from "../../src/transport/wire/record/entries.ts";
+import { openRecording } from "../../src/transport/wire/record/reader.ts";
+import type { Recording } from "../../src/transport/wire/record/recording.ts";
+import { Command, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { bePatient, driverPatienceMs } from "../support/patience.ts";
+import { expectOk } from "./support.ts";
+
+bePatient();
+
+const directory = mkdtempSync(join(tmpdir(), "fencepost-recording-"));
+const path = join(directory, "recording");
+let server: ServerProcess;
+let guest: SyntheticGuest | null = null;
+let opened: Recording | null = null;
+
+afterAll(() => rmSync(directory, { recursive: true }));
+afterEach(async () => {
+  opened?.close();
+  opened = null;
+  guest?.close();
+  guest = null;
+  await server.stop();
+  rmSync(path, { force: true });
+});
+
+async function serve(...args: string[]): Promise<SyntheticGuest> {
+  server = await ServerProcess.start({ args: ["--renderer", "software", "--storage", "memfd", ...args] });
+  guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+  return guest;
+}
+
+/** The server has ended in order, and this is what it has recorded. */
+async function recorded(): Promise<Recording> {
+  guest!.close();
+  guest = null;
+  expect(await server.stop()).toBe(0);
+  return (opened = openRecording(path));
+}
+
+async function logged(text: string): Promise<void> {
+  while (!server.log().includes(text)) {
+    if (server.exitCode !== null) throw new Error(server.log());
+    await Bun.sleep(5);
+  }
+}
+
+function of<Name extends EntryName>(recording: Recording, ...kinds: Name[]): Entry<Name>[] {
+  const all = [...recording.entries()].filter(({ kind }) => (kinds as string[]).includes(kind));
+  return all as unknown as Entry<Name>[];
+}
+
+const fill = ({ pixels }: Image, seed: number): void => void pixels.set(pixels.map((_, at) => seed + at));
+
+describe("a recording from the start", () => {
+  test("has both queues' commands as they were run, in order, with their answers", async () => {
+    const { gpu } = await serve("--record", path);
+    const sent = [
+      commands.createResource2d(7, Format.B8G8R8X8, 64, 64),
+      commands.getEdid(0),
+      commands.flushResource(9, areaOf({ width: 1, height: 1 })),
+    ];
+    const results = sent.map((request) => gpu.control.call(request));
+    expectOk(gpu.updateCursor({ scanoutId: 0, x: 3, y: 4 }, 7));
+    expectOk(gpu.unrefResource(7));
+    const recording = await recorded();
+    expect(recording.start).toMatchObject({
+      isFromStart: true,
+      storage: "memfd",
+      renderer: { renderer: "software" },
+    });
+    expect(recording.ending).toEqual({ reason: "stopped", text: "the server has ended" });
+    const told = of(recording, "command");
+    expect(told.map(({ queue, id }) => [queue, id])).toEqual([
+      [0, 1],
+      [0, 2],
+      [0, 3],
+      [1, 1],
+      [0, 4],
+    ]);
+    sent.forEach((request, index) =>
+      expect(Buffer.from(told[index]!.body)).toEqual(
+        Buffer.from(new Uint8Array(request.buffer, request.byteOffset, request.byteLength)),
+      ),
+    );
+    const answers = of(recording, "answer");
+    expect(answers.map(({ queue, id, type }) => [queue, id, type])).toEqual([
+      [0, 1, Response.OK_NODATA],
+      [0, 2, Response.OK_EDID],
+      [0, 3, Response.ERR_INVALID_RESOURCE_ID],
+      [1, 1, Response.OK_NODATA],
+      [0, 4, Response.OK_NODATA],
+    ]);
+    // What followed the header, as the guest has got it.
+    expect(Buffer.from(answers[1]!.body)).toEqual(Buffer.from(results[1]!.bytes.subarray(24)));
+    expect(Math.max(...of(recording, "memory").map(({ body }) => body.length))).toBe(2 * 16);
+    const rings = of(recording, "ring").map(({ queue, running }) => [queue, running]);
+    expect(rings.filter(([queue]) => queue === 0)).toEqual([
+      [0, 1],
+      [0, 0],
+    ]);
+  });
+
+  test("has the bytes that transfers read, row by row, and the frames that were flushed", async () => {
+    const { gpu } = await serve("--record", path, "--record-checksums");
+    const image = gpu.createImage(5, Format.B8G8R8X8, 200, 120);
+    fill(image, 1000);
+    gpu.show(0, image);
+    fill(image, 2000);
+    const part = { x: 10, y: 20, width: 30, height: 40 };
+    gpu.present(image, part);
+    const recording = await recorded();
+    const rows = new Map<number, Uint8Array>();
+    const [whole, ...rest] = of(recording, "bytes");
+    expect(whole).toMatchObject({ resource: 5, offsetLow: 0, offsetHigh: 0, rowBytes: 800, stride: 800 });
+    expect([...new Uint32Array(new Uint8Array(whole!.body).buffer)]).toEqual(
+      Array.from({ length: 24_000 }, (_, at) => 1000 + at),
+    );
+    for (const { offsetLow, rowBytes, stride, body } of rest) {
+      for (let row = 0; row * rowBytes < body.length; row++) {
+        rows.set(offsetLow + row * stride, body.subarray(row * rowBytes, (row + 1) * rowBytes));
+      }
+    }
+    expect(rows.size).toBe(part.height);
+    for (let y = part.y; y < part.y + part.height; y++) {
+      const from = y * image.width + part.x;
+      const words = new Uint32Array(new Uint8Array(rows.get(from * 4)!).buffer);
+      expect([...words]).toEqual(Array.from({ length: part.width }, (_, at) => 2000 + from + at));
+    }
+    const frames = of(recording, "frame");
+    expect(frames).toMatchObject([
+      { scanouts: 1, resource: 5, x: 0, y: 0, width: 200, height: 120 },
+      { scanouts: 1, resource: 5, ...part },
+    ]);
+    expect(Buffer.from(frames[0]!.body).readUInt32LE(0)).toBe(Bun.hash.crc32(new Uint8Array(whole!.body)));
+    const last = of(recording, "command", "bytes", "frame", "answer").slice(-6);
+    expect(last.map(({ kind }) => kind)).toEqual([
+      "command",
+      "bytes",
+      "answer",
+      "command",
+      "frame",
+      "answer",
+    ]);
+  });
+
+  test("is its owner's alone, though the file was there before", async () => {
+    writeFileSync(path, "old", { mode: 0o644 });
+    await serve("--record", path);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(server.log()).toContain("it holds what the guest shows");
+    await recorded();
+  });
+
+  test("of many commands has each of them", async () => {
+    const { gpu } = await serve(
+      "--record",
+      path,
+      "--record-ring-bytes",
+      String(2 ** 20),
+      "--record-wait-ms",
+      "1000",
+    );
+    const count = 20_000;
+    for (let sent = 0; sent < count; sent += 100) {
+      const pending = Array.from({ length: 100 }, () =>
+        gpu.control.submit(commands.flushResource(77, areaOf({ width: 1, height: 1 }))),
+      );
+      for (const one of pending) gpu.control.wait(one);
+    }
+    const recording = await recorded();
+    expect(of(recording, "command").map(({ id }) => id)).toEqual(
+      Array.from({ length: count }, (_, at) => at + 1),
+    );
+    expect(of(recording, "answer")).toHaveLength(count);
+  });
+});
+
+/** What a guest can still do. */
+function expectServed(): void {
+  const { gpu } = guest!;
+  expectOk(gpu.createResource2d(900, Format.B8G8R8X8, 4, 4));
+  expectOk(gpu.unrefResource(900));
+}
+
+describe("a recording of a running server", () => {
+  test("begins with all that there is: resources with backings and pixels, scanouts and cursors", async () => {
+    const { gpu } = await serve();
+    const image = gpu.createImage(5, Format.B8G8R8X8, 100, 80);
+    fill(image, 77);
+    gpu.show(0, image);
+    expectOk(gpu.createResource2d(6, Format.B8G8R8A8, 10, 10));
+    const cursor = gpu.createImage(8, Format.B8G8R8A8, 64, 64);
+    drawArrow(cursor.pixels);
+    expectOk(gpu.transferToHost2d(8, areaOf(cursor)));
+    expectOk(gpu.updateCursor({ scanoutId: 0, x: 12, y: 13 }, 8, 1, 2));
+    expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
+    expect(await server.control({ command: "record-start", path })).toMatchObject({
+      ok: false,
+      error: "a recording goes on: end it first",
+    });
+    expect((await server.control({ command: "status" }))["recording"]).toMatchObject({
+      state: "recording",
+      path,
+    });
+    expectOk(gpu.unrefResource(6));
+    expect(await server.control({ command: "record-stop" })).toEqual({ ok: true });
+    expect(await server.control({ command: "record-stop" })).toMatchObject({
+      ok: false,
+      error: "nothing is being recorded",
+    });
+    expectServed();
+    opened = openRecording(path);
+    expect(opened.start.isFromStart).toBe(false);
+    expect(opened.ending).toEqual({ reason: "stopped", text: "as asked" });
+    const key = opened.chunks.find(({ isKeyframe }) => isKeyframe)!;
+    expect(opened.read(key.number)[0]).toMatchObject({ kind: "keyframe", contexts: 0, rendered: 0 });
+    expect(of(opened, "resource")).toMatchObject([
+      { id: 5, format: Format.B8G8R8X8, width: 100, height: 80, flags: 2 },
+      { id: 6, width: 10, height: 10, flags: 0 },
+      { id: 8, width: 64, height: 64, flags: 2 },
+    ]);
+    const pixels = of(opened, "pixels");
+    expect(pixels.map(({ resource, row, rows }) => [resource, row, rows])).toEqual([
+      [5, 0, 80],
+      [8, 0, 64],
+    ]);
+    expect(new Uint32Array(new Uint8Array(pixels[0]!.body).buffer)).toEqual(new Uint32Array(image.pixels));
+    const backing = Buffer.from(of(opened, "backing")[0]!.body);
+    expect([backing.readBigUInt64LE(0), backing.readBigUInt64LE(8)]).toEqual([
+      BigInt(image.backing.address),
+      32_000n,
+    ]);
+    expect(of(opened, "scanout")).toMatchObject([
+      { scanout: 0, resource: 5, x: 0, y: 0, width: 100, height: 80 },
+    ]);
+    const [arrow] = of(opened, "cursor");
+    expect(arrow).toMatchObject({ scanout: 0, x: 12, y: 13, hotX: 1, hotY: 2, visible: 1 });
+    expect(new Uint32Array(new Uint8Array(arrow!.body).buffer)).toEqual(new Uint32Array(cursor.pixels));
+    const types = of(opened, "command").map(({ body }) => Buffer.from(body).readUInt32LE(0));
+    expect(types).toEqual([Command.RESOURCE_UNREF]);
+  });
+
+  test("has keyframes as often as it was asked for, and can be begun again", async () => {
+    const { gpu } = await serve("--record-keyframe-bytes", String(2 ** 20));
+    const image = gpu.createImage(5, Format.B8G8R8X8, 256, 256);
+    gpu.show(0, image);
+    for (const round of [1, 2]) {
+      expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
+      for (let frame = 0; frame < 20; frame++) {
+        fill(image, round * 1000 + frame);
+        gpu.present(image);
+      }
+      expect(await server.control({ command: "record-stop" })).toEqual({ ok: true });
+      opened?.close();
+      opened = openRecording(path);
+      expect(opened.chunks.filter(({ isKeyframe }) => isKeyframe).length).toBeGreaterThanOrEqual(4);
+      expect(of(opened, "frame")).toHaveLength(20);
+      // What a keyframe tells is what the transfers before it have left.
+      let left = Buffer.alloc(0);
+      let keyframes = 0;
+      for (const entry of opened.entries()) {
+        if (entry.kind === "bytes") left = Buffer.from(entry.body);
+        if (entry.kind !== "pixels" || left.length === 0) continue;
+        expect(Buffer.from(entry.body)).toEqual(left);
+        keyframes++;
+      }
+      expect(keyframes).toBeGreaterThanOrEqual(3);
+    }
+  });
+
+  test("says what it cannot write to, and records nothing", async () => {
+    await serve();
+    const answer = await server.control({ command: "record-start", path: "/proc/nowhere/recording" });
+    expect(answer).toMatchObject({ ok: false, error: expect.stringContaining("ENOENT") });
+    expect(await server.control({ command: "record-start", path: "/dev/full" })).toMatchObject({ ok: false });
+    expectServed();
+    expect((await server.control({ command: "status" }))["recording"]).toMatchObject({ state: "off" });
+    expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
+  });
+});
+
+describe("a guest goes on, and the file holds what is whole,", () => {
+  test("when the disk is full", async () => {
+    const { gpu } = await serve();
+    expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
+    // A file that may not grow is as good as a disk that is full.
+    const limit = ["prlimit", "--pid", String(server.pid), `--fsize=${3 * 2 ** 20}`];
+    expect(Bun.spawnSync(limit).exitCode).toBe(0);
+    const image = gpu.createImage(5, Format.B8G8R8X8, 512, 512);
+    gpu.show(0, image);
+    for (let frame = 0; !server.log().includes("has ended"); frame++) {
+      // What does not pack.
+      for (let at = 0; at < 2 ** 19; at += 2 ** 16)
+        crypto.getRandomValues(image.backing.bytes.subarray(at, at + 2 ** 16) as Uint8Array<ArrayBuffer>);
+      gpu.present(image);
+      if (frame > 2_000) throw new Error(server.log());
+    }
+    expectServed();
+    expect(server.log()).toContain("EFBIG");
+    opened = openRecording(path);
+    expect(opened.ending).toMatchObject({ reason: "disk" });
+    expect(of(opened, "command").length).toBeGreaterThan(5);
+    const { recording } = await server.control({ command: "status" });
+    expect(recording).toMatchObject({ state: "off", last: { reason: "disk" } });
+  });
+
+  test("when the server is killed", async () => {
+    const { gpu } = await serve("--record", path);
+    // Entries are in the file after a second at most.
+    for (let id = 1; statSync(path).size < 2_000 || id < 200; id++) {
+      expectOk(gpu.createResource2d(id, Format.B8G8R8X8, 4, 4));
+      if (id % 50 === 0) await Bun.sleep(50);
+    }
+    process.kill(server.pid, "SIGKILL");
+    await server.exited;
+    opened = openRecording(path);
+    expect(opened.ending).toMatchObject({ reason: "cut", at: statSync(path).size });
+    expect(of(opened, "command").length).toBeGreaterThan(10);
+  });
+
+  test("when whoever takes the recording is too slow", async () => {
+    const pipe = join(directory, "pipe");
+    expect(Bun.spawnSync(["mkfifo", pipe]).exitCode).toBe(0);
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const { gpu } = await serve("--record-ring-bytes", String(2 ** 20), "--record-wait-ms", "50");
+      expect(await server.control({ command: "record-start", path: pipe })).toMatchObject({ ok: true });
+      const image = gpu.createImage(5, Format.B8G8R8X8, 512, 512);
+      gpu.show(0, image);
+      // Nobody reads: after its pipe the ring is full, and the guest waits once.
+      for (let frame = 0; frame < 40; frame++) {
+        fill(image, frame);
+        gpu.present(image);
+      }
+      expectServed();
+      const taken = Buffer.alloc(2 ** 16);
+      const parts: Buffer[] = [];
+      while (!server.log().includes("too slow for the guest")) {
+        const count = readAvailable(reader, taken);
+        parts.push(Buffer.from(taken.subarray(0, count)));
+        if (count === 0) await Bun.sleep(5);
+      }
+      for (let count = -1; count !== 0;) {
+        count = readAvailable(reader, taken);
+        parts.push(Buffer.from(taken.subarray(0, count)));
+      }
+      writeFileSync(path, Buffer.concat(parts));
+      opened = openRecording(path);
+      expect(opened.ending).toMatchObject({ reason: "too-slow" });
+      expectServed();
+    } finally {
+      closeSync(reader);
+      rmSync(pipe);
+    }
+  });
+
+  test("when the recorder crashes", async () => {
+    await serve("--record", path);
+    expect(await server.control({ command: "kill", actor: "recorder" })).toMatchObject({ ok: true });
+    await logged("recorder: restarted");
+    expectServed();
+    expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
+    expectServed();
+    const recording = await recorded();
+    expect(of(recording, "command")).toHaveLength(2);
+  });
+
+  test("when the cursor queue crashes", async () => {
+    await serve("--record", path);
+    expect(await server.control({ command: "kill", actor: "cursor-queue" })).toMatchObject({ ok: true });
+    await logged("the cursor queue has crashed");
+    expectServed();
+    opened = openRecording(path);
+    expect(opened.ending).toMatchObject({ reason: "crashed" });
+  });
+});
+
+/** Reads what is there; 0 where there is nothing now, or never again. */
+function readAvailable(fd: number, into: Buffer): number {
+  try {
+    return readSync(fd, into);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    return 0;
+  }
+}
