@@ -35,7 +35,7 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("trace-ended") }),
   /** All of the trace is in its file, whose bytes that many are. */
   z.object({ type: z.literal("trace-end"), token, bytes: z.int().nonnegative() }),
-  /** The inspector wants what `ctl status` says. */
+  /** The inspector wants what `ctl status` says of the actors. */
   z.object({ type: z.literal("ask-status"), token }),
   /** An actor's own account of its state, for status and the inspector. */
   z.object({ type: z.literal("description"), token, state: z.record(z.string(), z.unknown()) }),

@@ -195,7 +195,7 @@ export class Supervisor {
         this.tracing.path = null;
         return;
       case "ask-status":
-        void this.tellStatus(message.token);
+        this.host.send("inspector", { type: "status", token: message.token, state: this.ownStatus() });
         return;
     }
   }
@@ -276,19 +276,18 @@ export class Supervisor {
     );
   }
 
-  private async tellStatus(token: number): Promise<void> {
-    const state = await this.status();
-    if (this.host.isAlive("inspector")) this.host.send("inspector", { type: "status", token, state });
-  }
-
-  private async status(): Promise<Record<string, unknown>> {
+  /** What nobody else has to be asked for. */
+  private ownStatus(): Record<string, unknown> {
     return {
       device: this.device.getSnapshot().value,
       pid: process.pid,
       actors: this.inquiries.actors(this.actors),
       trace: this.tracing.path,
-      ...(await this.inquiries.status()),
     };
+  }
+
+  private async status(): Promise<Record<string, unknown>> {
+    return { ...this.ownStatus(), ...(await this.inquiries.status()) };
   }
 
   /** Follows the life of an actor that is about to start. */

@@ -125,6 +125,30 @@ test("every actor comes up, and a shutdown ends them all with code 0", async () 
   expect(existsSync(run.config.controlPath)).toBe(false);
 }, 15_000);
 
+test("the inspector is told of actors without a word from the ctrl queue, which may be in a stream for long", async () => {
+  const run = new Run("--inspect", "--renderer=software");
+  await run.listening;
+  const { text } = await run.line((line) => line.actor === "inspector" && line.text.startsWith("open "));
+  const { host } = run.supervisor as unknown as {
+    host: { send(to: string, message: { type: string }): void };
+  };
+  const send = host.send.bind(host);
+  const sent: string[] = [];
+  host.send = (to, message) => {
+    sent.push(`${to} ${message.type}`);
+    send(to, message);
+  };
+  const url = new URL(text.slice("open ".length));
+  const headers = { authorization: `Bearer ${url.searchParams.get("token")}` };
+  const answer = await fetch(new URL("/api/actors", url), { headers });
+  const actors = (await answer.json()) as { name: string; state: string }[];
+  expect(actors.find(({ name }) => name === "ctrl-queue")?.state).toBe("running");
+  expect(sent).toContain("inspector status");
+  expect(sent).not.toContain("ctrl-queue ask-description");
+  run.supervisor.shutdown("the test is over");
+  expect(await run.exitCode).toBe(0);
+}, 15_000);
+
 test("an actor that does not stop is ended, and the code says so", async () => {
   const run = new Run();
   await run.listening;
