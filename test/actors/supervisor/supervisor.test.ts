@@ -130,7 +130,7 @@ test("the inspector is told of actors without a word from the ctrl queue, which 
   await run.listening;
   const { text } = await run.line((line) => line.actor === "inspector" && line.text.startsWith("open "));
   const { host } = run.supervisor as unknown as {
-    host: { send(to: string, message: { type: string }): void };
+    host: { send(to: string, message: { type: string }): void; tap: { close(): void } };
   };
   const send = host.send.bind(host);
   const sent: string[] = [];
@@ -147,6 +147,8 @@ test("the inspector is told of actors without a word from the ctrl queue, which 
   expect(sent).not.toContain("ctrl-queue ask-description");
   run.supervisor.shutdown("the test is over");
   expect(await run.exitCode).toBe(0);
+  // Elsewhere the process ends with it.
+  host.tap.close();
 }, 15_000);
 
 test("an actor that does not stop is ended, and the code says so", async () => {
