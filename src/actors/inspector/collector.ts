@@ -1,7 +1,7 @@
 // Empties the actors' taps, keeps what they hold, and makes of it what pages want to hear.
 
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
-import { type ActorName, workersFor } from "../registry.ts";
+import { type ActorName, workerNames, workersFor } from "../registry.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { slotOf } from "../runtime/shared-words.ts";
 import { RecordKind } from "../runtime/tap/layout.ts";
@@ -47,7 +47,9 @@ export class Collector {
   ) {
     this.names = ["supervisor", ...workersFor(config)];
     const readers: TapReader[] = [];
-    for (const name of this.names) readers[slotOf(name)] = new TapReader(area, name, slotOf(name), machines);
+    // Of all that there may be: one that comes later writes where it is expected.
+    for (const name of ["supervisor", ...workerNames] as const)
+      readers[slotOf(name)] = new TapReader(area, name, slotOf(name), machines);
     this.readers = readers;
     this.history = new History(config.inspectHistoryBytes, config.inspectHistorySeconds);
     this.latencies = new Latencies(this.history, readers);
