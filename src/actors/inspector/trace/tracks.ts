@@ -3,7 +3,7 @@
 import type { TraceWriter } from "../../../transport/wire/perfetto/trace-writer.ts";
 
 /** Tracks that groups may have together: guests can have any number made. */
-const groupedMax = 8192;
+const groupedMax = 2048;
 /** Room for the tracks of each life of the inspector's in the same file. */
 const uuidsPerLife = 2 ** 24;
 
