@@ -152,6 +152,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.device.breaks.idle();
   }
 
+  yields(): boolean {
+    return this.device.fenceWatch.yields;
+  }
+
   reset(): void {
     this.queue.recording?.reset();
     this.device.model.reset();

@@ -25,6 +25,8 @@ export interface QueueHandler {
   published?(): void;
   /** Runs when the ring was emptied, before the actor sleeps. */
   idle?(): void;
+  /** Whether it sleeps without a look at the ring: other threads want the processor for work of this queue's own. */
+  yields?(): boolean;
 }
 
 /** A parked request: everything that its answer needs. */

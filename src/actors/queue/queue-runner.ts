@@ -14,7 +14,7 @@ import type { CommandForm } from "./command-form.ts";
 import type { Gate } from "./gate.ts";
 import { GuestShare } from "./guest-share.ts";
 import { HeldAnswers } from "./held-answers.ts";
-import { sleepCostNs, watchIdle } from "./idle-watch.ts";
+import { watchIdle } from "./idle-watch.ts";
 import { PARKED, Parked, type QueueHandler } from "./queue-handler.ts";
 import type { QueueRecording } from "./recording.ts";
 import { Request } from "./request.ts";
@@ -48,7 +48,6 @@ export class QueueRunner {
   private readonly bad: BadChains;
   private readonly held: HeldAnswers;
   private readonly session: SessionReplies;
-  private readonly pollNs: number;
   private readonly headerBytes: number;
   private running: RunningRing | null = null;
   private ring: Ring | null = null;
@@ -70,7 +69,6 @@ export class QueueRunner {
     this.bad = new BadChains(context, form, this.chain, this.request);
     this.held = new HeldAnswers(this.request);
     this.session = new SessionReplies(context);
-    this.pollNs = Math.max(context.config.pollUs * 1000, sleepCostNs);
   }
 
   /** Handles the messages that concern the ring; returns false for any other. */
@@ -129,7 +127,7 @@ export class QueueRunner {
       // A message may have stopped the ring.
       if (this.ring !== ring) return true;
       if (!this.enabled || ring.isBroken || this.gate?.holds === true) return false;
-      if (watchIdle(ring, this.context, this.pollNs)) continue;
+      if (watchIdle(ring, this.context, this.handler.yields?.() ?? false)) continue;
       return ring.enableKicks();
     }
   }

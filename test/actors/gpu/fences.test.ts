@@ -181,6 +181,7 @@ describe("answers", () => {
     fences.lastWaitMs = 0.02;
     watch.linger(() => false);
     expect(renderer.polls).toBeGreaterThan(0);
+    expect(watch.yields).toBe(false);
     Bun.sleepSync(1);
     finish();
     expect(fences.lastWaitMs).toBeGreaterThan(1);
@@ -189,6 +190,9 @@ describe("answers", () => {
     renderer.polls = 0;
     watch.linger(() => false);
     expect(renderer.polls).toBe(0);
+    expect(watch.yields).toBe(true);
+    finish();
+    expect(watch.yields).toBe(false);
   });
 
   test("that are done together are one interrupt, and commands that wait are none", () => {

@@ -866,6 +866,20 @@ describe("sleep", () => {
     expect(counter("kicksPolled")).toBeGreaterThan(0);
   });
 
+  for (const yields of [true, false]) {
+    test(`a queue ${yields ? "that leaves its processor to others sleeps at once" : "looks at the ring before it sleeps"}`, () => {
+      begin();
+      let looks = 0;
+      (handler as QueueHandler).yields = () => yields;
+      bench.offer(request(1));
+      context.isRung = () => (looks++, false);
+      while (queue.turn());
+      const ofCommands = 2;
+      if (yields) expect(looks).toBe(ofCommands);
+      else expect(looks).toBeGreaterThan(ofCommands);
+    });
+  }
+
   test("what comes while the queue is about to sleep is not missed", () => {
     begin();
     let offered = false;

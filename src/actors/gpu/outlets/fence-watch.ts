@@ -83,12 +83,17 @@ export class FenceWatch {
     this.expect(this.fences.pending);
   }
 
+  /** Whether the renderer's own threads want the processor for a while: its last picture was a long one. */
+  get yields(): boolean {
+    return this.fences.pending > 0 && this.fences.lastWaitMs > shortMs;
+  }
+
   /**
    * Waits for fences a moment, unless `isWanted()`: a short picture is done before a thread could sleep and be woken. After
    * a long one this thread would only be in the way of those that draw.
    */
   linger(isWanted: () => boolean): void {
-    if (this.fences.pending === 0 || this.fences.lastWaitMs > shortMs) return;
+    if (this.fences.pending === 0 || this.yields) return;
     const until = Bun.nanoseconds() + lingerNs;
     do {
       // Where processors are few, the renderer's own threads need this one.
