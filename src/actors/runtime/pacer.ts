@@ -31,9 +31,14 @@ export class Pacer {
     return this.held !== 0;
   }
 
+  /** Whether `lane` waits for its taker. */
+  isHeldAt(lane: number): boolean {
+    return (this.held & (1 << lane)) !== 0;
+  }
+
   /** Whether `lane` may be given a change now. Where it is too early, the actor has a turn when it is not. */
   may(lane: number): boolean {
-    if (this.held & (1 << lane)) return false;
+    if (this.isHeldAt(lane)) return false;
     if (this.periodMs === 0) return true;
     const due = this.began[lane]! + this.periodMs;
     if (now() >= due) return true;
@@ -68,6 +73,11 @@ export class Pacer {
   /** The takers of all lanes took what they were given. */
   tookAll(): void {
     for (let set = this.held; set !== 0; set &= set - 1) this.took(31 - Math.clz32(set & -set));
+  }
+
+  /** No lane need wait for its taker any more. */
+  releaseAll(): void {
+    this.held = 0;
   }
 
   /** `lane` starts anew: its next change goes at once. */

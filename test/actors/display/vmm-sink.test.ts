@@ -526,20 +526,45 @@ describe("pace", () => {
     expect(stage.peer.cursors[0]).toMatchObject({ x: 30, y: 1, visible: true });
   });
 
-  test("lets the display sleep while its reader takes a picture in time, and only then", () => {
-    const wakeUps = (): number => stage.runner.context.epoll.wait(0);
-    paced(50);
-    for (const lateMs of [0, 10]) {
+  for (const [lateMs, waits, how, wakeUps] of [
+    [0, true, "until it looks", 0],
+    [0, false, "without end", 0],
+    [10, true, "until it is read", 1],
+    [10, false, "without end", 0],
+  ] as const) {
+    const when = `its reader takes a picture ${lateMs} ms later and ${waits ? "another" : "no other"} waits`;
+    test(`lets the display sleep ${how} while ${when}`, () => {
+      paced(50);
+      const { timers, epoll } = stage.runner.context;
       stage.peer.pause();
       stage.flush(all);
       stage.runner.run();
+      if (waits) stage.flush(all);
+      stage.runner.run();
       clock += lateMs;
       stage.runner.run();
+      expect(timers.timeout() >= 0).toBe(how === "until it looks");
       stage.peer.resume();
       stage.pump.drain();
-      expect(wakeUps()).toBe(lateMs === 0 ? 0 : 1);
+      expect(epoll.wait(0)).toBe(wakeUps);
       pass(8);
       pass(100);
+      expect(timers.timeout()).toBe(-1);
+    });
+  }
+
+  test("shows a guest that draws once a slot each picture at once, where its reader takes them in time", () => {
+    paced(50);
+    for (let count = 1; count <= 20; count++) {
+      const before = frames();
+      stage.peer.pause();
+      stage.flush(all);
+      stage.runner.run();
+      // Taken with nobody awake who would see that.
+      stage.peer.resume();
+      stage.pump.drain();
+      expect(frames() - before).toBe(1);
+      clock += 20;
     }
   });
 

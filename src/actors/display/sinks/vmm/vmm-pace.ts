@@ -5,17 +5,19 @@ import { unreadBytes } from "../../../../transport/os/unix-socket.ts";
 import { scanoutsMax } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
 import { Pacer } from "../../../runtime/pacer.ts";
+import { now } from "../../../runtime/timers.ts";
 import { periodOf } from "../frame-rate.ts";
 
 /** No message is so small in a socket's account, which the kernel may still be settling for the last one that was read. */
 const accountMin = 64;
-/** When to look whether the VMM has taken what it was given, as part of a slot: before its rest would move the beat. */
+/** When to look whether the VMM has taken what it was given, where more waits, as part of a slot: before its rest would move the beat. */
 const lookAfter = 3 / 8;
 
 export class VmmPace {
   private readonly pacer: Pacer;
   /** What the VMM's EDIDs say, by scanout. */
   private readonly hz: number[] = [];
+  private gaveAt = 0;
   private isLooking = false;
   private hasLooked = false;
   private cancel: () => void = nothing;
@@ -44,8 +46,11 @@ export class VmmPace {
     return this.hasLooked && this.pacer.isHeld;
   }
 
+  /** Whether `lane` may be given a change now; where its last one is not taken, the actor has a turn to look again. */
   may(lane: number): boolean {
-    return this.pacer.may(lane);
+    if (this.pacer.may(lane)) return true;
+    if (this.pacer.isHeldAt(lane)) this.lookLater();
+    return false;
   }
 
   /** `lane` has something in the socket. */
@@ -54,9 +59,7 @@ export class VmmPace {
     if (this.periodMs === 0) return;
     this.pacer.hold(lane);
     this.hasLooked = false;
-    if (this.isLooking) return;
-    this.isLooking = true;
-    this.cancel = this.context.timers.after(this.periodMs * lookAfter, this.due);
+    this.gaveAt = now();
   }
 
   /** The VMM has shown what it was given for `lane`. */
@@ -67,7 +70,9 @@ export class VmmPace {
   /** Looks how far the VMM has read. The turn that follows a timer is a time to look, and later the socket's EPOLLOUT. */
   look(): void {
     if (!this.pacer.isHeld || unreadBytes(this.socket) >= accountMin) return;
-    this.pacer.tookAll();
+    // What nobody waited for may have been taken long ago.
+    if (this.hasLooked) this.pacer.tookAll();
+    else this.pacer.releaseAll();
     this.cancel();
     this.isLooking = false;
   }
@@ -75,6 +80,13 @@ export class VmmPace {
   close(): void {
     this.cancel();
     this.pacer.close();
+  }
+
+  /** Only where a change waits: one that comes in its own slot finds what the one before it needs to know. */
+  private lookLater(): void {
+    if (this.isLooking || this.hasLooked) return;
+    this.isLooking = true;
+    this.cancel = this.context.timers.after(this.gaveAt + this.periodMs * lookAfter - now(), this.due);
   }
 
   private readonly due = (): void => {
