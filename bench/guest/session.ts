@@ -135,7 +135,7 @@ export class GuestSession {
     await this.show(load);
     await this.guest.run(`spin ${load.busyTasks}`);
     try {
-      await this.guest.run(load.command(budget.warmMs));
+      await this.guest.run(load.command(Math.max(budget.warmMs, load.warmMsMin)));
       const run = await this.run(load, budget.measureMs);
       await this.expectLastFrame(load);
       return run;
