@@ -54,6 +54,11 @@ export class FeedConnection {
     if (this.wanted.delete(topic)) this.send({ type: "unsubscribe", topic });
   }
 
+  /** Says something that no connection after this one is told again. */
+  send(request: PageRequest): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(request));
+  }
+
   private async tryAgain(): Promise<void> {
     this.listener.connection("lost");
     setTimeout(() => this.open(), this.waitMs);
@@ -69,9 +74,5 @@ export class FeedConnection {
 
   private ask(topic: Topic, filter: string): void {
     this.send({ type: "subscribe", topic, ...(filter === "" ? {} : { filter }) });
-  }
-
-  private send(request: PageRequest): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(request));
   }
 }

@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
+import { isPausedHere } from "./breaks.ts";
 import { focusFilter, useKeys } from "./keys.ts";
 import { connection, dropped, openView, subscribeTo, viewId } from "./store.ts";
 import { switchTheme, theme } from "./theme-switch.ts";
@@ -45,6 +46,7 @@ export function Shell() {
           ))}
         </nav>
         <span class="space" />
+        <Paused />
         <Losses />
         <ConnectionState />
         <TraceButton />
@@ -60,6 +62,14 @@ export function Shell() {
     </>
   );
 }
+
+/** That this page keeps the guest waiting, whatever view is open. */
+const Paused = () =>
+  isPausedHere.value ? (
+    <a class="tag warn" href="#break" title="The guest waits: to the break">
+      paused
+    </a>
+  ) : null;
 
 const ThemeButton = () => (
   <button type="button" class="plain" title="Dark or light (t)" onClick={switchTheme}>

@@ -1,7 +1,7 @@
 // What the page knows: the state of its connection, which view is open, and the last that the feed has told of each topic.
 
 import { batch as together, computed, signal } from "@preact/signals";
-import type { ActorRecord, Batch, Inventory, LatencyRecord, Topic } from "../feed.ts";
+import type { ActorRecord, Batch, Inventory, LatencyRecord, PageRequest, Topic } from "../feed.ts";
 import { type Connection, FeedConnection } from "./feed-connection.ts";
 
 export const connection = signal<Connection>("connecting");
@@ -81,13 +81,29 @@ const feed = new FeedConnection(`ws://${location.host}/feed`, {
 
 export const connect = (): void => feed.open();
 
+/** What the open view shows, and what is wanted whatever view is open. */
 let open: readonly Topic[] = [];
+const kept = new Set<Topic>();
 
-/** Has the feed tell of these topics and no others. */
+/** Has the feed tell of these topics, of those that are kept, and of no others. */
 export function subscribeTo(topics: readonly Topic[]): void {
-  for (const topic of open) if (!topics.includes(topic)) feed.unsubscribe(topic);
+  for (const topic of open) if (!topics.includes(topic) && !kept.has(topic)) feed.unsubscribe(topic);
   for (const topic of topics) if (!open.includes(topic)) feed.subscribe(topic);
   open = topics;
+}
+
+/** Has the feed tell of a topic whatever view is open, or no longer. */
+export function keepTopic(topic: Topic, isKept: boolean): void {
+  if (isKept) kept.add(topic);
+  else kept.delete(topic);
+  if (isKept) feed.subscribe(topic);
+  else if (!open.includes(topic)) feed.unsubscribe(topic);
+}
+
+/** Says something to the server; what it does not like about it is in {@link feedError}. */
+export function say(request: PageRequest): void {
+  feedError.value = "";
+  feed.send(request);
 }
 
 /** Has the feed tell only of commands that `filter` holds for. */

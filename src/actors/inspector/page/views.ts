@@ -3,6 +3,7 @@
 import type { ComponentType } from "preact";
 import type { Topic } from "../feed.ts";
 import { Actors, actorsKeys } from "./views/actors.tsx";
+import { Break, breakKeys } from "./views/break.tsx";
 import { CommandLog, commandLogKeys } from "./views/command-log.tsx";
 import { Latency } from "./views/latency.tsx";
 import { Machines, machinesKeys } from "./views/machines.tsx";
@@ -44,4 +45,5 @@ export const views: readonly View[] = [
     Component: Screen,
     keys: screenKeys,
   },
+  { id: "break", title: "Break", topics: ["break"], Component: Break, keys: breakKeys },
 ];

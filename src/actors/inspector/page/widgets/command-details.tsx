@@ -7,7 +7,7 @@ import { wallMs } from "../store.ts";
 import { clock, duration } from "../words.ts";
 
 export function CommandDetails({ command, close }: { command: CommandRecord; close(): void }) {
-  const { id, type, flags, fields, moves, writes, request, bytes } = command;
+  const { id, type, flags, moves, writes, request, bytes } = command;
   return (
     <aside class="side" aria-label={`Command ${id}`}>
       <header>
@@ -30,13 +30,7 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
       </p>
       <TimeBar all={parts(command)} />
       <Section title="Fields">
-        <dl class="facts">
-          {Object.entries(fields).map(([name, value]) => (
-            <Fact key={name} name={name} filter={filterOf(name, value)}>
-              {name === "contextId" ? contextText(command) || value : value}
-            </Fact>
-          ))}
-        </dl>
+        <CommandFields command={command} />
       </Section>
       <Outcome command={command} />
       <Writes all={writes} />
@@ -53,6 +47,17 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
     </aside>
   );
 }
+
+/** Every field; those by which commands are found lead to them. */
+export const CommandFields = ({ command }: { command: CommandRecord }) => (
+  <dl class="facts">
+    {Object.entries(command.fields).map(([name, value]) => (
+      <Fact key={name} name={name} filter={filterOf(name, value)}>
+        {name === "contextId" ? contextText(command) || value : value}
+      </Fact>
+    ))}
+  </dl>
+);
 
 function Writes({ all }: { all: readonly Written[] }) {
   if (all.length === 0) return null;
