@@ -67,7 +67,7 @@ export class Device {
     this.execute = withFences(parts, dispatcher(parts, this.commands));
     this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));
     this.fenceWatch = new FenceWatch(context, this.model.fences, renderer, commandName);
-    this.breaks = new Breaks(context, queue, this.model.fences);
+    this.breaks = new Breaks(context, queue, this.model);
     this.cursorImages = new CursorImages(context, this.model, this.afterCommands, shelf);
     this.looks = new Looks(context, this.model);
     this.recordings = new Recordings(context, queue, this.model, outbox, tier);

@@ -49,6 +49,14 @@ export class Request {
     return new Uint8Array(this.arena.memory.view(this.responseAt + offset, length));
   }
 
+  /** Text of at most `length` bytes, up to the first that is zero; for what is rare. */
+  text(offset: number, length: number): string {
+    if (length === 0) return "";
+    const bytes = new Uint8Array(this.arena.memory.view(offset, length));
+    const end = bytes.indexOf(0);
+    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  }
+
   /** The first word, which in every form of command says what is asked. */
   get type(): number {
     return this.words[0]!;

@@ -96,6 +96,15 @@ describe("a break before a command", () => {
     expect(told()).toMatchObject({ isPaused: true, stops: 2, next: { number: 5 } });
   });
 
+  test("knows a context by what the guest calls it", () => {
+    bench.command(createContext(1, "glxgears"));
+    bench.command(createContext(2, "kmscube"));
+    breakAt("ctx:KMS type:submit");
+    for (const id of [1, 2]) bench.offer(submit3d(id, new Uint8Array(4)));
+    bench.run();
+    expect(decodeRequest(told().next!.request).fields).toMatchObject({ contextId: 2 });
+  });
+
   test("goes on as the ring has it, however often the queue looks", () => {
     breakAt("");
     bench.offer(create(7));

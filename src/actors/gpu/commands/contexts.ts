@@ -56,7 +56,7 @@ export class ContextCommands {
     if (!contexts.hasRoom) return Response.ERR_OUT_OF_MEMORY;
     const length = Math.min(request.u32(CtxCreate.nameLength), CtxCreate.nameBytesMax);
     if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
-    contexts.create(id);
+    contexts.create(id, request.text(CtxCreate.name, length));
     return Response.OK_NODATA;
   }
 

@@ -16,7 +16,11 @@ export class GpuContext extends Entity {
   /** By resource. */
   readonly attachments = new Map<number, Attachment>();
 
-  constructor(override readonly id: number) {
+  constructor(
+    override readonly id: number,
+    /** As the guest calls it: mostly the process that draws. */
+    readonly name: string,
+  ) {
     super();
   }
 }
@@ -53,8 +57,8 @@ export class ContextTable {
     return this.byId.values();
   }
 
-  create(id: number): void {
-    const context = new GpuContext(id);
+  create(id: number, name: string): void {
+    const context = new GpuContext(id, name);
     this.lifecycles.context.take(context, this.event.create);
     this.byId.set(id, context);
   }

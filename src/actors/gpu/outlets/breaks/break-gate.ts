@@ -11,6 +11,7 @@ import type { ActorContext } from "../../../runtime/actor.ts";
 import { printable } from "../../../runtime/log.ts";
 import { MonotonicClock } from "../../../runtime/tap/clock.ts";
 import type { Break } from "../../messages.ts";
+import type { ContextTable } from "../../model/contexts.ts";
 import type { Fences } from "../../model/fences.ts";
 import { RememberedRequests } from "./remembered.ts";
 import { bytesOf, RequestView } from "./request-view.ts";
@@ -60,9 +61,10 @@ export class BreakGate implements Gate {
     private readonly context: ActorContext,
     private readonly queue: QueueRunner,
     private readonly fences: Fences,
+    contexts: ContextTable,
   ) {
-    this.running = new RequestView(context.name);
-    this.waiting = new RequestView(context.name);
+    this.running = new RequestView(context.name, contexts);
+    this.waiting = new RequestView(context.name, contexts);
   }
 
   /** Stops at these and no others. A pause that nobody of them holds ends. */

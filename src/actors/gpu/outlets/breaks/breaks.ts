@@ -3,7 +3,7 @@
 import type { QueueRunner } from "../../../queue/queue-runner.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
 import type { Break, CtrlQueueMessage } from "../../messages.ts";
-import type { Fences } from "../../model/fences.ts";
+import type { Model } from "../../model/model.ts";
 import { BreakGate } from "./break-gate.ts";
 
 export class Breaks {
@@ -12,7 +12,7 @@ export class Breaks {
   constructor(
     private readonly context: ActorContext,
     private readonly queue: QueueRunner,
-    private readonly fences: Fences,
+    private readonly model: Model,
   ) {}
 
   /** Whether anybody wants it to stop anywhere. */
@@ -60,7 +60,7 @@ export class Breaks {
 
   private set(breaks: readonly Break[]): void {
     if (breaks.length === 0 && this.gate === null) return;
-    this.gate ??= new BreakGate(this.context, this.queue, this.fences);
+    this.gate ??= new BreakGate(this.context, this.queue, this.model.fences, this.model.contexts);
     this.gate.set(breaks);
     if (breaks.length === 0) {
       this.gate.close();

@@ -4,6 +4,7 @@ import type { FieldValue } from "../../../../transport/wire/virtio-gpu/decode.ts
 import { fieldAt, requestName } from "../../../../transport/wire/virtio-gpu/decode.ts";
 import { Header, HeaderFlag, Response } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Filterable } from "../../../command-filter.ts";
+import type { ContextTable } from "../../model/contexts.ts";
 import type { WorkerName } from "../../../registry.ts";
 import { requestBytesMax } from "../../../runtime/tap/layout.ts";
 
@@ -16,15 +17,18 @@ export class RequestView implements Filterable {
   response = 0;
   ranNs = 0;
   waitedNs = 0;
-  /** What the guest calls its contexts, the inspector knows alone; what a stream writes, nobody before it runs. */
-  readonly contextName = "";
+  /** What a stream writes nobody knows before it runs. */
   readonly writes = [];
   private words: Uint32Array = new Uint32Array(0);
   private length = 0;
   private readonly names = new Map<number, string>();
   private readonly places = new Map<string, Map<number, number>>();
 
-  constructor(readonly queue: WorkerName) {}
+  /** `contexts` has their names. */
+  constructor(
+    readonly queue: WorkerName,
+    private readonly contexts: Pick<ContextTable, "get">,
+  ) {}
 
   /** Looks at a request of `length` bytes, which has no answer yet. */
   of(words: Uint32Array, length: number, number: number): this {
@@ -43,6 +47,12 @@ export class RequestView implements Filterable {
     const name = requestName(type);
     if (this.names.size < typesMax) this.names.set(type, name);
     return name;
+  }
+
+  get contextName(): string {
+    return this.length < Header.bytes
+      ? ""
+      : (this.contexts.get(this.words[Header.contextId / 4]!)?.name ?? "");
   }
 
   get isFenced(): boolean {
