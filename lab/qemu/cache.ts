@@ -27,6 +27,8 @@ export const debianRootPath = join(cache, "root", "debian.ext4");
 
 /** Where runs leave what QEMU, the guest's console and the server said, and frames that were wrong. */
 export const logsPath = join(cache, "logs");
+/** Recordings of guests, which show their screens: git ignores all that is here. */
+export const recordingsPath = join(cache, "recordings");
 
 /** The parts that are not there, as paths in the repository. */
 export function missingParts(): string[] {

@@ -60,11 +60,11 @@ class Search {
     const { split, frames, lastSame } = first;
     if (split === null) {
       const text = `${frames} frames are the same on ${this.names().join(" and ")}`;
-      return { isSame: true, lines: [this.signal.aborted ? `interrupted: ${text} so far` : text] };
+      return { isSame: true, isInterrupted: this.signal.aborted, lines: [text] };
     }
     const exact = split.seen === null ? split : await this.narrow(split, lastSame);
     this.line.end();
-    return { isSame: false, lines: await this.describe(exact, frames) };
+    return { isSame: false, isInterrupted: false, lines: await this.describe(exact, frames) };
   }
 
   private names(): string[] {

@@ -41,12 +41,12 @@ async function main(argv: readonly string[]): Promise<number> {
 async function play(options: ReplayOptions, signal: AbortSignal): Promise<number> {
   const recording = opened(options.file);
   try {
-    const { isSame, lines } =
+    const { isSame, isInterrupted, lines } =
       options.servers.length === 2
         ? await bisect(recording, options, directory, signal)
         : await replayOnce(recording, options, directory, signal);
     for (const line of lines) console.log(line);
-    if (signal.aborted && !options.inspects) return exit.interrupted;
+    if (isInterrupted) return exit.interrupted;
     return isSame ? exit.done : exit.differs;
   } finally {
     recording.close();

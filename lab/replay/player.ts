@@ -11,7 +11,7 @@ import type { Framebuffer } from "../vmm/display-scanout.ts";
 import { extentOf, type Extent, piecesOf, place } from "./guest-bytes.ts";
 import { InFlight } from "./in-flight.ts";
 import { type GuestSetup, ReplayGuest } from "./replay-guest.ts";
-import { restore } from "./restored-state.ts";
+import { restore, restoreCursor } from "./restored-state.ts";
 import { Screen } from "./screen.ts";
 
 export interface PlayerOptions extends Omit<GuestSetup, "drawn"> {
@@ -36,6 +36,7 @@ export class Player {
   /** Whether commands or a keyframe came: later keyframes say what is known. */
   private hasBegun = false;
   private isInKeyframe = false;
+  private isFromKeyframe = false;
   private isReset = false;
 
   constructor(private readonly options: PlayerOptions) {}
@@ -52,6 +53,14 @@ export class Player {
       case "keyframeEnd":
         this.isInKeyframe = false;
         return this.endKeyframe();
+      case "cursor":
+        // The cursor queue tells its part of a keyframe when it gets to it.
+        if (this.isFromKeyframe && !this.isInKeyframe && this.state.cursors[step.scanout] === null) {
+          this.state.take(step);
+          restoreCursor(this.begin().guest, this.state, step.scanout);
+          return;
+        }
+        break;
       case "reset":
         this.isReset ||= step.queue === Queue.CONTROL;
         break;
@@ -152,6 +161,7 @@ export class Player {
     this.hasBegun = true;
     const { state } = this;
     if (state.resources.size === 0) return;
+    this.isFromKeyframe = true;
     restore(this.begin().guest, state);
   }
 }

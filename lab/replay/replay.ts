@@ -1,5 +1,6 @@
 // Plays a recording once: on a server that is started for it, or one that runs.
 
+import type { CommandStep } from "../../src/recording/steps.ts";
 import type { ServerProcess } from "../vmm/server-process.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
@@ -17,6 +18,7 @@ export const patienceMs = 60_000;
 
 export interface Outcome {
   readonly isSame: boolean;
+  readonly isInterrupted: boolean;
   readonly lines: readonly string[];
 }
 
@@ -74,28 +76,41 @@ async function playTo(
       progress: line.tell,
       played: async (step, { frames }) => {
         if (compares) comparison.look(step, player);
-        if (folder === null || step.frames.length === 0) return;
-        if (lastFrame !== undefined && frames <= lastFrame) return;
-        for (const { scanout } of shownBy(step.frames.at(-1)!, player.state)) {
-          const picture = player.screen.picture(player.replay!, scanout);
-          if (picture !== null)
-            saved.push(await folder.save(`frame-${frames - 1}-scanout-${scanout}`, picture));
-        }
+        const isWanted = lastFrame === undefined || frames > lastFrame;
+        if (folder !== null && isWanted) saved.push(...(await saveFrame(folder, step, frames - 1, player)));
       },
     });
     line.end();
     const lines = [...summary(playback, recording, performance.now() - began), ...savedLines(saved)];
-    if (options.inspects && !signal.aborted) await stay(player, signal, lines);
-    if (!isThere && !signal.aborted && (lastCommand ?? lastFrame) !== undefined) {
+    const isInterrupted = signal.aborted;
+    if (!isThere && !isInterrupted && (lastCommand ?? lastFrame) !== undefined) {
       throw new Refusal(`${lines[0]}: it ends before what was asked for`);
     }
-    return compares
-      ? await compared(comparison, player, options, lines)
+    const outcome = compares
+      ? await compared(comparison, options, [...lines, ...notes(player)])
       : { isSame: true, lines: [...lines, ...notes(player)] };
+    if (!options.inspects || isInterrupted) return { ...outcome, isInterrupted };
+    await stay(player, signal, outcome.lines);
+    return { ...outcome, isInterrupted, lines: [] };
   } finally {
     line.end();
     player.close();
   }
+}
+
+/** Saves what a step shows, if it shows anything; returns where. */
+async function saveFrame(
+  folder: PictureFolder,
+  { frames }: CommandStep,
+  frame: number,
+  { state, screen, replay }: Player,
+): Promise<string[]> {
+  const saved: string[] = [];
+  for (const { scanout } of frames.flatMap((one) => shownBy(one, state))) {
+    const picture = screen.picture(replay!, scanout);
+    if (picture !== null) saved.push(await folder.save(`frame-${frame}-scanout-${scanout}`, picture));
+  }
+  return saved;
 }
 
 function summary({ progress }: Playback, { ending }: Recording, ms: number): string[] {
@@ -122,14 +137,12 @@ function notes({ misplaced, unseen, replay, state }: Player): string[] {
 
 async function compared(
   { first, differences, same, unknown }: Comparison,
-  player: Player,
   { png, file }: ReplayOptions,
   lines: readonly string[],
-): Promise<Outcome> {
+): Promise<Omit<Outcome, "isInterrupted">> {
   const count =
     `${same} pictures as recorded` + (unknown > 0 ? `, ${unknown} of which nothing is recorded` : "");
-  if (first === null)
-    return { isSame: true, lines: [...lines, ...notes(player), `${count}; nothing differs`] };
+  if (first === null) return { isSame: true, lines: [...lines, `${count}; nothing differs`] };
   const folder = new PictureFolder(png ?? `${file}.differs`);
   const paths: string[] = [];
   for (const [name, picture] of Object.entries(first.pictures)) {
@@ -139,7 +152,6 @@ async function compared(
     isSame: false,
     lines: [
       ...lines,
-      ...notes(player),
       `${count}; ${differences} differences, the first after command ${first.command}: ${first.what}`,
       ...(paths.length > 0 ? [`saved ${paths.join(" and ")}`] : []),
     ],

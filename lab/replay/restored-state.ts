@@ -18,10 +18,13 @@ export function restore(guest: SyntheticGuest, state: DeviceState): void {
       ok(guest.gpu.setScanout(id, shown.resource, shown), `scanout ${id}`);
     }
   });
-  const free = freeId(state);
-  state.cursors.forEach((cursor, id) => {
-    if (cursor !== null) showCursor(guest, id, cursor, free, scratch);
-  });
+  state.cursors.forEach((_, id) => restoreCursor(guest, state, id));
+}
+
+/** As {@link restore}, of one scanout's cursor. */
+export function restoreCursor(guest: SyntheticGuest, state: DeviceState, scanout: number): void {
+  const cursor = state.cursors[scanout] ?? null;
+  if (cursor !== null) showCursor(guest, scanout, cursor, freeId(state), new Scratch(guest));
 }
 
 function make(guest: SyntheticGuest, resource: RecordedResource, scratch: Scratch): void {

@@ -34,7 +34,7 @@ interface PipelineOptions {
 /** Everything that a draw into `texture` from vertex buffer 50 needs. */
 export function bindPipeline(
   stream: virgl.CommandStream,
-  texture: Texture,
+  texture: Pick<Texture, "resourceId" | "format" | "width" | "height">,
   { fragments = virgl.colouredFragments, blend, rasterizer, dsa, depthSurface = 0 }: PipelineOptions = {},
 ): void {
   virgl.createSurface(stream, 1, texture);

@@ -4,9 +4,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import { type Kernel, kernels, logsPath, missingParts } from "../../lab/qemu/cache.ts";
+import { type Kernel, kernels, logsPath } from "../../lab/qemu/cache.ts";
 import { until } from "../../lab/qemu/deadline.ts";
 import { diffImages, type Image } from "../../lab/qemu/image.ts";
+import { whereGuestsAre } from "./support/guests.ts";
 import { warnings } from "./support/kernel-log.ts";
 import { expectedCursor, expectedPattern } from "./support/pattern.ts";
 import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
@@ -27,14 +28,7 @@ interface Baseline {
   warnings: string[];
 }
 
-const missing = missingParts();
-if (missing.length > 0 && !process.env["CI"]) {
-  test.skip(`guests are missing, run ./setup.sh (${missing.join(", ")})`, () => {});
-} else if (missing.length > 0) {
-  test("the guests are there", () => {
-    throw new Error(`missing: ${missing.join(", ")}; run ./setup.sh`);
-  });
-} else {
+whereGuestsAre(() => {
   for (const kernel of kernels) {
     describe(`Linux ${kernel}`, () => {
       const baseline: Baseline = { frames: new Map(), warnings: [] };
@@ -44,7 +38,7 @@ if (missing.length > 0 && !process.env["CI"]) {
       }
     });
   }
-}
+});
 
 function baselineTests(kernel: Kernel, baseline: Baseline): void {
   let guest: QemuGuest | undefined;

@@ -3,9 +3,10 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Kernel, kernels, logsPath, missingParts, type Root } from "../../lab/qemu/cache.ts";
+import { type Kernel, kernels, logsPath, type Root } from "../../lab/qemu/cache.ts";
 import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { whereGuestsAre } from "./support/guests.ts";
 import { waitForTurningCube } from "./support/cube.ts";
 import { cubeRenderer, eglDrivers, glmark2, startCube, stopCube, chooseSmallScreen } from "./support/gl.ts";
 import { complaints } from "./support/kernel-log.ts";
@@ -47,17 +48,10 @@ const scenes = [
   "loop:fragment-loop=false:fragment-steps=5:vertex-steps=5",
 ];
 
-const missing = missingParts();
-if (missing.length > 0 && !process.env["CI"]) {
-  test.skip(`guests are missing, run ./setup.sh (${missing.join(", ")})`, () => {});
-} else if (missing.length > 0) {
-  test("the guests are there", () => {
-    throw new Error(`missing: ${missing.join(", ")}; run ./setup.sh`);
-  });
-} else {
+whereGuestsAre(() => {
   describe("Linux 6.12 with Mesa on a server without 3D", () => softwareTests("6.12"));
   for (const kernel of kernels) describe(`Linux ${kernel} with Mesa on virgl`, () => virglTests(kernel));
-}
+});
 
 function softwareTests(kernel: Kernel): void {
   const session = useSession(kernel, "software");

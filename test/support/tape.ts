@@ -26,7 +26,8 @@ export class Tape {
   readonly writer: RecordingWriter;
   private readonly parts: Uint8Array[] = [];
   private readonly ids = [0, 0];
-  private time = 0;
+  /** Nanoseconds. */
+  time = 0;
   private nextPage = pageBytes;
 
   constructor(start: Partial<Start> = {}) {

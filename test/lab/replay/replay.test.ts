@@ -1,10 +1,11 @@
 // `bun run replay`: plays recordings to a real server, and finds what is not as it was.
 
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as commands from "../../../lab/driver/commands.ts";
+import { ServerProcess } from "../../../lab/vmm/server-process.ts";
 import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { Tape } from "../../support/tape.ts";
 import { TapedScreen } from "../../support/taped-screen.ts";
@@ -205,4 +206,76 @@ test("says in one line what is no recording, and what is not there", () => {
   writeFileSync(file, "something else");
   expect(replay(file)).toMatchObject({ code: 1, error: "replay: this is no recording\n" });
   expect(replay(`${file}.absent`).code).toBe(1);
+}, 60_000);
+
+let child: Bun.Subprocess | null = null;
+afterEach(async () => {
+  child?.kill("SIGKILL");
+  await child?.exited;
+  child = null;
+});
+
+/** A replay that shows its page, and how it ended. */
+async function inspected(
+  ...args: string[]
+): Promise<{ until: (text: string) => Promise<string>; stop: () => Promise<number> }> {
+  child = Bun.spawn(["bun", "lab/replay/main.ts", file, "--inspect", ...args], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const { exited, stdout } = child;
+  const reader = (stdout as ReadableStream<Uint8Array>).getReader();
+  let out = "";
+  const until = async (text: string): Promise<string> => {
+    while (!out.includes(text)) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error(`it has ended: ${out}`);
+      out += new TextDecoder().decode(value);
+    }
+    return out;
+  };
+  const stop = async (): Promise<number> => {
+    child!.kill("SIGINT");
+    return await exited;
+  };
+  return { until, stop };
+}
+
+test("Ctrl-C ends a replay at the recorded pace at once, and the server with it", async () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  screen.draw(all, 0x11_22_33);
+  tape.time += 3600e9;
+  screen.draw(all, 0x44_55_66);
+  writeFileSync(file, tape.end());
+  const { until, stop } = await inspected("--realtime");
+  const [url] = /http:\S+/.exec(await until("http:"))!;
+  expect((await fetch(url, { redirect: "manual" })).status).toBeLessThan(400);
+  expect(await stop()).toBe(130);
+  await expect(fetch(url)).rejects.toThrow();
+}, 60_000);
+
+test("stays with --inspect when all is played, for browsers to look at", async () => {
+  const tape = new Tape();
+  new TapedScreen(tape, 1, 100, 80).draw(all, 0x11_22_33);
+  writeFileSync(file, tape.end());
+  const { until, stop } = await inspected();
+  const out = await until("stays here until Ctrl-C");
+  expect(out).toContain("played to command 5, frame 1,");
+  const [url] = /http:\S+/.exec(out)!;
+  expect((await fetch(url, { redirect: "manual" })).status).toBeLessThan(400);
+  expect(await stop()).toBe(0);
+}, 60_000);
+
+test("plays to a server that runs already, and that may end", async () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  screen.draw(all, 0x11_22_33);
+  writeFileSync(file, tape.end());
+  const server = await ServerProcess.start({ args: ["--renderer", "software"] });
+  try {
+    expect(replay(file, "--socket-path", server.socketPath, "--compare")).toMatchObject({ code: 0 });
+  } finally {
+    expect(await server.stop()).toBe(0);
+  }
 }, 60_000);

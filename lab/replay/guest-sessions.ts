@@ -1,0 +1,78 @@
+// What real guests do for a recording: boots of Linux in QEMU, from the first ring to a last frame that stands still.
+
+import { until } from "../qemu/deadline.ts";
+import type { Kernel, Root } from "../qemu/cache.ts";
+import { diffImages, type Image } from "../qemu/image.ts";
+import { QemuGuest } from "../qemu/qemu-guest.ts";
+import { ServerProcess } from "../vmm/server-process.ts";
+
+interface GuestSession {
+  readonly kernel: Kernel;
+  readonly root: Root;
+  readonly renderer: "software" | "virgl";
+  /** What the guest is told once it is up. */
+  readonly commands: readonly string[];
+}
+
+const cubeMs = 4_000;
+const cube = `sh (tail -f /dev/null | kmscube) >/tmp/kmscube.log 2>&1 &`;
+const cubeIsUp = `sh until grep -q renderer /tmp/kmscube.log; do sleep 0.2; done; sleep ${cubeMs / 1000}`;
+const picture = [
+  "pattern 0 1024 768 3",
+  "flip 0 20 40",
+  "dirty 0 101 63 297 205 77",
+  "pattern 0 1366 770 5",
+  "unbind",
+  "bind",
+  "pattern 0 1280 800 31",
+];
+
+export const guestSessions = {
+  "boot-6.12": { kernel: "6.12", root: "busybox", renderer: "software", commands: picture },
+  "boot-6.1": { kernel: "6.1", root: "busybox", renderer: "software", commands: picture },
+  "cube-6.12": { kernel: "6.12", root: "debian", renderer: "virgl", commands: [cube, cubeIsUp] },
+  "cube-6.1": { kernel: "6.1", root: "debian", renderer: "virgl", commands: [cube, cubeIsUp] },
+} as const satisfies Record<string, GuestSession>;
+
+export type SessionName = keyof typeof guestSessions;
+
+const commandMs = 240_000;
+const stillMs = 30_000;
+const pollMs = 300;
+
+/** Records a session to `path`; logs go to `logDirectory`. Returns what QEMU showed last. */
+export async function recordSession(
+  name: SessionName,
+  path: string,
+  logDirectory: string,
+  signal?: AbortSignal,
+): Promise<Image> {
+  const { kernel, root, renderer, commands }: GuestSession = guestSessions[name];
+  const args = ["--renderer", renderer, "--record", path, "--record-checksums"];
+  const server = await ServerProcess.start({ args, ...(signal === undefined ? {} : { signal }) });
+  let guest: QemuGuest | null = null;
+  try {
+    const gpu = { kind: "vhost-user", socketPath: server.socketPath, outputs: 1 } as const;
+    guest = await QemuGuest.boot({ kernel, root, gpu }, logDirectory, signal);
+    for (const command of commands) await guest.run(command, commandMs);
+    return await lastPicture(guest);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\nThe server's log:\n${server.log()}`, { cause: error });
+  } finally {
+    await guest?.stop();
+    await server.stop();
+  }
+}
+
+/** Stops the guest, and waits until QEMU has been given its last frame. */
+async function lastPicture(guest: QemuGuest): Promise<Image> {
+  await guest.qmp.execute("stop");
+  let before: Image | null = null;
+  const isStill = async (): Promise<Image | undefined> => {
+    const now = await guest.screendump(0);
+    const found = before !== null && diffImages(before, now) === null ? now : undefined;
+    before = now;
+    return found;
+  };
+  return await until("a last frame that stands still", isStill, stillMs, pollMs);
+}
