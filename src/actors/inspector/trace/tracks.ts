@@ -34,7 +34,7 @@ export class Tracks {
 
   ofCounter(name: string): number {
     return this.get(`counter ${name}`, (uuid) =>
-      this.writer.track({ uuid, name, parent: this.process, isCounter: true }),
+      this.writer.track({ uuid, name, parent: this.process, rank: 1, isCounter: true }),
     );
   }
 
@@ -44,7 +44,7 @@ export class Tracks {
    */
   in(group: string, name: string, number = 0): number {
     const parent = this.get(`group ${group}`, (uuid) =>
-      this.writer.track({ uuid, name: group, parent: this.process }),
+      this.writer.track({ uuid, name: group, parent: this.process, rank: 0 }),
     );
     const key = `${group} ${name} ${number}`;
     if (this.byKey.size >= groupedMax && !this.byKey.has(key)) return 0;
