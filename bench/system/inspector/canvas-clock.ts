@@ -11,8 +11,8 @@ export interface Mark {
 }
 
 const handshakes = 50;
-/** Marks after the last one that was seen among which the next is looked for. */
-const ahead = 30;
+/** Marks before and after the newest that was seen among which others are looked for: a second's. */
+const around = 30;
 
 /**
  * Runs in the page. What is put onto a canvas is looked through for marks; those are painted when the frame with them has
@@ -20,7 +20,7 @@ const ahead = 30;
  */
 const watcher = `(marks) => {
   const painted = (window.paintedMs = new Array(marks.length).fill(0));
-  let first = 0;
+  let newest = 0;
   const { port1, port2 } = new MessageChannel();
   const waiting = [];
   port1.onmessage = () => {
@@ -31,7 +31,8 @@ const watcher = `(marks) => {
   CanvasRenderingContext2D.prototype.putImageData = function (image, left, top) {
     put.call(this, image, left, top);
     const found = [];
-    for (let mark = first; mark < marks.length && mark < first + ${ahead}; mark++) {
+    const end = Math.min(marks.length, newest + ${around});
+    for (let mark = Math.max(0, newest - ${around}); mark < end; mark++) {
       const [x, y] = [marks[mark].x - left, marks[mark].y - top];
       if (painted[mark] !== 0 || x < 0 || y < 0 || x >= image.width || y >= image.height) continue;
       const at = 4 * (y * image.width + x);
@@ -40,8 +41,8 @@ const watcher = `(marks) => {
       found.push(mark);
       painted[mark] = -1;
     }
-    while (first < marks.length && painted[first] !== 0) first++;
     if (found.length === 0) return;
+    newest = Math.max(newest, ...found);
     requestAnimationFrame(() => {
       waiting.push(found);
       port2.postMessage(0);

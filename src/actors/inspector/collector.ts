@@ -26,7 +26,7 @@ export class Collector {
   readonly latencies: Latencies;
   readonly uses: ResourceUses;
   readonly past: PastCommands;
-  /** By slot, with holes where an actor is not wanted; the supervisor is among them. */
+  /** By slot; the supervisor is among them. */
   readonly readers: readonly TapReader[];
   readonly names: readonly ActorName[];
   private readonly events: Events;
@@ -58,7 +58,7 @@ export class Collector {
     this.contextNames = new ContextNames(this.history);
     this.past = new PastCommands(this.history, readers, this.contextNames);
     this.stories = new Stories(this.history, readers, this.contextNames, (story) => this.ended.push(story));
-    for (const reader of Object.values(readers)) reader.switch(true);
+    for (const reader of readers) reader.switch(true);
   }
 
   get dropped(): number {
@@ -93,7 +93,7 @@ export class Collector {
     this.folded = untold;
     if (commands && !this.wasWanted) this.stories.forget();
     this.wasWanted = commands!;
-    for (const reader of Object.values(this.readers)) {
+    for (const reader of this.readers) {
       this.records += reader.take((ring, from) => {
         const at = this.history.add(ring, from, reader.slot);
         this.latencies.add(at);
@@ -122,7 +122,7 @@ export class Collector {
   }
 
   close(): void {
-    for (const reader of Object.values(this.readers)) reader.switch(false);
+    for (const reader of this.readers) reader.switch(false);
     this.history.close();
     this.area.unmap();
   }

@@ -16,7 +16,7 @@ export class CounterTracks {
   turn(ns: number): void {
     let dropped = 0;
     let untold = 0;
-    for (const reader of Object.values(this.readers)) {
+    for (const reader of this.readers) {
       if (reader === undefined) continue;
       dropped += reader.dropped;
       untold += reader.untold.reduce((all, one) => all + one, 0);
@@ -29,7 +29,7 @@ export class CounterTracks {
   /** Messages on their way to an actor. */
   private mailbox(reader: TapReader): number {
     let waiting = 0;
-    for (const peer of Object.values(this.readers)) {
+    for (const peer of this.readers) {
       if (peer === undefined || peer === reader) continue;
       waiting += Math.max(0, (peer.sentTo(reader.slot) - reader.takenFrom(peer.slot)) | 0);
     }
