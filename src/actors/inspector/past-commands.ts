@@ -55,6 +55,7 @@ export class PastCommands {
   }
 
   private stories(wanted: ReadonlySet<number>): { done: Story[]; left: Story[] } {
+    if (wanted.size === 0) return { done: [], left: [] };
     const { words } = this.history;
     const done: Story[] = [];
     const names = this.names.copy();
