@@ -11,7 +11,9 @@ const files = Bun.spawnSync(["git", "ls-files", "-co", "--exclude-standard"], { 
 const documents = [
   "README.md",
   "CONTRIBUTING.md",
-  ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`),
+  ...readdirSync(join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
 ];
 
 /** `a/{b,c}/d.ts` as `a/b/d.ts` and `a/c/d.ts`. */

@@ -28,13 +28,14 @@ test("a resource's age and last use are told by the server's clock", () => {
   expect(rows[1]!.age).toBe(-1);
 });
 
-test("what nobody holds, shows or names for ten seconds is marked as a leak, and a cursor is not", () => {
+test("what nobody holds, shows or names for ten seconds is marked as a leak; a cursor is not, nor what was shown before", () => {
   const cursor = resource(3, { usedType: "UPDATE_CURSOR" });
-  const all = [resource(1), resource(2, { scanouts: [0] }), cursor, resource(4, { contexts: [5] })];
+  const console = resource(5, { surface: 2 });
+  const all = [resource(1), resource(2, { scanouts: [0] }), cursor, resource(4, { contexts: [5] }), console];
   expect(leaks(rowsOf(all, 5 * second))).toEqual([]);
   const rows = rowsOf(all, 30 * second);
   expect(leaks(rows)).toEqual([1]);
-  expect(rows[0]!.marks[0]!.why).toBe("in no context, on no scanout, named by no command for 29 s");
+  expect(rows[0]!.marks[0]!.why).toBe("in no context, never shown, named by no command for 29 s");
 });
 
 test("a client that makes the same again and again and frees none is found, though it still holds them", () => {
