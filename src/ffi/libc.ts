@@ -36,6 +36,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
   mmap: { args: ["ptr", FFIType.i64_fast, "i32", "i32", "i32", FFIType.i64_fast], returns: "ptr" },
   munmap: { args: ["ptr", FFIType.i64_fast], returns: "i32" },
+  nice: { args: ["i32"], returns: "i32" },
   poll: { args: ["ptr", "u32", "i32"], returns: "i32" },
   pipe2: { args: ["ptr", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },

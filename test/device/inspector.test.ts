@@ -1,9 +1,16 @@
 // A real server that is looked into while a guest draws: by HTTP, by the feed, by whoever must not.
 
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { Unpackr } from "msgpackr";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
-import type { Batch, CommandRecord, ResourceRecord, Topic } from "../../src/actors/inspector/feed.ts";
+import type {
+  ActorRecord,
+  Batch,
+  CommandRecord,
+  ResourceRecord,
+  Topic,
+} from "../../src/actors/inspector/feed.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
@@ -107,6 +114,23 @@ test("what the guest has made, and each of its commands, is told with every fiel
     const actors = await get<{ name: string; state: string }[]>("/api/actors");
     expect(actors.find(({ name }) => name === "ctrl-queue")!.state).toBe("running");
   }));
+
+test("the inspector's thread, and no other, gives way to all that it looks at", async () => {
+  const actors = await eventually(
+    () => get<ActorRecord[]>("/api/actors"),
+    (all) => all.every(({ thread }) => thread > 0),
+  );
+  const nice = Object.fromEntries(actors.map(({ name, thread }) => [name, nicenessOf(thread)]));
+  const own = nicenessOf(process.pid);
+  for (const name of actors.map(({ name }) => name))
+    expect([name, nice[name]]).toEqual([name, name === "inspector" ? Math.min(own + 5, 19) : own]);
+});
+
+/** The 19th field of a thread's stat(5). */
+function nicenessOf(thread: number): number {
+  const stat = readFileSync(`/proc/${thread}/stat`, "utf8");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+}
 
 test("when a resource was made, and which command named it last, is told; a refused CREATE makes none younger", () =>
   withDevice({}, async ({ gpu }) => {
