@@ -118,7 +118,7 @@ function Fences() {
         <span class="dim"> in flight</span>
       </p>
       {oldest !== undefined && (
-        <p class={isStuck ? "bad" : "dim"}>
+        <p class={isStuck ? "told bad" : "told dim"}>
           {`fence ${oldest.fence} of context ${nameText(oldest.context, oldest.contextName)} for ${duration(oldest.ageMs * 1e6)}: `}
           <CommandLink id={oldest.command} type={oldest.type} />
         </p>
@@ -130,7 +130,7 @@ function Fences() {
 
 /** The renderer's library has not come back. */
 const Unanswered = ({ command, type, resource, context, contextName, ageMs }: UnansweredRecord) => (
-  <p class="bad">
+  <p class="told bad">
     {`ctrl-queue answers nothing for ${duration(ageMs * 1e6)}: in `}
     {command === "" ? "no command" : <CommandLink id={command} type={type} />}
     {resource > 0 && ` of resource ${resource}`}
