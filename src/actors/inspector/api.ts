@@ -111,6 +111,10 @@ function filterIn(parameters: URLSearchParams): Filter {
 const withHex = ({ request, ...command }: CommandRecord) => ({ ...command, request: request.toHex() });
 
 /** Nothing of ours is kept by a browser, or read by another site. */
-const privately = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+export const privately = {
+  "cache-control": "no-store",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+};
 
 const json = (value: unknown, status = 200): Response => Response.json(value, { status, headers: privately });

@@ -29,7 +29,7 @@ export class Guard {
     // A name of another site that leads here would bring that site's pages along.
     if (!this.isOurs(host)) return new Response("this is not the host that you asked for\n", { status: 421 });
     const origin = request.headers.get("origin");
-    if (origin !== null && origin !== `http://${host}`) {
+    if ((origin !== null && origin !== `http://${host}`) || isForeign(request.headers)) {
       return new Response("another site's page may not ask this\n", { status: 403 });
     }
     const url = new URL(request.url);
@@ -45,18 +45,20 @@ export class Guard {
     return new Response(null, {
       status: 303,
       headers: {
-        location: `${url.pathname}${url.search}`,
+        // Two slashes would lead to another host.
+        location: `${url.pathname.replace(/^\/+/, "/")}${url.search}`,
         "set-cookie": `${this.cookie}=${this.token}; Path=/; HttpOnly; SameSite=Strict`,
       },
     });
   }
 
   private isOurs(host: string): boolean {
-    const names = [bracketed(this.hostname), "localhost"];
-    if (names.some((name) => host === `${name}:${this.port}`)) return true;
+    const names = [bracketed(this.hostname), "localhost"].map((name) => `${name}:${this.port}`);
+    // A browser writes an address in its own way, and leaves out port 80.
+    if (names.some((name) => host === name || host === new URL(`http://${name}`).host)) return true;
     // Who listens everywhere is reached by many addresses, but by no name that somebody else gives them.
     const isEverywhere = this.hostname === "0.0.0.0" || this.hostname === "::";
-    return isEverywhere && /^(?:\d+\.\d+\.\d+\.\d+|\[[\da-f:]+\]):\d+$/i.test(host);
+    return isEverywhere && /^(?:\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host);
   }
 
   private isToken(given: string): boolean {
@@ -73,6 +75,13 @@ export class Guard {
   private get cookie(): string {
     return `fencepost-${this.port}`;
   }
+}
+
+/** Whether a browser asks for another site's page, be it one of this host: for that alone it sends the cookie along. */
+function isForeign(headers: Headers): boolean {
+  const site = headers.get("sec-fetch-site") ?? "none";
+  // A link may lead here: what is opened then is no part of the page that has it.
+  return site !== "none" && site !== "same-origin" && headers.get("sec-fetch-dest") !== "document";
 }
 
 const bearerOf = (request: Request): string =>

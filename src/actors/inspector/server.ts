@@ -3,7 +3,7 @@
 import type { ServerWebSocket } from "bun";
 import type { Address } from "../../config-values.ts";
 import { asRefusal, Refusal } from "../../transport/os/errors.ts";
-import { answer } from "./api.ts";
+import { answer, privately } from "./api.ts";
 import type { Breaks } from "./breaks.ts";
 import { Guard } from "./guard.ts";
 import { PageFiles } from "./page-files.ts";
@@ -16,10 +16,9 @@ const pagesMax = 16;
 const messageBytesMax = 16 * 1024;
 
 const traceHeaders = {
-  "cache-control": "no-store",
+  ...privately,
   "content-disposition": 'attachment; filename="fencepost.pftrace"',
   "content-type": "application/octet-stream",
-  "x-content-type-options": "nosniff",
 };
 
 type Socket = ServerWebSocket<{ subscriber: Subscriber | null }>;
@@ -51,7 +50,7 @@ export class InspectorServer {
         websocket: {
           maxPayloadLength: messageBytesMax,
           open: (socket) => this.open(socket),
-          message: (socket, message) => this.receive(socket.data.subscriber!, String(message)),
+          message: (socket, message) => this.receive(socket, String(message)),
           close: (socket) => this.leave(socket.data.subscriber!),
         },
       });
@@ -109,8 +108,10 @@ export class InspectorServer {
     this.pages.add(subscriber);
   }
 
-  private receive(page: Subscriber, text: string): void {
-    page.receive(text, this.now(), (request) => this.breaks.act(page, request));
+  private receive(socket: Socket, text: string): void {
+    const page = socket.data.subscriber!;
+    const isBearable = page.receive(text, this.now(), (request) => this.breaks.act(page, request));
+    if (!isBearable) socket.terminate();
   }
 
   private leave(page: Subscriber): void {

@@ -13,6 +13,9 @@ const unsentBytesMax = 2 * 1024 * 1024;
 /** Commands that a page is told at once, and in each batch in the long run: nobody reads more. */
 const burst = 500;
 const steady = 64;
+/** Requests that a page may send at once, and for each turn: nobody's keys are so fast. */
+const requestsBurst = 256;
+const requestsSteady = 4;
 
 /** What of a socket is needed to send. */
 export interface FeedSocket {
@@ -30,6 +33,7 @@ export class Subscriber {
   private readonly packr = new Packr({ useRecords: true, sequential: true });
   private readonly filters = new Map<Topic, Filter | null>();
   private readonly commands = new Allowance(burst, steady);
+  private readonly requests = new Allowance(requestsBurst, requestsSteady);
   /** Topics that it has subscribed to, and has been told nothing of. */
   private readonly news = new Set<Topic>();
   private sequence = 0;
@@ -46,8 +50,12 @@ export class Subscriber {
     return this.news.delete(topic);
   }
 
-  /** Takes what the page says, and has `act` do what is not about topics; what makes no sense is answered with a word on it. */
-  receive(text: string, ns: number, act: (request: BreakRequest) => void): void {
+  /**
+   * Takes what the page says, and has `act` do what is not about topics; what makes no sense is answered with a word on it.
+   * Returns false where it says more than can be borne: it has to go.
+   */
+  receive(text: string, ns: number, act: (request: BreakRequest) => void): boolean {
+    if (!this.requests.take()) return false;
     try {
       const request = readPageRequest(text);
       if (request.type === "unsubscribe") this.filters.delete(request.topic);
@@ -59,10 +67,12 @@ export class Subscriber {
       if (!(error instanceof Refusal)) throw error;
       this.pack({ ns, droppedRecords: 0, error: error.message });
     }
+    return true;
   }
 
   /** Sends what of a batch the page wants. Returns false where it is dropped, the page having yet to take others. */
   send(fresh: Fresh): boolean {
+    this.requests.replenish();
     const { ns, droppedRecords, commands: _, commandsFolded: __, ...all } = fresh;
     const batch: Omit<Batch, "sequence" | "droppedBatches"> = { ns, droppedRecords };
     const before = Object.keys(batch).length;

@@ -126,6 +126,16 @@ describe("a page", () => {
     expect(sent).toEqual([]);
   });
 
+  test("that asks more than anybody can type has to go, and one that has rested may ask again", () => {
+    const page = new Subscriber({ send: nothing, getBufferedAmount: () => 0 });
+    const ask = (): boolean => page.receive('{"type":"unsubscribe","topic":"latency"}', 0, nothing);
+    const asked = Array.from({ length: 1000 }, ask);
+    expect(asked.indexOf(false)).toBe(256);
+    expect(asked.lastIndexOf(true)).toBe(255);
+    page.send(fresh());
+    expect([ask(), ask(), ask(), ask(), ask()]).toEqual([true, true, true, true, false]);
+  });
+
   test.each([
     ["x".repeat(5000), "the request is too long"],
     ["null", "want type subscribe, unsubscribe, break, clear, step, continue"],

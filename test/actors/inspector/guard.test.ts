@@ -11,6 +11,30 @@ const codeOf = (path: string, headers: Record<string, string>, of = guard): numb
     ?.status ?? null;
 
 describe("somebody with the token", () => {
+  test("is led nowhere else by it", () => {
+    const led = (path: string): string | null =>
+      guard
+        .check(
+          new Request(`http://127.0.0.1:8088${path}?token=${token}`, { headers: { host: "localhost:8088" } }),
+        )!
+        .headers.get("location");
+    expect(led("//evil.example/")).toBe("/evil.example/");
+    expect(led("/.//evil.example/")).toBe("/evil.example/");
+    expect(led("/\\\\evil.example/")).toBe("/evil.example/");
+  });
+
+  test("has no page of the same host's other ports ask in their name, and may follow a link of one", () => {
+    const asked = { cookie: `fencepost-8088=${token}`, "sec-fetch-site": "same-site" };
+    expect(codeOf("/api/picture?res=1", { ...asked, "sec-fetch-dest": "image" })).toBe(403);
+    expect(codeOf("/", { ...asked, "sec-fetch-dest": "iframe" })).toBe(403);
+    expect(codeOf("/api/trace", { ...asked, "sec-fetch-dest": "empty" })).toBe(403);
+    expect(codeOf("/", { ...asked, "sec-fetch-dest": "document" })).toBe(null);
+    expect(
+      codeOf("/api/actors", { ...asked, "sec-fetch-site": "same-origin", "sec-fetch-dest": "empty" }),
+    ).toBe(null);
+    expect(codeOf("/", { ...asked, "sec-fetch-site": "none", "sec-fetch-dest": "document" })).toBe(null);
+  });
+
   test("is given a cookie that no script reads and no other site sends, and a URL without it", () => {
     const response = guard.check(
       new Request(`${guard.url}&view=actors`, { headers: { host: "127.0.0.1:8088" } }),
@@ -50,6 +74,20 @@ test("a successor has the same token, another server has not", () => {
   expect(new Guard(words, "::1", 1).url).toBe(new Guard(words, "::1", 1).url);
   expect(new Guard(words, "::1", 1).url).toStartWith("http://[::1]:1/?token=");
   expect(new Guard(new Int32Array(4), "::1", 1).url).not.toBe(new Guard(words, "::1", 1).url);
+});
+
+test("is reached as a browser writes the address, and without port 80, which that leaves out", () => {
+  for (const [hostname, port, host] of [
+    ["127.0.0.1", 80, "127.0.0.1"],
+    ["0:0::0:1", 8088, "[::1]:8088"],
+    ["Gpu.Example", 8088, "gpu.example:8088"],
+    ["::", 80, "[::ffff:192.0.2.7]"],
+    ["0.0.0.0", 80, "192.0.2.7"],
+  ] as const) {
+    const one = new Guard(new Int32Array(4), hostname, port);
+    const authorization = `Bearer ${new URL(one.url).searchParams.get("token")}`;
+    expect([host, codeOf("/", { authorization, host, origin: `http://${host}` }, one)]).toEqual([host, null]);
+  }
 });
 
 test("who listens everywhere is reached by every address, and by no name", () => {
