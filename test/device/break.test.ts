@@ -7,6 +7,7 @@ import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { BreakPage, inspectorIn } from "../support/break-page.ts";
+import { openMutePage } from "../support/mute-page.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { expectOk, expectShown, expectWorking, serveTests } from "./support.ts";
 
@@ -177,6 +178,23 @@ test("a page that goes away lets the queue go on, unless another has the same br
     guest.gpu.control.waitAll();
     expect(answers()).toEqual([ERR_INVALID_RESOURCE_ID, OK_NODATA]);
   }));
+
+test("a page that is there no more lets it go on, though it closes nothing, and one that is there keeps it", () =>
+  withDevice({}, (guest) =>
+    withPage(async (page) => {
+      const mute = await openMutePage(server().log(), "type:flush");
+      await page.breakAt("type:create");
+      const answers = submitAll(guest, [flush(99), create(8)]);
+      await page.until(({ heldBy }) => heldBy.includes("type:flush"));
+      expect(answers()).toEqual([]);
+      while (!page.record!.heldBy.includes("type:create")) await Bun.sleep(20);
+      expect(page.record!.breaks).toEqual(["type:create"]);
+      expect(answers()).toEqual([ERR_INVALID_RESOURCE_ID]);
+      page.say({ type: "clear" });
+      guest.gpu.control.waitAll();
+      mute.destroy();
+    }),
+  ));
 
 test("a crash of the inspector lets it go on", () =>
   withDevice({}, async (guest) => {

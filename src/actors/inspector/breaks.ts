@@ -27,6 +27,11 @@ export class Breaks {
     return this.last?.isPaused ?? false;
   }
 
+  /** Whether the connection `who` has a break. */
+  isOf(who: object): boolean {
+    return this.wanted.has(who);
+  }
+
   /** Does what the connection `who` asks. Throws a {@link Refusal}. */
   act(who: object, request: BreakRequest): void {
     switch (request.type) {

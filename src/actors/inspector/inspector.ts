@@ -72,6 +72,7 @@ export class Inspector implements Actor<InspectorMessage> {
   /** Returns whether an answer is waited for that a page is to have soon. */
   turn(): boolean {
     const ns = this.clock.now();
+    this.server?.turn(ns);
     const pages = this.server?.pages ?? [];
     const wanted = new Set<Topic>();
     for (const page of pages) for (const topic of page.topics()) wanted.add(topic);

@@ -10,6 +10,7 @@ import { PageFiles } from "./page-files.ts";
 import { Subscriber } from "./subscriber.ts";
 import type { Traces } from "./trace/traces.ts";
 import type { Views } from "./views.ts";
+import { Vigil } from "./vigil.ts";
 
 /** Pages that may be open at a time. */
 const pagesMax = 16;
@@ -21,13 +22,19 @@ const traceHeaders = {
   "content-type": "application/octet-stream",
 };
 
-type Socket = ServerWebSocket<{ subscriber: Subscriber | null }>;
+interface Page {
+  subscriber: Subscriber;
+  vigil: Vigil;
+}
+
+type Socket = ServerWebSocket<Partial<Page>>;
 
 export class InspectorServer {
   readonly pages = new Set<Subscriber>();
+  private readonly sockets = new Set<Socket>();
   private readonly guard: Guard;
   private readonly files = new PageFiles();
-  private readonly server: Bun.Server<{ subscriber: Subscriber | null }>;
+  private readonly server: Bun.Server<Partial<Page>>;
 
   /** `words` are kept for a successor: port and token, so that what is open goes on. Throws a {@link Refusal}. */
   constructor(
@@ -40,7 +47,7 @@ export class InspectorServer {
   ) {
     const port = address.port === 0 ? words[0]! : address.port;
     try {
-      this.server = Bun.serve<{ subscriber: Subscriber | null }>({
+      this.server = Bun.serve<Partial<Page>>({
         hostname: address.hostname,
         port,
         // The supervisor's children inherit nothing, and no second server may take the port from us.
@@ -51,7 +58,8 @@ export class InspectorServer {
           maxPayloadLength: messageBytesMax,
           open: (socket) => this.open(socket),
           message: (socket, message) => this.receive(socket, String(message)),
-          close: (socket) => this.leave(socket.data.subscriber!),
+          pong: (socket) => socket.data.vigil!.heard(),
+          close: (socket) => this.leave(socket),
         },
       });
     } catch (error) {
@@ -71,16 +79,24 @@ export class InspectorServer {
     void this.server.stop(true);
   }
 
+  /** Lets the guest go on whose holders are not there any more. */
+  turn(ns: number): void {
+    for (const socket of this.sockets) {
+      const { subscriber, vigil } = socket.data as Page;
+      if (this.breaks.isOf(subscriber) && vigil.isOver(ns)) socket.terminate();
+    }
+  }
+
   private fetch(
     request: Request,
-    server: Bun.Server<{ subscriber: Subscriber | null }>,
+    server: Bun.Server<Partial<Page>>,
   ): Response | Promise<Response> | undefined {
     const refused = this.guard.check(request);
     if (refused !== null) return refused;
     const url = new URL(request.url);
     if (url.pathname === "/feed") {
       if (this.pages.size >= pagesMax) return new Response("too many pages are open\n", { status: 503 });
-      if (server.upgrade(request, { data: { subscriber: null } })) return undefined;
+      if (server.upgrade(request, { data: {} })) return undefined;
       return new Response("this is a WebSocket\n", { status: 426 });
     }
     if (request.method !== "GET") return new Response("only GET\n", { status: 405 });
@@ -104,17 +120,21 @@ export class InspectorServer {
 
   private open(socket: Socket): void {
     const subscriber = new Subscriber(socket);
-    socket.data.subscriber = subscriber;
+    socket.data = { subscriber, vigil: new Vigil(socket) };
+    this.sockets.add(socket);
     this.pages.add(subscriber);
   }
 
   private receive(socket: Socket, text: string): void {
-    const page = socket.data.subscriber!;
+    const { subscriber: page, vigil } = socket.data as Page;
+    vigil.heard();
     const isBearable = page.receive(text, this.now(), (request) => this.breaks.act(page, request));
     if (!isBearable) socket.terminate();
   }
 
-  private leave(page: Subscriber): void {
+  private leave(socket: Socket): void {
+    const page = socket.data.subscriber!;
+    this.sockets.delete(socket);
     this.pages.delete(page);
     this.breaks.leave(page);
   }
