@@ -1,10 +1,9 @@
 // What resources look like, as PNG, one after the other: each look stops the ctrl queue while it copies.
 
-import { closeFd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { encodePng } from "../../picture/png.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import { pixelsIn } from "./sent-pixels.ts";
 
 const timeoutMs = 3_000;
 /** Looks that may wait for their turn. */
@@ -25,10 +24,14 @@ export class ResourcePictures {
     if (this.waiting >= waitingMax) return { error: "too many pictures are asked for" };
     this.waiting++;
     const turn = this.last.then(() => this.look(resource));
-    this.last = turn;
-    const picture = await turn;
-    this.waiting--;
-    return picture;
+    this.last = turn.catch(() => {
+      // Whoever asked for it is told; it is no reason to show no other.
+    });
+    try {
+      return await turn;
+    } finally {
+      this.waiting--;
+    }
   }
 
   private async look(resource: number): Promise<ResourcePicture> {
@@ -38,10 +41,6 @@ export class ResourcePictures {
     if (answer === null) return { error: "the ctrl queue does not answer" };
     const { fd, width, height, error } = answer;
     if (fd < 0) return { error };
-    const memory = NativeMemory.mapShared(fd, 0, width * height * 4, "read");
-    closeFd(fd);
-    const pixels = new Uint8Array(memory.view()).slice();
-    memory.unmap();
-    return { png: await encodePng(pixels, width, height) };
+    return { png: await encodePng(pixelsIn(fd, width * height * 4), width, height) };
   }
 }

@@ -1,13 +1,12 @@
 // What scanouts show, for pages that look at them: the pixels of what has changed, and nothing while nobody looks.
 
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
-import { closeFd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { Damage, type Rect } from "../../picture/damage.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { PictureRecord } from "./feed.ts";
 import type { ScreenRecord } from "./screen-feed.ts";
+import { pixelsIn } from "./sent-pixels.ts";
 
 const timeoutMs = 3_000;
 /** A turn that comes with an answer asks for nothing new so soon after the last question. */
@@ -111,9 +110,5 @@ function read(scanout: number, answer: NonNullable<Pixels>): ScreenRecord {
   const { fd, x, y, width, height, viewWidth, viewHeight, error } = answer;
   const place = { scanout, x, y, width, height, viewWidth, viewHeight, error };
   if (fd < 0) return { ...place, pixels: new Uint8Array(0) };
-  const memory = NativeMemory.mapShared(fd, 0, width * height * 4, "read");
-  closeFd(fd);
-  const pixels = new Uint8Array(memory.view()).slice();
-  memory.unmap();
-  return { ...place, pixels };
+  return { ...place, pixels: pixelsIn(fd, width * height * 4) };
 }

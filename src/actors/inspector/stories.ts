@@ -46,6 +46,7 @@ export class Stories {
     else if (kind === RecordKind.taken) this.take(queue, slot, at, ns);
     else if (kind === RecordKind.published) this.publish(queue, ns, words[at + 5]! !== 0);
     else {
+      if (kind === RecordKind.completed) this.names.note(at);
       const story = queue.open.get(words[at + Field.command]!);
       if (story !== undefined) this.go(queue, story, kind, slot, at, ns);
     }

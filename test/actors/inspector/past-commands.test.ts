@@ -58,6 +58,32 @@ test("the last that a filter holds for are found in the order in which they ende
   expect(past.unanswered().map(({ id, parkedNs }) => [id, parkedNs])).toEqual([["ctrl-queue:2", 0]]);
 });
 
+test("a context keeps its name when the making of another one of its id is refused", () => {
+  const create = (number: number, name: string, response: number = Response.OK_NODATA): void => {
+    const text = new Uint32Array(8);
+    new Uint8Array(text.buffer).set(Buffer.from(name));
+    const request = [Command.CTX_CREATE, 0, 0, 0, 3, 0, name.length, 0, ...text];
+    add(ctrl, RecordKind.taken, number, 96, 24, 0, 0, ...request);
+    end(ctrl, number, response);
+  };
+  const draw = (number: number): void => {
+    add(ctrl, RecordKind.taken, number, 24, 24, 0, 0, Command.SUBMIT_3D, 0, 0, 0, 3);
+    end(ctrl, number);
+  };
+  create(1, "kmscube");
+  create(2, "glxgears", Response.ERR_INVALID_CONTEXT_ID);
+  draw(3);
+  create(4, "weston");
+  draw(5);
+  expect(past.last(recordFilter("ctx:3"), 9).map(({ contextName }) => contextName)).toEqual([
+    ...["kmscube", "glxgears", "kmscube", "weston", "weston"],
+  ]);
+  // Whether or not that command itself is wanted.
+  expect(past.last(recordFilter("type:submit"), 9).map(({ contextName }) => contextName)).toEqual([
+    ...["kmscube", "weston"],
+  ]);
+});
+
 test("what is too short to have flags is not fenced by what lay there before", () => {
   add(ctrl, RecordKind.taken, 1, 4, 24, 0, 0, Command.SUBMIT_3D, HeaderFlag.FENCE);
   end(ctrl, 1, Response.ERR_UNSPEC);

@@ -170,7 +170,7 @@ function Totals({ rows }: { rows: ReadonlySignal<Row[]> }) {
   const { count: some, bytes: host, backingBytes, leaks, oversized } = totals(rows.value);
   return (
     <span class="dim count totals">
-      {`${count(some)} resources, ${bytes(host)} of the host, ${bytes(backingBytes)} of the guest`}
+      {`${count(some)} resource${some === 1 ? "" : "s"}, ${bytes(host)} of the host, ${bytes(backingBytes)} of the guest`}
       {leaks > 0 && <span class="tag warn">{`${count(leaks)} leak${leaks === 1 ? "" : "s"}?`}</span>}
       {oversized > 0 && <span class="tag warn">{`${count(oversized)} oversized`}</span>}
     </span>
