@@ -144,6 +144,12 @@ export function draw3d(guest: SyntheticGuest, chance: Chance, steps: number): vo
       );
     },
     () => {
+      scribble(plain.backing, chance);
+      const rect = partOf(chance);
+      expectOk(gpu.transferToHost2d(4, rect, offsetOf(rect)));
+      expectOk(gpu.flushResource(4, rect));
+    },
+    () => {
       const rect = partOf(chance, { width: 20, height: 20 });
       const data = new Uint32Array(rect.width * rect.height).map(() => chance(2 ** 32));
       stream((into) =>

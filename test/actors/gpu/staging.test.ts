@@ -1,11 +1,13 @@
 // Pixels that come back from the renderer into storage which only its driver's own mapping may write.
 
+import { toArrayBuffer } from "bun:ffi";
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { flat } from "../../../src/actors/gpu/pixels/form.ts";
 import { Staging } from "../../../src/actors/gpu/pixels/staging.ts";
 import { Storage } from "../../../src/actors/gpu/pixels/storage/storage.ts";
 import { Target } from "../../../src/actors/gpu/renderer/transfer.ts";
 import { Request } from "../../../src/actors/queue/request.ts";
-import { asPointer, EINVAL, ENOMEM, libc } from "../../../src/ffi/libc.ts";
+import { asPointer, EFAULT, EINVAL, ENOMEM, libc } from "../../../src/ffi/libc.ts";
 import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -126,5 +128,56 @@ test("what fails changes nothing", () => {
   renderer.fail("copyPixels", EINVAL);
   expect(staging.readBack(renderer, 1, storage, 0, 0, 16, 8)).toBe(EINVAL);
   expect(storage.words.every((word) => word === 0)).toBe(true);
+  storage.free();
+});
+
+test("a recording is told what the renderer gets, though the guest writes meanwhile", () => {
+  const [width, height] = [16, 8];
+  const picture = makePicture(1, width, height);
+  const form = { id: 1, width, height, format: Format.B8G8R8A8, shape: flat };
+  let reads = 0;
+  // Memory in which whoever looks twice finds something else.
+  const backing = {
+    length: width * height * 4,
+    copyTo: (_: number, destination: number, length: number): boolean => {
+      new Uint8Array(toArrayBuffer(asPointer(destination), 0, length)).fill(++reads);
+      return true;
+    },
+  };
+  const told: number[] = [];
+  const recording = {
+    rowsAt: (
+      address: number,
+      stride: number,
+      _id: number,
+      offset: number,
+      rowBytes: number,
+      rows: number,
+    ) => {
+      expect([offset, rowBytes, rows]).toEqual([12, 20, 4]);
+      for (let row = 0; row < rows; row++) {
+        const words = toArrayBuffer(asPointer(address + row * stride), 0, rowBytes);
+        told.push(...new Uint32Array(words.slice(0)));
+      }
+    },
+  };
+  expect(staging.send(renderer, form, backing, 3, 2, 5, 4, 12, recording)).toBe(0);
+  const storage = new DriverStorage(width, height);
+  expect(staging.readBack(renderer, 1, storage, 0, 0, width, height)).toBe(0);
+  for (let row = 0; row < 4; row++) picture.set(told.slice(row * 5, row * 5 + 5), (row + 2) * width + 3);
+  expect(storage.words.slice(0, width * height)).toEqual(picture);
+  expect([...new Set(told)]).toHaveLength(4);
+  storage.free();
+});
+
+test("what is no guest memory any more changes nothing, and tells nothing", () => {
+  const picture = makePicture(1, 16, 8);
+  const form = { id: 1, width: 16, height: 8, format: Format.B8G8R8A8, shape: flat };
+  const backing = { length: 512, copyTo: () => false };
+  const recording = { rowsAt: () => expect.unreachable() };
+  expect(staging.send(renderer, form, backing, 0, 0, 16, 8, 0, recording)).toBe(EFAULT);
+  const storage = new DriverStorage(16, 8);
+  expect(staging.readBack(renderer, 1, storage, 0, 0, 16, 8)).toBe(0);
+  expect(storage.words.slice(0, 128)).toEqual(picture);
   storage.free();
 });

@@ -8,6 +8,7 @@ import {
   TransferToHost2d,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
+import { untold } from "../pixels/pixels.ts";
 import { type Direction, type Transfer, transferOf } from "../renderer/transfer.ts";
 import { codeOfErrno } from "./errno.ts";
 import type { Parts } from "./parts.ts";
@@ -49,9 +50,13 @@ export class TransferCommands {
     // A backing of no entries is none.
     if (resource!.backing!.length === 0) return Response.ERR_UNSPEC;
     const { recording } = queue;
-    if (recording !== null && resource!.pixels.isRendered)
-      reads.rectangle(recording, resource!, width, height, offset);
-    const error = resource!.pixels.transfer(resource!.backing!, x, y, width, height, offset);
+    const { pixels, backing } = resource!;
+    let error: number = untold;
+    if (recording !== null && pixels.isRendered) {
+      error = pixels.transferTold(recording, backing!, x, y, width, height, offset);
+      if (error === untold) reads.rectangle(recording, resource!, width, height, offset);
+    }
+    if (error === untold) error = pixels.transfer(backing!, x, y, width, height, offset);
     if (error !== 0) return codeOfErrno(error);
     this.resources.take(resource!, this.event.toHost2d);
     return Response.OK_NODATA;

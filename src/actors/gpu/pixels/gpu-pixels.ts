@@ -5,13 +5,14 @@ import { fourccOfFormat, hasSameColours, needsModifier } from "../../../picture/
 import { blockLayout, displayFormat } from "../../../picture/formats.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
 import { closeFd } from "../../../transport/os/fds.ts";
-import { resourceFlagY0Top } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { bytesPerPixel, resourceFlagY0Top } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { QueueRecording } from "../../queue/recording.ts";
 import type { Backing } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { type Direction, type Transfer, transferOf } from "../renderer/transfer.ts";
 import type { CopiedPicture } from "./copied-picture.ts";
-import { type Form, isPicture } from "./form.ts";
-import { type DisplayTakes, Pixels, type SurfaceMessage } from "./pixels.ts";
+import { type Form, isPicture, strideOf } from "./form.ts";
+import { type DisplayTakes, Pixels, type SurfaceMessage, untold } from "./pixels.ts";
 import type { Staging } from "./staging.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
 import type { Storages } from "./storage/storages.ts";
@@ -78,6 +79,23 @@ export class GpuPixels extends Pixels {
     const blocks = Math.max(0, Math.floor((held - whole * stride) / block.bytes));
     const next = Math.min(width, blocks * block.width);
     return this.transferRectangle(x, y + rows, next, 1, offset + whole * stride);
+  }
+
+  /** Of a picture whose rectangle the backing holds whole: the copy is made here, and not in the renderer. */
+  override transferTold(
+    recording: QueueRecording,
+    backing: Backing,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+    offset: number,
+  ): number {
+    const { form, renderer, staging } = this;
+    const end = offset + strideOf(form) * (height - 1) + width * bytesPerPixel;
+    if (!isPicture(form) || blockLayout(form.format)?.bytes !== bytesPerPixel || end > backing.length)
+      return untold;
+    return staging.send(renderer, form, backing, x, y, width, height, offset, recording);
   }
 
   memory(): Storage | null {

@@ -8,6 +8,7 @@ import { convertToBgrx } from "../../../picture/pixels.ts";
 import { duplicateFdIfRoom } from "../../../transport/os/fds.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { DisplayMessage } from "../../display/messages.ts";
+import type { QueueRecording } from "../../queue/recording.ts";
 import type { Backing } from "../renderer/backing.ts";
 import type { Direction, Transfer } from "../renderer/transfer.ts";
 import type { CopiedPicture } from "./copied-picture.ts";
@@ -27,6 +28,9 @@ export interface DisplayTakes {
 type Given = "memory" | "storage" | "picture";
 
 /** Functions that can fail return 0 or an errno, where nothing else is said. */
+/** What {@link Pixels.transferTold} returns of what it has not done; no errno. */
+export const untold = -1;
+
 export abstract class Pixels {
   private name = 0;
   private given: Given | null = null;
@@ -73,6 +77,22 @@ export abstract class Pixels {
     height: number,
     offset: number,
   ): number;
+
+  /**
+   * As {@link transfer}, where `recording` is told exactly what was read. Returns `untold` where it has to be done, and told,
+   * in another way.
+   */
+  transferTold(
+    _recording: QueueRecording,
+    _backing: Backing,
+    _x: number,
+    _y: number,
+    _width: number,
+    _height: number,
+    _offset: number,
+  ): number {
+    return untold;
+  }
 
   /** Copies a box between them and their backing, for a context, or for the device where that is 0. */
   transferBox(_direction: Direction, _context: number, _what: Transfer): number {

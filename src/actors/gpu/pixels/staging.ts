@@ -1,12 +1,16 @@
-// A stop on the way from the renderer to storage that only its driver's own mapping may write.
+// A stop between the renderer and memory: storage that only its driver's own mapping may write, or a backing whose bytes a
+// recording must have exactly as they were read.
 
-import { asPointer, EIO, ENOMEM, libc } from "../../../ffi/libc.ts";
+import { asPointer, EFAULT, EIO, ENOMEM, libc } from "../../../ffi/libc.ts";
 import { asRefusal } from "../../../transport/os/errors.ts";
 import { closeFd, createMemfd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { QueueRecording } from "../../queue/recording.ts";
+import type { GuestBytes } from "../../queue/record-ring.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import type { SharedPixels } from "../renderer/shared-pixels.ts";
+import { type Form, strideOf } from "./form.ts";
 import type { Storage } from "./storage/storage.ts";
 
 export class Staging {
@@ -38,13 +42,40 @@ export class Staging {
     return 0;
   }
 
+  /**
+   * Copies a rectangle of a picture from byte `offset` of its backing into the renderer, reading each byte once: what
+   * `recording` is told is what the renderer gets, whatever the guest writes meanwhile. Returns an errno.
+   */
+  send(
+    renderer: Renderer,
+    form: Form,
+    backing: GuestBytes,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+    offset: number,
+    recording: Pick<QueueRecording, "rowsAt">,
+  ): number {
+    const stride = strideOf(form);
+    const area = this.areaFor({ size: stride * form.height, stride });
+    if (area === null) return ENOMEM;
+    const address = area.address + y * stride + x * bytesPerPixel;
+    const rowBytes = width * bytesPerPixel;
+    for (let row = 0; row < height; row++) {
+      if (!backing.copyTo(offset + row * stride, address + row * stride, rowBytes)) return EFAULT;
+    }
+    recording.rowsAt(address, stride, form.id, offset, rowBytes, height, stride);
+    return renderer.copyPixels("to-host", form.id, x, y, width, height, area);
+  }
+
   close(): void {
     this.area?.close();
     this.area = null;
   }
 
-  /** Room for all of `storage`, in rows as long as its are; null where the host has none. */
-  private areaFor({ size, stride }: Storage): StagingArea | null {
+  /** Room for `size` bytes, in rows of `stride`; null where the host has none. */
+  private areaFor({ size, stride }: { size: number; stride: number }): StagingArea | null {
     if (this.area === null || this.area.size < size) {
       this.close();
       try {
@@ -68,7 +99,7 @@ class StagingArea implements SharedPixels {
   constructor(readonly size: number) {
     this.fd = createMemfd("fencepost-staging", size);
     try {
-      this.memory = NativeMemory.mapShared(this.fd, 0, size, "read");
+      this.memory = NativeMemory.mapShared(this.fd, 0, size, "write");
     } catch (error) {
       closeFd(this.fd);
       throw error;
