@@ -60,7 +60,8 @@ export class ExpectedPictures {
   /** A renderer's picture that was sent whole is not sent again for a flush alone. */
   private isNew({ scanout, rect }: Seen, { scanouts, resources }: DeviceState): boolean {
     const view = scanouts[scanout]!;
-    if (!resources.get(view.resource)!.isRendered) return true;
+    const { isRendered, isPromoted } = resources.get(view.resource)!;
+    if (!isRendered && !isPromoted) return true;
     const whole = this.wholes[scanout]!;
     if (whole !== null && whole.resource === view.resource && whole.work === this.worked) return false;
     if (rect.width === view.width && rect.height === view.height) {

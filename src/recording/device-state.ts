@@ -15,6 +15,7 @@ import {
   ResourceUnref,
   scanoutsMax,
   SetScanout,
+  Transfer3d,
   TransferToHost2d,
 } from "../transport/wire/virtio-gpu/protocol.ts";
 import { RecordedResource, type Run, runsOf } from "./recorded-resource.ts";
@@ -51,7 +52,8 @@ export class DeviceState {
   readonly resources = new Map<number, RecordedResource>();
   readonly scanouts: (RecordedScanout | null)[] = Array.from({ length: scanoutsMax }, () => null);
   readonly cursors: (RecordedCursor | null)[] = Array.from({ length: scanoutsMax }, () => null);
-  readonly contexts = new Set<number>();
+  /** Contexts, and the resources that they have. */
+  readonly contexts = new Map<number, Set<RecordedResource>>();
   memory: readonly Run[] = [];
   /** Bits 0 to 23 of what the driver negotiated. */
   features = 0;
@@ -163,9 +165,25 @@ export class DeviceState {
       const rect = { x: word(x), y: word(y), width: word(width), height: word(height) };
       this.show(word(scanoutId), { resource: word(resourceId), ...rect });
     },
-    [Command.CTX_CREATE]: (word) => this.contexts.add(word(Header.contextId)),
+    [Command.CTX_CREATE]: (word) => this.contexts.set(word(Header.contextId), new Set()),
     [Command.CTX_DESTROY]: (word) => this.contexts.delete(word(Header.contextId)),
-    [Command.CTX_ATTACH_RESOURCE]: (word) => this.resources.get(word(CtxResource.resourceId))?.render(),
+    [Command.CTX_ATTACH_RESOURCE]: (word) => {
+      const resource = this.resources.get(word(CtxResource.resourceId));
+      if (resource === undefined) return;
+      resource.isPromoted = true;
+      // Of a context whose making was not recorded nothing is known.
+      const context = this.contexts.get(word(Header.contextId));
+      if (context === undefined) resource.render();
+      else context.add(resource);
+    },
+    [Command.CTX_DETACH_RESOURCE]: (word) => {
+      const resource = this.resources.get(word(CtxResource.resourceId));
+      if (resource !== undefined) this.contexts.get(word(Header.contextId))?.delete(resource);
+    },
+    [Command.SUBMIT_3D]: (word) => {
+      for (const resource of this.contexts.get(word(Header.contextId)) ?? []) resource.render();
+    },
+    [Command.TRANSFER_TO_HOST_3D]: (word) => this.resources.get(word(Transfer3d.resourceId))?.render(),
     [Command.UPDATE_CURSOR]: (word) => this.updateCursor(word),
     [Command.MOVE_CURSOR]: (word) => {
       const cursor = this.cursors[word(Cursor.scanoutId)];

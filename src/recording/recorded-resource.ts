@@ -31,6 +31,8 @@ export function runsOf(body: Uint8Array): Run[] {
 
 export class RecordedResource {
   backing: readonly Run[] | null = null;
+  /** Whether a context has or had it: it moved to the renderer, which has changed nothing yet where pixels are known. */
+  isPromoted = false;
   /** Tightly packed rows; null while nothing was written, which is all zero. */
   pixels: Uint8Array<ArrayBuffer> | null = null;
 
@@ -52,7 +54,7 @@ export class RecordedResource {
     this.backing = backing;
   }
 
-  /** It moves to the renderer. */
+  /** A renderer may have drawn on it. */
   render(): void {
     this.free();
     this.isRendered = true;

@@ -28,8 +28,8 @@ export interface TrimOptions {
   readonly isBlank: boolean;
 }
 
-/** What packing it well may cost: a recording is trimmed once and sent to somebody. */
-const packingLevel = 19;
+/** It is packed better than while it is made: who trims it can wait. */
+const packingLevel = 9;
 
 /** Writes the trimmed recording by `append`. Throws a {@link RecordingError} where there is no such frame. */
 export function trim(recording: Recording, options: TrimOptions, append: Append): void {
@@ -75,37 +75,41 @@ interface Plan {
   /** Steps before this one are told by a keyframe; with 0 none is left out. */
   readonly firstStep: number;
   readonly lastFrame: number;
-  /** Resources that the frames show; null where a renderer may draw anything from anything. */
+  /** Resources that the frames show; null where a renderer may have drawn on one, from anything. */
   readonly shown: ReadonlySet<number> | null;
 }
 
 function planFor(recording: Recording, wanted: readonly number[]): Plan {
   const frames = new Set(wanted);
-  const [first, lastFrame] = [Math.min(...wanted), Math.max(...wanted)];
+  const lastFrame = Math.max(...wanted);
   const state = new DeviceState();
   const shown = new Set<number>();
-  let [step, frame, firstStep] = [0, 0, 0];
+  /** Where the first frame is, and the last step before it at which all was known. */
+  let [firstFlush, lastKnown] = [-1, 0];
   let isKnown = true;
+  let [step, frame] = [0, 0];
   for (const one of stepsOf(recording.entries())) {
-    if (frame <= first && isWhole(one, state)) firstStep = step;
-    const count = one.kind === "step" ? one.frames.length : 0;
-    if (frame + count > first && one.kind === "step") {
-      isKnown &&= state.isKnown;
-      if (Array.from(frames).some((k) => k >= frame && k < frame + count)) {
-        for (const { resource } of one.frames) shown.add(resource);
+    if (one.kind === "step") {
+      if (firstFlush < 0 && state.isKnown) lastKnown = step;
+      const kept = one.frames.filter((_, index) => frames.has(frame + index));
+      if (kept.length > 0 && firstFlush < 0) firstFlush = step;
+      for (const { resource } of kept) {
+        shown.add(resource);
+        isKnown &&= state.resources.get(resource)?.isRendered === false;
       }
-      if (typeOf(one) === Command.UPDATE_CURSOR) shown.add(resourceOf(one));
+      if (firstFlush >= 0 && typeOf(one) === Command.UPDATE_CURSOR) shown.add(resourceOf(one));
+      frame += one.frames.length;
     }
     state.take(one);
     step++;
-    frame += count;
-    if (frame > lastFrame) return { frames, firstStep, lastFrame, shown: isKnown ? shown : null };
+    if (frame > lastFrame) {
+      return isKnown
+        ? { frames, lastFrame, firstStep: firstFlush, shown }
+        : { frames, lastFrame, firstStep: lastKnown, shown: null };
+    }
   }
   throw new RecordingError(`this recording has no frame ${lastFrame}: there are ${frame}`);
 }
-
-/** Whether a recording may begin before `step`. */
-const isWhole = (step: Step, state: DeviceState): boolean => step.kind === "step" && state.isKnown;
 
 class Trimming {
   private readonly state = new DeviceState();
