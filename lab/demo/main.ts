@@ -12,6 +12,8 @@ import { formatLatency, latencyOf } from "./statistics.ts";
 
 const exit = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 const violationsShown = 5;
+/** A busy machine may take long; who looks may have paused the guest for as long as that takes. */
+const patienceMs = { usual: 60_000, inspected: 86_400_000 };
 const burst = { depth: 64, pipelined: 200_000, single: 5_000 };
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -47,13 +49,9 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<void> {
-  const { scene, width, height, seconds, output, wayland } = options;
+  const { scene, width, height, seconds, output, inspect } = options;
   const started = performance.now();
-  const ours = {
-    args: [...(scene === "3d" ? ["--renderer", "virgl"] : []), ...(wayland ? ["--wayland"] : [])],
-  };
-  const chosen = options.server === undefined ? ours : { command: options.server };
-  const server = await ServerProcess.start({ ...chosen, signal });
+  const server = await ServerProcess.start({ ...serverFor(options), signal });
   let guest: SyntheticGuest | null = null;
   try {
     console.log(
@@ -61,22 +59,23 @@ async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<
     );
     guest = SyntheticGuest.boot(server.socketPath, {
       memory: guestMemoryFor(width, height),
+      patienceMs: inspect ? patienceMs.inspected : patienceMs.usual,
       display: {
         ...(options.server === undefined ? {} : { features: 0, checksFlags: false }),
         modes: [{ x: 0, y: 0, width, height }],
       },
     });
     const bits = `0x${guest.offered.toString(16)}`;
-    console.log(
-      `guest      connected, features ${bits}, screen ${width}x${height}, ${seconds} s of animation`,
-    );
+    const span = seconds === Infinity ? "animation until Ctrl-C" : `${seconds} s of animation`;
+    console.log(`guest      connected, features ${bits}, screen ${width}x${height}, ${span}`);
+    if (inspect) await sayWhereToLook(server);
 
     if (scene === "3d") console.log(`renderer   ${rendererOf(guest)}`);
 
     const progress = progressLine();
     const play = scene === "3d" ? playScene3d : playScene;
-    const report = await play(guest, options, () => signal.aborted, progress.frame);
-    progress.end();
+    const playing = play(guest, options, () => signal.aborted, progress.frame);
+    const report = await playing.finally(progress.end);
     console.log(`frames     ${report.frames}, ${(report.frames / report.seconds).toFixed(0)} a second`);
     console.log(`a frame    ${formatLatency(latencyOf(report.frameNs))} (its first command to its fence)`);
     console.log(`commands   ${report.commands}, ${thousands(report.commands / report.seconds)} a second`);
@@ -98,6 +97,24 @@ async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<
     const code = await server.stop();
     console.log(`server     ended with code ${code}`);
   }
+}
+
+function serverFor({ scene, wayland, inspect, server }: DemoOptions): {
+  command?: string[];
+  args?: string[];
+} {
+  if (server !== undefined) return { command: server };
+  const args = scene === "3d" ? ["--renderer", "virgl"] : [];
+  if (wayland) args.push("--wayland");
+  if (inspect) args.push("--inspect");
+  return { args };
+}
+
+/** The page, and what `ctl` wants. */
+async function sayWhereToLook(server: ServerProcess): Promise<void> {
+  const { url } = await server.control({ command: "inspector" }, patienceMs.usual);
+  console.log(`inspector  ${url}`);
+  console.log(`           bun run ctl --control-path ${server.controlPath} actors`);
 }
 
 /** Waits for the last frame to arrive, and writes what the display shows. */

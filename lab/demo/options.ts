@@ -8,10 +8,11 @@ Starts the Fencepost server and drives it without a VMM: a synthetic guest conne
 socket, draws an animated scene with a moving pointer, and saves what its display received.
 
   --scene 2d|3d      a desktop that the guest draws, or solids that the server's renderer draws (default 2d)
-  --seconds N        how long to draw (default 3)
+  --seconds N        how long to draw (default 3; with --inspect, until Ctrl-C)
   --size WxH         size of the screen in pixels (default 1280x800)
   --output FILE.png  where the last frame goes (default fencepost-demo.png)
   --wayland          show it in a window of the Wayland compositor that WAYLAND_DISPLAY names, too
+  --inspect          show the server at work to browsers, and say where (docs/inspector.md)
   --server "CMD"     another vhost-user-gpu back-end to drive, for example /usr/lib/qemu/vhost-user-gpu
   --qemu             boot a small Linux guest in QEMU instead, which flips through a test pattern
   --help             this text
@@ -26,13 +27,14 @@ export interface DemoOptions {
   height: number;
   output: string;
   wayland: boolean;
+  inspect: boolean;
   server: string[] | undefined;
   qemu: boolean;
   help: boolean;
 }
 
 /** What a guest in QEMU has no use for. */
-const ofOwnGuest = ["scene", "seconds", "size", "wayland", "server"] as const;
+const ofOwnGuest = ["scene", "seconds", "size", "wayland", "inspect", "server"] as const;
 
 /** Throws {@link UsageError}. */
 export function parseDemoOptions(argv: readonly string[]): DemoOptions {
@@ -44,6 +46,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
       size: { type: "string" },
       output: { type: "string", default: "fencepost-demo.png" },
       wayland: { type: "boolean" },
+      inspect: { type: "boolean" },
       server: { type: "string" },
       qemu: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -55,10 +58,10 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
       `--qemu boots another guest with a show of its own: leave out ${useless.map((name) => `--${name}`).join(" and ")}`,
     );
   }
-  const { scene = "2d", size: asked = "1280x800", wayland = false } = values;
+  const { scene = "2d", size: asked = "1280x800", wayland = false, inspect = false } = values;
   if (scene !== "2d" && scene !== "3d") throw new UsageError(`--scene ${scene}: give 2d or 3d`);
-  const seconds = Number(values.seconds ?? "3");
-  if (!(seconds > 0 && seconds <= 3600)) {
+  const seconds = values.seconds === undefined && inspect ? Infinity : Number(values.seconds ?? "3");
+  if (values.seconds !== undefined && !(seconds > 0 && seconds <= 3600)) {
     throw new UsageError(`--seconds ${values.seconds}: give a number above 0, and 3600 at most`);
   }
   const [, width, height] = /^(\d+)x(\d+)$/.exec(asked) ?? [];
@@ -68,8 +71,9 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
   }
   const server = values.server?.split(" ").filter((word) => word !== "");
   if (server?.length === 0) throw new UsageError("--server wants a command");
-  if (wayland && server !== undefined) {
-    throw new UsageError("--wayland shows what Fencepost's server is told: leave out --server");
+  if ((wayland || inspect) && server !== undefined) {
+    const flag = wayland ? "--wayland" : "--inspect";
+    throw new UsageError(`${flag} shows what Fencepost's server is told: leave out --server`);
   }
   return {
     scene,
@@ -77,6 +81,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     ...size,
     output: values.output,
     wayland,
+    inspect,
     server,
     qemu: values.qemu,
     help: values.help,

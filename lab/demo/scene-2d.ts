@@ -8,6 +8,7 @@ import { areaOf, expectOk } from "../driver/gpu-driver.ts";
 import { arrowHotSpot, drawArrow } from "../scenes/arrow.ts";
 import { Landscape } from "../scenes/landscape.ts";
 import type { SyntheticGuest } from "../driver/synthetic-guest.ts";
+import { answered } from "./answers.ts";
 
 const screenId = 1;
 const pointerId = 2;
@@ -58,9 +59,9 @@ export async function playScene(
     const moved = gpu.cursor.submit(
       commands.moveCursor({ scanoutId: 0, ...scene.pointerAt(frame) }, pointerId),
     );
-    gpu.control.waitAll();
+    await answered(guest, stopped, (timeoutMs) => gpu.control.waitAll(timeoutMs));
     frameNs.push(Bun.nanoseconds() - from);
-    gpu.cursor.wait(moved, "MOVE_CURSOR");
+    await answered(guest, stopped, (timeoutMs) => gpu.cursor.wait(moved, "MOVE_CURSOR", timeoutMs));
     for (const submission of sent) expectOk(submission.result, "a command of the scene");
     count += sent.length + 1;
     progress(frame);

@@ -8,6 +8,7 @@ import { areaOf, type CapsetSummary, expectOk } from "../driver/gpu-driver.ts";
 import { StillLife } from "../scenes/still-life.ts";
 import type { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import * as virgl from "../driver/virgl/index.ts";
+import { answered } from "./answers.ts";
 import type { SceneReport } from "./scene-2d.ts";
 
 const contextId = 1;
@@ -41,9 +42,13 @@ export async function playScene3d(
   const frameNs: number[] = [];
   let frame = 0;
   let before: { sent: Submission[]; from: number } | null = null;
-  const finish = (): void => {
+  const finish = async (): Promise<void> => {
     if (before === null) return;
-    for (const submission of before.sent) expectOk(control.wait(submission), "a command of the scene");
+    for (const submission of before.sent) {
+      const what = "a command of the scene";
+      await answered(guest, stopped, (timeoutMs) => control.wait(submission, what, timeoutMs));
+      expectOk(submission.result, what);
+    }
     frameNs.push(Bun.nanoseconds() - before.from);
     progress(frame);
   };
@@ -61,12 +66,12 @@ export async function playScene3d(
       control.submit(commands.flushResource(resourceId, areaOf(scene))),
     ];
     // The frame before is done at the latest when the next one is to be drawn over it.
-    finish();
+    await finish();
     before = { sent, from };
     // Signals are delivered only while the event loop turns.
     if (frame % 16 === 0) await Bun.sleep(0);
   }
-  finish();
+  await finish();
   const elapsed = (performance.now() - start) / 1000;
   return { frames: frame, commands: frame * 3, seconds: elapsed, frameNs: Float64Array.from(frameNs) };
 }

@@ -107,14 +107,14 @@ export class CommandQueue {
   }
 
   /** Blocks until `submission` is answered. */
-  wait(submission: Submission, what = "a command"): CommandResult {
-    this.waitUntil(() => submission.done, `the answer to ${what}`);
+  wait(submission: Submission, what = "a command", timeoutMs?: number): CommandResult {
+    this.waitUntil(() => submission.done, `the answer to ${what}`, timeoutMs);
     return submission.result;
   }
 
   /** Blocks until everything submitted is answered. */
-  waitAll(): void {
-    this.waitUntil(() => this.pending.size === 0, "the answers to all commands");
+  waitAll(timeoutMs?: number): void {
+    this.waitUntil(() => this.pending.size === 0, "the answers to all commands", timeoutMs);
   }
 
   /** Submits and waits. */
@@ -133,13 +133,14 @@ export class CommandQueue {
     this.ring.close();
   }
 
-  private waitUntil(happened: () => boolean, what: string): void {
-    this.pump.until(() => {
+  private waitUntil(happened: () => boolean, what: string, timeoutMs?: number): void {
+    const looked = (): boolean => {
       this.collect();
       // An answer may come between the last look and the request for an interrupt, which is then one for the past.
       while (!happened() && this.ring.enableCall()) this.collect();
       return happened();
-    }, what);
+    };
+    this.pump.until(looked, what, timeoutMs);
   }
 
   private makeRoom(descriptors: number): void {

@@ -45,6 +45,11 @@ describe("arguments", () => {
     [["--size", "99999x1000"], "each from 64 to 4096"],
     [["--wayland", "--qemu"], "leave out --wayland"],
     [["--wayland", "--server", "other"], "leave out --server"],
+    [
+      ["--inspect", "--server", "other"],
+      "--inspect shows what Fencepost's server is told: leave out --server",
+    ],
+    [["--qemu", "--inspect"], "leave out --inspect"],
     [["--qemu", "--server", "other"], "leave out --server"],
     [["--qemu", "--scene", "2d", "--seconds", "3"], "leave out --scene and --seconds"],
     [["--qemu", "--size", "640x480"], "leave out --size"],
@@ -115,6 +120,7 @@ test("a 3D demo with a server that has no 3D says so and ends with code 1", asyn
 describe("a Ctrl-C in a terminal ends the demo with code 130", () => {
   const cases: [string, string, string][] = [
     ["while it draws", "--seconds 60 --size 320x200", "s of animation"],
+    ["while somebody could look", "--inspect --size 320x200", "actors"],
     ["while it draws in 3D", "--scene 3d --seconds 60 --size 320x200", "renderer   "],
   ];
   for (const [when, flags, shown] of cases) {
@@ -122,6 +128,26 @@ describe("a Ctrl-C in a terminal ends the demo with code 130", () => {
       expect(await interruptDemo(flags, shown, 200)).toEqual(["last.png"]);
     });
   }
+
+  test("while its guest is held at a break", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
+    const flags = `--inspect --size 320x200 --output ${directory}/last.png`;
+    const terminal = new Terminal(`${process.execPath} run demo ${flags}`, { TMPDIR: directory });
+    await terminal.until("actors");
+    const [control] = [...new Bun.Glob("*/gpu.sock.ctl").scanSync({ cwd: directory, onlyFiles: false })];
+    const ctl = `${process.execPath} run ctl --control-path ${join(directory, control!)}`;
+    const holder = new Terminal(`${ctl} break type:flush`);
+    await holder.until("the guest waits");
+    terminal.pressCtrlC();
+
+    const { code, text } = await terminal.ended(60_000);
+    expect({ code, text }).toEqual({
+      code: 130,
+      text: expect.stringContaining("server     ended with code 0"),
+    });
+    expect(await holder.ended()).toMatchObject({ code: 1 });
+    rmSync(directory, { recursive: true });
+  });
 
   test("while its server starts", async () => {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
