@@ -12,7 +12,7 @@ export const dropped = signal({ batches: 0, records: 0 });
 
 export const actors = signal<readonly ActorRecord[]>([]);
 export const inventory = signal<Inventory>({ resources: [], contexts: [], fences: [], unanswered: null });
-export const latency = signal<readonly LatencyRecord[]>([]);
+export const latency = signal<readonly LatencyRecord[] | null>(null);
 
 /** The part of the URL behind "#": a view's id, and what the view has added to it behind a "?". */
 const place = signal(location.hash.slice(1));

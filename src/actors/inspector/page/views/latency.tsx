@@ -17,6 +17,7 @@ const loads = new LoadHistory();
 export function Latency() {
   useHistories();
   void history.version.value;
+  if (latency.value === null) return <p class="nothing">Waiting for the first figures</p>;
   const all = latency.value.toSorted((a, b) => a.queue.localeCompare(b.queue) || b.count - a.count);
   if (all.length === 0) return <p class="nothing">No command yet</p>;
   const mostNs = Math.max(...all.map(({ maxNs }) => maxNs));
