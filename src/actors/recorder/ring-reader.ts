@@ -74,13 +74,13 @@ export class RingReader {
     this.give(headBytes);
   }
 
-  /** Takes what there is of the body into the end of `body`. Returns whether it is whole. */
-  take(body: Uint8Array): boolean {
+  /** Takes what there is of the body into `into`, where its last byte is before `end`. Returns whether it is whole. */
+  take(into: Uint8Array, end: number): boolean {
     while (this.bodyLeft > 0) {
       const at = this.taken & (this.size - 1);
       const count = Math.min(this.bodyLeft, this.waiting, this.size - at);
       if (count === 0) return false;
-      body.set(this.bytes.subarray(at, at + count), body.length - this.bodyLeft);
+      copy(this.bytes, at, count, into, end - this.bodyLeft);
       this.bodyLeft -= count;
       this.give(count);
     }
@@ -105,4 +105,10 @@ export class RingReader {
     this.taken = (this.taken + bytes) >>> 0;
     Atomics.store(this.head, RingHead.taken, this.taken | 0);
   }
+}
+
+/** A view costs more than a few bytes do. */
+function copy(from: Uint8Array, at: number, count: number, into: Uint8Array, to: number): void {
+  if (count > 64) into.set(from.subarray(at, at + count), to);
+  else for (let index = 0; index < count; index++) into[to + index] = from[at + index]!;
 }

@@ -19,9 +19,8 @@ export class Transcript {
   owesCursors = false;
   private next = 0;
   private readonly numbers = new Uint32Array(6);
-  /** Whose body is yet to come as a whole, and where it goes. */
+  /** Whose body is yet to come as a whole. */
   private open: RingReader | null = null;
-  private body = new Uint8Array(0);
 
   constructor(
     private readonly rings: readonly RingReader[],
@@ -37,11 +36,11 @@ export class Transcript {
     const until = writer.entries + entriesMax;
     for (let bytes = 0; bytes < bytesMax && writer.entries < until;) {
       if (this.open !== null) {
-        if (!this.open.take(this.body)) return false;
+        if (!this.open.take(writer.bodies, writer.bodiesEnd)) return false;
         this.open = null;
       }
-      const ring = this.rings.find(({ nextOrder }) => nextOrder === this.next);
-      if (ring === undefined) return false;
+      const ring = this.ringOf(this.next);
+      if (ring === null) return false;
       bytes += this.begin(ring);
     }
     return true;
@@ -58,6 +57,15 @@ export class Transcript {
     this.open = null;
   }
 
+  /** The ring whose next entry has this order; null where that is not there yet. */
+  private ringOf(order: number): RingReader | null {
+    for (let queue = 0; queue < this.rings.length; queue++) {
+      const ring = this.rings[queue]!;
+      if (ring.nextOrder === order) return ring;
+    }
+    return null;
+  }
+
   private begin(ring: RingReader): number {
     const { writer, numbers } = this;
     const kind = ring.begin(numbers);
@@ -71,7 +79,7 @@ export class Transcript {
     }
     if (kind === EntryKind.keyframe) this.keyframes++;
     if (kind === EntryKind.keyframe) this.owesCursors = true;
-    this.body = writer.add(kind, time, numbers, bodyBytes) as Uint8Array<ArrayBuffer>;
+    writer.begin(kind, time, numbers, bodyBytes);
     this.open = ring;
     return bodyBytes;
   }

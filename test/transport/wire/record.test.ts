@@ -193,7 +193,7 @@ describe("a recording", () => {
 
 describe("a recording that is cut", () => {
   const small = record(commands(35), inTens);
-  const long = record(commands(3000, 400), inTens, true, false);
+  const long = record(commands(1000, 400), inTens, true, false);
   const wholeEnds = (bytes: Uint8Array) =>
     open(bytes).chunks.map(({ at, storedBytes }) => at + ChunkHead.bytes + storedBytes);
 

@@ -3,8 +3,16 @@
 
 import { pack, unpack } from "./plain-msgpack.ts";
 import { columnsMax, type Entry, entryFields, EntryKind, type EntryName } from "./entries.ts";
-import { entriesMax } from "./layout.ts";
+import { ChunkHead, entriesMax } from "./layout.ts";
 import { RecordingError } from "./recording-error.ts";
+
+/** Of the map, as it is written: the bodies first, so that they lie where they were put, and the columns behind them. */
+const bodiesKey = "bodies";
+/** Head of the map, the key, and head of the bodies' byte string. */
+const mapHeadBytes = 1 + 1 + bodiesKey.length + 5;
+const bodiesAt = ChunkHead.bytes + mapHeadBytes;
+/** Of short text, and of bytes with a length of four. */
+const Msgpack = { text: 0xa0, bytes: 0xc6 } as const;
 
 /** Of a chunk that is being written. */
 export class Columns {
@@ -15,35 +23,39 @@ export class Columns {
   private readonly times = new Uint32Array(entriesMax);
   private readonly lengths = new Uint32Array(entriesMax);
   private readonly numbers = Array.from({ length: columnsMax }, () => new Uint32Array(entriesMax));
-  private bodies: Uint8Array;
+  /** The whole chunk: room for its head, then what it holds. */
+  private bytes: Uint8Array<ArrayBuffer>;
   private readonly keptBytes: number;
 
   /** Room for `bodyBytes` of bodies, of which more is made where it is needed, and given back. */
   constructor(bodyBytes: number) {
-    this.keptBytes = bodyBytes;
-    this.bodies = new Uint8Array(bodyBytes);
+    this.keptBytes = bodiesAt + bodyBytes;
+    this.bytes = new Uint8Array(this.keptBytes);
   }
 
   get isFull(): boolean {
     return this.count === entriesMax;
   }
 
-  /** Adds an entry whose body has `bodyBytes`, to be put into what is returned. */
-  add(kind: number, time: number, numbers: ArrayLike<number>, bodyBytes: number): Uint8Array {
+  /** Where bodies are put: the end of the last one in it. Another array after each {@link add}. */
+  get bodies(): Uint8Array {
+    return this.bytes;
+  }
+
+  get end(): number {
+    return bodiesAt + this.bodyBytes;
+  }
+
+  /** Adds an entry whose body has `bodyBytes`, to be put into {@link bodies} up to {@link end}. */
+  add(kind: number, time: number, numbers: ArrayLike<number>, bodyBytes: number): void {
     const { count } = this;
     this.kinds[count] = kind;
     this.times[count] = time;
     this.lengths[count] = bodyBytes;
     for (let column = 0; column < columnsMax; column++) this.numbers[column]![count] = numbers[column] ?? 0;
     this.count++;
-    const at = this.bodyBytes;
     this.bodyBytes += bodyBytes;
-    if (this.bodyBytes > this.bodies.length) {
-      const more = new Uint8Array(Math.max(this.bodyBytes, 2 * this.bodies.length));
-      more.set(this.bodies.subarray(0, at));
-      this.bodies = more;
-    }
-    return this.bodies.subarray(at, this.bodyBytes);
+    if (this.end > this.bytes.length) this.grow(this.end, this.end - bodyBytes);
   }
 
   /** Removes the last entry. Returns its kind. */
@@ -53,22 +65,41 @@ export class Columns {
     return this.kinds[this.count]!;
   }
 
-  pack(): Uint8Array {
+  /** The chunk, with {@link ChunkHead.bytes} of room before what it holds; valid until the next {@link add}. */
+  pack(): Uint8Array<ArrayBuffer> {
     const { count } = this;
-    return pack({
+    const columns = pack({
       kinds: this.kinds.subarray(0, count),
       times: bytesOf(this.times.subarray(0, count)),
       lengths: bytesOf(this.lengths.subarray(0, count)),
       ...Object.fromEntries(
         this.numbers.map((column, index) => [columnNames[index]!, bytesOf(column.subarray(0, count))]),
       ),
-      bodies: this.bodies.subarray(0, this.bodyBytes),
     });
+    const { end, bodyBytes } = this;
+    // Without the head of their own map.
+    const packedEnd = end + columns.length - 1;
+    if (packedEnd > this.bytes.length) this.grow(packedEnd, end);
+    const { bytes } = this;
+    bytes.set(columns.subarray(1), end);
+    let at = ChunkHead.bytes;
+    bytes[at++] = columns[0]! + 1;
+    bytes[at++] = Msgpack.text | bodiesKey.length;
+    for (const letter of bodiesKey) bytes[at++] = letter.charCodeAt(0);
+    bytes[at++] = Msgpack.bytes;
+    new DataView(bytes.buffer).setUint32(at, bodyBytes);
+    return bytes.subarray(0, packedEnd);
   }
 
   clear(): void {
     this.count = this.bodyBytes = 0;
-    if (this.bodies.length > this.keptBytes) this.bodies = new Uint8Array(this.keptBytes);
+    if (this.bytes.length > 2 * this.keptBytes) this.bytes = new Uint8Array(this.keptBytes);
+  }
+
+  private grow(bytes: number, used: number): void {
+    const more = new Uint8Array(Math.max(bytes, 2 * this.bytes.length));
+    more.set(this.bytes.subarray(0, used));
+    this.bytes = more;
   }
 }
 

@@ -6,6 +6,7 @@ import { pack } from "./plain-msgpack.ts";
 import type { Details, End, Start } from "./details.ts";
 import { EntryKind } from "./entries.ts";
 import {
+  ChunkHead,
   ChunkKind,
   chunksMax,
   Encoding,
@@ -21,7 +22,6 @@ const chunkBytes = 1024 * 1024;
 /** Times in a chunk are u32. */
 const chunkNsMax = 4e9;
 const none: ArrayLike<number> = [];
-const noBytes = new Uint8Array(0);
 
 /** Puts all of these bytes at the end of the file, or throws with the file as it was. */
 export type Append = (bytes: Uint8Array) => void;
@@ -67,6 +67,13 @@ export class RecordingWriter {
    * at once.
    */
   add(kind: number, time: number, numbers: ArrayLike<number>, bodyBytes: number): Uint8Array {
+    this.begin(kind, time, numbers, bodyBytes);
+    const { end, bodies } = this.columns;
+    return bodies.subarray(end - bodyBytes, end);
+  }
+
+  /** As {@link add}; the body goes where {@link bodies} ends at {@link bodiesEnd}, before anything else is added. */
+  begin(kind: number, time: number, numbers: ArrayLike<number>, bodyBytes: number): void {
     const { columns } = this;
     if (kind === EntryKind.keyframe) this.beginKeyframe();
     const isLong = columns.bodyBytes + bodyBytes > chunkBytes && columns.count > 0;
@@ -76,10 +83,17 @@ export class RecordingWriter {
     if (kind === EntryKind.frame) this.frames++;
     this.entries++;
     this.bytesSinceKeyframe += bodyBytes;
-    const body = columns.add(kind, Math.max(0, time - this.firstTime), numbers, bodyBytes);
+    columns.add(kind, Math.max(0, time - this.firstTime), numbers, bodyBytes);
     // It has no body that could be lost.
     if (kind === EntryKind.keyframeEnd) this.endKeyframe();
-    return body;
+  }
+
+  get bodies(): Uint8Array {
+    return this.columns.bodies;
+  }
+
+  get bodiesEnd(): number {
+    return this.columns.end;
   }
 
   /** Adds an entry whose body tells `details`. */
@@ -101,14 +115,14 @@ export class RecordingWriter {
   flush(): void {
     const { columns } = this;
     if (columns.count === 0) return;
-    const payload = columns.pack();
     const { count } = columns;
     const { commands, frames, firstTime } = this;
+    const chunk = columns.pack();
     columns.clear();
     this.commands = this.frames = 0;
     const counts = { entries: count, commands, frames, firstTime, firstNumber: this.entries - count };
     this.entries -= count;
-    this.putChunk(this.kind, payload, counts);
+    this.putChunk(this.kind, chunk, counts);
     this.entries += count;
     if (this.kind === ChunkKind.keyframe) this.kind = ChunkKind.keyframeRest;
   }
@@ -119,8 +133,10 @@ export class RecordingWriter {
     this.flush();
     const indexAt = this.fileBytes;
     const offsets = new Float64Array(this.offsets);
-    const payload = pack({ offsets: new Uint8Array(offsets.buffer), heads: Buffer.concat(this.heads) });
-    this.putChunk(ChunkKind.index, payload, {
+    const index = pack({ offsets: new Uint8Array(offsets.buffer), heads: Buffer.concat(this.heads) });
+    const chunk = new Uint8Array(ChunkHead.bytes + index.length);
+    chunk.set(index, ChunkHead.bytes);
+    this.putChunk(ChunkKind.index, chunk, {
       entries: 0,
       commands: 0,
       frames: 0,
@@ -145,15 +161,15 @@ export class RecordingWriter {
     this.kind = ChunkKind.stream;
   }
 
+  /** Writes a chunk of which `bytes` holds all but the head, for which it has room. */
   private putChunk(
     kind: number,
-    plain: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
     counts: { entries: number; commands: number; frames: number; firstTime: number; firstNumber: number },
   ): void {
-    const packed = this.isPacking
-      ? Bun.zstdCompressSync(plain as Uint8Array<ArrayBuffer>, { level: this.level })
-      : noBytes;
-    const isPacked = packed.length > 0 && packed.length < plain.length;
+    const plain = bytes.subarray(ChunkHead.bytes);
+    const packed = this.isPacking ? Bun.zstdCompressSync(plain, { level: this.level }) : plain;
+    const isPacked = packed.length < plain.length;
     const stored = isPacked ? packed : plain;
     const head = writeChunkHead({
       kind,
@@ -165,7 +181,8 @@ export class RecordingWriter {
       ...counts,
     });
     const at = this.fileBytes;
-    this.put(Buffer.concat([head, stored]));
+    bytes.set(head);
+    this.put(isPacked ? Buffer.concat([head, packed]) : bytes);
     this.heads.push(head);
     this.offsets.push(at);
   }
