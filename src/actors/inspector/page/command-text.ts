@@ -9,6 +9,7 @@ const apart = new Set(["contextId", "resourceId", "ringIdx", "padding"]);
 export function summary({ fields, writes }: CommandRecord): string {
   const { width, height, x, y, format } = fields;
   const words: string[] = [];
+  if (writes.length > 0) words.push(`→ ${writes.map(({ resource }) => resource || "others").join(", ")}`);
   if (width !== undefined && height !== undefined) {
     words.push(`${width}×${height}${x === undefined ? "" : ` at ${x},${y}`}`);
   } else if (x !== undefined && y !== undefined) words.push(`at ${x},${y}`);
@@ -18,7 +19,6 @@ export function summary({ fields, writes }: CommandRecord): string {
     if (apart.has(name) || said.has(name) || value === 0) continue;
     words.push(`${name}=${value}`);
   }
-  if (writes.length > 0) words.push(`→ ${writes.map(({ resource }) => resource || "others").join(", ")}`);
   return words.join(" ");
 }
 

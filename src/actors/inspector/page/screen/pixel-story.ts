@@ -22,7 +22,9 @@ export interface PixelStory extends Place {
   /** Null where none is remembered. */
   readonly writer: CommandRecord | null;
   readonly flush: CommandRecord | null;
-  /** The first of each sink with that flush: its beginning, and when the other side had it, if it has. */
+  /** The newest flush that a sink has begun to draw: there may be newer ones on their way. */
+  readonly drawn: CommandRecord | null;
+  /** The first of each sink with that: its beginning, and when the other side had it, if it has. */
   readonly frames: readonly { begun: PictureRecord; shown: PictureRecord | undefined }[];
   /** Those that the resource is attached to. */
   readonly contexts: readonly ContextRecord[];
@@ -30,6 +32,8 @@ export interface PixelStory extends Place {
 
 /** Some of the last may have been refused. */
 const lastMax = 50;
+/** Flushes that sinks may have yet to draw. */
+const underWayMax = 4;
 
 /** Null where the scanout shows no resource. Throws where the server does not answer. */
 export async function storyOf({ scanout, x, y }: Pixel): Promise<PixelStory | null> {
@@ -53,18 +57,18 @@ export async function storyIn(id: number, place: Place): Promise<PixelStory | nu
 
 async function madeOf(resource: ResourceRecord, { x, y }: Place): Promise<Omit<PixelStory, "isViewKnown">> {
   const { id, createdNs } = resource;
-  const last = async (type: string): Promise<CommandRecord | null> => {
+  /** The newest first. */
+  const past = async (type: string): Promise<CommandRecord[]> => {
     const found = await pastCommands(`res:${id} at:${x},${y} type:${type}`, lastMax);
-    return found.findLast((one) => one.takenNs >= createdNs && hasDone(one, id, { x, y })) ?? null;
+    return found.filter((one) => one.takenNs >= createdNs && hasDone(one, id, { x, y })).toReversed();
   };
-  const [transfer, stream, flush, contexts] = await Promise.all([
-    ...[last("transfer_to_host"), last("submit_3d"), last("resource_flush")],
+  const [[transfer], [stream], flushes, contexts] = await Promise.all([
+    ...[past("transfer_to_host"), past("submit_3d"), past("resource_flush")],
     ask<ContextRecord[]>("/api/contexts"),
   ] as const);
-  const writer = (stream?.takenNs ?? 0) > (transfer?.takenNs ?? 0) ? stream : transfer;
+  const writer = ((stream?.takenNs ?? 0) > (transfer?.takenNs ?? 0) ? stream : transfer) ?? null;
   return {
-    ...{ resource, x, y, writer, flush },
-    frames: flush === null ? [] : await framesOf(flush, resource),
+    ...{ resource, x, y, writer, flush: flushes[0] ?? null, ...(await drawnOf(flushes, resource)) },
     contexts: contexts.filter((one) => resource.contexts.includes(one.id)),
   };
 }
@@ -79,6 +83,17 @@ function hasDone(command: CommandRecord, id: number, { x, y }: Place): boolean {
     (one) =>
       one.resource === id && x >= one.x && x < one.x + one.width && y >= one.y && y < one.y + one.height,
   );
+}
+
+async function drawnOf(
+  flushes: readonly CommandRecord[],
+  resource: ResourceRecord,
+): Promise<Pick<PixelStory, "drawn" | "frames">> {
+  for (const flush of flushes.slice(0, underWayMax)) {
+    const frames = await framesOf(flush, resource);
+    if (frames.length > 0) return { drawn: flush, frames };
+  }
+  return { drawn: null, frames: [] };
 }
 
 async function framesOf(flush: CommandRecord, { scanouts }: ResourceRecord): Promise<PixelStory["frames"]> {

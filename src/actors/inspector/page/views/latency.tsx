@@ -83,7 +83,8 @@ function Tile({ queue }: { queue: string }) {
       <p>
         <b>{short(now(rates.commands))}</b>
         <span class="dim"> commands/s</span>
-        <span class="space" />
+      </p>
+      <p>
         <span class={now(rates.errors) > 0 ? "bad" : "dim"}>{`${short(now(rates.errors))} errors/s`}</span>
         <span class="dim">{`${bytes(now(rates.bytes))}/s`}</span>
       </p>

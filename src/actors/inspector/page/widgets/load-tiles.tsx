@@ -16,22 +16,12 @@ export function LoadTiles({ history }: { history: LoadHistory }) {
         <p>
           <b>{bytes(last.ownBytes)}</b>
           <span class="dim"> its own</span>
-          <span class="space" />
-          <span class="dim">{`${bytes(last.sharedBytes)} shared`}</span>
         </p>
-        <p class="dim">{`${bytes(last.storageBytes)} of resources, ${bytes(last.guestBytes)} of the guest mapped`}</p>
+        <p class="dim">{`${bytes(last.sharedBytes)} shared; ${bytes(last.storageBytes)} of resources, ${bytes(last.guestBytes)} of the guest mapped`}</p>
         <Sparkline
           values={history.values(({ ownBytes }) => ownBytes)}
           label="Its own memory, the last minute"
         />
-      </section>
-      <section class="tile" aria-label="descriptors">
-        <h2>descriptors</h2>
-        <p>
-          <b>{count(last.descriptors)}</b>
-          <span class="dim"> open</span>
-        </p>
-        <Sparkline values={history.values((one) => one.descriptors)} label="Descriptors, the last minute" />
       </section>
       <section class="tile" aria-label="threads">
         <h2>threads</h2>
@@ -39,7 +29,9 @@ export function LoadTiles({ history }: { history: LoadHistory }) {
           <b>{short(wakeUps.at(-1) ?? 0)}</b>
           <span class="dim"> wake-ups/s</span>
         </p>
+        <p class="dim">{`${count(last.descriptors)} descriptors open`}</p>
         <Sparkline values={wakeUps} label="Wake-ups of all threads a second, the last minute" />
+        <Sparkline values={history.values((one) => one.descriptors)} label="Descriptors, the last minute" />
       </section>
     </>
   );

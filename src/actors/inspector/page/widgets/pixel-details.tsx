@@ -103,20 +103,23 @@ function Made({ title, command }: { title: string; command: CommandRecord | null
 }
 
 /** The frames in which sinks drew it first. */
-function Drawn({ story: { frames, flush } }: { story: PixelStory }) {
+function Drawn({ story: { frames, flush, drawn } }: { story: PixelStory }) {
   if (flush === null) return null;
   return (
     <section aria-label="Drawn by">
       <h2>Drawn by</h2>
-      {frames.length === 0 && <p class="dim">no frame that is remembered</p>}
+      {drawn === null && <p class="dim">no frame that is remembered</p>}
+      {drawn !== null && drawn.id !== flush.id && (
+        <p class="dim">{`That flush is yet to be drawn; of ${drawn.id} before it:`}</p>
+      )}
       {frames.map(({ begun, shown }) => (
         <p key={`${begun.sink} ${begun.scanout}`}>
           {`${begun.sink} on scanout ${begun.scanout}, `}
-          <a href={`#timeline?${new URLSearchParams({ command: flush.id })}`}>a frame</a>
+          <a href={`#timeline?${new URLSearchParams({ command: drawn!.id })}`}>a frame</a>
           {` of ${begun.width}×${begun.height} at ${begun.x}, ${begun.y}`}
           <br />
           <span class="dim">
-            {`begun ${duration(Math.max(0, begun.ns - flush.takenNs))} after the flush was taken, `}
+            {`begun ${duration(Math.max(0, begun.ns - drawn!.takenNs))} after the flush was taken, `}
             {shown === undefined ? "not there yet" : `there ${duration(shown.ns - begun.ns)} later`}
           </span>
         </p>
