@@ -4,11 +4,11 @@ import { expect, test } from "bun:test";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { clearTo, makeContext, makeTexture } from "../device/3d-support.ts";
-import { slowDraws } from "../device/slow-draws.ts";
 import { expectOk } from "../device/support.ts";
+import { holdThreads } from "../support/held-threads.ts";
 import { pageTests } from "./support.ts";
 
-const { withPage } = pageTests("--renderer=virgl");
+const { withPage, control: server } = pageTests("--renderer=virgl");
 
 test("the timeline tells a command's fence from its run, in the lane of its context too", () =>
   withPage("timeline", async (page, guest) => {
@@ -49,19 +49,30 @@ test("the timeline tells a command's fence from its run, in the lane of its cont
 test("a fence that takes long is told with its context and command, also while the renderer holds up the queue", () =>
   withPage("latency", async (page, guest) => {
     const { control } = guest.gpu;
-    const slow = control.submit(commands3d.submit3d(1, slowDraws(guest, 60), { fenceId: 7n }));
-    // It waits in the library for what is drawn.
-    const box = { x: 0, y: 0, z: 0, width: 1, height: 1, depth: 1 };
-    const held = control.submit(commands3d.transferFromHost3d(1, 1, { box }));
-    const tile = page.getByRole("region", { name: "fences" });
-    await tile.getByText(/^fence \d+ of context 1\b.* for [\d.]+ s: SUBMIT_3D$/).waitFor();
-    await tile
-      .getByText(/^ctrl-queue answers nothing for [\d.]+ s: in TRANSFER_FROM_HOST_3D of resource 1/)
-      .waitFor();
-    await tile.getByRole("link", { name: "TRANSFER_FROM_HOST_3D" }).press("Enter");
-    const panel = page.locator("aside.side");
-    await panel.getByRole("heading", { name: "TRANSFER_FROM_HOST_3D" }).waitFor();
-    expect(await panel.textContent()).toContain("no answer yet");
-    expectOk(control.wait(slow));
-    expectOk(control.wait(held));
+    makeContext(guest);
+    const texture = makeTexture(guest, 1, 256, 256);
+    const stream = new virgl.CommandStream();
+    clearTo(stream, texture, [1, 0, 0, 255]);
+    const letGo = holdThreads(server().pid, "llvmpipe-");
+    try {
+      const slow = control.submit(commands3d.submit3d(1, stream.bytes, { fenceId: 7n }));
+      // It waits in the library for what is drawn.
+      const box = { x: 0, y: 0, z: 0, width: 1, height: 1, depth: 1 };
+      const held = control.submit(commands3d.transferFromHost3d(1, 1, { box }));
+      const tile = page.getByRole("region", { name: "fences" });
+      await tile.getByText(/^fence \d+ of context 1\b.* for [\d.]+ s: SUBMIT_3D$/).waitFor();
+      await tile
+        .getByText(/^ctrl-queue answers nothing for [\d.]+ s: in TRANSFER_FROM_HOST_3D of resource 1/)
+        .waitFor();
+      await tile.getByRole("link", { name: "TRANSFER_FROM_HOST_3D" }).press("Enter");
+      const panel = page.locator("aside.side");
+      await panel.getByRole("heading", { name: "TRANSFER_FROM_HOST_3D" }).waitFor();
+      expect(await panel.textContent()).toContain("no answer yet");
+      expect([slow.done, held.done]).toEqual([false, false]);
+      letGo();
+      expectOk(control.wait(slow));
+      expectOk(control.wait(held));
+    } finally {
+      letGo();
+    }
   }));
