@@ -55,6 +55,24 @@ test("a line opens to every field, state and byte, by keyboard alone", () =>
     expect(await side.count()).toBe(0);
   }));
 
+test("what is typed stays, whatever the page draws meanwhile", () =>
+  withPage("commands", async (page) => {
+    await page.evaluate(`{
+      const field = document.querySelector("[data-filter]");
+      field.focus();
+      field.value = "res:41";
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      [...document.querySelectorAll(".tools button")].find(({ title }) => title === "p").click();
+    }`);
+    await page.getByRole("button", { name: "Paused" }).waitFor();
+    await page.waitForURL(/#commands\?filter=res%3A41$/);
+    const field = page.locator("[data-filter]");
+    expect(await field.inputValue()).toBe("res:41");
+    // A link is another filter, which is shown in it.
+    await page.goto(`${new URL(page.url()).origin}/#commands?filter=res%3A42`);
+    while ((await field.inputValue()) !== "res:42") await page.waitForTimeout(20);
+  }));
+
 test("the filter is the server's: it finds what was before, follows what comes, and says what makes no sense", () =>
   withPage("commands", async (page, { gpu }) => {
     gpu.createImage(5, Format.B8G8R8X8, 16, 16);

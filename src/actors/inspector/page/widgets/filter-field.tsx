@@ -1,6 +1,6 @@
 // The one field that says what a list shows. It tells of what was typed when nothing more comes for a moment.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 const quietMs = 200;
 
@@ -14,10 +14,21 @@ interface FilterFieldProps {
 
 export function FilterField({ value, placeholder, error, change }: FilterFieldProps) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const input = useRef<HTMLInputElement>(null);
+  /** What it has told, or was last given. */
+  const known = useRef<string | null>(null);
   useEffect(() => () => clearTimeout(timer.current), []);
+  useLayoutEffect(() => {
+    // What it told itself comes back when more may have been typed.
+    if (value !== known.current) input.current!.value = known.current = value;
+  }, [value]);
+  const tell = (text: string): void => {
+    known.current = text.trim();
+    change(known.current);
+  };
   const typed = ({ currentTarget }: { currentTarget: HTMLInputElement }): void => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => change(currentTarget.value.trim()), quietMs);
+    timer.current = setTimeout(() => tell(currentTarget.value), quietMs);
   };
   const key = (event: KeyboardEvent): void => {
     const field = event.currentTarget as HTMLInputElement;
@@ -26,12 +37,13 @@ export function FilterField({ value, placeholder, error, change }: FilterFieldPr
     // Escape first empties the field, then leaves it.
     if (event.key === "Escape" && field.value !== "") field.value = "";
     else field.blur();
-    change(field.value.trim());
+    tell(field.value);
     event.stopPropagation();
   };
   return (
     <span class="filter">
       <input
+        ref={input}
         data-filter
         class="mono"
         type="text"
@@ -40,7 +52,6 @@ export function FilterField({ value, placeholder, error, change }: FilterFieldPr
         spellcheck={false}
         autocomplete="off"
         placeholder={placeholder}
-        value={value}
         onInput={typed}
         onKeyDown={key}
       />
