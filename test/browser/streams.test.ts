@@ -57,6 +57,12 @@ test("a pixel tells the stream that wrote it last, its process, and the frame th
         /vmm on scanout 0, a frame of 160×90 at 0, 0.*begun .* after the flush was taken, there .* later/s,
     });
     while ((await drawn.count()) === 0) guest.pump.serve(20);
+    // The display knows all of what is flushed once more, and is told nothing.
+    const flush = panel.getByRole("region", { name: "Shown last by" }).getByRole("link");
+    const flushed = await flush.innerText();
+    expectOk(gpu.flushResource(81, whole));
+    await flush.filter({ hasNotText: flushed }).waitFor();
+    await drawn.filter({ hasNotText: "yet to be drawn" }).waitFor();
     // Beside the patch it is the clear, an older command of the same process.
     await region.focus();
     await page.keyboard.press("Shift+ArrowRight");

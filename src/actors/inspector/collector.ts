@@ -92,7 +92,9 @@ export class Collector {
     this.folded = untold;
     if (commands && !this.wasWanted) this.stories.forget();
     this.wasWanted = commands!;
-    for (const reader of this.readers) {
+    // What came of a message comes after it, as actors that start first are told by those that start later.
+    for (const reader of this.readers) reader.mark();
+    for (const reader of this.readers.toReversed()) {
       this.records += reader.take((ring, from) => {
         const at = this.history.add(ring, from, reader.slot);
         this.latencies.add(at);

@@ -15,6 +15,8 @@ export class Events {
   private readonly told = new Map<number, string>();
   /** What the next message to the display is about. */
   private aboutToTell: PictureRecord | null = null;
+  /** By scanout, the last message that told the display of it. */
+  private readonly lastTold: number[] = [];
 
   constructor(
     private readonly history: History,
@@ -72,9 +74,12 @@ export class Events {
     if (kind === RecordKind.shown) {
       const what = whats[fourth!]!;
       const command = commandId(reader, words[at + Field.command]!);
-      return (this.aboutToTell = { ...place, what, resource: third!, command });
+      const told: PictureRecord = { ...place, what, resource: third!, command };
+      if (what !== "known") return (this.aboutToTell = told);
+      const message = this.lastTold[scanout!];
+      return message === undefined ? null : { ...told, message };
     }
-    if (kind === RecordKind.sent) this.tell(scanout!, surface!);
+    if (kind === RecordKind.sent && reader.actor === "ctrl-queue") this.tell(scanout!, surface!);
     if (kind === RecordKind.frameBegun) {
       const command = this.told.get(fourth!) ?? "";
       const sink = reader.names.nameOf(third!);
@@ -86,11 +91,12 @@ export class Events {
     return { ...place, ...nowhere, what: "frame-shown", resource: 0, command: "", sink };
   }
 
-  /** A message was sent: it is the one that tells the display, if anything was about to. */
+  /** The queue has sent a message: it is the one that tells the display, if anything was about to. */
   private tell(slot: number, number: number): void {
     const { told, aboutToTell } = this;
     if (aboutToTell === null || this.readers[slot]?.actor !== "display") return;
     aboutToTell.message = number;
+    this.lastTold[aboutToTell.scanout] = number;
     told.set(number, aboutToTell.command);
     if (told.size > toldMax) told.delete(told.keys().next().value!);
     this.aboutToTell = null;
@@ -105,6 +111,7 @@ const whats: Readonly<Record<number, PictureRecord["what"]>> = {
   [Shown.view]: "view",
   [Shown.damage]: "damage",
   [Shown.nothing]: "nothing",
+  [Shown.known]: "known",
 };
 
 const commandId = ({ actor }: TapReader, number: number): string =>

@@ -152,10 +152,10 @@ export interface TransitionRecord extends Move {
   command: string;
 }
 
-/** The display is told of a scanout, a sink begins a frame of it, the sink's other side has the frame. */
+/** The display is told of a scanout, or was of all of it, a sink begins a frame of it, the sink's other side has the frame. */
 export interface PictureRecord {
   ns: number;
-  what: "view" | "damage" | "nothing" | "frame-begun" | "frame-shown";
+  what: "view" | "damage" | "nothing" | "known" | "frame-begun" | "frame-shown";
   scanout: number;
   surface: number;
   /** Of what the display is told. */
@@ -168,7 +168,7 @@ export interface PictureRecord {
   command: string;
   /** Of frames. */
   sink: string;
-  /** The message that told the display; a frame shows all up to it. */
+  /** The message that tells the display, or told it what is known; a frame shows all up to it. */
   message: number;
 }
 

@@ -32,6 +32,7 @@ export class TapReader {
   private readonly times: Float64Array;
   private readonly counts: Uint32Array;
   private readonly ring: Uint32Array;
+  private marked = 0;
 
   /** `area` has the taps of all; `slot` is the actor's. */
   constructor(
@@ -71,10 +72,14 @@ export class TapReader {
     return this.head[Head.thread]!;
   }
 
+  /** The end of what is written by now, up to which {@link take} goes. */
+  mark(): void {
+    this.marked = Atomics.load(this.head, Head.written);
+  }
+
   /** Calls `visit` with each new record's first word in `ring`, and gives their room back. Returns how many there were. */
   take(visit: (ring: Uint32Array, at: number) => void): number {
-    const { head, ring } = this;
-    const written = Atomics.load(head, Head.written);
+    const { head, ring, marked: written } = this;
     const taken = head[Head.taken]!;
     for (let number = taken; number !== written; number = (number + 1) >>> 0) {
       visit(ring, (number & (recordsMax - 1)) * recordWords);

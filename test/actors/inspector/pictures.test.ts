@@ -26,6 +26,14 @@ test("each sink's first frame with a command is told, and when its other side ha
   expect(picturesOf("ctrl-queue:5", past).map(({ ns }) => ns)).toEqual([5, 8, 7, 9, 10]);
 });
 
+test("what a display knew already is in the frame that shows what it was told before, also one from before the command", () => {
+  const known = (ns: number, command: string, message: number): PictureRecord =>
+    picture(ns, "known", { command, message });
+  const flipped = [told(1, "ctrl-queue:3", 10), begun(2, "vmm", 10), known(3, "ctrl-queue:4", 10)];
+  const later = [shown(4, "vmm"), told(5, "ctrl-queue:6", 11), begun(6, "vmm", 11)];
+  expect(picturesOf("ctrl-queue:4", [...flipped, ...later]).map(({ ns }) => ns)).toEqual([3, 2, 4]);
+});
+
 test("what nobody was told of since has no frames, nor has another queue's command", () => {
   expect(picturesOf("ctrl-queue:10", past)).toEqual([]);
   expect(picturesOf("cursor-queue:5", past)).toEqual([]);

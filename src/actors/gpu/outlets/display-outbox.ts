@@ -81,7 +81,11 @@ export class DisplayOutbox implements Screen {
       const scanout = 31 - Math.clz32(bits & -bits);
       const pending = this.scanouts[scanout]!;
       // A page flip was sent whole, and is flushed just after.
-      if (!pending.changed && epoch >= 0 && pending.epoch === epoch) continue;
+      if (!pending.changed && epoch >= 0 && pending.epoch === epoch) {
+        const { tap } = this.context;
+        tap?.shown(Shown.known, scanout, resource.pixels.surface, resource.id, tap.command, pending);
+        continue;
+      }
       const left = Math.max(x, pending.x) - pending.x;
       const top = Math.max(y, pending.y) - pending.y;
       const right = Math.min(x + width, pending.x + pending.width) - pending.x;

@@ -30,6 +30,7 @@ export class FrameTracks {
   ) {}
 
   add(picture: PictureRecord): void {
+    if (picture.what === "known") return;
     if (picture.sink === "") this.told.push({ picture, flows: this.draws.told(picture.scanout) });
     else this.frames.push(picture);
   }

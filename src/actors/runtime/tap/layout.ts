@@ -84,7 +84,7 @@ export const RecordKind = {
   sent: 10,
   /** A message was taken: sender's slot, its number, its name. */
   received: 11,
-  /** The display is told: scanout, surface, resource, one of {@link Shown}, x, y, width, height. The message follows. */
+  /** The display is told: scanout, surface, resource, one of {@link Shown}, x, y, width, height. The message follows, if any. */
   shown: 12,
   /** A sink begins a frame: scanout, surface, its name, the last of the ctrl queue's messages, x, y, width, height. */
   frameBegun: 13,
@@ -104,5 +104,5 @@ export const requestBytesMax = (recordWords - Field.request) * 4;
 export const fieldsMax = 8;
 export const fieldWords = 3;
 export const FieldKind = { number: 0, boolean: 1, text: 2, list: 3, other: 4 } as const;
-/** What {@link RecordKind.shown} was. */
-export const Shown = { view: 0, damage: 1, nothing: 2 } as const;
+/** What {@link RecordKind.shown} was; of what is known already there is no message. */
+export const Shown = { view: 0, damage: 1, nothing: 2, known: 3 } as const;

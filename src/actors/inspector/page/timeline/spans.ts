@@ -128,6 +128,7 @@ export class Lanes {
   /** One that is known already, as the history has what the feed has told, is left out. */
   addPicture(picture: PictureRecord): void {
     const { ns, what, scanout, sink, command } = picture;
+    if (what === "known") return;
     const key = `${what} ${scanout} ${sink} ${ns}`;
     if (this.pictures.has(key)) return;
     this.pictures.add(key);

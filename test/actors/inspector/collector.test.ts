@@ -1,0 +1,94 @@
+// What the inspector makes of the taps of actors that tell each other things: it empties them one after the other.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { Collector } from "../../../src/actors/inspector/collector.ts";
+import { picturesOf } from "../../../src/actors/inspector/pictures.ts";
+import type { Tracer } from "../../../src/actors/inspector/trace/tracer.ts";
+import { slotOf } from "../../../src/actors/runtime/shared-words.ts";
+import { Shown, tapsBytes } from "../../../src/actors/runtime/tap/layout.ts";
+import { mapTap, Tap } from "../../../src/actors/runtime/tap/tap.ts";
+import { Damage } from "../../../src/picture/damage.ts";
+import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
+import { FakeContext } from "../../support/fake-context.ts";
+
+const whole = { x: 0, y: 0, width: 8, height: 8 };
+const all = new Damage();
+all.add(0, 0, 8, 8);
+
+let collector: Collector;
+let queue: Tap;
+let display: Tap;
+beforeEach(() => {
+  const fd = createMemfd("taps", tapsBytes);
+  collector = new Collector(new FakeContext("inspector"), NativeMemory.mapShared(fd, 0, tapsBytes, "write"));
+  queue = new Tap(mapTap(fd, slotOf("ctrl-queue")));
+  display = new Tap(mapTap(fd, slotOf("display")));
+  closeFd(fd);
+  for (const tap of [queue, display]) tap.look();
+});
+afterEach(() => {
+  for (const tap of [queue, display]) tap.close();
+  collector.close();
+});
+
+const send = (from: Tap, number: number): void =>
+  from.sent(slotOf("display"), number, "flush", { type: "flush" });
+
+/** The display is told of `command`, in its message of that number, and a sink draws that at once. */
+function showAt(command: number): void {
+  queue.shown(Shown.damage, 0, 1, 7, command, whole);
+  send(queue, command);
+  display.received(slotOf("ctrl-queue"), command, "flush");
+  display.frameBegun("vmm", 0, 1, command, all);
+  display.frameShown("vmm", 0);
+  for (const tap of [queue, display]) tap.show();
+}
+
+const collect = (...tracers: Pick<Tracer, "add" | "lose">[]) =>
+  collector.collect(0, () => true, tracers as Tracer[]);
+const storyOf = (command: number) =>
+  picturesOf(`ctrl-queue:${command}`, collector.pictures()).map(({ what }) => what);
+
+test("a frame is told after what it shows, though both came since the last look", () => {
+  showAt(1);
+  const told = collect().pictures!.map(({ what, command }) => [what, command]);
+  expect(told).toEqual([
+    ...[
+      ["damage", "ctrl-queue:1"],
+      ["frame-begun", "ctrl-queue:1"],
+    ],
+    ["frame-shown", ""],
+  ]);
+  expect(storyOf(1)).toEqual(["damage", "frame-begun", "frame-shown"]);
+});
+
+test("and though actors go on while their taps are emptied", () => {
+  showAt(1);
+  let times = 0;
+  const lose = (): void => undefined;
+  collect({ add: () => void (times++ === 0 && showAt(2)), lose });
+  collect();
+  expect(storyOf(2)).toEqual(["damage", "frame-begun", "frame-shown"]);
+  const order = collector.pictures().map(({ what, message }) => [what, message]);
+  expect(order.slice(3, 5)).toEqual([
+    ["damage", 2],
+    ["frame-begun", 2],
+  ]);
+});
+
+test("what others send the display meanwhile is not what the queue tells it", () => {
+  queue.shown(Shown.damage, 0, 1, 7, 1, whole);
+  collect();
+  send(display, 900);
+  send(queue, 3);
+  for (const tap of [display, queue]) tap.show();
+  collect();
+  queue.shown(Shown.known, 0, 1, 7, 2, whole);
+  collect();
+  const told = collector.pictures().map(({ what, message, command }) => [what, message, command]);
+  expect(told).toEqual([
+    ["damage", 3, "ctrl-queue:1"],
+    ["known", 3, "ctrl-queue:2"],
+  ]);
+});
