@@ -20,10 +20,9 @@ interface Piece {
 }
 
 /** Where the rows of `entry` lie in guest memory; what is beyond the backing lies nowhere. */
-export function piecesOf({ backing }: RecordedResource, entry: Entry<"bytes">): Piece[] {
+function* piecesOf({ backing }: RecordedResource, entry: Entry<"bytes">): Generator<Piece> {
   const { offsetLow, offsetHigh, rowBytes, stride, body } = entry;
-  if (backing === null || rowBytes === 0) return [];
-  const pieces: Piece[] = [];
+  if (backing === null || rowBytes === 0) return;
   let [run, runStart] = [0, 0];
   for (let at = 0, row = offsetLow + offsetHigh * 2 ** 32; at < body.length; at += rowBytes, row += stride) {
     const length = Math.min(rowBytes, body.length - at);
@@ -35,29 +34,28 @@ export function piecesOf({ backing }: RecordedResource, entry: Entry<"bytes">): 
       // Rows may lie on each other.
       while (run > 0 && offset < runStart) runStart -= backing[--run]!.length;
       const held = backing[run];
-      if (held === undefined) return pieces;
+      if (held === undefined) return;
       const inRun = offset - runStart;
       const count = Math.min(length - done, held.length - inRun);
-      pieces.push({ address: held.address + inRun, at: at + done, length: count });
+      yield { address: held.address + inRun, at: at + done, length: count };
       done += count;
     }
   }
-  return pieces;
 }
 
-export function extentOf(pieces: readonly Piece[]): Extent {
-  const extent = { start: Infinity, end: 0 };
-  for (const { address, length } of pieces) {
+/** Widens `extent` by what `entry` touches. */
+export function widen(extent: Extent, resource: RecordedResource, entry: Entry<"bytes">): void {
+  for (const { address, length } of piecesOf(resource, entry)) {
     extent.start = Math.min(extent.start, address);
     extent.end = Math.max(extent.end, address + length);
   }
-  return extent;
 }
 
-/** Writes `body`; returns false where some of it was no memory of the guest. */
-export function place(memory: GuestMemory, pieces: readonly Piece[], body: Uint8Array): boolean {
+/** Writes the body of `entry`; returns false where some of it was no memory of the guest. */
+export function place(memory: GuestMemory, resource: RecordedResource, entry: Entry<"bytes">): boolean {
+  const { body } = entry;
   let isWhole = true;
-  for (const { address, at, length } of pieces) {
+  for (const { address, at, length } of piecesOf(resource, entry)) {
     const region = memory.regions.find((one) => one.holds(address, length));
     if (region === undefined) isWhole = false;
     else memory.bytesAt(address, length).set(body.subarray(at, at + length));

@@ -17,6 +17,8 @@ interface Flight {
 
 const commandsMax = 100;
 const bytesMax = 64 * 1024 * 1024;
+/** No answer is longer. */
+const roomMax = 1024 * 1024;
 
 export class InFlight {
   private flights: Flight[] = [];
@@ -37,7 +39,7 @@ export class InFlight {
     };
     if (!isRoom()) this.replay.until(isRoom, `an answer before entry ${number}`);
     // Each chain has a descriptor.
-    const responseBytes = body.length === 0 ? Math.max(room, 1) : room;
+    const responseBytes = Math.min(body.length === 0 ? Math.max(room, 1) : room, roomMax);
     const submission = commands.submit(body, { responseBytes });
     this.bytes += body.length;
     this.flights.push({ step, submission, reads, isWriter: isWriter(body) });

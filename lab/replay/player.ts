@@ -8,7 +8,7 @@ import type { CommandResult } from "../driver/command-queue.ts";
 import { ExpectedPictures } from "./expected.ts";
 import type { Rectangle } from "../driver/commands.ts";
 import type { Framebuffer } from "../vmm/display-scanout.ts";
-import { extentOf, type Extent, piecesOf, place } from "./guest-bytes.ts";
+import { type Extent, place, widen } from "./guest-bytes.ts";
 import { InFlight } from "./in-flight.ts";
 import { type GuestSetup, ReplayGuest } from "./replay-guest.ts";
 import { restore, restoreCursor } from "./restored-state.ts";
@@ -140,13 +140,15 @@ export class Player {
   /** Puts what the command will read where it will be read. Returns where that is. */
   private placeBytes({ guest }: ReplayGuest, { bytes }: CommandStep): Extent | null {
     if (bytes.length === 0) return null;
-    const all = bytes.map((entry) => {
-      const resource = this.state.resources.get(entry.resource);
-      return { body: entry.body, pieces: resource === undefined ? [] : piecesOf(resource, entry) };
+    const extent = { start: Infinity, end: 0 };
+    const { resources } = this.state;
+    const known = bytes.flatMap((entry) => {
+      const resource = resources.get(entry.resource);
+      return resource === undefined ? [] : [{ resource, entry }];
     });
-    const extent = extentOf(all.flatMap(({ pieces }) => pieces));
+    for (const { resource, entry } of known) widen(extent, resource, entry);
     this.flights!.clear(extent);
-    for (const { body, pieces } of all) if (!place(guest.memory, pieces, body)) this.misplaced++;
+    for (const { resource, entry } of known) if (!place(guest.memory, resource, entry)) this.misplaced++;
     return extent;
   }
 

@@ -71,6 +71,9 @@ function ok({ type }: { type: number }, what: string): void {
   }
 }
 
+/** A picture of 16,384 × 8,192; larger ones are none of a display's. */
+const scratchBytesMax = 512 * 1024 * 1024;
+
 /** Guest memory for pixels on their way, in pieces that are used again. */
 class Scratch {
   private buffer: GuestBuffer | null = null;
@@ -78,6 +81,7 @@ class Scratch {
   constructor(private readonly guest: SyntheticGuest) {}
 
   with(bytes: Uint8Array): GuestBuffer {
+    if (bytes.length > scratchBytesMax) throw new Refusal("a keyframe has a picture that is too large");
     if (this.buffer === null || this.buffer.length < bytes.length) {
       this.buffer = this.guest.memory.allocate(bytes.length);
     }

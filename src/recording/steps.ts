@@ -1,6 +1,7 @@
 // A recording as what a guest did: each command with what it read, what it showed and how it was answered.
 
 import type { Entry } from "../transport/wire/record/entries.ts";
+import { RecordingError } from "../transport/wire/record/recording-error.ts";
 import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
 
 export interface CommandStep {
@@ -17,24 +18,32 @@ export interface CommandStep {
 /** Entries that stand alone; an answer among them is one that came late. */
 export type Step = CommandStep | Exclude<Entry, { kind: "command" | "bytes" | "frame" }>;
 
-/** Commands that may wait for one of the other queue to be whole. */
-const waitingMax = 4096;
+/** Commands that may wait for one of the other queue to be whole, and bytes that one may have read. */
+const waitingMax = 256;
+const bytesMax = 512 * 1024 * 1024;
 
-/** `entries` in steps, in the order in which commands were taken. */
+/** `entries` in steps, in the order in which commands were taken. Throws a {@link RecordingError} where one has no bounds. */
 export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
   const open: [CommandStep | null, CommandStep | null] = [null, null];
   let waiting: Step[] = [];
+  let bytes = 0;
   for (const entry of entries) {
     switch (entry.kind) {
       case "command": {
         const step: CommandStep = { kind: "step", command: entry, bytes: [], frames: [], answer: null };
         open[entry.queue as 0 | 1] = step;
         waiting.push(step);
+        if (entry.queue === 0) bytes = 0;
         break;
       }
       case "bytes":
         // Whoever begins in the middle of a session may find what belongs to a command before.
-        open[0]?.bytes.push(entry);
+        if (open[0] === null) break;
+        open[0].bytes.push(entry);
+        bytes += entry.body.length;
+        if (bytes > bytesMax) {
+          throw new RecordingError(`entry ${entry.number} goes on with a command without end`);
+        }
         break;
       case "frame":
         open[0]?.frames.push(entry);

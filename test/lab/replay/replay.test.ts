@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as commands from "../../../lab/driver/commands.ts";
 import { ServerProcess } from "../../../lab/vmm/server-process.ts";
-import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { entryFields } from "../../../src/transport/wire/record/entries.ts";
+import { type Chance, chanceOf } from "../../support/random-guest.ts";
+import { Command, Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { Tape } from "../../support/tape.ts";
 import { TapedScreen } from "../../support/taped-screen.ts";
 import { decodePng } from "../../support/png.ts";
@@ -279,3 +281,79 @@ test("plays to a server that runs already, and that may end", async () => {
     expect(await server.stop()).toBe(0);
   }
 }, 60_000);
+
+test("follows a guest whose memory changes and whose driver starts anew", () => {
+  const tape = new Tape();
+  new TapedScreen(tape, 1, 100, 80).draw(all, 0x11_22_33);
+  // A BIOS' driver and the system's, which has more memory.
+  for (const queue of [0, 1]) tape.add("ring", { queue });
+  tape.memory([
+    { address: 0, length: 64 * 1024 * 1024 },
+    { address: 2 ** 32, length: 16 * 1024 * 1024 },
+  ]);
+  for (const queue of [0, 1]) tape.add("reset", { queue });
+  for (const queue of [0, 1]) tape.add("ring", { queue, running: 1, features: 2 });
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  screen.draw(all, 0x44_55_66);
+  tape.memory([{ address: 0, length: 64 * 1024 * 1024 }]);
+  screen.draw(all, 0x77_88_99);
+  writeFileSync(file, tape.end());
+  const { code, out } = replay(file, "--compare");
+  expect(out).toContain("3 pictures as recorded; nothing differs");
+  expect(code).toBe(0);
+}, 60_000);
+
+test.each([
+  [[{ address: 0, length: 2 ** 52 }], "memory that none can have"],
+  [[{ address: 1, length: 4096 }], "memory that none can have"],
+  [[0, 4096].map((address) => ({ address, length: 8192 })), "memory that overlaps"],
+])(
+  "says of memory that no guest has what is wrong with it: %j",
+  (regions, sentence) => {
+    const tape = new Tape();
+    tape.memory(regions);
+    tape.command(commands.getEdid(0));
+    writeFileSync(file, tape.end());
+    const { code, error } = replay(file);
+    expect(error).toContain(sentence);
+    expect(code).toBe(1);
+  },
+  60_000,
+);
+
+test("takes a recording of nonsense for what it is, and the server goes on", async () => {
+  const server = await ServerProcess.start({ args: ["--renderer", "software"] });
+  const chance = chanceOf(1);
+  try {
+    for (let round = 0; round < 12; round++) {
+      writeFileSync(file, nonsense(chance));
+      const { code, out, error } = replay(file, "--socket-path", server.socketPath);
+      // One line for what it is, and no exception.
+      expect([0, 1]).toContain(code);
+      expect(error.trimEnd().split("\n")).toHaveLength(1);
+      expect(out + error).not.toContain("    at ");
+    }
+  } finally {
+    expect(await server.stop()).toBe(0);
+  }
+}, 120_000);
+
+/** Entries of every kind in a file that is whole, with numbers and bodies of all sorts. */
+function nonsense(chance: Chance): Buffer {
+  const tape = new Tape();
+  const { start: _, end: __, missing: ___, memory: ____, ...kinds } = entryFields;
+  const names = Object.keys(kinds) as (keyof typeof kinds)[];
+  const types = Object.values(Command);
+  const numbers = [0, 1, 2, 3, 64, 4096, 2 ** 20, 2 ** 31, 2 ** 32 - 1];
+  for (let index = 0; index < 150; index++) {
+    const kind = chance(2) === 0 ? "command" : names[chance(names.length)]!;
+    const fields = entryFields[kind].map((field) => [field, numbers[chance(numbers.length)]!]);
+    const body = new Uint32Array(chance(3) === 0 ? 0 : 4 * chance(20)).map(
+      () => numbers[chance(numbers.length)]!,
+    );
+    if (kind === "command" && body.length > 0) body[0] = types[chance(types.length)]!;
+    const queue = kind === "command" ? { queue: chance(2) } : {};
+    tape.add(kind, { ...Object.fromEntries(fields), ...queue }, new Uint8Array(body.buffer));
+  }
+  return tape.end();
+}
