@@ -26,6 +26,7 @@ What to compare this checkout's server with, in turn, a fresh process each time 
                         environment; may be given several times
   --inspect             this checkout's server with the inspector on (tap), and with each view of its page open in
                         Chromium
+  --record              this checkout's server with the inspector on (tap), and while it records to a file
   --server-args ARGS    arguments of every server of Fencepost
 
 What to do with the figures
@@ -58,6 +59,7 @@ export interface BenchOptions {
   rev: string | undefined;
   variants: Variant[];
   inspect: boolean;
+  record: boolean;
   serverArgs: string[];
   json: string | undefined;
   compare: string | undefined;
@@ -84,6 +86,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     rev: values.rev,
     variants: values.variant.map(variant),
     inspect: values.inspect,
+    record: values.record,
     serverArgs: words(values["server-args"]),
     json: values.json,
     compare: values.compare,
@@ -108,6 +111,7 @@ function parse(argv: readonly string[]) {
       rev: { type: "string" },
       variant: { type: "string", multiple: true, default: [] },
       inspect: { type: "boolean", default: false },
+      record: { type: "boolean", default: false },
       "server-args": { type: "string", default: "" },
       json: { type: "string" },
       compare: { type: "string" },

@@ -1,5 +1,8 @@
 // The system benchmarks of one run: which workloads, which back-ends, what is printed.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { BenchOptions } from "../options.ts";
 import { number, summaryTable, workloadTable } from "../report/table.ts";
 import type { RunReport } from "../report/run-report.ts";
@@ -27,11 +30,20 @@ export function chooseBackends(options: BenchOptions): { backends: Backend[]; di
     backends.push({ ...backend, env: { software: env, virgl: env } });
   }
   if (options.inspect) backends.push(...inspected(args));
+  if (options.record) {
+    const { compared, remove } = recording(args);
+    backends.push(...(options.inspect ? compared.slice(1) : compared));
+    dispose = remove;
+  }
   const path = options.peer ?? (backends.length === 1 && rev === undefined ? defaultPeer() : null);
   if (path !== null && !options.noPeer) backends.push(peer(path));
   if (rev !== undefined) {
     const other = checkOut(rev);
-    dispose = other.remove;
+    const disposeBefore = dispose;
+    dispose = () => {
+      disposeBefore();
+      other.remove();
+    };
     backends.push(fencepost("revision", rev, args, other.directory));
   }
   return { backends, dispose };
@@ -45,6 +57,20 @@ function inspected(args: readonly string[]): Backend[] {
     tap,
     ...inspectorViews.map((view) => ({ ...fencepost(view, `--inspect, ${view} in Chromium`, tapped), view })),
   ];
+}
+
+/** This checkout's server with its taps on, and while it records, to a file that `remove` deletes. */
+function recording(args: readonly string[]): { compared: Backend[]; remove: () => void } {
+  const directory = mkdtempSync(join(tmpdir(), "fencepost-recording-"));
+  // Of a guest that is faster than any disk the whole is wanted: it waits.
+  const record = ["--record", join(directory, "recording"), "--record-wait-ms", "1000"];
+  return {
+    compared: [
+      fencepost("tap", "--inspect, and no page", [...args, "--inspect"]),
+      fencepost("recording", "--record, and a guest that waits for the disk", [...args, ...record]),
+    ],
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
 }
 
 /** Runs and prints; adds to `report` as it goes. */
