@@ -28,8 +28,8 @@ let bench: QueueBench;
 let ctrl: CtrlQueue;
 let seen: TestTap;
 
-function begin(tap: TestTap["tap"] | null): void {
-  context = new FakeContext("ctrl-queue");
+function begin(tap: TestTap["tap"] | null, ...flags: string[]): void {
+  context = new FakeContext("ctrl-queue", serverConfig(...flags));
   context.tap = tap;
   ctrl = new CtrlQueue(context);
   bench = new QueueBench(context, ctrl, { size: 256, eventIdx: true });
@@ -188,6 +188,21 @@ test("a break that nothing of what comes holds for costs the smallest command no
   const objects = objectsPerCommand(load);
   load.expectAnswered();
   expect(objects).toBeLessThan(none);
+  expect(callsOf(() => load.run(100))).toEqual({ memcpy: 100 * depth * 2 });
+});
+
+test("a command that is recorded makes no object, and one copy and two looks at the clock more", () => {
+  bench.close();
+  // Room for all: nobody empties it.
+  begin(null, "--record-ring-bytes", String(2 ** 28), "--record-keyframe-bytes", "0");
+  bench.tell({ type: "ask-recording-start", token: 1 });
+  const load = new Load(repeat(commands.flushResource(hidden, area)));
+  const objects = objectsPerCommand(load);
+  load.expectAnswered();
+  expect(objects).toBeLessThan(none);
+  const calls = { memcpy: 100 * depth * 3, clock_gettime: 100 * depth * 2 };
+  expect(callsOf(() => load.run(100))).toEqual(calls);
+  bench.tell({ type: "ask-recording-stop", token: 2 });
   expect(callsOf(() => load.run(100))).toEqual({ memcpy: 100 * depth * 2 });
 });
 
