@@ -89,7 +89,7 @@ class Search {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.signal, stop.signal]);
     const { lastCommand, lastFrame } = this.options;
-    const goal = { lastCommand, lastFrame, isRealtime: false };
+    const goal = { lastCommand, lastFrame, isRealtime: false, mayBeginLate: false };
     const playback = new Playback(this.recording, goal, signal);
     const answers = new Answers();
     const players = this.players(answers.take);
@@ -117,7 +117,7 @@ class Search {
   private async narrow(split: Split, lastSame: number): Promise<Split> {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.signal, stop.signal]);
-    const goal = { lastCommand: split.command, isRealtime: false };
+    const goal = { lastCommand: split.command, isRealtime: false, mayBeginLate: false };
     const playback = new Playback(this.recording, goal, signal);
     const players = this.players(() => {});
     const { scanout, resource, view } = split.seen!;

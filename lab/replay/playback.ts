@@ -9,6 +9,8 @@ export interface Goal {
   readonly lastCommand?: number | undefined;
   readonly lastFrame?: number | undefined;
   readonly isRealtime: boolean;
+  /** Whether what comes before the goal need not be played: a keyframe near it says what that has led to. */
+  readonly mayBeginLate: boolean;
 }
 
 export interface Progress {
@@ -58,7 +60,7 @@ export class Playback {
   /** Plays on `players` alike. Returns whether the goal was reached, or the recording has ended. */
   async run(players: readonly Player[], watcher: Watcher): Promise<boolean> {
     const { recording, goal, progress, signal } = this;
-    const chunk = firstChunkFor(recording, goal);
+    const chunk = goal.mayBeginLate ? firstChunkFor(recording, goal) : 0;
     const { commandsBefore, framesBefore } = recording.chunks[chunk]!;
     progress.commands = commandsBefore;
     progress.frames = framesBefore;

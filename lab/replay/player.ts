@@ -3,6 +3,8 @@
 
 import { DeviceState } from "../../src/recording/device-state.ts";
 import { type CommandStep, type Step, typeOf } from "../../src/recording/steps.ts";
+import { detailsOf } from "../../src/transport/wire/record/details.ts";
+import type { Entry } from "../../src/transport/wire/record/entries.ts";
 import { Command, Queue, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { CommandResult } from "../driver/command-queue.ts";
 import { ExpectedPictures } from "./expected.ts";
@@ -28,6 +30,8 @@ export class Player {
   replay: ReplayGuest | null = null;
   /** Pieces of guest memory that the recording has bytes for, and the guest no memory. */
   misplaced = 0;
+  /** What the recording lacks from where this began, as sentences. */
+  readonly lacks: string[] = [];
   /** Pictures that the server did not show. */
   unseen = 0;
 
@@ -49,7 +53,11 @@ export class Player {
         return this.playCommand(step);
       case "keyframe":
         this.isInKeyframe = true;
+        if (!this.hasBegun) this.noteLacks(step);
         break;
+      case "missing":
+        this.lacks.push(detailsOf(step).what);
+        return;
       case "keyframeEnd":
         this.isInKeyframe = false;
         return this.endKeyframe();
@@ -156,6 +164,12 @@ export class Player {
     if (!this.options.isWatched || this.replay === null || this.screen.isSettled) return;
     this.flights!.settle();
     if (!this.screen.settle(this.replay)) this.unseen++;
+  }
+
+  private noteLacks({ contexts, rendered }: Entry<"keyframe">): void {
+    if (contexts + rendered === 0) return;
+    const text = `of ${contexts} contexts and ${rendered} resources of a renderer that were there before it`;
+    this.lacks.push(`the recording has nothing ${text}: what uses them is refused`);
   }
 
   private endKeyframe(): void {

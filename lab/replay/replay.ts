@@ -58,7 +58,8 @@ async function playTo(
 ): Promise<Outcome> {
   const { compares, isRealtime, lastCommand, lastFrame } = options;
   const folder = options.png === undefined ? null : new PictureFolder(options.png);
-  const playback = new Playback(recording, { isRealtime, lastCommand, lastFrame }, signal);
+  const goal = { isRealtime, lastCommand, lastFrame, mayBeginLate: !compares };
+  const playback = new Playback(recording, goal, signal);
   const comparison = new Comparison(playback.numberOf);
   const player = new Player({
     socketPath,
@@ -126,10 +127,11 @@ const savedLines = (saved: readonly string[]): string[] =>
     : [`saved ${saved.length === 1 ? saved[0] : `${saved.length} pictures, the last ${saved.at(-1)}`}`];
 
 /** What a replay could not do as it was. */
-function notes({ misplaced, unseen, replay, state }: Player): string[] {
-  const lacks = replay?.lacks(state.features) ?? [];
+function notes({ misplaced, unseen, replay, state, lacks }: Player): string[] {
+  const bits = replay?.lacks(state.features) ?? [];
   return [
-    ...(lacks.length > 0 ? [`the server lacks what the guest used: feature bits ${lacks.join(", ")}`] : []),
+    ...lacks,
+    ...(bits.length > 0 ? [`the server lacks what the guest used: feature bits ${bits.join(", ")}`] : []),
     ...(misplaced > 0 ? [`${misplaced} times the recording has bytes where the guest had no memory`] : []),
     ...(unseen > 0 ? [`${unseen} pictures did not come`] : []),
   ];

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { readArguments, UsageError } from "../config-arguments.ts";
 import { asRefusal, Refusal } from "../transport/os/errors.ts";
+import { detailsOf } from "../transport/wire/record/details.ts";
 import { openRecording } from "../transport/wire/record/reader.ts";
 import type { Recording } from "../transport/wire/record/recording.ts";
 import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
@@ -75,10 +76,13 @@ function describe(recording: Recording): Facts {
   const { at, storedBytes } = chunks.at(-1)!;
   const bytes = at + storedBytes;
   const commandsByType: Record<string, number> = {};
+  const missing: string[] = [];
   let [errors, last, entries] = [0, 0, 0];
   for (const entry of recording.entries()) {
     last = entry.time;
     entries++;
+    if (entry.kind === "missing")
+      missing.push(`from ${(entry.time / 1e9).toFixed(1)} s on: ${detailsOf(entry).what}`);
     if (entry.kind === "answer" && entry.type >= Response.ERR_UNSPEC) errors++;
     if (entry.kind !== "command") continue;
     const name = commandNameOf(entry.body);
@@ -105,7 +109,7 @@ function describe(recording: Recording): Facts {
     ending:
       ending.reason === "cut" ? `${ending.text}, at byte ${ending.at}` : `${ending.reason}: ${ending.text}`,
     commandsByType,
-    notRecorded: start.notRecorded,
+    notRecorded: [...start.notRecorded, ...missing],
   };
 }
 

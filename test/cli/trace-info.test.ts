@@ -36,6 +36,7 @@ function record(): Uint8Array {
     const answer = type === 0xdead ? Response.ERR_UNSPEC : Response.OK_NODATA;
     writer.add(EntryKind.answer, id * 1e9, [0, id + 1, answer], 0);
   });
+  writer.addDetails("missing", 3.5e9, { what: "a keyframe" });
   writer.add(EntryKind.frame, 4e9, [1, 5, 0, 0, 1, 1], 0);
   writer.end(5e9, { reason: "stopped", text: "as asked" });
   return Buffer.concat(parts);
@@ -53,7 +54,7 @@ test("tells commands by type, frames, errors, the length and the end of a record
     server: "1.2.3",
     began: "1970-01-01T00:00:00.000Z",
     seconds: 5,
-    entries: 11,
+    entries: 12,
     commands: 4,
     frames: 1,
     keyframes: 0,
@@ -64,7 +65,7 @@ test("tells commands by type, frames, errors, the length and the end of a record
     bytesPerSecond: expect.any(Number),
     ending: "stopped: as asked",
     commandsByType: { RESOURCE_FLUSH: 2, RESOURCE_CREATE_2D: 1, "command 0xdead": 1 },
-    notRecorded: ["mapped memory"],
+    notRecorded: ["mapped memory", "from 3.5 s on: a keyframe"],
   });
   expect(traceInfo(path).out).toContain("2 RESOURCE_FLUSH");
 });

@@ -180,7 +180,8 @@ test("begins with a keyframe, and needs nothing from before it", () => {
     during: () => tape.add("frame", { scanouts: 1, resource: 1, ...all }),
   });
   writeFileSync(file, tape.end());
-  const { code } = replay(file, "--frame", "0", "--png", directory, "--compare");
+  const { code, out } = replay(file, "--frame", "0", "--png", directory);
+  expect(out).toContain("played to command 3, frame 1,");
   expect(code).toBe(0);
   const png = decodePng(readFileSync(join(directory, "frame-0-scanout-0.png")));
   pixels[101] = 0x0d_0e_0f;
@@ -280,6 +281,21 @@ test("plays to a server that runs already, and that may end", async () => {
   } finally {
     expect(await server.stop()).toBe(0);
   }
+}, 60_000);
+
+test("plays what it can of a recording that began amid 3D, and says what it lacks", () => {
+  const tape = new Tape({ isFromStart: false });
+  tape.add("keyframe", { features: 2, contexts: 2, rendered: 1 });
+  tape.add("resource", { id: 7, format: Format.B8G8R8X8, width: 8, height: 8, flags: 1 });
+  tape.add("keyframeEnd", {});
+  tape.command(commands.flushResource(7, { x: 0, y: 0, width: 8, height: 8 }));
+  new TapedScreen(tape, 1, 100, 80).draw(all, 0x11_22_33);
+  writeFileSync(file, tape.end());
+  const { out } = replay(file, "--compare");
+  expect(out).toContain("the recording has nothing of 2 contexts and 1 resources of a renderer");
+  expect(out).toContain(
+    "1 pictures as recorded; 1 differences, the first after command 0: RESOURCE_FLUSH was answered",
+  );
 }, 60_000);
 
 test("follows a guest whose memory changes and whose driver starts anew", () => {
