@@ -22,6 +22,18 @@ import type { Entry, EntryName } from "../../src/transport/wire/record/entries.t
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
 import { Command, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import {
+  download,
+  draw,
+  makeContext,
+  makeTexture,
+  patient,
+  rectangleBox,
+  type Texture,
+  upload,
+  virglServer,
+} from "./3d-support.ts";
 import { bePatient, driverPatienceMs } from "../support/patience.ts";
 import { expectOk } from "./support.ts";
 
@@ -192,6 +204,88 @@ describe("a recording from the start", () => {
       Array.from({ length: count }, (_, at) => at + 1),
     );
     expect(of(recording, "answer")).toHaveLength(count);
+  });
+});
+
+/** The bytes of a backing that a recording tells, by their offset. */
+function toldBytes(
+  entries: readonly Entry<"bytes">[],
+  resource: number,
+  length: number,
+): (number | undefined)[] {
+  const bytes: (number | undefined)[] = Array.from({ length }, () => undefined);
+  for (const { offsetLow, rowBytes, stride, body } of entries.filter(
+    (entry) => entry.resource === resource,
+  )) {
+    body.forEach(
+      (byte, at) => (bytes[offsetLow + Math.floor(at / rowBytes) * stride + (at % rowBytes)] = byte),
+    );
+  }
+  return bytes;
+}
+
+describe("a recording of 3D work", () => {
+  test("has what transfers read, in commands and in streams, and no more", async () => {
+    server = await ServerProcess.start({ args: [...virglServer, "--record", path] });
+    guest = SyntheticGuest.boot(server.socketPath, patient);
+    makeContext(guest);
+    const [width, height] = [16, 8];
+    const [whole, part, copied] = [1, 2, 3].map((id) => makeTexture(guest!, id, width, height)) as [
+      Texture,
+      Texture,
+      Texture,
+    ];
+    for (const { pixels, resourceId } of [whole, part, copied]) {
+      pixels.set(pixels.map((_, at) => resourceId * 0x0101_0101 + at));
+    }
+    upload(guest, whole, [...whole.pixels]);
+    const box = rectangleBox(4, 2, 8, 3);
+    draw(guest, (stream) =>
+      virgl.transfer3d(stream, "to-host", { resourceId: 2, box, stride: width * 4, offset: 64 }),
+    );
+    const staging = { resourceId: 9, target: virgl.Target.BUFFER, format: virgl.VirglFormat.R8_UNORM };
+    expectOk(guest.gpu.createResource3d({ ...staging, bind: virgl.Bind.STAGING, width: 4096 }));
+    expectOk(guest.gpu.attachResource(1, 9));
+    const backing = guest.memory.allocate(4096);
+    backing.bytes.set(backing.bytes.map((_, at) => at % 253));
+    expectOk(guest.gpu.attachBacking(9, [backing]));
+    draw(guest, (stream) =>
+      virgl.copyTransfer3d(stream, "to-host", { resourceId: 3, box, stride: 100, offset: 12 }, 9),
+    );
+    // What goes the other way is not read.
+    download(guest, whole);
+    const expectedPart = part.backing.bytes.slice();
+    const expectedStaging = backing.bytes.slice();
+    const recording = await recorded();
+    expect(recording.start.renderer).toMatchObject({ renderer: "virgl" });
+    const bytes = of(recording, "bytes");
+    expect(new Set(bytes.map(({ resource }) => resource))).toEqual(new Set([1, 2, 9]));
+    const rows = (source: Uint8Array, offset: number, stride: number): (number | undefined)[] =>
+      Array.from(source, (byte, at) => {
+        const inRow = (at - offset) % stride;
+        return at >= offset && at < offset + 3 * stride && inRow < 32 ? byte : undefined;
+      });
+    expect(toldBytes(bytes, 2, expectedPart.length)).toEqual(rows(expectedPart, 64, 64));
+    expect(toldBytes(bytes, 9, 4096)).toEqual(rows(expectedStaging, 12, 100));
+    const first = toldBytes(bytes, 1, width * height * 4);
+    expect(first.slice(0, 8)).toEqual([1, 1, 1, 1, 2, 1, 1, 1]);
+    expect(first.includes(undefined)).toBe(false);
+  });
+
+  test("that begins in the middle says what it lacks", async () => {
+    server = await ServerProcess.start({ args: [...virglServer] });
+    guest = SyntheticGuest.boot(server.socketPath, patient);
+    makeContext(guest);
+    makeTexture(guest, 1, 4, 4);
+    guest.gpu.createImage(2, Format.B8G8R8X8, 4, 4);
+    expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
+    expect(server.log()).toContain("but not what the 3D contexts have drawn, of which there are 1");
+    const recording = await recorded();
+    expect(of(recording, "keyframe")).toMatchObject([{ contexts: 1, rendered: 1 }]);
+    expect(of(recording, "resource").map(({ id, flags }) => [id, flags])).toEqual([
+      [1, 3],
+      [2, 2],
+    ]);
   });
 });
 

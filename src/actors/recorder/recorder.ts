@@ -140,7 +140,8 @@ export class Recorder implements Actor<RecorderMessage> {
     }
     context.send("cursor-queue", { type: "start-recording" });
     const { contexts } = beginning;
-    const lacks = contexts === 0 ? "" : `, but nothing of the ${contexts} 3D contexts that there are`;
+    const lacks =
+      contexts === 0 ? "" : `, but not what the 3D contexts have drawn, of which there are ${contexts}`;
     context.log.info(`recording to ${file.path}: it holds what the guest shows${lacks}`);
     return "";
   }
