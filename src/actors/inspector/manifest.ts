@@ -8,6 +8,7 @@ export const manifest = {
   name: "inspector",
   talksTo: ["ctrl-queue", "display"],
   survives: true,
+  isSpare: true,
   counters: inspectorCounters,
   place: "thread",
   areas: { taps: tapsBytes },

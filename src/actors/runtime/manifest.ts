@@ -20,6 +20,8 @@ export interface Manifest {
   readonly talksTo: readonly string[];
   /** Whether the others can restore its state: a crash of any other ends the device. */
   readonly survives: boolean;
+  /** Whether the device goes on without it where it crashes again and again. */
+  readonly isSpare?: boolean;
   /** What it counts, in the order in which it lies in shared memory. */
   readonly counters: readonly string[];
   /** Where it runs. The host knows threads alone so far. */

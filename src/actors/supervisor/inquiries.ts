@@ -1,9 +1,8 @@
 // Questions of the supervisor to running actors: counters, descriptions, pictures.
 
-import type { Actor as Machine } from "xstate";
 import { libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
-import type { actorMachine } from "../machines/actor.ts";
+import type { Life } from "./lives.ts";
 import { manifestOf, type WorkerName } from "../registry.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
@@ -40,7 +39,7 @@ export class Inquiries {
   }
 
   /** Each actor's state, restarts and counters, in the order of their start. */
-  actors(lives: ReadonlyMap<WorkerName, Machine<typeof actorMachine>>): Record<string, unknown> {
+  actors(lives: ReadonlyMap<WorkerName, Life>): Record<string, unknown> {
     const described = this.host.names.map((name) => {
       const { value, context } = lives.get(name)!.getSnapshot();
       return [name, { state: value, restarts: context.restarts, counters: this.counters(name) }] as const;

@@ -1,13 +1,12 @@
 // The supervisor: runs the device machine, starts and watches the actors, ends the process in order.
 
 import { rmSync } from "node:fs";
-import { type Actor as Machine, createActor } from "xstate";
+import { createActor } from "xstate";
 import type { ServerConfig } from "../../config.ts";
-import { actorMachine } from "../machines/actor.ts";
 import { deviceMachine, exitCodes } from "../machines/device.ts";
 import { loadTables } from "../machines/tables.ts";
 import type { SupervisorMessage } from "./messages.ts";
-import { manifestOf, type WorkerName } from "../registry.ts";
+import type { WorkerName } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { Log } from "../runtime/log.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
@@ -15,6 +14,7 @@ import { closeFd } from "../../transport/os/fds.ts";
 import { freeSocketPath, listenUnix, removeSocket } from "../../transport/os/unix-path.ts";
 import { ControlServer } from "./control-server.ts";
 import { Inquiries } from "./inquiries.ts";
+import { areUp, begun, isSpare, type Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 import { Recordings } from "./recordings.ts";
 import { Tracing } from "./tracing.ts";
@@ -29,7 +29,7 @@ const restartPauseMs = 10;
 export class Supervisor {
   private readonly host: ActorHost;
   private readonly device = createActor(deviceMachine);
-  private readonly actors = new Map<WorkerName, Machine<typeof actorMachine>>();
+  private readonly actors = new Map<WorkerName, Life>();
   private readonly inquiries: Inquiries;
   private readonly tracing: Tracing;
   private readonly recordings: Recordings;
@@ -59,10 +59,10 @@ export class Supervisor {
       message: (from, message) => this.receive(from, message),
       crashed: (name, reason) => this.crashed(name, reason),
     });
-    for (const name of this.host.names) this.watch(name);
+    for (const name of this.host.names) this.actors.set(name, begun(name));
     this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
     this.tracing = new Tracing(this.host);
-    this.recordings = new Recordings(this.host, (name) => this.watch(name));
+    this.recordings = new Recordings(this.host, (name) => this.actors.set(name, begun(name)));
     this.control = new ControlServer(config.controlPath, {
       status: () => this.status(),
       screenshot: (scanout) => this.inquiries.snapshot(scanout),
@@ -205,10 +205,13 @@ export class Supervisor {
     const isRestart = actor.getSnapshot().context.restarts > 0;
     actor.send({ type: "READY" });
     if (name === "inspector") this.tracing.proceed();
-    if (isRestart) return this.restored(name);
-    const all = [...this.actors.values()].every((each) => each.getSnapshot().matches("running"));
-    // Only now is a front-end served: everything that it can reach is there.
-    if (!all || this.isServed) return;
+    if (isRestart) this.restored(name);
+    this.serve();
+  }
+
+  /** Serves front-ends once everything that they can reach is there. */
+  private serve(): void {
+    if (this.isServed || !areUp(this.actors)) return;
     this.isServed = true;
     this.owesSocket = this.listener >= 0;
     this.host.send("vhost-session", { type: "listen", fd: this.config.fd ?? this.listener });
@@ -216,21 +219,12 @@ export class Supervisor {
   }
 
   private sessionChanged(state: Extract<SupervisorMessage, { type: "session-changed" }>["state"]): void {
-    const current = this.device.getSnapshot();
     switch (state) {
       case "listening":
-        if (current.matches("starting")) {
-          clearTimeout(this.readyTimer);
-          this.device.send({ type: "READY" });
-          this.onUp(state);
-        } else this.device.send({ type: "SESSION_DOWN" });
+        if (!this.up(state)) this.device.send({ type: "SESSION_DOWN" });
         return;
       case "connected":
-        if (current.matches("starting")) {
-          clearTimeout(this.readyTimer);
-          this.device.send({ type: "READY" });
-          this.onUp(state);
-        }
+        this.up(state);
         this.sessionLog.limited("info", () => "a front-end has connected");
         this.device.send({ type: "SESSION_UP" });
         return;
@@ -247,6 +241,15 @@ export class Supervisor {
     }
   }
 
+  /** The device is up, if it was about to be. Returns whether it was. */
+  private up(state: "listening" | "connected"): boolean {
+    if (!this.device.getSnapshot().matches("starting")) return false;
+    clearTimeout(this.readyTimer);
+    this.device.send({ type: "READY" });
+    this.onUp(state);
+    return true;
+  }
+
   private crashed(name: WorkerName, reason: string): void {
     const actor = this.actors.get(name)!;
     this.log.write("error", name, `crashed: ${reason}`);
@@ -256,7 +259,7 @@ export class Supervisor {
     const snapshot = actor.getSnapshot();
     const returns = snapshot.matches("restarting");
     this.host.announceLoss(name, returns);
-    if (snapshot.matches("failed")) this.device.send({ type: "ACTOR_LOST", actor: name });
+    if (snapshot.matches("failed")) this.givenUp(name);
     if (!returns) return;
     setTimeout(() => {
       if (!actor.getSnapshot().matches("restarting")) return;
@@ -265,14 +268,19 @@ export class Supervisor {
     }, restartPauseMs);
   }
 
+  private givenUp(name: WorkerName): void {
+    if (!isSpare(name)) return this.device.send({ type: "ACTOR_LOST", actor: name });
+    this.log.write("error", name, "given up: the device goes on without it");
+    this.serve();
+  }
+
   /** An actor that was restarted is there; its peers hear of it from the host. */
   private restored(name: WorkerName): void {
-    const actor = this.actors.get(name)!;
     this.log.write("warning", name, "restarted");
     this.device.send({ type: "ACTOR_RESTARTED", actor: name });
     this.settling.set(
       name,
-      setTimeout(() => actor.send({ type: "SETTLED" }), this.settledMs),
+      setTimeout(() => this.actors.get(name)!.send({ type: "SETTLED" }), this.settledMs),
     );
   }
 
@@ -288,12 +296,5 @@ export class Supervisor {
 
   private async status(): Promise<Record<string, unknown>> {
     return { ...this.ownStatus(), ...(await this.inquiries.status()) };
-  }
-
-  /** Follows the life of an actor that is about to start. */
-  private watch(name: WorkerName): void {
-    const life = createActor(actorMachine, { input: { restartable: manifestOf[name].survives } });
-    this.actors.set(name, life.start());
-    life.send({ type: "SPAWN" });
   }
 }

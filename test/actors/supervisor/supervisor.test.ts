@@ -15,7 +15,7 @@ import { bePatient } from "../../support/patience.ts";
 bePatient();
 // Of actors that crash or are ended by force here: what only they knew of.
 mayLeave(
-  /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|cursor-images|cursor-shelf|display-period|warm-up) /,
+  /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|cursor-images|cursor-shelf|display-period|taps|warm-up) /,
   /^descriptor of socket$/,
 );
 
@@ -217,6 +217,28 @@ test("an actor that crashes more often than it is forgiven ends the device with 
 
   expect(await run.exitCode).toBe(3);
   expect(run.lines.at(-1)!.text).toBe("the device failed: the fence-poller actor crashed");
+}, 20_000);
+
+test("an inspector that crashes again and again is given up, and the device goes on", async () => {
+  const run = new Run("--inspect");
+  await run.listening;
+  for (let life = 0; life < 5; life++) {
+    run.lines.length = 0;
+    await run.control({ command: "kill", actor: "inspector" });
+    await run.line(({ text }) => text === "restarted");
+  }
+  await run.control({ command: "kill", actor: "inspector" });
+  await run.line(({ actor, text }) => actor === "inspector" && text.startsWith("given up"));
+
+  const states = await run.states();
+  expect(states["inspector"]).toBe("failed");
+  delete states["inspector"];
+  expect(new Set(Object.values(states))).toEqual(new Set(["running"]));
+  expect(await run.control({ command: "inspector" })).toMatchObject({
+    error: expect.stringContaining("the inspector is not there"),
+  });
+  run.supervisor.shutdown("enough");
+  expect(await run.exitCode).toBe(0);
 }, 20_000);
 
 for (const actor of ["ctrl-queue", "vhost-session"] as const) {

@@ -1,0 +1,25 @@
+// The life of each actor, by its machine.
+
+import { type Actor as Machine, createActor } from "xstate";
+import { actorMachine } from "../machines/actor.ts";
+import { manifestOf, type WorkerName } from "../registry.ts";
+import type { Manifest } from "../runtime/manifest.ts";
+
+export type Life = Machine<typeof actorMachine>;
+
+/** Follows the life of an actor that is about to start. */
+export function begun(name: WorkerName): Life {
+  const life = createActor(actorMachine, { input: { restartable: manifestOf[name].survives } });
+  life.start().send({ type: "SPAWN" });
+  return life;
+}
+
+/** Whether the device goes on without it where it is given up. */
+export const isSpare = (name: WorkerName): boolean => (manifestOf[name] as Manifest).isSpare === true;
+
+/** Whether everything that a front-end can reach is there. */
+export const areUp = (lives: ReadonlyMap<WorkerName, Life>): boolean =>
+  [...lives].every(([name, life]) => {
+    const snapshot = life.getSnapshot();
+    return snapshot.matches("running") || (snapshot.matches("failed") && isSpare(name));
+  });
