@@ -123,3 +123,20 @@ test("the timeline remembers what the display and its sinks did before it was op
     await lanes.filter({ hasText: /^display: [1-9]/ }).waitFor({ state: "attached" });
     await lanes.filter({ hasText: /^sink vmm: [1-9]/ }).waitFor({ state: "attached" });
   }));
+
+test("contexts are listed by their names where their machine is, in the state that is chosen", () =>
+  withPage("machines?machine=context", async (page, { gpu }) => {
+    const now = page.locator("aside.side").getByRole("region", { name: "There now" });
+    await now.getByText("None is.").waitFor();
+    expectOk(gpu.createContext(6, "kmscube"));
+    expectOk(gpu.createContext(7, "<b>weston</b>"));
+    await now.getByRole("row").nth(1).waitFor();
+    const told = (await now.getByRole("row").allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim());
+    expect(told).toEqual(["6 (kmscube) created 0 resources", "7 (<b>weston</b>) created 0 resources"]);
+    await page.getByRole("button", { name: /^lost/ }).press("Enter");
+    await now.getByText("None is.").waitFor();
+    await page.getByRole("button", { name: "created, 2 now" }).press("Enter");
+    await now.getByRole("link", { name: "6 (kmscube)" }).press("Enter");
+    await page.locator(".long-list .line", { hasText: "CTX_CREATE" }).waitFor();
+    expect(await page.locator(".long-list .line").count()).toBe(1);
+  }));

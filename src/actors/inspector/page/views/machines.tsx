@@ -67,6 +67,7 @@ export function Machines() {
         population={population}
         state={state}
         edge={edge.value}
+        contexts={inventory.value.contexts}
         refusals={refusals.value.filter(
           ({ machine, from }) => machine === graph.name && (state === "" || from === state),
         )}

@@ -3,13 +3,14 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import type { CommandRecord, TransitionRecord } from "../../feed.ts";
+import type { CommandRecord, ContextRecord, TransitionRecord } from "../../feed.ts";
 import { orNull, pastCommands } from "../command-history.ts";
 import type { Tally } from "../machines/counts.ts";
 import type { Graph, GraphState } from "../machines/graph.ts";
 import { wallMs } from "../store.ts";
 import { clock, count } from "../words.ts";
 import { CommandDetails } from "./command-details.tsx";
+import { ContextList } from "./context-list.tsx";
 
 interface MachineDetailsProps {
   graph: Graph;
@@ -18,9 +19,11 @@ interface MachineDetailsProps {
   state: string;
   edge: string;
   refusals: readonly TransitionRecord[];
+  contexts: readonly ContextRecord[];
 }
 
-export function MachineDetails({ graph, tally, population, state, edge, refusals }: MachineDetailsProps) {
+export function MachineDetails(props: MachineDetailsProps) {
+  const { graph, tally, population, state, edge, refusals, contexts } = props;
   const command = useSignal<CommandRecord | null>(null);
   const lost = useSignal("");
   useEffect(() => {
@@ -45,6 +48,9 @@ export function MachineDetails({ graph, tally, population, state, edge, refusals
       {own === undefined && edge === "" && <Description text={graph.description} />}
       {edge !== "" ? <EdgeFacts tally={tally} edge={edge} graph={graph} /> : null}
       {own !== undefined && edge === "" && <StateFacts state={own} tally={tally} />}
+      {graph.name === "context" && edge === "" && (
+        <ContextList contexts={contexts.filter((one) => state === "" || one.state === state)} />
+      )}
       <Refused
         all={[...tally.refused].flatMap(([from, some]) =>
           state === "" || from === state ? some.map((one) => ({ from, ...one })) : [],
