@@ -14,8 +14,9 @@ import type { RecorderMessage } from "./messages.ts";
 import { RecordingFile } from "./recording-file.ts";
 import { RingReader } from "./ring-reader.ts";
 
-/** How often the rings are looked at. */
+/** How soon the rings are looked at again: where something came, and where nothing has come for longer and longer. */
 const lookMs = 4;
+const lookMsMax = 32;
 
 /** Called with what is wrong, or "" where nothing is. */
 type Tell = (error: string) => void;
@@ -33,6 +34,7 @@ export class Recorder implements Actor<RecorderMessage> {
   private readonly endAnswers: Tell[] = [];
   private last: (End & { path: string }) | null = null;
   private isLooking = false;
+  private pauseMs = lookMs;
 
   constructor(private readonly context: ActorContext) {
     const { config, life } = context;
@@ -82,6 +84,7 @@ export class Recorder implements Actor<RecorderMessage> {
     const { current } = this;
     if (current === null) return false;
     let more = false;
+    const before = current.entries;
     try {
       more = current.write(this.clock.now());
     } catch (error) {
@@ -97,6 +100,7 @@ export class Recorder implements Actor<RecorderMessage> {
     }
     if (current.gaveUp) this.end({ reason: "too-slow", text: "the disk was too slow for the guest" });
     if (current.isFull) this.end({ reason: "too-long", text: "there are as many chunks as there may be" });
+    this.pauseMs = current.entries > before ? lookMs : Math.min(lookMsMax, 2 * this.pauseMs);
     if (!more) this.lookLater();
     return more;
   }
@@ -209,7 +213,7 @@ export class Recorder implements Actor<RecorderMessage> {
   private lookLater(): void {
     if (this.isLooking) return;
     this.isLooking = true;
-    this.context.timers.after(lookMs, this.looked);
+    this.context.timers.after(this.pauseMs, this.looked);
   }
 
   /** The turn that follows a timer does the rest. */

@@ -9,7 +9,7 @@ import type { RingReader } from "./ring-reader.ts";
 const bytesMax = 4 * 1024 * 1024;
 const entriesMax = 4096;
 /** Where a ring is fuller than this, packing would make its queue wait. */
-const hurry = 0.25;
+const hurry = 0.5;
 const keyframeLeftOut =
   "a keyframe was left out: the guest's pictures are more than --record-ring-bytes has room for";
 
