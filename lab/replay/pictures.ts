@@ -6,12 +6,12 @@ import { encodePng } from "../../src/picture/png.ts";
 import type { Framebuffer } from "../vmm/display-scanout.ts";
 
 export class PictureFolder {
-  constructor(private readonly directory: string) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  }
+  /** It is made with its first picture. */
+  constructor(private readonly directory: string) {}
 
   /** Returns the path of the file. */
   async save(name: string, { width, height, pixels }: Framebuffer): Promise<string> {
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     const path = join(this.directory, `${name}.png`);
     const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
     await Bun.write(path, await encodePng(bytes, width, height), { mode: 0o600 });

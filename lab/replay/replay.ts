@@ -82,7 +82,7 @@ async function playTo(
       },
     });
     line.end();
-    const lines = [...summary(playback, recording, performance.now() - began), ...savedLines(saved)];
+    const lines = [...summary(playback, recording, performance.now() - began), ...savedLines(saved, folder)];
     const isInterrupted = signal.aborted;
     if (!isThere && !isInterrupted && (lastCommand ?? lastFrame) !== undefined) {
       throw new Refusal(`${lines[0]}: it ends before what was asked for`);
@@ -121,10 +121,11 @@ function summary({ progress }: Playback, { ending }: Recording, ms: number): str
   return [`played to command ${commands}, frame ${frames}, ${took}`, ...end];
 }
 
-const savedLines = (saved: readonly string[]): string[] =>
-  saved.length === 0
-    ? []
-    : [`saved ${saved.length === 1 ? saved[0] : `${saved.length} pictures, the last ${saved.at(-1)}`}`];
+function savedLines(saved: readonly string[], folder: PictureFolder | null): string[] {
+  if (folder === null) return [];
+  if (saved.length === 0) return ["no picture was saved: nothing was shown"];
+  return [`saved ${saved.length === 1 ? saved[0] : `${saved.length} pictures, the last ${saved.at(-1)}`}`];
+}
 
 /** What a replay could not do as it was. */
 function notes({ misplaced, unseen, replay, state, lacks }: Player): string[] {

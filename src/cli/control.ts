@@ -250,10 +250,16 @@ async function send(path: string, request: ControlRequest): Promise<void> {
 function done(request: ControlRequest, answer: Record<string, unknown>): string | null {
   if (request.command === "inspector") return String(answer["url"]);
   if (request.command === "trace-start") return `tracing into ${answer["path"]}, until ctl trace stop`;
-  if (request.command === "trace-stop") return `${answer["path"]} has ${answer["bytes"]} bytes`;
+  if (request.command === "trace-stop" || request.command === "record-stop")
+    return `${answer["path"]} has ${answer["bytes"]} bytes`;
   if (request.command === "kill") return `${request.actor} was told to crash: see status for what follows`;
-  if (request.command === "record-start")
-    return `recording to ${request.path}: it holds what the guest shows`;
-  if (request.command === "record-stop") return "the recording has ended";
+  if (request.command === "record-start") return recordingText(answer);
   return request.command === "shutdown" ? "the server ends" : null;
+}
+
+function recordingText({ path, contexts }: Record<string, unknown>): string {
+  const text = `recording to ${path}: it holds what the guest shows`;
+  return contexts === 0
+    ? text
+    : `${text}, but not the state of 3D contexts (${contexts}): a replay cannot draw what they do`;
 }

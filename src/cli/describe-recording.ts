@@ -81,8 +81,14 @@ function describe(recording: Recording): Facts {
   for (const entry of recording.entries()) {
     last = entry.time;
     entries++;
-    if (entry.kind === "missing")
-      missing.push(`from ${(entry.time / 1e9).toFixed(1)} s on: ${detailsOf(entry).what}`);
+    const from = `from ${(entry.time / 1e9).toFixed(1)} s on`;
+    if (entry.kind === "missing") missing.push(`${from}: ${detailsOf(entry).what}`);
+    if (entry.kind === "keyframe" && entry.contexts + entry.rendered > 0) {
+      const { contexts, rendered } = entry;
+      missing.push(
+        `${from}: the state of 3D contexts (${contexts}) and of resources in the renderer (${rendered})`,
+      );
+    }
     if (entry.kind === "answer" && entry.type >= Response.ERR_UNSPEC) errors++;
     if (entry.kind !== "command") continue;
     const name = commandNameOf(entry.body);

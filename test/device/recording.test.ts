@@ -317,7 +317,7 @@ describe("a recording of a running server", () => {
       path,
     });
     expectOk(gpu.unrefResource(6));
-    expect(await server.control({ command: "record-stop" })).toEqual({ ok: true });
+    expect(await server.control({ command: "record-stop" })).toMatchObject({ ok: true, path });
     expect(await server.control({ command: "record-stop" })).toMatchObject({
       ok: false,
       error: "nothing is being recorded",
@@ -364,7 +364,7 @@ describe("a recording of a running server", () => {
         fill(image, round * 1000 + frame);
         gpu.present(image);
       }
-      expect(await server.control({ command: "record-stop" })).toEqual({ ok: true });
+      expect(await server.control({ command: "record-stop" })).toMatchObject({ ok: true, path });
       opened?.close();
       opened = openRecording(path);
       expect(opened.chunks.filter(({ isKeyframe }) => isKeyframe).length).toBeGreaterThanOrEqual(4);
@@ -382,10 +382,28 @@ describe("a recording of a running server", () => {
     }
   });
 
+  test("says of how many 3D contexts it lacks the state, and how large it became", async () => {
+    const { gpu } = await serve("--renderer", "virgl");
+    expectOk(gpu.createContext(1, "before"));
+    expect(await server.control({ command: "record-start", path })).toMatchObject({
+      ok: true,
+      path,
+      contexts: 1,
+    });
+    const ended = await server.control({ command: "record-stop" });
+    expect(ended).toMatchObject({ ok: true, path, bytes: statSync(path).size });
+    await recorded();
+    const { stdout } = Bun.spawnSync(["bun", "src/cli/trace-info.ts", path]);
+    expect(stdout.toString()).toContain("the state of 3D contexts (1) and of resources in the renderer (0)");
+  });
+
   test("says what it cannot write to, and records nothing", async () => {
     await serve();
     const answer = await server.control({ command: "record-start", path: "/proc/nowhere/recording" });
-    expect(answer).toMatchObject({ ok: false, error: expect.stringContaining("ENOENT") });
+    expect(answer).toMatchObject({
+      ok: false,
+      error: expect.stringContaining("/proc/nowhere/recording: ENOENT"),
+    });
     expect(await server.control({ command: "record-start", path: "/dev/full" })).toMatchObject({ ok: false });
     expectServed();
     expect((await server.control({ command: "status" }))["recording"]).toMatchObject({ state: "off" });

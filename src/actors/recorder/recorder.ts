@@ -20,6 +20,8 @@ const lookMsMax = 32;
 
 /** Called with what is wrong, or "" where nothing is. */
 type Tell = (error: string) => void;
+/** As {@link Tell}, and how many 3D contexts there were, of which nothing is recorded. */
+type TellBegun = (error: string, contexts: number) => void;
 
 export class Recorder implements Actor<RecorderMessage> {
   private readonly clock = new MonotonicClock();
@@ -32,7 +34,7 @@ export class Recorder implements Actor<RecorderMessage> {
   /** Why the recording ends, while the queues are asked for the rest. */
   private ending: End | null = null;
   private readonly endAnswers: Tell[] = [];
-  private last: (End & { path: string }) | null = null;
+  private last: (End & { path: string; bytes: number }) | null = null;
   private isLooking = false;
   private pauseMs = lookMs;
 
@@ -49,7 +51,7 @@ export class Recorder implements Actor<RecorderMessage> {
     const error = this.begin(config.record, (why) => {
       if (why !== "") context.log.error(`no recording: ${why}`);
     });
-    if (error !== "") throw new ConfigError(`--record ${config.record}: ${error}`);
+    if (error !== "") throw new ConfigError(`--record ${error}`);
   }
 
   receive(message: RecorderMessage): void {
@@ -57,14 +59,17 @@ export class Recorder implements Actor<RecorderMessage> {
     switch (message.type) {
       case "ask-recording": {
         const { token, path } = message;
-        const answer: Tell = (error) => context.send("supervisor", { type: "recording", token, error });
+        const answer: TellBegun = (error, contexts) =>
+          context.send("supervisor", { type: "recording", token, error, contexts });
         const error = this.begin(path, answer);
-        if (error !== "") answer(error);
+        if (error !== "") answer(error, 0);
         return;
       }
       case "ask-recording-end": {
-        const answer: Tell = (error) =>
-          context.send("supervisor", { type: "recording-end", token: message.token, error });
+        const answer: Tell = (error) => {
+          const { path, bytes } = this.last ?? { path: "", bytes: 0 };
+          context.send("supervisor", { type: "recording-end", token: message.token, error, path, bytes });
+        };
         if (this.current === null) return answer("nothing is being recorded");
         this.endAnswers.push(answer);
         this.end({ reason: "stopped", text: "as asked" });
@@ -113,20 +118,21 @@ export class Recorder implements Actor<RecorderMessage> {
   }
 
   /** Begins a recording, and answers once it has begun; returns why it cannot, or "". */
-  private begin(path: string, answer: Tell): string {
+  private begin(path: string, answer: TellBegun): string {
     const { context } = this;
     if (this.current !== null || this.starting !== null) return "a recording goes on: end it first";
     try {
       this.starting = new RecordingFile(path);
     } catch (error) {
-      return asRefusal(error).message;
+      return `${path}: ${asRefusal(error).message}`;
     }
     Atomics.store(this.shared, Rings.nextOrder, 0);
     for (const ring of this.rings) ring.reset();
     const startNs = this.clock.now();
     context.asks.ask("ctrl-queue", { type: "ask-recording-start" }, (beginning) => {
       // A ctrl queue that is gone ends the device.
-      answer(beginning === null ? "the ctrl queue is gone" : this.began(beginning, startNs));
+      if (beginning === null) answer("the ctrl queue is gone", 0);
+      else answer(this.began(beginning, startNs), beginning.contexts);
     });
     return "";
   }
@@ -187,7 +193,7 @@ export class Recorder implements Actor<RecorderMessage> {
     current.end(this.clock.now(), end);
     this.count(current);
     this.current = this.ending = null;
-    this.last = { ...end, path: current.path };
+    this.last = { ...end, path: current.path, bytes: current.bytes };
     const size = `${Math.ceil(current.bytes / 1024)} KiB`;
     const line = `the recording ${current.path} has ended, with ${size}: ${end.text}`;
     if (end.reason === "stopped") context.log.info(line);

@@ -27,8 +27,8 @@ export interface ControlHandlers {
   /** Returns the file, and how many bytes it got. Throws where there is none. */
   stopTrace(): Promise<{ path: string; bytes: number }>;
   /** Records to a file of this absolute path. Throws where that cannot be. */
-  startRecording(path: string): Promise<void>;
-  stopRecording(): Promise<void>;
+  startRecording(path: string): Promise<{ path: string; contexts: number }>;
+  stopRecording(): Promise<{ path: string; bytes: number }>;
   kill(actor: WorkerName): void;
   shutdown(): void;
 }
@@ -151,11 +151,9 @@ export class ControlServer {
       case "trace-stop":
         return await this.handlers.stopTrace();
       case "record-start":
-        await this.handlers.startRecording(request.path);
-        return { path: request.path };
+        return await this.handlers.startRecording(request.path);
       case "record-stop":
-        await this.handlers.stopRecording();
-        return {};
+        return await this.handlers.stopRecording();
       case "kill":
         this.handlers.kill(request.actor);
         return {};

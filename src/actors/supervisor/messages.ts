@@ -27,8 +27,15 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   /** A tightly packed copy of a scanout in bytes B, G, R, X; or fd -1, and `error` says why. */
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
   /** A recording has begun, or has ended; `error` is "" or says why not, or why before its time. */
-  z.object({ type: z.literal("recording"), token, error: z.string() }),
-  z.object({ type: z.literal("recording-end"), token, error: z.string() }),
+  z.object({ type: z.literal("recording"), token, error: z.string(), contexts: z.number() }),
+  z.object({
+    type: z.literal("recording-end"),
+    token,
+    error: z.string(),
+    /** Of the recording that has ended. */
+    path: z.string(),
+    bytes: z.number(),
+  }),
   /** Whoever may ask on the control socket may open this: it has the token. */
   z.object({ type: z.literal("inspector-opened"), url: z.string() }),
   /** The trace that was asked for has ended by itself; the log says why. */

@@ -14,26 +14,33 @@ export class Recordings {
     private readonly watch: (name: WorkerName) => void,
   ) {}
 
-  /** Records to a file of this absolute path from now on. Throws where that cannot be. */
-  async start(path: string): Promise<void> {
+  /**
+   * Records to a file of this absolute path from now on; tells of how many 3D contexts nothing is recorded. Throws where that
+   * cannot be.
+   */
+  async start(path: string): Promise<{ path: string; contexts: number }> {
     if (!this.host.names.includes("recorder")) {
       this.watch("recorder");
       this.host.add("recorder");
     }
-    await this.ask({ type: "ask-recording", path });
+    const { contexts } = await this.ask({ type: "ask-recording", path });
+    return { path, contexts };
   }
 
   /** Throws where there is none, or it had to end without some of what was done. */
-  async stop(): Promise<void> {
+  async stop(): Promise<{ path: string; bytes: number }> {
     if (!this.host.names.includes("recorder")) throw new Error("nothing is being recorded");
-    await this.ask({ type: "ask-recording-end" });
+    const { path, bytes } = await this.ask({ type: "ask-recording-end" });
+    return { path, bytes };
   }
 
-  private async ask<What extends Question<"recorder">>(question: What): Promise<void> {
+  private async ask<What extends Question<"recorder">>(question: What): Promise<NonNullable<AnswerTo<What>>> {
     const { promise, resolve } = Promise.withResolvers<AnswerTo<What>>();
     this.host.asks.ask("recorder", question, resolve, { timeoutMs: answerTimeoutMs });
-    const answer = (await promise) as { error: string } | null;
+    const answer = await promise;
     if (answer === null) throw new Error("the recorder does not answer");
-    if (answer.error !== "") throw new Error(answer.error);
+    const { error } = answer as { error: string };
+    if (error !== "") throw new Error(error);
+    return answer;
   }
 }

@@ -34,7 +34,10 @@ beforeEach(async () => {
       calls.push("inspector");
       return "http://127.0.0.1:9/?token=00";
     },
-    startRecording: (to) => Promise.resolve(void calls.push(`record ${to}`)),
+    startRecording: (path) => {
+      calls.push(`record ${path}`);
+      return Promise.resolve({ path, contexts: 2 });
+    },
     stopRecording: () => Promise.reject(new Error("nothing is being recorded")),
     kill: (actor) => void calls.push(`kill ${actor}`),
     shutdown: () => void calls.push("shutdown"),

@@ -1,7 +1,16 @@
 // `bun run replay`: plays recordings to a real server, and finds what is not as it was.
 
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as commands from "../../../lab/driver/commands.ts";
@@ -148,6 +157,19 @@ test("plays a recording that trace-trim has made, and that is nobody else's", ()
   expect(code).toBe(0);
   // What is there is not overwritten.
   expect(Bun.spawnSync(command).exitCode).toBe(1);
+}, 60_000);
+
+test("says that no picture was shown to be saved, and makes no folder for it", () => {
+  const tape = new Tape();
+  tape.add("keyframe", { features: 2, contexts: 1, rendered: 3 });
+  tape.add("keyframeEnd", {});
+  tape.command(commands.getDisplayInfo());
+  writeFileSync(file, tape.end());
+  const { code, out } = replay(file, "--png", join(directory, "none"));
+  expect(out).toContain("no picture was saved");
+  expect(out).toContain("the recording has nothing");
+  expect(code).toBe(0);
+  expect(existsSync(join(directory, "none"))).toBeFalse();
 }, 60_000);
 
 test("begins with a keyframe, and needs nothing from before it", () => {
