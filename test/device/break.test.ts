@@ -169,7 +169,8 @@ test("a page that goes away lets the queue go on, unless another has the same br
     await first.breakAt("type:flush");
     await second.breakAt("type:flush");
     const answers = submitAll(guest, [flush(99), create(8)]);
-    await first.untilPaused();
+    // The same words tell nobody whose break it is.
+    await second.until(({ state, breaks }) => state === "paused" && breaks.length === 2);
     first.close();
     const left = await second.until(({ breaks }) => breaks.length === 1);
     expect(left).toMatchObject({ state: "paused", heldBy: ["type:flush"] });
