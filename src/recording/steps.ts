@@ -59,7 +59,7 @@ export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
         break;
       }
       default:
-        open[0] = open[1] = null;
+        open[queueOf(entry)] = null;
         waiting.push(entry);
     }
     if (waiting.length > waitingMax) open[0] = open[1] = null;
@@ -70,6 +70,12 @@ export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
     yield* whole;
   }
   yield* waiting;
+}
+
+/** The queue whose command is over where there is this entry: the other's may go on around it. */
+function queueOf(entry: Entry): 0 | 1 {
+  if (entry.kind === "cursor") return 1;
+  return (entry.kind === "reset" || entry.kind === "ring") && entry.queue === 1 ? 1 : 0;
 }
 
 /** Whether the device did it. What it answers late it has done, or is about to. */
