@@ -33,11 +33,15 @@ export class InFlight {
   submit(step: CommandStep, reads: Extent | null): void {
     const { queue, body, room, number } = step.command;
     const commands = this.replay.guest.queues[queue as 0 | 1]!;
-    const isRoom = (): boolean => {
-      this.land();
-      return this.flights.length < commandsMax && (this.bytes === 0 || this.bytes + body.length <= bytesMax);
-    };
-    if (!isRoom()) this.replay.until(isRoom, `an answer before entry ${number}`);
+    if (this.flights.length === commandsMax || (this.bytes > 0 && this.bytes + body.length > bytesMax)) {
+      // Half of them at a time: to be woken for each would cost more than it.
+      const most = this.flights.length >>> 1;
+      const isRoom = (): boolean => {
+        this.land();
+        return this.flights.length <= most && (this.bytes === 0 || this.bytes + body.length <= bytesMax);
+      };
+      this.replay.until(isRoom, `an answer before entry ${number}`, commandsMax - most);
+    }
     // Each chain has a descriptor.
     const responseBytes = Math.min(body.length === 0 ? Math.max(room, 1) : room, roomMax);
     const submission = commands.submit(body, { responseBytes });

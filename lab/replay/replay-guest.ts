@@ -81,15 +81,18 @@ export class ReplayGuest {
     });
   }
 
-  /** Waits until `happened`, while what is done on `queues` is collected. Throws where the server is gone, or hangs. */
-  until(happened: () => boolean, what: string, queues: readonly CommandQueue[] = this.guest.queues): void {
-    const { pump, frontend } = this.guest;
+  /**
+   * Waits until `happened`, while what is done is collected; is woken when `chains` more of a queue are. Throws where the server
+   * is gone, or hangs.
+   */
+  until(happened: () => boolean, what: string, chains = 1): void {
+    const { pump, frontend, queues } = this.guest;
     explained(() =>
       pump.until(() => {
         for (const queue of queues) {
           queue.collect();
           // What was answered between that look and the request for an interrupt is told by none.
-          while (!happened() && queue.ring.enableCall()) queue.collect();
+          while (!happened() && enableCall(queue, chains)) queue.collect();
         }
         if (frontend.closed) throw new SessionClosed("the server hung up");
         return happened();
@@ -101,6 +104,9 @@ export class ReplayGuest {
     this.guest.close();
   }
 }
+
+const enableCall = ({ ring }: CommandQueue, chains: number): boolean =>
+  ring.enableCall(Math.max(1, Math.min(chains, ring.inFlight)));
 
 const bitsOf = (features: number): number[] =>
   Array.from({ length: ofDevice }, (_, index) => index).filter((index) => (features & (1 << index)) !== 0);
