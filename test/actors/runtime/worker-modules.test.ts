@@ -30,8 +30,8 @@ for (const [name, entry] of Object.entries(entries)) {
   });
 }
 
-// The ctrl queue reads /proc and /dev at start; the recorder writes a file.
-const readers = ["ctrl-queue", "recorder"];
+// The ctrl queue reads /proc and /dev at start, and the inspector what the process takes; the recorder writes a file.
+const readers = ["ctrl-queue", "inspector", "recorder"];
 for (const [name, entry] of Object.entries(entries).filter(([name]) => !readers.includes(name))) {
   test(`${name} loads no module for files, which takes half a MiB`, async () => {
     expect((await loadedWith(entry().pathname)).get("node:fs")).toBeUndefined();
