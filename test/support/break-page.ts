@@ -41,16 +41,15 @@ export class BreakPage {
     this.socket.send(JSON.stringify(request));
   }
 
-  /** Sets a break, and waits until it is there. */
-  async breakAt(filter: string): Promise<void> {
+  /** Sets a break, and waits until it is there, as the last of `count`: the same words tell nobody whose it is. */
+  async breakAt(filter: string, count = 1): Promise<void> {
     this.say({ type: "break", filter });
-    await this.until(({ breaks }) => breaks.includes(filter));
+    await this.until(({ breaks }) => breaks.length >= count && breaks.includes(filter));
   }
 
-  /** Waits until what it was told last `holds`; `meanwhile` is done again and again. */
-  async until(holds: (record: BreakRecord) => boolean, meanwhile = (): void => {}): Promise<BreakRecord> {
-    for (let attempt = 0; attempt < 800; attempt++) {
-      meanwhile();
+  /** Waits until what it was told last `holds`. */
+  async until(holds: (record: BreakRecord) => boolean, attempts = 800): Promise<BreakRecord> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
       if (this.record !== null && holds(this.record)) return this.record;
       await Bun.sleep(10);
     }

@@ -76,6 +76,8 @@ export class BreakGate implements Gate {
     });
     if (this.pause !== null && !this.breaks.some(({ holder }) => this.pause!.holders.has(holder))) {
       this.resume();
+      // Nobody has let the command that was kept pass: it may be what another break is for.
+      this.mayPass = false;
     } else this.tell();
     this.tick();
   }
