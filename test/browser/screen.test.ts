@@ -92,7 +92,7 @@ test("damage flashes when it is wanted, and 1:1 has a pixel for each pixel; both
     const marks = await page.evaluate("window.marks");
     expect(marks).toContain("25% 10% 50% 20%");
     expect(marks).not.toContain("0.5% 1% 1% 2%");
-    await page.locator(".flashes i").waitFor({ state: "detached" });
+    await page.locator(".flashes i").first().waitFor({ state: "detached" });
     await page.reload();
     await page.getByRole("button", { name: "Damage", pressed: true }).waitFor();
     await page.getByRole("button", { name: "1:1", pressed: true }).waitFor();

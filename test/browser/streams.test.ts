@@ -103,7 +103,7 @@ test("a resource's history has the streams that wrote to it, and a context its n
     await page.keyboard.type("ctx:KMSCUBE res:82 type:submit");
     const lines = page.locator(".long-list .line");
     await page.waitForURL(/submit$/);
-    await lines.filter({ hasText: "CTX_CREATE" }).waitFor({ state: "detached" });
+    await lines.filter({ hasText: "CTX_CREATE" }).first().waitFor({ state: "detached" });
     await lines.nth(2).waitFor();
     for (const line of await lines.allInnerTexts()) expect(line).toMatch(/SUBMIT_3D.*4 \(kmscube\).*→ 82/s);
   }));

@@ -25,7 +25,9 @@ const names = readdirSync(scripts).filter((name) => /\.(?:ts|sh)$/.test(name));
 test.each(names)("%s --help says what it does, and does nothing", (name) => {
   const { code, output, errors } = run(name, "--help");
   expect({ code, errors }).toEqual({ code: 0, errors: "" });
-  expect(output).toMatch(/^(?:Boots|Builds|Draws|Makes|Runs|Unpacks|extract-vmlinux\.sh VMLINUZ)[^]*\.\n/);
+  expect(output).toMatch(
+    /^(?:Boots|Builds|Draws|Keeps|Makes|Records|Runs|Unpacks|extract-vmlinux\.sh VMLINUZ)[^]*\.\n/,
+  );
   expect(output).not.toMatch(/^(?:#|set -|import )/m);
   expect(readdirSync(folder)).toEqual([]);
 });
