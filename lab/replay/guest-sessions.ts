@@ -39,6 +39,8 @@ export type SessionName = keyof typeof guestSessions;
 const commandMs = 240_000;
 const stillMs = 30_000;
 const pollMs = 300;
+/** Looks at a picture that stands still: on a busy machine the renderer may take longer than between two for its last. */
+const stillLooks = 6;
 
 /** Records a session to `path`; logs go to `logDirectory`. Returns what QEMU showed last. */
 export async function recordSession(
@@ -68,11 +70,12 @@ export async function recordSession(
 async function lastPicture(guest: QemuGuest): Promise<Image> {
   await guest.qmp.execute("stop");
   let before: Image | null = null;
+  let looks = 0;
   const isStill = async (): Promise<Image | undefined> => {
     const now = await guest.screendump(0);
-    const found = before !== null && diffImages(before, now) === null ? now : undefined;
+    looks = before !== null && diffImages(before, now) === null ? looks + 1 : 1;
     before = now;
-    return found;
+    return looks === stillLooks ? now : undefined;
   };
   return await until("a last frame that stands still", isStill, stillMs, pollMs);
 }
