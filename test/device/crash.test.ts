@@ -1,6 +1,9 @@
 // Actors that throw while a guest draws: those that can lose their state come back, and the guest notices nothing.
 
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
@@ -8,7 +11,11 @@ import { manifestOf, workerNames } from "../../src/actors/registry.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
-const { withDevice, server } = serveTests("--inspect");
+const directory = mkdtempSync(join(tmpdir(), "fencepost-crash-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+// With all actors that there may be.
+const { withDevice, server } = serveTests("--inspect", "--record", join(directory, "recording"));
 const frames = 240;
 const killAt = [60, 120, 180];
 
