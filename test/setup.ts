@@ -2,18 +2,26 @@
 // renderer, which takes time that most tests have no use for; those of 3D ask for it. Storage is memfd everywhere, and
 // not what the machine's GPU may have, unless somebody asks for another kind to be tested.
 //
+// Tests have the time that a busy machine takes (support/patience.ts), unless they say otherwise.
+//
 // Every test file is watched for what it leaves behind (support/leaks.ts). A preload's own hooks run once a run and not
 // once a file, so the watch is put around a file's text when it is loaded; no line moves.
 
 import { plugin } from "bun";
 import { afterEach } from "bun:test";
+import { bePatient } from "./support/patience.ts";
 import { noteTest, watch, watchTimers } from "./support/leaks.ts";
 
 process.env["FENCEPOST_CHECK_MESSAGES"] ??= "1";
 process.env["FENCEPOST_RENDERER"] ??= "software";
 process.env["FENCEPOST_STORAGE"] ??= "memfd";
 
-Object.assign(globalThis, { watchLeaks: watch });
+Object.assign(globalThis, {
+  watchLeaks: (path: string) => {
+    bePatient();
+    return watch(path);
+  },
+});
 watchTimers();
 afterEach(noteTest);
 // Bun keeps a descriptor for these from their first use on.

@@ -178,6 +178,15 @@ export class Player {
     const { state } = this;
     if (state.resources.size === 0) return;
     this.isFromKeyframe = true;
-    restore(this.begin().guest, state);
+    const { guest } = this.begin();
+    // Seen before anything else is: it would be taken for the picture of what comes next.
+    if (this.options.isWatched) {
+      state.scanouts.forEach((view, scanout) => {
+        const isKnown = view !== null && state.resources.get(view.resource)?.isRendered === false;
+        if (isKnown) this.screen.expect(scanout, { ...view, x: 0, y: 0 });
+      });
+    }
+    restore(guest, state);
+    this.show();
   }
 }
