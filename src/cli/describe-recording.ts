@@ -1,13 +1,13 @@
 // What `bun run trace-info` does: says what a recording holds.
 
 import { resolve } from "node:path";
-import { readArguments, UsageError } from "../config-arguments.ts";
-import { asRefusal, Refusal } from "../transport/os/errors.ts";
+import { readArguments } from "../config-arguments.ts";
 import { detailsOf } from "../transport/wire/record/details.ts";
 import { openRecording } from "../transport/wire/record/reader.ts";
 import type { Recording } from "../transport/wire/record/recording.ts";
 import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
 import type { CallOf } from "./begin.ts";
+import { exitCodeOf, explained, onePath } from "./recording-program.ts";
 
 const helpText = (call: string): string => `Says what a recording holds.
 
@@ -15,40 +15,18 @@ Usage: ${call} FILE [--json]
 
 Exit codes: 0 done, 1 this is no recording, or a part of it is damaged, 2 a mistake in the command line.`;
 
-const exitFailed = 1;
-const exitUsage = 2;
-
 export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
-  try {
+  return exitCodeOf("trace-info", () => {
     const { values, positionals } = readArguments({
       args,
       allowPositionals: true,
       options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
     });
-    if (values.help) {
-      console.log(helpText(callOf("trace-info")));
-      return 0;
-    }
-    const [path, ...rest] = positionals;
-    if (path === undefined || rest.length > 0) throw new UsageError("want the path of one recording");
-    const facts = describe(open(resolve(directory, path)));
+    if (values.help) return console.log(helpText(callOf("trace-info")));
+    const path = onePath(positionals);
+    const facts = describe(explained(() => openRecording(resolve(directory, path))));
     console.log(values.json ? JSON.stringify(facts) : textOf(facts));
-    return 0;
-  } catch (error) {
-    console.error(`trace-info: ${(error as Error).message}`);
-    if (error instanceof UsageError) return exitUsage;
-    asRefusal(error);
-    return exitFailed;
-  }
-}
-
-function open(path: string): Recording {
-  try {
-    return openRecording(path);
-  } catch (error) {
-    if (error instanceof Refusal || !(error instanceof Error && "code" in error)) throw error;
-    throw new Refusal(error.message, { cause: error });
-  }
+  });
 }
 
 interface Facts {

@@ -4,9 +4,9 @@ import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { readArguments, UsageError } from "../config-arguments.ts";
 import { trim } from "../recording/trim.ts";
-import { asRefusal, Refusal } from "../transport/os/errors.ts";
 import { openRecording } from "../transport/wire/record/reader.ts";
 import type { CallOf } from "./begin.ts";
+import { exitCodeOf, explained, onePath } from "./recording-program.ts";
 
 const helpText = (
   call: string,
@@ -21,11 +21,8 @@ Usage: ${call} FILE -o OUT [--frame K…] [--blank]
 Without --blank the recording holds what the guest had on its screen in these frames.
 Exit codes: 0 done, 1 it could not be done, 2 a mistake in the command line.`;
 
-const exitFailed = 1;
-const exitUsage = 2;
-
 export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
-  try {
+  return exitCodeOf("trace-trim", () => {
     const { values, positionals } = readArguments({
       args,
       allowPositionals: true,
@@ -36,25 +33,15 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
         help: { type: "boolean", short: "h" },
       },
     });
-    if (values.help) {
-      console.log(helpText(callOf("trace-trim")));
-      return 0;
-    }
-    const [path, ...rest] = positionals;
+    if (values.help) return console.log(helpText(callOf("trace-trim")));
+    const path = onePath(positionals);
     const { output, blank, frame = [] } = values;
-    if (path === undefined || rest.length > 0) throw new UsageError("want the path of one recording");
     if (output === undefined) throw new UsageError("want -o and where it goes");
     if (frame.length === 0 && !blank) throw new UsageError("want --frame or --blank");
     const frames = frame.map(frameOf);
     const bytes = write(resolve(directory, path), resolve(directory, output), { frames, isBlank: blank });
     console.log(`${output}: ${bytes} bytes`);
-    return 0;
-  } catch (error) {
-    console.error(`trace-trim: ${(error as Error).message}`);
-    if (error instanceof UsageError) return exitUsage;
-    asRefusal(error);
-    return exitFailed;
-  }
+  });
 }
 
 function frameOf(text: string): number {
@@ -89,14 +76,4 @@ function write(path: string, output: string, options: Parameters<typeof trim>[1]
 
 function writeAll(fd: number, piece: Uint8Array): void {
   for (let done = 0; done < piece.length;) done += writeSync(fd, piece, done);
-}
-
-/** What the host does not let us do is one line. */
-function explained<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof Refusal || !(error instanceof Error && "code" in error)) throw error;
-    throw new Refusal(error.message, { cause: error });
-  }
 }
