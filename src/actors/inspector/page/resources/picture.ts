@@ -1,11 +1,10 @@
-// What a resource looks like, asked for again when a command has named it, or a stream has written to it.
+// What a resource looks like, asked for again when a command has named it, or a stream has written to it: at most once a
+// second, since a look stops the guest's queue for a moment.
 
-import { type ReadonlySignal, useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import type { ReadonlySignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { useAskedAgain } from "../asked-again.ts";
 import type { Place } from "../screen/pixel-story.ts";
-
-/** A look stops the guest's queue for a moment: it is taken at most so often. */
-const againMs = 1000;
 
 export interface ResourceLook {
   /** Null where `error` says why there is none. */
@@ -15,27 +14,15 @@ export interface ResourceLook {
 
 /** The picture of resource `id` as of `usedNs`, when something was done with it last; null until it is there. */
 export function usePicture(id: number, usedNs: number): ReadonlySignal<ResourceLook | null> {
-  const picture = useSignal<ResourceLook | null>(null);
   const used = useRef(0);
   used.current = usedNs;
-  useEffect(() => {
-    let isGone = false;
-    let lookedNs = -1;
-    picture.value = null;
-    const look = async (): Promise<void> => {
-      if (id === 0 || lookedNs === used.current) return;
-      lookedNs = used.current;
-      const found = await pictureOf(id);
-      if (!isGone && found !== null) picture.value = found;
-    };
-    void look();
-    const timer = setInterval(() => void look(), againMs);
-    return () => {
-      isGone = true;
-      clearInterval(timer);
-    };
-  }, [id]);
-  return picture;
+  const looked = useRef({ id: 0, ns: 0 });
+  return useAskedAgain<ResourceLook | null>(id, null, async () => {
+    const { current } = used;
+    if (looked.current.id === id && looked.current.ns === current) return null;
+    looked.current = { id, ns: current };
+    return id === 0 ? null : await pictureOf(id);
+  });
 }
 
 /** Null where no server answers: what was there stays. */

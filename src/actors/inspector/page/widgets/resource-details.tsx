@@ -3,6 +3,7 @@
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { CommandRecord } from "../../feed.ts";
+import { useAskedAgain } from "../asked-again.ts";
 import { orNull, pastCommands } from "../command-history.ts";
 import { isError, runNs, summary } from "../command-text.ts";
 import type { Row } from "../resources/table.ts";
@@ -13,7 +14,6 @@ import { Thumbnail } from "./resource-picture.tsx";
 import { CommandDetails } from "./command-details.tsx";
 
 const historyMax = 200;
-const againMs = 1000;
 
 interface ResourceDetailsProps {
   id: number;
@@ -78,25 +78,11 @@ const History = ({ past, show }: HistoryProps) => (
   </>
 );
 
-/** The last commands that named it, asked for again and again. */
-function usePast(id: number): ReadonlySignal<readonly CommandRecord[]> {
-  const past = useSignal<readonly CommandRecord[]>([]);
-  useEffect(() => {
-    let isGone = false;
-    past.value = [];
-    const look = async (): Promise<void> => {
-      const found = await orNull(pastCommands(`res:${id}`, historyMax));
-      if (!isGone && found !== null) past.value = found;
-    };
-    void look();
-    const timer = setInterval(() => void look(), againMs);
-    return () => {
-      isGone = true;
-      clearInterval(timer);
-    };
-  }, [id]);
-  return past;
-}
+const noCommands: readonly CommandRecord[] = [];
+
+/** The last commands that named it. */
+const usePast = (id: number): ReadonlySignal<readonly CommandRecord[]> =>
+  useAskedAgain(id, noCommands, () => orNull(pastCommands(`res:${id}`, historyMax)));
 
 function Facts({ row }: { row: Row }) {
   return (
