@@ -6,10 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunReport } from "../../bench/report/run-report.ts";
 import { childrenOf } from "../support/children.ts";
-import { bePatient } from "../support/patience.ts";
 import { bound } from "../../lab/bound-child.ts";
-
-bePatient();
 
 const limitMs = 120_000;
 const main = join(import.meta.dir, "../../bench/main.ts");

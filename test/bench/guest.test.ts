@@ -15,9 +15,6 @@ import { parsePictures } from "../../lab/qemu/console-observer.ts";
 import { hostTimes } from "../../lab/qemu/guest-clock.ts";
 import { traceTimes } from "../../lab/qemu/trace.ts";
 import { childrenOf } from "../support/children.ts";
-import { bePatient } from "../support/patience.ts";
-
-bePatient();
 
 const limitMs = 120_000;
 const main = join(import.meta.dir, "../../bench/main.ts");

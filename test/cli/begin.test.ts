@@ -4,10 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bePatient } from "../support/patience.ts";
 import { ServerRun } from "../support/server-run.ts";
-
-bePatient();
 
 const root = join(import.meta.dir, "../..");
 const launcher = join(root, "bin/fencepost");

@@ -7,10 +7,7 @@ import { join } from "node:path";
 import { workerNames } from "../../src/actors/registry.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
-import { bePatient } from "../support/patience.ts";
 import { type RunOptions, ServerRun } from "../support/server-run.ts";
-
-bePatient();
 
 const entry = join(import.meta.dir, "../../src/cli/ctl.ts");
 

@@ -19,11 +19,8 @@ import { renderNodes } from "../../src/transport/os/drm-node.ts";
 import { closeFd, setNonBlocking } from "../../src/transport/os/fds.ts";
 import { connectUnix, listenUnix } from "../../src/transport/os/unix-path.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
-import { bePatient } from "../support/patience.ts";
 import { type RunOptions, ServerRun } from "../support/server-run.ts";
 import { Terminal } from "../support/terminal.ts";
-
-bePatient();
 
 let folder: string;
 let socket: string;

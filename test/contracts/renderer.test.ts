@@ -17,10 +17,8 @@ import { Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts
 import { GuestMemory, type GuestRange } from "../../lab/driver/guest-memory.ts";
 import { tableOf } from "../support/guest-map.ts";
 import { mayLeave } from "../support/leaks.ts";
-import { bePatient } from "../support/patience.ts";
 import { ScriptedRenderer } from "../support/scripted-renderer.ts";
 
-bePatient();
 // Drivers keep their shader cache and what they compiled.
 mayLeave(/^mapping of \/(?:memfd|dev)\b/);
 

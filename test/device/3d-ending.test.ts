@@ -5,11 +5,8 @@ import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { existsSync } from "node:fs";
-import { bePatient } from "../support/patience.ts";
 import { patient, virglServer } from "./3d-support.ts";
 import { slowDraws } from "./slow-draws.ts";
-
-bePatient();
 
 let server: ServerProcess;
 afterEach(() => server.stop());

@@ -34,10 +34,8 @@ import {
   upload,
   virglServer,
 } from "./3d-support.ts";
-import { bePatient, driverPatienceMs } from "../support/patience.ts";
+import { driverPatienceMs } from "../support/patience.ts";
 import { expectOk } from "./support.ts";
-
-bePatient();
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-recording-"));
 const path = join(directory, "recording");

@@ -7,7 +7,7 @@ import { DeviceTimeout } from "../../lab/driver/pump.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { bePatient, driverPatienceMs } from "../support/patience.ts";
+import { driverPatienceMs } from "../support/patience.ts";
 
 export interface DeviceFixture {
   /** The file's server; valid inside of tests. */
@@ -31,7 +31,6 @@ export function serveTests(...args: string[]): DeviceFixture {
     return server;
   };
 
-  bePatient();
   beforeAll(async () => {
     server = await ServerProcess.start({ args });
   });

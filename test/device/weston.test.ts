@@ -6,12 +6,9 @@ import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ConfigSpace, Event, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { bePatient } from "../support/patience.ts";
 import type { Picture } from "../support/wayland/shooter.ts";
 import { Weston, type WestonOptions } from "../support/wayland/weston.ts";
 import { expectOk, expectShown, expectWorking } from "./support.ts";
-
-bePatient();
 
 const screen = { width: 640, height: 480 };
 /** What crosvm is to the device: it has no display of its own, and hears of changes of the configuration. */

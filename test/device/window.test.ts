@@ -8,11 +8,8 @@ import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { bePatient } from "../support/patience.ts";
 import { ScriptedCompositor } from "../support/wayland/scripted-compositor.ts";
 import { expectOk } from "./support.ts";
-
-bePatient();
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-window-"));
 afterAll(() => rmSync(directory, { recursive: true }));

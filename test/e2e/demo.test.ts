@@ -2,9 +2,6 @@
 
 import { expect, test } from "bun:test";
 import { interruptDemo } from "../support/interrupted-demo.ts";
-import { bePatient } from "../support/patience.ts";
-
-bePatient();
 
 test("a Ctrl-C while the guest boots ends QEMU, the server and the demo, with code 130", async () => {
   expect(await interruptDemo("--qemu", "booting Linux", 1_000)).toEqual([]);

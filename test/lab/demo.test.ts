@@ -9,10 +9,7 @@ import { parseDemoOptions } from "../../lab/demo/options.ts";
 import { formatLatency, latencyOf } from "../../lab/demo/statistics.ts";
 import { decodePng } from "../support/png.ts";
 import { interruptDemo } from "../support/interrupted-demo.ts";
-import { bePatient } from "../support/patience.ts";
 import { Terminal } from "../support/terminal.ts";
-
-bePatient();
 
 const demo = join(import.meta.dir, "../../lab/demo/main.ts");
 

@@ -11,10 +11,7 @@ import { closeFd, createEventfd, createMemfd, duplicateFd } from "../../src/tran
 import type { Position } from "../../src/transport/virtio/ring.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext } from "../support/fake-context.ts";
-import { bePatient } from "../support/patience.ts";
 import { QueueBench } from "../support/queue-bench.ts";
-
-bePatient();
 
 /** Parks every third command or so, and answers those when it is told to. */
 class Handler implements QueueHandler {

@@ -6,10 +6,7 @@ import fc from "fast-check";
 import { closeFd, createEventfd, createMemfd } from "../../src/transport/os/fds.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
-import { bePatient } from "../support/patience.ts";
 import { type Front, frame, SessionBench } from "../support/session-bench.ts";
-
-bePatient();
 
 const ramAt = 2n ** 46n;
 const ramBytes = 0x10_0000n;

@@ -1,5 +1,5 @@
 // How long a test may take that waits for threads or processes: one that hangs is ended, one that is slow on a busy
-// machine is not. Bun's own limit is 5 s, and a file that wants another one says so itself.
+// machine is not. Bun's own limit is 5 s.
 
 import { setDefaultTimeout } from "bun:test";
 
@@ -9,5 +9,5 @@ const limitMs = Number(process.env["FENCEPOST_TEST_PATIENCE_MS"] ?? 30_000);
 /** How long a driver waits for the device, in milliseconds: one that hangs is told by its own words, not by the test's end. */
 export const driverPatienceMs = limitMs / 3;
 
-/** Gives the tests of this file time. */
+/** Gives the tests of a file time: said for every one by the set-up, so that a file need only say what it wants otherwise. */
 export const bePatient = (): void => setDefaultTimeout(limitMs);

@@ -32,9 +32,6 @@ import {
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
 import { type Answer, QueueBench, untouched } from "../../support/queue-bench.ts";
-import { bePatient } from "../../support/patience.ts";
-
-bePatient();
 
 const { OK_NODATA, ERR_UNSPEC, ERR_OUT_OF_MEMORY, ERR_INVALID_SCANOUT_ID } = Response;
 const { ERR_INVALID_RESOURCE_ID, ERR_INVALID_PARAMETER } = Response;

@@ -8,11 +8,8 @@ import { closeFd } from "../../../src/transport/os/fds.ts";
 import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { withoutDescriptors } from "../../support/limits.ts";
-import { bePatient } from "../../support/patience.ts";
 import { mayLeave } from "../../support/leaks.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
-
-bePatient();
 
 // What the renderer's libraries print goes into a pipe that they keep.
 mayLeave(/^descriptor of pipe$/);

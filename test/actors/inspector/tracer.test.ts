@@ -9,10 +9,7 @@ import { Tracer } from "../../../src/actors/inspector/trace/tracer.ts";
 import { Field, RecordKind, recordWords, untoldKinds } from "../../../src/actors/runtime/tap/layout.ts";
 import { Command, Header, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { TracePacket } from "../../../src/transport/wire/perfetto/protocol.ts";
-import { bePatient } from "../../support/patience.ts";
 import { expectSound } from "../../support/trace.ts";
-
-bePatient();
 
 const start = 10e9;
 const slot = 1;

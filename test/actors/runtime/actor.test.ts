@@ -7,9 +7,6 @@ import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts
 import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
 import { serverConfig } from "../../support/fake-context.ts";
 import type { Order } from "./test-worker.ts";
-import { bePatient } from "../../support/patience.ts";
-
-bePatient();
 
 const a = "display";
 const b = "fence-poller";

@@ -10,9 +10,7 @@ import { closeFd } from "../../../src/transport/os/fds.ts";
 import { connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { serverConfig } from "../../support/fake-context.ts";
 import { mayLeave } from "../../support/leaks.ts";
-import { bePatient } from "../../support/patience.ts";
 
-bePatient();
 // Of actors that crash or are ended by force here: what only they knew of.
 mayLeave(
   /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|cursor-images|cursor-shelf|display-period|taps|warm-up) /,

@@ -3,10 +3,7 @@
 import { expect, test } from "bun:test";
 import { TraceProcessor } from "../../../lab/perfetto/trace-processor.ts";
 import { TraceWriter } from "../../../src/transport/wire/perfetto/trace-writer.ts";
-import { bePatient } from "../../support/patience.ts";
 import { expectSound } from "../../support/trace.ts";
-
-bePatient();
 
 /** Later than 2^52 ns, which is 52 days: no digit may be lost. */
 const start = 2 ** 52 + 1;
