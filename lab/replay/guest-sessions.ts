@@ -17,6 +17,7 @@ interface GuestSession {
 const cubeMs = 4_000;
 const cube = `sh (tail -f /dev/null | kmscube) >/tmp/kmscube.log 2>&1 &`;
 const cubeIsUp = `sh until grep -q renderer /tmp/kmscube.log; do sleep 0.2; done; sleep ${cubeMs / 1000}`;
+const cubeStands = "sh kill -STOP $(pidof kmscube)";
 const picture = [
   "pattern 0 1024 768 3",
   "flip 0 20 40",
@@ -30,8 +31,8 @@ const picture = [
 export const guestSessions = {
   "boot-6.12": { kernel: "6.12", root: "busybox", renderer: "software", commands: picture },
   "boot-6.1": { kernel: "6.1", root: "busybox", renderer: "software", commands: picture },
-  "cube-6.12": { kernel: "6.12", root: "debian", renderer: "virgl", commands: [cube, cubeIsUp] },
-  "cube-6.1": { kernel: "6.1", root: "debian", renderer: "virgl", commands: [cube, cubeIsUp] },
+  "cube-6.12": { kernel: "6.12", root: "debian", renderer: "virgl", commands: [cube, cubeIsUp, cubeStands] },
+  "cube-6.1": { kernel: "6.1", root: "debian", renderer: "virgl", commands: [cube, cubeIsUp, cubeStands] },
 } as const satisfies Record<string, GuestSession>;
 
 export type SessionName = keyof typeof guestSessions;
@@ -66,9 +67,8 @@ export async function recordSession(
   }
 }
 
-/** Stops the guest, and waits until QEMU has been given its last frame. */
+/** Waits until QEMU has been given the last frame. A VM that is stopped would not take it: QEMU hangs up the display then. */
 async function lastPicture(guest: QemuGuest): Promise<Image> {
-  await guest.qmp.execute("stop");
   let before: Image | null = null;
   let looks = 0;
   const isStill = async (): Promise<Image | undefined> => {
