@@ -15,7 +15,7 @@ interface Status {
 /** A page may have 2 MiB unsent, its sockets some more, and garbage is not collected at once. */
 const [width, height] = [1024, 768];
 const settled = 10;
-const pictures = 40;
+const pictures = 100;
 /** Many pictures of that size are made, sent and painted. */
 const limitMs = 60_000;
 const allBytes = pictures * width * height * 4;

@@ -147,7 +147,23 @@ test("arrows lead from each stream to its fence, to the flush that shows it and 
 
 test("a command's annotations are its fields; actors are threads of the process, awake and asleep", () =>
   withDevice(patient, async (guest) => {
-    const trace = await traced("names", () => drawFrames(guest));
+    const statesOf = (trace: TraceProcessor): unknown[] =>
+      trace
+        .query(
+          `SELECT DISTINCT slice.name FROM slice JOIN thread_track ON thread_track.id = track_id
+          JOIN thread USING (utid) WHERE thread.name = 'ctrl-queue' AND dur > 0 ORDER BY 1`,
+        )
+        .map(({ name }) => name);
+    const trace = await traced(
+      "names",
+      () => drawFrames(guest),
+      (soFar) => {
+        // That it was awake is told when it has slept again.
+        guest.control.submit(commands.flushResource(5, { x: 0, y: 0, width: 64, height: 48 }));
+        guest.control.waitAll();
+        return statesOf(soFar).length === 2;
+      },
+    );
     const [flush] = trace.query(`SELECT EXTRACT_ARG(arg_set_id, 'debug.resourceId') AS resource,
       EXTRACT_ARG(arg_set_id, 'debug.width') AS width, EXTRACT_ARG(arg_set_id, 'debug.bytes') AS bytes,
       EXTRACT_ARG(arg_set_id, 'debug.response') AS response
@@ -159,10 +175,7 @@ test("a command's annotations are its fields; actors are threads of the process,
     const pid = server().pid;
     expect(threads).toContainEqual({ name: "supervisor", tid: pid, pid });
     for (const { tid } of threads) expect(statSync(`/proc/${pid}/task/${tid}`).isDirectory()).toBe(true);
-    const states =
-      trace.query(`SELECT DISTINCT slice.name FROM slice JOIN thread_track ON thread_track.id = track_id
-      JOIN thread USING (utid) WHERE thread.name = 'ctrl-queue' AND dur > 0 ORDER BY 1`);
-    expect(states.map(({ name }) => name)).toEqual(["asleep", "awake"]);
+    expect(statesOf(trace)).toEqual(["asleep", "awake"]);
   }));
 
 test("a trace of a page or program is read as it is made", () =>

@@ -13,7 +13,9 @@ export class Terminal {
 
   /** Runs `command` in the checkout. Words have no spaces. */
   constructor(command: string, env: Record<string, string> = {}) {
-    this.child = Bun.spawn(bound(["script", "--quiet", "--return", "--command", command, "/dev/null"]), {
+    // script(1) has $SHELL run it, or sh, and a dash that waits for a child takes the Ctrl-C for itself as well.
+    const line = `exec ${command}`;
+    this.child = Bun.spawn(bound(["script", "--quiet", "--return", "--command", line, "/dev/null"]), {
       cwd: root,
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],
