@@ -8,7 +8,7 @@ import type { RingReader } from "./ring-reader.ts";
 /** What is written at a time, before messages get their turn. */
 const bytesMax = 4 * 1024 * 1024;
 const entriesMax = 4096;
-/** Where a ring is fuller than this, packing would make its queue wait. */
+/** Where a ring is fuller than this, its queue will soon have to wait. */
 const hurry = 0.5;
 const keyframeLeftOut =
   "a keyframe was left out: the guest's pictures are more than --record-ring-bytes has room for";
@@ -32,7 +32,7 @@ export class Transcript {
   /** Writes some of what there is; returns whether there may be more. Throws what the file does. */
   write(): boolean {
     const { writer } = this;
-    writer.isPacking = !this.rings.some(({ fill }) => fill > hurry);
+    writer.isHurried = this.rings.some(({ fill }) => fill > hurry);
     const until = writer.entries + entriesMax;
     for (let bytes = 0; bytes < bytesMax && writer.entries < until;) {
       if (this.open !== null) {

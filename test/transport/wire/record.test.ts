@@ -69,11 +69,11 @@ function record(
   entries: readonly Written[],
   flushAfter: (index: number) => boolean,
   isEnded = true,
-  isPacking = true,
+  isHurried = false,
 ) {
   const file = new File();
   const writer = new RecordingWriter(file.append, start);
-  writer.isPacking = isPacking;
+  writer.isHurried = isHurried;
   let time = 0;
   entries.forEach(({ kind, numbers, body, nsLater }, index) => {
     writer.add(EntryKind[kind], (time += nsLater), numbers, body.length).set(body);
@@ -131,8 +131,8 @@ describe("a recording", () => {
         fc.array(written, { maxLength: 60 }),
         fc.nat(15),
         fc.boolean(),
-        (entries, every, isPacking) => {
-          const recording = open(record(entries, (index) => index % (every + 1) === every, true, isPacking));
+        (entries, every, isHurried) => {
+          const recording = open(record(entries, (index) => index % (every + 1) === every, true, isHurried));
           const [first, ...rest] = [...recording.entries()];
           expect(first!.kind).toBe("start");
           expect(rest.at(-1)!.kind).toBe("end");

@@ -196,7 +196,9 @@ function readPayload(readAt: ReadAt, { at, facts }: Found): Uint8Array {
 function decompressed(stored: Uint8Array, bytes: number): Uint8Array {
   try {
     // One byte more than there should be tells what is too long; a limit of none is not allowed.
-    return zstdDecompressSync(stored, { maxOutputLength: bytes + 1 });
+    const most = bytes + 1;
+    // In one piece: many would have to be put together.
+    return zstdDecompressSync(stored, { maxOutputLength: most, chunkSize: Math.max(most, 64) });
   } catch (error) {
     throw new RecordingError("does not unpack to the length that its head says", { cause: error });
   }

@@ -16,6 +16,7 @@ import {
   tailMagic,
   version,
 } from "./layout.ts";
+import { Packer } from "./packer.ts";
 
 /** A chunk is closed when its bodies are so many bytes: what a crash may cost, and what a seek has to unpack. */
 const chunkBytes = 1024 * 1024;
@@ -32,10 +33,11 @@ export class RecordingWriter {
   bytesSinceKeyframe = 0;
   /** Entries so far. */
   entries = 0;
-  /** Whether chunks are packed: not while whoever makes entries would have to wait for it. */
-  isPacking = true;
+  /** Whether whoever makes entries would soon have to wait for them to be written. */
+  isHurried = false;
 
   private readonly columns = new Columns(2 * chunkBytes);
+  private readonly packer: Packer;
   private readonly heads: Uint8Array[] = [];
   private readonly offsets: number[] = [];
   private kind: number = ChunkKind.stream;
@@ -47,8 +49,9 @@ export class RecordingWriter {
   constructor(
     private readonly append: Append,
     start: Start,
-    private readonly level = 1,
+    level = 1,
   ) {
+    this.packer = new Packer(level);
     const head = new Uint8Array(fileHeadBytes);
     head.set(new TextEncoder().encode(fileMagic));
     new DataView(head.buffer).setUint16(fileMagic.length, version, true);
@@ -168,23 +171,22 @@ export class RecordingWriter {
     counts: { entries: number; commands: number; frames: number; firstTime: number; firstNumber: number },
   ): void {
     const plain = bytes.subarray(ChunkHead.bytes);
-    const packed = this.isPacking ? Bun.zstdCompressSync(plain, { level: this.level }) : plain;
-    const isPacked = packed.length < plain.length;
-    const stored = isPacked ? packed : plain;
-    const head = writeChunkHead({
-      kind,
-      storedBytes: stored.length,
-      plainBytes: plain.length,
-      checksum: Bun.hash.crc32(stored),
-      encoding: isPacked ? Encoding.zstd : Encoding.plain,
-      number: this.heads.length,
-      ...counts,
+    this.packer.store(plain, this.isHurried, (stored, isPacked) => {
+      const head = writeChunkHead({
+        kind,
+        storedBytes: stored.length,
+        plainBytes: plain.length,
+        checksum: Bun.hash.crc32(stored as Uint8Array<ArrayBuffer>),
+        encoding: isPacked ? Encoding.zstd : Encoding.plain,
+        number: this.heads.length,
+        ...counts,
+      });
+      const at = this.fileBytes;
+      bytes.set(head);
+      this.put(isPacked ? Buffer.concat([head, stored]) : bytes);
+      this.heads.push(head);
+      this.offsets.push(at);
     });
-    const at = this.fileBytes;
-    bytes.set(head);
-    this.put(isPacked ? Buffer.concat([head, packed]) : bytes);
-    this.heads.push(head);
-    this.offsets.push(at);
   }
 
   private put(bytes: Uint8Array): void {
