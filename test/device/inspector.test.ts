@@ -1,7 +1,9 @@
 // A real server that is looked into while a guest draws: by HTTP, by the feed, by whoever must not.
 
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Unpackr } from "msgpackr";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import type {
@@ -114,6 +116,25 @@ test("what the guest has made, and each of its commands, is told with every fiel
     const actors = await get<{ name: string; state: string }[]>("/api/actors");
     expect(actors.find(({ name }) => name === "ctrl-queue")!.state).toBe("running");
   }));
+
+test("a recorder that somebody has asked for is told among the actors from then on", async () => {
+  const actors = (): Promise<ActorRecord[]> => get<ActorRecord[]>("/api/actors");
+  const path = join(mkdtempSync(join(tmpdir(), "fencepost-inspector-")), "recording");
+  expect((await actors()).map(({ name }) => name)).not.toContain("recorder");
+  try {
+    expect(await server().control({ command: "record-start", path })).toMatchObject({ ok: true });
+    const isTold = ({ name, state, counters, busy }: ActorRecord): boolean =>
+      name === "recorder" && state === "running" && counters["entries"]! > 0 && busy < 1;
+    const all = await eventually(actors, (list) => list.some(isTold));
+    const recorder = all.find(isTold)!;
+    expect(existsSync(`/proc/${server().pid}/task/${recorder.thread}`)).toBe(true);
+    expect(recorder.taken["ctrl-queue"]).toBeGreaterThan(0);
+    expect(recorder.processor).toBeWithin(0, 1.0001);
+  } finally {
+    await server().control({ command: "record-stop" });
+    rmSync(join(path, ".."), { recursive: true });
+  }
+});
 
 test("the inspector's thread, and no other, gives way to all that it looks at", async () => {
   const actors = await eventually(

@@ -1,7 +1,7 @@
 // Empties the actors' taps, keeps what they hold, and makes of it what pages want to hear.
 
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
-import { type ActorName, workerNames, workersFor } from "../registry.ts";
+import { type ActorName, type WorkerName, workerNames, workersFor } from "../registry.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { slotOf } from "../runtime/shared-words.ts";
 import { ContextNames } from "./context-names.ts";
@@ -27,7 +27,6 @@ export class Collector {
   readonly past: PastCommands;
   /** By slot; the supervisor is among them. */
   readonly readers: readonly TapReader[];
-  readonly names: readonly ActorName[];
   private readonly events: Events;
   private readonly stories: Stories;
   private readonly ended: Story[] = [];
@@ -37,6 +36,7 @@ export class Collector {
   private wasWanted = false;
   /** Commands that were not told, as of the last turn. */
   private folded = 0;
+  private readonly wanted: readonly WorkerName[];
   /** Records so far. */
   records = 0;
 
@@ -44,7 +44,7 @@ export class Collector {
     { config, machines }: ActorContext,
     private readonly area: NativeMemory,
   ) {
-    this.names = ["supervisor", ...workersFor(config)];
+    this.wanted = workersFor(config);
     const readers: TapReader[] = [];
     // Of all that there may be: one that comes later writes where it is expected.
     for (const name of ["supervisor", ...workerNames] as const)
@@ -58,6 +58,13 @@ export class Collector {
     this.past = new PastCommands(this.history, readers, this.contextNames);
     this.stories = new Stories(this.history, readers, this.contextNames, (story) => this.ended.push(story));
     for (const reader of readers) reader.switch(true);
+  }
+
+  /** The actors that the settings ask for, and those that somebody has asked for since. */
+  get names(): readonly ActorName[] {
+    const isThere = (name: WorkerName): boolean =>
+      this.wanted.includes(name) || this.readerOf(name).thread !== 0;
+    return ["supervisor", ...workerNames.filter(isThere)];
   }
 
   get dropped(): number {

@@ -15,9 +15,9 @@ const statusMs = 200;
 const inventoryMs = 400;
 
 export class Views {
-  private readonly slept = new Map<ActorName, number>();
+  /** As of the last look: nanoseconds that each has slept, and had a processor. */
+  private readonly spent = new Map<ActorName, { slept: number; ran: number }>();
   private readonly busy = new Map<ActorName, number>();
-  private readonly ran = new Map<ActorName, number>();
   private readonly processor = new Map<ActorName, number>();
   private known: Inventory = { resources: [], contexts: [], fences: [], unanswered: null };
 
@@ -28,10 +28,7 @@ export class Views {
     readonly resources: ResourcePictures,
     private lastNs: number,
   ) {
-    for (const name of collector.names) {
-      this.slept.set(name, collector.readerOf(name).sleptUntil(lastNs));
-      this.ran.set(name, processorNs(collector.readerOf(name).thread));
-    }
+    for (const name of collector.names) this.spent.set(name, this.spentBy(name, lastNs));
   }
 
   async actors(ns: number): Promise<ActorRecord[]> {
@@ -136,17 +133,22 @@ export class Views {
     const passed = ns - this.lastNs;
     if (passed < 100e6) return;
     for (const name of this.collector.names) {
-      const slept = this.collector.readerOf(name).sleptUntil(ns);
-      const before = this.slept.get(name)!;
-      this.busy.set(name, 1 - part(slept - before, passed));
-      this.slept.set(name, slept);
-      const ran = processorNs(this.collector.readerOf(name).thread);
-      this.processor.set(name, part(ran - this.ran.get(name)!, passed));
-      this.ran.set(name, ran);
+      const now = this.spentBy(name, ns);
+      const before = this.spent.get(name);
+      this.spent.set(name, now);
+      // Of one that has just come nobody knows since when.
+      if (before === undefined) continue;
+      this.busy.set(name, 1 - part(now.slept - before.slept, passed));
+      this.processor.set(name, part(now.ran - before.ran, passed));
     }
     // Who sleeps in an event loop, nobody sees asleep.
     for (const name of ["supervisor", "inspector"] as const) this.busy.set(name, this.processor.get(name)!);
     this.lastNs = ns;
+  }
+
+  private spentBy(name: ActorName, ns: number): { slept: number; ran: number } {
+    const reader = this.collector.readerOf(name);
+    return { slept: reader.sleptUntil(ns), ran: processorNs(reader.thread) };
   }
 }
 

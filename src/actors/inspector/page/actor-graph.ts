@@ -92,6 +92,7 @@ const order = [
   "fence-poller",
   "resource-bridge",
   "display",
+  "recorder",
 ];
 
 function rankOf(name: string): number {
