@@ -34,6 +34,7 @@ import {
   upload,
   virglServer,
 } from "./3d-support.ts";
+import { holdThreads } from "../support/held-threads.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { expectOk } from "./support.ts";
 
@@ -482,6 +483,30 @@ describe("a guest goes on, and the file holds what is whole,", () => {
       closeSync(reader);
       rmSync(pipe);
     }
+  });
+
+  test("when the recorder hangs", async () => {
+    const { gpu } = await serve(
+      ...["--record", path, "--record-ring-bytes", String(2 ** 20), "--record-wait-ms", "50"],
+    );
+    const image = gpu.createImage(5, Format.B8G8R8X8, 512, 512);
+    const letGo = holdThreads(server.pid, "recorder");
+    try {
+      gpu.show(0, image);
+      // More than its ring has room for: while it stands still, nothing else ends the wait.
+      for (let frame = 0; frame < 10; frame++) {
+        fill(image, frame);
+        gpu.present(image);
+      }
+      expectServed();
+      expect(await server.control({ command: "status" })).toMatchObject({ ok: true, recording: null });
+    } finally {
+      letGo();
+    }
+    await logged("too slow for the guest");
+    expectServed();
+    opened = openRecording(path);
+    expect(opened.ending).toMatchObject({ reason: "too-slow" });
   });
 
   test("when the recorder crashes", async () => {

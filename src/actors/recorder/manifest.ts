@@ -42,6 +42,7 @@ export const manifest = {
   name: "recorder",
   talksTo: ["ctrl-queue", "cursor-queue"],
   survives: true,
+  isSpare: true,
   counters: recorderCounters,
   place: "thread",
   areas: { recording: areaBytes },

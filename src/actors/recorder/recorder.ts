@@ -18,6 +18,9 @@ import { RingReader } from "./ring-reader.ts";
 const lookMs = 4;
 const lookMsMax = 32;
 
+const serverEnded: End = { reason: "stopped", text: "the server has ended" };
+const crashed: End = { reason: "crashed", text: "the recorder has crashed" };
+
 /** Called with what is wrong, or "" where nothing is. */
 type Tell = (error: string) => void;
 /** As {@link Tell}, and how many 3D contexts there were, of which nothing is recorded. */
@@ -111,7 +114,7 @@ export class Recorder implements Actor<RecorderMessage> {
   }
 
   stop(): void {
-    if (this.current !== null) this.finishWith({ reason: "stopped", text: "the server has ended" });
+    if (this.current !== null) this.finishWith(this.context.isStopping() ? serverEnded : crashed);
     this.starting?.close();
     this.clock.close();
     this.memory.unmap();

@@ -98,10 +98,12 @@ export class ActorHost {
     for (const peer of this.peersOf(name)) this.post(peer, { runtime: "peer-lost", peer: name, returns });
   }
 
-  /** Starts a worker that the settings do not ask for, and that may come later: to its peers it is one that is back. */
+  /** Starts a worker that may come later, or that was given up: to its peers it is one that is back. */
   add(name: WorkerName): void {
     this.names = workerNames.filter((one) => one === name || this.names.includes(one));
     this.restart(name);
+    // What it is asked now waits for it.
+    this.asks.find(name);
   }
 
   /** Replaces a worker that crashed: its peers get new channels to it, and hear of it when it is ready. */

@@ -14,6 +14,9 @@ export function begun(name: WorkerName): Life {
   return life;
 }
 
+/** Whether it is neither there nor about to come: nobody has asked for it yet, or it was given up. */
+export const isAbsent = (life: Life | undefined): boolean => life?.getSnapshot().matches("failed") ?? true;
+
 /** Whether the device goes on without it where it is given up. */
 export const isSpare = (name: WorkerName): boolean => (manifestOf[name] as Manifest).isSpare === true;
 

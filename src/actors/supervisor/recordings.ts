@@ -3,6 +3,7 @@
 import type { WorkerName } from "../registry.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
+import { begun, isAbsent, type Life } from "./lives.ts";
 
 /** What waits for the disk when a recording ends is written before. */
 const answerTimeoutMs = 12_000;
@@ -10,8 +11,7 @@ const answerTimeoutMs = 12_000;
 export class Recordings {
   constructor(
     private readonly host: ActorHost,
-    /** Has the supervisor watch an actor, which then starts. */
-    private readonly watch: (name: WorkerName) => void,
+    private readonly lives: Map<WorkerName, Life>,
   ) {}
 
   /**
@@ -19,8 +19,8 @@ export class Recordings {
    * cannot be.
    */
   async start(path: string): Promise<{ path: string; contexts: number }> {
-    if (!this.host.names.includes("recorder")) {
-      this.watch("recorder");
+    if (this.isAbsent) {
+      this.lives.set("recorder", begun("recorder"));
       this.host.add("recorder");
     }
     const { contexts } = await this.ask({ type: "ask-recording", path });
@@ -29,9 +29,13 @@ export class Recordings {
 
   /** Throws where there is none, or it had to end without some of what was done. */
   async stop(): Promise<{ path: string; bytes: number }> {
-    if (!this.host.names.includes("recorder")) throw new Error("nothing is being recorded");
+    if (this.isAbsent) throw new Error("nothing is being recorded");
     const { path, bytes } = await this.ask({ type: "ask-recording-end" });
     return { path, bytes };
+  }
+
+  private get isAbsent(): boolean {
+    return isAbsent(this.lives.get("recorder"));
   }
 
   private async ask<What extends Question<"recorder">>(question: What): Promise<NonNullable<AnswerTo<What>>> {

@@ -62,7 +62,7 @@ export class Supervisor {
     for (const name of this.host.names) this.actors.set(name, begun(name));
     this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
     this.tracing = new Tracing(this.host);
-    this.recordings = new Recordings(this.host, (name) => this.actors.set(name, begun(name)));
+    this.recordings = new Recordings(this.host, this.actors);
     this.control = new ControlServer(config.controlPath, {
       status: () => this.status(),
       screenshot: (scanout) => this.inquiries.snapshot(scanout),

@@ -7,6 +7,7 @@ import { manifestOf, type WorkerName, workersFor } from "../../../src/actors/reg
 import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
 import type { ServerConfig } from "../../../src/config.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
+import { openRecording } from "../../../src/transport/wire/record/reader.ts";
 import { connectUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { serverConfig } from "../../support/fake-context.ts";
 import { mayLeave } from "../../support/leaks.ts";
@@ -238,6 +239,46 @@ test("an inspector that crashes again and again is given up, and the device goes
   run.supervisor.shutdown("enough");
   expect(await run.exitCode).toBe(0);
 }, 20_000);
+
+test.each([
+  ["that the settings ask for", true],
+  ["that somebody has asked for", false],
+])(
+  "a recorder %s and that crashes again and again costs the recording alone, and comes where another is asked for",
+  async (_, isWanted) => {
+    const path = join(folder, "recording");
+    const run = new Run(...(isWanted ? ["--record", path] : []));
+    await run.listening;
+    if (!isWanted)
+      expect(await run.control({ command: "record-start", path })).toMatchObject({ ok: true, contexts: 0 });
+    await run.line(({ text }) => text.startsWith("recording to"));
+    for (let life = 0; life < 5; life++) {
+      run.lines.length = 0;
+      await run.control({ command: "kill", actor: "recorder" });
+      await run.line(({ text }) => text === "restarted");
+    }
+    await run.control({ command: "kill", actor: "recorder" });
+    await run.line(({ actor, text }) => actor === "recorder" && text.startsWith("given up"));
+
+    const { recorder, ...others } = await run.states();
+    expect(recorder).toBe("failed");
+    expect(new Set(Object.values(others))).toEqual(new Set(["running"]));
+    expect(await run.control({ command: "record-stop" })).toMatchObject({
+      error: "nothing is being recorded",
+    });
+    const first = openRecording(path);
+    expect(first.ending).toEqual({ reason: "crashed", text: "the recorder has crashed" });
+    first.close();
+
+    const another = `${path}.2`;
+    expect(await run.control({ command: "record-start", path: another })).toMatchObject({ ok: true });
+    expect((await run.states())["recorder"]).toBe("running");
+    expect(await run.control({ command: "record-stop" })).toMatchObject({ ok: true, path: another });
+    run.supervisor.shutdown("enough");
+    expect(await run.exitCode).toBe(0);
+  },
+  30_000,
+);
 
 for (const actor of ["ctrl-queue", "vhost-session"] as const) {
   test(`the ${actor} that crashes ends the device with code 3`, async () => {
