@@ -9,7 +9,8 @@ Plays a recording: starts a server and does to it what the recorded guest did, o
 the guest's screen, and so do the pictures that are saved.
 
   --renderer KIND     auto, virgl or software (default: as it was recorded)
-  --server "…"        the server: @ and a revision or a checkout's path, and its settings, such as "@HEAD~1 --storage memfd"
+  --server "…"        the server: @ and a revision or a checkout's path, its variables and its settings, such as
+                      "@HEAD~1 GALLIUM_DRIVER=softpipe --storage memfd"
   --socket-path PATH  play to a server that runs already, as its VMM would
   --fast, --realtime  as fast as it goes (default), or at the recorded pace
   --to N              end after command N

@@ -19,30 +19,38 @@ export interface ServerChoice {
   readonly checkout: string;
   readonly revision: string | null;
   readonly args: readonly string[];
+  /** Variables that it has beyond this program's. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
+const variable = /^([A-Z_][A-Z0-9_]*)=(.*)$/;
+
 /**
- * Words with spaces between them: a renderer, `@` and a revision or the path of a checkout, and settings as the server's command
- * line has them. Throws a {@link UsageError}.
+ * Words with spaces between them: a renderer, `@` and a revision or the path of a checkout, variables as a shell has them, and
+ * settings as the server's command line has them. Throws a {@link UsageError}.
  */
 export function readChoice(name: string, directory: string): ServerChoice {
   let checkout = home;
   let revision: string | null = null;
   const args: string[] = [];
+  const env: Record<string, string> = {};
   const words = name.split(" ").filter((word) => word !== "");
   for (const [index, word] of words.entries()) {
     const isValue = index > 0 && words[index - 1]!.startsWith("--");
-    if (word.startsWith("--") || isValue) args.push(word);
+    const [, variableName, value] = variable.exec(word) ?? [];
+    if (variableName !== undefined) env[variableName] = value!;
+    else if (word.startsWith("--") || isValue) args.push(word);
     else if (renderers.includes(word)) args.push("--renderer", word);
     else if (word.startsWith("@")) {
       const path = resolve(directory, word.slice(1));
       if (existsSync(join(path, "src/cli/server.ts"))) checkout = path;
       else revision = word.slice(1);
     } else {
-      throw new UsageError(`${word}: want one of ${renderers.join(", ")}, @ and a revision, or --settings`);
+      const kinds = `${renderers.join(", ")}, @ and a revision, NAME=value, or --settings`;
+      throw new UsageError(`${word}: want one of ${kinds}`);
     }
   }
-  return { name, checkout, revision, args };
+  return { name, checkout, revision, args, env };
 }
 
 /** A server that was started for a replay. */
@@ -52,7 +60,7 @@ export interface Chosen {
 }
 
 export async function startChoice(
-  { checkout, revision, args }: ServerChoice,
+  { checkout, revision, args, env }: ServerChoice,
   more: readonly string[],
   signal: AbortSignal,
 ): Promise<Chosen> {
@@ -62,7 +70,12 @@ export async function startChoice(
       ? {}
       : { command: [process.execPath, join(made ?? checkout, "src/cli/server.ts")] };
   try {
-    const server = await ServerProcess.start({ ...command, args: [...always, ...more, ...args], signal });
+    const server = await ServerProcess.start({
+      ...command,
+      args: [...always, ...more, ...args],
+      env,
+      signal,
+    });
     return {
       server,
       stop: async () => {
