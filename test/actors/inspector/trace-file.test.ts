@@ -71,12 +71,9 @@ test("a disk that does not answer ends the trace at a bound, and what waited for
   expect(file.error).toBe("the disk is too slow for it");
   expect(written).toBe(17);
   expect(waiting).toHaveLength(1);
-  const end = file.end(packets("mark"));
-  while (waiting.length > 0) {
-    waiting.shift()!();
-    await Bun.sleep(1);
-  }
-  await end;
+  let hasEnded = false;
+  void file.end(packets("mark")).then(() => (hasEnded = true));
+  for (; !hasEnded; await Bun.sleep(1)) waiting.shift()?.();
   // Only what was under way came to be written.
   expect(content().length).toBe(2 ** 20 + 4);
   expect(content()).toEndWith("mark");
