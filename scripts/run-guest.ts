@@ -7,6 +7,7 @@ import { kernels, logsPath, missingParts, roots } from "../lab/qemu/cache.ts";
 import { scanoutsMax } from "../src/transport/wire/virtio-gpu/protocol.ts";
 import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
 import type { Gpu } from "../lab/qemu/qemu-args.ts";
+import { writeWhole } from "../src/transport/os/files.ts";
 import { encodePng } from "../src/picture/png.ts";
 import { readCommandLine, refuse } from "./lib/command-line.ts";
 
@@ -88,5 +89,5 @@ async function serve(line: string): Promise<void> {
 async function screendump(head: number, path: string): Promise<void> {
   await Bun.sleep(settleMs);
   const { width, height, pixels } = await guest.screendump(head);
-  await Bun.write(path, await encodePng(new Uint8Array(pixels.buffer), width, height));
+  await writeWhole(path, await encodePng(new Uint8Array(pixels.buffer), width, height));
 }

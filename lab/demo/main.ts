@@ -1,6 +1,7 @@
 // `bun run demo`: the server and a synthetic guest in front of it, without a VMM.
 
 import { ServerProcess } from "../vmm/server-process.ts";
+import { writeWhole } from "../../src/transport/os/files.ts";
 import { encodePng } from "../../src/picture/png.ts";
 import { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import { checkSurroundings } from "./surroundings.ts";
@@ -126,7 +127,7 @@ async function saveScreen(guest: SyntheticGuest, output: string): Promise<void> 
   }
   const screen = display.screenshot(0);
   if (screen === null) throw new Error("the display shows nothing");
-  await Bun.write(output, await encodePng(bytesOf(screen.pixels), screen.width, screen.height));
+  await writeWhole(output, await encodePng(bytesOf(screen.pixels), screen.width, screen.height));
   const received = `${display.updates().length} updates, ${thousands(display.bytes / 1e6)} MB`;
   console.log(`display    ${received}, last frame in ${output}`);
   const { violations } = display;

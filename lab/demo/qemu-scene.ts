@@ -1,5 +1,6 @@
 // The demo with a real guest: a Debian kernel in QEMU, whose virtio_gpu driver draws through the server.
 
+import { writeWhole } from "../../src/transport/os/files.ts";
 import { encodePng } from "../../src/picture/png.ts";
 import { logsPath, missingParts } from "../qemu/cache.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
@@ -38,7 +39,7 @@ export async function playInQemu(output: string, signal: AbortSignal): Promise<v
 
     await Bun.sleep(settleMs);
     const { width, height, pixels } = await guest.screendump(0);
-    await Bun.write(output, await encodePng(new Uint8Array(pixels.buffer), width, height));
+    await writeWhole(output, await encodePng(new Uint8Array(pixels.buffer), width, height));
     console.log(`display    QEMU shows ${width}x${height}, saved in ${output}`);
   } catch (error) {
     throw new Error(`${(error as Error).message}\nThe server's log:\n${server.log()}`, { cause: error });

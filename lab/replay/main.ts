@@ -2,7 +2,8 @@
 
 import { resolve } from "node:path";
 import { UsageError } from "../../src/config-arguments.ts";
-import { asRefusal, Refusal } from "../../src/transport/os/errors.ts";
+import { asRefusal } from "../../src/transport/os/errors.ts";
+import { withFile } from "../../src/transport/os/files.ts";
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import { bisect } from "./bisect.ts";
 import { help, parseReplayOptions, type ReplayOptions } from "./options.ts";
@@ -39,7 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function play(options: ReplayOptions, signal: AbortSignal): Promise<number> {
-  const recording = opened(options.file);
+  const recording = withFile(options.file, () => openRecording(options.file));
   try {
     const { isSame, isInterrupted, lines } =
       options.servers.length === 2
@@ -50,15 +51,6 @@ async function play(options: ReplayOptions, signal: AbortSignal): Promise<number
     return isSame ? exit.done : exit.differs;
   } finally {
     recording.close();
-  }
-}
-
-function opened(path: string): ReturnType<typeof openRecording> {
-  try {
-    return openRecording(path);
-  } catch (error) {
-    if (error instanceof Refusal || !(error instanceof Error && "code" in error)) throw error;
-    throw new Refusal(error.message, { cause: error });
   }
 }
 

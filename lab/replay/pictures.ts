@@ -3,6 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { encodePng } from "../../src/picture/png.ts";
+import { withFile, writeWhole } from "../../src/transport/os/files.ts";
 import type { Framebuffer } from "../vmm/display-scanout.ts";
 
 export class PictureFolder {
@@ -11,10 +12,10 @@ export class PictureFolder {
 
   /** Returns the path of the file. */
   async save(name: string, { width, height, pixels }: Framebuffer): Promise<string> {
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    withFile(this.directory, () => mkdirSync(this.directory, { recursive: true, mode: 0o700 }));
     const path = join(this.directory, `${name}.png`);
     const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-    await Bun.write(path, await encodePng(bytes, width, height), { mode: 0o600 });
+    await writeWhole(path, await encodePng(bytes, width, height), { mode: 0o600 });
     return path;
   }
 }

@@ -3,6 +3,7 @@
 import type { CommandStep } from "../../src/recording/steps.ts";
 import type { ServerProcess } from "../vmm/server-process.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
+import { FileRefusal } from "../../src/transport/os/files.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
 import { Comparison } from "./comparison.ts";
 import { shownBy } from "./expected.ts";
@@ -35,7 +36,7 @@ export async function replayOnce(
   try {
     return await playTo(chosen.server.socketPath, chosen.server, recording, options, signal);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof Refusal) || error instanceof FileRefusal) throw error;
     throw new Refusal(`${error.message}\nThe server's log:\n${lastLines(chosen.server.log())}`, {
       cause: error,
     });

@@ -1,12 +1,12 @@
 // What `bun run bridge-client` does: borrows a resource from a running server's resource bridge, as another device would.
 
-import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readArguments, UsageError } from "../config-arguments.ts";
 import { BridgeClient, type Lent } from "../transport/wire/bridge/client.ts";
 import { readDmabuf } from "../picture/dmabuf.ts";
 import { Fourcc, type Modifier, modifierName } from "../picture/drm-formats.ts";
 import { closeFd, sizeOfFd } from "../transport/os/fds.ts";
+import { writeWhole } from "../transport/os/files.ts";
 import { encodePng } from "../picture/png.ts";
 import { bytesPerPixel } from "../transport/wire/virtio-gpu/protocol.ts";
 import type { CallOf } from "./begin.ts";
@@ -128,7 +128,7 @@ async function borrow(order: Order): Promise<void> {
     const pixels = new Uint32Array(size.width * size.height);
     const image = { fd: lent.fd, ...size, stride, offset, fourcc: order.fourcc, flags: 0, ...modifier };
     readDmabuf(image, { x: 0, y: 0, ...size }, pixels);
-    await writeFile(order.output, await encodePng(new Uint8Array(pixels.buffer), size.width, size.height));
+    await writeWhole(order.output, await encodePng(new Uint8Array(pixels.buffer), size.width, size.height));
   } finally {
     closeFd(lent.fd);
   }

@@ -2,12 +2,13 @@
 
 import { resolve } from "node:path";
 import { readArguments } from "../config-arguments.ts";
+import { withFile } from "../transport/os/files.ts";
 import { detailsOf } from "../transport/wire/record/details.ts";
 import { openRecording } from "../transport/wire/record/reader.ts";
 import type { Recording } from "../transport/wire/record/recording.ts";
 import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
 import type { CallOf } from "./begin.ts";
-import { exitCodeOf, explained, onePath } from "./recording-program.ts";
+import { exitCodeOf, onePath } from "./recording-program.ts";
 
 const helpText = (call: string): string => `Says what a recording holds.
 
@@ -23,8 +24,8 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
       options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
     });
     if (values.help) return console.log(helpText(callOf("trace-info")));
-    const path = onePath(positionals);
-    const facts = describe(explained(() => openRecording(resolve(directory, path))));
+    const path = resolve(directory, onePath(positionals));
+    const facts = describe(withFile(path, () => openRecording(path)));
     console.log(values.json ? JSON.stringify(facts) : textOf(facts));
   });
 }

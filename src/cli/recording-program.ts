@@ -1,7 +1,7 @@
-// What the programs for recordings share: how they end, and what they say of what the host denies.
+// What the programs for recordings share: how they end.
 
 import { UsageError } from "../config-arguments.ts";
-import { asRefusal, Refusal } from "../transport/os/errors.ts";
+import { asRefusal } from "../transport/os/errors.ts";
 
 const exitFailed = 1;
 const exitUsage = 2;
@@ -23,14 +23,4 @@ export function exitCodeOf(program: string, work: () => void): number {
 export function onePath([path, ...rest]: readonly string[]): string {
   if (path === undefined || rest.length > 0) throw new UsageError("want the path of one recording");
   return path;
-}
-
-/** What the host does not let us do is one line. */
-export function explained<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof Refusal || !(error instanceof Error && "code" in error)) throw error;
-    throw new Refusal(error.message, { cause: error });
-  }
 }

@@ -4,9 +4,10 @@ import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { readArguments, UsageError } from "../config-arguments.ts";
 import { trim } from "../recording/trim.ts";
+import { withFile } from "../transport/os/files.ts";
 import { openRecording } from "../transport/wire/record/reader.ts";
 import type { CallOf } from "./begin.ts";
-import { exitCodeOf, explained, onePath } from "./recording-program.ts";
+import { exitCodeOf, onePath } from "./recording-program.ts";
 
 const helpText = (
   call: string,
@@ -51,14 +52,14 @@ function frameOf(text: string): number {
 
 /** Returns how long it is. */
 function write(path: string, output: string, options: Parameters<typeof trim>[1]): number {
-  const recording = explained(() => openRecording(path));
+  const recording = withFile(path, () => openRecording(path));
   let bytes = 0;
   try {
     // It shows a guest's screen.
-    const fd = explained(() => openSync(output, "wx", 0o600));
+    const fd = withFile(output, () => openSync(output, "wx", 0o600));
     try {
       trim(recording, options, (piece) => {
-        explained(() => writeAll(fd, piece));
+        withFile(output, () => writeAll(fd, piece));
         bytes += piece.length;
       });
     } catch (error) {

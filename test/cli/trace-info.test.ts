@@ -74,6 +74,8 @@ test("says in one line what is no recording", () => {
   const path = join(directory, "recording");
   writeFileSync(path, "something else");
   expect(traceInfo(path)).toMatchObject({ code: 1, error: "trace-info: this is no recording\n" });
-  expect(traceInfo(`${path}.absent`).code).toBe(1);
+  expect(traceInfo(`${path}.absent`)).toMatchObject({
+    ...{ code: 1, error: `trace-info: there is no file ${path}.absent\n` },
+  });
   expect(traceInfo().code).toBe(2);
 });

@@ -54,7 +54,7 @@ export class Recorder implements Actor<RecorderMessage> {
     const error = this.begin(config.record, (why) => {
       if (why !== "") context.log.error(`no recording: ${why}`);
     });
-    if (error !== "") throw new ConfigError(`--record ${error}`);
+    if (error !== "") throw new ConfigError(`--record: ${error}`);
   }
 
   receive(message: RecorderMessage): void {
@@ -127,7 +127,7 @@ export class Recorder implements Actor<RecorderMessage> {
     try {
       this.starting = new RecordingFile(path);
     } catch (error) {
-      return `${path}: ${asRefusal(error).message}`;
+      return asRefusal(error).message;
     }
     Atomics.store(this.shared, Rings.nextOrder, 0);
     for (const ring of this.rings) ring.reset();
@@ -147,7 +147,7 @@ export class Recorder implements Actor<RecorderMessage> {
     try {
       this.current = new CurrentRecording(file, context.config, beginning, rings, startNs);
     } catch (error) {
-      file.close();
+      file.discard();
       this.stopQueues(() => {});
       return asRefusal(error).message;
     }

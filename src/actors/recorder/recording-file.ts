@@ -1,8 +1,17 @@
 // The file of a recording: its owner's alone, and never with half a piece at its end.
 
-import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
-import { Refusal } from "../../transport/os/errors.ts";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { setBlocking } from "../../transport/os/fds.ts";
+import { fileRefusal, withFile } from "../../transport/os/files.ts";
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOFOLLOW } = constants;
 /** A link that somebody else has laid is not followed, and a pipe that nobody reads is an error. */
@@ -16,10 +25,10 @@ export class RecordingFile {
 
   /** Makes or empties the file. Throws a {@link Refusal}. */
   constructor(readonly path: string) {
-    this.fd = orRefusal(() => openSync(path, flags, ownersAlone));
+    this.fd = withFile(path, () => openSync(path, flags, ownersAlone));
     this.isRegular = fstatSync(this.fd).isFile();
     // It may have been there, and another's to read.
-    if (this.isRegular) orRefusal(() => fchmodSync(this.fd, ownersAlone));
+    if (this.isRegular) withFile(path, () => fchmodSync(this.fd, ownersAlone));
     // Whoever reads a pipe may be as slow as a disk.
     else setBlocking(this.fd);
   }
@@ -30,12 +39,18 @@ export class RecordingFile {
       this.put(bytes);
     } catch (error) {
       if (this.isRegular) ftruncateSync(this.fd, this.bytes);
-      throw refusalOf(error);
+      throw fileRefusal(error, this.path);
     }
   };
 
   close(): void {
     closeSync(this.fd);
+  }
+
+  /** Nothing will be in it: leaves none. */
+  discard(): void {
+    this.close();
+    if (this.isRegular) withFile(this.path, () => unlinkSync(this.path));
   }
 
   private put(bytes: Uint8Array): void {
@@ -44,18 +59,4 @@ export class RecordingFile {
     }
     this.bytes += bytes.length;
   }
-}
-
-function orRefusal<T>(attempt: () => T): T {
-  try {
-    return attempt();
-  } catch (error) {
-    throw refusalOf(error);
-  }
-}
-
-/** What the system says, without its call; anything else goes on up. */
-function refusalOf(error: unknown): Refusal {
-  if (!(error instanceof Error && "code" in error)) throw error;
-  return new Refusal(error.message.split(", ")[0]!, { cause: error });
 }

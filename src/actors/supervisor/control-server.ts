@@ -1,9 +1,9 @@
 // The control socket: one JSON request a line, one JSON answer a line. `bun run ctl` is its client.
 
 import { constants } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import type { Socket } from "bun";
 import { Refusal } from "../../transport/os/errors.ts";
+import { writeWhole } from "../../transport/os/files.ts";
 import { freeSocketPath, removeSocket } from "../../transport/os/unix-path.ts";
 import type { WorkerName } from "../registry.ts";
 import { type ControlRequest, readRequest } from "./control-request.ts";
@@ -140,7 +140,7 @@ export class ControlServer {
         const { path } = request;
         // Loaded now: few servers are ever asked for a picture.
         const { encodePng } = await import("../../picture/png.ts");
-        await writeFile(path, await encodePng(pixels, width, height), { flag: patiently as never });
+        await writeWhole(path, await encodePng(pixels, width, height), { flags: patiently });
         return { path, width, height };
       }
       case "inspector":

@@ -2,6 +2,7 @@
 
 import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
 import { Refusal } from "../../transport/os/errors.ts";
+import { fileRefusal } from "../../transport/os/files.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
 
@@ -79,6 +80,6 @@ function opened(path: string, how: number): number {
     return fd;
   } catch (error) {
     if (fd >= 0) closeSync(fd);
-    throw new Refusal(`no trace in ${path}: ${(error as Error).message}`, { cause: error });
+    throw new Refusal(`no trace: ${fileRefusal(error, path).message}`, { cause: error });
   }
 }

@@ -148,15 +148,14 @@ test("a screenshot that cannot be taken or written says why", async () => {
     error: "scanout 15 is off",
   });
   const answer = await client.ask({ command: "screenshot", path: join(folder, "none", "a.png") });
-  expect(answer["ok"]).toBe(false);
-  expect(answer["error"]).toContain("ENOENT");
+  expect(answer).toEqual({ ok: false, error: `there is no folder ${folder}/none: make it` });
 });
 
 test("a screenshot into a pipe that nobody reads is refused", async () => {
   const pipe = join(folder, "pipe");
   Bun.spawnSync(["mkfifo", pipe]);
   const answer = await (await connect()).ask({ command: "screenshot", path: pipe });
-  expect(answer).toMatchObject({ ok: false, error: expect.stringContaining("ENXIO") });
+  expect(answer).toEqual({ ok: false, error: `${pipe} is a pipe that nobody reads` });
 });
 
 test("an actor can be killed, by its name only", async () => {

@@ -230,7 +230,18 @@ test.each([
 test("says in one line what is no recording, and what is not there", () => {
   writeFileSync(file, "something else");
   expect(replay(file)).toMatchObject({ code: 1, error: "replay: this is no recording\n" });
-  expect(replay(`${file}.absent`).code).toBe(1);
+  expect(replay(`${file}.absent`)).toMatchObject({
+    ...{ code: 1, error: `replay: there is no file ${file}.absent\n` },
+  });
+}, 60_000);
+
+test("says in one line where pictures cannot go", () => {
+  const tape = new Tape();
+  new TapedScreen(tape, 1, 100, 80).draw(all, 0x11_22_33);
+  writeFileSync(file, tape.end());
+  const { code, error } = replay(file, "--png", join(file, "folder"));
+  expect(error).toBe(`replay: ${file}/folder goes through what is no folder\n`);
+  expect(code).toBe(1);
 }, 60_000);
 
 let child: Bun.Subprocess | null = null;
