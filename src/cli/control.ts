@@ -23,7 +23,7 @@ const helpText = (call: string): string => `Talks to a running Fencepost over it
 Usage: ${call} [--control-path PATH] COMMAND
 
 Commands:
-  status                    the state of the device, its actors, scanouts and counters, as JSON
+  status                    the state of the device, its actors, scanouts, recording and counters, as JSON
   screenshot [-n N] FILE    write what scanout N shows (default 0) to a PNG file, without the cursor
   inspector                 the inspector's URL with its token, to open in a browser
   trace start FILE          write what the device does from now on to a file for Perfetto (docs/inspector.md)
@@ -76,7 +76,7 @@ const argumentOf: Readonly<Record<string, string | null>> = {
   "trace stop": null,
   "record start": "a file to write",
   "record stop": null,
-  kill: "an actor",
+  kill: `an actor: ${restartable.join(", ")}`,
   shutdown: null,
 };
 
@@ -99,9 +99,7 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
       console.log(help);
       return values.help ? 0 : exitUsage;
     }
-    // What traces and recordings are told is two words.
-    if (["trace", "record"].includes(positionals[0]!))
-      positionals.splice(0, 2, positionals.slice(0, 2).join(" "));
+    joinWords(positionals);
     const [command = ""] = positionals;
     const run = runnerOf(command, positionals, values, directory);
     const path = resolve(directory, values["control-path"] ?? defaultPath());
@@ -113,6 +111,20 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
     console.error(`ctl: ${(error as Error).message}`);
     return error instanceof UsageError ? exitUsage : exitRefused;
   }
+}
+
+/** Makes one command of the two words that traces and recordings are told. Throws {@link UsageError}. */
+function joinWords(positionals: string[]): void {
+  const [first, second] = positionals;
+  const seconds = Object.keys(argumentOf)
+    .map((command) => command.split(" "))
+    .flatMap(([one, other]) => (one === first && other !== undefined ? [other] : []));
+  if (seconds.length === 0) return;
+  if (second === undefined || !seconds.includes(second)) {
+    const wrong = second === undefined ? "" : `, not "${second}"`;
+    throw new UsageError(`${first} wants ${seconds.join(" or ")}${wrong}: see --help`);
+  }
+  positionals.splice(0, 2, `${first} ${second}`);
 }
 
 /** What there is to do at a control socket's path. Throws {@link UsageError}. */

@@ -4,6 +4,7 @@ import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import {
   closeSync,
   constants,
+  existsSync,
   mkdtempSync,
   openSync,
   readSync,
@@ -306,6 +307,8 @@ describe("a recording of a running server", () => {
     drawArrow(cursor.pixels);
     expectOk(gpu.transferToHost2d(8, areaOf(cursor)));
     expectOk(gpu.updateCursor({ scanoutId: 0, x: 12, y: 13 }, 8, 1, 2));
+    const before = await server.control({ command: "status" });
+    expect(before["recording"]).toEqual({ state: "off", last: null });
     expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
     expect(await server.control({ command: "record-start", path })).toMatchObject({
       ok: false,
@@ -406,6 +409,10 @@ describe("a recording of a running server", () => {
       ok: false,
       error: "the disk is full: there is no room for all of /dev/full",
     });
+    expect(Bun.spawnSync(["prlimit", "--pid", String(server.pid), "--fsize=10"]).exitCode).toBe(0);
+    expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: false });
+    expect(existsSync(path)).toBe(false);
+    expect(Bun.spawnSync(["prlimit", "--pid", String(server.pid), "--fsize=unlimited"]).exitCode).toBe(0);
     expectServed();
     expect((await server.control({ command: "status" }))["recording"]).toMatchObject({ state: "off" });
     expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });

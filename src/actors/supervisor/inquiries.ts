@@ -49,12 +49,11 @@ export class Inquiries {
 
   /** What `ctl status` says beyond what the supervisor knows itself. */
   async status(): Promise<Record<string, unknown>> {
-    const hasRecorder = this.host.names.includes("recorder");
     const [session, ctrlQueue, display, recording] = await Promise.all([
       this.describe("vhost-session"),
       this.describe("ctrl-queue"),
       this.describe("display"),
-      hasRecorder ? this.describe("recorder") : null,
+      this.host.isAlive("recorder") ? this.describe("recorder") : { state: "off", last: null },
     ]);
     return {
       renderer: ctrlQueue?.["renderer"] ?? null,
