@@ -409,10 +409,10 @@ describe("a recording of a running server", () => {
       ok: false,
       error: "the disk is full: there is no room for all of /dev/full",
     });
-    expect(Bun.spawnSync(["prlimit", "--pid", String(server.pid), "--fsize=10"]).exitCode).toBe(0);
+    expect(Bun.spawnSync(["prlimit", "--pid", String(server.pid), "--fsize=10:"]).exitCode).toBe(0);
     expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: false });
     expect(existsSync(path)).toBe(false);
-    expect(Bun.spawnSync(["prlimit", "--pid", String(server.pid), "--fsize=unlimited"]).exitCode).toBe(0);
+    expect(Bun.spawnSync(["prlimit", "--pid", String(server.pid), "--fsize=unlimited:"]).exitCode).toBe(0);
     expectServed();
     expect((await server.control({ command: "status" }))["recording"]).toMatchObject({ state: "off" });
     expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
