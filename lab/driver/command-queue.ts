@@ -51,6 +51,8 @@ export interface Submission {
 export const untouched = 0xa5;
 
 export class CommandQueue {
+  /** Commands that were offered so far. */
+  submitted = 0;
   private readonly buffers: BufferPool;
   private readonly pending = new Map<number, Held>();
 
@@ -81,6 +83,7 @@ export class CommandQueue {
     const submission = { done: false, result: noResult, head, writable: writable.ranges };
     this.pending.set(head, { submission, buffers: [readable.buffer, writable.buffer] });
     this.ring.offer(head);
+    this.submitted++;
     if (options.hold !== true) this.commit();
     return submission;
   }
@@ -101,7 +104,7 @@ export class CommandQueue {
       submission.result = parseResult(this.ring.usedLength, this.memory.gather(submission.writable));
       submission.done = true;
       this.ring.release(head);
-      for (const buffer of buffers) if (buffer !== null) this.buffers.give(buffer);
+      this.giveBack(buffers);
     }
     return count;
   }
@@ -124,6 +127,7 @@ export class CommandQueue {
 
   /** Forgets what is pending, as a driver does when the device was reset. */
   reset(base = 0): void {
+    for (const { buffers } of this.pending.values()) this.giveBack(buffers);
     this.pending.clear();
     this.ring.reset(base);
   }
@@ -131,6 +135,10 @@ export class CommandQueue {
   close(): void {
     this.pump.epoll.remove(this.ring.callFd);
     this.ring.close();
+  }
+
+  private giveBack(buffers: Held["buffers"]): void {
+    for (const buffer of buffers) if (buffer !== null) this.buffers.give(buffer);
   }
 
   private waitUntil(happened: () => boolean, what: string, timeoutMs?: number): void {

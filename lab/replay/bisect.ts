@@ -89,24 +89,23 @@ class Search {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.signal, stop.signal]);
     const { lastCommand, lastFrame } = this.options;
-    const goal = { lastCommand, lastFrame, isRealtime: false, mayBeginLate: false };
-    const playback = new Playback(this.recording, goal, signal);
     const answers = new Answers();
     const players = this.players(answers.take);
     let [frames, lastSame] = [0, -1];
     let split: Split | null = null;
+    const playback = new Playback(this.recording, players, {
+      progress: this.line.tell,
+      played: (step) => {
+        if (answers.first === null) split = splitOf(step, playback.numberOf(step), players);
+        if (split !== null || answers.first !== null) return stop.abort();
+        if (step.frames.length === 0) return;
+        frames++;
+        lastSame = playback.numberOf(step);
+      },
+    });
     try {
-      await playback.run(players, {
-        progress: this.line.tell,
-        played: (step) => {
-          if (answers.first === null) split = splitOf(step, playback.numberOf(step), players);
-          if (split !== null || answers.first !== null) return stop.abort();
-          if (step.frames.length === 0) return;
-          frames++;
-          lastSame = playback.numberOf(step);
-        },
-      });
-      for (const player of players) player.settle();
+      await playback.play({ lastCommand, lastFrame }, { speed: Infinity, signal, patienceMs });
+      for (const player of players) player.finish();
     } finally {
       for (const player of players) player.close();
     }
@@ -117,25 +116,24 @@ class Search {
   private async narrow(split: Split, lastSame: number): Promise<Split> {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.signal, stop.signal]);
-    const goal = { lastCommand: split.command, isRealtime: false, mayBeginLate: false };
-    const playback = new Playback(this.recording, goal, signal);
     const players = this.players(() => {});
     const { scanout, resource, view } = split.seen!;
     let found: Split | null = null;
+    const playback = new Playback(this.recording, players, {
+      progress: this.line.tell,
+      played: (step) => {
+        const number = playback.numberOf(step);
+        if (number <= lastSame || step.command.queue !== 0) return;
+        const pictures = players.map((player) => player.probe(scanout, resource, view));
+        const [a, b] = pictures;
+        const pixel = a && b ? firstDifference(a, b, { ...view, x: 0, y: 0 }) : null;
+        if (pixel === null) return;
+        found = { command: number, what: whatOf(step, pixel), seen: split.seen, pictures: [a!, b!] };
+        stop.abort();
+      },
+    });
     try {
-      await playback.run(players, {
-        progress: this.line.tell,
-        played: (step) => {
-          const number = playback.numberOf(step);
-          if (number <= lastSame || step.command.queue !== 0) return;
-          const pictures = players.map((player) => player.probe(scanout, resource, view));
-          const [a, b] = pictures;
-          const pixel = a && b ? firstDifference(a, b, { ...view, x: 0, y: 0 }) : null;
-          if (pixel === null) return;
-          found = { command: number, what: whatOf(step, pixel), seen: split.seen, pictures: [a!, b!] };
-          stop.abort();
-        },
-      });
+      await playback.play({ lastCommand: split.command }, { speed: Infinity, signal, patienceMs });
     } finally {
       for (const player of players) player.close();
     }

@@ -5,7 +5,7 @@ import { Command, Submit3d } from "../../src/transport/wire/virtio-gpu/protocol.
 import type { CommandResult, Submission } from "../driver/command-queue.ts";
 import { Ccmd } from "../driver/virgl/protocol.ts";
 import { type Extent, touches } from "./guest-bytes.ts";
-import type { ReplayGuest } from "./replay-guest.ts";
+import type { ReplayGuest, Wait } from "./replay-guest.ts";
 
 interface Flight {
   readonly step: CommandStep;
@@ -30,43 +30,47 @@ export class InFlight {
     private readonly landed: (step: CommandStep, result: CommandResult) => void,
   ) {}
 
+  /** What is to be waited for before there is room for `step`; null where there is. */
+  room({ command: { body, number } }: CommandStep): Wait | null {
+    const isTooMuch = (): boolean => this.bytes > 0 && this.bytes + body.length > bytesMax;
+    if (this.flights.length < commandsMax && !isTooMuch()) return null;
+    // Half of them at a time: to be woken for each would cost more than it.
+    const most = this.flights.length >>> 1;
+    const happened = (): boolean => {
+      this.land();
+      return this.flights.length <= most && !isTooMuch();
+    };
+    return { happened, what: `an answer before entry ${number}`, chains: commandsMax - most };
+  }
+
+  /** Sends a command for which there is {@link room}. */
   submit(step: CommandStep, reads: Extent | null): void {
-    const { queue, body, room, number } = step.command;
-    const commands = this.replay.guest.queues[queue as 0 | 1]!;
-    if (this.flights.length === commandsMax || (this.bytes > 0 && this.bytes + body.length > bytesMax)) {
-      // Half of them at a time: to be woken for each would cost more than it.
-      const most = this.flights.length >>> 1;
-      const isRoom = (): boolean => {
-        this.land();
-        return this.flights.length <= most && (this.bytes === 0 || this.bytes + body.length <= bytesMax);
-      };
-      this.replay.until(isRoom, `an answer before entry ${number}`, commandsMax - most);
-    }
+    const { queue, body, room } = step.command;
     // Each chain has a descriptor.
     const responseBytes = Math.min(body.length === 0 ? Math.max(room, 1) : room, roomMax);
-    const submission = commands.submit(body, { responseBytes });
+    const submission = this.replay.guest.queues[queue as 0 | 1]!.submit(body, { responseBytes });
     this.bytes += body.length;
     this.flights.push({ step, submission, reads, isWriter: isWriter(body) });
   }
 
   /** Waits for all that has to do with this memory, and may touch it. */
-  clear(extent: Extent): void {
-    this.settle(({ reads, isWriter }) => isWriter || (reads !== null && touches(reads, extent)));
+  clear(extent: Extent): Wait | null {
+    return this.settle(({ reads, isWriter }) => isWriter || (reads !== null && touches(reads, extent)));
   }
 
   /** Waits for every command of a queue, or of both. */
-  settle(concerns: (flight: Flight) => boolean = () => true): void {
-    const isDone = (): boolean => {
+  settle(concerns: (flight: Flight) => boolean = () => true): Wait | null {
+    const happened = (): boolean => {
       this.land();
       return !this.flights.some(concerns);
     };
-    if (isDone()) return;
+    if (happened()) return null;
     const { command } = this.flights.find(concerns)!.step;
-    this.replay.until(isDone, `the answer to entry ${command.number}`);
+    return { happened, what: `the answer to entry ${command.number}`, chains: 1 };
   }
 
-  settleQueue(queue: number): void {
-    this.settle(({ step }) => step.command.queue === queue);
+  settleQueue(queue: number): Wait | null {
+    return this.settle(({ step }) => step.command.queue === queue);
   }
 
   /** Forgets what is not answered: the driver starts from nothing. */

@@ -12,31 +12,37 @@ import type { Rectangle } from "../driver/commands.ts";
 import type { Framebuffer } from "../vmm/display-scanout.ts";
 import { type Extent, place, widen } from "./guest-bytes.ts";
 import { InFlight } from "./in-flight.ts";
-import { type GuestSetup, ReplayGuest } from "./replay-guest.ts";
-import { restore, restoreCursor } from "./restored-state.ts";
+import { type GuestSetup, ReplayGuest, type Wait } from "./replay-guest.ts";
+import { Restorer } from "./restored-state.ts";
 import { Screen } from "./screen.ts";
 
 export interface PlayerOptions extends Omit<GuestSetup, "drawn"> {
   /** Whether each picture is waited for, so that none is merged with the next. */
   readonly isWatched: boolean;
+  /** Told when the device is as it was where this began: what comes next is the recording's own. */
+  readonly began?: () => void;
   /** Told of each answer. */
   readonly answered?: (step: CommandStep, result: CommandResult) => void;
 }
 
+/** A step that is being played: yields what it has to wait for. */
+export type Playing = Generator<Wait, void>;
+
 export class Player {
   /** What the recording says that the device holds now. */
-  readonly state = new DeviceState();
+  state = new DeviceState();
   readonly screen = new Screen();
   replay: ReplayGuest | null = null;
   /** Pieces of guest memory that the recording has bytes for, and the guest no memory. */
   misplaced = 0;
   /** What the recording lacks from where this began, as sentences. */
-  readonly lacks: string[] = [];
+  lacks: string[] = [];
   /** Pictures that the server did not show. */
   unseen = 0;
 
-  private readonly expected = new ExpectedPictures();
+  private expected = new ExpectedPictures();
   private flights: InFlight | null = null;
+  private restorer: Restorer | null = null;
   /** Whether commands or a keyframe came: later keyframes say what is known. */
   private hasBegun = false;
   private isInKeyframe = false;
@@ -46,11 +52,11 @@ export class Player {
   constructor(private readonly options: PlayerOptions) {}
 
   /** Plays one step; a watched one is on the screen, and others may be under way. Throws where the server plays no part. */
-  play(step: Step): void {
+  *play(step: Step): Playing {
     switch (step.kind) {
       case "step":
         this.hasBegun = true;
-        return this.playCommand(step);
+        return yield* this.playCommand(step);
       case "keyframe":
         this.isInKeyframe = true;
         if (!this.hasBegun) this.noteLacks(step);
@@ -60,13 +66,13 @@ export class Player {
         return;
       case "keyframeEnd":
         this.isInKeyframe = false;
-        return this.endKeyframe();
+        return yield* this.endKeyframe();
       case "cursor":
         // The cursor queue tells its part of a keyframe when it gets to it.
         if (this.isFromKeyframe && !this.isInKeyframe && this.state.cursors[step.scanout] === null) {
           this.state.take(step);
-          restoreCursor(this.begin().guest, this.state, step.scanout);
-          return;
+          this.begin();
+          return yield* this.restorer!.restoreCursor(this.state, step.scanout);
         }
         break;
       case "reset":
@@ -74,7 +80,7 @@ export class Player {
         break;
       case "memory":
         if (this.replay === null) break;
-        this.settle();
+        yield* this.settle();
         this.state.take(step);
         this.replay.setMemory(this.state.memory);
         return;
@@ -84,9 +90,28 @@ export class Player {
   }
 
   /** Waits until all is answered, and shown where it is watched. */
-  settle(): void {
-    this.flights?.settle();
-    this.show();
+  *settle(): Playing {
+    const wait = this.flights?.settle() ?? null;
+    if (wait !== null) yield wait;
+    yield* this.show();
+  }
+
+  /** As {@link settle}, for whoever does nothing else meanwhile. */
+  finish(): void {
+    for (const wait of this.settle()) this.replay!.until(wait);
+  }
+
+  /** Forgets all that was played: what comes next is the recording's start, or memory and a keyframe. */
+  rewind(): void {
+    this.replay?.stop();
+    this.flights?.forget();
+    this.screen.forget();
+    this.state = new DeviceState();
+    this.expected = new ExpectedPictures();
+    this.lacks = [];
+    this.hasBegun = this.isInKeyframe = this.isFromKeyframe = false;
+    this.isReset = this.replay !== null;
+    this.options.began?.();
   }
 
   /** The guest, which is started if it is not. */
@@ -99,6 +124,7 @@ export class Player {
         if (result.type >= Response.ERR_UNSPEC && !screen.isSettled) screen.forget();
         options.answered?.(step, result);
       });
+      this.restorer = new Restorer(this.replay.guest);
     } else if (this.isReset) {
       this.flights!.forget();
       this.replay.restart(state.features);
@@ -110,7 +136,7 @@ export class Player {
   /** A copy of a resource's rectangle as a scanout would show it, which it does then; null where it cannot be shown. */
   probe(scanout: number, resource: number, view: Rectangle): Framebuffer | null {
     if (!this.state.resources.has(resource)) return null;
-    this.settle();
+    this.finish();
     const replay = this.replay!;
     this.screen.expect(scanout, { ...view, x: 0, y: 0 });
     const { type } = replay.guest.gpu.setScanout(scanout, resource, view);
@@ -129,25 +155,26 @@ export class Player {
     this.replay = null;
   }
 
-  private playCommand(step: CommandStep): void {
+  private *playCommand(step: CommandStep): Playing {
     const replay = this.begin();
     const flights = this.flights!;
     // A cursor's image is what the commands before it have made; a move has to do with nothing.
     const isUpdate = typeOf(step) === Command.UPDATE_CURSOR;
-    if (isUpdate) flights.settleQueue(Queue.CONTROL);
-    const reads = this.placeBytes(replay, step);
+    if (isUpdate) yield* waited(flights.settleQueue(Queue.CONTROL));
+    const reads = step.bytes.length === 0 ? null : yield* this.placeBytes(replay, step);
     if (this.options.isWatched) {
       for (const { scanout, rect } of this.expected.of(step, this.state)) this.screen.expect(scanout, rect);
     }
+    const room = flights.room(step);
+    if (room !== null) yield room;
     flights.submit(step, reads);
     this.state.take(step);
-    if (isUpdate) flights.settleQueue(Queue.CURSOR);
-    this.show();
+    if (isUpdate) yield* waited(flights.settleQueue(Queue.CURSOR));
+    if (this.options.isWatched) yield* this.show();
   }
 
   /** Puts what the command will read where it will be read. Returns where that is. */
-  private placeBytes({ guest }: ReplayGuest, { bytes }: CommandStep): Extent | null {
-    if (bytes.length === 0) return null;
+  private *placeBytes({ guest }: ReplayGuest, { bytes }: CommandStep): Generator<Wait, Extent> {
     const extent = { start: Infinity, end: 0 };
     const { resources } = this.state;
     const known = bytes.flatMap((entry) => {
@@ -155,14 +182,14 @@ export class Player {
       return resource === undefined ? [] : [{ resource, entry }];
     });
     for (const { resource, entry } of known) widen(extent, resource, entry);
-    this.flights!.clear(extent);
+    yield* waited(this.flights!.clear(extent));
     for (const { resource, entry } of known) if (!place(guest.memory, resource, entry)) this.misplaced++;
     return extent;
   }
 
-  private show(): void {
+  private *show(): Playing {
     if (!this.options.isWatched || this.replay === null || this.screen.isSettled) return;
-    this.flights!.settle();
+    yield* waited(this.flights!.settle());
     if (!this.screen.settle(this.replay)) this.unseen++;
   }
 
@@ -172,13 +199,13 @@ export class Player {
     this.lacks.push(`the recording has nothing ${text}: what uses them is refused`);
   }
 
-  private endKeyframe(): void {
+  private *endKeyframe(): Playing {
     if (this.hasBegun) return;
     this.hasBegun = true;
     const { state } = this;
     if (state.resources.size === 0) return;
     this.isFromKeyframe = true;
-    const { guest } = this.begin();
+    this.begin();
     // Seen before anything else is: it would be taken for the picture of what comes next.
     if (this.options.isWatched) {
       state.scanouts.forEach((view, scanout) => {
@@ -186,7 +213,12 @@ export class Player {
         if (isKnown) this.screen.expect(scanout, { ...view, x: 0, y: 0 });
       });
     }
-    restore(guest, state);
-    this.show();
+    yield* this.restorer!.restore(state);
+    yield* this.show();
+    this.options.began?.();
   }
+}
+
+function* waited(wait: Wait | null): Playing {
+  if (wait !== null) yield wait;
 }

@@ -19,6 +19,14 @@ export interface GuestSetup {
   readonly patienceMs: number;
 }
 
+/** What a player waits for before it goes on. */
+export interface Wait {
+  happened(): boolean;
+  readonly what: string;
+  /** Whoever waits is woken when so many more chains of a queue are done. */
+  readonly chains: number;
+}
+
 const bit = (index: number): bigint => 1n << BigInt(index);
 const ofDevice = 24;
 
@@ -51,11 +59,17 @@ export class ReplayGuest {
     return bitsOf(features).filter((index) => !this.guest.has(index));
   }
 
+  /** The driver goes away: what is under way is not answered any more. */
+  stop(): void {
+    const { guest } = this;
+    if (guest.running) explained(() => guest.stop());
+  }
+
   /** The driver starts from nothing, with `features`. */
   restart(features: number): void {
     const { guest } = this;
+    this.stop();
     explained(() => {
-      guest.stop();
       guest.display?.free();
       for (const queue of guest.queues) queue.reset(0);
       const ofTransport = (guest.features >> BigInt(ofDevice)) << BigInt(ofDevice);
@@ -81,23 +95,28 @@ export class ReplayGuest {
     });
   }
 
-  /**
-   * Waits until `happened`, while what is done is collected; is woken when `chains` more of a queue are. Throws where the server
-   * is gone, or hangs.
-   */
-  until(happened: () => boolean, what: string, chains = 1): void {
+  /** Waits, while what is done is collected. Throws where the server is gone, or hangs. */
+  until(wait: Wait): void {
+    const { patienceMs } = this.guest.pump;
+    if (!this.serve(wait, patienceMs)) throw new Refusal(`${wait.what}: nothing after ${patienceMs} ms`);
+  }
+
+  /** As {@link until}, for `ms` at most. Returns whether it has happened. */
+  serve({ happened, chains }: Wait, ms: number): boolean {
     const { pump, frontend, queues } = this.guest;
-    explained(() =>
-      pump.until(() => {
-        for (const queue of queues) {
-          queue.collect();
-          // What was answered between that look and the request for an interrupt is told by none.
-          while (!happened() && enableCall(queue, chains)) queue.collect();
-        }
-        if (frontend.closed) throw new SessionClosed("the server hung up");
-        return happened();
-      }, what),
-    );
+    const deadline = performance.now() + ms;
+    for (;;) {
+      for (const queue of queues) {
+        queue.collect();
+        // What was answered between that look and the request for an interrupt is told by none.
+        while (!happened() && enableCall(queue, chains)) queue.collect();
+      }
+      if (frontend.closed) throw new Refusal("the server hung up");
+      if (happened()) return true;
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) return false;
+      explained(() => pump.epoll.wait(Math.ceil(leftMs)));
+    }
   }
 
   close(): void {

@@ -59,9 +59,8 @@ async function playTo(
 ): Promise<Outcome> {
   const { compares, isRealtime, lastCommand, lastFrame } = options;
   const folder = options.png === undefined ? null : new PictureFolder(options.png);
-  const goal = { isRealtime, lastCommand, lastFrame, mayBeginLate: !compares };
-  const playback = new Playback(recording, goal, signal);
-  const comparison = new Comparison(playback.numberOf);
+  const goal = { lastCommand, lastFrame };
+  const comparison = new Comparison((step) => playback.numberOf(step));
   const player = new Player({
     socketPath,
     outputs: recording.start.outputs,
@@ -71,17 +70,19 @@ async function playTo(
   });
   const line = new ProgressLine(recording.chunks.reduce((sum, { commands }) => sum + commands, 0));
   const saved: string[] = [];
+  const playback = new Playback(recording, [player], {
+    progress: line.tell,
+    played: async (step, { frames }) => {
+      if (compares) comparison.look(step, player);
+      const isWanted = lastFrame === undefined || frames > lastFrame;
+      if (folder !== null && isWanted) saved.push(...(await saveFrame(folder, step, frames - 1, player)));
+    },
+  });
   const began = performance.now();
   try {
     if (options.inspects) console.log(inspectLine(server!));
-    const isThere = await playback.run([player], {
-      progress: line.tell,
-      played: async (step, { frames }) => {
-        if (compares) comparison.look(step, player);
-        const isWanted = lastFrame === undefined || frames > lastFrame;
-        if (folder !== null && isWanted) saved.push(...(await saveFrame(folder, step, frames - 1, player)));
-      },
-    });
+    if (!compares) playback.approach(goal);
+    const isThere = await playback.play(goal, { speed: isRealtime ? 1 : Infinity, signal, patienceMs });
     line.end();
     const lines = [...summary(playback, recording, performance.now() - began), ...savedLines(saved, folder)];
     const isInterrupted = signal.aborted;

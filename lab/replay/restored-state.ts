@@ -4,58 +4,89 @@ import type { DeviceState, RecordedCursor } from "../../src/recording/device-sta
 import type { RecordedResource } from "../../src/recording/recorded-resource.ts";
 import { cursorSize, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
-import { type CursorPlace, updateCursor } from "../driver/commands.ts";
+import type { CommandQueue, CommandResult } from "../driver/command-queue.ts";
+import * as commands from "../driver/commands.ts";
 import type { GuestBuffer } from "../driver/guest-memory.ts";
 import type { SyntheticGuest } from "../driver/synthetic-guest.ts";
+import type { Wait } from "./replay-guest.ts";
 
-/** Gives the device all of `state` that is known. Throws a {@link Refusal} where it does not take it. */
-export function restore(guest: SyntheticGuest, state: DeviceState): void {
-  const scratch = new Scratch(guest);
-  for (const resource of state.resources.values()) if (!resource.isRendered) make(guest, resource, scratch);
-  const isHere = (id: number): boolean => state.resources.get(id)?.isRendered === false;
-  state.scanouts.forEach((shown, id) => {
-    if (shown !== null && isHere(shown.resource)) {
-      ok(guest.gpu.setScanout(id, shown.resource, shown), `scanout ${id}`);
+/** A picture of 16,384 × 8,192; larger ones are none of a display's. */
+const scratchBytesMax = 512 * 1024 * 1024;
+
+/** Each method yields what is to be waited for, and throws a {@link Refusal} where the device does not take what it is given. */
+export class Restorer {
+  /** Guest memory for pixels on their way, which is used again. */
+  private buffer: GuestBuffer | null = null;
+
+  constructor(private readonly guest: SyntheticGuest) {}
+
+  /** Gives the device all of `state` that is known. */
+  *restore(state: DeviceState): Generator<Wait, void> {
+    const { control } = this.guest;
+    for (const resource of state.resources.values()) if (!resource.isRendered) yield* this.make(resource);
+    for (const [id, shown] of state.scanouts.entries()) {
+      if (shown === null || state.resources.get(shown.resource)?.isRendered !== false) continue;
+      yield* accepted(control, commands.setScanout(id, shown.resource, shown), `scanout ${id}`);
     }
-  });
-  state.cursors.forEach((_, id) => restoreCursor(guest, state, id));
-}
-
-/** As {@link restore}, of one scanout's cursor. */
-export function restoreCursor(guest: SyntheticGuest, state: DeviceState, scanout: number): void {
-  const cursor = state.cursors[scanout] ?? null;
-  if (cursor !== null) showCursor(guest, scanout, cursor, freeId(state), new Scratch(guest));
-}
-
-function make(guest: SyntheticGuest, resource: RecordedResource, scratch: Scratch): void {
-  const { id, format, width, height, pixels, backing } = resource;
-  const { gpu } = guest;
-  ok(gpu.createResource2d(id, format, width, height), `resource ${id}`);
-  if (pixels !== null) {
-    ok(gpu.attachBacking(id, [scratch.with(pixels)]), `resource ${id}`);
-    ok(gpu.transferToHost2d(id, { x: 0, y: 0, width, height }), `the pixels of resource ${id}`);
-    ok(gpu.detachBacking(id), `resource ${id}`);
+    for (const id of state.cursors.keys()) yield* this.restoreCursor(state, id);
   }
-  // What it was attached to may be memory that is gone.
-  if (backing !== null) gpu.attachBacking(id, backing);
+
+  /** As {@link restore}, of one scanout's cursor. */
+  *restoreCursor(state: DeviceState, scanout: number): Generator<Wait, void> {
+    const cursor = state.cursors[scanout] ?? null;
+    if (cursor !== null) yield* this.showCursor(scanout, cursor, freeId(state));
+  }
+
+  private *make(resource: RecordedResource): Generator<Wait, void> {
+    const { id, format, width, height, pixels, backing } = resource;
+    const { control } = this.guest;
+    yield* accepted(control, commands.createResource2d(id, format, width, height), `resource ${id}`);
+    if (pixels !== null) yield* this.fill(id, { width, height }, pixels, `resource ${id}`);
+    // What it was attached to may be memory that is gone.
+    if (backing !== null) yield* answered(control, commands.attachBacking(id, backing), `resource ${id}`);
+  }
+
+  /** Transfers pixels, and leaves the resource without backing. */
+  private *fill(id: number, size: Size, pixels: Uint8Array, what: string): Generator<Wait, void> {
+    const { control } = this.guest;
+    yield* accepted(control, commands.attachBacking(id, [this.place(pixels)]), what);
+    yield* accepted(
+      control,
+      commands.transferToHost2d(id, { x: 0, y: 0, ...size }, 0),
+      `the pixels of ${what}`,
+    );
+    yield* accepted(control, commands.detachBacking(id), what);
+  }
+
+  private *showCursor(
+    scanoutId: number,
+    { x, y, hotX, hotY, image, isVisible }: RecordedCursor,
+    id: number,
+  ): Generator<Wait, void> {
+    if (!isVisible || image === null) return;
+    const { control, cursor } = this.guest;
+    const size = { width: cursorSize, height: cursorSize };
+    const make = commands.createResource2d(id, Format.B8G8R8A8, size.width, size.height);
+    yield* accepted(control, make, "a cursor");
+    yield* this.fill(id, size, image, "a cursor");
+    yield* accepted(cursor, commands.updateCursor({ scanoutId, x, y }, id, hotX, hotY), "a cursor");
+    yield* accepted(control, commands.unrefResource(id), "a cursor");
+  }
+
+  private place(bytes: Uint8Array): GuestBuffer {
+    if (bytes.length > scratchBytesMax) throw new Refusal("a keyframe has a picture that is too large");
+    if (this.buffer === null || this.buffer.length < bytes.length) {
+      // What was too small stays taken: all of them together are no more than twice the last.
+      this.buffer = this.guest.memory.allocate(2 ** Math.ceil(Math.log2(bytes.length)));
+    }
+    this.buffer.bytes.set(bytes);
+    return this.buffer.slice(0, bytes.length);
+  }
 }
 
-function showCursor(
-  guest: SyntheticGuest,
-  scanoutId: number,
-  { x, y, hotX, hotY, image, isVisible }: RecordedCursor,
-  id: number,
-  scratch: Scratch,
-): void {
-  const place: CursorPlace = { scanoutId, x, y };
-  if (!isVisible || image === null) return;
-  const { gpu, cursor } = guest;
-  const size = { width: cursorSize, height: cursorSize };
-  ok(gpu.createResource2d(id, Format.B8G8R8A8, size.width, size.height), "a cursor");
-  ok(gpu.attachBacking(id, [scratch.with(image)]), "a cursor");
-  ok(gpu.transferToHost2d(id, { x: 0, y: 0, ...size }), "a cursor");
-  ok(cursor.call(updateCursor(place, id, hotX, hotY)), "a cursor");
-  ok(gpu.unrefResource(id), "a cursor");
+interface Size {
+  readonly width: number;
+  readonly height: number;
 }
 
 /** A resource's number that the recording does not use at this place. */
@@ -65,27 +96,15 @@ function freeId({ resources }: DeviceState): number {
   return id;
 }
 
-function ok({ type }: { type: number }, what: string): void {
-  if (type < 0x1100 || type >= 0x1200) {
-    throw new Refusal(`the server does not take ${what} of the keyframe: 0x${type.toString(16)}`);
-  }
+function* answered(queue: CommandQueue, request: DataView, what: string): Generator<Wait, CommandResult> {
+  const submission = queue.submit(request);
+  yield { happened: () => submission.done, what: `the answer to ${what} of a keyframe`, chains: 1 };
+  return submission.result;
 }
 
-/** A picture of 16,384 × 8,192; larger ones are none of a display's. */
-const scratchBytesMax = 512 * 1024 * 1024;
-
-/** Guest memory for pixels on their way, in pieces that are used again. */
-class Scratch {
-  private buffer: GuestBuffer | null = null;
-
-  constructor(private readonly guest: SyntheticGuest) {}
-
-  with(bytes: Uint8Array): GuestBuffer {
-    if (bytes.length > scratchBytesMax) throw new Refusal("a keyframe has a picture that is too large");
-    if (this.buffer === null || this.buffer.length < bytes.length) {
-      this.buffer = this.guest.memory.allocate(bytes.length);
-    }
-    this.buffer.bytes.set(bytes);
-    return this.buffer.slice(0, bytes.length);
+function* accepted(queue: CommandQueue, request: DataView, what: string): Generator<Wait, void> {
+  const { type } = yield* answered(queue, request, what);
+  if (type < 0x1100 || type >= 0x1200) {
+    throw new Refusal(`the server does not take ${what} of the keyframe: 0x${type.toString(16)}`);
   }
 }

@@ -5,7 +5,7 @@ import type { Address } from "../../config-values.ts";
 import { asRefusal, Refusal } from "../../transport/os/errors.ts";
 import { answer, privately } from "./api.ts";
 import type { Breaks } from "./breaks.ts";
-import { Guard } from "./guard.ts";
+import { Guard } from "../../transport/wire/http/guard.ts";
 import { PageFiles } from "./page-files.ts";
 import { Subscriber } from "./subscriber.ts";
 import type { Traces } from "./trace/traces.ts";

@@ -88,7 +88,6 @@ export class Recordings {
       renderer: { ...description },
       storage: tier.kind,
     });
-    recording.memory(queue.memory);
     if (queue.served !== null) recording.ringStarted(queue.features, 0);
     // It may be more than the ring has room for, once.
     recording.ring.waitMs = Math.max(context.config.recordWaitMs, firstKeyframeMs);
@@ -97,6 +96,8 @@ export class Recordings {
   }
 
   private writeKeyframe(recording: QueueRecording): void {
+    // A replay that begins here reads nothing before it.
+    recording.memory(this.queue.memory);
     writeKeyframe(recording, this.model, this.outbox, this.queue.features);
     this.keyframeAt = recording.ring.written;
   }

@@ -1,7 +1,7 @@
 // Who may look.
 
 import { describe, expect, test } from "bun:test";
-import { Guard } from "../../../src/actors/inspector/guard.ts";
+import { Guard } from "../../../../src/transport/wire/http/guard.ts";
 
 const guard = new Guard(new Int32Array(4), "127.0.0.1", 8088);
 const token = new URL(guard.url).searchParams.get("token")!;

@@ -1,0 +1,185 @@
+// A replay that goes to and fro shows what one does that was played from the start, bit by bit.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { areaOf } from "../../../lab/driver/gpu-driver.ts";
+import { SyntheticGuest } from "../../../lab/driver/synthetic-guest.ts";
+import { type Manner, Playback } from "../../../lab/replay/playback.ts";
+import { Player } from "../../../lab/replay/player.ts";
+import { ServerProcess } from "../../../lab/vmm/server-process.ts";
+import type { Recording } from "../../../src/transport/wire/record/recording.ts";
+import { openRecording } from "../../../src/transport/wire/record/reader.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { expectOk } from "../../device/support.ts";
+import { driverPatienceMs } from "../../support/patience.ts";
+import { type Chance, chanceOf, draw3d } from "../../support/random-guest.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "fencepost-seeking-"));
+const size = { width: 160, height: 120 };
+const manner: Manner = {
+  speed: Infinity,
+  signal: new AbortController().signal,
+  patienceMs: driverPatienceMs,
+};
+
+/** Flushes all that it transfers, so that what is shown is what the resources hold. */
+function drawPictures({ gpu, cursor }: SyntheticGuest, chance: Chance): void {
+  const make = (id: number) => gpu.createImage(id, Format.B8G8R8X8, size.width, size.height);
+  const images = [1, 2].map(make);
+  const pointer = gpu.createImage(9, Format.B8G8R8A8, 64, 64);
+  gpu.show(0, images[0]!);
+  for (let step = 0; step < 300; step++) {
+    const at = chance(2);
+    const [x, y] = [chance(size.width), chance(size.height)];
+    const rect = { x, y, width: 1 + chance(size.width - x), height: 1 + chance(size.height - y) };
+    images[at]!.pixels.fill(chance(2 ** 24));
+    gpu.present(images[at]!, rect);
+    if (chance(20) === 0) gpu.show(0, images[chance(2)]!);
+    if (chance(30) === 0) {
+      expectOk(gpu.unrefResource(at + 1));
+      images[at] = make(at + 1);
+      gpu.present(images[at], areaOf(size));
+    }
+    if (chance(10) === 0) {
+      pointer.pixels.fill(0xff00_0000 + chance(2 ** 24));
+      expectOk(gpu.transferToHost2d(9, areaOf(pointer)));
+      expectOk(gpu.updateCursor({ scanoutId: 0, x: chance(90), y: chance(60) }, 9));
+      cursor.waitAll();
+    }
+  }
+}
+
+async function record(
+  name: string,
+  args: readonly string[],
+  draw: (guest: SyntheticGuest) => void,
+): Promise<string> {
+  const path = join(directory, name);
+  const server = await ServerProcess.start({
+    args: [...args, "--record", path, "--record-keyframe-bytes", "1048576"],
+  });
+  try {
+    const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+    draw(guest);
+    guest.stop();
+    guest.close();
+  } finally {
+    await server.stop();
+  }
+  return path;
+}
+
+/** What is on the display at each frame of a play from the start, and at those to which a second player goes by chance. */
+async function bothWays(recording: Recording, renderer: string, seeks: number): Promise<void> {
+  const server = await ServerProcess.start({
+    args: ["--renderer", renderer, "--frame-rate", "unlimited", "--copy-pictures"],
+  });
+  const { outputs } = recording.start;
+  const setup = { socketPath: server.socketPath, outputs, patienceMs: driverPatienceMs, isWatched: true };
+  const chance = chanceOf(7);
+  const shown: string[] = [];
+  try {
+    const first = new Player(setup);
+    await new Playback(recording, [first], {
+      played: (step, { frames }) => {
+        if (step.frames.length > 0) shown[frames - 1] = lookOf(first);
+      },
+    }).play({}, manner);
+    expect(first.unseen).toBe(0);
+    first.close();
+
+    const player = new Player(setup);
+    const playback = new Playback(recording, [player]);
+    try {
+      for (let seek = 0; seek < seeks; seek++) {
+        const frame = chance(shown.length);
+        if (shown[frame] === undefined) continue;
+        playback.approach({ lastFrame: frame });
+        expect(await playback.play({ lastFrame: frame }, manner)).toBeTrue();
+        expect([frame, playback.progress.frames, lookOf(player)]).toEqual([frame, frame + 1, shown[frame]!]);
+      }
+      expect(player.unseen).toBe(0);
+    } finally {
+      player.close();
+    }
+  } finally {
+    await server.stop();
+  }
+}
+
+/** A word for the picture of scanout 0, whose upper bytes say nothing. */
+function lookOf({ screen, replay }: Player): string {
+  const picture = screen.picture(replay!, 0);
+  if (picture === null) return "off";
+  const { width, height, pixels } = picture;
+  return `${width}x${height} ${Bun.hash.crc32(pixels.map((pixel) => pixel & 0xff_ffff))}`;
+}
+
+let pictures: Recording;
+beforeAll(async () => {
+  const path = await record("pictures", ["--renderer", "software"], (guest) =>
+    drawPictures(guest, chanceOf(3)),
+  );
+  pictures = openRecording(path);
+});
+afterAll(() => {
+  pictures.close();
+  rmSync(directory, { recursive: true });
+});
+
+test("seeks by chance show what a play from the start does, in 2D", async () => {
+  const keyframes = pictures.chunks.filter(({ isKeyframe }) => isKeyframe);
+  expect(keyframes.length).toBeGreaterThan(3);
+  // A replay begins with any of them without a look at what is before.
+  for (const { number } of keyframes) expect(pictures.read(number - 1).at(-1)?.kind).toBe("memory");
+  await bothWays(pictures, "software", 60);
+}, 120_000);
+
+test("seeks by chance show what a play from the start does, on llvmpipe", async () => {
+  const path = await record("streams", ["--renderer", "virgl"], (guest) => draw3d(guest, chanceOf(5), 60));
+  const recording = openRecording(path);
+  await bothWays(recording, "virgl", 8).finally(() => recording.close());
+}, 120_000);
+
+test("goes on from where it is, begins with the keyframe before, and forgets a step that it gave up", async () => {
+  const server = await ServerProcess.start({ args: ["--renderer", "software", "--copy-pictures"] });
+  const player = new Player({
+    ...{ socketPath: server.socketPath, outputs: pictures.start.outputs },
+    ...{ patienceMs: driverPatienceMs, isWatched: false },
+  });
+  const playback = new Playback(pictures, [player]);
+  const keyframes = pictures.chunks.filter(({ isKeyframe }) => isKeyframe);
+  const { commandsBefore: second, framesBefore } = keyframes[2]!;
+  try {
+    const goTo = async (lastCommand: number): Promise<boolean> => {
+      const isAnew = playback.approach({ lastCommand });
+      expect(await playback.play({ lastCommand }, manner)).toBeTrue();
+      expect(playback.progress.commands).toBe(lastCommand + 1);
+      return isAnew;
+    };
+    expect(await goTo(10)).toBeTrue();
+    expect(await goTo(11)).toBeFalse();
+    expect(await goTo(11)).toBeFalse();
+    expect(await goTo(9)).toBeTrue();
+    expect(await goTo(second + 5)).toBeTrue();
+    expect(await goTo(second + 9)).toBeFalse();
+    expect(await goTo(second + 3)).toBeTrue();
+    // By time: all that was done by then, and nothing after.
+    const { firstTime } = keyframes[3]!;
+    playback.approach({ lastTime: firstTime });
+    expect(await playback.play({ lastTime: firstTime }, manner)).toBeTrue();
+    expect(playback.progress.time).toBeLessThanOrEqual(firstTime);
+    expect(playback.progress.frames).toBeGreaterThan(framesBefore);
+    expect(playback.progress.commands).toBe(keyframes[3]!.commandsBefore);
+    // What is given up at once has played nothing, and what comes after finds its way.
+    const gone = AbortSignal.abort();
+    expect(await playback.play({ lastCommand: second + 900 }, { ...manner, signal: gone })).toBeFalse();
+    expect(await goTo(2)).toBeTrue();
+    expect(player.misplaced).toBe(0);
+  } finally {
+    player.close();
+    await server.stop();
+  }
+}, 120_000);
