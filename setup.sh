@@ -113,4 +113,5 @@ install_packages "${qemu_packages[@]}"
 scripts/fetch-kernels.sh
 scripts/build-root.sh
 scripts/build-guest.sh
+scripts/build-kvm-guest.sh
 say "ready: bun run server, or bun test"

@@ -1,18 +1,17 @@
 // `bun run demo`: the server and a synthetic guest in front of it, without a VMM.
 
 import { ServerProcess } from "../vmm/server-process.ts";
-import { writeWhole } from "../../src/transport/os/files.ts";
-import { encodePng } from "../../src/picture/png.ts";
 import { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import { checkSurroundings } from "./surroundings.ts";
 import { type DemoOptions, help, parseDemoOptions } from "./options.ts";
+import { playInKvm } from "./kvm-scene.ts";
 import { playInQemu } from "./qemu-scene.ts";
 import { playScene, sendSmallest } from "./scene-2d.ts";
 import { playScene3d, rendererOf } from "./scene-3d.ts";
+import { saveScreen } from "./saved-screen.ts";
 import { formatLatency, latencyOf } from "./statistics.ts";
 
 const exit = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
-const violationsShown = 5;
 /** A busy machine may take long; who looks may have paused the guest for as long as that takes. */
 const patienceMs = { usual: 60_000, inspected: 86_400_000 };
 const burst = { depth: 64, pipelined: 200_000, single: 5_000 };
@@ -36,6 +35,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     checkSurroundings(options);
     if (options.qemu) await playInQemu(options.output, signal);
+    else if (options.kvm) await runMachine(options, signal);
     else await runSynthetic(options, signal);
     return signal.aborted ? exit.interrupted : exit.done;
   } catch (error) {
@@ -89,7 +89,7 @@ async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<
       console.log(`smallest   ${thousands(rate)} a second with ${burst.depth} in flight`);
       console.log(`one alone  ${formatLatency(latencyOf(sendSmallest(guest, 1, burst.single)))}`);
     }
-    await saveScreen(guest, output);
+    await saveScreen(guest.display!, guest.pump, output);
     guest.stop();
   } catch (error) {
     throw new Error(`${messageOf(error)}\nThe server's log:\n${server.log()}`, { cause: error });
@@ -97,6 +97,22 @@ async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<
     guest?.close();
     const code = await server.stop();
     console.log(`server     ended with code ${code}`);
+  }
+}
+
+async function runMachine(options: DemoOptions, signal: AbortSignal): Promise<void> {
+  const server = await ServerProcess.start({ ...serverFor(options), signal });
+  try {
+    console.log(`server     listening (pid ${server.pid})`);
+    const span = options.seconds === Infinity ? "until Ctrl-C" : `for ${options.seconds} s`;
+    console.log(`guest      a program on a CPU of KVM, screen ${options.width}x${options.height}, ${span}`);
+    if (options.inspect) await sayWhereToLook(server);
+    const progress = progressLine();
+    await playInKvm(server, options, () => signal.aborted, progress.frame).finally(progress.end);
+  } catch (error) {
+    throw new Error(`${messageOf(error)}\nThe server's log:\n${server.log()}`, { cause: error });
+  } finally {
+    console.log(`server     ended with code ${await server.stop()}`);
   }
 }
 
@@ -116,24 +132,6 @@ async function sayWhereToLook(server: ServerProcess): Promise<void> {
   const { url } = await server.control({ command: "inspector" }, patienceMs.usual);
   console.log(`inspector  ${url}`);
   console.log(`           bun run ctl --control-path ${server.controlPath} actors`);
-}
-
-/** Waits for the last frame to arrive, and writes what the display shows. */
-async function saveScreen(guest: SyntheticGuest, output: string): Promise<void> {
-  const display = guest.display!;
-  for (let seen = -1; seen !== display.bytes;) {
-    seen = display.bytes;
-    guest.pump.serve(50);
-  }
-  const screen = display.screenshot(0);
-  if (screen === null) throw new Error("the display shows nothing");
-  await writeWhole(output, await encodePng(bytesOf(screen.pixels), screen.width, screen.height));
-  const received = `${display.updates().length} updates, ${thousands(display.bytes / 1e6)} MB`;
-  console.log(`display    ${received}, last frame in ${output}`);
-  const { violations } = display;
-  if (violations.length === 0) return;
-  console.log(`display    ${violations.length} messages of the server's break the vhost-user-gpu protocol:`);
-  for (const violation of violations.slice(0, violationsShown)) console.log(`           ${violation}`);
 }
 
 /** Screen and pointer, rings and commands, with room to spare. */
@@ -161,8 +159,6 @@ function progressLine(): { frame: (frame: number) => void; end: () => void } {
   };
 }
 
-const bytesOf = (pixels: Uint32Array): Uint8Array =>
-  new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
 const thousands = (value: number): string => Math.round(value).toLocaleString("en");
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

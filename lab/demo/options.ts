@@ -14,6 +14,8 @@ socket, draws an animated scene with a moving pointer, and saves what its displa
   --wayland          show it in a window of the Wayland compositor that WAYLAND_DISPLAY names, too
   --inspect          show the server at work to browsers, and say where (docs/inspector.md)
   --server "CMD"     another vhost-user-gpu back-end to drive, for example /usr/lib/qemu/vhost-user-gpu
+  --kvm              a small guest program on a CPU of KVM instead, whose kicks and interrupts the kernel carries
+                     (docs/kvm.md); its screen is 320x200 unless --size says otherwise
   --qemu             boot a small Linux guest in QEMU instead, which flips through a test pattern
   --help             this text
 
@@ -30,35 +32,41 @@ export interface DemoOptions {
   inspect: boolean;
   server: string[] | undefined;
   qemu: boolean;
+  kvm: boolean;
   help: boolean;
 }
+
+const flags = {
+  scene: { type: "string" },
+  seconds: { type: "string" },
+  size: { type: "string" },
+  output: { type: "string", default: "fencepost-demo.png" },
+  wayland: { type: "boolean" },
+  inspect: { type: "boolean" },
+  server: { type: "string" },
+  qemu: { type: "boolean", default: false },
+  kvm: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
 
 /** What a guest in QEMU has no use for. */
 const ofOwnGuest = ["scene", "seconds", "size", "wayland", "inspect", "server"] as const;
 
 /** Throws {@link UsageError}. */
 export function parseDemoOptions(argv: readonly string[]): DemoOptions {
-  const { values } = readArguments({
-    args: [...argv],
-    options: {
-      scene: { type: "string" },
-      seconds: { type: "string" },
-      size: { type: "string" },
-      output: { type: "string", default: "fencepost-demo.png" },
-      wayland: { type: "boolean" },
-      inspect: { type: "boolean" },
-      server: { type: "string" },
-      qemu: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const { values } = readArguments({ args: [...argv], options: flags });
   const useless = values.qemu ? ofOwnGuest.filter((name) => values[name] !== undefined) : [];
   if (useless.length > 0) {
     throw new UsageError(
       `--qemu boots another guest with a show of its own: leave out ${useless.map((name) => `--${name}`).join(" and ")}`,
     );
   }
-  const { scene = "2d", size: asked = "1280x800", wayland = false, inspect = false } = values;
+  if (values.kvm && (values.qemu || values.scene !== undefined)) {
+    const flag = values.qemu ? "--qemu" : "--scene";
+    throw new UsageError(`--kvm runs another guest with a show of its own: leave out ${flag}`);
+  }
+  const usualSize = values.kvm ? "320x200" : "1280x800";
+  const { scene = "2d", size: asked = usualSize, wayland = false, inspect = false } = values;
   if (scene !== "2d" && scene !== "3d") throw new UsageError(`--scene ${scene}: give 2d or 3d`);
   const seconds = values.seconds === undefined && inspect ? Infinity : Number(values.seconds ?? "3");
   if (values.seconds !== undefined && !(seconds > 0 && seconds <= 3600)) {
@@ -84,6 +92,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     inspect,
     server,
     qemu: values.qemu,
+    kvm: values.kvm,
     help: values.help,
   };
 }

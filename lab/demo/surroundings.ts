@@ -5,11 +5,13 @@ import { dirname, resolve } from "node:path";
 import { parseCommandLine } from "../../src/config.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { connectUnix } from "../../src/transport/os/unix-path.ts";
+import { Kvm } from "../kvm/kvm.ts";
 import type { DemoOptions } from "./options.ts";
 
-/** Throws an Error with a sentence for the user where the picture cannot be written, or no compositor or program is there. */
-export function checkSurroundings({ output, wayland, server }: DemoOptions): void {
+/** Throws an Error with a sentence for the user where the picture cannot be written, or KVM, compositor or program is missing. */
+export function checkSurroundings({ output, wayland, server, kvm }: DemoOptions): void {
   checkOutput(resolve(output));
+  if (kvm) Kvm.open().close();
   if (wayland) checkCompositor();
   const program = server?.[0];
   if (program !== undefined && Bun.which(program) === null) {

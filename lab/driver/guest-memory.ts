@@ -21,6 +21,8 @@ export const defaultRegions: readonly RegionLayout[] = [
 export interface RegionLayout {
   guestAddress: number;
   size: number;
+  /** Memory of at least that size, which the region takes over; without it, a memfd of its own. */
+  fd?: number;
 }
 
 /** One memfd, mapped here and shareable with a device. `userAddress` is what vhost-user calls the address here. */
@@ -34,8 +36,9 @@ export class GuestRegion {
   constructor(
     readonly guestAddress: number,
     readonly size: number,
+    fd?: number,
   ) {
-    this.fd = createMemfd("guest-ram", size);
+    this.fd = fd ?? createMemfd("guest-ram", size);
     this.memory = NativeMemory.mapShared(this.fd, 0, size, "write");
     this.userAddress = this.memory.address;
     this.buffer = this.memory.view();
@@ -107,12 +110,12 @@ export class GuestMemory {
   readonly regions: GuestRegion[] = [];
 
   constructor(layout: readonly RegionLayout[] = defaultRegions) {
-    for (const { guestAddress, size } of layout) this.addRegion(guestAddress, size);
+    for (const { guestAddress, size, fd } of layout) this.addRegion(guestAddress, size, fd);
   }
 
   /** Makes a region of its own memfd; telling the device is the front-end's part. */
-  addRegion(guestAddress: number, size: number): GuestRegion {
-    const region = new GuestRegion(guestAddress, size);
+  addRegion(guestAddress: number, size: number, fd?: number): GuestRegion {
+    const region = new GuestRegion(guestAddress, size, fd);
     this.regions.push(region);
     return region;
   }

@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDemoOptions } from "../../lab/demo/options.ts";
 import { formatLatency, latencyOf } from "../../lab/demo/statistics.ts";
+import { Boxes } from "../../lab/scenes/boxes.ts";
+import { buildProgram, kvmTest } from "../support/kvm.ts";
 import { decodePng } from "../support/png.ts";
 import { interruptDemo } from "../support/interrupted-demo.ts";
 import { Terminal } from "../support/terminal.ts";
@@ -50,6 +52,8 @@ describe("arguments", () => {
     [["--qemu", "--server", "other"], "leave out --server"],
     [["--qemu", "--scene", "2d", "--seconds", "3"], "leave out --scene and --seconds"],
     [["--qemu", "--size", "640x480"], "leave out --size"],
+    [["--kvm", "--qemu"], "--kvm runs another guest with a show of its own: leave out --qemu"],
+    [["--kvm", "--scene", "2d"], "leave out --scene"],
     [["--server", " "], "--server wants a command"],
     [["--nonsense"], "Unknown option '--nonsense'"],
     [["--seconds", "-1"], "is written --seconds=-…"],
@@ -106,6 +110,18 @@ test("a short 3D demo leaves solids before a dark background", async () => {
   expect([pixels![0], pixels![319]]).toEqual([0x131724ff, 0x131724ff]);
   expect(new Set(pixels).size).toBeGreaterThan(1000);
 }, 60_000);
+
+kvmTest("a demo on KVM leaves what its guest has drawn", async () => {
+  buildProgram();
+  const { code, text, pixels } = await runDemo(["--kvm"]);
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("interrupts past the VMM") });
+  const frame = new Uint32Array(320 * 200);
+  new Boxes(frame, 320, 200).draw(0);
+  // The sky's corners, where no box comes.
+  for (const at of [0, 319, 199 * 320, 200 * 320 - 1])
+    expect(pixels![at]).toBe(((frame[at]! << 8) | 0xff) >>> 0);
+  expect(new Set(pixels).size).toBeGreaterThan(50);
+});
 
 test("a 3D demo with a server that has no 3D says so and ends with code 1", async () => {
   const server = `${process.execPath} ${join(import.meta.dir, "../../src/cli/server.ts")} --renderer software`;

@@ -1,0 +1,83 @@
+// What a command costs a guest, and what its steps cost, in ticks of the time-stamp counter.
+
+#include "cpu.h"
+#include "gpu.h"
+#include "interrupts.h"
+#include "layout.h"
+#include "memory.h"
+#include "report.h"
+#include "tasks.h"
+#include "virtio.h"
+
+#define HIDDEN 1
+
+static uint32_t *begin_samples(uint32_t count)
+{
+	uint32_t *samples = allocate(count * 4);
+
+	report->samples_address = (uint32_t)samples;
+	return samples;
+}
+
+void measure_round_trips(void)
+{
+	struct size size = { 64, 64 };
+	uint32_t *samples = begin_samples(boot->count);
+
+	gpu_create(HIDDEN, FORMAT_BGRX, size, allocate(size.width * size.height * 4));
+	for (uint32_t sample = 0; sample < boot->count; sample++) {
+		uint32_t begin;
+
+		for (uint32_t at = 0; at < boot->depth; at++)
+			gpu_offer_smallest(HIDDEN);
+		begin = ticks();
+		queue_publish(&control_queue);
+		queue_wait(&control_queue);
+		samples[sample] = ticks() - begin;
+		report->sample_count = sample + 1;
+	}
+}
+
+static void exit_to_vmm(void)
+{
+	out32(IDLE_PORT, 0);
+}
+
+static void kick_nobody(void)
+{
+	virtio_notify(SINK_QUEUE);
+}
+
+static void interrupt_itself(void)
+{
+	uint32_t seen = echoes;
+
+	virtio_notify(ECHO_QUEUE);
+	while (echoes == seen)
+		sleep_unless_changed(&echoes, seen);
+}
+
+static void read_register(void)
+{
+	virtio_acknowledge();
+}
+
+static void nothing(void)
+{
+}
+
+void measure_steps(void)
+{
+	// As lab/kvm/layout.ts has them.
+	static void (*const steps[])(void) = { nothing, exit_to_vmm, kick_nobody, interrupt_itself, read_register };
+	uint32_t step_count = sizeof(steps) / sizeof(steps[0]);
+	uint32_t *samples = begin_samples(step_count * boot->count);
+
+	for (uint32_t step = 0; step < step_count; step++)
+		for (uint32_t at = 0; at < boot->count; at++) {
+			uint32_t begin = ticks();
+
+			steps[step]();
+			samples[report->sample_count++] = ticks() - begin;
+		}
+}

@@ -1,0 +1,56 @@
+// What the VMM and the guest's program tell each other (guest/layout.h). Words of 32 bits; offsets in bytes.
+
+/** Guest-physical addresses. */
+export const Address = { boot: 0x1000, report: 0x2000, program: 0x10_0000, device: 0xd000_0000 } as const;
+
+export const bootMagic = 0x4b50_5646;
+export const deviceIrq = 5;
+/** The line that {@link ExtraQueue.ECHO} raises. */
+export const echoIrq = 6;
+
+export const Task = {
+  ANIMATION: 0,
+  ROUND_TRIPS: 1,
+  STEPS: 2,
+  MESSAGE_INTERRUPT: 3,
+  TRIPLE_FAULT: 4,
+  BROKEN_RINGS: 5,
+} as const;
+
+export const BootFlag = { EVENT_IDX: 1, LEVEL: 2, LOST_KICKS: 4, SPURIOUS_KICKS: 8 } as const;
+
+export const BootPage = {
+  magic: 0,
+  task: 4,
+  flags: 8,
+  deviceAddress: 12,
+  deviceIrq: 16,
+  count: 20,
+  depth: 24,
+  bytes: 28,
+} as const;
+
+export const ReportPage = {
+  frames: 0,
+  commands: 4,
+  interrupts: 8,
+  idleInterrupts: 12,
+  kicks: 16,
+  samplesAddress: 20,
+  sampleCount: 24,
+  failedLine: 28,
+  failedValue: 32,
+  failedFile: 36,
+  failedFileBytes: 32,
+  bytes: 68,
+} as const;
+
+/** Written by the program. A write to the second one asks for nothing. */
+export const Port = { EVENT: 0x500, IDLE: 0x504 } as const;
+export const GuestEvent = { FRAME: 1, DONE: 2, FAILED: 3 } as const;
+
+/** Queues that the device does not have: kicks of the first wake nobody, those of the second raise {@link echoIrq}. */
+export const ExtraQueue = { SINK: 2, ECHO: 3 } as const;
+
+/** What a device's message-signalled interrupt is, as the program awaits it: to the first processor, with its vector. */
+export const message = { address: 0xfee0_0000, vector: 0x40 } as const;

@@ -1,0 +1,48 @@
+// What the guest's program says of itself in its report page, read from the memory's descriptor: see used-rings.ts.
+
+import { libc } from "../../src/ffi/libc.ts";
+import { Address, ReportPage } from "./layout.ts";
+
+export class Report {
+  constructor(private readonly memoryFd: number) {}
+
+  get commands(): number {
+    return this.word(ReportPage.commands);
+  }
+
+  get interrupts(): number {
+    return this.word(ReportPage.interrupts);
+  }
+
+  /** Interrupts for which the device had no reason. */
+  get idleInterrupts(): number {
+    return this.word(ReportPage.idleInterrupts);
+  }
+
+  get kicks(): number {
+    return this.word(ReportPage.kicks);
+  }
+
+  /** In ticks of the guest's time-stamp counter. */
+  samples(): Uint32Array {
+    const samples = new Uint32Array(this.word(ReportPage.sampleCount));
+    if (samples.length > 0)
+      libc.pread(this.memoryFd, samples, samples.byteLength, this.word(ReportPage.samplesAddress));
+    return samples;
+  }
+
+  /** Where the program gave up, and the value that it did not expect. */
+  failure(): string {
+    const file = new Uint8Array(ReportPage.failedFileBytes);
+    libc.pread(this.memoryFd, file, file.length, Address.report + ReportPage.failedFile);
+    const name = new TextDecoder().decode(file.subarray(0, file.indexOf(0)));
+    const value = this.word(ReportPage.failedValue).toString(16);
+    return `${name} line ${this.word(ReportPage.failedLine)} did not expect 0x${value}`;
+  }
+
+  private word(offset: number): number {
+    const word = new Uint32Array(1);
+    libc.pread(this.memoryFd, word, 4, Address.report + offset);
+    return word[0]!;
+  }
+}
