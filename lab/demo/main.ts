@@ -4,7 +4,7 @@ import { ServerProcess } from "../vmm/server-process.ts";
 import { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import { checkSurroundings } from "./surroundings.ts";
 import { type DemoOptions, help, parseDemoOptions } from "./options.ts";
-import { playInKvm } from "./kvm-scene.ts";
+import { bootLinux, playInKvm } from "./kvm-scene.ts";
 import { playInQemu } from "./qemu-scene.ts";
 import { playScene, sendSmallest } from "./scene-2d.ts";
 import { playScene3d, rendererOf } from "./scene-3d.ts";
@@ -105,10 +105,13 @@ async function runMachine(options: DemoOptions, signal: AbortSignal): Promise<vo
   try {
     console.log(`server     listening (pid ${server.pid})`);
     const span = options.seconds === Infinity ? "until Ctrl-C" : `for ${options.seconds} s`;
-    console.log(`guest      a program on a CPU of KVM, screen ${options.width}x${options.height}, ${span}`);
+    const what = options.linux ? "Linux" : "a program";
+    console.log(`guest      ${what} on a CPU of KVM, screen ${options.width}x${options.height}, ${span}`);
     if (options.inspect) await sayWhereToLook(server);
+    const stopped = (): boolean => signal.aborted;
+    if (options.linux) return await bootLinux(server, options, stopped);
     const progress = progressLine();
-    await playInKvm(server, options, () => signal.aborted, progress.frame).finally(progress.end);
+    await playInKvm(server, options, stopped, progress.frame).finally(progress.end);
   } catch (error) {
     throw new Error(`${messageOf(error)}\nThe server's log:\n${server.log()}`, { cause: error });
   } finally {

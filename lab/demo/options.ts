@@ -16,6 +16,7 @@ socket, draws an animated scene with a moving pointer, and saves what its displa
   --server "CMD"     another vhost-user-gpu back-end to drive, for example /usr/lib/qemu/vhost-user-gpu
   --kvm              a small guest program on a CPU of KVM instead, whose kicks and interrupts the kernel carries
                      (docs/kvm.md); its screen is 320x200 unless --size says otherwise
+  --linux            with --kvm: boot Debian's kernel there instead, to its console, where the processor can
   --qemu             boot a small Linux guest in QEMU instead, which flips through a test pattern
   --help             this text
 
@@ -33,6 +34,7 @@ export interface DemoOptions {
   server: string[] | undefined;
   qemu: boolean;
   kvm: boolean;
+  linux: boolean;
   help: boolean;
 }
 
@@ -46,6 +48,7 @@ const flags = {
   server: { type: "string" },
   qemu: { type: "boolean", default: false },
   kvm: { type: "boolean", default: false },
+  linux: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -65,6 +68,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     const flag = values.qemu ? "--qemu" : "--scene";
     throw new UsageError(`--kvm runs another guest with a show of its own: leave out ${flag}`);
   }
+  if (values.linux && !values.kvm) throw new UsageError("--linux boots a kernel on KVM: give --kvm too");
   const usualSize = values.kvm ? "320x200" : "1280x800";
   const { scene = "2d", size: asked = usualSize, wayland = false, inspect = false } = values;
   if (scene !== "2d" && scene !== "3d") throw new UsageError(`--scene ${scene}: give 2d or 3d`);
@@ -93,6 +97,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     server,
     qemu: values.qemu,
     kvm: values.kvm,
+    linux: values.linux,
     help: values.help,
   };
 }

@@ -1,6 +1,6 @@
 // What the demo needs around it, looked at before anything is started for it.
 
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseCommandLine } from "../../src/config.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
@@ -9,9 +9,10 @@ import { Kvm } from "../kvm/kvm.ts";
 import type { DemoOptions } from "./options.ts";
 
 /** Throws an Error with a sentence for the user where the picture cannot be written, or KVM, compositor or program is missing. */
-export function checkSurroundings({ output, wayland, server, kvm }: DemoOptions): void {
+export function checkSurroundings({ output, wayland, server, kvm, linux }: DemoOptions): void {
   checkOutput(resolve(output));
   if (kvm) Kvm.open().close();
+  if (linux) checkProcessor();
   if (wayland) checkCompositor();
   const program = server?.[0];
   if (program !== undefined && Bun.which(program) === null) {
@@ -28,6 +29,15 @@ function checkOutput(path: string): void {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`--output ${path} cannot be written (${code})`, { cause: error });
   }
+}
+
+/** Without these KVM may be there all the same and emulate, but no ordinary kernel runs on what it knows. */
+function checkProcessor(): void {
+  const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [];
+  if (!flags.includes("vmx") && !flags.includes("svm"))
+    throw new Error(
+      "--linux wants a processor with VMX or SVM, which this one does not offer: KVM here emulates",
+    );
 }
 
 function checkCompositor(): void {

@@ -3,10 +3,12 @@
 import { openSync } from "node:fs";
 import {
   Capability,
+  Cpuid,
   KVM_API_VERSION,
   KVM_CHECK_EXTENSION,
   KVM_CREATE_VM,
   KVM_GET_API_VERSION,
+  KVM_GET_SUPPORTED_CPUID,
   KVM_GET_VCPU_MMAP_SIZE,
 } from "../../src/ffi/kvm.ts";
 import { asPointer, libc } from "../../src/ffi/libc.ts";
@@ -14,6 +16,9 @@ import { checked, Refusal } from "../../src/transport/os/errors.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 
 export const kvmPath = "/dev/kvm";
+
+/** KVM_MAX_CPUID_ENTRIES. */
+const cpuidEntriesMax = 256;
 
 /** What this VMM cannot do without, and each in words. */
 const needed: readonly [capability: number, what: string][] = [
@@ -66,6 +71,15 @@ export class Kvm {
       "KVM_GET_VCPU_MMAP_SIZE",
       "sizing a vCPU",
     );
+  }
+
+  /** What a guest's CPU can be said to know: struct kvm_cpuid2. */
+  supportedCpuid(): Uint8Array {
+    const cpuid = new Uint8Array(Cpuid.entries + cpuidEntriesMax * Cpuid.entryBytes);
+    new DataView(cpuid.buffer).setUint32(Cpuid.count, cpuidEntriesMax, true);
+    const what = "asking what a guest's CPU can know";
+    checked(libc.ioctl(this.fd, KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID", what);
+    return cpuid;
   }
 
   /** A virtual machine's descriptor, the caller's to close. */

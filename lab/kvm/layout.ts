@@ -1,5 +1,11 @@
 // What the VMM and the guest's program tell each other (guest/layout.h). Words of 32 bits; offsets in bytes.
 
+/** Where a guest begins, in 32-bit protected mode, and what lies in ESI then. */
+export interface Entry {
+  address: number;
+  argument: number;
+}
+
 /** Guest-physical addresses. */
 export const Address = { boot: 0x1000, report: 0x2000, program: 0x10_0000, device: 0xd000_0000 } as const;
 
@@ -49,8 +55,14 @@ export const ReportPage = {
 export const Port = { EVENT: 0x500, IDLE: 0x504 } as const;
 export const GuestEvent = { FRAME: 1, DONE: 2, FAILED: 3 } as const;
 
-/** Queues that the device does not have: kicks of the first wake nobody, those of the second raise {@link echoIrq}. */
-export const ExtraQueue = { SINK: 2, ECHO: 3 } as const;
+/**
+ * Queues that the device does not have: kicks of the first wake nobody, those of the second raise {@link echoIrq}, and those
+ * of the third wake somebody who does so.
+ */
+export const ExtraQueue = { SINK: 2, ECHO: 3, RELAY: 4 } as const;
+
+/** What Task.STEPS measures, one after the other: `count` samples each. */
+export const steps = ["nothing", "exit", "kick", "interrupt", "relay", "register"] as const;
 
 /** What a device's message-signalled interrupt is, as the program awaits it: to the first processor, with its vector. */
 export const message = { address: 0xfee0_0000, vector: 0x40 } as const;

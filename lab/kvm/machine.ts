@@ -12,6 +12,7 @@ import type { DisplayPeer } from "../vmm/display-peer.ts";
 import { SessionClosed } from "../vmm/message-channel.ts";
 import { ControlBlock, type Ending, Request } from "./control-block.ts";
 import { Kvm } from "./kvm.ts";
+import { type LinuxOptions, loadLinux } from "./linux.ts";
 import { loadProgram, type ProgramOptions } from "./program.ts";
 import { Report } from "./report.ts";
 import { UsedRings } from "./used-rings.ts";
@@ -23,6 +24,10 @@ import { Wiring, type WiringOptions } from "./wiring.ts";
 
 export interface MachineOptions extends ProgramOptions, WiringOptions {
   screen?: { width: number; height: number };
+  /** Protocol features of the display socket. */
+  displayFeatures?: number;
+  /** An ordinary kernel in place of our program; what it says on its serial port goes to standard output. */
+  linux?: LinuxOptions;
   /** How long to wait for anything, in milliseconds. */
   patienceMs?: number;
   /** Of one region at address 0; without it, a memfd with room for the screen. The machine frees it. */
@@ -46,7 +51,16 @@ export class MachineEnded extends Error {
 const mebibyte = 2 ** 20;
 /** The program and all that it allocates but the screen. */
 const ownBytes = 8 * mebibyte;
+const linuxBytes = 512 * mebibyte;
 const defaultScreen = { width: 320, height: 200 };
+
+function memoryBytesOf(
+  { width, height }: { width: number; height: number },
+  { linux }: MachineOptions,
+): number {
+  if (linux !== undefined) return linuxBytes;
+  return ownBytes + Math.ceil((width * height * 4) / mebibyte) * mebibyte;
+}
 
 export class Machine {
   readonly pump: Pump;
@@ -57,6 +71,8 @@ export class Machine {
   private readonly tellFd = createEventfd();
   private readonly usedRings: UsedRings;
   private readonly screen: { width: number; height: number };
+  /** What stands between RELAY's kicks and their interrupt: nobody, unless somebody does it. */
+  relay = { kick: -1, call: -1 };
   private vm: VirtualMachine | null = null;
   private wiring: Wiring | null = null;
   private device: VhostDevice | null = null;
@@ -70,8 +86,8 @@ export class Machine {
   ) {
     this.pump = new Pump(options.patienceMs);
     this.screen = options.screen ?? defaultScreen;
-    const screenBytes = Math.ceil((this.screen.width * this.screen.height * 4) / mebibyte) * mebibyte;
-    this.memory = options.memory ?? new GuestMemory([{ guestAddress: 0, size: ownBytes + screenBytes }]);
+    this.memory =
+      options.memory ?? new GuestMemory([{ guestAddress: 0, size: memoryBytesOf(this.screen, options) }]);
     this.ram = this.memory.regions[0]!;
     this.report = new Report(this.ram.fd);
     this.usedRings = new UsedRings(this.ram.fd, this.control);
@@ -165,17 +181,19 @@ export class Machine {
 
   private begin(socketPath: string): void {
     const { options, ram, kvm, pump, control } = this;
-    loadProgram(ram, options);
+    const entry = options.linux === undefined ? loadProgram(ram, options) : loadLinux(ram, options.linux);
     const vm = (this.vm = VirtualMachine.create(kvm));
+    if (options.linux !== undefined) vm.addTimer();
     vm.addMemory(ram);
     const device = (this.device = new VhostDevice(socketPath, ram, pump, {
       modes: [{ x: 0, y: 0, ...this.screen }],
+      ...(options.displayFeatures === undefined ? {} : { features: options.displayFeatures }),
     }));
     control.config.set(device.initialise());
     const hasReason = (): boolean => this.usedRings.hasMoved || control.hasConfigChanged;
     this.wiring = new Wiring(vm, pump, hasReason);
     this.wiring.joinQueues(device.queues, options);
-    this.wiring.addExtraQueues();
+    this.relay = this.wiring.addExtraQueues();
     device.queues.forEach(({ err }, index) => {
       pump.epoll.add(err, EPOLLIN | EPOLLET, () => this.loseRing(index));
     });
@@ -188,6 +206,8 @@ export class Machine {
       kickFds: device.queues.map(({ kick }) => kick),
       queueSizesMax,
       features: device.features,
+      entry,
+      cpuid: kvm.supportedCpuid(),
       control: control.buffer,
     };
     this.worker = new Worker(new URL("./vcpu-worker.ts", import.meta.url), { workerData });

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import type { GuestRegion } from "../driver/guest-memory.ts";
-import { Address, BootFlag, bootMagic, BootPage, deviceIrq, Task } from "./layout.ts";
+import { Address, BootFlag, bootMagic, BootPage, deviceIrq, type Entry, Task } from "./layout.ts";
 
 export interface ProgramOptions {
   task?: keyof typeof Task;
@@ -22,12 +22,13 @@ export interface ProgramOptions {
 
 const path = join(import.meta.dir, "..", "..", ".cache", "kvm", "guest.bin");
 
-/** Throws a Refusal where it was not built. */
-export function loadProgram(ram: GuestRegion, options: ProgramOptions): void {
+/** Returns where it begins. Throws a Refusal where it was not built. */
+export function loadProgram(ram: GuestRegion, options: ProgramOptions): Entry {
   if (!existsSync(path))
     throw new Refusal(".cache/kvm/guest.bin is missing: run scripts/build-kvm-guest.sh, or ./setup.sh");
   new Uint8Array(ram.buffer).set(readFileSync(path), Address.program);
   writeBootPage(new DataView(ram.buffer, Address.boot, BootPage.bytes), options);
+  return { address: Address.program, argument: 0 };
 }
 
 function writeBootPage(page: DataView, options: ProgramOptions): void {

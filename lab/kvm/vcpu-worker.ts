@@ -1,13 +1,15 @@
 // The thread of a machine's vCPU: runs the guest, and serves what brings it out of KVM. Kicks and interrupts do not.
 
+import { writeSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 import { libc } from "../../src/ffi/libc.ts";
 import { Exit, KVM_INTERNAL_ERROR_EMULATION } from "../../src/ffi/kvm.ts";
 import { asRefusal } from "../../src/transport/os/errors.ts";
 import { signalEventfd, sizeOfFd } from "../../src/transport/os/fds.ts";
-import { ControlBlock, Request } from "./control-block.ts";
-import { Address, GuestEvent, Port } from "./layout.ts";
+import { ControlBlock, type Ending, Request } from "./control-block.ts";
+import { Address, type Entry, GuestEvent, Port } from "./layout.ts";
 import { InterruptReason, type MmioDevice, MmioRegisters, registerBytes } from "./mmio-registers.ts";
+import { SerialPort, serialPorts } from "./serial-port.ts";
 import { UsedRings } from "./used-rings.ts";
 import { endRunSignal, Vcpu } from "./vcpu.ts";
 
@@ -23,6 +25,8 @@ export interface VcpuWorkerData {
   kickFds: readonly number[];
   queueSizesMax: readonly number[];
   features: bigint;
+  entry: Entry;
+  cpuid: Uint8Array;
   control: SharedArrayBuffer;
 }
 
@@ -64,24 +68,34 @@ const device: MmioDevice = {
   },
 };
 const registers = new MmioRegisters(device);
+const serial = new SerialPort((line) => void writeSync(standardOutput, `console    ${line}\n`));
+const emptyBus = 0xff;
+const standardOutput = 1;
+
+let ended: { ending: Ending; sentence: string } | null = null;
 
 function main(): void {
   let vcpu: Vcpu | null = null;
   try {
     vcpu = Vcpu.create(given.vmFd, given.runBytes);
-    vcpu.start(Address.program);
+    vcpu.know(given.cpuid);
+    vcpu.start(given.entry);
     vcpu.endRunOn(endRunSignal);
     control.tscKhz = vcpu.tscKhz;
     control.thread = libc.gettid();
-    while (!control.isStopping && control.ending === null) serve(vcpu, vcpu.run());
-    if (control.ending === null) control.end("stopped", "the machine was stopped");
+    while (!control.isStopping && ended === null) serve(vcpu, vcpu.run());
   } catch (error) {
     endFor(asRefusal(error).message);
   } finally {
     vcpu?.close();
+    // Last of all: whoever reads it ends this thread.
+    const { ending, sentence } = ended ?? { ending: "stopped", sentence: "the machine was stopped" };
+    control.end(ending, sentence);
     tell();
   }
 }
+
+const finish = (ending: Ending, sentence: string): void => void (ended = { ending, sentence });
 
 function serve(vcpu: Vcpu, exit: number): void {
   switch (exit) {
@@ -100,12 +114,18 @@ function serve(vcpu: Vcpu, exit: number): void {
 }
 
 function servePort(vcpu: Vcpu): void {
-  if (!vcpu.isPortWrite) return vcpu.answerEmptyBus();
+  const register = vcpu.port - serialPorts.first;
+  if (register >= 0 && register < serialPorts.count) {
+    if (vcpu.isPortWrite) serial.write(register, vcpu.portValue);
+    else vcpu.answerPort(serial.read(register));
+    return;
+  }
+  if (!vcpu.isPortWrite) return vcpu.answerPort(emptyBus);
   if (vcpu.port !== Port.EVENT) return;
   const event = vcpu.portValue;
   if (event === GuestEvent.FRAME) control.addFrame(tell);
-  else if (event === GuestEvent.DONE) control.end("done", "the guest's program has done what it was to do");
-  else if (event === GuestEvent.FAILED) control.end("gave-up", "the guest's program gave up");
+  else if (event === GuestEvent.DONE) finish("done", "the guest's program has done what it was to do");
+  else if (event === GuestEvent.FAILED) finish("gave-up", "the guest's program gave up");
 }
 
 function serveMmio(vcpu: Vcpu): void {
@@ -119,7 +139,7 @@ function serveMmio(vcpu: Vcpu): void {
 function end(vcpu: Vcpu, exit: number): void {
   const at = `at 0x${vcpu.instruction.toString(16)}`;
   if (exit === Exit.SHUTDOWN)
-    control.end("shutdown", `the guest's CPU has shut down ${at}, as after a triple fault`);
+    finish("shutdown", `the guest's CPU has shut down ${at}, as after a triple fault`);
   else if (exit === Exit.INTERNAL_ERROR && vcpu.suberror === KVM_INTERNAL_ERROR_EMULATION)
     endFor(
       `this host's KVM cannot run the guest's instruction ${at}: it emulates, and does not know that one`,
@@ -130,8 +150,8 @@ function end(vcpu: Vcpu, exit: number): void {
 /** KVM can't go on. It does not tell memory that is there no more from an instruction that it does not know. */
 function endFor(sentence: string): void {
   const bytes = sizeOfFd(given.memoryFd);
-  if (bytes >= given.memoryBytes) return control.end("cpu", sentence);
-  control.end("memory", `the guest's memory was made shorter, from ${given.memoryBytes} bytes to ${bytes}`);
+  if (bytes >= given.memoryBytes) return finish("cpu", sentence);
+  finish("memory", `the guest's memory was made shorter, from ${given.memoryBytes} bytes to ${bytes}`);
 }
 
 main();

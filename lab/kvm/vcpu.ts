@@ -9,6 +9,7 @@ import {
   KVM_GET_SREGS,
   KVM_GET_TSC_KHZ,
   KVM_RUN,
+  KVM_SET_CPUID2,
   KVM_SET_REGS,
   KVM_SET_SIGNAL_MASK,
   KVM_SET_SREGS,
@@ -22,6 +23,7 @@ import { EINTR, errno, libc } from "../../src/ffi/libc.ts";
 import { checked, SystemError } from "../../src/transport/os/errors.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import type { Entry } from "./layout.ts";
 
 /** Ignored unless somebody listens, and nobody does: all that it can do is to end KVM_RUN. */
 export const endRunSignal = constants.signals.SIGURG;
@@ -53,8 +55,13 @@ export class Vcpu {
     return new Vcpu(fd, runBytes);
   }
 
-  /** Begins at `address` in 32-bit protected mode: flat segments, no paging, no interrupts. */
-  start(address: number): void {
+  /** What it says that it knows: struct kvm_cpuid2. */
+  know(cpuid: Uint8Array): void {
+    checked(libc.ioctl(this.fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2", "setting a vCPU up");
+  }
+
+  /** Begins in 32-bit protected mode: flat segments, no paging, no interrupts. */
+  start({ address, argument }: Entry): void {
     const special = new DataView(new ArrayBuffer(Sregs.bytes));
     this.tell(KVM_GET_SREGS, special, "KVM_GET_SREGS");
     for (let index = 0; index < Sregs.segmentCount; index++) {
@@ -72,6 +79,7 @@ export class Vcpu {
     special.setBigUint64(Sregs.cr0, BigInt(protectedMode), true);
     this.tell(KVM_SET_SREGS, special, "KVM_SET_SREGS");
     const regs = new DataView(new ArrayBuffer(Regs.bytes));
+    regs.setBigUint64(Regs.rsi, BigInt(argument), true);
     regs.setBigUint64(Regs.rip, BigInt(address), true);
     regs.setBigUint64(Regs.rflags, BigInt(flagsAtStart), true);
     this.tell(KVM_SET_REGS, regs, "KVM_SET_REGS");
@@ -127,11 +135,11 @@ export class Vcpu {
     return size === 4 ? this.view.getUint32(offset, true) : this.view.getUint8(offset);
   }
 
-  /** Answers a read of a port with ones, as an empty bus does. */
-  answerEmptyBus(): void {
+  /** Answers a read of a port with `value`, in each of its bytes. */
+  answerPort(value: number): void {
     const offset = this.view.getUint32(Run.ioData, true);
     const bytes = this.view.getUint8(Run.ioSize) * this.view.getUint32(Run.ioCount, true);
-    new Uint8Array(this.view.buffer, offset, bytes).fill(0xff);
+    new Uint8Array(this.view.buffer, offset, bytes).fill(value);
   }
 
   /** Of Exit.MMIO: below 2^53, as all guest-physical addresses are. */

@@ -7,6 +7,7 @@ import {
   IrqLevel,
   Irqfd,
   KVM_CREATE_IRQCHIP,
+  KVM_CREATE_PIT2,
   KVM_IOEVENTFD,
   KVM_IRQ_LINE,
   KVM_IRQFD,
@@ -15,6 +16,7 @@ import {
   KVM_SET_USER_MEMORY_REGION,
   KVM_SIGNAL_MSI,
   Msi,
+  pitConfigBytes,
   UserMemoryRegion,
 } from "../../src/ffi/kvm.ts";
 import { asPointer, libc } from "../../src/ffi/libc.ts";
@@ -62,6 +64,12 @@ export class VirtualMachine {
       "KVM_SET_USER_MEMORY_REGION",
       "giving the guest its memory",
     );
+  }
+
+  /** A PC's timer, which ordinary kernels want. */
+  addTimer(): void {
+    const config = new DataView(new ArrayBuffer(pitConfigBytes));
+    this.tell(KVM_CREATE_PIT2, config, "KVM_CREATE_PIT2", "making a timer");
   }
 
   /** Has a write of `value`, four bytes wide, to guest-physical `address` signal `fd`, and do nothing else. */

@@ -35,12 +35,23 @@ export class Wiring {
     });
   }
 
-  /** A doorbell that wakes nobody, and one that is an interrupt itself: for measuring what each costs. */
-  addExtraQueues(): void {
-    this.vm.addDoorbell(doorbell, ExtraQueue.SINK, this.eventfd());
-    const echo = this.eventfd();
+  /**
+   * For measuring what each costs: a doorbell that wakes nobody, one that is an interrupt itself, and one with somebody else
+   * between. Returns the last one's eventfds: who waits for the one and then signals the other.
+   */
+  addExtraQueues(): { kick: number; call: number } {
+    const [sink, echo, kick, call] = Array.from({ length: 4 }, () => this.eventfd()) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    this.vm.addDoorbell(doorbell, ExtraQueue.SINK, sink);
     this.vm.addDoorbell(doorbell, ExtraQueue.ECHO, echo);
     this.vm.addInterrupt(echoIrq, echo);
+    this.vm.addDoorbell(doorbell, ExtraQueue.RELAY, kick);
+    this.vm.addInterrupt(echoIrq, call);
+    return { kick, call };
   }
 
   close(): void {

@@ -21,6 +21,7 @@ export const qemuPaths = {
 };
 
 export const kernelPath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinux");
+export const bzImagePath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinuz");
 export const initramfsPath = (kernel: Kernel): string => join(cache, "guest", `${kernel}.cpio`);
 export const consoleObserverPath = join(cache, "guest", "console-observer.so");
 export const debianRootPath = join(cache, "root", "debian.ext4");

@@ -8,6 +8,11 @@ export const KVM_CREATE_VM = 0xae01;
 export const KVM_CHECK_EXTENSION = 0xae03;
 export const KVM_GET_VCPU_MMAP_SIZE = 0xae04;
 
+/** _IOWR(KVMIO, 0x05, struct kvm_cpuid2): what a guest's CPU can be said to know. */
+export const KVM_GET_SUPPORTED_CPUID = 0xc008_ae05;
+/** struct kvm_cpuid2, of which a vCPU is given as much as it was filled with. */
+export const Cpuid = { count: 0, entries: 8, entryBytes: 40 } as const;
+
 /** What CHECK_EXTENSION is asked for. */
 export const Capability = {
   IRQCHIP: 0,
@@ -25,6 +30,9 @@ export const KVM_CREATE_VCPU = 0xae41;
 export const KVM_SET_TSS_ADDR = 0xae47;
 /** Two PICs, an IOAPIC, and a local APIC a vCPU, in the kernel. */
 export const KVM_CREATE_IRQCHIP = 0xae60;
+/** _IOW(KVMIO, 0x77, struct kvm_pit_config): a PC's timer, of 64 zero bytes. */
+export const KVM_CREATE_PIT2 = 0x4040_ae77;
+export const pitConfigBytes = 64;
 /** _IOW(KVMIO, 0x46, struct kvm_userspace_memory_region). */
 export const KVM_SET_USER_MEMORY_REGION = 0x4020_ae46;
 export const UserMemoryRegion = {
@@ -54,10 +62,12 @@ export const Msi = { addressLow: 0, addressHigh: 4, data: 8, flags: 12, bytes: 3
 // Of a vCPU, for the thread that made it.
 export const KVM_RUN = 0xae80;
 export const KVM_GET_TSC_KHZ = 0xaea3;
+/** _IOW(KVMIO, 0x90, struct kvm_cpuid2). */
+export const KVM_SET_CPUID2 = 0x4008_ae90;
 /** _IOW(KVMIO, 0x82, struct kvm_regs), of u64s. */
 export const KVM_SET_REGS = 0x4090_ae82;
 export const KVM_GET_REGS = 0x8090_ae81;
-export const Regs = { rsp: 48, rip: 128, rflags: 136, bytes: 144 } as const;
+export const Regs = { rsi: 32, rip: 128, rflags: 136, bytes: 144 } as const;
 /** _IOW(KVMIO, 0x84, struct kvm_sregs). */
 export const KVM_SET_SREGS = 0x4138_ae84;
 export const KVM_GET_SREGS = 0x8138_ae83;

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Unpackr } from "msgpackr";
+import { Outsider } from "../../lab/vmm/outsider.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import type {
   ActorRecord,
@@ -28,6 +29,22 @@ async function get<T = unknown>(path: string): Promise<T> {
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
   return (await response.json()) as T;
 }
+
+test("who tells of itself on the control socket is listed behind the actors, until it goes", async () => {
+  const actors = (): Promise<ActorRecord[]> => get("/api/actors");
+  const isThere = (all: ActorRecord[]): boolean => all.at(-1)!.name === "vmm";
+  const outsider = new Outsider(server().controlPath, "vmm");
+  outsider.tell("running", { exitsForRegisters: 7 });
+  expect((await eventually(actors, isThere)).at(-1)).toMatchObject({
+    name: "vmm",
+    state: "running",
+    counters: { exitsForRegisters: 7 },
+  });
+  const metrics = await fetch(new URL("/metrics", address()), { headers: bearer() });
+  expect(await metrics.text()).toContain('actor_counter{actor="vmm",name="exitsForRegisters"} 7');
+  outsider.close();
+  expect(isThere(await eventually(actors, (all) => !isThere(all)))).toBe(false);
+});
 
 /** Asks until `holds`, while the inspector reads what the actors have just written. */
 async function eventually<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {

@@ -54,6 +54,7 @@ describe("arguments", () => {
     [["--qemu", "--size", "640x480"], "leave out --size"],
     [["--kvm", "--qemu"], "--kvm runs another guest with a show of its own: leave out --qemu"],
     [["--kvm", "--scene", "2d"], "leave out --scene"],
+    [["--linux"], "--linux boots a kernel on KVM: give --kvm too"],
     [["--server", " "], "--server wants a command"],
     [["--nonsense"], "Unknown option '--nonsense'"],
     [["--seconds", "-1"], "is written --seconds=-…"],

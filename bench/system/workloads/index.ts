@@ -6,6 +6,7 @@ import { cursors } from "./cursor.ts";
 import { fences } from "./fences.ts";
 import { firstSecond } from "./first-second.ts";
 import { flushes } from "./flush.ts";
+import { machines } from "./machines.ts";
 import { processes } from "./process.ts";
 import { resources } from "./resources.ts";
 import { smallest } from "./smallest.ts";
@@ -23,4 +24,5 @@ export const workloads: readonly Workload[] = [
   ...firstSecond,
   ...processes,
   ...canvases,
+  ...machines,
 ];

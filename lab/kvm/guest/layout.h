@@ -71,9 +71,11 @@ enum event {
 /// A write that the VMM does nothing for.
 #define IDLE_PORT 0x504
 
-/// Queues that no device has: kicks of the first one wake nobody, those of the second raise ECHO_IRQ.
+/// Queues that no device has: kicks of the first one wake nobody, those of the second raise ECHO_IRQ, and those of the third
+/// wake a thread of the VMM's that does so.
 #define SINK_QUEUE 2
 #define ECHO_QUEUE 3
+#define RELAY_QUEUE 4
 #define ECHO_IRQ 6
 /// The vector of TASK_MESSAGE_INTERRUPT.
 #define MESSAGE_VECTOR 0x40

@@ -48,13 +48,23 @@ static void kick_nobody(void)
 	virtio_notify(SINK_QUEUE);
 }
 
-static void interrupt_itself(void)
+static void await_echo(uint32_t queue)
 {
 	uint32_t seen = echoes;
 
-	virtio_notify(ECHO_QUEUE);
+	virtio_notify(queue);
 	while (echoes == seen)
 		sleep_unless_changed(&echoes, seen);
+}
+
+static void interrupt_itself(void)
+{
+	await_echo(ECHO_QUEUE);
+}
+
+static void wake_and_be_interrupted(void)
+{
+	await_echo(RELAY_QUEUE);
 }
 
 static void read_register(void)
@@ -69,7 +79,9 @@ static void nothing(void)
 void measure_steps(void)
 {
 	// As lab/kvm/layout.ts has them.
-	static void (*const steps[])(void) = { nothing, exit_to_vmm, kick_nobody, interrupt_itself, read_register };
+	static void (*const steps[])(void) = {
+		nothing, exit_to_vmm, kick_nobody, interrupt_itself, wake_and_be_interrupted, read_register,
+	};
 	uint32_t step_count = sizeof(steps) / sizeof(steps[0]);
 	uint32_t *samples = begin_samples(step_count * boot->count);
 

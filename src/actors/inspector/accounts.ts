@@ -42,6 +42,7 @@ class Account<T> {
 export interface Status extends Record<string, unknown> {
   device: unknown;
   actors: Record<string, { state: unknown; restarts: number; counters: Record<string, number> }>;
+  outsiders: { name: string; state: string; counters: Record<string, number> }[];
 }
 
 /** As the ctrl queue tells it: a fence's command by its number for the tap, 0 where nobody read. */

@@ -31,10 +31,11 @@ export class Views {
     for (const name of collector.names) this.spent.set(name, this.spentBy(name, lastNs));
   }
 
+  /** Those of this process, and behind them who else tells of itself. */
   async actors(ns: number): Promise<ActorRecord[]> {
     const status = await this.accounts.status.get(statusMs);
     this.measure(ns);
-    return this.collector.names.map((name) => {
+    const own = this.collector.names.map((name): ActorRecord => {
       const one = status?.actors[name];
       return {
         name,
@@ -50,6 +51,7 @@ export class Views {
         droppedRecords: this.collector.readerOf(name).dropped,
       };
     });
+    return [...own, ...(status?.outsiders ?? []).map((one) => ({ ...ofNobody, ...one }))];
   }
 
   /** What there is now, or was `ageMs` ago at most. */
@@ -151,6 +153,18 @@ export class Views {
     return { slept: reader.sleptUntil(ns), ran: processorNs(reader.thread) };
   }
 }
+
+/** What is known of somebody in another process, but for what they say. */
+const ofNobody = {
+  restarts: 0,
+  mailbox: {},
+  taken: {},
+  thread: 0,
+  busy: 0,
+  processor: 0,
+  naps: 0,
+  droppedRecords: 0,
+} as const;
 
 const part = (of: number, whole: number): number => Math.min(1, Math.max(0, of / whole));
 

@@ -1,6 +1,7 @@
 // What may be asked on the control socket, and what is wrong with a request in words.
 
 import { AbsolutePath, integer, type Kind, oneOf, ValueError } from "../../config-values.ts";
+import { Counters, OutsiderName, OutsiderState } from "./outsiders.ts";
 import { Refusal } from "../../transport/os/errors.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { workerNames } from "../registry.ts";
@@ -18,6 +19,7 @@ const fieldsOf = {
   "trace-stop": {},
   "record-start": { path: AbsolutePath },
   "record-stop": {},
+  outsider: { name: OutsiderName, state: OutsiderState, counters: Counters },
   kill: { actor: oneOf(workerNames) },
   shutdown: {},
 } as const;

@@ -8,6 +8,7 @@ import { freeSocketPath, removeSocket } from "../../transport/os/unix-path.ts";
 import type { WorkerName } from "../registry.ts";
 import { type ControlRequest, readRequest } from "./control-request.ts";
 import type { Picture } from "./inquiries.ts";
+import { Outsiders } from "./outsiders.ts";
 
 /** A pipe that nobody reads is an error, and no wait of which nobody hears. */
 const patiently = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
@@ -44,6 +45,7 @@ interface Connection {
 }
 
 export class ControlServer {
+  readonly outsiders = new Outsiders();
   private server: { stop(closeActiveConnections?: boolean): void } | null = null;
 
   constructor(
@@ -87,7 +89,10 @@ export class ControlServer {
         },
         data: (socket, bytes) => this.data(socket, bytes),
         drain: send,
-        close: (socket) => void (socket.data.isClosed = true),
+        close: (socket) => {
+          socket.data.isClosed = true;
+          this.outsiders.forget(socket.data);
+        },
       },
     });
   }
@@ -121,7 +126,7 @@ export class ControlServer {
   private async serve(socket: Socket<Connection>, line: string): Promise<void> {
     let answer: Record<string, unknown>;
     try {
-      answer = { ok: true, ...(await this.run(parse(line))) };
+      answer = { ok: true, ...(await this.run(socket.data, parse(line))) };
     } catch (error) {
       // Whatever it is, the person who asked is told.
       answer = { ok: false, error: (error as Error).message };
@@ -131,7 +136,7 @@ export class ControlServer {
     if (socket.data.unsent.length > unsentBytesMax) socket.terminate();
   }
 
-  private async run(request: ControlRequest): Promise<Record<string, unknown>> {
+  private async run(client: Connection, request: ControlRequest): Promise<Record<string, unknown>> {
     switch (request.command) {
       case "status":
         return await this.handlers.status();
@@ -154,6 +159,11 @@ export class ControlServer {
         return await this.handlers.startRecording(request.path);
       case "record-stop":
         return await this.handlers.stopRecording();
+      case "outsider": {
+        const { name, state, counters } = request;
+        this.outsiders.tell(client, { name, state, counters });
+        return {};
+      }
       case "kill":
         this.handlers.kill(request.actor);
         return {};

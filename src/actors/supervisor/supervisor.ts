@@ -64,7 +64,7 @@ export class Supervisor {
     this.tracing = new Tracing(this.host);
     this.recordings = new Recordings(this.host, this.actors);
     this.control = new ControlServer(config.controlPath, {
-      status: () => this.status(),
+      status: async () => ({ ...this.ownStatus(), ...(await this.inquiries.status()) }),
       screenshot: (scanout) => this.inquiries.snapshot(scanout),
       inspector: () => this.inquiries.inspector(),
       startTrace: (path) => this.tracing.start(path),
@@ -290,11 +290,8 @@ export class Supervisor {
       device: this.device.getSnapshot().value,
       pid: process.pid,
       actors: this.inquiries.actors(this.actors),
+      outsiders: this.control.outsiders.all,
       trace: this.tracing.path,
     };
-  }
-
-  private async status(): Promise<Record<string, unknown>> {
-    return { ...this.ownStatus(), ...(await this.inquiries.status()) };
   }
 }

@@ -126,6 +126,42 @@ test("who asks for the inspector is told its URL, or why there is none", async (
   });
 });
 
+const vmm = { command: "outsider", name: "vmm", state: "running", counters: { exits: 3 } };
+
+test("an outsider is told of for as long as its connection is there", async () => {
+  const client = await connect();
+  expect(await client.ask(vmm)).toEqual({ ok: true });
+  expect(await client.ask({ ...vmm, counters: { exits: 4 } })).toEqual({ ok: true });
+  expect(server.outsiders.all).toEqual([{ name: "vmm", state: "running", counters: { exits: 4 } }]);
+  clients.at(-1)!.destroy();
+  while (server.outsiders.all.length > 0) await Bun.sleep(1);
+});
+
+test("an outsider that is somebody else, or one too many, is refused", async () => {
+  await (await connect()).ask(vmm);
+  const other = await connect();
+  expect(await other.ask(vmm)).toMatchObject({ error: "another connection tells of vmm already" });
+  for (let number = 1; number < 8; number++) await (await connect()).ask({ ...vmm, name: `vmm-${number}` });
+  expect(await other.ask({ ...vmm, name: "vmm-8" })).toMatchObject({
+    error: "8 connections tell of somebody already",
+  });
+});
+
+test.each([
+  [{ name: "display" }, "name: display is an actor of the server's own"],
+  [{ name: "<b>" }, "name: want a name of up to 32 of a-z, 0-9 and -"],
+  [{ state: "" }, "state: want a word of up to 32 letters"],
+  [{ counters: [1] }, "counters: want an object of counts"],
+  [{ counters: { "a b": 1 } }, "counters: want names of up to 32 letters and digits"],
+  [{ counters: { exits: -1 } }, "counters: want a whole number"],
+  [{ counters: Object.fromEntries(Array.from({ length: 33 }, (_, at) => [`c${at}`, at])) }, "want 32 counts"],
+])("an outsider with %j is refused with a sentence", async (fields, sentence) => {
+  const client = await connect();
+  const { ok, error } = await client.ask({ ...vmm, ...fields });
+  expect({ ok, error }).toEqual({ ok: false, error: expect.stringContaining(sentence) });
+  expect(server.outsiders.all).toEqual([]);
+});
+
 test("a screenshot leaves a PNG and says how large it is", async () => {
   const client = await connect();
   const file = join(folder, "shot.png");
@@ -195,15 +231,15 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["null", "want one JSON object a line"],
     [
       "{}",
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, kill, shutdown",
     ],
     [
       '{"command":"dance"}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, kill, shutdown",
     ],
     [
       '{"command":["status"]}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, kill, shutdown",
     ],
     ['{"command":"screenshot"}', "path: want an absolute path"],
     ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],
