@@ -23,12 +23,13 @@ export function figuresOf(load: GuestLoad, run: Run): Figure[] {
   }
   const { count } = run;
   const seconds = run.durationUs / 1e6;
-  const { qemu, backend, othersShare } = run.cpu;
+  const { qemu, backend, writtenBytes, othersShare } = run.cpu;
   const shown = run.pictures.length;
   return [
     figure("rate", load.unit, "more", [count / seconds]),
     figure("host CPU each", "ms", "less", [(qemu + backend) / 1e6 / count]),
     figure("back-end CPU each", "ms", "neither", [backend / 1e6 / count]),
+    figure("back-end writes", "MiB/s", "neither", [writtenBytes / 2 ** 20 / seconds]),
     ...(load.isShown
       ? [
           figure("pictures on QEMU's console", "/s", "neither", [shown / seconds]),

@@ -44,14 +44,17 @@ export interface CpuTime {
   /** With its guest. */
   qemu: number;
   backend: number;
+  /** Bytes that the back-end gave to write system calls. */
+  writtenBytes: number;
   /** The share of all processors that went to others than these two; this process is one. */
   othersShare: number;
 }
 
-/** Nanoseconds until now. */
+/** Nanoseconds, and bytes, until now. */
 interface Used {
   qemu: number;
   backend: number;
+  writtenBytes: number;
   /** Of all processes and the kernel. */
   machine: number;
   /** That there were, on all processors. */
@@ -61,7 +64,8 @@ interface Used {
 function between(from: Used, to: Used): CpuTime {
   const [qemu, backend] = [to.qemu - from.qemu, to.backend - from.backend];
   const others = Math.max(0, to.machine - from.machine - qemu - backend);
-  return { qemu, backend, othersShare: others / (to.wall - from.wall) };
+  const writtenBytes = to.writtenBytes - from.writtenBytes;
+  return { qemu, backend, writtenBytes, othersShare: others / (to.wall - from.wall) };
 }
 
 const kernel = "6.12";
@@ -204,9 +208,11 @@ export class GuestSession {
   }
 
   private used(): Used {
+    const backend = this.server === null ? null : usageOf(this.server.pid);
     return {
       qemu: usageOf(this.guest.pid).cpuNs,
-      backend: this.server === null ? 0 : usageOf(this.server.pid).cpuNs,
+      backend: backend?.cpuNs ?? 0,
+      writtenBytes: backend?.writtenBytes ?? 0,
       machine: machineCpuNs(),
       wall: Bun.nanoseconds() * availableParallelism(),
     };

@@ -6,22 +6,10 @@ import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { DisplayReader } from "./display-reader.ts";
 import { FenceClock } from "./fence-clock.ts";
 import type { Figure } from "./figure.ts";
-import { dieWithParent, pin, type Placement } from "./scheduling.ts";
-import { type Budget, Stage } from "./stage.ts";
+import type { Job } from "./job.ts";
+import { dieWithParent, pin } from "./scheduling.ts";
+import { Stage } from "./stage.ts";
 import { workloads } from "./workloads/index.ts";
-
-export interface Job {
-  workload: string;
-  socketPath: string;
-  serverPid: number;
-  /** Null: both sides go where the kernel puts them. */
-  cpus: Placement | null;
-  budget: Budget;
-  /** A fence clock's file, for workloads that look at it. */
-  clockPath: string | null;
-  /** Protocol features of the VMM's display: no dma-buf, so that every back-end sends pixels. */
-  displayFeatures: number;
-}
 
 const mebibyte = 2 ** 20;
 /** A 4K frame, the rings, and 64 MiB of pages to attach. */

@@ -9,6 +9,8 @@ export interface Usage {
   sleeps: number;
   /** read and write system calls, of eventfds too; not those that wait, and not messages on sockets. */
   readsAndWrites: number;
+  /** What write system calls were given, whatever became of it. */
+  writtenBytes: number;
 }
 
 /** Threads that have ended count no more. */
@@ -21,7 +23,8 @@ export function usageOf(pid: number): Usage {
     sleeps += field(readFileSync(`${task}/status`, "utf8"), "voluntary_ctxt_switches");
   }
   const io = readFileSync(`/proc/${pid}/io`, "utf8");
-  return { cpuNs, sleeps, readsAndWrites: field(io, "syscr") + field(io, "syscw") };
+  const readsAndWrites = field(io, "syscr") + field(io, "syscw");
+  return { cpuNs, sleeps, readsAndWrites, writtenBytes: field(io, "wchar") };
 }
 
 /** Processor time that the whole machine has spent since it started, in nanoseconds, on whatever; a hypervisor's too. */

@@ -7,9 +7,9 @@ import { InspectorPage } from "../../lab/browser/inspector-page.ts";
 import { type Result, resultsOf } from "../report/results.ts";
 import { summarise, type Summary } from "../report/statistics.ts";
 import { type Backend, start } from "./backends.ts";
-import type { Job } from "./driver.ts";
 import { createFenceClock } from "./fence-clock.ts";
 import { type Figure, parseFigures } from "./figure.ts";
+import type { Job } from "./job.ts";
 import { type Placement, placement } from "./scheduling.ts";
 import type { Budget } from "./stage.ts";
 import type { GuestWorkload, Workload } from "./workload.ts";
@@ -88,12 +88,13 @@ async function measure(workload: Workload, backend: Backend, options: SystemOpti
   }
 }
 
-async function drive(
+/** Runs a workload in a driver's process of its own, in front of `server`. */
+export async function drive(
   workload: GuestWorkload,
   backend: Backend,
   server: ServerProcess,
   clockPath: string | null,
-  { budget, signal }: SystemOptions,
+  { budget, signal }: Pick<SystemOptions, "budget" | "signal">,
 ): Promise<Figure[]> {
   const cpus = workload.pinned ? placement() : null;
   const job: Job = {

@@ -37,6 +37,7 @@ export interface Windows {
   /** Of the server, for one unit. */
   cpuUs: number;
   sleeps: number;
+  writtenBytes: number;
 }
 
 export class Stage {
@@ -69,9 +70,12 @@ export class Stage {
     });
   }
 
-  /** Runs `work(count)` again and again: first to warm up, then in windows that are `measured`. */
-  windows(work: (count: number, measured: boolean) => void, granule = 1): Windows {
-    const { warmMs, measureMs, windowMs } = this.budget;
+  /**
+   * Runs `work(count)` again and again: first to warm up, then in windows that are `measured`, for `measureMsMin` at least.
+   */
+  windows(work: (count: number, measured: boolean) => void, granule = 1, measureMsMin = 0): Windows {
+    const { warmMs, windowMs } = this.budget;
+    const measureMs = Math.max(this.budget.measureMs, measureMsMin);
     let count = granule;
     const warm = performance.now() + warmMs;
     do {
@@ -95,6 +99,7 @@ export class Stage {
       seconds,
       cpuUs: (after.cpuNs - before.cpuNs) / 1000 / units,
       sleeps: (after.sleeps - before.sleeps) / units,
+      writtenBytes: (after.writtenBytes - before.writtenBytes) / units,
     };
   }
 

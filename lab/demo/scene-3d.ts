@@ -6,16 +6,16 @@ import * as commands from "../driver/commands.ts";
 import * as commands3d from "../driver/commands-3d.ts";
 import { areaOf, type CapsetSummary, expectOk } from "../driver/gpu-driver.ts";
 import { StillLife } from "../scenes/still-life.ts";
+import { firstPicture, prepareStillLife, stillLifeIds } from "../scenes/still-life-guest.ts";
 import type { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import * as virgl from "../driver/virgl/index.ts";
 import { answered } from "./answers.ts";
 import type { SceneReport } from "./scene-2d.ts";
 
 const contextId = 1;
-const ids = { vertices: 1, indices: 2, colour: 3, depth: 4 };
 const buffers = [
-  { resourceId: 5, format: virgl.VirglFormat.B8G8R8X8_UNORM },
-  { resourceId: 6, format: virgl.VirglFormat.B8G8R8X8_UNORM },
+  { resourceId: firstPicture, format: virgl.VirglFormat.B8G8R8X8_UNORM },
+  { resourceId: firstPicture + 1, format: virgl.VirglFormat.B8G8R8X8_UNORM },
 ] as const;
 
 /** The name of the GL driver behind the device. Throws an Error with a sentence for the user when there is none. */
@@ -35,9 +35,9 @@ export async function playScene3d(
   progress: (frame: number) => void,
 ): Promise<SceneReport> {
   const { control } = guest;
-  const scene = new StillLife(ids, width, height);
+  const scene = new StillLife(stillLifeIds, width, height);
   const stream = new virgl.CommandStream();
-  prepare(guest, scene, stream);
+  prepareStillLife(guest, contextId, scene, buffers);
 
   const frameNs: number[] = [];
   let frame = 0;
@@ -74,35 +74,6 @@ export async function playScene3d(
   await finish();
   const elapsed = (performance.now() - start) / 1000;
   return { frames: frame, commands: frame * 3, seconds: elapsed, frameNs: Float64Array.from(frameNs) };
-}
-
-/** Context, resources, and the scene's objects. */
-function prepare({ gpu, memory }: SyntheticGuest, scene: StillLife, stream: virgl.CommandStream): void {
-  expectOk(gpu.createContext(contextId, "fencepost-demo"), "CTX_CREATE");
-  const shown = buffers.map(({ resourceId, format }) => ({
-    resourceId,
-    format,
-    target: virgl.Target.TEXTURE_2D,
-    bind: virgl.Bind.RENDER_TARGET | virgl.Bind.SCANOUT,
-    width: scene.width,
-    height: scene.height,
-  }));
-  for (const resource of [...scene.descriptions(), ...shown]) {
-    expectOk(gpu.createResource3d(resource), "RESOURCE_CREATE_3D");
-    expectOk(gpu.attachResource(contextId, resource.resourceId), "CTX_ATTACH_RESOURCE");
-  }
-  for (const [resourceId, data] of [
-    [ids.vertices, scene.vertices],
-    [ids.indices, scene.indices],
-  ] as const) {
-    const backing = memory.allocate(data.byteLength);
-    backing.bytes.set(new Uint8Array(data.buffer));
-    expectOk(gpu.attachBacking(resourceId, [backing]), "RESOURCE_ATTACH_BACKING");
-    const box = { x: 0, y: 0, z: 0, width: data.byteLength, height: 1, depth: 1 };
-    expectOk(gpu.transferToHost3d(contextId, resourceId, { box }), "TRANSFER_TO_HOST_3D");
-  }
-  scene.prepare(stream);
-  expectOk(gpu.submit3d(contextId, stream.bytes), "SUBMIT_3D");
 }
 
 function capsetOf({ gpu, config }: SyntheticGuest, id: number): CapsetSummary {

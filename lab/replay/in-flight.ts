@@ -16,6 +16,8 @@ interface Flight {
 }
 
 const commandsMax = 100;
+/** So many are sent at a time, where nobody waits: each kick costs more than a command. */
+const heldMax = 32;
 const bytesMax = 64 * 1024 * 1024;
 /** No answer is longer. */
 const roomMax = 1024 * 1024;
@@ -23,6 +25,8 @@ const roomMax = 1024 * 1024;
 export class InFlight {
   private flights: Flight[] = [];
   private bytes = 0;
+  /** Commands that the device has not been told of. */
+  private held = 0;
 
   /** `landed` is told of each command once it is answered, and how. */
   constructor(
@@ -34,6 +38,7 @@ export class InFlight {
   room({ command: { body, number } }: CommandStep): Wait | null {
     const isTooMuch = (): boolean => this.bytes > 0 && this.bytes + body.length > bytesMax;
     if (this.flights.length < commandsMax && !isTooMuch()) return null;
+    this.send();
     // Half of them at a time: to be woken for each would cost more than it.
     const most = this.flights.length >>> 1;
     const happened = (): boolean => {
@@ -48,9 +53,17 @@ export class InFlight {
     const { queue, body, room } = step.command;
     // Each chain has a descriptor.
     const responseBytes = Math.min(body.length === 0 ? Math.max(room, 1) : room, roomMax);
-    const submission = this.replay.guest.queues[queue as 0 | 1]!.submit(body, { responseBytes });
+    const submission = this.replay.guest.queues[queue as 0 | 1]!.submit(body, { responseBytes, hold: true });
     this.bytes += body.length;
     this.flights.push({ step, submission, reads, isWriter: isWriter(body) });
+    // What it reads will be waited for soon.
+    if (++this.held === heldMax || reads !== null) this.send();
+  }
+
+  /** Sends what is held: before anybody waits for it. */
+  send(): void {
+    for (const queue of this.replay.guest.queues) queue.commit();
+    this.held = 0;
   }
 
   /** Waits for all that has to do with this memory, and may touch it. */
@@ -65,6 +78,7 @@ export class InFlight {
       return !this.flights.some(concerns);
     };
     if (happened()) return null;
+    this.send();
     const { command } = this.flights.find(concerns)!.step;
     return { happened, what: `the answer to entry ${command.number}`, chains: 1 };
   }
@@ -77,7 +91,7 @@ export class InFlight {
   forget(): void {
     this.land();
     this.flights = [];
-    this.bytes = 0;
+    this.bytes = this.held = 0;
   }
 
   /** Takes what is answered by now. */

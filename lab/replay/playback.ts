@@ -46,7 +46,8 @@ const rewindMs = 200;
 
 export class Playback {
   readonly progress: Progress = { commands: 0, frames: 0, time: 0 };
-  private readonly numbers = new WeakMap<CommandStep, number>();
+  /** Commands before those of {@link steps}. */
+  private skipped = 0;
   private readonly memories = new Map<number, Entry | null>();
   /** Null where it is nowhere: before the first step, or in the midst of one that was given up. */
   private steps: Iterator<Step> | null = null;
@@ -70,14 +71,14 @@ export class Playback {
   }
 
   /** Of a command that was played. */
-  readonly numberOf = (step: CommandStep): number => this.numbers.get(step)!;
+  readonly numberOf = (step: CommandStep): number => this.skipped + step.index;
 
   /** Begins anew with the recording's start, or with a chunk with whose keyframe all is known. */
   begin(chunk = 0): void {
     const { recording, progress } = this;
     this.isStale = this.hasPlayed;
     const { commandsBefore, framesBefore, firstTime } = recording.chunks[chunk]!;
-    progress.commands = commandsBefore;
+    progress.commands = this.skipped = commandsBefore;
     progress.frames = framesBefore;
     progress.time = firstTime;
     this.steps = stepsOf(this.entriesFrom(chunk));
@@ -112,7 +113,6 @@ export class Playback {
       if (signal.aborted) return false;
       this.next = null;
       progress.time = timeOf(step);
-      if (step.kind === "step") this.numbers.set(step, progress.commands);
       for (const player of players) {
         for (const wait of player.play(step)) {
           if (!(await this.isOver(wait, player, signal, patienceMs))) return this.lose();
@@ -233,7 +233,7 @@ export class Playback {
     for (;;) {
       const left = pace.msUntil(time);
       if (left < 1 || signal.aborted) return;
-      for (const player of this.players) player.replay?.guest.pump.drain();
+      for (const player of this.players) player.rest();
       await Bun.sleep(Math.min(left, breathMs));
     }
   }

@@ -77,6 +77,8 @@ export class Player {
         break;
       case "reset":
         this.isReset ||= step.queue === Queue.CONTROL;
+        // What was answered before that is now too.
+        yield* waited(this.flights?.settle((flight) => flight.step.answer !== null) ?? null);
         break;
       case "memory":
         if (this.replay === null) break;
@@ -87,6 +89,12 @@ export class Player {
       default:
     }
     if (!this.isInKeyframe || !this.hasBegun) this.state.take(step);
+  }
+
+  /** Nothing more is played for a while: what was held back goes out, and what comes is served. */
+  rest(): void {
+    this.flights?.send();
+    this.replay?.guest.pump.drain();
   }
 
   /** Waits until all is answered, and shown where it is watched. */

@@ -6,6 +6,8 @@ import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
 
 export interface CommandStep {
   readonly kind: "step";
+  /** How many commands come before it. */
+  readonly index: number;
   readonly command: Entry<"command">;
   /** What was read of guest memory for it. */
   readonly bytes: Entry<"bytes">[];
@@ -27,10 +29,11 @@ export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
   const open: [CommandStep | null, CommandStep | null] = [null, null];
   let waiting: Step[] = [];
   let bytes = 0;
+  let commands = 0;
   for (const entry of entries) {
     switch (entry.kind) {
       case "command": {
-        const step: CommandStep = { kind: "step", command: entry, bytes: [], frames: [], answer: null };
+        const step = stepFrom(entry, commands++);
         open[entry.queue as 0 | 1] = step;
         waiting.push(step);
         if (entry.queue === 0) bytes = 0;
@@ -70,6 +73,10 @@ export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
     yield* whole;
   }
   yield* waiting;
+}
+
+function stepFrom(command: Entry<"command">, index: number): CommandStep {
+  return { kind: "step", index, command, bytes: [], frames: [], answer: null };
 }
 
 /** The queue whose command is over where there is this entry: the other's may go on around it. */

@@ -131,7 +131,7 @@ describe("a load's figures", () => {
     givenUs: [0, 1000, 2000, 3000],
     pictures: [{ atUs: 4000, pixel: stamp(3) }],
     clockErrorUs: 100,
-    cpu: { qemu: 6e6, backend: 2e6, othersShare: 0.25 },
+    cpu: { qemu: 6e6, backend: 2e6, writtenBytes: 2 ** 21, othersShare: 0.25 },
   };
   const medians = (name: string, of = run) =>
     Object.fromEntries(figuresOf(load(name), of).map(({ metric, median }) => [metric, median]));
@@ -141,6 +141,7 @@ describe("a load's figures", () => {
       rate: 2,
       "host CPU each": 2,
       "back-end CPU each": 0.5,
+      "back-end writes": 1,
       "pictures on QEMU's console": 0.5,
       "host CPU a picture": 8,
       "CPUs busy with others": 25,
@@ -153,6 +154,7 @@ describe("a load's figures", () => {
       rate: 2,
       "host CPU each": 2,
       "back-end CPU each": 0.5,
+      "back-end writes": 1,
       "CPUs busy with others": 25,
     });
   });

@@ -8,6 +8,8 @@ import { firstSecond } from "./first-second.ts";
 import { flushes } from "./flush.ts";
 import { machines } from "./machines.ts";
 import { processes } from "./process.ts";
+import { recorded } from "./record.ts";
+import { replays } from "./replay.ts";
 import { resources } from "./resources.ts";
 import { smallest } from "./smallest.ts";
 import { streams } from "./streams.ts";
@@ -25,4 +27,6 @@ export const workloads: readonly Workload[] = [
   ...processes,
   ...canvases,
   ...machines,
+  ...recorded,
+  ...replays,
 ];

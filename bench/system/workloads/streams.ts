@@ -4,6 +4,8 @@ import * as commands3d from "../../../lab/driver/commands-3d.ts";
 import { expectOk } from "../../../lab/driver/gpu-driver.ts";
 import * as virgl from "../../../lab/driver/virgl/index.ts";
 import { Feature, Header } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { StillLife } from "../../../lab/scenes/still-life.ts";
+import { firstPicture, prepareStillLife, stillLifeIds } from "../../../lab/scenes/still-life-guest.ts";
 import type { CommandPipeline } from "../../../lab/driver/command-pipeline.ts";
 import { expectOkAnswers, type Stage } from "../stage.ts";
 import type { GuestWorkload } from "../workload.ts";
@@ -115,6 +117,16 @@ export function openScene(stage: Stage, size: Size): virgl.CommandStream {
   virgl.setFramebufferState(stream, [surface]);
   expectOk(gpu.submit3d(context, stream.bytes), "SUBMIT_3D");
   return stream.reset();
+}
+
+/** A frame of a scene as a stream: about as long as one of kmscube, on a picture that is soon drawn. */
+export function stillLifeStream({ guest }: Stage): Uint8Array {
+  const scene = new StillLife(stillLifeIds, 64, 64);
+  const picture = { resourceId: firstPicture, format };
+  prepareStillLife(guest, context, scene, [picture]);
+  const stream = new virgl.CommandStream();
+  scene.draw(stream, 1, picture);
+  return stream.bytes;
 }
 
 export function clearStream(stream: virgl.CommandStream): Uint8Array {

@@ -134,8 +134,9 @@ export function unpackEntries(payload: Uint8Array, count: number, number: number
     const kind = nameOf.get(kinds[index]!);
     if (kind === undefined) throw new RecordingError(`has an entry of kind ${kinds[index]}`);
     const body = bodies.subarray(at, (at += lengths[index]!));
-    const fields: Record<string, number> = {};
-    entryFields[kind].forEach((field, place) => (fields[field] = numbers[place]![index]!));
-    return { kind, number: number + index, time: time + times[index]!, body, ...fields } as Entry;
+    const entry: Record<string, unknown> = { kind, number: number + index, time: time + times[index]!, body };
+    const fields = entryFields[kind];
+    for (let place = 0; place < fields.length; place++) entry[fields[place]!] = numbers[place]![index]!;
+    return entry as unknown as Entry;
   });
 }
