@@ -12,6 +12,7 @@ import type { Rectangle } from "../driver/commands.ts";
 import type { Framebuffer } from "../vmm/display-scanout.ts";
 import { type Extent, place, widen } from "./guest-bytes.ts";
 import { InFlight } from "./in-flight.ts";
+import { leftOut } from "./left-out.ts";
 import { type GuestSetup, ReplayGuest, type Wait } from "./replay-guest.ts";
 import { Restorer } from "./restored-state.ts";
 import { Screen } from "./screen.ts";
@@ -169,7 +170,9 @@ export class Player {
     // A cursor's image is what the commands before it have made; a move has to do with nothing.
     const isUpdate = typeOf(step) === Command.UPDATE_CURSOR;
     if (isUpdate) yield* waited(flights.settleQueue(Queue.CONTROL));
-    const reads = step.bytes.length === 0 ? null : yield* this.placeBytes(replay, step);
+    const missing = leftOut(step, this.state);
+    const bytes = missing.length === 0 ? step.bytes : [...step.bytes, ...missing];
+    const reads = bytes.length === 0 ? null : yield* this.placeBytes(replay, bytes);
     if (this.options.isWatched) {
       for (const { scanout, rect } of this.expected.of(step, this.state)) this.screen.expect(scanout, rect);
     }
@@ -182,7 +185,7 @@ export class Player {
   }
 
   /** Puts what the command will read where it will be read. Returns where that is. */
-  private *placeBytes({ guest }: ReplayGuest, { bytes }: CommandStep): Generator<Wait, Extent> {
+  private *placeBytes({ guest }: ReplayGuest, bytes: readonly Entry<"bytes">[]): Generator<Wait, Extent> {
     const extent = { start: Infinity, end: 0 };
     const { resources } = this.state;
     const known = bytes.flatMap((entry) => {

@@ -31,6 +31,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
   madvise: { args: ["ptr", FFIType.i64_fast, "i32"], returns: "i32" },
   malloc: { args: ["u32"], returns: "ptr" },
+  memcmp: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   memcpy: { args: ["ptr", "ptr", "u32"], returns: "void" },
   memset: { args: ["ptr", "i32", "u32"], returns: "void" },
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },

@@ -175,6 +175,40 @@ describe("a recording from the start", () => {
     ]);
   });
 
+  test("leaves out rows of a transfer that the resource had already, and a replay shows them", async () => {
+    const { gpu } = await serve("--record", path, "--record-checksums");
+    // Wide enough for its rows to be compared a few at a time.
+    const image = gpu.createImage(5, Format.B8G8R8X8, 4096, 60);
+    fill(image, 1000);
+    gpu.show(0, image);
+    gpu.present(image);
+    image.pixels.fill(7, 21 * image.width, 22 * image.width);
+    gpu.present(image);
+    gpu.present(image, { x: 100, y: 20, width: 300, height: 3 });
+    // The same from other memory, which nothing was read of.
+    const copy = guest!.memory.allocate(image.pixels.byteLength);
+    copy.words.set(image.pixels);
+    expectOk(gpu.detachBacking(5));
+    expectOk(gpu.attachBacking(5, [copy]));
+    gpu.present(image);
+    const recording = await recorded();
+    const [first, ...rest] = of(recording, "bytes").map(({ offsetLow, body }) => ({
+      row: offsetLow / (image.width * 4),
+      rows: body.length / (image.width * 4),
+    }));
+    expect(first!.row).toBe(0);
+    const { row, rows } = rest.at(-1)!;
+    expect(rows).toBeLessThan(8);
+    expect(row).toBeLessThanOrEqual(21);
+    expect(row + rows).toBeGreaterThan(21);
+    const before = rest.slice(0, -1).reduce((sum, one) => sum + one.rows, first!.rows);
+    expect(before).toBe(image.height);
+    expect(of(recording, "frame")).toHaveLength(5);
+    const replay = Bun.spawnSync(["bun", "lab/replay/main.ts", path, "--compare"]);
+    expect(replay.stdout.toString()).toContain("5 pictures as recorded; nothing differs");
+    expect(replay.exitCode).toBe(0);
+  });
+
   test("is its owner's alone, though the file was there before", async () => {
     writeFileSync(path, "old", { mode: 0o644 });
     await serve("--record", path);

@@ -58,7 +58,7 @@ async function record(
 ): Promise<string> {
   const path = join(directory, name);
   const server = await ServerProcess.start({
-    args: [...args, "--record", path, "--record-keyframe-bytes", "1048576"],
+    args: [...args, "--record", path, "--record-keyframe-bytes", "524288"],
   });
   try {
     const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });

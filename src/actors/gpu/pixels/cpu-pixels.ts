@@ -8,6 +8,7 @@ import type { CopiedPicture } from "./copied-picture.ts";
 import type { CursorShelf } from "./cursor-shelf.ts";
 import { type Form, strideOf } from "./form.ts";
 import { Pixels } from "./pixels.ts";
+import { copyNewRows, copyRows, tellRows } from "./rows.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
 import type { Storages } from "./storage/storages.ts";
 
@@ -23,6 +24,8 @@ export class CpuPixels extends Pixels {
   private storage: Storage | null = null;
   /** Bytes that are paid from the guest's budget until there is storage, which is paid for itself. */
   private reserved = 0;
+  /** Whether what was recorded of them says what they are: nobody else wrote, and no transfer ended within. */
+  private isKnown = true;
 
   constructor(
     form: Form,
@@ -73,13 +76,19 @@ export class CpuPixels extends Pixels {
     const destination = storage.beginWrite(x, y, width, height);
     if (destination === 0) return EFAULT;
     const { writeStride } = storage;
-    const isAdjacent = rowBytes === stride && writeStride === stride;
-    const isWhole = isAdjacent
-      ? backing.copyTo(offset, destination, held)
-      : copyRows(backing, offset, held, stride, destination, writeStride, rowBytes);
-    storage.endWrite();
     const { recording } = this.meter;
-    if (recording !== null) this.record(recording, storage, x, y, offset, held, rowBytes);
+    const { id } = this.form;
+    const address = storage.address + y * storage.stride + x * bytesPerPixel;
+    // Rows that are there already can be left out where a replay has them too, and where they can be read.
+    const isExact = recording !== null && this.isKnown && destination === address;
+    const isWhole = isExact
+      ? copyNewRows(recording, id, backing, offset, held, rowBytes, stride, destination, writeStride)
+      : copyRows(backing, offset, held, rowBytes, stride, destination, writeStride);
+    storage.endWrite();
+    if (recording !== null) {
+      if (!isExact) tellRows(recording, id, offset, held, rowBytes, stride, address, storage.stride);
+      if (!isWhole) this.isKnown = false;
+    }
     this.shelf.put(this.form, storage);
     return isWhole ? 0 : EFAULT;
   }
@@ -88,29 +97,10 @@ export class CpuPixels extends Pixels {
     return this.copyTo(target.words) ? 0 : ENOMEM;
   }
 
-  /** Records the rows that were read as they are now in `storage`, of which the backing held `held` bytes. */
-  private record(
-    recording: QueueRecording,
-    storage: Storage,
-    x: number,
-    y: number,
-    offset: number,
-    held: number,
-    rowBytes: number,
-  ): void {
-    const stride = strideOf(this.form);
-    const rows = held < rowBytes ? 0 : Math.floor((held - rowBytes) / stride) + 1;
-    const address = storage.address + y * storage.stride + x * bytesPerPixel;
-    recording.rowsAt(address, storage.stride, this.form.id, offset, rowBytes, rows, stride);
-    const rest = Math.min(rowBytes, held - rows * stride);
-    if (rest > 0) {
-      recording.rowsAt(address + rows * storage.stride, 0, this.form.id, offset + rows * stride, rest, 1, 0);
-    }
-  }
-
   lend(): LentPixels | null {
     // Whoever has them may write to them.
     this.shelf.drop(this.form.id);
+    this.isKnown = false;
     return this.memory()?.lend() ?? null;
   }
 
@@ -137,25 +127,4 @@ export class CpuPixels extends Pixels {
   protected current(): Storage | "blank" {
     return this.storage ?? "blank";
   }
-}
-
-/**
- * Copies rows one by one, of which the backing holds `held` bytes, the gaps between them included. Returns false, with a
- * part copied, when some of the backing is no longer guest memory.
- */
-function copyRows(
-  backing: Backing,
-  offset: number,
-  held: number,
-  stride: number,
-  destination: number,
-  destinationStride: number,
-  rowBytes: number,
-): boolean {
-  let to = destination;
-  for (let at = 0; at < held; at += stride) {
-    if (!backing.copyTo(offset + at, to, Math.min(rowBytes, held - at))) return false;
-    to += destinationStride;
-  }
-  return true;
 }

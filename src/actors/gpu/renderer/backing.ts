@@ -90,24 +90,12 @@ export class Backing {
    * {@link length}. Returns false, with a part copied, when some of it is no longer guest memory.
    */
   copyTo(offset: number, destination: number, length: number): boolean {
-    const { memory } = this;
-    const { guests, starts } = this.runs;
-    let run = this.find(offset);
-    let left = length;
-    let from = offset;
-    let to = destination;
-    while (left > 0) {
-      if (from === starts[run + 1]) run++;
-      const host = memory.translate(guests[run]! + (from - starts[run]!));
-      if (host === 0) return false;
-      const bytes = Math.min(left, starts[run + 1]! - from, memory.contiguous, copyBytesMax);
-      libc.memcpy(asPointer(to), asPointer(host), bytes);
-      from += bytes;
-      to += bytes;
-      left -= bytes;
-    }
-    this.last = run;
-    return true;
+    return this.walk(offset, destination, length, true);
+  }
+
+  /** Whether these bytes of the backing are what lies at native `address`; what is no longer guest memory is not. */
+  equals(offset: number, address: number, length: number): boolean {
+    return this.walk(offset, address, length, false);
   }
 
   /** Where a run lies in guest memory, and its length in bytes. */
@@ -164,6 +152,29 @@ export class Backing {
       this.memory.wrote(guests[run]! + (from - starts[run]!), bytes);
       from += bytes;
     }
+  }
+
+  /** Copies, or compares up to the first piece that is not the same. */
+  private walk(offset: number, native: number, length: number, isCopy: boolean): boolean {
+    const { memory } = this;
+    const { guests, starts } = this.runs;
+    let run = this.find(offset);
+    let left = length;
+    let from = offset;
+    let to = native;
+    while (left > 0) {
+      if (from === starts[run + 1]) run++;
+      const host = memory.translate(guests[run]! + (from - starts[run]!));
+      if (host === 0) return false;
+      const bytes = Math.min(left, starts[run + 1]! - from, memory.contiguous, copyBytesMax);
+      if (isCopy) libc.memcpy(asPointer(to), asPointer(host), bytes);
+      else if (libc.memcmp(asPointer(to), asPointer(host), bytes) !== 0) return false;
+      from += bytes;
+      to += bytes;
+      left -= bytes;
+    }
+    this.last = run;
+    return true;
   }
 
   private eachPiece(words: Uint32Array | null): number {

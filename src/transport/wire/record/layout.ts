@@ -3,7 +3,7 @@
 /** The head: these letters, then the version in the last two of its bytes. */
 export const fileMagic = "FENCEPOST-REC\0";
 export const fileHeadBytes = 16;
-export const version = 1;
+export const version = 2;
 
 /** A chunk's head, by offset. Numbers are u32 where nothing else is said. */
 export const ChunkHead = {

@@ -5,6 +5,7 @@ import { fileHeadBytes, fileMagic } from "./layout.ts";
 import type { ReadAt, Recording } from "./recording.ts";
 import { RecordingError } from "./recording-error.ts";
 import { openVersion1 } from "./version-1.ts";
+import { openVersion2 } from "./version-2.ts";
 
 /** Opens the recording at `path`. Throws a {@link RecordingError} for what is none, and an error of node:fs's. */
 export function openRecording(path: string): Recording {
@@ -32,7 +33,7 @@ export function recordingFrom(readAt: ReadAt, size: number, close: () => void = 
 }
 
 /** A reader of each version is kept for ever. */
-const versions: Readonly<Record<number, typeof openVersion1>> = { 1: openVersion1 };
+const versions: Readonly<Record<number, typeof openVersion2>> = { 1: openVersion1, 2: openVersion2 };
 
 const readerOf =
   (fd: number): ReadAt =>

@@ -11,10 +11,10 @@ import type { ChunkInfo, Ending, ReadAt, Recording } from "./recording.ts";
 import { RecordingError } from "./recording-error.ts";
 
 /** `readAt` reads the file of `size` bytes; `close` is called when nobody reads any more. */
-export function openVersion1(readAt: ReadAt, size: number, close: () => void): Recording {
+export function openVersion1(readAt: ReadAt, size: number, close: () => void, version = 1): Recording {
   const table = readIndex(readAt, size) ?? scan(readAt, size);
   if (table.found.length === 0) throw new RecordingError("this recording holds no whole chunk");
-  return new Version1(readAt, table, close);
+  return new Version1(readAt, table, close, version);
 }
 
 /** A chunk's head and where it lies. */
@@ -30,7 +30,6 @@ interface Table {
 }
 
 class Version1 implements Recording {
-  readonly version = 1;
   readonly start: Start;
   readonly ending: Ending;
   readonly chunks: readonly ChunkInfo[];
@@ -39,6 +38,7 @@ class Version1 implements Recording {
     private readonly readAt: ReadAt,
     private readonly table: Table,
     readonly close: () => void,
+    readonly version: number,
   ) {
     this.chunks = describe(table.found);
     const [first] = this.read(0);

@@ -1,0 +1,110 @@
+// Rows of a backing on their way to pixels: `stride` apart from byte `offset` of the backing on, of which it holds `held` bytes,
+// the gaps between them included. The last row need not be padded, and the backing may end within it.
+
+import type { QueueRecording } from "../../queue/recording.ts";
+import type { Backing } from "../renderer/backing.ts";
+
+/** Copies them. Returns false, with a part copied, when some of the backing is no longer guest memory. */
+export function copyRows(
+  backing: Backing,
+  offset: number,
+  held: number,
+  rowBytes: number,
+  stride: number,
+  destination: number,
+  destinationStride: number,
+): boolean {
+  if (rowBytes === stride && destinationStride === stride) return backing.copyTo(offset, destination, held);
+  let to = destination;
+  for (let at = 0; at < held; at += stride) {
+    if (!backing.copyTo(offset + at, to, Math.min(rowBytes, held - at))) return false;
+    to += destinationStride;
+  }
+  return true;
+}
+
+/** Rows are compared so many bytes at a time. */
+const bandBytes = 64 * 1024;
+
+/** As {@link copyRows}, and tells the recording of resource `id`: but for rows that are there already, which are not copied. */
+export function copyNewRows(
+  recording: QueueRecording,
+  id: number,
+  backing: Backing,
+  offset: number,
+  held: number,
+  rowBytes: number,
+  stride: number,
+  destination: number,
+  destinationStride: number,
+): boolean {
+  const rows = held < rowBytes ? 0 : Math.floor((held - rowBytes) / stride) + 1;
+  const most = Math.max(1, Math.floor(bandBytes / rowBytes));
+  // Rows from here on up to `row` are copied, and yet to be told.
+  let untold = 0;
+  for (let row = 0; row < rows; row += most) {
+    const count = Math.min(most, rows - row);
+    const from = offset + row * stride;
+    const to = destination + row * destinationStride;
+    const bytes = (count - 1) * stride + rowBytes;
+    if (!hasRows(backing, from, bytes, rowBytes, stride, to, destinationStride)) {
+      if (!copyRows(backing, from, bytes, rowBytes, stride, to, destinationStride)) return false;
+      continue;
+    }
+    const address = destination + untold * destinationStride;
+    const at = offset + untold * stride;
+    recording.rowsAt(address, destinationStride, id, at, rowBytes, row - untold, stride);
+    untold = row + count;
+  }
+  const rest = Math.min(rowBytes, held - rows * stride);
+  const last = destination + rows * destinationStride;
+  if (rest > 0 && !backing.copyTo(offset + rows * stride, last, rest)) return false;
+  tellRows(
+    recording,
+    id,
+    offset + untold * stride,
+    held - untold * stride,
+    rowBytes,
+    stride,
+    destination + untold * destinationStride,
+    destinationStride,
+  );
+  return true;
+}
+
+/** Tells the recording of resource `id` rows that were read and are now at native `address`. */
+export function tellRows(
+  recording: QueueRecording,
+  id: number,
+  offset: number,
+  held: number,
+  rowBytes: number,
+  stride: number,
+  address: number,
+  addressStride: number,
+): void {
+  const rows = held < rowBytes ? 0 : Math.floor((held - rowBytes) / stride) + 1;
+  recording.rowsAt(address, addressStride, id, offset, rowBytes, rows, stride);
+  const rest = Math.min(rowBytes, held - rows * stride);
+  if (rest > 0) {
+    recording.rowsAt(address + rows * addressStride, 0, id, offset + rows * stride, rest, 1, 0);
+  }
+}
+
+function hasRows(
+  backing: Backing,
+  offset: number,
+  held: number,
+  rowBytes: number,
+  stride: number,
+  destination: number,
+  destinationStride: number,
+): boolean {
+  if (rowBytes === stride && destinationStride === stride) return backing.equals(offset, destination, held);
+  let to = destination;
+  for (let at = 0; at < held; at += stride) {
+    if (!backing.equals(offset + at, to, rowBytes)) return false;
+    to += destinationStride;
+  }
+  return true;
+}
