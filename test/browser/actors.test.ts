@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { Outsider } from "../../lab/vmm/outsider.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { pageTests } from "./support.ts";
 
@@ -54,4 +55,18 @@ test("an actor opens to its counters, and its restart is told", () =>
     expect(await errors.innerText()).toBe("1");
     expect(await control().control({ command: "kill", actor: "fence-poller" })).toEqual({ ok: true });
     await page.locator("[data-actor=fence-poller]", { hasText: "1 restarts" }).waitFor();
+  }));
+
+test("who works with the device from outside stands beside the actors, with what it counts, until it goes", () =>
+  withPage("actors", async (page) => {
+    const outsider = new Outsider(control().controlPath, "vmm");
+    outsider.tell("running", { exitsForRegisters: 1234 });
+    const box = page.locator("[data-actor=vmm]", { hasText: "outside of the server" });
+    await box.waitFor();
+    await box.focus();
+    await page.keyboard.press("Enter");
+    await page.locator("aside .counters", { hasText: "exitsForRegisters1,234" }).waitFor();
+    expect(await page.locator("aside").innerText()).not.toContain("thread");
+    outsider.close();
+    await box.waitFor({ state: "detached" });
   }));

@@ -86,6 +86,8 @@ export interface ActorRecord {
   naps: number;
   counters: Record<string, number>;
   droppedRecords: number;
+  /** It is no actor but works with the device from another process, and has told its state and counters: all else is 0. */
+  isOutside: boolean;
 }
 
 export interface MessageRecord {

@@ -49,6 +49,7 @@ export class Views {
         naps: this.collector.readerOf(name).naps,
         counters: one?.counters ?? {},
         droppedRecords: this.collector.readerOf(name).dropped,
+        isOutside: false,
       };
     });
     return [...own, ...(status?.outsiders ?? []).map((one) => ({ ...ofNobody, ...one }))];
@@ -164,6 +165,7 @@ const ofNobody = {
   processor: 0,
   naps: 0,
   droppedRecords: 0,
+  isOutside: true,
 } as const;
 
 const part = (of: number, whole: number): number => Math.min(1, Math.max(0, of / whole));

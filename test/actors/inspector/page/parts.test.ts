@@ -22,6 +22,7 @@ const actor = (name: string, taken: Record<string, number>): ActorRecord => ({
     busy: 0,
     counters: {},
     droppedRecords: 0,
+    isOutside: false,
   },
 });
 

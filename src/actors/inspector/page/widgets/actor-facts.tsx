@@ -6,7 +6,7 @@ import { count, short } from "../words.ts";
 
 export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; close(): void }) {
   const { actor, traffic, close } = props;
-  const { name, state, restarts, thread, busy, processor, naps, counters, droppedRecords } = actor;
+  const { name, state, restarts, thread, busy, processor, naps, counters, droppedRecords, isOutside } = actor;
   return (
     <aside class="side" aria-label={`Actor ${name}`}>
       <header>
@@ -18,18 +18,27 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
       <dl class="facts">
         <dt>state</dt>
         <dd>{state}</dd>
-        <dt>restarts</dt>
-        <dd>{restarts}</dd>
-        <dt>thread</dt>
-        <dd>{thread === 0 ? "none yet" : thread}</dd>
-        <dt>time working</dt>
-        <dd>{`${percent(busy)} awake, ${percent(processor)} on a processor`}</dd>
-        <dt>time waiting</dt>
-        <dd>{`${percent(1 - busy)}${naps === 0 ? "" : `, woken ${count(naps)} times`}`}</dd>
-        <dt>records dropped</dt>
-        <dd>{count(droppedRecords)}</dd>
+        {isOutside ? (
+          <>
+            <dt>process</dt>
+            <dd>another one, which tells this itself</dd>
+          </>
+        ) : (
+          <>
+            <dt>restarts</dt>
+            <dd>{restarts}</dd>
+            <dt>thread</dt>
+            <dd>{thread === 0 ? "none yet" : thread}</dd>
+            <dt>time working</dt>
+            <dd>{`${percent(busy)} awake, ${percent(processor)} on a processor`}</dd>
+            <dt>time waiting</dt>
+            <dd>{`${percent(1 - busy)}${naps === 0 ? "" : `, woken ${count(naps)} times`}`}</dd>
+            <dt>records dropped</dt>
+            <dd>{count(droppedRecords)}</dd>
+          </>
+        )}
       </dl>
-      <Mailbox actor={actor} traffic={traffic} />
+      {!isOutside && <Mailbox actor={actor} traffic={traffic} />}
       <h2>Counters</h2>
       <dl class="facts counters">
         {Object.entries(counters).map(([counter, value]) => (

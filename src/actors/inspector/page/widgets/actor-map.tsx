@@ -126,7 +126,7 @@ interface NodeProps {
 
 function Node({ box, actor, rate, isChosen, choose }: NodeProps) {
   if (actor === undefined) return null;
-  const { name, state, restarts, busy, mailbox } = actor;
+  const { name, state, restarts, busy, mailbox, isOutside } = actor;
   const waiting = Object.values(mailbox).reduce((sum, one) => sum + one, 0);
   const isWell = state === "running" || name === "supervisor";
   const inside = nodeWidth - 24;
@@ -153,15 +153,23 @@ function Node({ box, actor, rate, isChosen, choose }: NodeProps) {
       <text class="restarts" x={nodeWidth - 12} y="42">
         {restarts > 0 ? `${restarts} restarts` : ""}
       </text>
-      <text class="figure" x="12" y="64">
-        {`${short(rate)}/s`}
-      </text>
-      <text class={waiting > 0 ? "figure end warn" : "figure end"} x={nodeWidth - 12} y="64">
-        {`${waiting} waiting`}
-      </text>
-      <rect class="track" x="12" y="75" width={inside} height="5" rx="2.5" />
-      <rect class="level" x="12" y="75" width={inside * busy} height="5" rx="2.5" />
-      <title>{`awake ${(busy * 100).toFixed(1)} % of the time`}</title>
+      {isOutside ? (
+        <text class="state" x="12" y="64">
+          outside of the server
+        </text>
+      ) : (
+        <>
+          <text class="figure" x="12" y="64">
+            {`${short(rate)}/s`}
+          </text>
+          <text class={waiting > 0 ? "figure end warn" : "figure end"} x={nodeWidth - 12} y="64">
+            {`${waiting} waiting`}
+          </text>
+          <rect class="track" x="12" y="75" width={inside} height="5" rx="2.5" />
+          <rect class="level" x="12" y="75" width={inside * busy} height="5" rx="2.5" />
+          <title>{`awake ${(busy * 100).toFixed(1)} % of the time`}</title>
+        </>
+      )}
     </g>
   );
 }
