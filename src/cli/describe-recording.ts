@@ -5,19 +5,19 @@ import { readArguments } from "../config-arguments.ts";
 import { withFile } from "../transport/os/files.ts";
 import { detailsOf } from "../transport/wire/record/details.ts";
 import { openRecording } from "../transport/wire/record/reader.ts";
-import type { Recording } from "../transport/wire/record/recording.ts";
+import { type Recording, totalsOf } from "../transport/wire/record/recording.ts";
 import { Command, Response } from "../transport/wire/virtio-gpu/protocol.ts";
 import type { CallOf } from "./begin.ts";
-import { exitCodeOf, onePath } from "./recording-program.ts";
+import { exitCodeOf, follow, onePath } from "./recording-program.ts";
 
 const helpText = (call: string): string => `Says what a recording holds.
 
 Usage: ${call} FILE [--json]
 
-Exit codes: 0 done, 1 this is no recording, or a part of it is damaged, 2 a mistake in the command line.`;
+Exit codes: 0 done, 1 this is no recording, or a part of it is damaged, 2 a mistake in the command line, 130 interrupted.`;
 
 export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
-  return exitCodeOf("trace-info", () => {
+  return exitCodeOf("trace-info", async (signal) => {
     const { values, positionals } = readArguments({
       args,
       allowPositionals: true,
@@ -25,7 +25,7 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
     });
     if (values.help) return console.log(helpText(callOf("trace-info")));
     const path = resolve(directory, onePath(positionals));
-    const facts = describe(withFile(path, () => openRecording(path)));
+    const facts = await follow(describe(withFile(path, () => openRecording(path))), signal);
     console.log(values.json ? JSON.stringify(facts) : textOf(facts));
   });
 }
@@ -50,16 +50,17 @@ interface Facts {
   notRecorded: readonly string[];
 }
 
-function describe(recording: Recording): Facts {
+function* describe(recording: Recording): Generator<number, Facts> {
   const { start, chunks, ending } = recording;
   const { at, storedBytes } = chunks.at(-1)!;
   const bytes = at + storedBytes;
   const commandsByType: Record<string, number> = {};
   const missing: string[] = [];
-  let [errors, last, entries] = [0, 0, 0];
+  const { entries, commands, frames } = totalsOf(recording);
+  let [errors, last] = [0, 0];
   for (const entry of recording.entries()) {
     last = entry.time;
-    entries++;
+    yield entry.number / entries;
     const from = `from ${(entry.time / 1e9).toFixed(1)} s on`;
     if (entry.kind === "missing") missing.push(`${from}: ${detailsOf(entry).what}`);
     if (entry.kind === "keyframe" && entry.contexts + entry.rendered > 0) {
@@ -76,15 +77,13 @@ function describe(recording: Recording): Facts {
   recording.close();
   const made = (...names: string[]): number =>
     names.reduce((total, name) => total + (commandsByType[name] ?? 0), 0);
-  const sum = (count: (chunk: (typeof chunks)[number]) => number): number =>
-    chunks.reduce((total, chunk) => total + count(chunk), 0);
   return {
     server: start.server,
     began: new Date(start.wallMs).toISOString(),
     seconds: last / 1e9,
     entries,
-    commands: sum(({ commands }) => commands),
-    frames: sum(({ frames }) => frames),
+    commands,
+    frames,
     keyframes: chunks.filter(({ isKeyframe }) => isKeyframe).length,
     errors,
     resources: made("RESOURCE_CREATE_2D", "RESOURCE_CREATE_3D", "RESOURCE_CREATE_BLOB"),

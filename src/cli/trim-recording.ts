@@ -3,11 +3,11 @@
 import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { readArguments, UsageError } from "../config-arguments.ts";
-import { trim } from "../recording/trim.ts";
+import { trim, type TrimOptions } from "../recording/trim.ts";
 import { withFile } from "../transport/os/files.ts";
 import { openRecording } from "../transport/wire/record/reader.ts";
 import type { CallOf } from "./begin.ts";
-import { exitCodeOf, onePath } from "./recording-program.ts";
+import { exitCodeOf, follow, onePath } from "./recording-program.ts";
 
 const helpText = (
   call: string,
@@ -20,10 +20,10 @@ Usage: ${call} FILE -o OUT [--frame K…] [--blank]
   -o OUT       where it goes; what is there already is not overwritten
 
 Without --blank the recording holds what the guest had on its screen in these frames.
-Exit codes: 0 done, 1 it could not be done, 2 a mistake in the command line.`;
+Exit codes: 0 done, 1 it could not be done, 2 a mistake in the command line, 130 interrupted: OUT is not there then.`;
 
 export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
-  return exitCodeOf("trace-trim", () => {
+  return exitCodeOf("trace-trim", async (signal) => {
     const { values, positionals } = readArguments({
       args,
       allowPositionals: true,
@@ -40,7 +40,8 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
     if (output === undefined) throw new UsageError("want -o and where it goes");
     if (frame.length === 0 && !blank) throw new UsageError("want --frame or --blank");
     const frames = frame.map(frameOf);
-    const bytes = write(resolve(directory, path), resolve(directory, output), { frames, isBlank: blank });
+    const options = { frames, isBlank: blank };
+    const bytes = await write(resolve(directory, path), resolve(directory, output), options, signal);
     console.log(`${output}: ${bytes} bytes`);
   });
 }
@@ -51,17 +52,23 @@ function frameOf(text: string): number {
 }
 
 /** Returns how long it is. */
-function write(path: string, output: string, options: Parameters<typeof trim>[1]): number {
+async function write(
+  path: string,
+  output: string,
+  options: TrimOptions,
+  signal: AbortSignal,
+): Promise<number> {
   const recording = withFile(path, () => openRecording(path));
   let bytes = 0;
   try {
     // It shows a guest's screen.
     const fd = withFile(output, () => openSync(output, "wx", 0o600));
     try {
-      trim(recording, options, (piece) => {
+      const work = trim(recording, options, (piece) => {
         withFile(output, () => writeAll(fd, piece));
         bytes += piece.length;
       });
+      await follow(work, signal);
     } catch (error) {
       // Half of it is of no use.
       unlinkSync(output);

@@ -2,7 +2,7 @@
 
 import type { Start } from "../transport/wire/record/details.ts";
 import type { Entry } from "../transport/wire/record/entries.ts";
-import type { Recording } from "../transport/wire/record/recording.ts";
+import { type Recording, totalsOf } from "../transport/wire/record/recording.ts";
 import { RecordingError } from "../transport/wire/record/recording-error.ts";
 import type { Append } from "../transport/wire/record/writer.ts";
 import { RecordingWriter } from "../transport/wire/record/writer.ts";
@@ -31,12 +31,15 @@ export interface TrimOptions {
 /** It is packed better than while it is made: who trims it can wait. */
 const packingLevel = 9;
 
-/** Writes the trimmed recording by `append`. Throws a {@link RecordingError} where there is no such frame. */
-export function trim(recording: Recording, options: TrimOptions, append: Append): void {
-  const plan = options.frames.length === 0 ? null : planFor(recording, options.frames);
+/**
+ * Writes the trimmed recording by `append`, in pieces: after each it yields how much of the work is done, 0 to 1. Throws a
+ * {@link RecordingError} where there is no such frame.
+ */
+export function* trim(recording: Recording, options: TrimOptions, append: Append): Generator<number, void> {
+  const plan = options.frames.length === 0 ? null : yield* planFor(recording, options.frames);
   const writer = new RecordingWriter(append, startOf(recording.start, options), packingLevel);
-  if (plan === null) copyAll(recording, writer, options.isBlank);
-  else new Trimming(recording, plan, writer, options.isBlank).run();
+  if (plan === null) yield* copyAll(recording, writer, options.isBlank);
+  else yield* new Trimming(recording, plan, writer, options.isBlank).run();
 }
 
 function startOf(start: Start, { frames, isBlank }: TrimOptions): Start {
@@ -52,10 +55,12 @@ function startOf(start: Start, { frames, isBlank }: TrimOptions): Start {
   };
 }
 
-function copyAll(recording: Recording, writer: RecordingWriter, isBlank: boolean): void {
+function* copyAll(recording: Recording, writer: RecordingWriter, isBlank: boolean): Generator<number, void> {
+  const { entries } = totalsOf(recording);
   let time = 0;
   for (const entry of recording.entries()) {
     time = entry.time;
+    yield entry.number / entries;
     if (entry.kind === "start" || entry.kind === "end") continue;
     copy(writer, entry, isBlank);
   }
@@ -79,7 +84,8 @@ interface Plan {
   readonly shown: ReadonlySet<number> | null;
 }
 
-function planFor(recording: Recording, wanted: readonly number[]): Plan {
+/** Goes over the recording up to the last frame that is wanted. */
+function* planFor(recording: Recording, wanted: readonly number[]): Generator<number, Plan> {
   const frames = new Set(wanted);
   const lastFrame = Math.max(...wanted);
   const state = new DeviceState();
@@ -102,6 +108,7 @@ function planFor(recording: Recording, wanted: readonly number[]): Plan {
     }
     state.take(one);
     step++;
+    yield frame / (lastFrame + 1) / 2;
     if (frame > lastFrame) {
       return isKnown
         ? { frames, lastFrame, firstStep: firstFlush, shown }
@@ -124,7 +131,7 @@ class Trimming {
     private readonly isBlank: boolean,
   ) {}
 
-  run(): void {
+  *run(): Generator<number, void> {
     const { plan, state, writer } = this;
     let [step, time] = [0, 0];
     for (const one of stepsOf(this.recording.entries())) {
@@ -134,6 +141,7 @@ class Trimming {
       state.take(one);
       step++;
       if (one.kind === "step") this.frame += one.frames.length;
+      yield (1 + this.frame / (plan.lastFrame + 1)) / 2;
       if (this.frame > plan.lastFrame) break;
     }
     writer.end(time, { reason: "stopped", text: `the last of the frames that were cut out` });

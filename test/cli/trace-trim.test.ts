@@ -1,7 +1,15 @@
 // `bun run trace-trim` as a person calls it: what it says where it cannot do it, and that it leaves nothing behind then.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tape } from "../support/tape.ts";
@@ -67,6 +75,21 @@ test("a disk that is full leaves no half of it", () => {
   const { code, error } = traceTrim([file, "--frame", "2", "-o", out], ["prlimit", "--fsize=512"]);
   expect(error).toBe(`trace-trim: ${out} may not grow further: see ulimit -f\n`);
   expect(code).toBe(1);
+  expect(readdirSync(folder)).toEqual(["recording"]);
+});
+
+test("Ctrl-C ends it, and leaves no half of it", async () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 1024, 1024);
+  // What takes seconds, where it is let be.
+  for (let frame = 0; frame < 60; frame++) screen.draw({ x: 0, y: 0, width: 1024, height: 1024 }, frame);
+  writeFileSync(file, tape.end());
+  const out = join(folder, "out");
+  const child = Bun.spawn(["bun", "src/cli/trace-trim.ts", file, "--blank", "-o", out], { stderr: "pipe" });
+  while (!existsSync(out)) await Bun.sleep(1);
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(130);
+  expect(await child.stderr.text()).toBe("interrupted\n");
   expect(readdirSync(folder)).toEqual(["recording"]);
 });
 

@@ -19,7 +19,10 @@ const open = (bytes: Uint8Array): Recording =>
 
 function trimmed(recording: Recording, options: Partial<TrimOptions>): Recording {
   const parts: Uint8Array[] = [];
-  trim(recording, { frames: [], isBlank: false, ...options }, (bytes) => void parts.push(bytes.slice()));
+  const append = (bytes: Uint8Array): void => void parts.push(bytes.slice());
+  const shares = [...trim(recording, { frames: [], isBlank: false, ...options }, append)];
+  expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+  for (const share of shares) expect(share).toBeWithin(0, 1.0001);
   return open(Buffer.concat(parts));
 }
 

@@ -43,3 +43,13 @@ export interface Recording {
   chunkOfFrame(frame: number): number;
   close(): void;
 }
+
+/** How many there are in all of a recording. */
+export function totalsOf({ chunks }: Recording): { entries: number; commands: number; frames: number } {
+  const last = chunks.at(-1)!;
+  return {
+    entries: last.firstEntry + last.entries,
+    commands: last.commandsBefore + last.commands,
+    frames: last.framesBefore + last.frames,
+  };
+}
