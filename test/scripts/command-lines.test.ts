@@ -41,6 +41,12 @@ test.each([
   ["imports.ts", ["nosuch"], 1, "there is no TypeScript in nosuch"],
   ["generate-wayland.ts", ["--nosuch"], 2, "Unknown option '--nosuch'. See --help."],
   ["test-guest.ts", ["--nosuch"], 2, "Unknown option '--nosuch'. See --help."],
+  [
+    "regress.ts",
+    ["nosuch"],
+    2,
+    "there is no session nosuch, only boot-6.12, boot-6.1, cube-6.12, cube-6.1. See --help.",
+  ],
   ["fetch-qemu.sh", ["nosuch"], 1, "takes no arguments, and was given nosuch: see --help"],
 ] as const)("%s %p ends with code %d", (name, args, code, says) => {
   if (name === "imports.ts") Bun.spawnSync(["git", "init", "-q"], { cwd: folder });
