@@ -1,5 +1,6 @@
 // `bun run demo`: the server and a synthetic guest in front of it, without a VMM.
 
+import { resolve } from "node:path";
 import { ServerProcess } from "../vmm/server-process.ts";
 import { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import { checkSurroundings } from "./surroundings.ts";
@@ -34,9 +35,11 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupted.abort());
   try {
     checkSurroundings(options);
-    if (options.qemu) await playInQemu(options.output, signal);
+    if (options.qemu) await playInQemu(options, signal);
     else if (options.kvm) await runMachine(options, signal);
     else await runSynthetic(options, signal);
+    const { record } = options;
+    if (record !== undefined) console.log(`recorded   ${record}, which bun run replay ${record} plays`);
     return signal.aborted ? exit.interrupted : exit.done;
   } catch (error) {
     if (signal.aborted) {
@@ -81,7 +84,8 @@ async function runSynthetic(options: DemoOptions, signal: AbortSignal): Promise<
     console.log(`a frame    ${formatLatency(latencyOf(report.frameNs))} (its first command to its fence)`);
     console.log(`commands   ${report.commands}, ${thousands(report.commands / report.seconds)} a second`);
 
-    if (scene === "2d" && !signal.aborted) {
+    // They show nothing, and would be the most of a recording.
+    if (scene === "2d" && options.record === undefined && !signal.aborted) {
       sendSmallest(guest, burst.depth, burst.pipelined);
       const from = performance.now();
       sendSmallest(guest, burst.depth, burst.pipelined);
@@ -119,13 +123,14 @@ async function runMachine(options: DemoOptions, signal: AbortSignal): Promise<vo
   }
 }
 
-function serverFor({ scene, wayland, inspect, server }: DemoOptions): {
+function serverFor({ scene, wayland, record, inspect, server }: DemoOptions): {
   command?: string[];
   args?: string[];
 } {
   if (server !== undefined) return { command: server };
   const args = scene === "3d" ? ["--renderer", "virgl"] : [];
   if (wayland) args.push("--wayland");
+  if (record !== undefined) args.push("--record", resolve(record));
   if (inspect) args.push("--inspect");
   return { args };
 }

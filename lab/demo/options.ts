@@ -12,6 +12,7 @@ socket, draws an animated scene with a moving pointer, and saves what its displa
   --size WxH         size of the screen in pixels (default 1280x800)
   --output FILE.png  where the last frame goes (default fencepost-demo.png)
   --wayland          show it in a window of the Wayland compositor that WAYLAND_DISPLAY names, too
+  --record FILE      record what the guest does and shows (docs/recording.md)
   --inspect          show the server at work to browsers, and say where (docs/inspector.md)
   --server "CMD"     another vhost-user-gpu back-end to drive, for example /usr/lib/qemu/vhost-user-gpu
   --kvm              a small guest program on a CPU of KVM instead, whose kicks and interrupts the kernel carries
@@ -30,6 +31,7 @@ export interface DemoOptions {
   height: number;
   output: string;
   wayland: boolean;
+  record: string | undefined;
   inspect: boolean;
   server: string[] | undefined;
   qemu: boolean;
@@ -44,6 +46,7 @@ const flags = {
   size: { type: "string" },
   output: { type: "string", default: "fencepost-demo.png" },
   wayland: { type: "boolean" },
+  record: { type: "string" },
   inspect: { type: "boolean" },
   server: { type: "string" },
   qemu: { type: "boolean", default: false },
@@ -83,9 +86,9 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
   }
   const server = values.server?.split(" ").filter((word) => word !== "");
   if (server?.length === 0) throw new UsageError("--server wants a command");
-  if ((wayland || inspect) && server !== undefined) {
-    const flag = wayland ? "--wayland" : "--inspect";
-    throw new UsageError(`${flag} shows what Fencepost's server is told: leave out --server`);
+  const ofOwnServer = (["wayland", "record", "inspect"] as const).find((name) => values[name] !== undefined);
+  if (ofOwnServer !== undefined && server !== undefined) {
+    throw new UsageError(`--${ofOwnServer} is what Fencepost's server does: leave out --server`);
   }
   return {
     scene,
@@ -93,6 +96,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     ...size,
     output: values.output,
     wayland,
+    record: values.record,
     inspect,
     server,
     qemu: values.qemu,

@@ -1,10 +1,12 @@
 // The demo with a real guest: a Debian kernel in QEMU, whose virtio_gpu driver draws through the server.
 
+import { resolve } from "node:path";
 import { writeWhole } from "../../src/transport/os/files.ts";
 import { encodePng } from "../../src/picture/png.ts";
 import { logsPath, missingParts } from "../qemu/cache.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
 import { ServerProcess } from "../vmm/server-process.ts";
+import type { DemoOptions } from "./options.ts";
 
 const kernel = "6.12";
 const flips = 60;
@@ -16,10 +18,11 @@ const settleMs = 500;
  * Boots the guest, flips its screen, and writes what QEMU shows to `output`. Throws with the server's log, and when
  * `signal` says that it is enough.
  */
-export async function playInQemu(output: string, signal: AbortSignal): Promise<void> {
+export async function playInQemu({ output, record }: DemoOptions, signal: AbortSignal): Promise<void> {
   const missing = missingParts();
   if (missing.length > 0) throw new Error(`${missing.join(", ")} is missing: run ./setup.sh first`);
-  const server = await ServerProcess.start({ signal });
+  const args = record === undefined ? [] : ["--record", resolve(record)];
+  const server = await ServerProcess.start({ args, signal });
   let guest: QemuGuest | null = null;
   try {
     console.log(`server     listening (pid ${server.pid})`);

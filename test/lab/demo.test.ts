@@ -9,6 +9,8 @@ import { parseDemoOptions } from "../../lab/demo/options.ts";
 import { formatLatency, latencyOf } from "../../lab/demo/statistics.ts";
 import { Boxes } from "../../lab/scenes/boxes.ts";
 import { buildProgram, kvmTest } from "../support/kvm.ts";
+import { openRecording } from "../../src/transport/wire/record/reader.ts";
+import { totalsOf } from "../../src/transport/wire/record/recording.ts";
 import { decodePng } from "../support/png.ts";
 import { interruptDemo } from "../support/interrupted-demo.ts";
 import { Terminal } from "../support/terminal.ts";
@@ -44,10 +46,7 @@ describe("arguments", () => {
     [["--size", "99999x1000"], "each from 64 to 4096"],
     [["--wayland", "--qemu"], "leave out --wayland"],
     [["--wayland", "--server", "other"], "leave out --server"],
-    [
-      ["--inspect", "--server", "other"],
-      "--inspect shows what Fencepost's server is told: leave out --server",
-    ],
+    [["--inspect", "--server", "other"], "--inspect is what Fencepost's server does: leave out --server"],
     [["--qemu", "--inspect"], "leave out --inspect"],
     [["--qemu", "--server", "other"], "leave out --server"],
     [["--qemu", "--scene", "2d", "--seconds", "3"], "leave out --scene and --seconds"],
@@ -103,6 +102,29 @@ test("a short demo ends with code 0 and leaves a PNG", async () => {
   expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("frames") });
   expect(pixels!.length).toBe(320 * 200);
 }, 30_000);
+
+test.each(["2d", "3d"])(
+  "a short %s demo leaves a recording of it where it is asked to",
+  async (scene) => {
+    const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
+    const path = join(directory, "recording");
+    try {
+      const { code, text } = await runDemo(["--scene", scene, "--record", path]);
+      expect({ code, text }).toEqual({
+        code: 0,
+        text: expect.stringContaining(`bun run replay ${path} plays`),
+      });
+      const recording = openRecording(path);
+      const { start, ending } = recording;
+      expect([start.isFromStart, totalsOf(recording).frames > 0]).toEqual([true, true]);
+      expect(ending.reason).toBe("stopped");
+      recording.close();
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+  60_000,
+);
 
 test("a short 3D demo leaves solids before a dark background", async () => {
   const { code, text, pixels } = await runDemo(["--scene", "3d"]);
