@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { logsPath, missingParts, recordingsPath } from "../lab/qemu/cache.ts";
 import { guestSessions, recordSession, type SessionName } from "../lab/replay/guest-sessions.ts";
-import { StatusLine } from "../src/status-line.ts";
+import { StatusLine } from "../src/recording/status-line.ts";
 import { openRecording } from "../src/transport/wire/record/reader.ts";
 import { totalsOf } from "../src/transport/wire/record/recording.ts";
 import { readCommandLine, refuse } from "./lib/command-line.ts";

@@ -1,6 +1,6 @@
 // Tells how far a replay is, where it takes its time.
 
-import { StatusLine } from "../../src/status-line.ts";
+import { StatusLine } from "../../src/recording/status-line.ts";
 import type { Progress } from "./playback.ts";
 
 export class ProgressLine {

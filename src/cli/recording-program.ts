@@ -1,7 +1,7 @@
 // What the programs for recordings share: how they work on a long one, and how they end.
 
 import { UsageError } from "../config-arguments.ts";
-import { StatusLine } from "../status-line.ts";
+import { StatusLine } from "../recording/status-line.ts";
 import { asRefusal, Refusal } from "../transport/os/errors.ts";
 import { onStopSignals } from "./stop-signals.ts";
 

@@ -1,4 +1,4 @@
-// One line on standard error that says how far a program is, where it takes its time.
+// One line on standard error that says how far a program is with a recording, where it takes its time.
 
 /** What is over sooner needs no word. */
 const quietMs = 2_000;
