@@ -112,10 +112,9 @@ class Search {
     return { split: answers.split(playback.numberOf) ?? split, frames, lastSame };
   }
 
-  /** Looks after each command from `lastSame` on at what is shown in the end. */
+  /** Looks after each command from `lastSame` on at what is shown in the end: from where on it differs, and stays so. */
   private async narrow(split: Split, lastSame: number): Promise<Split> {
-    const stop = new AbortController();
-    const signal = AbortSignal.any([this.signal, stop.signal]);
+    const { signal } = this;
     const players = this.players(() => {});
     const { scanout, resource, view } = split.seen!;
     let found: Split | null = null;
@@ -127,9 +126,9 @@ class Search {
         const pictures = players.map((player) => player.probe(scanout, resource, view));
         const [a, b] = pictures;
         const pixel = a && b ? firstDifference(a, b, { ...view, x: 0, y: 0 }) : null;
-        if (pixel === null) return;
-        found = { command: number, what: whatOf(step, pixel), seen: split.seen, pictures: [a!, b!] };
-        stop.abort();
+        // What is drawn over, such as a new texture that nothing was drawn to, is not what is shown.
+        if (pixel === null) found = null;
+        else found ??= { command: number, what: whatOf(step, pixel), seen: split.seen, pictures: [a!, b!] };
       },
     });
     try {

@@ -32,7 +32,7 @@ const green: Colour = [0, 128, 0, 255];
 const rare: Colour = [255 / 4, 0, 0, 255];
 const blue: Colour = [0, 0, 255, 255];
 
-/** Frames of several streams each; in one of them a stream that is neither the first nor the last clears to `rare`. */
+/** Frames of several streams each; in one of them two streams, of which neither is the first or the last, clear to `rare`. */
 async function record(): Promise<void> {
   const server = await ServerProcess.start({ args: [...virglServer, "--record", file] });
   const guest = SyntheticGuest.boot(server.socketPath, patient);
@@ -42,9 +42,9 @@ async function record(): Promise<void> {
     const screen = makeTexture(guest, 1, width, height);
     const stamp = makeTexture(guest, 2, 16, 16);
     expectOk(guest.gpu.setScanout(0, 1, areaOf(screen)));
-    const frame = (colour: Colour): void => {
+    const frame = (...colours: Colour[]): void => {
       draw(guest, (stream) => clearTo(stream, stamp, green));
-      draw(guest, (stream) => clearTo(stream, screen, colour));
+      for (const colour of colours) draw(guest, (stream) => clearTo(stream, screen, colour));
       // What comes after the mistake leaves it to be seen.
       draw(guest, (stream) =>
         virgl.resourceCopyRegion(
@@ -55,7 +55,11 @@ async function record(): Promise<void> {
       );
       expectOk(guest.gpu.flushResource(1, areaOf(screen)));
     };
-    for (const colour of [blue, green, rare, blue]) frame(colour);
+    frame(blue);
+    frame(green);
+    // Nobody sees what is cleared over.
+    frame(rare, green, rare);
+    frame(blue);
   } finally {
     guest.close();
     await server.stop();
@@ -79,7 +83,7 @@ test("names the stream that a broken renderer draws wrong, and saves both pictur
     ["bun", "lab/replay/main.ts", "--bisect", "virgl", `virgl LD_PRELOAD=${library}`, file],
     { stderr: "inherit" },
   );
-  const wrong = streams()[7]!;
+  const wrong = streams()[9]!;
   expect(bisect.stdout.toString()).toContain(
     `the first command after which they differ is ${wrong}: SUBMIT_3D: the first pixel is `,
   );
