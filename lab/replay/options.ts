@@ -1,6 +1,7 @@
 // The command line of a replay.
 
 import { readArguments, UsageError } from "../../src/config-arguments.ts";
+import { type Address, InspectAddress, ValueError } from "../../src/config-values.ts";
 
 export const help = `bun run replay FILE [options]
 bun run replay --bisect A B FILE
@@ -19,7 +20,9 @@ the guest's screen, and so do the pictures that are saved.
   --compare           hold each picture and each answer against the recorded ones
   --bisect A B        play on two servers, and name the first command after which they differ; A and B as for --server, or
                       a renderer's name
-  --inspect           show the device at work to browsers; stays there at the end
+  --inspect[=[ADDRESS:]PORT]
+                      show the device at work to browsers, with a bar to play, stop and go to any frame; stays there at the
+                      end (default: a free port of 127.0.0.1)
   --help              this text
 
 Commands and frames are counted from 0.
@@ -37,13 +40,15 @@ export interface ReplayOptions {
   lastFrame: number | undefined;
   png: string | undefined;
   compares: boolean;
-  inspects: boolean;
+  /** Where browsers find the page; null where none is asked for. */
+  inspect: Address | null;
 }
 
 /** Returns null where help is asked for. Throws {@link UsageError}. */
 export function parseReplayOptions(argv: readonly string[]): ReplayOptions | null {
+  const [args, inspect] = withoutInspect(argv);
   const { values, positionals } = readArguments({
-    args: [...argv],
+    args,
     allowPositionals: true,
     options: {
       renderer: { type: "string" },
@@ -56,12 +61,11 @@ export function parseReplayOptions(argv: readonly string[]): ReplayOptions | nul
       png: { type: "string" },
       compare: { type: "boolean", default: false },
       bisect: { type: "boolean", default: false },
-      inspect: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return null;
-  const { bisect, renderer, server, compare, inspect, png } = values;
+  const { bisect, renderer, server, compare, png } = values;
   const socketPath = values["socket-path"];
   const sides = bisect ? positionals.slice(0, 2) : [];
   const [file, ...rest] = positionals.slice(sides.length);
@@ -74,7 +78,7 @@ export function parseReplayOptions(argv: readonly string[]): ReplayOptions | nul
       "--bisect names its servers itself: leave out --server, --renderer and --socket-path",
     );
   }
-  if (socketPath !== undefined && ((server ?? renderer) !== undefined || inspect)) {
+  if (socketPath !== undefined && ((server ?? renderer) !== undefined || inspect !== null)) {
     throw new UsageError("--socket-path plays to a server that runs: leave out how one would be started");
   }
   const one = [...(renderer === undefined ? [] : [renderer]), ...(server === undefined ? [] : [server])];
@@ -87,8 +91,21 @@ export function parseReplayOptions(argv: readonly string[]): ReplayOptions | nul
     lastFrame: numberOf("--frame", values.frame),
     png: png ?? (values.frame === undefined ? undefined : "."),
     compares: compare,
-    inspects: inspect,
+    inspect,
   };
+}
+
+/** The arguments without `--inspect`, whose value may be left out; and that. */
+function withoutInspect(argv: readonly string[]): [rest: string[], inspect: Address | null] {
+  const isInspect = (arg: string): boolean => /^--inspect(?:=|$)/.test(arg);
+  const given = argv.findLast(isInspect);
+  try {
+    const value = given === undefined ? undefined : given === "--inspect" || given.slice("--inspect=".length);
+    return [argv.filter((arg) => !isInspect(arg)), InspectAddress.read(value) ?? null];
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    throw new UsageError(`${given}: ${error.message}`, { cause: error });
+  }
 }
 
 function numberOf(flag: string, text: string | undefined): number | undefined {

@@ -49,6 +49,7 @@ export class Player {
   private isInKeyframe = false;
   private isFromKeyframe = false;
   private isReset = false;
+  private startedWith = 0;
 
   constructor(private readonly options: PlayerOptions) {}
 
@@ -112,14 +113,17 @@ export class Player {
 
   /** Forgets all that was played: what comes next is the recording's start, or memory and a keyframe. */
   rewind(): void {
-    this.replay?.stop();
+    const { features } = this.state;
+    // Nothing is shown from here on.
+    this.replay?.restart(features);
+    this.startedWith = features;
     this.flights?.forget();
     this.screen.forget();
     this.state = new DeviceState();
     this.expected = new ExpectedPictures();
     this.lacks = [];
     this.hasBegun = this.isInKeyframe = this.isFromKeyframe = false;
-    this.isReset = this.replay !== null;
+    this.isReset = false;
     this.options.began?.();
   }
 
@@ -134,11 +138,12 @@ export class Player {
         options.answered?.(step, result);
       });
       this.restorer = new Restorer(this.replay.guest);
-    } else if (this.isReset) {
+    } else if (this.isReset || state.features !== this.startedWith) {
       this.flights!.forget();
       this.replay.restart(state.features);
     }
     this.isReset = false;
+    this.startedWith = state.features;
     return this.replay;
   }
 

@@ -59,17 +59,11 @@ export class ReplayGuest {
     return bitsOf(features).filter((index) => !this.guest.has(index));
   }
 
-  /** The driver goes away: what is under way is not answered any more. */
-  stop(): void {
-    const { guest } = this;
-    if (guest.running) explained(() => guest.stop());
-  }
-
   /** The driver starts from nothing, with `features`. */
   restart(features: number): void {
     const { guest } = this;
-    this.stop();
     explained(() => {
+      guest.stop();
       guest.display?.free();
       for (const queue of guest.queues) queue.reset(0);
       const ofTransport = (guest.features >> BigInt(ofDevice)) << BigInt(ofDevice);

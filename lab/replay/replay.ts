@@ -1,7 +1,6 @@
 // Plays a recording once: on a server that is started for it, or one that runs.
 
 import type { CommandStep } from "../../src/recording/steps.ts";
-import type { ServerProcess } from "../vmm/server-process.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import { FileRefusal } from "../../src/transport/os/files.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
@@ -12,6 +11,8 @@ import { PictureFolder } from "./pictures.ts";
 import { Playback } from "./playback.ts";
 import { Player } from "./player.ts";
 import { ProgressLine } from "./progress-line.ts";
+import { notes, summary } from "./report.ts";
+import { scrub } from "./scrubber/scrub.ts";
 import { readChoice, startChoice } from "./server-choice.ts";
 
 /** A renderer on a busy CPU may take long for one command. */
@@ -30,11 +31,19 @@ export async function replayOnce(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { socketPath } = options;
-  if (socketPath !== undefined) return playTo(socketPath, null, recording, options, signal);
+  if (socketPath !== undefined) return playTo(socketPath, recording, options, signal);
+  const { inspect, compares, png } = options;
   const choice = readChoice(options.servers[0] || recordedRenderer(recording), directory);
-  const chosen = await startChoice(choice, options.inspects ? ["--inspect"] : [], signal);
+  const chosen = await startChoice(choice, inspect === null ? [] : ["--inspect"], signal);
   try {
-    return await playTo(chosen.server.socketPath, chosen.server, recording, options, signal);
+    const { server } = chosen;
+    const play = (): Promise<Outcome> => playTo(server.socketPath, recording, options, signal);
+    if (inspect === null) return await play();
+    // What is held against the recording, or saved, is no matter of what a person does meanwhile.
+    const outcome = compares || png !== undefined ? await play() : nothingYet;
+    for (const line of outcome.lines) console.log(line);
+    const isInterrupted = outcome.isInterrupted || (await scrub(inspect, server, recording, options, signal));
+    return { isSame: outcome.isSame, isInterrupted, lines: [] };
   } catch (error) {
     if (!(error instanceof Refusal) || error instanceof FileRefusal) throw error;
     throw new Refusal(`${error.message}\nThe server's log:\n${lastLines(chosen.server.log())}`, {
@@ -45,6 +54,8 @@ export async function replayOnce(
   }
 }
 
+const nothingYet: Outcome = { isSame: true, isInterrupted: false, lines: [] };
+
 /** What the recording was made with. */
 function recordedRenderer({ start }: Recording): string {
   return start.renderer["renderer"] === "virgl" ? "virgl" : "software";
@@ -52,7 +63,6 @@ function recordedRenderer({ start }: Recording): string {
 
 async function playTo(
   socketPath: string,
-  server: ServerProcess | null,
   recording: Recording,
   options: ReplayOptions,
   signal: AbortSignal,
@@ -80,7 +90,6 @@ async function playTo(
   });
   const began = performance.now();
   try {
-    if (options.inspects) console.log(inspectLine(server!));
     if (!compares) playback.approach(goal);
     const isThere = await playback.play(goal, { speed: isRealtime ? 1 : Infinity, signal, patienceMs });
     line.end();
@@ -92,9 +101,7 @@ async function playTo(
     const outcome = compares
       ? await compared(comparison, options, [...lines, ...notes(player)])
       : { isSame: true, lines: [...lines, ...notes(player)] };
-    if (!options.inspects || isInterrupted) return { ...outcome, isInterrupted };
-    await stay(player, signal, outcome.lines);
-    return { ...outcome, isInterrupted, lines: [] };
+    return { ...outcome, isInterrupted };
   } finally {
     line.end();
     player.close();
@@ -116,28 +123,10 @@ async function saveFrame(
   return saved;
 }
 
-function summary({ progress }: Playback, { ending }: Recording, ms: number): string[] {
-  const { commands, frames, time } = progress;
-  const took = `in ${(ms / 1000).toFixed(1)} s, recorded in ${(time / 1e9).toFixed(1)} s`;
-  const end = ending.reason === "cut" ? [`the recording is cut: ${ending.text}, at byte ${ending.at}`] : [];
-  return [`played to command ${commands}, frame ${frames}, ${took}`, ...end];
-}
-
 function savedLines(saved: readonly string[], folder: PictureFolder | null): string[] {
   if (folder === null) return [];
   if (saved.length === 0) return ["no picture was saved: nothing was shown"];
   return [`saved ${saved.length === 1 ? saved[0] : `${saved.length} pictures, the last ${saved.at(-1)}`}`];
-}
-
-/** What a replay could not do as it was. */
-function notes({ misplaced, unseen, replay, state, lacks }: Player): string[] {
-  const bits = replay?.lacks(state.features) ?? [];
-  return [
-    ...lacks,
-    ...(bits.length > 0 ? [`the server lacks what the guest used: feature bits ${bits.join(", ")}`] : []),
-    ...(misplaced > 0 ? [`${misplaced} times the recording has bytes where the guest had no memory`] : []),
-    ...(unseen > 0 ? [`${unseen} pictures did not come`] : []),
-  ];
 }
 
 async function compared(
@@ -161,20 +150,6 @@ async function compared(
       ...(paths.length > 0 ? [`saved ${paths.join(" and ")}`] : []),
     ],
   };
-}
-
-/** Where browsers find the page. */
-function inspectLine(server: ServerProcess): string {
-  return /^.*http:\/\/\S+.*$/m.exec(server.log())?.[0] ?? "the page's address is in the server's log";
-}
-
-async function stay(player: Player, signal: AbortSignal, lines: readonly string[]): Promise<void> {
-  for (const line of lines) console.log(line);
-  console.log("stays here until Ctrl-C");
-  while (!signal.aborted && player.replay?.guest.frontend.closed === false) {
-    player.replay.guest.pump.drain();
-    await Bun.sleep(50);
-  }
 }
 
 const lastLines = (log: string): string => log.trimEnd().split("\n").slice(-10).join("\n");

@@ -2,7 +2,7 @@
 
 import type { Batch, BreakRecord } from "../actors/inspector/feed.ts";
 import { hexCommand } from "../actors/inspector/page/command-text.ts";
-import { MonotonicClock } from "../actors/runtime/tap/clock.ts";
+import { MonotonicClock } from "../transport/os/monotonic-clock.ts";
 import { breakText } from "./break-text.ts";
 import { InspectorClient, type Taker } from "./inspector-client.ts";
 import { onStopSignals } from "./stop-signals.ts";

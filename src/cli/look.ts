@@ -9,7 +9,7 @@ import type {
   ResourceRecord,
 } from "../actors/inspector/feed.ts";
 import { jsonLine } from "../actors/inspector/page/command-text.ts";
-import { MonotonicClock } from "../actors/runtime/tap/clock.ts";
+import { MonotonicClock } from "../transport/os/monotonic-clock.ts";
 import { ServerGone } from "./control-client.ts";
 import { InspectorClient } from "./inspector-client.ts";
 import { Output } from "./output.ts";

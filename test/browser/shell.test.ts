@@ -23,6 +23,16 @@ test("the URL opens the page and is forgotten, and nothing comes from elsewhere"
     expect((await fetch(new URL(asked.find((one) => one.endsWith(".js"))!))).status).toBe(401);
   }));
 
+test("the page of a server that plays no recording has no bar for one", () =>
+  withPage("screen", async (page) => {
+    await page.waitForFunction(
+      `performance.getEntriesByName(new URL("/api/replay", location).href).length > 0`,
+    );
+    expect(await page.locator(".replay").count()).toBe(0);
+    await page.keyboard.press("?");
+    expect(await page.getByRole("heading", { name: "Recording" }).count()).toBe(0);
+  }));
+
 test("keys open views, go to the filter, show keys and change the theme", () =>
   withPage("", async (page) => {
     const current = page.locator("nav a[aria-current]");

@@ -1,7 +1,7 @@
 // When the inspector's page has painted what: watches its canvas from inside of the page, by the page's own clock.
 
 import type { InspectorPage } from "../../../lab/browser/inspector-page.ts";
-import { MonotonicClock } from "../../../src/actors/runtime/tap/clock.ts";
+import { MonotonicClock } from "../../../src/transport/os/monotonic-clock.ts";
 
 /** A pixel that has its colour, 0xRRGGBB, when what is waited for is on the canvas. */
 export interface Mark {

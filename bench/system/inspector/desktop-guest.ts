@@ -5,7 +5,7 @@
 
 import { SyntheticGuest } from "../../../lab/driver/synthetic-guest.ts";
 import { Desktop } from "../../../lab/scenes/desktop.ts";
-import { MonotonicClock } from "../../../src/actors/runtime/tap/clock.ts";
+import { MonotonicClock } from "../../../src/transport/os/monotonic-clock.ts";
 import { dieWithParent } from "../scheduling.ts";
 
 dieWithParent();

@@ -54,6 +54,9 @@ async function found(url: URL, { views, breaks }: Told, ns: number): Promise<Res
       return picture(url.searchParams, views);
     case "/api/pictures":
       return pictures(url.searchParams, views);
+    case "/api/replay":
+      // What this server shows is no recording, as far as it knows.
+      return json(null);
     case "/api/break": {
       const { next, cause, ...told } = await breaks.tell(ns);
       return json({ ...told, next: next && withHex(next), cause: cause && withHex(cause) });

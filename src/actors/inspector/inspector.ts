@@ -3,7 +3,7 @@
 import { asRefusal } from "../../transport/os/errors.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { slotOf } from "../runtime/shared-words.ts";
-import { MonotonicClock } from "../runtime/tap/clock.ts";
+import { MonotonicClock } from "../../transport/os/monotonic-clock.ts";
 import { Accounts } from "./accounts.ts";
 import { Breaks } from "./breaks.ts";
 import { Collector, othersMax } from "./collector.ts";

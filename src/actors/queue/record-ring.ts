@@ -4,7 +4,7 @@
 import { asPointer, libc } from "../../ffi/libc.ts";
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { GaveUp, RingEntry, RingHead, Rings } from "../recorder/manifest.ts";
-import { MonotonicClock } from "../runtime/tap/clock.ts";
+import { MonotonicClock } from "../../transport/os/monotonic-clock.ts";
 
 /** Guest memory that has to be copied piece by piece. */
 export interface GuestBytes {

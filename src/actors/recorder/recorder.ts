@@ -6,7 +6,7 @@ import { asRefusal } from "../../transport/os/errors.ts";
 import type { End } from "../../transport/wire/record/details.ts";
 import type { WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
-import { MonotonicClock } from "../runtime/tap/clock.ts";
+import { MonotonicClock } from "../../transport/os/monotonic-clock.ts";
 import { Counter } from "./counters.ts";
 import { type Beginning, CurrentRecording } from "./current-recording.ts";
 import { Rings } from "./manifest.ts";

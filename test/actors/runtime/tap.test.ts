@@ -1,7 +1,7 @@
 // What the tap keeps of messages, sleep and names, and its clock.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { MonotonicClock } from "../../../src/actors/runtime/tap/clock.ts";
+import { MonotonicClock } from "../../../src/transport/os/monotonic-clock.ts";
 import { TestTap } from "../../support/tap.ts";
 
 let seen: TestTap;

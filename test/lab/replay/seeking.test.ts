@@ -4,72 +4,21 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { areaOf } from "../../../lab/driver/gpu-driver.ts";
-import { SyntheticGuest } from "../../../lab/driver/synthetic-guest.ts";
 import { type Manner, Playback } from "../../../lab/replay/playback.ts";
 import { Player } from "../../../lab/replay/player.ts";
 import { ServerProcess } from "../../../lab/vmm/server-process.ts";
 import type { Recording } from "../../../src/transport/wire/record/recording.ts";
 import { openRecording } from "../../../src/transport/wire/record/reader.ts";
-import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
-import { expectOk } from "../../device/support.ts";
 import { driverPatienceMs } from "../../support/patience.ts";
-import { type Chance, chanceOf, draw3d } from "../../support/random-guest.ts";
+import { chanceOf, draw3d } from "../../support/random-guest.ts";
+import { drawPictures, record } from "../../support/recorded.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-seeking-"));
-const size = { width: 160, height: 120 };
 const manner: Manner = {
   speed: Infinity,
   signal: new AbortController().signal,
   patienceMs: driverPatienceMs,
 };
-
-/** Flushes all that it transfers, so that what is shown is what the resources hold. */
-function drawPictures({ gpu, cursor }: SyntheticGuest, chance: Chance): void {
-  const make = (id: number) => gpu.createImage(id, Format.B8G8R8X8, size.width, size.height);
-  const images = [1, 2].map(make);
-  const pointer = gpu.createImage(9, Format.B8G8R8A8, 64, 64);
-  gpu.show(0, images[0]!);
-  for (let step = 0; step < 300; step++) {
-    const at = chance(2);
-    const [x, y] = [chance(size.width), chance(size.height)];
-    const rect = { x, y, width: 1 + chance(size.width - x), height: 1 + chance(size.height - y) };
-    images[at]!.pixels.fill(chance(2 ** 24));
-    gpu.present(images[at]!, rect);
-    if (chance(20) === 0) gpu.show(0, images[chance(2)]!);
-    if (chance(30) === 0) {
-      expectOk(gpu.unrefResource(at + 1));
-      images[at] = make(at + 1);
-      gpu.present(images[at], areaOf(size));
-    }
-    if (chance(10) === 0) {
-      pointer.pixels.fill(0xff00_0000 + chance(2 ** 24));
-      expectOk(gpu.transferToHost2d(9, areaOf(pointer)));
-      expectOk(gpu.updateCursor({ scanoutId: 0, x: chance(90), y: chance(60) }, 9));
-      cursor.waitAll();
-    }
-  }
-}
-
-async function record(
-  name: string,
-  args: readonly string[],
-  draw: (guest: SyntheticGuest) => void,
-): Promise<string> {
-  const path = join(directory, name);
-  const server = await ServerProcess.start({
-    args: [...args, "--record", path, "--record-keyframe-bytes", "524288"],
-  });
-  try {
-    const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
-    draw(guest);
-    guest.stop();
-    guest.close();
-  } finally {
-    await server.stop();
-  }
-  return path;
-}
 
 /** What is on the display at each frame of a play from the start, and at those to which a second player goes by chance. */
 async function bothWays(recording: Recording, renderer: string, seeks: number): Promise<void> {
@@ -119,9 +68,8 @@ function lookOf({ screen, replay }: Player): string {
 
 let pictures: Recording;
 beforeAll(async () => {
-  const path = await record("pictures", ["--renderer", "software"], (guest) =>
-    drawPictures(guest, chanceOf(3)),
-  );
+  const path = join(directory, "pictures");
+  await record(path, ["--renderer", "software"], (guest) => drawPictures(guest, chanceOf(3), 300));
   pictures = openRecording(path);
 });
 afterAll(() => {
@@ -138,7 +86,8 @@ test("seeks by chance show what a play from the start does, in 2D", async () => 
 }, 120_000);
 
 test("seeks by chance show what a play from the start does, on llvmpipe", async () => {
-  const path = await record("streams", ["--renderer", "virgl"], (guest) => draw3d(guest, chanceOf(5), 60));
+  const path = join(directory, "streams");
+  await record(path, ["--renderer", "virgl"], (guest) => draw3d(guest, chanceOf(5), 60));
   const recording = openRecording(path);
   await bothWays(recording, "virgl", 8).finally(() => recording.close());
 }, 120_000);

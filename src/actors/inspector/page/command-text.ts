@@ -6,7 +6,7 @@ import type { CommandRecord } from "../feed.ts";
 const apart = new Set(["contextId", "resourceId", "ringIdx", "padding"]);
 
 /** `640×480 B8G8R8X8 offset=12`, of what has no column of its own; of a stream, what it may have written to. */
-export function summary({ fields, writes }: CommandRecord): string {
+export function summary({ fields, writes }: Pick<CommandRecord, "fields" | "writes">): string {
   const { width, height, x, y, format } = fields;
   const words: string[] = [];
   if (writes.length > 0) words.push(`→ ${writes.map(({ resource }) => resource || "others").join(", ")}`);

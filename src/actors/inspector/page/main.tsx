@@ -2,7 +2,9 @@
 
 import { render } from "preact";
 import { Shell } from "./shell.tsx";
+import { followReplay } from "./replay.ts";
 import { connect } from "./store.ts";
 
 render(<Shell />, document.getElementById("page")!);
 connect();
+void followReplay();

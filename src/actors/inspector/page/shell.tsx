@@ -6,8 +6,10 @@ import { isPausedHere } from "./breaks.ts";
 import { focusFilter, useKeys } from "./keys.ts";
 import { connection, dropped, openView, subscribeTo, viewId } from "./store.ts";
 import { switchTheme, theme } from "./theme-switch.ts";
+import { replay } from "./replay.ts";
 import { views } from "./views.ts";
 import { KeyList } from "./widgets/key-list.tsx";
+import { ReplayBar } from "./widgets/replay-bar.tsx";
 import { TraceButton } from "./widgets/trace-button.tsx";
 import { count } from "./words.ts";
 
@@ -29,7 +31,6 @@ export function Shell() {
     else return false;
     return true;
   });
-  const { Component } = view;
   return (
     <>
       <header class="bar">
@@ -55,8 +56,9 @@ export function Shell() {
           ?
         </button>
       </header>
+      <ReplayBar />
       <main class={`view view-${view.id}`}>
-        <Component />
+        <view.Component />
       </main>
       {showsKeys.value && <KeyList view={view} close={() => (showsKeys.value = false)} />}
     </>
@@ -100,7 +102,7 @@ const connectionWords = {
 
 const ConnectionState = () => (
   <span class={`connection ${connection.value}`} role="status">
-    {connectionWords[connection.value]}
+    {connection.value === "open" && replay.value !== null ? "recording" : connectionWords[connection.value]}
   </span>
 );
 

@@ -34,6 +34,9 @@ export function noteParameters(parameters: Record<string, string>): void {
   place.value = hash.slice(1);
 }
 
+/** What happened before, of CLOCK_MONOTONIC, is not what has led here: a replay has gone elsewhere since. 0 where all has. */
+export const pastBeginsNs = signal(0);
+
 type BatchListener = (batch: Batch) => void;
 const listeners = new Set<BatchListener>();
 
@@ -63,6 +66,10 @@ function take(batch: Batch): void {
     const now = dropped.peek();
     if (batch.droppedBatches !== now.batches || batch.droppedRecords > now.records) {
       dropped.value = { batches: batch.droppedBatches, records: Math.max(now.records, batch.droppedRecords) };
+    }
+    const sinceNs = pastBeginsNs.peek();
+    if (batch.commands !== undefined && sinceNs > 0) {
+      batch.commands = batch.commands.filter(({ takenNs }) => takenNs >= sinceNs);
     }
     if (batch.actors !== undefined) actors.value = batch.actors;
     if (batch.resources !== undefined) inventory.value = batch.resources;

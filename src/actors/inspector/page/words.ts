@@ -39,6 +39,15 @@ export function bytes(value: number): string {
   return `${value.toFixed(0)} B`;
 }
 
+/** 01:12.480: where `ns` is in a recording; with hours where there are. */
+export function position(ns: number): string {
+  const ms = Math.floor(ns / 1e6);
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, "0");
+  const hours = ms < 3_600_000 ? "" : `${two(ms / 3_600_000)}:`;
+  const rest = `${two((ms / 60_000) % 60)}:${two((ms / 1000) % 60)}`;
+  return `${hours}${rest}.${String(ms % 1000).padStart(3, "0")}`;
+}
+
 const threeDigits = (value: number): string => value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
 
 /** 14:03:07.123456 in the viewer's time zone; `ms` since 1970. */

@@ -2,7 +2,7 @@
 // dropped and counted.
 
 import type { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { MonotonicClock } from "./clock.ts";
+import { MonotonicClock } from "../../../transport/os/monotonic-clock.ts";
 import { Field, Head, headerBytes, namesAt, recordsMax, recordWords } from "./layout.ts";
 
 export class TapRing {

@@ -7,7 +7,7 @@ import { ActorTraffic } from "../../../../src/actors/inspector/page/actor-traffi
 import { filterOf, hexDump, parts, summary } from "../../../../src/actors/inspector/page/command-text.ts";
 import { LatencyHistory } from "../../../../src/actors/inspector/page/latency-history.ts";
 import { Ring } from "../../../../src/actors/inspector/page/ring.ts";
-import { bytes, duration, short } from "../../../../src/actors/inspector/page/words.ts";
+import { bytes, duration, position, short } from "../../../../src/actors/inspector/page/words.ts";
 
 const actor = (name: string, taken: Record<string, number>): ActorRecord => ({
   ...{
@@ -138,4 +138,10 @@ test("rates are those of the samples that there are, beyond where a count wraps 
     history.take({ ...batch, ns: second * 1e9, latency: [record(second * 4)] });
   expect(history.rates("ctrl-queue").commands).toEqual(Array.from({ length: 60 }, () => 4));
   expect(history.rates("ctrl-queue GET_EDID").bytes.at(-1)).toBe(40);
+});
+
+test("where something is in a recording has hours only where there are", () => {
+  expect(position(72_480_999_999)).toBe("01:12.480");
+  expect(position(3_600e9 + 61e9)).toBe("01:01:01.000");
+  expect(position(0)).toBe("00:00.000");
 });

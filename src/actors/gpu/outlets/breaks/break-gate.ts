@@ -9,7 +9,7 @@ import type { QueueRunner } from "../../../queue/queue-runner.ts";
 import type { Request } from "../../../queue/request.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
 import { printable } from "../../../runtime/log.ts";
-import { MonotonicClock } from "../../../runtime/tap/clock.ts";
+import { MonotonicClock } from "../../../../transport/os/monotonic-clock.ts";
 import type { Break } from "../../messages.ts";
 import type { ContextTable } from "../../model/contexts.ts";
 import type { Fences } from "../../model/fences.ts";

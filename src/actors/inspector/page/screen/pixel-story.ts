@@ -4,7 +4,9 @@
 import type { CommandRecord, ContextRecord, PictureRecord, ResourceRecord } from "../../feed.ts";
 import { pastCommands } from "../command-history.ts";
 import { isError } from "../command-text.ts";
+import { recordedPixel } from "../replay.ts";
 import { ask } from "../store.ts";
+import type { RecordedPixel } from "../../../../transport/wire/replay/messages.ts";
 
 export interface Place {
   readonly x: number;
@@ -26,6 +28,8 @@ export interface PixelStory extends Place {
   readonly drawn: CommandRecord | null;
   /** The first of each sink with that: its beginning, and when the other side had it, if it has. */
   readonly frames: readonly { begun: PictureRecord; shown: PictureRecord | undefined }[];
+  /** What the recording says of it, where the page is of one that knows. */
+  readonly recorded: RecordedPixel | null;
   /** Those that the resource is attached to. */
   readonly contexts: readonly ContextRecord[];
 }
@@ -37,25 +41,36 @@ const underWayMax = 4;
 
 /** Null where the scanout shows no resource. Throws where the server does not answer. */
 export async function storyOf({ scanout, x, y }: Pixel): Promise<PixelStory | null> {
-  const [resources, views] = await Promise.all([
+  const [resources, views, recorded] = await Promise.all([
     ask<ResourceRecord[]>("/api/resources"),
     pastCommands(`scanout:${scanout} type:set_scanout`, lastMax),
+    recordedPixel({ scanout, x, y }),
   ]);
   const resource = resources.find(({ scanouts }) => scanouts.includes(scanout));
   if (resource === undefined) return null;
+  if (recorded?.resource === resource.id) {
+    return { ...(await madeOf(resource, recorded)), recorded, isViewKnown: true };
+  }
   const view = views.findLast((command) => !isError(command));
   const isViewKnown = view?.fields["resourceId"] === resource.id;
   const [left, top] = isViewKnown ? [Number(view!.fields["x"]), Number(view!.fields["y"])] : [0, 0];
-  return { ...(await madeOf(resource, { x: x + left, y: y + top })), isViewKnown };
+  return { ...(await madeOf(resource, { x: x + left, y: y + top })), recorded: null, isViewKnown };
 }
 
 /** Null where the resource is gone. */
 export async function storyIn(id: number, place: Place): Promise<PixelStory | null> {
-  const resource = (await ask<ResourceRecord[]>("/api/resources")).find((one) => one.id === id);
-  return resource === undefined ? null : { ...(await madeOf(resource, place)), isViewKnown: true };
+  const [resources, recorded] = await Promise.all([
+    ask<ResourceRecord[]>("/api/resources"),
+    recordedPixel({ res: id, ...place }),
+  ]);
+  const resource = resources.find((one) => one.id === id);
+  return resource === undefined ? null : { ...(await madeOf(resource, place)), recorded, isViewKnown: true };
 }
 
-async function madeOf(resource: ResourceRecord, { x, y }: Place): Promise<Omit<PixelStory, "isViewKnown">> {
+async function madeOf(
+  resource: ResourceRecord,
+  { x, y }: Place,
+): Promise<Omit<PixelStory, "isViewKnown" | "recorded">> {
   const { id, createdNs } = resource;
   /** The newest first. */
   const past = async (type: string): Promise<CommandRecord[]> => {

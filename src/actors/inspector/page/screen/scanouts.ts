@@ -3,10 +3,12 @@
 import { type Signal, signal } from "@preact/signals";
 import type { Batch, PictureRecord } from "../../feed.ts";
 import type { CursorRecord, ScreenRecord } from "../../screen-feed.ts";
+import { replay } from "../replay.ts";
 import type { Pixel } from "./pixel-story.ts";
 import { opaque } from "./pixels.ts";
 
 const flashMs = 450;
+const leaveMs = 500;
 /** A guest may flush more often than anybody can see. */
 const flashesMax = 32;
 
@@ -42,6 +44,7 @@ export class Scanouts {
   flashes = false;
   private readonly frames = new Map<number, { ns: number; sink: string }>();
   private cursors: readonly CursorRecord[] = [];
+  private readonly leaving = new Map<number, ReturnType<typeof setTimeout>>();
 
   take({ screen, pictures, cursors }: Batch): void {
     if (cursors !== undefined) this.point(cursors.shown);
@@ -61,8 +64,9 @@ export class Scanouts {
     this.isTold.value = true;
     const { viewWidth, viewHeight, width, height, pixels } = record;
     const known = this.all.peek().find(({ number }) => number === record.scanout);
+    clearTimeout(this.leaving.get(record.scanout));
     if (viewWidth === 0 || viewHeight === 0) {
-      if (known !== undefined) this.all.value = this.all.peek().filter((one) => one !== known);
+      if (known !== undefined) this.remove(known);
       return;
     }
     const { canvas, size, error } = known ?? this.add(record.scanout);
@@ -76,6 +80,15 @@ export class Scanouts {
     if (pixels.length === 0) return;
     const image = new ImageData(opaque(pixels), width, height);
     canvas.getContext("2d", { alpha: false })!.putImageData(image, record.x, record.y);
+  }
+
+  /** A replay that goes elsewhere turns all off, and most on again. */
+  private remove(scanout: Scanout): void {
+    const leave = (): void => {
+      this.all.value = this.all.peek().filter((one) => one !== scanout);
+    };
+    if (replay.peek() === null) leave();
+    else this.leaving.set(scanout.number, setTimeout(leave, leaveMs));
   }
 
   private add(number: number): Scanout {

@@ -36,6 +36,7 @@ export class Viewer {
 
   readonly lanes = new Lanes();
   isLost = false;
+  private sinceNs = 0;
   private painter: Painter | null = null;
   private range: TimeRange = { startNs: 0, nsPerPixel: 4e5 };
   private scrolled = 0;
@@ -55,15 +56,16 @@ export class Viewer {
   /** What the feed tells of pictures while those before are asked for, so that they come in order; null while none are. */
   private early: PictureRecord[] | null = null;
 
-  /** What was known of a server that is gone is nothing of the one that has come. */
-  async renew(): Promise<void> {
-    if (this.isLost) {
+  /** What was known of a server that is gone, or before `sinceNs`, is nothing of what there is now. */
+  async renew(sinceNs: number): Promise<void> {
+    if (this.isLost || sinceNs !== this.sinceNs) {
       this.lanes.clear();
       this.lastNs = this.lastMs = 0;
       this.choose(null);
       this.leftOut.value = 0;
     }
     this.isLost = false;
+    this.sinceNs = sinceNs;
     await Promise.all([this.load(), this.loadPictures()]);
   }
 

@@ -7,7 +7,7 @@ import { CommandStore } from "../command-store.ts";
 import { contextText, isError, jsonLine, runNs, summary } from "../command-text.ts";
 import { useKeys } from "../keys.ts";
 import { saveFile } from "../save-file.ts";
-import { connection, feedError, noteParameters, viewParameters, wallMs } from "../store.ts";
+import { connection, feedError, noteParameters, pastBeginsNs, viewParameters, wallMs } from "../store.ts";
 import { CommandDetails } from "../widgets/command-details.tsx";
 import { FilterField } from "../widgets/filter-field.tsx";
 import { LongList } from "../widgets/long-list.tsx";
@@ -29,9 +29,10 @@ export function CommandLog() {
   const close = (): void => void (chosen.value = null);
   useEffect(() => store.follow(filter.value), [filter.value]);
   useEffect(() => {
-    // Whatever server is there now, it begins with its own history.
-    if (connection.value === "open" && store.ring.length > 0) void store.restart();
-  }, [connection.value]);
+    // Whatever server is there now, it begins with its own history; so does a replay that has gone elsewhere.
+    const isAnother = store.ring.length > 0 || pastBeginsNs.value > 0;
+    if (connection.value === "open" && isAnother) void store.restart();
+  }, [connection.value, pastBeginsNs.value]);
   useKeys((key) => {
     if (key === "p") store.pause(!store.isPaused.peek());
     else if (key === "e") exportLines();

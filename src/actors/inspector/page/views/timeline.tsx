@@ -3,7 +3,7 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { useKeys } from "../keys.ts";
-import { connection, onBatch, viewParameters } from "../store.ts";
+import { connection, onBatch, pastBeginsNs, viewParameters } from "../store.ts";
 import type { Span } from "../timeline/spans.ts";
 import { Viewer } from "../timeline/viewer.ts";
 import { CommandDetails } from "../widgets/command-details.tsx";
@@ -31,9 +31,9 @@ export function Timeline() {
   const id = viewParameters.value.get("command");
   useEffect(() => onBatch((batch) => viewer.take(batch)), []);
   useEffect(() => {
-    if (connection.value === "open") void viewer.renew();
+    if (connection.value === "open") void viewer.renew(pastBeginsNs.value);
     if (connection.value === "lost") viewer.isLost = true;
-  }, [connection.value]);
+  }, [connection.value, pastBeginsNs.value]);
   useEffect(() => {
     if (id !== null) void viewer.showCommand(id);
   }, [id]);

@@ -5,6 +5,7 @@ import type { CommandRecord, Move, Written } from "../../feed.ts";
 import { contextText, filterOf, hexDump, isError, type Part, parts } from "../command-text.ts";
 import { wallMs } from "../store.ts";
 import { clock, duration } from "../words.ts";
+import { RecordedAs } from "./recorded-command.tsx";
 
 export function CommandDetails({ command, close }: { command: CommandRecord; close(): void }) {
   const { id, type, flags, moves, writes, request, bytes } = command;
@@ -28,6 +29,7 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
         ))}
         <a href={`#timeline?${new URLSearchParams({ command: id })}`}>on the timeline</a>
       </p>
+      <RecordedAs id={id} />
       <TimeBar all={parts(command)} />
       <Section title="Fields">
         <CommandFields command={command} />

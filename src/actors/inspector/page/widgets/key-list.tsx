@@ -1,6 +1,7 @@
 // The keys that there are.
 
 import { useEffect, useRef } from "preact/hooks";
+import { replay, replayKeys } from "../replay.ts";
 import type { View } from "../views.ts";
 
 const everywhere = [
@@ -19,6 +20,12 @@ export function KeyList({ view, close }: { view: View; close: () => void }) {
     <dialog ref={dialog} class="keys" onClose={close} onClick={close} aria-label="Keys">
       <h2>Keys</h2>
       <Rows rows={everywhere} />
+      {replay.value !== null && (
+        <>
+          <h2>Recording</h2>
+          <Rows rows={replayKeys} />
+        </>
+      )}
       {view.keys !== undefined && (
         <>
           <h2>{view.title}</h2>

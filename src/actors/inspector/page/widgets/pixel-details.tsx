@@ -1,13 +1,15 @@
 // One pixel of a scanout or a resource: its colour, which commands brought it there, and the frames that showed it.
 
 import { type ReadonlySignal, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { CommandRecord } from "../../feed.ts";
 import { orNull } from "../command-history.ts";
 import { contextText, summary } from "../command-text.ts";
 import type { PixelStory } from "../screen/pixel-story.ts";
+import { moment } from "../replay.ts";
 import { wallMs } from "../store.ts";
 import { duration } from "../words.ts";
+import { RecordedMaker } from "./recorded-command.tsx";
 
 const againMs = 1000;
 
@@ -41,7 +43,7 @@ export function PixelDetails({ title, colour: look, of, story: ask, close }: Pix
 }
 
 function Story({ story }: { story: PixelStory }) {
-  const { resource, x, y, isViewKnown, writer, flush, contexts } = story;
+  const { resource, x, y, isViewKnown, writer, flush, recorded, contexts } = story;
   return (
     <>
       <dl class="facts">
@@ -59,8 +61,17 @@ function Story({ story }: { story: PixelStory }) {
       {!isViewKnown && (
         <p class="note">Which part of the resource is shown is not remembered: as if it began at 0, 0.</p>
       )}
-      <Made title="Written last by" command={writer} />
-      <Made title="Shown last by" command={flush} />
+      {recorded === null ? (
+        <>
+          <Made title="Written last by" command={writer} />
+          <Made title="Shown last by" command={flush} />
+        </>
+      ) : (
+        <>
+          <RecordedMaker title="Written last by" command={recorded.writer} />
+          <RecordedMaker title="Shown last by" command={recorded.flush} />
+        </>
+      )}
       <Drawn story={story} />
       <p>
         <a href={logLink(`res:${resource.id} at:${x},${y}`)}>All that touched it in the log</a>
@@ -130,13 +141,15 @@ function Drawn({ story: { frames, flush, drawn } }: { story: PixelStory }) {
 
 const agoOf = (ns: number): string => duration(1e6 * Math.max(0, Date.now() - wallMs(ns)));
 
-/** Asked for again and again, since what is shown goes on: each time a while after the last answer. */
+/** Asked for again and again, since what is shown goes on: each time a while after the last answer, and at once where a replay has gone on. */
 function useStory(of: string, ask: PixelDetailsProps["story"]): ReadonlySignal<PixelStory | null> {
   const story = useSignal<PixelStory | null>(null);
+  const asked = useRef("");
   useEffect(() => {
     let isGone = false;
     let timer: ReturnType<typeof setTimeout>;
-    story.value = null;
+    if (asked.current !== of) story.value = null;
+    asked.current = of;
     const look = async (): Promise<void> => {
       const found = await orNull(ask());
       if (isGone) return;
@@ -148,7 +161,7 @@ function useStory(of: string, ask: PixelDetailsProps["story"]): ReadonlySignal<P
       isGone = true;
       clearTimeout(timer);
     };
-  }, [of]);
+  }, [of, moment.value]);
   return story;
 }
 

@@ -1,7 +1,7 @@
 // CLOCK_MONOTONIC, which is one for all threads: those of the engine begin with each of them.
 
-import { asPointer, CLOCK_MONOTONIC, libc } from "../../../ffi/libc.ts";
-import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { asPointer, CLOCK_MONOTONIC, libc } from "../../ffi/libc.ts";
+import { NativeMemory } from "./native-memory.ts";
 
 /** struct timespec. */
 const bytes = 16;
