@@ -47,6 +47,8 @@ export class Player {
   /** Whether commands or a keyframe came: later keyframes say what is known. */
   private hasBegun = false;
   private isInKeyframe = false;
+  /** Commands amid the keyframe with which this begins. */
+  private early: CommandStep[] = [];
   private isFromKeyframe = false;
   private isReset = false;
   private startedWith = 0;
@@ -57,6 +59,8 @@ export class Player {
   *play(step: Step): Playing {
     switch (step.kind) {
       case "step":
+        // The cursor queue goes on while the other tells its state.
+        if (this.isInKeyframe && !this.hasBegun) return void this.early.push(step);
         this.hasBegun = true;
         return yield* this.playCommand(step);
       case "keyframe":
@@ -122,6 +126,7 @@ export class Player {
     this.state = new DeviceState();
     this.expected = new ExpectedPictures();
     this.lacks = [];
+    this.early = [];
     this.hasBegun = this.isInKeyframe = this.isFromKeyframe = false;
     this.isReset = false;
     this.options.began?.();
@@ -218,8 +223,12 @@ export class Player {
   private *endKeyframe(): Playing {
     if (this.hasBegun) return;
     this.hasBegun = true;
+    if (this.state.resources.size > 0) yield* this.restore();
+    for (const step of this.early.splice(0)) yield* this.playCommand(step);
+  }
+
+  private *restore(): Playing {
     const { state } = this;
-    if (state.resources.size === 0) return;
     this.isFromKeyframe = true;
     this.begin();
     // Seen before anything else is: it would be taken for the picture of what comes next.

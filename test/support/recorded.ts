@@ -1,4 +1,4 @@
-// Recordings that a real server has made of a synthetic guest, with a keyframe for each half MiB.
+// Recordings that a real server has made of a synthetic guest, with many keyframes.
 
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
@@ -17,7 +17,7 @@ export async function record(
   draw: (guest: SyntheticGuest) => void,
 ): Promise<void> {
   const server = await ServerProcess.start({
-    args: [...args, "--record", path, "--record-keyframe-bytes", "524288"],
+    args: [...args, "--record", path, "--record-keyframe-bytes", "131072"],
   });
   try {
     const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });

@@ -180,6 +180,8 @@ test("begins with a keyframe, and needs nothing from before it", () => {
   const pixels = new Uint32Array(width * height).fill(0x0a_0b_0c);
   const backing = tape.allocate(width * height * 4);
   tape.add("keyframe", { features: 2 });
+  // The cursor queue goes on meanwhile.
+  tape.command(commands.moveCursor({ scanoutId: 0, x: 3, y: 4 }, 0), { queue: 1 });
   tape.add("resource", { id: 1, format: Format.B8G8R8X8, width, height, flags: 2 });
   tape.add(
     "backing",
@@ -203,7 +205,7 @@ test("begins with a keyframe, and needs nothing from before it", () => {
   });
   writeFileSync(file, tape.end());
   const { code, out } = replay(file, "--frame", "0", "--png", directory);
-  expect(out).toContain("played to command 3, frame 1,");
+  expect(out).toContain("played to command 4, frame 1,");
   expect(code).toBe(0);
   const png = decodePng(readFileSync(join(directory, "frame-0-scanout-0.png")));
   pixels[101] = 0x0d_0e_0f;

@@ -99,7 +99,7 @@ test("of many that are asked for at once the last is done", async () => {
 });
 
 test("knows which command made a pixel that was made before the keyframe it began with", async () => {
-  const { framesBefore } = keyframes.at(-1)!;
+  const { framesBefore } = keyframes.at(-2)!;
   await run.go({ type: "seek", frame: framesBefore + 1 }, ({ frames }) => frames === framesBefore + 2);
   const pixel = await run.json<RecordedPixel>("/api/replay/pixel?scanout=0&x=5&y=6");
   expect(pixel).toMatchObject({ resource: 1, x: 5, y: 6 });
