@@ -2,9 +2,10 @@
 
 import { resolve } from "node:path";
 import { UsageError } from "../../src/config-arguments.ts";
-import { asRefusal } from "../../src/transport/os/errors.ts";
+import { asRefusal, Refusal } from "../../src/transport/os/errors.ts";
 import { withFile } from "../../src/transport/os/files.ts";
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
+import { type Recording, totalsOf } from "../../src/transport/wire/record/recording.ts";
 import { bisect } from "./bisect.ts";
 import { help, parseReplayOptions, type ReplayOptions } from "./options.ts";
 import { replayOnce } from "./replay.ts";
@@ -42,6 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function play(options: ReplayOptions, signal: AbortSignal): Promise<number> {
   const recording = withFile(options.file, () => openRecording(options.file));
   try {
+    checkGoal(recording, options);
     const { isSame, isInterrupted, lines } =
       options.servers.length === 2
         ? await bisect(recording, options, directory, signal)
@@ -52,6 +54,14 @@ async function play(options: ReplayOptions, signal: AbortSignal): Promise<number
   } finally {
     recording.close();
   }
+}
+
+/** Throws a {@link Refusal} where the recording ends before what is asked for. */
+function checkGoal(recording: Recording, { lastCommand = -1, lastFrame = -1 }: ReplayOptions): void {
+  const { commands, frames } = totalsOf(recording);
+  if (lastCommand >= commands)
+    throw new Refusal(`this recording has no command ${lastCommand}: there are ${commands}`);
+  if (lastFrame >= frames) throw new Refusal(`this recording has no frame ${lastFrame}: there are ${frames}`);
 }
 
 process.exit(await main(process.argv.slice(2)));

@@ -346,7 +346,7 @@ describe("a recording of a running server", () => {
     expect(await server.control({ command: "record-start", path })).toMatchObject({ ok: true });
     expect(await server.control({ command: "record-start", path })).toMatchObject({
       ok: false,
-      error: "a recording goes on: end it first",
+      error: `a recording goes on, to ${path}: end it first`,
     });
     expect((await server.control({ command: "status" }))["recording"]).toMatchObject({
       state: "recording",

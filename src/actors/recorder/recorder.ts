@@ -123,7 +123,8 @@ export class Recorder implements Actor<RecorderMessage> {
   /** Begins a recording, and answers once it has begun; returns why it cannot, or "". */
   private begin(path: string, answer: TellBegun): string {
     const { context } = this;
-    if (this.current !== null || this.starting !== null) return "a recording goes on: end it first";
+    const goesOn = this.current ?? this.starting;
+    if (goesOn !== null) return `a recording goes on, to ${goesOn.path}: end it first`;
     try {
       this.starting = new RecordingFile(path);
     } catch (error) {

@@ -118,6 +118,17 @@ test("names the command, the rectangle and the pixel where pictures differ, and 
   });
 }, 120_000);
 
+test.each([
+  ["--frame", "1", "no frame 1: there are 1"],
+  ["--to", "5", "no command 5: there are 5"],
+])("says in one line that a recording is too short for %s %s", (flag, number, sentence) => {
+  const tape = new Tape();
+  new TapedScreen(tape, 1, 100, 80).draw(all, 0x11_22_33);
+  writeFileSync(file, tape.end());
+  const error = `replay: this recording has ${sentence}\n`;
+  expect(replay(file, flag, number, "--png", directory)).toEqual({ code: 1, out: "", error });
+});
+
 test("names an answer that is another", () => {
   const tape = new Tape();
   tape.command(commands.createResource2d(1, Format.B8G8R8X8, 10, 10));
