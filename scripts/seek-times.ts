@@ -7,6 +7,7 @@ import { chromium } from "playwright-core";
 import { SyntheticGuest } from "../lab/driver/synthetic-guest.ts";
 import { Playback } from "../lab/replay/playback.ts";
 import { Player } from "../lab/replay/player.ts";
+import { lead } from "../lab/replay/scrubber/deck.ts";
 import { Desktop, desktopUpdate } from "../lab/scenes/desktop.ts";
 import { ServerProcess } from "../lab/vmm/server-process.ts";
 import { Catalogue } from "../src/recording/catalogue.ts";
@@ -102,12 +103,14 @@ async function onDisplay(recording: Recording): Promise<number[]> {
   const player = new Player({ socketPath: server.socketPath, outputs, patienceMs, isWatched: false });
   const playback = new Playback(recording, [player]);
   const { signal } = new AbortController();
+  // The server is there by then, as it is for whoever seeks.
+  await playback.play({ lastCommand: 0 }, { speed: Infinity, signal, patienceMs });
   const took: number[] = [];
   const last = recording.chunks.at(-1)!;
   try {
     for (const { frame, x, y, colour } of targets(last.framesBefore + last.frames)) {
       const began = performance.now();
-      playback.approach({ lastFrame: frame });
+      playback.approach({ lastFrame: frame }, lead);
       await playback.play({ lastFrame: frame }, { speed: Infinity, signal, patienceMs });
       const isThere = (): boolean => {
         const shown = player.screen.picture(player.replay!, 0);

@@ -2,19 +2,10 @@
 
 import { type CommandStep, type Step, stepsOf } from "../../src/recording/steps.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
-import type { Entry } from "../../src/transport/wire/record/entries.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
-import type { Player } from "./player.ts";
+import type { Player, Playing } from "./player.ts";
+import { type Goal, Places } from "./places.ts";
 import type { Wait } from "./replay-guest.ts";
-
-/** Where a play ends; with nothing, where the recording does. */
-export interface Goal {
-  /** The last command, or the last frame, counted from 0. */
-  readonly lastCommand?: number | undefined;
-  readonly lastFrame?: number | undefined;
-  /** Nanoseconds since the recording began: all that was done by then. */
-  readonly lastTime?: number | undefined;
-}
 
 export interface Manner {
   /** How many times faster than it was recorded; Infinity is as fast as it goes. */
@@ -41,6 +32,8 @@ export interface Watcher {
 
 /** So long at most passes without a look at signals, and at whatever else is to be served. */
 const breathMs = 25;
+/** To go over fewer commands than these is not worth a restart. */
+const skippedMin = 256;
 /** A server that is paused answers nothing. */
 const rewindMs = 200;
 
@@ -48,7 +41,7 @@ export class Playback {
   readonly progress: Progress = { commands: 0, frames: 0, time: 0 };
   /** Commands before those of {@link steps}. */
   private skipped = 0;
-  private readonly memories = new Map<number, Entry | null>();
+  readonly places: Places;
   /** Null where it is nowhere: before the first step, or in the midst of one that was given up. */
   private steps: Iterator<Step> | null = null;
   /** Taken from {@link steps}, and yet to be played. */
@@ -56,6 +49,9 @@ export class Playback {
   /** Whether players have something of before {@link steps} to forget. */
   private isStale = false;
   private hasPlayed = false;
+  /** The command up to which nothing need be played, and the first after which a renderer has something. */
+  private skipTo = 0;
+  private unknownFrom = Infinity;
   private breathed = 0;
 
   /** Plays on `players` alike. */
@@ -63,7 +59,9 @@ export class Playback {
     private readonly recording: Recording,
     private readonly players: readonly Player[],
     private readonly watcher: Watcher = {},
-  ) {}
+  ) {
+    this.places = new Places(recording);
+  }
 
   /** Whether it has to begin anew: a step was given up. */
   get isLost(): boolean {
@@ -81,16 +79,25 @@ export class Playback {
     progress.commands = this.skipped = commandsBefore;
     progress.frames = framesBefore;
     progress.time = firstTime;
-    this.steps = stepsOf(this.entriesFrom(chunk));
+    this.steps = stepsOf(this.places.entriesFrom(chunk));
     this.next = null;
+    this.skipTo = 0;
   }
 
-  /** Begins anew where `goal` is reached sooner than from here. Returns whether it has. */
-  approach(goal: Goal): boolean {
-    const chunk = this.firstChunkFor(goal);
-    const isOnTheWay = this.recording.chunks[chunk]!.commandsBefore <= this.progress.commands;
-    if (this.steps !== null && isOnTheWay && !this.isPast(goal)) return false;
+  /**
+   * Begins anew where `goal` is reached sooner than from here. With `lead` only about so many commands before it are played: what
+   * those before have led to is restored, where that is known. Returns whether it has begun anew.
+   */
+  approach(goal: Goal, lead = Infinity): boolean {
+    const chunk = this.places.firstChunkFor(goal);
+    const { commandsBefore } = this.recording.chunks[chunk]!;
+    const target = this.places.commandOf(goal);
+    const from = target > this.unknownFrom ? 0 : target - lead;
+    const { commands } = this.progress;
+    const hasFar = commandsBefore > commands || from > commands + skippedMin;
+    if (this.steps !== null && !hasFar && !this.isPast(goal)) return false;
     this.begin(chunk);
+    if (from > commandsBefore + skippedMin) this.skipTo = from;
     return true;
   }
 
@@ -100,70 +107,80 @@ export class Playback {
     const { progress, watcher, players } = this;
     this.breathed = performance.now();
     if (this.isStale) await this.rewind(signal);
-    const pace = new Pace(speed, progress.time);
     this.hasPlayed = true;
+    if (this.skipTo > 0 && !(await this.skip(signal, patienceMs))) return this.lose();
+    const pace = new Pace(speed, progress.time);
     while (!this.isReached(goal)) {
       const step = (this.next ??= this.take());
       if (step === null || timeOf(step) > (goal.lastTime ?? Infinity)) break;
       if (speed !== Infinity) await this.keep(pace, timeOf(step), signal);
-      if (performance.now() - this.breathed > breathMs) {
-        watcher.progress?.(progress);
-        await this.breathe();
-      }
+      if (performance.now() - this.breathed > breathMs) await this.tell();
       if (signal.aborted) return false;
       this.next = null;
-      progress.time = timeOf(step);
       for (const player of players) {
-        for (const wait of player.play(step)) {
-          if (!(await this.isOver(wait, player, signal, patienceMs))) return this.lose();
-        }
+        if (!(await this.finish(player.play(step), player, signal, patienceMs))) return this.lose();
       }
-      if (step.kind !== "step") continue;
-      progress.commands++;
-      progress.frames += step.frames.length;
-      await watcher.played?.(step, progress);
+      this.count(step);
+      if (step.kind === "step") await watcher.played?.(step, progress);
     }
     for (const player of players) {
-      for (const wait of player.settle()) {
-        if (!(await this.isOver(wait, player, signal, patienceMs))) return this.lose();
-      }
+      if (!(await this.finish(player.settle(), player, signal, patienceMs))) return this.lose();
     }
     return (goal.lastCommand ?? goal.lastFrame) === undefined || this.isReached(goal);
   }
 
-  /** The chunk to begin with: that of the last keyframe with which all is known, where a goal is far enough. */
-  private firstChunkFor({ lastCommand, lastFrame, lastTime }: Goal): number {
-    const { recording } = this;
-    const { chunks } = recording;
-    let chunk = lastFrame === undefined ? -1 : recording.chunkOfFrame(lastFrame);
-    if (lastCommand !== undefined) {
-      chunk = chunks.findLastIndex(({ commandsBefore }) => commandsBefore <= lastCommand);
+  /** Goes over what need not be played. Returns false where that was given up. */
+  private async skip(signal: AbortSignal, patienceMs: number): Promise<boolean> {
+    const { progress, players, skipTo } = this;
+    for (const player of players) player.skip();
+    while (progress.commands < skipTo && (this.next ??= this.take()) !== null) {
+      const step = this.next!;
+      this.next = null;
+      for (const player of players) player.play(step).next();
+      this.count(step);
+      if (performance.now() - this.breathed < breathMs) continue;
+      if (!players.every(({ state }) => state.isKnown)) break;
+      await this.tell();
+      if (signal.aborted) return false;
     }
-    if (lastTime !== undefined) chunk = chunks.findLastIndex(({ firstTime }) => firstTime <= lastTime);
-    for (let at = recording.keyframeBefore(chunk); at > 0; at = recording.keyframeBefore(at - 1)) {
-      const [first] = recording.read(at);
-      if (first?.kind === "keyframe" && first.contexts + first.rendered === 0) return at;
+    this.skipTo = 0;
+    if (!players.every(({ state }) => state.isKnown)) {
+      // A renderer's work has to be done again, from where there was none.
+      this.unknownFrom = Math.min(this.unknownFrom, progress.commands);
+      this.begin(this.places.firstChunkFor({ lastCommand: skipTo }));
+      await this.rewind(signal);
+      return true;
     }
-    return 0;
+    for (const player of players) {
+      if (!(await this.finish(player.land(), player, signal, patienceMs))) return false;
+    }
+    return true;
   }
 
-  /** The guest's memory comes first, which a keyframe need not tell. */
-  private *entriesFrom(chunk: number): ReturnType<Recording["entries"]> {
-    const memory = chunk > 0 ? this.memoryBefore(chunk - 1) : null;
-    if (memory !== null) yield memory;
-    yield* this.recording.entries(chunk);
+  private count(step: Step): void {
+    const { progress } = this;
+    progress.time = timeOf(step);
+    if (step.kind !== "step") return;
+    progress.commands++;
+    progress.frames += step.frames.length;
   }
 
-  /** The last that is said of the guest's memory in chunks up to this one. */
-  private memoryBefore(chunk: number): Entry | null {
-    let found: Entry | null | undefined;
-    let at = chunk;
-    for (; at >= 0 && found === undefined; at--) {
-      if (this.memories.has(at)) return this.memories.get(at)!;
-      found = this.recording.read(at).findLast(({ kind }) => kind === "memory");
+  private async tell(): Promise<void> {
+    this.watcher.progress?.(this.progress);
+    await this.breathe();
+  }
+
+  /** Serves a player until it is done with something. Returns false where that is given up. */
+  private async finish(
+    playing: Playing,
+    player: Player,
+    signal: AbortSignal,
+    patienceMs: number,
+  ): Promise<boolean> {
+    for (const wait of playing) {
+      if (!(await this.isOver(wait, player, signal, patienceMs))) return false;
     }
-    this.memories.set(chunk, found ?? null);
-    return found ?? null;
+    return true;
   }
 
   /** What is under way is waited for, but not for long: what the server takes it has taken then. */

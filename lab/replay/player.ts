@@ -50,6 +50,7 @@ export class Player {
   /** Commands amid the keyframe with which this begins. */
   private early: CommandStep[] = [];
   private isFromKeyframe = false;
+  private isSkipping = false;
   private isReset = false;
   private startedWith = 0;
 
@@ -62,6 +63,7 @@ export class Player {
         // The cursor queue goes on while the other tells its state.
         if (this.isInKeyframe && !this.hasBegun) return void this.early.push(step);
         this.hasBegun = true;
+        if (this.isSkipping) break;
         return yield* this.playCommand(step);
       case "keyframe":
         this.isInKeyframe = true;
@@ -77,17 +79,19 @@ export class Player {
         // The cursor queue tells its part of a keyframe when it gets to it.
         if (this.isFromKeyframe && !this.isInKeyframe && this.state.cursors[step.scanout] === null) {
           this.state.take(step);
+          if (this.isSkipping) return;
           this.begin();
           return yield* this.restorer!.restoreCursor(this.state, step.scanout);
         }
         break;
       case "reset":
+        if (this.isSkipping) break;
         this.isReset ||= step.queue === Queue.CONTROL;
         // What was answered before that is now too.
         yield* waited(this.flights?.settle((flight) => flight.step.answer !== null) ?? null);
         break;
       case "memory":
-        if (this.replay === null) break;
+        if (this.replay === null || this.isSkipping) break;
         yield* this.settle();
         this.state.take(step);
         this.replay.setMemory(this.state.memory);
@@ -95,6 +99,18 @@ export class Player {
       default:
     }
     if (!this.isInKeyframe || !this.hasBegun) this.state.take(step);
+  }
+
+  /** From here on steps are only remembered, until {@link land}: what they lead to can be told without them. */
+  skip(): void {
+    this.isSkipping = true;
+  }
+
+  /** Brings the device to what the skipped steps have led to, all of which must be known. */
+  *land(): Playing {
+    this.isSkipping = false;
+    this.replay?.setMemory(this.state.memory);
+    if (this.state.resources.size > 0) yield* this.restore();
   }
 
   /** Nothing more is played for a while: what was held back goes out, and what comes is served. */
@@ -127,6 +143,7 @@ export class Player {
     this.expected = new ExpectedPictures();
     this.lacks = [];
     this.early = [];
+    this.isSkipping = false;
     this.hasBegun = this.isInKeyframe = this.isFromKeyframe = false;
     this.isReset = false;
     this.options.began?.();
@@ -223,13 +240,13 @@ export class Player {
   private *endKeyframe(): Playing {
     if (this.hasBegun) return;
     this.hasBegun = true;
-    if (this.state.resources.size > 0) yield* this.restore();
-    for (const step of this.early.splice(0)) yield* this.playCommand(step);
+    this.isFromKeyframe = this.state.resources.size > 0;
+    if (this.isFromKeyframe && !this.isSkipping) yield* this.restore();
+    for (const step of this.early.splice(0)) yield* this.play(step);
   }
 
   private *restore(): Playing {
     const { state } = this;
-    this.isFromKeyframe = true;
     this.begin();
     // Seen before anything else is: it would be taken for the picture of what comes next.
     if (this.options.isWatched) {

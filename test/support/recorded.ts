@@ -10,14 +10,15 @@ import type { Chance } from "./random-guest.ts";
 
 export const picturesSize = { width: 160, height: 120 };
 
-/** Records what `draw` does, from the start. */
+/** Records what `draw` does, from the start; with no keyframe where `keyframeBytes` is 0. */
 export async function record(
   path: string,
   args: readonly string[],
   draw: (guest: SyntheticGuest) => void,
+  keyframeBytes = 131_072,
 ): Promise<void> {
   const server = await ServerProcess.start({
-    args: [...args, "--record", path, "--record-keyframe-bytes", "131072"],
+    args: [...args, "--record", path, "--record-keyframe-bytes", String(keyframeBytes)],
   });
   try {
     const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });

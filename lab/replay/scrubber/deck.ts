@@ -4,7 +4,8 @@
 import { Refusal } from "../../../src/transport/os/errors.ts";
 import type { Recording } from "../../../src/transport/wire/record/recording.ts";
 import type { ReplayRequest, ReplayState } from "../../../src/transport/wire/replay/messages.ts";
-import type { Goal, Playback } from "../playback.ts";
+import type { Goal } from "../places.ts";
+import type { Playback } from "../playback.ts";
 import type { Player } from "../player.ts";
 import type { Journal } from "./journal.ts";
 import { lastShownAt } from "./moments.ts";
@@ -15,6 +16,8 @@ const overtakenMs = 200;
 /** A person may hold the queue at a break for as long as they like. */
 const patienceMs = 2 ** 31 - 1;
 const restMs = 8;
+/** What the log and the timeline show of what led to where a seek goes. */
+export const lead = 64;
 
 type SeekRequest = Exclude<ReplayRequest, { type: "play" | "pause" | "speed" }>;
 
@@ -114,8 +117,8 @@ export class Deck {
     const { playback } = this;
     this.activity = "seeking";
     this.began = performance.now();
-    playback.approach(goal);
-    this.seek = { from: playback.progress.commands, to: commandOf(goal, this.recording) };
+    playback.approach(goal, lead);
+    this.seek = { from: playback.progress.commands, to: playback.places.commandOf(goal) };
     await this.play(goal, Infinity);
     this.seek = null;
     if (this.goal === null) this.aim = null;
@@ -189,11 +192,3 @@ export class Deck {
 
 /** Before the first command. */
 const start: Goal = { lastTime: 0 };
-
-/** About which command a goal is at: exact for commands, else where its chunk begins. */
-function commandOf({ lastCommand, lastFrame, lastTime }: Goal, recording: Recording): number {
-  if (lastCommand !== undefined) return lastCommand;
-  const { chunks } = recording;
-  if (lastFrame !== undefined) return chunks[recording.chunkOfFrame(lastFrame)]?.commandsBefore ?? 0;
-  return chunks.findLast(({ firstTime }) => firstTime <= (lastTime ?? Infinity))?.commandsBefore ?? 0;
-}

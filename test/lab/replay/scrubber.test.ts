@@ -128,8 +128,14 @@ test("tells the recording's number of the server's commands", async () => {
     { type: "seek", command: commandsBefore + 3 },
     ({ commands }) => commands === commandsBefore + 4,
   );
-  const all = await run.json<CommandRecord[]>("/api/commands?filter=queue:ctrl&limit=100");
-  const own = all.filter(({ takenNs }) => takenNs >= sinceNs);
+  let all: CommandRecord[] = [];
+  let own: CommandRecord[] = [];
+  // The inspector hears of what was done a moment later.
+  for (let attempt = 0; attempt < 200 && own.length < 4; attempt++) {
+    all = await run.json<CommandRecord[]>("/api/commands?filter=queue:ctrl&limit=100");
+    own = all.filter(({ takenNs }) => takenNs >= sinceNs);
+    await Bun.sleep(10);
+  }
   const numbers: number[] = [];
   for (const { id, type } of own) {
     const command = await run.json<RecordedCommand>(`/api/replay/command?id=${id}`);

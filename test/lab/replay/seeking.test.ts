@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SyntheticGuest } from "../../../lab/driver/synthetic-guest.ts";
 import { type Manner, Playback } from "../../../lab/replay/playback.ts";
 import { Player } from "../../../lab/replay/player.ts";
 import { ServerProcess } from "../../../lab/vmm/server-process.ts";
@@ -21,7 +22,12 @@ const manner: Manner = {
 };
 
 /** What is on the display at each frame of a play from the start, and at those to which a second player goes by chance. */
-async function bothWays(recording: Recording, renderer: string, seeks: number): Promise<void> {
+async function bothWays(
+  recording: Recording,
+  renderer: string,
+  seeks: number,
+  lead = Infinity,
+): Promise<void> {
   const server = await ServerProcess.start({
     args: ["--renderer", renderer, "--frame-rate", "unlimited", "--copy-pictures"],
   });
@@ -45,7 +51,7 @@ async function bothWays(recording: Recording, renderer: string, seeks: number): 
       for (let seek = 0; seek < seeks; seek++) {
         const frame = chance(shown.length);
         if (shown[frame] === undefined) continue;
-        playback.approach({ lastFrame: frame });
+        playback.approach({ lastFrame: frame }, lead);
         expect(await playback.play({ lastFrame: frame }, manner)).toBeTrue();
         expect([frame, playback.progress.frames, lookOf(player)]).toEqual([frame, frame + 1, shown[frame]!]);
       }
@@ -85,11 +91,20 @@ test("seeks by chance show what a play from the start does, in 2D", async () => 
   await bothWays(pictures, "software", 60);
 }, 120_000);
 
+test("what is skipped is as if it had been played, in 2D", async () => {
+  const path = join(directory, "skipped");
+  const draw = (guest: SyntheticGuest): void => drawPictures(guest, chanceOf(4), 500);
+  await record(path, ["--renderer", "software"], draw, 0);
+  const recording = openRecording(path);
+  await bothWays(recording, "software", 25, 9).finally(() => recording.close());
+}, 120_000);
+
 test("seeks by chance show what a play from the start does, on llvmpipe", async () => {
   const path = join(directory, "streams");
-  await record(path, ["--renderer", "virgl"], (guest) => draw3d(guest, chanceOf(5), 60));
+  await record(path, ["--renderer", "virgl"], (guest) => draw3d(guest, chanceOf(5), 150));
   const recording = openRecording(path);
-  await bothWays(recording, "virgl", 8).finally(() => recording.close());
+  // What a renderer has drawn cannot be skipped.
+  await bothWays(recording, "virgl", 8, 9).finally(() => recording.close());
 }, 120_000);
 
 test("goes on from where it is, begins with the keyframe before, and forgets a step that it gave up", async () => {
