@@ -7,12 +7,14 @@ import { steps } from "../../lab/kvm/layout.ts";
 import { Machine, type MachineOptions } from "../../lab/kvm/machine.ts";
 import { type Figure, figure } from "./figure.ts";
 import { median } from "../report/statistics.ts";
+import { usageOf } from "./process-usage.ts";
 import { dieWithParent } from "./scheduling.ts";
 import type { WakeUpWorkerData } from "./wake-ups.ts";
 
 export interface MachineJob {
   measure: "round-trips" | "steps";
   socketPath: string;
+  serverPid: number;
   displayFeatures: number;
   depth: number;
   path: "kernel" | "vmm";
@@ -21,6 +23,8 @@ export interface MachineJob {
 }
 
 const patienceMs = 60_000;
+/** How often whether the guest is warm is looked at. */
+const lookMs = 5;
 
 dieWithParent();
 try {
@@ -35,7 +39,7 @@ try {
 }
 
 function measureRoundTrips(job: MachineJob): Figure[] {
-  const { us, exits, interrupts } = roundTrips(job);
+  const { us, exits, interrupts, serverUs } = roundTrips(job);
   const commands = 2 * job.samples * job.depth;
   return [
     job.depth === 1
@@ -46,6 +50,7 @@ function measureRoundTrips(job: MachineJob): Figure[] {
           "more",
           us.map((batch) => (job.depth * 1e6) / batch),
         ),
+    figure("server CPU", "µs/command", "less", [serverUs]),
     figure("exits", "/command", "neither", [exits / commands]),
     figure("interrupts", "/command", "neither", [interrupts / commands]),
   ];
@@ -53,8 +58,8 @@ function measureRoundTrips(job: MachineJob): Figure[] {
 
 /** What one command alone takes, and how much of it is which step. */
 function measureSteps(job: MachineJob): Figure[] {
-  const { us, interrupts } = roundTrips({ ...job, depth: 1, path: "kernel" });
-  const { nothing, exit, kick, interrupt, relay, register } = stepTimes(job);
+  const { us, interrupts, serverUs } = roundTrips({ ...job, depth: 1, path: "kernel" });
+  const { nothing, exit, kick, interrupt, relay, register, driver } = stepTimes(job);
   const cost = (step: number[]): number => Math.max(0, median(step) - median(nothing));
   const trip = median(us);
   const kicked = cost(kick);
@@ -65,9 +70,10 @@ function measureSteps(job: MachineJob): Figure[] {
   const parts: [string, number][] = [
     ["kick", kicked],
     ["wake-up", wakeUp],
+    ["command", serverUs],
     ["interrupt and resume", interrupted],
-    ["two exits to acknowledge", registers],
-    ["command, and the guest's own", Math.max(0, trip - kicked - wakeUp - interrupted - registers)],
+    ["exits to acknowledge it", registers],
+    ["the guest's driver", cost(driver)],
   ];
   return [
     figure("round trip", "µs", "less", us),
@@ -79,14 +85,30 @@ function measureSteps(job: MachineJob): Figure[] {
   ];
 }
 
-function roundTrips(job: MachineJob): { us: number[]; exits: number; interrupts: number } {
+interface RoundTrips {
+  us: number[];
+  exits: number;
+  interrupts: number;
+  /** What a command costs the server: processor time of all its threads. */
+  serverUs: number;
+}
+
+function roundTrips(job: MachineJob): RoundTrips {
   return withMachine(
     job,
     { task: "ROUND_TRIPS", depth: job.depth, path: job.path, count: 2 * job.samples },
     (machine) => {
-      const us = measured(machine).slice(job.samples);
       const { control, report } = machine;
-      return { us, exits: control.exits("mmio") + control.exits("io"), interrupts: report.interrupts };
+      while (report.sampleCount < job.samples && machine.end === null) machine.serve(lookMs);
+      const [from, before] = [report.sampleCount, usageOf(job.serverPid)];
+      const us = measured(machine).slice(job.samples);
+      const commands = (2 * job.samples - from) * job.depth;
+      return {
+        us,
+        exits: control.exits("mmio") + control.exits("io"),
+        interrupts: report.interrupts,
+        serverUs: (usageOf(job.serverPid).cpuNs - before.cpuNs) / 1000 / commands,
+      };
     },
   );
 }

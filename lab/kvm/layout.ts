@@ -62,7 +62,7 @@ export const GuestEvent = { FRAME: 1, DONE: 2, FAILED: 3 } as const;
 export const ExtraQueue = { SINK: 2, ECHO: 3, RELAY: 4 } as const;
 
 /** What Task.STEPS measures, one after the other: `count` samples each. */
-export const steps = ["nothing", "exit", "kick", "interrupt", "relay", "register"] as const;
+export const steps = ["nothing", "exit", "kick", "interrupt", "relay", "register", "driver"] as const;
 
 /** What a device's message-signalled interrupt is, as the program awaits it: to the first processor, with its vector. */
 export const message = { address: 0xfee0_0000, vector: 0x40 } as const;

@@ -23,9 +23,13 @@ export class Report {
     return this.word(ReportPage.kicks);
   }
 
+  get sampleCount(): number {
+    return this.word(ReportPage.sampleCount);
+  }
+
   /** In ticks of the guest's time-stamp counter. */
   samples(): Uint32Array {
-    const samples = new Uint32Array(this.word(ReportPage.sampleCount));
+    const samples = new Uint32Array(this.sampleCount);
     if (samples.length > 0)
       libc.pread(this.memoryFd, samples, samples.byteLength, this.word(ReportPage.samplesAddress));
     return samples;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunReport } from "../../bench/report/run-report.ts";
 import { childrenOf } from "../support/children.ts";
+import { buildProgram, kvmTest } from "../support/kvm.ts";
 import { bound } from "../../lab/bound-child.ts";
 
 const limitMs = 120_000;
@@ -52,6 +53,29 @@ test(
         expect(median).toBeLessThanOrEqual(p99);
       }
     }
+  },
+  limitMs,
+);
+
+kvmTest(
+  "a machine of KVM is measured, and each step of what it waits for",
+  async () => {
+    buildProgram();
+    const json = join(directory, "machine.json");
+    const { code, output } = await bench(
+      ...["--system", "--quick", "--no-peer", "--rounds", "1", "--json", json],
+      ...["--filter", "^machine/(64/kernel|64/vmm|steps)$"],
+    );
+    expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining("Medians") });
+    const { system, failures } = (await Bun.file(json).json()) as RunReport;
+    expect(failures).toEqual([]);
+    const medianOf = (workload: string, metric: string): number =>
+      system.find((one) => one.workload === workload && one.metric === metric)!.backends["fencepost"]!.median;
+    for (const path of ["kernel", "vmm"]) expect(medianOf(`machine/64/${path}`, "rate")).toBeGreaterThan(0);
+    // Without ioeventfd each kick comes out of KVM.
+    expect(medianOf("machine/64/vmm", "exits") * 64).toBeGreaterThanOrEqual(1);
+    for (const step of ["round trip", "exit to the VMM and resume", "kick", "command", "the guest's driver"])
+      expect(medianOf("machine/steps", step)).toBeGreaterThan(0);
   },
   limitMs,
 );

@@ -16,5 +16,5 @@ export function buildProgram(): void {
 }
 
 /** .ci/run knows the reason in the name from others. */
-export const kvmTest = (name: string, body: () => void | Promise<void>): void =>
-  test.skipIf(isMissing)(isMissing ? `${name} (no ${kvmPath} here)` : name, body);
+export const kvmTest = (name: string, body: () => void | Promise<void>, limitMs?: number): void =>
+  test.skipIf(isMissing)(isMissing ? `${name} (no ${kvmPath} here)` : name, body, limitMs);

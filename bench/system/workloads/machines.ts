@@ -59,8 +59,9 @@ function workload(name: string, title: string, kind: Kind): ServerWorkload {
 async function measure(backend: Backend, kind: Kind): Promise<Figure[]> {
   const server = await start(backend, "software");
   try {
-    const { socketPath } = server;
-    const job: MachineJob = { ...kind, socketPath, displayFeatures: backend.displayFeatures };
+    const { socketPath, pid } = server;
+    const { displayFeatures } = backend;
+    const job: MachineJob = { ...kind, socketPath, serverPid: pid, displayFeatures };
     const child = Bun.spawn(bound([process.execPath, driver, JSON.stringify(job)]), {
       stdin: "ignore",
       stdout: "pipe",

@@ -84,13 +84,18 @@ static void negotiate(void)
 	has_event_idx = taken & FEATURE_EVENT_IDX;
 }
 
-static void queue_init(struct queue *queue, uint32_t index, uint32_t size)
+void queue_init(struct queue *queue, uint32_t index, uint32_t size)
 {
 	queue->index = index;
 	queue->size = size;
 	queue->descriptors = allocate(queue->size * sizeof(struct descriptor));
 	queue->avail = allocate(6 + 2 * queue->size);
 	queue->used = allocate(6 + 8 * queue->size);
+}
+
+static void queue_start(struct queue *queue, uint32_t index, uint32_t size)
+{
+	queue_init(queue, index, size);
 	registers[QUEUE_SELECT] = queue->index;
 	EXPECT(registers[QUEUE_READY] == 0, queue->index);
 	EXPECT(registers[QUEUE_SIZE_MAX] >= queue->size, registers[QUEUE_SIZE_MAX]);
@@ -114,8 +119,8 @@ void virtio_init(void)
 	registers[STATUS] = ACKNOWLEDGE;
 	registers[STATUS] = ACKNOWLEDGE | DRIVER;
 	negotiate();
-	queue_init(&control_queue, 0, CONTROL_QUEUE_SIZE);
-	queue_init(&cursor_queue, 1, CURSOR_QUEUE_SIZE);
+	queue_start(&control_queue, 0, CONTROL_QUEUE_SIZE);
+	queue_start(&cursor_queue, 1, CURSOR_QUEUE_SIZE);
 	registers[STATUS] = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
 	EXPECT(registers[STATUS] & DRIVER_OK, registers[STATUS]);
 }

@@ -50,6 +50,8 @@ bool virtio_acknowledge(void);
 /// Tells the device to look at a queue, whether or not it wants to be told.
 void virtio_notify(uint32_t queue);
 
+/// Gives a queue its memory. A device knows nothing of it yet.
+void queue_init(struct queue *queue, uint32_t index, uint32_t size);
 /// A slot that is not in flight; waits for one.
 struct slot *queue_slot(struct queue *queue);
 /// Puts a slot's command into the avail ring.
