@@ -145,7 +145,11 @@ function withMachine<Result>(
   options: MachineOptions,
   body: (machine: Machine) => Result,
 ): Result {
-  const machine = Machine.boot(socketPath, { displayFeatures, patienceMs, ...options });
+  const machine = Machine.boot(socketPath, {
+    display: { features: displayFeatures },
+    patienceMs,
+    ...options,
+  });
   try {
     return body(machine);
   } finally {

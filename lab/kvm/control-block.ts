@@ -192,11 +192,11 @@ export class ControlBlock {
     return this.get(Word.configGeneration);
   }
 
-  /** By the main thread: the config space is another one now. */
-  changeConfig(bytes: Uint8Array): void {
+  /** By the main thread: the config space is another one now. The driver is told where it has not done that itself. */
+  changeConfig(bytes: Uint8Array, isTold: boolean): void {
     this.config.set(bytes);
     Atomics.add(this.words, Word.configGeneration, 1);
-    this.set(Word.configChanged, 1);
+    if (isTold) this.set(Word.configChanged, 1);
   }
 
   get hasConfigChanged(): boolean {

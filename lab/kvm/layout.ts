@@ -41,14 +41,15 @@ export const ReportPage = {
   commands: 4,
   interrupts: 8,
   idleInterrupts: 12,
-  kicks: 16,
-  samplesAddress: 20,
-  sampleCount: 24,
-  failedLine: 28,
-  failedValue: 32,
-  failedFile: 36,
+  configChanges: 16,
+  kicks: 20,
+  samplesAddress: 24,
+  sampleCount: 28,
+  failedLine: 32,
+  failedValue: 36,
+  failedFile: 40,
   failedFileBytes: 32,
-  bytes: 68,
+  bytes: 72,
 } as const;
 
 /** Written by the program. A write to the second one asks for nothing. */

@@ -8,6 +8,7 @@ import { closeFd, createEventfd, signalEventfd } from "../../src/transport/os/fd
 import { BackendRequest } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { GuestMemory, type GuestRegion } from "../driver/guest-memory.ts";
 import { Pump } from "../driver/pump.ts";
+import type { DisplayPeerOptions } from "../vmm/display-options.ts";
 import type { DisplayPeer } from "../vmm/display-peer.ts";
 import { SessionClosed } from "../vmm/message-channel.ts";
 import { ControlBlock, type Ending, Request } from "./control-block.ts";
@@ -24,8 +25,8 @@ import { Wiring, type WiringOptions } from "./wiring.ts";
 
 export interface MachineOptions extends ProgramOptions, WiringOptions {
   screen?: { width: number; height: number };
-  /** Protocol features of the display socket. */
-  displayFeatures?: number;
+  /** More of the display socket; null: none, as with crosvm. */
+  display?: DisplayPeerOptions | null;
   /** An ordinary kernel in place of our program; what it says on its serial port goes to standard output. */
   linux?: LinuxOptions;
   /** How long to wait for anything, in milliseconds. */
@@ -185,10 +186,9 @@ export class Machine {
     const vm = (this.vm = VirtualMachine.create(kvm));
     if (options.linux !== undefined) vm.addTimer();
     vm.addMemory(ram);
-    const device = (this.device = new VhostDevice(socketPath, ram, pump, {
-      modes: [{ x: 0, y: 0, ...this.screen }],
-      ...(options.displayFeatures === undefined ? {} : { features: options.displayFeatures }),
-    }));
+    const modes = [{ x: 0, y: 0, ...this.screen }];
+    const display = options.display === null ? null : { modes, ...options.display };
+    const device = (this.device = new VhostDevice(socketPath, ram, pump, display));
     control.config.set(device.initialise());
     const hasReason = (): boolean => this.usedRings.hasMoved || control.hasConfigChanged;
     this.wiring = new Wiring(vm, pump, hasReason);
@@ -241,7 +241,7 @@ export class Machine {
       case Request.WRITE_CONFIG: {
         const { offset, bytes } = control.configWrite;
         device.frontend.setConfig(offset, bytes);
-        control.changeConfig(device.readConfig());
+        control.changeConfig(device.readConfig(), false);
         control.answer(true);
       }
     }
@@ -253,7 +253,7 @@ export class Machine {
     );
     if (changes.length === this.configChanges) return;
     this.configChanges = changes.length;
-    this.control.changeConfig(device.readConfig());
+    this.control.changeConfig(device.readConfig(), true);
     signalEventfd(device.queues[0]!.call);
   }
 

@@ -19,6 +19,11 @@ export class Report {
     return this.word(ReportPage.idleInterrupts);
   }
 
+  /** Changes of the config space that it was interrupted for. */
+  get configChanges(): number {
+    return this.word(ReportPage.configChanges);
+  }
+
   get kicks(): number {
     return this.word(ReportPage.kicks);
   }

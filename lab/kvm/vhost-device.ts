@@ -44,7 +44,8 @@ export class VhostDevice {
     socketPath: string,
     private readonly memory: GuestRegion,
     private readonly pump: Pump,
-    private readonly displayOptions: DisplayPeerOptions,
+    /** Null: no display socket, as with crosvm. */
+    private readonly displayOptions: DisplayPeerOptions | null,
   ) {
     this.frontend = VhostUserFrontend.connect(socketPath, pump);
     this.queues = Array.from({ length: Queue.count }, () => ({
@@ -73,7 +74,7 @@ export class VhostDevice {
   start(features: bigint, queues: readonly QueueSetup[]): boolean {
     if (this.isStarted || !queues.every((queue) => queue.ready && this.holds(queue))) return false;
     const { frontend } = this;
-    this.openDisplay();
+    if (this.displayOptions !== null) this.openDisplay(this.displayOptions);
     frontend.setFeatures(features | bit(TransportFeature.PROTOCOL_FEATURES));
     frontend.setMemTable([this.memory]);
     queues.forEach((queue, index) => this.startQueue(index, queue));
@@ -96,10 +97,10 @@ export class VhostDevice {
     for (const { kick, call, err } of this.queues) for (const fd of [kick, call, err]) closeFd(fd);
   }
 
-  private openDisplay(): void {
+  private openDisplay(options: DisplayPeerOptions): void {
     this.display?.free();
     const [ours, theirs] = socketPair("stream");
-    this.display = new DisplayPeer(ours, this.pump, this.displayOptions);
+    this.display = new DisplayPeer(ours, this.pump, options);
     this.frontend.gpuSetSocket(theirs);
     closeFd(theirs);
   }

@@ -22,6 +22,11 @@ enum type {
 
 #define FLAG_FENCE 1
 
+// The configuration space (§5.7.4).
+#define CONFIG_EVENTS_READ 0
+#define CONFIG_EVENTS_CLEAR 4
+#define CONFIG_SCANOUTS 8
+
 struct header {
 	uint32_t type;
 	uint32_t flags;
@@ -111,7 +116,12 @@ void gpu_init(void)
 {
 	control_queue.answered = check_answer;
 	cursor_queue.answered = check_answer;
-	EXPECT(virtio_config(8) >= 1, virtio_config(8));
+	EXPECT(virtio_config(CONFIG_SCANOUTS) >= 1, virtio_config(CONFIG_SCANOUTS));
+}
+
+void gpu_clear_events(void)
+{
+	virtio_write_config(CONFIG_EVENTS_CLEAR, virtio_config(CONFIG_EVENTS_READ));
 }
 
 static void *command(struct slot *slot, enum type type)

@@ -10,6 +10,8 @@
 
 /// Has the queues' answers looked at.
 void gpu_init(void);
+/// Says that what has happened to the outputs was seen.
+void gpu_clear_events(void);
 /// The size of the first output, from the display information; its EDID is looked at too.
 struct size gpu_screen(void);
 /// A resource with backing.

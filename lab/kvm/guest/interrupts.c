@@ -1,6 +1,7 @@
 #include "interrupts.h"
 
 #include "cpu.h"
+#include "gpu.h"
 #include "report.h"
 #include "virtio.h"
 
@@ -89,9 +90,15 @@ void sleep_unless_changed(const volatile uint32_t *count, uint32_t seen)
 
 void device_interrupt(void)
 {
+	uint32_t reasons = virtio_acknowledge();
+
 	report->interrupts++;
-	if (!virtio_acknowledge())
+	if (!reasons)
 		report->idle_interrupts++;
+	if (reasons & REASON_CONFIG_CHANGE) {
+		report->config_changes++;
+		gpu_clear_events();
+	}
 	out8(PIC_COMMAND, PIC_END_OF_INTERRUPT);
 }
 

@@ -50,6 +50,8 @@ struct report_page {
 	uint32_t interrupts;
 	/// Interrupts for which the device had no reason.
 	uint32_t idle_interrupts;
+	/// Changes of the configuration space that it was interrupted for.
+	uint32_t config_changes;
 	/// Kicks that went to the device.
 	uint32_t kicks;
 	/// Where samples lie, in ticks of the time-stamp counter, and how many.

@@ -136,13 +136,18 @@ uint32_t virtio_config(uint32_t offset)
 	return value;
 }
 
-bool virtio_acknowledge(void)
+void virtio_write_config(uint32_t offset, uint32_t value)
 {
-	uint32_t status = registers[INTERRUPT_STATUS];
+	registers[CONFIG + offset / 4] = value;
+}
 
-	if (status)
-		registers[INTERRUPT_ACK] = status;
-	return status;
+uint32_t virtio_acknowledge(void)
+{
+	uint32_t reasons = registers[INTERRUPT_STATUS];
+
+	if (reasons)
+		registers[INTERRUPT_ACK] = reasons;
+	return reasons;
 }
 
 void virtio_notify(uint32_t queue)

@@ -45,8 +45,13 @@ extern struct queue control_queue, cursor_queue;
 void virtio_init(void);
 /// Reads a word of the device's configuration space.
 uint32_t virtio_config(uint32_t offset);
-/// Asks the device why it has interrupted, and says that it was heard. Returns whether there was a reason.
-bool virtio_acknowledge(void);
+void virtio_write_config(uint32_t offset, uint32_t value);
+
+#define REASON_USED_BUFFER 1
+#define REASON_CONFIG_CHANGE 2
+
+/// Asks the device why it has interrupted, and says that it was heard. Returns the reasons.
+uint32_t virtio_acknowledge(void);
 /// Tells the device to look at a queue, whether or not it wants to be told.
 void virtio_notify(uint32_t queue);
 
