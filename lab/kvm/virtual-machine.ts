@@ -12,11 +12,12 @@ import {
   KVM_IRQ_LINE,
   KVM_IRQFD,
   KVM_IRQFD_FLAG_RESAMPLE,
+  KVM_PIT_SPEAKER_DUMMY,
   KVM_SET_TSS_ADDR,
   KVM_SET_USER_MEMORY_REGION,
   KVM_SIGNAL_MSI,
   Msi,
-  pitConfigBytes,
+  PitConfig,
   UserMemoryRegion,
 } from "../../src/ffi/kvm.ts";
 import { asPointer, libc } from "../../src/ffi/libc.ts";
@@ -68,7 +69,8 @@ export class VirtualMachine {
 
   /** A PC's timer, which ordinary kernels want. */
   addTimer(): void {
-    const config = new DataView(new ArrayBuffer(pitConfigBytes));
+    const config = new DataView(new ArrayBuffer(PitConfig.bytes));
+    config.setUint32(PitConfig.flags, KVM_PIT_SPEAKER_DUMMY, true);
     this.tell(KVM_CREATE_PIT2, config, "KVM_CREATE_PIT2", "making a timer");
   }
 

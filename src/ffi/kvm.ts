@@ -30,9 +30,11 @@ export const KVM_CREATE_VCPU = 0xae41;
 export const KVM_SET_TSS_ADDR = 0xae47;
 /** Two PICs, an IOAPIC, and a local APIC a vCPU, in the kernel. */
 export const KVM_CREATE_IRQCHIP = 0xae60;
-/** _IOW(KVMIO, 0x77, struct kvm_pit_config): a PC's timer, of 64 zero bytes. */
+/** _IOW(KVMIO, 0x77, struct kvm_pit_config): a PC's timer. */
 export const KVM_CREATE_PIT2 = 0x4040_ae77;
-export const pitConfigBytes = 64;
+export const PitConfig = { flags: 0, bytes: 64 } as const;
+/** With the port of its speaker, by which kernels tell how fast their processor is. */
+export const KVM_PIT_SPEAKER_DUMMY = 1;
 /** _IOW(KVMIO, 0x46, struct kvm_userspace_memory_region). */
 export const KVM_SET_USER_MEMORY_REGION = 0x4020_ae46;
 export const UserMemoryRegion = {
