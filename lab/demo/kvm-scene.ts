@@ -35,8 +35,10 @@ export async function playInKvm(
       progress(control.frames);
       await Bun.sleep(0);
     };
+    const booted = performance.now();
     while (control.frames === 0 && !stopped()) await turn();
     const from = performance.now();
+    console.log(`guest      found the device and drew its first frame after ${Math.round(from - booted)} ms`);
     const first = control.frames;
     while (performance.now() - from < seconds * 1000 && !stopped()) await turn();
     const elapsed = (performance.now() - from) / 1000;

@@ -5,6 +5,7 @@ import { ServerProcess } from "../vmm/server-process.ts";
 import { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import { checkSurroundings } from "./surroundings.ts";
 import { type DemoOptions, help, parseDemoOptions } from "./options.ts";
+import { MachineEnded } from "../kvm/machine.ts";
 import { bootLinux, playInKvm } from "./kvm-scene.ts";
 import { playInQemu } from "./qemu-scene.ts";
 import { playScene, sendSmallest } from "./scene-2d.ts";
@@ -117,6 +118,8 @@ async function runMachine(options: DemoOptions, signal: AbortSignal): Promise<vo
     const progress = progressLine();
     await playInKvm(server, options, stopped, progress.frame).finally(progress.end);
   } catch (error) {
+    // How a machine ends is one sentence.
+    if (error instanceof MachineEnded) throw error;
     throw new Error(`${messageOf(error)}\nThe server's log:\n${server.log()}`, { cause: error });
   } finally {
     console.log(`server     ended with code ${await server.stop()}`);

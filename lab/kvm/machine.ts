@@ -49,6 +49,11 @@ export class MachineEnded extends Error {
   }
 }
 
+const hungUp: MachineEnd = {
+  ending: "device",
+  sentence: "the device has hung up: its process has ended, or it refused what the guest did",
+};
+
 const mebibyte = 2 ** 20;
 /** The program and all that it allocates but the screen. */
 const ownBytes = 8 * mebibyte;
@@ -95,14 +100,14 @@ export class Machine {
     this.pump.epoll.add(this.tellFd, EPOLLIN | EPOLLET, () => undefined);
   }
 
-  /** Connects, and lets the guest run. Throws a Refusal that says what the host lacks, or what the device did not do. */
+  /** Connects, and lets the guest run. Throws a Refusal that says what the host lacks, or {@link MachineEnded}. */
   static boot(socketPath: string, options: MachineOptions = {}): Machine {
     const machine = new Machine(Kvm.open(), options);
     try {
       machine.begin(socketPath);
     } catch (error) {
       machine.close();
-      throw error;
+      throw error instanceof SessionClosed ? new MachineEnded(hungUp) : error;
     }
     return machine;
   }
@@ -223,10 +228,7 @@ export class Machine {
       // Told below.
       if (!(error instanceof SessionClosed)) throw error;
     }
-    if (device.frontend.closed && this.end === null) {
-      const why = "its process has ended, or it refused what the guest did";
-      this.lost = { ending: "device", sentence: `the device has hung up: ${why}` };
-    }
+    if (device.frontend.closed && this.end === null) this.lost = hungUp;
     if (this.lost !== null) this.endVcpu();
   }
 
