@@ -226,7 +226,7 @@ test("one trace in a file at a time, and none to stop without one", async () => 
   await server().control({ command: "trace-stop" });
   expect((await server().control({ command: "status" }))["trace"]).toBeNull();
   const answer = await server().control({ command: "trace-start", path: join(folder, "no", "such") });
-  expect(answer.error).toBe(`no trace: there is no folder ${join(folder, "no")}: make it`);
+  expect(answer.error).toBe(`there is no folder ${join(folder, "no")}: make it`);
 });
 
 /** Runs `body` with a server of its own that traces from its start. */

@@ -54,7 +54,9 @@ export class Recorder implements Actor<RecorderMessage> {
     const error = this.begin(config.record, (why) => {
       if (why !== "") context.log.error(`no recording: ${why}`);
     });
-    if (error !== "") throw new ConfigError(`--record: ${error}`);
+    if (error === "") return;
+    this.stop();
+    throw new ConfigError(`--record: ${error}`);
   }
 
   receive(message: RecorderMessage): void {

@@ -149,18 +149,24 @@ export class Supervisor {
   private openSockets(): void {
     const { fd, socketPath, socketMode: mode, socketGroup: group = -1, resourceBridge, trace } = this.config;
     if (fd === undefined) {
-      this.orFatal("", () => (this.listener = listenUnix(socketPath, "stream", backlog, { mode, group })));
+      this.orEnd(
+        "FATAL",
+        "",
+        () => (this.listener = listenUnix(socketPath, "stream", backlog, { mode, group })),
+      );
     }
-    for (const path of resourceBridge) this.orFatal("no resource bridge: ", () => freeSocketPath(path));
-    this.orFatal("no control socket: ", () => this.control.open());
-    this.orFatal("", () => trace !== undefined && this.tracing.prepare(trace));
+    for (const path of resourceBridge)
+      this.orEnd("FATAL", "no resource bridge: ", () => freeSocketPath(path));
+    this.orEnd("FATAL", "no control socket: ", () => this.control.open());
+    // What cannot be had is the settings' matter.
+    this.orEnd("MISCONFIGURED", "--trace: ", () => trace !== undefined && this.tracing.prepare(trace));
   }
 
-  private orFatal(what: string, attempt: () => void): void {
+  private orEnd(type: "FATAL" | "MISCONFIGURED", what: string, attempt: () => void): void {
     try {
       attempt();
     } catch (error) {
-      this.device.send({ type: "FATAL", reason: what + asRefusal(error).message });
+      this.device.send({ type, reason: what + asRefusal(error).message });
     }
   }
 

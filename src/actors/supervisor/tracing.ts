@@ -1,7 +1,6 @@
 // The trace in a file that somebody has asked for: opened here, written by the inspector, whichever that is at the time.
 
 import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
-import { Refusal } from "../../transport/os/errors.ts";
 import { fileRefusal } from "../../transport/os/files.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
@@ -80,6 +79,6 @@ function opened(path: string, how: number): number {
     return fd;
   } catch (error) {
     if (fd >= 0) closeSync(fd);
-    throw new Refusal(`no trace: ${fileRefusal(error, path).message}`, { cause: error });
+    throw fileRefusal(error, path);
   }
 }

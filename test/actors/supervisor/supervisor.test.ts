@@ -334,6 +334,17 @@ test("a vhost session that crashes leaves no socket behind", async () => {
   expect(readdirSync(folder)).toEqual([]);
 }, 20_000);
 
+test.each(["--trace", "--record"])(
+  "%s to where nothing can be made ends with code 2, and says so",
+  async (flag) => {
+    const run = new Run(flag, join(folder, "none", "file"));
+    expect(await run.exitCode).toBe(2);
+    expect(run.lines.at(-1)!.text).toBe(
+      `the device failed: ${flag}: there is no folder ${join(folder, "none")}: make it`,
+    );
+  },
+);
+
 test("a bridge's socket that cannot be made is told before any actor is started", async () => {
   const run = new Run("--resource-bridge", join(folder, "none", "bridge.sock"));
   expect(await run.exitCode).toBe(1);
