@@ -127,8 +127,9 @@ export class ActorHost {
     return this.workers.has(name);
   }
 
-  /** Makes the actor throw, as a bug of its own would. */
+  /** Makes the actor throw, as a bug of its own would. Throws where it is not running. */
   crash(name: WorkerName): void {
+    if (!this.isAlive(name)) throw new Error(`the ${name} actor is not running`);
     this.post(name, { runtime: "crash" });
   }
 
