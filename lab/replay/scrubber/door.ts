@@ -53,8 +53,11 @@ export class Door {
         websocket: {
           maxPayloadLength: messageBytesMax,
           idleTimeout: silenceSeconds,
+          sendPings: true,
           open: (socket) => this.open(socket),
           message: (socket, message) => this.receive(socket, String(message)),
+          pong: (socket, bytes) => socket.data.feed?.pong(bytes),
+          drain: (socket) => socket.data.feed?.drained(),
           close: (socket) => this.leave(socket),
         },
       });

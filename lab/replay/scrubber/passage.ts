@@ -1,9 +1,10 @@
 // Through to the inspector of the server that plays: what a page asks for that is not the replay's.
 
 import type { ServerWebSocket } from "bun";
+import { RawWebSocket } from "./raw-websocket.ts";
 
-/** What a page that does not keep up may still be owed: its feed cannot leave anything out. */
-const owedBytesMax = 64 * 1024 * 1024;
+/** A page that is owed more is waited for. */
+const owedBytesMax = 256 * 1024;
 /** What a page may say before its feed is open. */
 const earlyMax = 64;
 
@@ -19,19 +20,19 @@ const passedHeaders = [
 ];
 
 export class Passage {
-  private readonly origin: string;
+  private readonly origin: URL;
   private readonly headers: Record<string, string>;
 
   /** `url` is what the inspector has logged, with its token. */
   constructor(url: URL) {
-    this.origin = url.host;
+    this.origin = new URL(url.origin);
     this.headers = { authorization: `Bearer ${url.searchParams.get("token")}` };
   }
 
   async get({ pathname, search }: URL, signal: AbortSignal): Promise<Response> {
     try {
       const { headers } = this;
-      const url = `http://${this.origin}${pathname}${search}`;
+      const url = new URL(`${pathname}${search}`, this.origin);
       const response = await fetch(url, { headers, signal, redirect: "manual" });
       const passed = passedHeaders.flatMap((name) => {
         const value = response.headers.get(name);
@@ -46,37 +47,49 @@ export class Passage {
 
   /** The feed for a page; what is returned is told what that says. */
   feed(page: ServerWebSocket<unknown>): Feed {
-    return new Feed(new WebSocket(`ws://${this.origin}/feed`, { headers: this.headers }), page);
+    return new Feed(this.origin, this.headers, page);
   }
 }
 
 export class Feed {
+  private readonly server: RawWebSocket;
   /** Null once it is open. */
   private early: string[] | null = [];
 
-  constructor(
-    private readonly socket: WebSocket,
-    page: ServerWebSocket<unknown>,
-  ) {
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => {
-      for (const text of this.early ?? []) socket.send(text);
-      this.early = null;
-    };
-    socket.onmessage = ({ data }) => {
-      if (page.getBufferedAmount() > owedBytesMax) page.terminate();
-      else page.send(data as ArrayBuffer);
-    };
-    socket.onclose = () => page.close();
+  constructor(url: URL, headers: Readonly<Record<string, string>>, page: ServerWebSocket<unknown>) {
+    const host = url.hostname.replace(/^\[|\]$/g, "");
+    this.server = new RawWebSocket(host, Number(url.port), "/feed", headers, {
+      opened: () => {
+        for (const text of this.early ?? []) this.server.send(text);
+        this.early = null;
+      },
+      message: (bytes) => {
+        page.sendBinary(bytes);
+        // The server leaves out and merges what a page does not keep up with: it has to hear of that.
+        if (page.getBufferedAmount() > owedBytesMax) this.server.pause();
+      },
+      pinged: (bytes) => void page.ping(bytes),
+      closed: () => page.close(),
+    });
   }
 
   say(text: string): void {
-    if (this.early === null) this.socket.send(text);
+    if (this.early === null) this.server.send(text);
     else if (this.early.length < earlyMax) this.early.push(text);
     else this.close();
   }
 
+  /** The page has answered a ping. */
+  pong(bytes: Uint8Array): void {
+    this.server.pong(bytes);
+  }
+
+  /** The page has taken what it was owed. */
+  drained(): void {
+    this.server.resume();
+  }
+
   close(): void {
-    this.socket.close();
+    this.server.close();
   }
 }

@@ -73,7 +73,12 @@ function Place({ state }: { state: ReplayState }) {
         />
         <span class="dim">{` of ${count(Math.max(0, framesTotal - 1))}`}</span>
       </label>
-      <span class="dim" title={`of ${count(Math.max(0, commandsTotal - 1))}; counted from 0`}>
+      <span
+        class="mono dim"
+        // The scale beside it is not to move while somebody drags.
+        style={{ minWidth: `${8 + Math.max(3, count(commandsTotal).length)}ch` }}
+        title={`of ${count(Math.max(0, commandsTotal - 1))}; counted from 0`}
+      >
         {commands === 0 ? "no command" : `command ${count(commands - 1)}`}
       </span>
       <Notice state={state} error={error} />
