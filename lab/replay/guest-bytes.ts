@@ -24,8 +24,10 @@ function* piecesOf({ backing }: RecordedResource, entry: Entry<"bytes">): Genera
   const { offsetLow, offsetHigh, rowBytes, stride, body } = entry;
   if (backing === null || rowBytes === 0) return;
   let [run, runStart] = [0, 0];
-  for (let at = 0, row = offsetLow + offsetHigh * 2 ** 32; at < body.length; at += rowBytes, row += stride) {
-    const length = Math.min(rowBytes, body.length - at);
+  // Rows without a gap are one.
+  const step = rowBytes === stride ? body.length : rowBytes;
+  for (let at = 0, row = offsetLow + offsetHigh * 2 ** 32; at < body.length; at += step, row += stride) {
+    const length = Math.min(step, body.length - at);
     for (let done = 0; done < length;) {
       const offset = row + done;
       while (run < backing.length && offset >= runStart + backing[run]!.length) {
