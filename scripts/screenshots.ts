@@ -1,4 +1,5 @@
-// Makes the pictures of docs/inspector.md: the page, while a real guest draws and has its faults.
+// Makes the pictures of docs/inspector.md and docs/recording.md: the page, while a real guest draws and has its faults, and
+// with a recording.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,26 +10,30 @@ import { until } from "../lab/qemu/deadline.ts";
 import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
 import { ServerProcess } from "../lab/vmm/server-process.ts";
 import { readCommandLine, refuse } from "./lib/command-line.ts";
+import { takeScrubber } from "./lib/scrubber-picture.ts";
 
 const help = `Boots a guest on a virgl server, has it draw and make mistakes, and writes what the inspector's page shows of that to
 docs/images/. Takes two minutes.
 
-Usage: bun scripts/screenshots.ts
+Usage: bun scripts/screenshots.ts [options]
 
+  --scrubber        only the one of a recording, which needs no guest
   -h, --help        this text
 
 Exit codes: 0 done, 1 the guest did not come up or the page shows something else, 2 a mistake in the command line.`;
 
-readCommandLine(help, {});
+const { values } = readCommandLine(help, { options: { scrubber: { type: "boolean", default: false } } });
+const images = join(import.meta.dir, "../docs/images");
+mkdirSync(images, { recursive: true });
+await takeScrubber(join(images, "scrubber.png"));
+if (values.scrubber) process.exit(0);
 const missing = missingParts();
 if (missing.length > 0) refuse(`${missing.join(", ")} is missing: run ./setup.sh`, 1);
 
-const images = join(import.meta.dir, "../docs/images");
 const patienceMs = 120_000;
 /** Long enough for a graph to have something in it, and short of what the stuck fence takes. */
 const settleMs = 3_000;
 
-mkdirSync(images, { recursive: true });
 const server = await ServerProcess.start({ args: ["--renderer", "virgl", "--inspect"] });
 let guest: QemuGuest | null = null;
 let inspector: InspectorPage | null = null;

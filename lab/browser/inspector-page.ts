@@ -47,7 +47,11 @@ export class InspectorPage {
 
   /** Opens `view` of a server's page and waits until the feed is there. */
   static async open(server: ServerProcess, view: string): Promise<InspectorPage> {
-    const url = await urlOf(server);
+    return await InspectorPage.at(await urlOf(server), view);
+  }
+
+  /** As {@link open}, at an address with its token. */
+  static async at(url: URL, view: string): Promise<InspectorPage> {
     // Without a sandbox of its own, which root cannot have: it opens nothing but the page. Its pipe ends it with us.
     const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: patienceMs });
     try {

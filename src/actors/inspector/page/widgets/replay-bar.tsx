@@ -95,7 +95,7 @@ function Notice({ state: { seek, commands }, error }: { state: ReplayState; erro
   }
   return (
     <span class="dim notice" tabIndex={0} title={[...lacks, `Its end: ${ending}`].join("\n")}>
-      ⓘ
+      info
     </span>
   );
 }
