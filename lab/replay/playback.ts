@@ -32,7 +32,7 @@ export interface Watcher {
 
 /** So long at most passes without a look at signals, and at whatever else is to be served. */
 const breathMs = 25;
-/** To go over fewer commands than these is not worth a restart. */
+/** To go over fewer commands than these is not worth a reset of the device. */
 const skippedMin = 256;
 /** A server that is paused answers nothing. */
 const rewindMs = 200;
@@ -97,7 +97,7 @@ export class Playback {
     const hasFar = commandsBefore > commands || from > commands + skippedMin;
     if (this.steps !== null && !hasFar && !this.isPast(goal)) return false;
     this.begin(chunk);
-    if (from > commandsBefore + skippedMin) this.skipTo = from;
+    if (from > commandsBefore) this.skipTo = from;
     return true;
   }
 

@@ -17,7 +17,7 @@ const overtakenMs = 200;
 const patienceMs = 2 ** 31 - 1;
 const restMs = 8;
 /** What the log and the timeline show of what led to where a seek goes. */
-export const lead = 32;
+export const lead = 16;
 
 type SeekRequest = Exclude<ReplayRequest, { type: "play" | "pause" | "speed" }>;
 
