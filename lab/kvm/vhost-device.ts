@@ -66,8 +66,13 @@ export class VhostDevice {
     return this.readConfig();
   }
 
+  /** Of a VMM that has a display, which says how many outputs there are: QEMU's own back-end does not know. */
   readConfig(): Uint8Array {
-    return this.frontend.getConfig(0, ConfigSpace.bytes, 1);
+    const config = this.frontend.getConfig(0, ConfigSpace.bytes, 1);
+    const modes = this.displayOptions?.modes?.length;
+    if (modes !== undefined)
+      new DataView(config.buffer as ArrayBuffer).setUint32(ConfigSpace.scanoutCount, modes, true);
+    return config;
   }
 
   /** At DRIVER_OK. Returns whether the driver's queues can be had. */

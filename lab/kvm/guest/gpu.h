@@ -12,7 +12,7 @@
 void gpu_init(void);
 /// Says that what has happened to the outputs was seen.
 void gpu_clear_events(void);
-/// The size of the first output, from the display information; its EDID is looked at too.
+/// The size of the first output, from the display information; its EDID, where there is one, is looked at too.
 struct size gpu_screen(void);
 /// A resource with backing.
 void gpu_create(uint32_t resource, uint32_t format, struct size size, const uint32_t *pixels);

@@ -55,6 +55,7 @@ struct queue control_queue, cursor_queue;
 
 static volatile uint32_t *registers;
 static bool has_event_idx;
+bool virtio_has_edid;
 static uint32_t kicks_wanted;
 static bool kick_is_lost[2];
 
@@ -76,12 +77,14 @@ static void negotiate(void)
 	uint32_t taken = device_features(0) & wanted;
 
 	EXPECT(device_features(1) & FEATURE_VERSION_1, device_features(1));
-	EXPECT(taken == wanted, taken);
+	// Other back-ends may have no EDID.
+	EXPECT((taken | FEATURE_EDID) == (wanted | FEATURE_EDID), taken);
 	set_driver_features(0, taken);
 	set_driver_features(1, FEATURE_VERSION_1);
 	registers[STATUS] = ACKNOWLEDGE | DRIVER | FEATURES_OK;
 	EXPECT(registers[STATUS] & FEATURES_OK, registers[STATUS]);
 	has_event_idx = taken & FEATURE_EVENT_IDX;
+	virtio_has_edid = taken & FEATURE_EDID;
 }
 
 void queue_init(struct queue *queue, uint32_t index, uint32_t size)

@@ -40,6 +40,8 @@ struct queue {
 };
 
 extern struct queue control_queue, cursor_queue;
+/// Whether VIRTIO_GPU_F_EDID was taken.
+extern bool virtio_has_edid;
 
 /// Finds the device, negotiates, and starts it with both queues; gives up where anything is not as it must be.
 void virtio_init(void);
