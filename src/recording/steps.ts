@@ -20,33 +20,35 @@ export interface CommandStep {
 /** Entries that stand alone; an answer among them is one that came late. */
 export type Step = CommandStep | Exclude<Entry, { kind: "command" | "bytes" | "frame" }>;
 
-/** Commands that may wait for one of the other queue to be whole, and bytes that one may have read. */
-const waitingMax = 256;
+/** Commands that may wait for one of the cursor queue to be whole, and for one of the ctrl queue, which may take long. */
+const waitingMax = [256 * 1024, 256] as const;
+/** Bytes that commands have with them meanwhile. */
 const bytesMax = 512 * 1024 * 1024;
+
+/** Of each queue the command that is not whole. */
+type Open = [CommandStep | null, CommandStep | null];
 
 /** `entries` in steps, in the order in which commands were taken. Throws a {@link RecordingError} where one has no bounds. */
 export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
-  const open: [CommandStep | null, CommandStep | null] = [null, null];
+  const open: Open = [null, null];
   let waiting: Step[] = [];
   let bytes = 0;
   let commands = 0;
+  let isGivenUp = false;
   for (const entry of entries) {
+    bytes += entry.body.length;
     switch (entry.kind) {
       case "command": {
         const step = stepFrom(entry, commands++);
         open[entry.queue as 0 | 1] = step;
         waiting.push(step);
-        if (entry.queue === 0) bytes = 0;
+        if (entry.queue === 0) isGivenUp = false;
         break;
       }
       case "bytes":
+        if (isGivenUp) throw endless(entry);
         // Whoever begins in the middle of a session may find what belongs to a command before.
-        if (open[0] === null) break;
-        open[0].bytes.push(entry);
-        bytes += entry.body.length;
-        if (bytes > bytesMax) {
-          throw new RecordingError(`entry ${entry.number} goes on with a command without end`);
-        }
+        open[0]?.bytes.push(entry);
         break;
       case "frame":
         open[0]?.frames.push(entry);
@@ -65,14 +67,37 @@ export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
         open[queueOf(entry)] = null;
         waiting.push(entry);
     }
-    if (waiting.length > waitingMax) open[0] = open[1] = null;
+    isGivenUp ||= letGo(waiting, bytes, open, entry);
     const held = waiting.findIndex((one) => one === open[0] || one === open[1]);
     if (held === 0) continue;
     const whole = held < 0 ? waiting : waiting.slice(0, held);
     waiting = held < 0 ? [] : waiting.slice(held);
+    bytes = waiting.reduce((sum, one) => sum + bytesOf(one), 0);
     yield* whole;
   }
   yield* waiting;
+}
+
+/** Lets go of a command for which too much waits. Returns whether more may come that belongs to it. */
+function letGo(waiting: readonly Step[], bytes: number, open: Open, last: Entry): boolean {
+  const isTooMuch = bytes > bytesMax;
+  if (waiting[0] === open[1] && (isTooMuch || waiting.length > waitingMax[1])) {
+    // What is left of it is an answer.
+    open[1] = null;
+    return false;
+  }
+  if (isTooMuch) throw endless(last);
+  if (waiting.length <= waitingMax[0]) return false;
+  open[0] = null;
+  return true;
+}
+
+const endless = ({ number }: Entry): RecordingError =>
+  new RecordingError(`entry ${number} goes on with a command without end`);
+
+function bytesOf(step: Step): number {
+  if (step.kind !== "step") return step.body.length;
+  return step.bytes.reduce((sum, { body }) => sum + body.length, step.command.body.length);
 }
 
 function stepFrom(command: Entry<"command">, index: number): CommandStep {
@@ -88,6 +113,9 @@ function queueOf(entry: Entry): 0 | 1 {
 /** Whether the device did it. What it answers late it has done, or is about to. */
 export const isAccepted = ({ answer }: CommandStep): boolean =>
   answer === null || answer.type < Response.ERR_UNSPEC;
+
+/** Whether it may have changed something: what ended within its transfer, as memory was gone, is refused. */
+export const hasEffect = (step: CommandStep): boolean => isAccepted(step) || step.bytes.length > 0;
 
 /** The command's number of the protocol. */
 export function typeOf({ command: { body } }: CommandStep): number {

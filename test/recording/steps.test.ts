@@ -49,6 +49,36 @@ test("commands of both queues keep their order, and their answers", () => {
   expect(kindsOf(tape)).toEqual(["0: 1 0 1", "1: 0 0 1"]);
 });
 
+test("what a command reads stays with it, however many of the cursor queue's come meanwhile", () => {
+  const tape = new Tape();
+  tape.command(transfer, {
+    during: () => {
+      for (let count = 0; count < 1000; count++) tape.command(move, { queue: 1 });
+      bytesOf(tape);
+    },
+  });
+  expect(kindsOf(tape)[0]).toBe("0: 1 0 1");
+});
+
+test("a command of the cursor queue that is never answered holds up few of the other's", () => {
+  const body = new Uint8Array(2 ** 26);
+  let taken = 0;
+  function* entries(): Generator<Entry> {
+    const command = { kind: "command", number: 1, time: 0, id: 1, room: 0, body: new Uint8Array(4) } as const;
+    yield { ...command, queue: 1 };
+    for (let id = 1; id <= 20; id++) {
+      taken++;
+      yield { ...command, queue: 0, id };
+      yield { kind: "bytes", number: 2, time: 0, resource: 1, body } as unknown as Entry<"bytes">;
+      yield { kind: "answer", number: 3, time: 0, queue: 0, id, type: 0x1100, body: new Uint8Array(0) };
+    }
+  }
+  const steps = stepsOf(entries());
+  expect(steps.next().value).toMatchObject({ command: { queue: 1 }, answer: null });
+  expect(taken).toBeLessThan(10);
+  expect([...steps].map((step) => step.kind === "step" && step.bytes.length)).toEqual(Array(20).fill(1));
+});
+
 test("an answer that comes after the queue's next command stands alone", () => {
   const tape = new Tape();
   const id = tape.command(transfer, { type: null });
