@@ -2,7 +2,7 @@
 // from the same bytes. The server knows of nothing.
 
 import { DeviceState } from "../../src/recording/device-state.ts";
-import { type CommandStep, type Step, typeOf } from "../../src/recording/steps.ts";
+import { type CommandStep, isAccepted, type Step, typeOf } from "../../src/recording/steps.ts";
 import { detailsOf } from "../../src/transport/wire/record/details.ts";
 import type { Entry } from "../../src/transport/wire/record/entries.ts";
 import { Command, Queue, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -42,6 +42,8 @@ export class Player {
   unseen = 0;
 
   private expected = new ExpectedPictures();
+  /** Whose pictures are waited for. */
+  private showing: CommandStep | null = null;
   private flights: InFlight | null = null;
   private restorer: Restorer | null = null;
   /** Whether commands or a keyframe came: later keyframes say what is known. */
@@ -156,7 +158,7 @@ export class Player {
       this.replay = ReplayGuest.start({ ...options, drawn: screen.drawn }, state.memory, state.features);
       this.flights = new InFlight(this.replay, (step, result) => {
         // What it refuses is not seen.
-        if (result.type >= Response.ERR_UNSPEC && !screen.isSettled) screen.forget();
+        if (result.type >= Response.ERR_UNSPEC && step === this.showing) screen.forget();
         options.answered?.(step, result);
       });
       this.restorer = new Restorer(this.replay.guest);
@@ -199,8 +201,9 @@ export class Player {
     if (isUpdate) yield* waited(flights.settleQueue(Queue.CONTROL));
     const missing = leftOut(step, this.state);
     const bytes = missing.length === 0 ? step.bytes : [...step.bytes, ...missing];
-    const reads = bytes.length === 0 ? null : yield* this.placeBytes(replay, bytes);
+    const reads = bytes.length === 0 ? null : yield* this.placeBytes(replay, step, bytes);
     if (this.options.isWatched) {
+      this.showing = step;
       for (const { scanout, rect } of this.expected.of(step, this.state)) this.screen.expect(scanout, rect);
     }
     const room = flights.room(step);
@@ -212,7 +215,11 @@ export class Player {
   }
 
   /** Puts what the command will read where it will be read. Returns where that is. */
-  private *placeBytes({ guest }: ReplayGuest, bytes: readonly Entry<"bytes">[]): Generator<Wait, Extent> {
+  private *placeBytes(
+    { guest }: ReplayGuest,
+    step: CommandStep,
+    bytes: readonly Entry<"bytes">[],
+  ): Generator<Wait, Extent> {
     const extent = { start: Infinity, end: 0 };
     const { resources } = this.state;
     const known = bytes.flatMap((entry) => {
@@ -221,7 +228,9 @@ export class Player {
     });
     for (const { resource, entry } of known) widen(extent, resource, entry);
     yield* waited(this.flights!.clear(extent));
-    for (const { resource, entry } of known) if (!place(guest.memory, resource, entry)) this.misplaced++;
+    const misplaced = known.filter(({ resource, entry }) => !place(guest.memory, resource, entry));
+    // What was refused has read what there was of it.
+    if (isAccepted(step)) this.misplaced += misplaced.length;
     return extent;
   }
 
