@@ -2,7 +2,7 @@
 
 import type { DeviceState } from "../../src/recording/device-state.ts";
 import type { RecordedResource } from "../../src/recording/recorded-resource.ts";
-import { type CommandStep, isAccepted, typeOf } from "../../src/recording/steps.ts";
+import { type CommandStep, hasEffect, typeOf } from "../../src/recording/steps.ts";
 import type { Entry } from "../../src/transport/wire/record/entries.ts";
 import { bytesPerPixel, Command, TransferToHost2d } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
@@ -12,7 +12,7 @@ const none: readonly Entry<"bytes">[] = [];
 
 /** They are as `state` has them, before the step, told as if they had been recorded. */
 export function leftOut(step: CommandStep, state: DeviceState): readonly Entry<"bytes">[] {
-  if (typeOf(step) !== Command.TRANSFER_TO_HOST_2D || !isAccepted(step)) return none;
+  if (typeOf(step) !== Command.TRANSFER_TO_HOST_2D || !hasEffect(step)) return none;
   const { body } = step.command;
   if (body.length < TransferToHost2d.bytes) return none;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);

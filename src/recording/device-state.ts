@@ -19,7 +19,7 @@ import {
   TransferToHost2d,
 } from "../transport/wire/virtio-gpu/protocol.ts";
 import { RecordedResource, type Run, runsOf } from "./recorded-resource.ts";
-import { type CommandStep, isAccepted, type Step } from "./steps.ts";
+import { type CommandStep, hasEffect, isAccepted, type Step } from "./steps.ts";
 
 export interface RecordedScanout {
   resource: number;
@@ -70,7 +70,7 @@ export class DeviceState {
   take(step: Step): void {
     switch (step.kind) {
       case "step":
-        if (isAccepted(step)) this.run(step);
+        if (hasEffect(step)) this.run(step);
         return;
       case "reset":
         if (step.queue === 0) this.clear();
@@ -152,12 +152,15 @@ export class DeviceState {
     },
     [Command.RESOURCE_DETACH_BACKING]: (word) =>
       this.resources.get(word(DetachBacking.resourceId))?.attach(null),
-    [Command.TRANSFER_TO_HOST_2D]: (word, { bytes }) => {
+    [Command.TRANSFER_TO_HOST_2D]: (word, step) => {
       const { resourceId, offset, x, y } = TransferToHost2d;
+      const resource = this.resources.get(word(resourceId));
+      // How far a renderer has got with it nothing tells.
+      if (!isAccepted(step) && resource?.isPromoted === true) resource.render();
       const from = word(offset) + word(offset + 4) * 2 ** 32;
-      for (const piece of bytes) {
+      for (const piece of step.bytes) {
         const at = piece.offsetLow + piece.offsetHigh * 2 ** 32 - from;
-        this.resources.get(word(resourceId))?.transfer(word(x), word(y), at, piece);
+        resource?.transfer(word(x), word(y), at, piece);
       }
     },
     [Command.SET_SCANOUT]: (word) => {

@@ -13,7 +13,7 @@ import {
 } from "../transport/wire/virtio-gpu/protocol.ts";
 import { ResourceFlag } from "../transport/wire/record/entries.ts";
 import { Rows } from "./columns.ts";
-import { type CommandStep, isAccepted, type Step } from "./steps.ts";
+import { type CommandStep, hasEffect, isAccepted, type Step } from "./steps.ts";
 
 /** Of a row: what happened. */
 const Kind = { made: 1, gone: 2, written: 3, shown: 4, scanout: 5, rendered: 6, reset: 7 } as const;
@@ -43,7 +43,7 @@ export class Touches {
   /** Takes a step before which `command` commands were. */
   take(step: Step, command: number): void {
     if (step.kind === "step") {
-      if (isAccepted(step)) this.run(step, command);
+      if (hasEffect(step)) this.run(step, command);
     } else if (step.kind === "reset" && step.queue === 0) this.add(command, Kind.reset);
     else if (command > 0) {
       // What later keyframes tell has come about before.
@@ -100,7 +100,8 @@ export class Touches {
     return true;
   }
 
-  private run({ command: { body } }: CommandStep, command: number): void {
+  private run(step: CommandStep, command: number): void {
+    const { body } = step.command;
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
     const word = (at: number): number => (at + 4 <= view.byteLength ? view.getUint32(at, true) : 0);
     const rect = ({
@@ -116,6 +117,8 @@ export class Touches {
       case Command.RESOURCE_UNREF:
         return this.add(command, Kind.gone, word(ResourceUnref.resourceId));
       case Command.TRANSFER_TO_HOST_2D:
+        // How far one has got that was refused, nothing tells.
+        if (!isAccepted(step)) return this.add(command, Kind.rendered, word(TransferToHost2d.resourceId));
         return this.add(command, Kind.written, word(TransferToHost2d.resourceId), ...rect(TransferToHost2d));
       case Command.RESOURCE_FLUSH:
         return this.add(command, Kind.shown, word(ResourceFlush.resourceId), ...rect(ResourceFlush));

@@ -18,7 +18,7 @@ import {
 } from "../transport/wire/virtio-gpu/protocol.ts";
 import { blankBody } from "./blank.ts";
 import { DeviceState } from "./device-state.ts";
-import { type CommandStep, isAccepted, type Step, stepsOf, typeOf } from "./steps.ts";
+import { type CommandStep, hasEffect, type Step, stepsOf, typeOf } from "./steps.ts";
 import { addEntry, writeState } from "./written-state.ts";
 
 export interface TrimOptions {
@@ -172,7 +172,7 @@ class Trimming {
     if (type === Command.RESOURCE_FLUSH) return showsOne;
     if (shown === null || step.command.queue === 1) return true;
     if (type === Command.SET_SCANOUT && resourceOf(step) === 0) return true;
-    return shown.has(resourceOf(step)) && isAccepted(step);
+    return shown.has(resourceOf(step)) && hasEffect(step);
   }
 
   private keep(step: CommandStep): void {

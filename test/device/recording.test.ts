@@ -209,6 +209,28 @@ describe("a recording from the start", () => {
     expect(replay.exitCode).toBe(0);
   });
 
+  test("has what a transfer did that was refused in its midst, as some of its memory was gone", async () => {
+    const { gpu, memory } = await serve("--record", path, "--record-checksums");
+    const image = gpu.createImage(5, Format.B8G8R8X8, 64, 64);
+    fill(image, 1000);
+    gpu.show(0, image);
+    const [kept, plugged] = [memory.allocate(8192), guest!.hotAdd({ guestAddress: 2 ** 36, size: 2 ** 20 })];
+    expectOk(gpu.detachBacking(5));
+    expectOk(gpu.attachBacking(5, [kept, { address: 2 ** 36, length: 8192 }]));
+    guest!.hotRemove(plugged);
+    // Twice: what the first has left is where the second begins.
+    for (const colour of [0x12_34_56, 0x65_43_21]) {
+      kept.words.fill(colour);
+      expect(gpu.transferToHost2d(5, areaOf(image)).type).toBe(Response.ERR_UNSPEC);
+      expectOk(gpu.flushResource(5, areaOf(image)));
+    }
+    await recorded();
+    const replay = Bun.spawnSync(["bun", "lab/replay/main.ts", path, "--compare"]);
+    expect(replay.stdout.toString()).toContain("3 pictures as recorded; nothing differs");
+    expect(replay.stderr.toString()).not.toContain("no memory");
+    expect(replay.exitCode).toBe(0);
+  });
+
   test("is its owner's alone, though the file was there before", async () => {
     writeFileSync(path, "old", { mode: 0o644 });
     await serve("--record", path);

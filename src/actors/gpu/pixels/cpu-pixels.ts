@@ -24,7 +24,7 @@ export class CpuPixels extends Pixels {
   private storage: Storage | null = null;
   /** Bytes that are paid from the guest's budget until there is storage, which is paid for itself. */
   private reserved = 0;
-  /** Whether what was recorded of them says what they are: nobody else wrote, and no transfer ended within. */
+  /** Whether what was recorded of them says what they are: nobody else wrote. */
   private isKnown = true;
 
   constructor(
@@ -85,9 +85,8 @@ export class CpuPixels extends Pixels {
       ? copyNewRows(recording, id, backing, offset, held, rowBytes, stride, destination, writeStride)
       : copyRows(backing, offset, held, rowBytes, stride, destination, writeStride);
     storage.endWrite();
-    if (recording !== null) {
-      if (!isExact) tellRows(recording, id, offset, held, rowBytes, stride, address, storage.stride);
-      if (!isWhole) this.isKnown = false;
+    if (recording !== null && !isExact) {
+      tellRows(recording, id, offset, held, rowBytes, stride, address, storage.stride);
     }
     this.shelf.put(this.form, storage);
     return isWhole ? 0 : EFAULT;

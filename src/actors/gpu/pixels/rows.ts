@@ -26,7 +26,10 @@ export function copyRows(
 /** Rows are compared so many bytes at a time. */
 const bandBytes = 64 * 1024;
 
-/** As {@link copyRows}, and tells the recording of resource `id`: but for rows that are there already, which are not copied. */
+/**
+ * As {@link copyRows}, and tells the recording of resource `id`: but for rows that are there already, which are not copied. Of
+ * what could be copied in part it tells what is there then.
+ */
 export function copyNewRows(
   recording: QueueRecording,
   id: number,
@@ -42,13 +45,15 @@ export function copyNewRows(
   const most = Math.max(1, Math.floor(bandBytes / rowBytes));
   // Rows from here on up to `row` are copied, and yet to be told.
   let untold = 0;
+  let isWhole = true;
   for (let row = 0; row < rows; row += most) {
     const count = Math.min(most, rows - row);
     const from = offset + row * stride;
     const to = destination + row * destinationStride;
     const bytes = (count - 1) * stride + rowBytes;
     if (!hasRows(backing, from, bytes, rowBytes, stride, to, destinationStride)) {
-      if (!copyRows(backing, from, bytes, rowBytes, stride, to, destinationStride)) return false;
+      isWhole = copyRows(backing, from, bytes, rowBytes, stride, to, destinationStride);
+      if (!isWhole) break;
       continue;
     }
     const address = destination + untold * destinationStride;
@@ -58,7 +63,7 @@ export function copyNewRows(
   }
   const rest = Math.min(rowBytes, held - rows * stride);
   const last = destination + rows * destinationStride;
-  if (rest > 0 && !backing.copyTo(offset + rows * stride, last, rest)) return false;
+  if (isWhole && rest > 0) isWhole = backing.copyTo(offset + rows * stride, last, rest);
   tellRows(
     recording,
     id,
@@ -69,7 +74,7 @@ export function copyNewRows(
     destination + untold * destinationStride,
     destinationStride,
   );
-  return true;
+  return isWhole;
 }
 
 /** Tells the recording of resource `id` rows that were read and are now at native `address`. */
