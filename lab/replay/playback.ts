@@ -32,6 +32,8 @@ export interface Watcher {
 
 /** So long at most passes without a look at signals, and at whatever else is to be served. */
 const breathMs = 25;
+/** What lies so few commands ahead is played, whatever there is between: a frame and another. */
+const nearMax = 16;
 /** To go over fewer commands than these is not worth a reset of the device. */
 const skippedMin = 256;
 /** A server that is paused answers nothing. */
@@ -94,7 +96,8 @@ export class Playback {
     const target = this.places.commandOf(goal);
     const from = target > this.unknownFrom ? 0 : target - lead;
     const { commands } = this.progress;
-    const hasFar = commandsBefore > commands || from > commands + skippedMin;
+    const isNear = target <= commands + nearMax;
+    const hasFar = !isNear && (commandsBefore > commands || from > commands + skippedMin);
     if (this.steps !== null && !hasFar && !this.isPast(goal)) return false;
     this.begin(chunk);
     if (from > commandsBefore) this.skipTo = from;
