@@ -21,6 +21,7 @@ export const Task = {
   MESSAGE_INTERRUPT: 3,
   TRIPLE_FAULT: 4,
   BROKEN_RINGS: 5,
+  MISSING_RINGS: 6,
 } as const;
 
 export const BootFlag = { EVENT_IDX: 1, LEVEL: 2, LOST_KICKS: 4, SPURIOUS_KICKS: 8 } as const;

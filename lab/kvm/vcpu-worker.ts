@@ -52,6 +52,9 @@ const device: MmioDevice = {
     control.ask(Request.WRITE_CONFIG, tell);
   },
   start(features, queues) {
+    const isInMemory = (address: number): boolean => address < given.memoryBytes;
+    const addresses = queues.flatMap(({ descriptors, avail, used }) => [descriptors, avail, used]);
+    if (!addresses.every(isInMemory)) return false;
     control.features = features;
     control.queues = queues;
     return control.ask(Request.START, tell);

@@ -16,6 +16,8 @@ enum task {
 	TASK_MESSAGE_INTERRUPT,
 	TASK_TRIPLE_FAULT,
 	TASK_BROKEN_RINGS,
+	/// Rings where there is no memory.
+	TASK_MISSING_RINGS,
 };
 
 enum boot_flag {

@@ -86,6 +86,11 @@ kvmTest("a guest that does not expect an answer says where", async () => {
   expect((end as Error).message).toMatch(/^the guest's program gave up: gpu\.c line \d+ did not expect 0x0$/);
 });
 
+kvmTest("rings where there is no memory are refused, and the device says that it needs a reset", async () => {
+  const end = await endOf({ task: "MISSING_RINGS" }).catch((error: Error) => error);
+  expect((end as Error).message).toMatch(/: virtio\.c line \d+ did not expect 0x4f$/);
+});
+
 kvmTest("a guest that never ends is ended", async () => {
   const server = await ServerProcess.start();
   const machine = Machine.boot(server.socketPath, { screen, patienceMs });
