@@ -28,14 +28,22 @@ const bytesMax = 512 * 1024 * 1024;
 /** Of each queue the command that is not whole. */
 type Open = [CommandStep | null, CommandStep | null];
 
-/** `entries` in steps, in the order in which commands were taken. Throws a {@link RecordingError} where one has no bounds. */
-export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
+/**
+ * `entries` in steps, in the order in which commands were taken; null among them says that none is there yet, and is passed on. Throws
+ * a {@link RecordingError} where one has no bounds.
+ */
+export function stepsOf(entries: Iterable<Entry>): Generator<Step>;
+export function stepsOf(entries: Iterable<Entry | null>): Generator<Step | null>;
+export function* stepsOf(entries: Iterable<Entry | null>): Generator<Step | null> {
   const open: Open = [null, null];
-  let waiting: Step[] = [];
-  let bytes = 0;
-  let commands = 0;
+  const waiting: Step[] = [];
+  let [bytes, commands] = [0, 0];
   let isGivenUp = false;
   for (const entry of entries) {
+    if (entry === null) {
+      yield entry;
+      continue;
+    }
     bytes += entry.body.length;
     switch (entry.kind) {
       case "command": {
@@ -70,8 +78,7 @@ export function* stepsOf(entries: Iterable<Entry>): Generator<Step> {
     isGivenUp ||= letGo(waiting, bytes, open, entry);
     const held = waiting.findIndex((one) => one === open[0] || one === open[1]);
     if (held === 0) continue;
-    const whole = held < 0 ? waiting : waiting.slice(0, held);
-    waiting = held < 0 ? [] : waiting.slice(held);
+    const whole = waiting.splice(0, held < 0 ? waiting.length : held);
     bytes = waiting.reduce((sum, one) => sum + bytesOf(one), 0);
     yield* whole;
   }

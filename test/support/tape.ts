@@ -20,7 +20,8 @@ const tapeStart: Start = {
   notRecorded: [],
 };
 
-const memory = { address: 0, length: 64 * 1024 * 1024 };
+/** What the guest has of it. */
+export const memory = { address: 0, length: 64 * 1024 * 1024 };
 
 export class Tape {
   readonly writer: RecordingWriter;

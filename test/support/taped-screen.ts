@@ -3,8 +3,9 @@
 import * as commands from "../../lab/driver/commands.ts";
 import type { Rectangle } from "../../lab/driver/commands.ts";
 import { convertToBgrx } from "../../src/picture/pixels.ts";
+import { ResourceFlag } from "../../src/transport/wire/record/entries.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import type { Tape } from "./tape.ts";
+import { memory, type Tape } from "./tape.ts";
 
 export class TapedScreen {
   /** In the resource's form. */
@@ -72,6 +73,21 @@ export class TapedScreen {
       rows.set(this.pixels.subarray(from, from + width), row * width);
     }
     return Bun.hash.crc32(rows);
+  }
+
+  /** Tells the state as it is: this resource on its scanout. */
+  keyframe(): void {
+    const { tape, id, format, width, height, scanout } = this;
+    tape.memory([memory]);
+    tape.add("keyframe", { features: 2 });
+    tape.add("resource", { id, format, width, height, flags: ResourceFlag.backed });
+    const runs = new BigUint64Array(
+      this.backing.flatMap(({ address, length }) => [BigInt(address), BigInt(length)]),
+    );
+    tape.add("backing", { resource: id }, new Uint8Array(runs.buffer));
+    tape.add("pixels", { resource: id, row: 0, rows: height }, new Uint8Array(this.pixels.slice().buffer));
+    tape.add("scanout", { scanout, resource: id, width, height });
+    tape.add("keyframeEnd", {});
   }
 
   /** What a display is to show of all of it. */

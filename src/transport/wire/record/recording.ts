@@ -31,8 +31,11 @@ export type Ending = End | { reason: "cut"; text: string; at: number };
 export interface Recording {
   readonly version: number;
   readonly start: Start;
+  /** How it ends, as far as that is known. */
   readonly ending: Ending;
   readonly chunks: readonly ChunkInfo[];
+  /** Whether no more chunks come. */
+  readonly isWhole: boolean;
   /** The entries of a chunk; their bodies are views that nobody writes. Throws a {@link RecordingError} where it is damaged. */
   read(chunk: number): Entry[];
   /** All entries from a chunk on. */
@@ -52,4 +55,17 @@ export function totalsOf({ chunks }: Recording): { entries: number; commands: nu
     commands: last.commandsBefore + last.commands,
     frames: last.framesBefore + last.frames,
   };
+}
+
+/** A recording that is still being written. */
+export interface GrowingRecording extends Recording {
+  /** Whether what was written last is the beginning of a chunk. */
+  readonly isWithinChunk: boolean;
+  /**
+   * Looks at what has come: there are `size` bytes now. Throws a {@link RecordingError} where that can be no recording; what was
+   * whole before stays.
+   */
+  grow(size: number): void;
+  /** No more comes, because of `text`. */
+  cut(text: string): void;
 }

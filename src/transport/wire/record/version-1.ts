@@ -1,59 +1,51 @@
 // Reads recordings of version 1. A later version has a reader of its own beside this one.
 
-import { zstdDecompressSync } from "node:zlib";
-import { type ChunkFacts, readChunkHead } from "./chunk-head.ts";
-import { unpackEntries } from "./columns.ts";
+import { Chain, readEntries, readPayload } from "./chain.ts";
+import { readChunkHead } from "./chunk-head.ts";
 import { detailsOf, type Start } from "./details.ts";
 import type { Entry } from "./entries.ts";
-import { ChunkHead, ChunkKind, chunksMax, Encoding, fileHeadBytes, Tail, tailMagic } from "./layout.ts";
+import { ChunkHead, ChunkKind, chunksMax, fileHeadBytes, Tail, tailMagic } from "./layout.ts";
 import { unpack } from "./plain-msgpack.ts";
 import type { ChunkInfo, Ending, ReadAt, Recording } from "./recording.ts";
 import { RecordingError } from "./recording-error.ts";
 
 /** `readAt` reads the file of `size` bytes; `close` is called when nobody reads any more. */
 export function openVersion1(readAt: ReadAt, size: number, close: () => void, version = 1): Recording {
-  const table = readIndex(readAt, size) ?? scan(readAt, size);
-  if (table.found.length === 0) throw new RecordingError("this recording holds no whole chunk");
-  return new Version1(readAt, table, close, version);
+  const chain = readIndex(readAt, size) ?? scan(readAt, size);
+  if (chain.found.length === 0) throw new RecordingError("this recording holds no whole chunk");
+  return new Version1(readAt, chain, close, version);
 }
 
-/** A chunk's head and where it lies. */
-interface Found {
-  readonly at: number;
-  readonly facts: ChunkFacts;
-}
-
-interface Table {
-  readonly found: readonly Found[];
-  /** From here on nothing whole follows. */
-  readonly end: number;
-}
-
-class Version1 implements Recording {
+/** Of chunks that are known. */
+export class Version1 implements Recording {
   readonly start: Start;
-  readonly ending: Ending;
-  readonly chunks: readonly ChunkInfo[];
+  ending: Ending;
 
   constructor(
     private readonly readAt: ReadAt,
-    private readonly table: Table,
+    protected readonly chain: Chain,
     readonly close: () => void,
     readonly version: number,
   ) {
-    this.chunks = describe(table.found);
     const [first] = this.read(0);
     if (first?.kind !== "start") throw new RecordingError("this recording has no start");
     this.start = detailsOf(first);
     this.ending = this.findEnding();
   }
 
+  get chunks(): readonly ChunkInfo[] {
+    return this.chain.chunks;
+  }
+
+  /** No more chunks come. */
+  get isWhole(): boolean {
+    return true;
+  }
+
   read(chunk: number): Entry[] {
-    const found = this.table.found[chunk];
+    const found = this.chain.found[chunk];
     if (found === undefined) throw new RangeError(`there is no chunk ${chunk}`);
-    const { firstNumber, firstTime, entries } = found.facts;
-    return explained(found, () =>
-      unpackEntries(readPayload(this.readAt, found), entries, firstNumber, firstTime),
-    );
+    return readEntries(this.readAt, found);
   }
 
   *entries(from = 0): Generator<Entry> {
@@ -77,8 +69,8 @@ class Version1 implements Recording {
     return frame >= 0 && low < this.chunks.length ? low : -1;
   }
 
-  private findEnding(): Ending {
-    const cut: Ending = { reason: "cut", text: "the file ends here", at: this.table.end };
+  protected findEnding(): Ending {
+    const cut: Ending = { reason: "cut", text: "the file ends here", at: this.chain.end };
     try {
       const last = this.read(this.chunks.length - 1).at(-1);
       return last?.kind === "end" ? detailsOf(last) : cut;
@@ -89,31 +81,8 @@ class Version1 implements Recording {
   }
 }
 
-function describe(found: readonly Found[]): ChunkInfo[] {
-  let [commandsBefore, framesBefore] = [0, 0];
-  return found.map(({ at, facts }) => {
-    const { number, storedBytes, plainBytes, entries, commands, frames, firstTime, firstNumber } = facts;
-    const sums = { commandsBefore, framesBefore };
-    commandsBefore += commands;
-    framesBefore += frames;
-    const isKeyframe = facts.kind === ChunkKind.keyframe;
-    const size = { at, storedBytes, plainBytes };
-    return {
-      number,
-      ...size,
-      isKeyframe,
-      entries,
-      commands,
-      frames,
-      firstEntry: firstNumber,
-      firstTime,
-      ...sums,
-    };
-  });
-}
-
 /** What the index at the end of the file says; null where there is none, or it makes no sense. */
-function readIndex(readAt: ReadAt, size: number): Table | null {
+function readIndex(readAt: ReadAt, size: number): Chain | null {
   const tail = readAt(Math.max(0, size - Tail.bytes), Tail.bytes);
   if (tail.length < Tail.bytes) return null;
   const view = new DataView(tail.buffer, tail.byteOffset, Tail.bytes);
@@ -134,7 +103,7 @@ function readIndex(readAt: ReadAt, size: number): Table | null {
   }
 }
 
-function tableFrom(index: unknown, indexAt: number): Table | null {
+function tableFrom(index: unknown, indexAt: number): Chain | null {
   const { offsets, heads } = (index ?? {}) as Record<string, unknown>;
   if (!(offsets instanceof Uint8Array) || !(heads instanceof Uint8Array)) return null;
   const count = offsets.length / 8;
@@ -150,67 +119,11 @@ function tableFrom(index: unknown, indexAt: number): Table | null {
 }
 
 /** Goes over the chunks themselves, as far as they are whole. */
-function scan(readAt: ReadAt, size: number): Table {
+function scan(readAt: ReadAt, size: number): Chain {
   const chain = new Chain();
   for (;;) {
     const facts = readChunkHead(readAt(chain.end, ChunkHead.bytes));
     if (facts === null || facts.kind === ChunkKind.index) return chain;
     if (chain.end + ChunkHead.bytes + facts.storedBytes > size || !chain.add(facts)) return chain;
-  }
-}
-
-/** Chunks that follow each other without a gap. */
-class Chain implements Table {
-  readonly found: Found[] = [];
-  end = fileHeadBytes;
-  private entries = 0;
-
-  /** Returns false for one that does not follow. */
-  add(facts: ChunkFacts): boolean {
-    const isNext = facts.number === this.found.length && facts.firstNumber === this.entries;
-    if (!isNext || facts.kind === ChunkKind.index || this.found.length === chunksMax) return false;
-    this.found.push({ at: this.end, facts });
-    this.entries += facts.entries;
-    this.end += ChunkHead.bytes + facts.storedBytes;
-    return true;
-  }
-}
-
-/** Throws a {@link RecordingError} where the payload is not what its head says. */
-function readPayload(readAt: ReadAt, { at, facts }: Found): Uint8Array {
-  const { storedBytes, plainBytes, checksum, encoding, number } = facts;
-  const whole = readAt(at, ChunkHead.bytes + storedBytes);
-  const head = readChunkHead(whole);
-  if (head === null || head.number !== number || head.checksum !== checksum) {
-    throw new RecordingError("is not where the index says");
-  }
-  const stored = whole.subarray(ChunkHead.bytes);
-  if (stored.length !== storedBytes || Bun.hash.crc32(stored) !== checksum) {
-    throw new RecordingError("has another checksum than its bytes");
-  }
-  const plain = encoding === Encoding.plain ? stored : decompressed(stored, plainBytes);
-  if (plain.length !== plainBytes) throw new RecordingError("has another length than its head says");
-  return plain;
-}
-
-function decompressed(stored: Uint8Array, bytes: number): Uint8Array {
-  try {
-    // One byte more than there should be tells what is too long; a limit of none is not allowed.
-    const most = bytes + 1;
-    // In one piece: many would have to be put together.
-    return zstdDecompressSync(stored, { maxOutputLength: most, chunkSize: Math.max(most, 64) });
-  } catch (error) {
-    throw new RecordingError("does not unpack to the length that its head says", { cause: error });
-  }
-}
-
-/** Adds to what is wrong which chunk it is. */
-function explained<T>(found: Found, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (!(error instanceof RecordingError)) throw error;
-    const place = `chunk ${found.facts.number} at byte ${found.at}`;
-    throw new RecordingError(`${place} ${error.message}`, { cause: error });
   }
 }
