@@ -6,7 +6,6 @@ import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Command } from "./commands/parts.ts";
 import { withFences } from "./commands/fenced.ts";
-import { RecordedFrames } from "./commands/recorded-frames.ts";
 import { RecordedReads } from "./commands/recorded-reads.ts";
 import { commandName, Commands, dispatcher } from "./commands/table.ts";
 import { Lifecycles } from "./model/lifecycles.ts";
@@ -62,7 +61,7 @@ export class Device {
     const { source, outbox } = this;
     this.model = new Model(config, new Lifecycles(machines, context.tap), queue, renderer, source, outbox);
     const reads = new RecordedReads(this.model.resources);
-    const parts = { context, queue, model: this.model, outbox, reads, frames: new RecordedFrames(config) };
+    const parts = { context, queue, model: this.model, outbox, reads };
     this.commands = new Commands(parts);
     this.execute = withFences(parts, dispatcher(parts, this.commands));
     this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));

@@ -47,7 +47,7 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** Fences have been out for a while: which are too old? Answered with `pending`. */
   z.object({ type: z.literal("check-fences") }),
   /** Tell the recorder what is done from now on, beginning with the state. Answered with `recording-start`. */
-  z.object({ type: z.literal("ask-recording-start"), token }),
+  z.object({ type: z.literal("ask-recording-start"), token, checksums: z.boolean() }),
   RecordingStop,
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),

@@ -11,6 +11,7 @@ import { Counter } from "./counters.ts";
 import { CursorWatch } from "./cursors.ts";
 import type { Topic } from "./feed.ts";
 import type { InspectorMessage } from "./messages.ts";
+import { RecordStreams } from "./record-streams.ts";
 import { ResourcePictures } from "./resource-pictures.ts";
 import { InspectorServer } from "./server.ts";
 import type { Fresh } from "./subscriber.ts";
@@ -32,6 +33,7 @@ export class Inspector implements Actor<InspectorMessage> {
   private readonly server: InspectorServer | null;
   private readonly screens: Screens;
   private readonly traces: Traces;
+  private readonly records: RecordStreams;
   private readonly cursors: CursorWatch;
   private readonly breaks: Breaks;
   private nextActors = 0;
@@ -52,6 +54,7 @@ export class Inspector implements Actor<InspectorMessage> {
     this.screens = new Screens(context, (record) => (this.arrived.screen ??= []).push(record));
     this.cursors = new CursorWatch(context, (cursors) => (this.arrived.cursors = { shown: cursors }));
     this.traces = new Traces(context, this.collector, accounts, now);
+    this.records = new RecordStreams(context);
     this.breaks = new Breaks(context, this.views);
     this.server = this.opened(now);
   }
@@ -100,7 +103,10 @@ export class Inspector implements Actor<InspectorMessage> {
   }
 
   async stop(): Promise<void> {
+    // A successor of one that has crashed wants the port.
+    if (this.context.isStopping()) await this.records.settle();
     this.server?.close();
+    this.records.close();
     await this.traces.stop();
     this.collector.close();
     this.clock.close();
@@ -110,7 +116,15 @@ export class Inspector implements Actor<InspectorMessage> {
     const { config, keep, log } = this.context;
     if (config.inspect === undefined) return null;
     try {
-      const server = new InspectorServer(config.inspect, keep, this.views, this.breaks, this.traces, now);
+      const server = new InspectorServer(
+        config.inspect,
+        keep,
+        this.views,
+        this.breaks,
+        this.traces,
+        this.records,
+        now,
+      );
       log.info(`open ${server.url}`);
       this.context.send("supervisor", { type: "inspector-opened", url: server.url });
       return server;

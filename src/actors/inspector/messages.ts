@@ -55,6 +55,8 @@ export const InspectorMessage = z.discriminatedUnion("type", [
     cursors: z.array(z.object({ scanout: u32, x: z.int(), y: z.int(), hotX: u32, hotY: u32 })),
   }),
   BreakChanged,
+  /** A recording has begun for whoever reads the pipe; `error` is "" or says why not. */
+  z.object({ type: z.literal("stream"), token, error: z.string() }),
   /** Makes a trace in `fd` from byte `bytes` on: takes over the descriptor. */
   z.object({ type: z.literal("start-trace"), fd, bytes: z.int().nonnegative() }),
   z.object({ type: z.literal("ask-trace-end"), token }),

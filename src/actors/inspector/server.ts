@@ -7,6 +7,7 @@ import { answer, privately } from "./api.ts";
 import type { Breaks } from "./breaks.ts";
 import { Guard } from "../../transport/wire/http/guard.ts";
 import { PageFiles } from "./page-files.ts";
+import type { RecordStreams } from "./record-streams.ts";
 import { Subscriber } from "./subscriber.ts";
 import type { Traces } from "./trace/traces.ts";
 import type { Views } from "./views.ts";
@@ -43,6 +44,7 @@ export class InspectorServer {
     readonly views: Views,
     readonly breaks: Breaks,
     private readonly traces: Traces,
+    private readonly records: RecordStreams,
     private readonly now: () => number,
   ) {
     const port = address.port === 0 ? words[0]! : address.port;
@@ -101,6 +103,7 @@ export class InspectorServer {
     }
     if (request.method !== "GET") return new Response("only GET\n", { status: 405 });
     if (url.pathname === "/api/trace") return this.trace();
+    if (url.pathname === "/api/record") return this.record(request, server);
     if (/^\/(?:api\/|metrics$)/.test(url.pathname)) return answer(url, this, this.now());
     return this.file(url.pathname);
   }
@@ -112,6 +115,13 @@ export class InspectorServer {
     } catch (error) {
       return new Response(`${asRefusal(error).message}\n`, { status: 503 });
     }
+  }
+
+  private record(request: Request, server: Bun.Server<Partial<Page>>): Promise<Response> {
+    // A guest may have nothing to do for any time.
+    server.timeout(request, 0);
+    const { address, port } = server.requestIP(request) ?? { address: "an unknown address", port: 0 };
+    return this.records.answer(request, `a reader at ${address}, port ${port}`);
   }
 
   private async file(path: string): Promise<Response> {

@@ -14,6 +14,8 @@ const u32 = 2 ** 32;
 export class QueueRecording {
   /** The count of the command that runs, 0 while none does. */
   running = 0;
+  /** Whether each flush is recorded with a checksum. */
+  hasChecksums = false;
   readonly ring: RecordRing;
   private commands = 0;
 

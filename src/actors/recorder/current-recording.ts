@@ -7,12 +7,9 @@ import { asRefusal } from "../../transport/os/errors.ts";
 import type { End, Start } from "../../transport/wire/record/details.ts";
 import { RecordingWriter } from "../../transport/wire/record/writer.ts";
 import type { RecorderMessage } from "./messages.ts";
-import { RecordingFile } from "./recording-file.ts";
+import type { RecordingOutput } from "./recording-output.ts";
 import type { RingReader } from "./ring-reader.ts";
 import { Transcript } from "./transcript.ts";
-
-/** What a crash may cost: entries are in the file after so long. */
-const flushNs = 1e9;
 
 /** What a recording never holds, or not exactly. */
 const notRecorded = [
@@ -27,22 +24,20 @@ export class CurrentRecording {
   readonly transcript: Transcript;
   private readonly writer: RecordingWriter;
   private flushAt: number;
+  private isEnded = false;
 
   /** Throws a {@link Refusal} where the file takes nothing. `startNs`: of CLOCK_MONOTONIC. */
   constructor(
-    private readonly file: RecordingFile,
+    readonly output: RecordingOutput,
     config: ServerConfig,
     beginning: Beginning,
+    hasChecksums: boolean,
     private readonly rings: readonly RingReader[],
     private readonly startNs: number,
   ) {
-    this.writer = new RecordingWriter(file.append, startOf(config, beginning, startNs));
-    this.transcript = new Transcript(rings, this.writer, startNs);
-    this.flushAt = startNs + flushNs;
-  }
-
-  get path(): string {
-    return this.file.path;
+    this.writer = new RecordingWriter(output.append, startOf(config, beginning, hasChecksums, startNs));
+    this.transcript = new Transcript(rings, this.writer, startNs, output.isFar);
+    this.flushAt = startNs + this.flushNs;
   }
 
   get bytes(): number {
@@ -55,10 +50,13 @@ export class CurrentRecording {
 
   /** Writes some of what there is; returns whether there may be more. Throws a {@link Refusal} where the disk takes no more. */
   write(now: number): boolean {
-    const more = this.transcript.write();
-    if (now >= this.flushAt && this.transcript.isWhole) {
+    const { output, transcript } = this;
+    output.proceed();
+    if (!output.hasRoom) return false;
+    const more = transcript.write();
+    if (now >= this.flushAt && transcript.isWhole) {
       this.writer.flush();
-      this.flushAt = now + flushNs;
+      this.flushAt = now + this.flushNs;
     }
     return more;
   }
@@ -72,29 +70,33 @@ export class CurrentRecording {
     return this.writer.isFull;
   }
 
-  /** Writes the end mark, and the index; a disk that takes neither leaves the file without. */
+  /** Writes the end mark, and the index, if that was not done; a disk that takes neither leaves the file without. */
   end(now: number, end: End): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
     try {
       this.transcript.cut();
       this.writer.end(Math.max(0, now - this.startNs), end);
     } catch (error) {
       asRefusal(error);
-    } finally {
-      this.file.close();
     }
+  }
+
+  private get flushNs(): number {
+    return this.output.ageMs * 1e6;
   }
 }
 
-function startOf(config: ServerConfig, beginning: Beginning, startNs: number): Start {
+function startOf(config: ServerConfig, beginning: Beginning, hasChecksums: boolean, startNs: number): Start {
   const { isFromStart, features, renderer, storage } = beginning;
-  const { outputs, recordChecksums } = config;
+  const { outputs } = config;
   const names = Object.keys(limits) as (keyof typeof limits)[];
   return {
     server: packageJson.version,
     wallMs: Date.now(),
     monotonicNs: startNs,
     isFromStart,
-    hasChecksums: recordChecksums,
+    hasChecksums,
     features,
     // Without what is undefined.
     renderer: JSON.parse(JSON.stringify(renderer)) as Record<string, unknown>,

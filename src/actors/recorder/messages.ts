@@ -1,11 +1,19 @@
 // What the recorder receives.
 
 import { z } from "zod";
-import { token } from "../runtime/fields.ts";
+import { fd, token } from "../runtime/fields.ts";
 
 export const RecorderMessage = z.discriminatedUnion("type", [
   /** Record from now on, to a file of this absolute path. Answered with `recording`. */
   z.object({ type: z.literal("ask-recording"), token, path: z.string() }),
+  /** As `ask-recording`, to whoever reads the pipe that this writes to, of whom `reader` says who it is. Answered with `recording-stream`. */
+  z.object({
+    type: z.literal("ask-recording-stream"),
+    token,
+    fd,
+    reader: z.string(),
+    checksums: z.boolean(),
+  }),
   /** End the recording. Answered with `recording-end`. */
   z.object({ type: z.literal("ask-recording-end"), token }),
   /** A queue writes from now on; what the ctrl queue knows of the device is the beginning of the file. */

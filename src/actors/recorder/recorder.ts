@@ -1,8 +1,10 @@
 // The recorder: empties the queues' rings into a file. Whatever becomes of that, the guest goes on.
 
 import { ConfigError } from "../../config-error.ts";
+import { libc } from "../../ffi/libc.ts";
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
+import { closeFd } from "../../transport/os/fds.ts";
 import type { End } from "../../transport/wire/record/details.ts";
 import type { WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -12,11 +14,16 @@ import { type Beginning, CurrentRecording } from "./current-recording.ts";
 import { Rings } from "./manifest.ts";
 import type { RecorderMessage } from "./messages.ts";
 import { RecordingFile } from "./recording-file.ts";
+import type { RecordingOutput } from "./recording-output.ts";
+import { RecordingStream } from "./recording-stream.ts";
 import { RingReader } from "./ring-reader.ts";
 
 /** How soon the rings are looked at again: where something came, and where nothing has come for longer and longer. */
 const lookMs = 4;
 const lookMsMax = 32;
+/** How long whoever reads a recording has for its end; and where the server ends. */
+const endMs = 5_000;
+const stopMs = 500;
 
 const serverEnded: End = { reason: "stopped", text: "the server has ended" };
 const crashed: End = { reason: "crashed", text: "the recorder has crashed" };
@@ -33,9 +40,11 @@ export class Recorder implements Actor<RecorderMessage> {
   private readonly rings: readonly RingReader[];
   private current: CurrentRecording | null = null;
   /** Where a recording is about to begin. */
-  private starting: RecordingFile | null = null;
+  private starting: RecordingOutput | null = null;
   /** Why the recording ends, while the queues are asked for the rest. */
   private ending: End | null = null;
+  /** Once they have told it: no later than when it has ended. */
+  private closing: { end: End; untilNs: number } | null = null;
   private readonly endAnswers: Tell[] = [];
   private last: (End & { path: string; bytes: number }) | null = null;
   private isLooking = false;
@@ -51,9 +60,14 @@ export class Recorder implements Actor<RecorderMessage> {
     });
     // A successor would write over what its predecessor has left.
     if (config.record === undefined || life > 1) return;
-    const error = this.begin(config.record, (why) => {
-      if (why !== "") context.log.error(`no recording: ${why}`);
-    });
+    const { record, recordChecksums } = config;
+    const error = this.begin(
+      () => new RecordingFile(record),
+      recordChecksums,
+      (why) => {
+        if (why !== "") context.log.error(`no recording: ${why}`);
+      },
+    );
     if (error === "") return;
     this.stop();
     throw new ConfigError(`--record: ${error}`);
@@ -66,9 +80,18 @@ export class Recorder implements Actor<RecorderMessage> {
         const { token, path } = message;
         const answer: TellBegun = (error, contexts) =>
           context.send("supervisor", { type: "recording", token, error, contexts });
-        const error = this.begin(path, answer);
+        const error = this.begin(() => new RecordingFile(path), context.config.recordChecksums, answer);
         if (error !== "") answer(error, 0);
         return;
+      }
+      case "ask-recording-stream": {
+        const { token, fd, reader, checksums } = message;
+        const answer: Tell = (error) =>
+          context.send("supervisor", { type: "recording-stream", token, error });
+        const error = this.begin(() => new RecordingStream(fd, reader, context.epoll), checksums, answer);
+        if (error === "") return;
+        closeFd(fd);
+        return answer(error);
       }
       case "ask-recording-end": {
         const answer: Tell = (error) => {
@@ -93,6 +116,10 @@ export class Recorder implements Actor<RecorderMessage> {
   turn(): boolean {
     const { current } = this;
     if (current === null) return false;
+    if (this.closing !== null) {
+      this.settle();
+      return false;
+    }
     let more = false;
     const before = current.entries;
     try {
@@ -108,49 +135,56 @@ export class Recorder implements Actor<RecorderMessage> {
       current.transcript.owesCursors = false;
       this.context.send("cursor-queue", { type: "record-cursors" });
     }
-    if (current.gaveUp) this.end({ reason: "too-slow", text: "the disk was too slow for the guest" });
+    const { output } = current;
+    if (output.isUnread) this.end({ reason: "stopped", text: "its reader has gone" });
+    if (current.gaveUp) this.end({ reason: "too-slow", text: `${output.taker} was too slow for the guest` });
     if (current.isFull) this.end({ reason: "too-long", text: "there are as many chunks as there may be" });
-    this.pauseMs = current.entries > before ? lookMs : Math.min(lookMsMax, 2 * this.pauseMs);
+    const most = Math.min(lookMsMax, output.ageMs / 4);
+    this.pauseMs = current.entries > before ? lookMs : Math.min(most, 2 * this.pauseMs);
     if (!more) this.lookLater();
     return more;
   }
 
   stop(): void {
-    if (this.current !== null) this.finishWith(this.context.isStopping() ? serverEnded : crashed);
+    this.finishWith(this.context.isStopping() ? serverEnded : crashed, stopMs);
+    while (this.current !== null) {
+      libc.poll(null, 0, 1);
+      this.settle();
+    }
     this.starting?.close();
     this.clock.close();
     this.memory.unmap();
   }
 
   /** Begins a recording, and answers once it has begun; returns why it cannot, or "". */
-  private begin(path: string, answer: TellBegun): string {
+  private begin(open: () => RecordingOutput, checksums: boolean, answer: TellBegun): string {
     const { context } = this;
-    const goesOn = this.current ?? this.starting;
-    if (goesOn !== null) return `a recording goes on, to ${goesOn.path}: end it first`;
+    const other = this.current?.output ?? this.starting;
+    if (other !== null) return `a recording goes on, to ${other.name}: end it first`;
     try {
-      this.starting = new RecordingFile(path);
+      this.starting = open();
     } catch (error) {
       return asRefusal(error).message;
     }
     Atomics.store(this.shared, Rings.nextOrder, 0);
     for (const ring of this.rings) ring.reset();
     const startNs = this.clock.now();
-    context.asks.ask("ctrl-queue", { type: "ask-recording-start" }, (beginning) => {
+    context.asks.ask("ctrl-queue", { type: "ask-recording-start", checksums }, (beginning) => {
       // A ctrl queue that is gone ends the device.
       if (beginning === null) answer("the ctrl queue is gone", 0);
-      else answer(this.began(beginning, startNs), beginning.contexts);
+      else answer(this.began(beginning, checksums, startNs), beginning.contexts);
     });
     return "";
   }
 
-  private began(beginning: Beginning, startNs: number): string {
-    const file = this.starting!;
+  private began(beginning: Beginning, checksums: boolean, startNs: number): string {
+    const output = this.starting!;
     this.starting = null;
     const { context, rings } = this;
     try {
-      this.current = new CurrentRecording(file, context.config, beginning, rings, startNs);
+      this.current = new CurrentRecording(output, context.config, beginning, checksums, rings, startNs);
     } catch (error) {
-      file.discard();
+      output.discard();
       this.stopQueues(() => {});
       return asRefusal(error).message;
     }
@@ -158,7 +192,7 @@ export class Recorder implements Actor<RecorderMessage> {
     const { contexts } = beginning;
     const lacks =
       contexts === 0 ? "" : `, but not what the 3D contexts have drawn, of which there are ${contexts}`;
-    context.log.info(`recording to ${file.path}: it holds what the guest shows${lacks}`);
+    context.log.info(`recording to ${output.name}: it holds what the guest shows${lacks}`);
     return "";
   }
 
@@ -181,27 +215,41 @@ export class Recorder implements Actor<RecorderMessage> {
     asks.ask("cursor-queue", { type: "ask-recording-stop" }, stopped);
   }
 
-  /** Writes all that is there, and ends. */
-  private finishWith(end: End): void {
-    const { current } = this;
-    if (current === null) return;
+  /** Writes all that is there, and ends: within `ms`, where somebody reads it. */
+  private finishWith(end: End, ms = endMs): void {
+    if (this.current === null) return;
+    this.closing = { end: this.closing?.end ?? end, untilNs: this.clock.now() + ms * 1e6 };
+    this.settle();
+  }
+
+  /** Writes what is left, as far as it is taken now; the turn that follows a timer does the rest. */
+  private settle(): void {
+    const { end, untilNs } = this.closing!;
+    const current = this.current!;
+    const { output } = current;
+    const now = this.clock.now();
     try {
-      while (current.write(this.clock.now()));
+      while (current.write(now));
     } catch (error) {
       return this.finish({ reason: "disk", text: asRefusal(error).message });
     }
-    this.finish(end);
+    const isLate = now >= untilNs;
+    if (output.hasRoom || isLate) current.end(now, end);
+    if (output.isTaken || isLate) return this.finish(end);
+    this.lookLater();
   }
 
   private finish(end: End): void {
     const { context } = this;
     const current = this.current!;
+    const { output, bytes } = current;
     current.end(this.clock.now(), end);
+    output.close();
     this.count(current);
-    this.current = this.ending = null;
-    this.last = { ...end, path: current.path, bytes: current.bytes };
-    const size = `${Math.ceil(current.bytes / 1024)} KiB`;
-    const line = `the recording ${current.path} has ended, with ${size}: ${end.text}`;
+    this.current = this.ending = this.closing = null;
+    this.last = { ...end, path: output.name, bytes };
+    const size = `${Math.ceil(bytes / 1024)} KiB`;
+    const line = `the recording to ${output.name} has ended, with ${size}: ${end.text}`;
     if (end.reason === "stopped") context.log.info(line);
     else context.log.error(line);
     const answers = this.endAnswers.splice(0);
@@ -211,8 +259,8 @@ export class Recorder implements Actor<RecorderMessage> {
   private describe(): Record<string, unknown> {
     const { current, last } = this;
     if (current === null) return { state: "off", last };
-    const { path, bytes, entries, transcript } = current;
-    return { state: "recording", path, bytes, entries, keyframes: transcript.keyframes };
+    const { output, bytes, entries, transcript } = current;
+    return { state: "recording", path: output.name, bytes, entries, keyframes: transcript.keyframes };
   }
 
   private count({ entries, bytes, transcript }: CurrentRecording): void {

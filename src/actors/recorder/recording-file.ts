@@ -12,23 +12,31 @@ import {
 } from "node:fs";
 import { setBlocking } from "../../transport/os/fds.ts";
 import { fileRefusal, withFile } from "../../transport/os/files.ts";
+import type { RecordingOutput } from "./recording-output.ts";
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOFOLLOW } = constants;
 /** A link that somebody else has laid is not followed, and a pipe that nobody reads is an error. */
 const flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOFOLLOW;
 const ownersAlone = 0o600;
 
-export class RecordingFile {
+export class RecordingFile implements RecordingOutput {
+  readonly taker = "the disk";
+  readonly isFar = false;
+  /** What a crash may cost. */
+  readonly ageMs = 1_000;
+  readonly isUnread = false;
+  readonly hasRoom = true;
+  readonly isTaken = true;
   private bytes = 0;
   private readonly fd: number;
   private readonly isRegular: boolean;
 
   /** Makes or empties the file. Throws a {@link Refusal}. */
-  constructor(readonly path: string) {
-    this.fd = withFile(path, () => openSync(path, flags, ownersAlone));
+  constructor(readonly name: string) {
+    this.fd = withFile(name, () => openSync(name, flags, ownersAlone));
     this.isRegular = fstatSync(this.fd).isFile();
     // It may have been there, and another's to read.
-    if (this.isRegular) withFile(path, () => fchmodSync(this.fd, ownersAlone));
+    if (this.isRegular) withFile(name, () => fchmodSync(this.fd, ownersAlone));
     // Whoever reads a pipe may be as slow as a disk.
     else setBlocking(this.fd);
   }
@@ -39,9 +47,11 @@ export class RecordingFile {
       this.put(bytes);
     } catch (error) {
       if (this.isRegular) ftruncateSync(this.fd, this.bytes);
-      throw fileRefusal(error, this.path);
+      throw fileRefusal(error, this.name);
     }
   };
+
+  proceed(): void {}
 
   close(): void {
     closeSync(this.fd);
@@ -50,7 +60,7 @@ export class RecordingFile {
   /** Nothing will be in it: leaves none. */
   discard(): void {
     this.close();
-    if (this.isRegular) withFile(this.path, () => unlinkSync(this.path));
+    if (this.isRegular) withFile(this.name, () => unlinkSync(this.name));
   }
 
   private put(bytes: Uint8Array): void {

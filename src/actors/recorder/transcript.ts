@@ -27,12 +27,13 @@ export class Transcript {
     private readonly writer: RecordingWriter,
     /** CLOCK_MONOTONIC where the recording begins. */
     private readonly startNs: number,
+    private readonly isFar: boolean,
   ) {}
 
   /** Writes some of what there is; returns whether there may be more. Throws what the file does. */
   write(): boolean {
     const { writer } = this;
-    writer.isHurried = this.rings.some(({ fill }) => fill > hurry);
+    writer.isHurried = !this.isFar && this.rings.some(({ fill }) => fill > hurry);
     const until = writer.entries + entriesMax;
     for (let bytes = 0; bytes < bytesMax && writer.entries < until;) {
       if (this.open !== null) {

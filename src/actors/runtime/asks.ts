@@ -40,9 +40,11 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   "recording-end": true,
   "recording-start": true,
   "recording-stop": true,
+  "recording-stream": true,
   "ring-stopped": true,
   snapshot: true,
   status: true,
+  stream: true,
   "trace-end": true,
 };
 

@@ -18,6 +18,8 @@ type Bringing = Message extends infer M
 const isBringing: Readonly<Record<Bringing, true>> = {
   "add-dmabuf-surface": true,
   "add-surface": true,
+  "ask-recording-stream": true,
+  "ask-stream": true,
   buffer: true,
   cursors: true,
   fence: true,

@@ -28,6 +28,15 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
   /** A recording has begun, or has ended; `error` is "" or says why not, or why before its time. */
   z.object({ type: z.literal("recording"), token, error: z.string(), contexts: z.number() }),
+  z.object({ type: z.literal("recording-stream"), token, error: z.string() }),
+  /** The inspector has somebody who wants to read what is recorded, from this pipe. Answered with `stream`. */
+  z.object({
+    type: z.literal("ask-stream"),
+    token,
+    fd,
+    reader: z.string(),
+    checksums: z.boolean(),
+  }),
   z.object({
     type: z.literal("recording-end"),
     token,

@@ -4,9 +4,12 @@ import type { WorkerName } from "../registry.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
 import { begun, isAbsent, type Life } from "./lives.ts";
+import type { SupervisorMessage } from "./messages.ts";
 
 /** What waits for the disk when a recording ends is written before. */
 const answerTimeoutMs = 12_000;
+
+type Wanted = Extract<SupervisorMessage, { type: "ask-stream" }>;
 
 export class Recordings {
   constructor(
@@ -19,12 +22,22 @@ export class Recordings {
    * cannot be.
    */
   async start(path: string): Promise<{ path: string; contexts: number }> {
-    if (this.isAbsent) {
-      this.lives.set("recorder", begun("recorder"));
-      this.host.add("recorder");
-    }
+    this.provide();
     const { contexts } = await this.ask({ type: "ask-recording", path });
     return { path, contexts };
+  }
+
+  /** Records to a pipe of the inspector's, and tells that whether it does. */
+  async stream({ token, fd, reader, checksums }: Wanted): Promise<void> {
+    this.provide();
+    let error = "";
+    try {
+      await this.ask({ type: "ask-recording-stream", fd, reader, checksums });
+    } catch (caught) {
+      // Whatever it is, whoever wants to read it is told.
+      error = (caught as Error).message;
+    }
+    if (this.host.isAlive("inspector")) this.host.send("inspector", { type: "stream", token, error });
   }
 
   /** Throws where there is none, or it had to end without some of what was done. */
@@ -32,6 +45,13 @@ export class Recordings {
     if (this.isAbsent) throw new Error("nothing is being recorded");
     const { path, bytes } = await this.ask({ type: "ask-recording-end" });
     return { path, bytes };
+  }
+
+  /** Starts the recorder, if there is none. */
+  private provide(): void {
+    if (!this.isAbsent) return;
+    this.lives.set("recorder", begun("recorder"));
+    this.host.add("recorder");
   }
 
   private get isAbsent(): boolean {

@@ -170,8 +170,7 @@ export class Supervisor {
   private receive(from: WorkerName, message: Parameters<HostEvents["message"]>[1]): void {
     switch (message.type) {
       case "started":
-        this.ready(from);
-        return;
+        return this.ready(from);
       case "stopped":
         this.actors.get(from)!.send({ type: "EXITED" });
         if (from === "vhost-session") this.owesSocket = false;
@@ -180,8 +179,7 @@ export class Supervisor {
         this.log.write(message.level, from, message.text);
         return;
       case "session-changed":
-        this.sessionChanged(message.state);
-        return;
+        return this.sessionChanged(message.state);
       case "failed":
         this.device.send({ type: "FATAL", reason: message.reason });
         return;
@@ -189,8 +187,7 @@ export class Supervisor {
         this.device.send({ type: "MISCONFIGURED", reason: message.reason });
         return;
       case "shut-down":
-        this.shutdown(message.reason);
-        return;
+        return this.shutdown(message.reason);
       case "inspector-opened":
         this.inquiries.inspectorUrl = message.url;
         return;
@@ -200,6 +197,8 @@ export class Supervisor {
       case "ask-status":
         this.host.send("inspector", { type: "status", token: message.token, state: this.ownStatus() });
         return;
+      case "ask-stream":
+        return void this.recordings.stream(message);
     }
   }
 

@@ -15,7 +15,9 @@ import {
   F_SETFL,
   libc,
   MFD_ALLOW_SEALING,
+  F_SETPIPE_SZ,
   MFD_CLOEXEC,
+  O_CLOEXEC,
   O_NONBLOCK,
   SEEK_END,
 } from "../../ffi/libc.ts";
@@ -45,6 +47,14 @@ export function sealSize(fd: number): boolean {
 
 /** Whether `fd` is a memfd or an anonymous file like it: nothing else can have seals. */
 export const isMemfd = (fd: number): boolean => libc.fcntl(fd, F_GET_SEALS, 0) >= 0;
+
+/** A pipe with room for `bytes`, or for less where the system allows no more: where it is read, and where it is written. */
+export function createPipe(bytes: number): [reader: number, writer: number] {
+  const fds = new Int32Array(2);
+  checked(libc.pipe2(fds, O_CLOEXEC), "pipe2", "making a pipe");
+  libc.fcntl(fds[1]!, F_SETPIPE_SZ, bytes);
+  return [fds[0]!, fds[1]!];
+}
 
 export function createEventfd(): number {
   return checked(libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "creating an eventfd");

@@ -141,7 +141,7 @@ function transcript(): { written: Transcript; writer: RecordingWriter; bytes: ()
   const parts: Uint8Array[] = [];
   const writer = new RecordingWriter((bytes) => void parts.push(bytes.slice()), start);
   return {
-    written: new Transcript(readers, writer, 0),
+    written: new Transcript(readers, writer, 0, false),
     writer,
     bytes: () => new Uint8Array(Buffer.concat(parts)),
   };

@@ -5,7 +5,6 @@ import type { QueueRunner } from "../../queue/queue-runner.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { DisplayOutbox } from "../outlets/display-outbox.ts";
 import type { Model } from "../model/model.ts";
-import type { RecordedFrames } from "./recorded-frames.ts";
 import type { RecordedReads } from "./recorded-reads.ts";
 
 export interface Parts {
@@ -13,9 +12,8 @@ export interface Parts {
   queue: QueueRunner;
   model: Model;
   outbox: DisplayOutbox;
-  /** For a recording: what a renderer reads, and what is flushed. */
+  /** For a recording: what a renderer reads. */
   reads: RecordedReads;
-  frames: RecordedFrames;
 }
 
 /** Runs a request whose length and feature were checked; returns the response's type. */

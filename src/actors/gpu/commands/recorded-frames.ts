@@ -1,6 +1,5 @@
 // A flush that reaches a scanout, told to the recorder: with a checksum of what is shown, where that is asked for.
 
-import type { ServerConfig } from "../../../config.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { EntryKind } from "../../../transport/wire/record/entries.ts";
 import type { QueueRecording } from "../../queue/recording.ts";
@@ -8,30 +7,22 @@ import type { Resource } from "../model/resources.ts";
 
 const checksumBytes = 4;
 
-export class RecordedFrames {
-  private readonly hasChecksums: boolean;
-
-  constructor({ recordChecksums }: ServerConfig) {
-    this.hasChecksums = recordChecksums;
+export function recordFrame(
+  { ring, hasChecksums }: QueueRecording,
+  resource: Resource,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+): void {
+  const { id, scanouts } = resource;
+  if (!hasChecksums) {
+    ring.begin(EntryKind.frame, 0, scanouts, id, x, y, width, height);
+    return ring.end();
   }
-
-  record(
-    { ring }: QueueRecording,
-    resource: Resource,
-    x: number,
-    y: number,
-    width: number,
-    height: number,
-  ): void {
-    const { id, scanouts } = resource;
-    if (!this.hasChecksums) {
-      ring.begin(EntryKind.frame, 0, scanouts, id, x, y, width, height);
-      return ring.end();
-    }
-    ring.begin(EntryKind.frame, checksumBytes, scanouts, id, x, y, width, height);
-    ring.putWord(checksumOf(resource, x, y, width, height));
-    ring.end();
-  }
+  ring.begin(EntryKind.frame, checksumBytes, scanouts, id, x, y, width, height);
+  ring.putWord(checksumOf(resource, x, y, width, height));
+  ring.end();
 }
 
 /** crc32 of a rectangle's rows; of what is black for having never been written, as if it had been. */

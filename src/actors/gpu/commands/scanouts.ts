@@ -5,6 +5,7 @@ import type { Request } from "../../queue/request.ts";
 import type { Scanout } from "../model/scanouts.ts";
 import { isPicture } from "../pixels/form.ts";
 import type { Parts } from "./parts.ts";
+import { recordFrame } from "./recorded-frames.ts";
 
 export class ScanoutCommands {
   private readonly scanouts;
@@ -55,7 +56,7 @@ export class ScanoutCommands {
   }
 
   flush(request: Request): number {
-    const { model, outbox, queue, frames } = this.parts;
+    const { model, outbox, queue } = this.parts;
     const resource = model.resources.get(request.u32(ResourceFlush.resourceId));
     const refusal = this.resources.may(resource, this.event.flush);
     if (refusal !== 0) return refusal;
@@ -67,7 +68,7 @@ export class ScanoutCommands {
     this.resources.take(resource!, this.event.flush);
     if (resource!.scanouts === 0) return Response.OK_NODATA;
     const { recording } = queue;
-    if (recording !== null) frames.record(recording, resource!, x, y, width, height);
+    if (recording !== null) recordFrame(recording, resource!, x, y, width, height);
     outbox.damage(resource!, x, y, width, height);
     return Response.OK_NODATA;
   }

@@ -39,7 +39,7 @@ export class Recordings {
   receive(message: CtrlQueueMessage): boolean {
     switch (message.type) {
       case "ask-recording-start":
-        this.start(message.token);
+        this.start(message.token, message.checksums);
         return true;
       case "ask-recording-stop":
         this.recorder.stop();
@@ -74,11 +74,12 @@ export class Recordings {
     this.recorder.stop();
   }
 
-  private start(token: number): void {
+  private start(token: number, checksums: boolean): void {
     const { context, queue, model, tier } = this;
     const { description, features } = model.renderer;
     const isFromStart = queue.served === null && model.resources.count === 0;
     const recording = this.recorder.start();
+    recording.hasChecksums = checksums;
     context.send("recorder", {
       type: "recording-start",
       token,
