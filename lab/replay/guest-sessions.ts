@@ -50,15 +50,39 @@ export async function recordSession(
   logDirectory: string,
   signal?: AbortSignal,
 ): Promise<Image> {
+  const args = ["--record", path, "--record-checksums"];
+  return await runSession(name, args, logDirectory, signal === undefined ? {} : { signal });
+}
+
+interface Watch {
+  /** Called when the server is up, and no guest is there yet. */
+  readonly begun?: (server: ServerProcess) => Promise<void>;
+  /** Called while the last picture stands. */
+  readonly stands?: (picture: Image) => Promise<void>;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs a session on a server with these settings. Returns what QEMU showed last. */
+export async function runSession(
+  name: SessionName,
+  args: readonly string[],
+  logDirectory: string,
+  { begun, stands, signal }: Watch,
+): Promise<Image> {
   const { kernel, root, renderer, commands }: GuestSession = guestSessions[name];
-  const args = ["--renderer", renderer, "--record", path, "--record-checksums"];
-  const server = await ServerProcess.start({ args, ...(signal === undefined ? {} : { signal }) });
+  const server = await ServerProcess.start({
+    args: ["--renderer", renderer, ...args],
+    ...(signal === undefined ? {} : { signal }),
+  });
   let guest: QemuGuest | null = null;
   try {
+    await begun?.(server);
     const gpu = { kind: "vhost-user", socketPath: server.socketPath, outputs: 1 } as const;
     guest = await QemuGuest.boot({ kernel, root, gpu }, logDirectory, signal);
     for (const command of commands) await guest.run(command, commandMs);
-    return await lastPicture(guest);
+    const picture = await lastPicture(guest);
+    await stands?.(picture);
+    return picture;
   } catch (error) {
     throw new Error(`${(error as Error).message}\nThe server's log:\n${server.log()}`, { cause: error });
   } finally {

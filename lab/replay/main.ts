@@ -7,6 +7,10 @@ import { withFile } from "../../src/transport/os/files.ts";
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import { type Recording, totalsOf } from "../../src/transport/wire/record/recording.ts";
 import { bisect } from "./bisect.ts";
+import { FollowedFile } from "./live/followed-file.ts";
+import { LiveRecording } from "./live/live-recording.ts";
+import type { Source } from "./live/source.ts";
+import { Stream } from "./live/stream.ts";
 import { help, parseReplayOptions, type ReplayOptions } from "./options.ts";
 import { replayOnce } from "./replay.ts";
 
@@ -19,7 +23,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const { signal } = interrupted;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupted.abort());
   try {
-    const options = parseReplayOptions(argv);
+    const options = parseReplayOptions(await withAddress(argv));
     if (options === null) {
       console.log(help);
       return exit.done;
@@ -40,20 +44,42 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** A token is not for the list of processes: `--from -` has the URL on standard input. */
+async function withAddress(argv: readonly string[]): Promise<readonly string[]> {
+  const at = argv.indexOf("--from");
+  if (at < 0 || argv[at + 1] !== "-") return argv;
+  for await (const line of console) return argv.with(at + 1, line);
+  return argv;
+}
+
 async function play(options: ReplayOptions, signal: AbortSignal): Promise<number> {
-  const recording = withFile(options.file, () => openRecording(options.file));
+  const source = liveSource(options);
+  const live = source === null ? null : await LiveRecording.open(source, mayLeap(options), signal);
+  const recording = live?.recording ?? withFile(options.file, () => openRecording(options.file));
   try {
-    checkGoal(recording, options);
+    if (live === null) checkGoal(recording, options);
     const { isSame, isInterrupted, lines } =
       options.servers.length === 2
         ? await bisect(recording, options, directory, signal)
-        : await replayOnce(recording, options, directory, signal);
+        : await replayOnce(recording, live, options, directory, signal);
     for (const line of lines) console.log(line);
     if (isInterrupted) return exit.interrupted;
     return isSame ? exit.done : exit.differs;
   } finally {
     recording.close();
   }
+}
+
+/** Whoever looks at each frame wants each. */
+const mayLeap = ({ compares, png, lastCommand, lastFrame }: ReplayOptions): boolean =>
+  !compares && png === undefined && (lastCommand ?? lastFrame) === undefined;
+
+/** Where what is still being recorded comes from; null of a file that is whole. */
+function liveSource({ from, save, file, follows }: ReplayOptions): Source | null {
+  if (follows) return withFile(file, () => new FollowedFile(file));
+  if (from === undefined) return null;
+  console.log(`playing what ${new URL(from.url).host} records: it holds what the guest shows`);
+  return new Stream(from, save === undefined ? null : file);
 }
 
 /** Throws a {@link Refusal} where the recording ends before what is asked for. */

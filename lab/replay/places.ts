@@ -15,7 +15,11 @@ export interface Goal {
 export class Places {
   private readonly memories = new Map<number, Entry | null>();
 
-  constructor(private readonly recording: Recording) {}
+  /** `from` tells the entries, with null among them where there is no more yet. */
+  constructor(
+    private readonly recording: Recording,
+    private readonly from: { entries(chunk: number): Iterable<Entry | null> } = recording,
+  ) {}
 
   /** The chunk to begin with: that of the last keyframe with which all is known, where a goal is far enough. */
   firstChunkFor({ lastCommand, lastFrame, lastTime }: Goal): number {
@@ -34,10 +38,10 @@ export class Places {
   }
 
   /** The guest's memory comes first, which a keyframe need not tell. */
-  *entriesFrom(chunk: number): ReturnType<Recording["entries"]> {
+  *entriesFrom(chunk: number): Generator<Entry | null> {
     const memory = chunk > 0 ? this.memoryBefore(chunk - 1) : null;
     if (memory !== null) yield memory;
-    yield* this.recording.entries(chunk);
+    yield* this.from.entries(chunk);
   }
 
   /** The last that is said of the guest's memory in chunks up to this one. */

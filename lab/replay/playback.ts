@@ -3,7 +3,9 @@
 import { type CommandStep, type Step, stepsOf } from "../../src/recording/steps.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
+import type { LiveRecording } from "./live/live-recording.ts";
 import type { Player, Playing } from "./player.ts";
+import { Pace } from "./pace.ts";
 import { type Goal, Places } from "./places.ts";
 import type { Wait } from "./replay-guest.ts";
 
@@ -45,7 +47,7 @@ export class Playback {
   private skipped = 0;
   readonly places: Places;
   /** Null where it is nowhere: before the first step, or in the midst of one that was given up. */
-  private steps: Iterator<Step> | null = null;
+  private steps: Iterator<Step | null> | null = null;
   /** Taken from {@link steps}, and yet to be played. */
   private next: Step | null = null;
   /** Whether players have something of before {@link steps} to forget. */
@@ -55,14 +57,18 @@ export class Playback {
   private skipTo = 0;
   private unknownFrom = Infinity;
   private breathed = 0;
+  /** Frames that were left out to catch up with what is still being recorded. */
+  framesLeftOut = 0;
 
   /** Plays on `players` alike. */
   constructor(
     private readonly recording: Recording,
     private readonly players: readonly Player[],
     private readonly watcher: Watcher = {},
+    /** Where the recording comes from, if it is still being made. */
+    private readonly live: LiveRecording | null = null,
   ) {
-    this.places = new Places(recording);
+    this.places = new Places(recording, live ?? recording);
   }
 
   /** Whether it has to begin anew: a step was given up. */
@@ -114,7 +120,17 @@ export class Playback {
     if (this.skipTo > 0 && !(await this.skip(signal, patienceMs))) return this.lose();
     const pace = new Pace(speed, progress.time);
     while (!this.isReached(goal)) {
-      const step = (this.next ??= this.take());
+      const step = this.next ?? this.take();
+      if (step === undefined) {
+        if (!(await this.grow(this.live!, signal))) return false;
+        continue;
+      }
+      this.next = step;
+      const ahead = this.live?.keyframeAhead(progress.time) ?? -1;
+      if (ahead >= 0) {
+        await this.leap(ahead, signal);
+        continue;
+      }
       if (step === null || timeOf(step) > (goal.lastTime ?? Infinity)) break;
       if (speed !== Infinity) await this.keep(pace, timeOf(step), signal);
       if (performance.now() - this.breathed > breathMs) await this.tell();
@@ -136,8 +152,9 @@ export class Playback {
   private async skip(signal: AbortSignal, patienceMs: number): Promise<boolean> {
     const { progress, players, skipTo } = this;
     for (const player of players) player.skip();
-    while (progress.commands < skipTo && (this.next ??= this.take()) !== null) {
-      const step = this.next!;
+    while (progress.commands < skipTo) {
+      const step = this.next ?? this.take();
+      if (!step) break;
       this.next = null;
       for (const player of players) player.play(step).next();
       this.count(step);
@@ -200,9 +217,30 @@ export class Playback {
     this.isStale = false;
   }
 
-  private take(): Step | null {
+  /** The next step; null where the recording ends, undefined where there is none yet. */
+  private take(): Step | null | undefined {
     const { done, value } = this.steps!.next();
-    return done === true ? null : value;
+    return done === true ? null : (value ?? undefined);
+  }
+
+  /** Serves the players until there is more, or the end is known. Returns false where that is given up. */
+  private async grow(live: LiveRecording, signal: AbortSignal): Promise<boolean> {
+    await live.more(signal, () => {
+      for (const player of this.players) player.rest();
+      const isGone = this.players.some(({ replay }) => replay?.guest.frontend.closed === true);
+      if (isGone) throw new Refusal("the server that plays it has ended");
+      this.watcher.progress?.(this.progress);
+    });
+    await this.breathe();
+    return !signal.aborted;
+  }
+
+  /** Goes on with a later keyframe. */
+  private async leap(chunk: number, signal: AbortSignal): Promise<void> {
+    this.framesLeftOut -= this.progress.frames;
+    this.begin(chunk);
+    this.framesLeftOut += this.progress.frames;
+    await this.rewind(signal);
   }
 
   private isReached({ lastCommand, lastFrame }: Goal): boolean {
@@ -256,19 +294,6 @@ export class Playback {
       for (const player of this.players) player.rest();
       await Bun.sleep(Math.min(left, breathMs));
     }
-  }
-}
-
-class Pace {
-  private readonly began = performance.now();
-
-  constructor(
-    private readonly speed: number,
-    private readonly first: number,
-  ) {}
-
-  msUntil(time: number): number {
-    return this.began + (time - this.first) / 1e6 / this.speed - performance.now();
   }
 }
 

@@ -1,22 +1,26 @@
 // Plays a recording once: on a server that is started for it, or one that runs.
 
 import type { CommandStep } from "../../src/recording/steps.ts";
+import type { Address } from "../../src/config-values.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import { FileRefusal } from "../../src/transport/os/files.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
 import { Comparison } from "./comparison.ts";
 import { shownBy } from "./expected.ts";
+import type { LiveRecording } from "./live/live-recording.ts";
 import type { ReplayOptions } from "./options.ts";
 import { PictureFolder } from "./pictures.ts";
-import { Playback } from "./playback.ts";
+import { Playback, type Watcher } from "./playback.ts";
 import { Player } from "./player.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { notes, summary } from "./report.ts";
-import { scrub } from "./scrubber/scrub.ts";
+import { inspectorOf, scrub } from "./scrubber/scrub.ts";
 import { readChoice, startChoice } from "./server-choice.ts";
 
 /** A renderer on a busy CPU may take long for one command. */
 export const patienceMs = 60_000;
+/** How often a player is served that has nothing to do. */
+const restMs = 25;
 
 export interface Outcome {
   readonly isSame: boolean;
@@ -24,21 +28,24 @@ export interface Outcome {
   readonly lines: readonly string[];
 }
 
+/** `live` is what the recording comes from where it is still being made. */
 export async function replayOnce(
   recording: Recording,
+  live: LiveRecording | null,
   options: ReplayOptions,
   directory: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { socketPath } = options;
-  if (socketPath !== undefined) return playTo(socketPath, recording, options, signal);
+  if (socketPath !== undefined) return playTo(socketPath, recording, live, options, signal);
   const { inspect, compares, png } = options;
   const choice = readChoice(options.servers[0] || recordedRenderer(recording), directory);
-  const chosen = await startChoice(choice, inspect === null ? [] : ["--inspect"], signal);
+  const chosen = await startChoice(choice, inspectArgs(inspect, live), signal);
   try {
     const { server } = chosen;
-    const play = (): Promise<Outcome> => playTo(server.socketPath, recording, options, signal);
-    if (inspect === null) return await play();
+    const play = (): Promise<Outcome> => playTo(server.socketPath, recording, live, options, signal);
+    if (live !== null && inspect !== null) console.log(`open ${(await inspectorOf(server, signal)).href}`);
+    if (live !== null || inspect === null) return await play();
     // What is held against the recording, or saved, is no matter of what a person does meanwhile.
     const outcome = compares || png !== undefined ? await play() : nothingYet;
     for (const line of outcome.lines) console.log(line);
@@ -54,6 +61,14 @@ export async function replayOnce(
   }
 }
 
+/** Of what is still being recorded, the server's own page is shown. */
+function inspectArgs(inspect: Address | null, live: LiveRecording | null): string[] {
+  if (inspect === null) return [];
+  const { hostname, port } = inspect;
+  if (live === null) return ["--inspect"];
+  return [`--inspect=${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`];
+}
+
 const nothingYet: Outcome = { isSame: true, isInterrupted: false, lines: [] };
 
 /** What the recording was made with. */
@@ -64,6 +79,7 @@ function recordedRenderer({ start }: Recording): string {
 async function playTo(
   socketPath: string,
   recording: Recording,
+  live: LiveRecording | null,
   options: ReplayOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -78,16 +94,17 @@ async function playTo(
     isWatched: compares || folder !== null,
     ...(compares ? { answered: (step, result) => comparison.answered(step, result) } : {}),
   });
-  const line = new ProgressLine(recording.chunks.reduce((sum, { commands }) => sum + commands, 0));
+  const line = new ProgressLine(live ?? recording.chunks.reduce((sum, { commands }) => sum + commands, 0));
   const saved: string[] = [];
-  const playback = new Playback(recording, [player], {
+  const watcher: Watcher = {
     progress: line.tell,
     played: async (step, { frames }) => {
       if (compares) comparison.look(step, player);
       const isWanted = lastFrame === undefined || frames > lastFrame;
       if (folder !== null && isWanted) saved.push(...(await saveFrame(folder, step, frames - 1, player)));
     },
-  });
+  };
+  const playback = new Playback(recording, [player], watcher, live);
   const began = performance.now();
   try {
     if (!compares) playback.approach(goal);
@@ -95,13 +112,24 @@ async function playTo(
     line.end();
     const lines = [...summary(playback, recording, performance.now() - began), ...savedLines(saved, folder)];
     const isInterrupted = signal.aborted;
-    const outcome = compares
-      ? await compared(comparison, options, [...lines, ...notes(player)])
-      : { isSame: true, lines: [...lines, ...notes(player)] };
-    return { ...outcome, isInterrupted };
+    const told = [...lines, ...notes(player)];
+    const outcome = compares ? await compared(comparison, options, told) : { isSame: true, lines: told };
+    if (live === null || options.inspect === null || isInterrupted) return { ...outcome, isInterrupted };
+    await stay(player, outcome.lines, signal);
+    return { ...outcome, isInterrupted, lines: [] };
   } finally {
     line.end();
     player.close();
+  }
+}
+
+/** Leaves the last picture where it is seen, until `signal`. */
+async function stay(player: Player, lines: readonly string[], signal: AbortSignal): Promise<void> {
+  for (const line of lines) console.log(line);
+  console.log("stays here until Ctrl-C");
+  while (!signal.aborted && player.replay?.guest.frontend.closed === false) {
+    player.rest();
+    await Bun.sleep(restMs);
   }
 }
 

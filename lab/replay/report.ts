@@ -4,11 +4,18 @@ import type { Recording } from "../../src/transport/wire/record/recording.ts";
 import type { Playback } from "./playback.ts";
 import type { Player } from "./player.ts";
 
-export function summary({ progress }: Playback, { ending }: Recording, ms: number): string[] {
+export function summary(
+  { progress, framesLeftOut }: Playback,
+  { ending, isWhole }: Recording,
+  ms: number,
+): string[] {
   const { commands, frames, time } = progress;
   const took = `in ${(ms / 1000).toFixed(1)} s, recorded in ${(time / 1e9).toFixed(1)} s`;
-  const end = ending.reason === "cut" ? [`the recording is cut: ${ending.text}, at byte ${ending.at}`] : [];
-  return [`played to command ${commands}, frame ${frames}, ${took}`, ...end];
+  const late = framesLeftOut > 0 ? [`${framesLeftOut} frames were left out to catch up`] : [];
+  // Of one that is still being made no end is known.
+  const isCut = ending.reason === "cut" && isWhole;
+  const end = isCut ? [`the recording is cut: ${ending.text}, at byte ${ending.at}`] : [];
+  return [`played to command ${commands}, frame ${frames}, ${took}`, ...late, ...end];
 }
 
 /** What it could not do as it was. */

@@ -22,6 +22,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   fdopen: { args: ["i32", "ptr"], returns: "ptr" },
   free: { args: ["ptr"], returns: "void" },
+  fallocate: { args: ["i32", "i32", FFIType.i64_fast, FFIType.i64_fast], returns: "i32" },
   ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
   getpeername: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },

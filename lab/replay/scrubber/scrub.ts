@@ -87,7 +87,7 @@ async function fill(catalogue: Catalogue, deck: Deck, signal: AbortSignal): Prom
 }
 
 /** The URL that a server logs for those who may look, which may be a moment after it listens. */
-async function inspectorOf(server: ServerProcess, signal: AbortSignal): Promise<URL> {
+export async function inspectorOf(server: ServerProcess, signal: AbortSignal): Promise<URL> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
     const url = /inspector: open (\S+)/.exec(server.log())?.[1];
