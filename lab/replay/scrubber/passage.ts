@@ -32,7 +32,10 @@ export class Passage {
   async get({ pathname, search }: URL, signal: AbortSignal): Promise<Response> {
     try {
       const { headers } = this;
-      const url = new URL(`${pathname}${search}`, this.origin);
+      const url = new URL(this.origin);
+      // Two slashes would lead to another host, with the token.
+      url.pathname = pathname;
+      url.search = search;
       const response = await fetch(url, { headers, signal, redirect: "manual" });
       const passed = passedHeaders.flatMap((name) => {
         const value = response.headers.get(name);

@@ -1,6 +1,8 @@
 // A replay that a person steers from a browser: what its door answers, and whom it lets in.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -195,6 +197,34 @@ test("lets in nobody without the token, from another site, or by another name", 
   const posted = await fetch(new URL("/api/replay", run.url), { method: "POST", headers: run.bearer });
   expect(posted.status).toBe(405);
 });
+
+test.each(["//", "/\\"])(
+  "asks nobody but the server, whatever host a path that begins with %s has",
+  async (slashes) => {
+    const asked: string[] = [];
+    const other = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ url }) => {
+        asked.push(url);
+        return new Response("not the server's");
+      },
+    });
+    try {
+      const { hostname, port } = run.url;
+      // fetch would clean the path.
+      const path = `${slashes}127.0.0.1:${other.port}/`;
+      const [response] = (await once(
+        request({ hostname, port, path, headers: run.bearer }).end(),
+        "response",
+      )) as [IncomingMessage];
+      expect([response.statusCode, asked]).toEqual([404, []]);
+      response.resume();
+    } finally {
+      await other.stop(true);
+    }
+  },
+);
 
 test("answers what makes no sense with one line, and goes on", async () => {
   const paths = [
