@@ -11,17 +11,21 @@ const ownBytes = 2 ** 31;
 const pieceBytes = 2 ** 31;
 const piecesMax = 64;
 const pageBytes = 4096;
-/** Far above what a guest has. */
+/** Far above what a guest has, but for one that was a replay itself. */
 const ownAddress = 2 ** 46;
+const addressEnd = 2 ** 47;
 
-/** The guest's own region comes first: what is allocated lies there. */
-export const ownLayout: RegionLayout = { guestAddress: ownAddress, size: ownBytes };
+/** The guest's own region, beside what is `recorded`. It comes first: what is allocated lies there. */
+export function ownLayout(recorded: readonly RegionLayout[]): RegionLayout {
+  const ends = recorded.map(({ guestAddress, size }) => guestAddress + size);
+  return { guestAddress: Math.max(ownAddress, ...ends), size: ownBytes };
+}
 
 /** Regions for what the recording says of memory. Throws a {@link Refusal} for what no guest can have. */
 export function recordedLayout(memory: readonly Run[]): RegionLayout[] {
   const pieces = memory.flatMap(({ address, length }) => {
     const isPossible =
-      address + length <= ownAddress && address % pageBytes === 0 && length % pageBytes === 0 && length > 0;
+      address + length <= addressEnd && address % pageBytes === 0 && length % pageBytes === 0 && length > 0;
     if (!isPossible || length > piecesMax * pieceBytes) {
       throw new Refusal(`the recorded guest had memory that none can have: ${length} bytes at ${address}`);
     }

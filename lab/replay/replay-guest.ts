@@ -40,8 +40,9 @@ export class ReplayGuest {
   ) {
     let x = 0;
     const modes = outputs.map(({ width, height }) => ({ x: (x += width) - width, y: 0, width, height }));
+    const recorded = recordedLayout(memory);
     this.guest = SyntheticGuest.boot(socketPath, {
-      memory: [ownLayout, ...recordedLayout(memory)],
+      memory: [ownLayout(recorded), ...recorded],
       gpuFeatures: bitsOf(features),
       memorySlots: true,
       display: { drawn, ...(modes.length > 0 ? { modes } : {}) },
@@ -77,7 +78,13 @@ export class ReplayGuest {
   setMemory(memory: readonly Run[]): void {
     const { guest } = this;
     const wanted = recordedLayout(memory);
-    const [, ...have] = guest.memory.regions;
+    const [own, ...have] = guest.memory.regions;
+    // It stays where it was when the guest was started.
+    const { guestAddress: from, end } = own!;
+    if (wanted.some(({ guestAddress, size }) => guestAddress < end && guestAddress + size > from)) {
+      const where = "the recorded guest has memory now where that of the replay lies";
+      throw new Refusal(`${where}: trim the recording to what follows`);
+    }
     const isSame = (a: { guestAddress: number; size: number }, b: { guestAddress: number; size: number }) =>
       a.guestAddress === b.guestAddress && a.size === b.size;
     explained(() => {

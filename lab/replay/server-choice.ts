@@ -92,6 +92,9 @@ export async function startChoice(
 
 /** A work tree of `revision` with this one's packages. */
 function makeCheckout(revision: string): string {
+  if (!isKnown(revision)) {
+    throw new Refusal(`@${revision}: there is no such revision here, and no checkout at that path`);
+  }
   const path = mkdtempSync(join(tmpdir(), "fencepost-revision-"));
   git(["worktree", "add", "--detach", "--force", path, revision], revision);
   symlinkSync(join(home, "node_modules"), join(path, "node_modules"));
@@ -102,6 +105,9 @@ function removeCheckout(path: string): void {
   rmSync(path, { recursive: true, force: true });
   git(["worktree", "prune"], path);
 }
+
+const isKnown = (revision: string): boolean =>
+  Bun.spawnSync(["git", "-C", home, "rev-parse", "--verify", "--quiet", `${revision}^{commit}`]).success;
 
 function git(args: readonly string[], revision: string): void {
   const { success, stderr } = Bun.spawnSync(["git", "-C", home, ...args]);
