@@ -134,6 +134,8 @@ function serverFor({ scene, wayland, record, inspect, server }: DemoOptions): {
   const args = scene === "3d" ? ["--renderer", "virgl"] : [];
   if (wayland) args.push("--wayland");
   if (record !== undefined) args.push("--record", resolve(record));
+  // Else a replay has nothing to compare what the renderer drew with.
+  if (record !== undefined && scene === "3d") args.push("--record-checksums");
   if (inspect) args.push("--inspect");
   return { args };
 }

@@ -159,8 +159,8 @@ async function compared(
   { png, file }: ReplayOptions,
   lines: readonly string[],
 ): Promise<Omit<Outcome, "isInterrupted">> {
-  const count =
-    `${same} pictures as recorded` + (unknown > 0 ? `, ${unknown} of which nothing is recorded` : "");
+  const rest = `; ${unknown} that a renderer drew could not be compared: --record-checksums records how they look`;
+  const count = `${same} ${same === 1 ? "picture" : "pictures"} as recorded${unknown > 0 ? rest : ""}`;
   if (first === null) return { isSame: true, lines: [...lines, `${count}; nothing differs`] };
   const folder = new PictureFolder(png ?? `${file}.differs`);
   const paths: string[] = [];

@@ -99,7 +99,7 @@ test("names the command, the rectangle and the pixel where pictures differ, and 
   const broken = `@${brokenCheckout()}`;
 
   const compared = replay(file, "--server", broken, "--compare");
-  expect(compared.out).toContain("1 pictures as recorded; 1 differences, the first after command 7: ");
+  expect(compared.out).toContain("1 picture as recorded; 1 differences, the first after command 7: ");
   expect(compared.out).toContain("RESOURCE_FLUSH shows another picture on scanout 0 in 60x40+10+20: ");
   expect(compared.out).toContain("the first pixel is 10,49, #445566 before and #11223d now");
   expect(compared.code).toBe(3);
@@ -340,7 +340,7 @@ test("plays what it can of a recording that began amid 3D, and says what it lack
   const { out } = replay(file, "--compare");
   expect(out).toContain("the recording has nothing of 2 contexts and 1 resources of a renderer");
   expect(out).toContain(
-    "1 pictures as recorded; 1 differences, the first after command 0: RESOURCE_FLUSH was answered",
+    "1 picture as recorded; 1 differences, the first after command 0: RESOURCE_FLUSH was answered",
   );
 }, 60_000);
 
