@@ -35,9 +35,11 @@ export async function exitCodeOf(
       console.error("interrupted");
       return exitInterrupted;
     }
-    console.error(`${program}: ${(error as Error).message}`);
-    if (error instanceof UsageError) return exitUsage;
-    asRefusal(error);
+    if (error instanceof UsageError) {
+      console.error(`${program}: ${error.message}. See --help.`);
+      return exitUsage;
+    }
+    console.error(`${program}: ${asRefusal(error).message}`);
     return exitFailed;
   }
 }

@@ -49,11 +49,14 @@ function startOf(start: Start, { frames, isBlank }: TrimOptions): Start {
     hasChecksums: start.hasChecksums && !isBlank,
     notRecorded: [
       ...start.notRecorded,
-      ...(frames.length > 0 ? [`all but what frames ${frames.join(", ")} need: they were cut out`] : []),
+      ...(frames.length > 0 ? [`all but what is needed for ${named(frames)}: it was cut out`] : []),
       ...(isBlank ? ["pixels: they were taken out"] : []),
     ],
   };
 }
+
+const named = (frames: readonly number[]): string =>
+  `frame${frames.length === 1 ? "" : "s"} ${frames.join(", ")}`;
 
 function* copyAll(recording: Recording, writer: RecordingWriter, isBlank: boolean): Generator<number, void> {
   const { entries } = totalsOf(recording);

@@ -114,5 +114,5 @@ test.each([
   [["recording", "-o", "out"], "want --frame or --blank"],
   [["recording", "-o", "out", "--frame", "x"], "--frame x: want a number from 0 on"],
 ])("the arguments %j are a mistake with a sentence", (args, sentence) => {
-  expect(traceTrim(args)).toEqual({ code: 2, out: "", error: `trace-trim: ${sentence}\n` });
+  expect(traceTrim(args)).toEqual({ code: 2, out: "", error: `trace-trim: ${sentence}. See --help.\n` });
 });

@@ -5,7 +5,7 @@ import { replay, replayKeys } from "../replay.ts";
 import type { View } from "../views.ts";
 
 const everywhere = [
-  ["1 – 9", "open a view"],
+  ["1 – 8", "open a view"],
   ["/", "go to the filter"],
   ["t", "dark, light, or as the system has it"],
   ["w", "write a trace for Perfetto, or end it and save it"],

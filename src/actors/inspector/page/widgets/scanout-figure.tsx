@@ -106,7 +106,7 @@ function Age({ frame: { ns, sink } }: { frame: { ns: number; sink: string } }) {
     const timer = setInterval(() => ticks.value++, ageMs);
     return () => clearInterval(timer);
   }, []);
-  if (ns === 0) return <span class="dim">no frame yet</span>;
+  if (ns === 0) return <span class="dim">no frame since this page opened</span>;
   const age = Math.max(0, Date.now() - wallMs(ns));
   return <span title="Since a sink drew it last">{`frame of ${sink} ${duration(age * 1e6)} ago`}</span>;
 }
