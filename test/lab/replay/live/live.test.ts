@@ -287,7 +287,7 @@ test("whoever comes late leaves out what was before a keyframe, and shows what i
   const screen = new TapedScreen(tape, 1, 100, 80);
   for (let frame = 1; frame <= 40; frame++) {
     tape.time += 1e8;
-    screen.draw({ x: 0, y: 0, width: 100, height: 80 }, frame);
+    screen.draw({ x: (frame * 7) % 50, y: (frame * 3) % 40, width: 50, height: 40 }, frame * 0x01_02_03);
     tape.writer.flush();
     if (frame === 30) screen.keyframe();
   }
