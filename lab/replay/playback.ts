@@ -152,7 +152,7 @@ export class Playback {
   private async skip(signal: AbortSignal, patienceMs: number): Promise<boolean> {
     const { progress, players, skipTo } = this;
     for (const player of players) player.skip();
-    while (progress.commands < skipTo) {
+    while (progress.commands < skipTo || players.some(({ isAmidKeyframe }) => isAmidKeyframe)) {
       const step = this.next ?? this.take();
       if (!step) break;
       this.next = null;

@@ -63,7 +63,7 @@ export class Player {
     switch (step.kind) {
       case "step":
         // The cursor queue goes on while the other tells its state.
-        if (this.isInKeyframe && !this.hasBegun) return void this.early.push(step);
+        if (this.isAmidKeyframe) return void this.early.push(step);
         this.hasBegun = true;
         if (this.isSkipping) break;
         return yield* this.playCommand(step);
@@ -101,6 +101,11 @@ export class Player {
       default:
     }
     if (!this.isInKeyframe || !this.hasBegun) this.state.take(step);
+  }
+
+  /** Whether the state with which this begins is told in part. */
+  get isAmidKeyframe(): boolean {
+    return this.isInKeyframe && !this.hasBegun;
   }
 
   /** From here on steps are only remembered, until {@link land}: what they lead to can be told without them. */
