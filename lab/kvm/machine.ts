@@ -29,6 +29,8 @@ export interface MachineOptions extends ProgramOptions, WiringOptions {
   display?: DisplayPeerOptions | null;
   /** An ordinary kernel in place of our program; what it says on its serial port goes to standard output. */
   linux?: LinuxOptions;
+  /** How many frames the guest may draw before it waits for `control.framesMax` to be more. */
+  framesMax?: number;
   /** How long to wait for anything, in milliseconds. */
   patienceMs?: number;
   /** Of one region at address 0; without it, a memfd with room for the screen. The machine frees it. */
@@ -195,6 +197,7 @@ export class Machine {
     const display = options.display === null ? null : { modes, ...options.display };
     const device = (this.device = new VhostDevice(socketPath, ram, pump, display));
     control.config.set(device.initialise());
+    if (options.framesMax !== undefined) control.framesMax = options.framesMax;
     const hasReason = (): boolean => this.usedRings.hasMoved || control.hasConfigChanged;
     this.wiring = new Wiring(vm, pump, hasReason);
     this.wiring.joinQueues(device.queues, options);
