@@ -13,7 +13,8 @@ import type { WakeUpWorkerData } from "./wake-ups.ts";
 
 export interface MachineJob {
   measure: "round-trips" | "steps";
-  socketPath: string;
+  /** Of a server a machine, for those that serve one front-end alone; and the first one's process. */
+  socketPaths: string[];
   serverPid: number;
   displayFeatures: number;
   depth: number;
@@ -141,11 +142,11 @@ function measured(machine: Machine): number[] {
 }
 
 function withMachine<Result>(
-  { socketPath, displayFeatures }: MachineJob,
+  { socketPaths, displayFeatures }: MachineJob,
   options: MachineOptions,
   body: (machine: Machine) => Result,
 ): Result {
-  const machine = Machine.boot(socketPath, {
+  const machine = Machine.boot(socketPaths.shift()!, {
     display: { features: displayFeatures },
     patienceMs,
     ...options,

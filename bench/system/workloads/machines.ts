@@ -57,22 +57,30 @@ function workload(name: string, title: string, kind: Kind): ServerWorkload {
 }
 
 async function measure(backend: Backend, kind: Kind): Promise<Figure[]> {
-  const server = await start(backend, "software");
+  const servers = [await start(backend, "software")];
   try {
-    const { socketPath, pid } = server;
-    const { displayFeatures } = backend;
-    const job: MachineJob = { ...kind, socketPath, serverPid: pid, displayFeatures };
-    const child = Bun.spawn(bound([process.execPath, driver, JSON.stringify(job)]), {
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-      timeout: limitMs,
-      killSignal: "SIGKILL",
-    });
-    const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-    if ((await child.exited) === 0) return parseFigures(output) as Figure[];
-    throw new Error(errors.trim() || `no result within ${limitMs / 1000} s`);
+    if (kind.measure === "steps") servers.push(await start(backend, "software"));
+    const job: MachineJob = {
+      ...kind,
+      socketPaths: servers.map(({ socketPath }) => socketPath),
+      serverPid: servers[0]!.pid,
+      displayFeatures: backend.displayFeatures,
+    };
+    return await drive(job);
   } finally {
-    await server.stop();
+    for (const server of servers) await server.stop();
   }
+}
+
+async function drive(job: MachineJob): Promise<Figure[]> {
+  const child = Bun.spawn(bound([process.execPath, driver, JSON.stringify(job)]), {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: limitMs,
+    killSignal: "SIGKILL",
+  });
+  const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  if ((await child.exited) === 0) return parseFigures(output) as Figure[];
+  throw new Error(errors.trim() || `no result within ${limitMs / 1000} s`);
 }
