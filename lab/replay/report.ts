@@ -1,6 +1,6 @@
 // What a replay says of itself at its end.
 
-import type { Recording } from "../../src/transport/wire/record/recording.ts";
+import type { Ending, Recording } from "../../src/transport/wire/record/recording.ts";
 import type { Playback } from "./playback.ts";
 import type { Player } from "./player.ts";
 
@@ -13,9 +13,15 @@ export function summary(
   const took = `in ${(ms / 1000).toFixed(1)} s, recorded in ${(time / 1e9).toFixed(1)} s`;
   const late = framesLeftOut > 0 ? [`${framesLeftOut} frames were left out to catch up`] : [];
   // Of one that is still being made no end is known.
-  const isCut = ending.reason === "cut" && isWhole;
-  const end = isCut ? [`the recording is cut: ${ending.text}, at byte ${ending.at}`] : [];
+  const end = isWhole ? endOf(ending) : [];
   return [`played to command ${commands}, frame ${frames}, ${took}`, ...late, ...end];
+}
+
+/** The guest may have gone on. */
+function endOf(ending: Ending): string[] {
+  if (ending.reason === "stopped") return [];
+  if (ending.reason === "cut") return [`the recording is cut: ${ending.text}, at byte ${ending.at}`];
+  return [`the recording ended before its time: ${ending.text}`];
 }
 
 /** What it could not do as it was. */

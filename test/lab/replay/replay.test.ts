@@ -154,6 +154,16 @@ test("plays what is whole of a recording that was cut, and says where it ends", 
   expect(code).toBe(0);
 }, 60_000);
 
+test("says why a recording ended that nobody had stop", () => {
+  const tape = new Tape();
+  new TapedScreen(tape, 1, 100, 80).draw(all, 0x11_22_33);
+  tape.writer.end(tape.time, { reason: "too-slow", text: "the disk was too slow for the guest" });
+  writeFileSync(file, tape.bytes());
+  const { code, out } = replay(file);
+  expect(out).toContain("\nthe recording ended before its time: the disk was too slow for the guest\n");
+  expect(code).toBe(0);
+}, 60_000);
+
 test("plays a recording that trace-trim has made, and that is nobody else's", () => {
   const tape = new Tape();
   const screen = new TapedScreen(tape, 1, 100, 80);

@@ -415,6 +415,23 @@ describe("a hostile file", () => {
     expect(lying.read(1)).toHaveLength(10);
   });
 
+  test("says nothing that moves a terminal's cursor, or goes on in the next line", () => {
+    const nasty = "\x1b[2Ja\nb\u202ec\x07";
+    const pieces: Uint8Array[] = [];
+    const told = { ...start, server: nasty, storage: nasty, notRecorded: Array<string>(5000).fill(nasty) };
+    const writer = new RecordingWriter((bytes) => void pieces.push(bytes.slice()), told);
+    writer.addDetails("missing", 1, { what: nasty });
+    writer.end(2, { reason: "disk", text: nasty.repeat(1000) });
+    const bytes = Buffer.concat(pieces);
+    const recording = recordingFrom((at, length) => bytes.subarray(at, at + length), bytes.length);
+    const missing = [...recording.entries()].find(({ kind }) => kind === "missing") as Entry<"missing">;
+    const { server, storage, notRecorded } = recording.start;
+    const { text } = recording.ending;
+    const said = [server, storage, ...notRecorded, detailsOf(missing).what, text];
+    for (const one of said) expect(one).toMatch(/^[\x20-\x7e]{9,1000}$/);
+    expect(notRecorded.length).toBe(100);
+  });
+
   test("of a version that is not known says which are", () => {
     const bytes = sound.slice();
     bytes[fileHeadBytes - 2] = 9;

@@ -5,10 +5,18 @@ import type { Entry } from "./entries.ts";
 import { unpack } from "./plain-msgpack.ts";
 import { RecordingError } from "./recording-error.ts";
 
+const sentenceMax = 1000;
+const sentencesMax = 100;
+/** What moves a terminal's cursor, or lets a line look like others. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** For people: one line, whoever has made the file. */
+const Sentence = z.string().transform((text) => text.slice(0, sentenceMax).replace(unprintable, "?"));
+
 /** What the recording is of. */
 const Start = z.object({
   /** Of the server that recorded. */
-  server: z.string(),
+  server: Sentence,
   /** When it began: milliseconds since 1970, and nanoseconds of CLOCK_MONOTONIC. */
   wallMs: z.number(),
   monotonicNs: z.number(),
@@ -20,20 +28,20 @@ const Start = z.object({
   features: z.number(),
   /** How the settings of the device were. */
   renderer: z.record(z.string(), z.unknown()),
-  storage: z.string(),
+  storage: Sentence,
   outputs: z.array(z.object({ width: z.number(), height: z.number() })).max(16),
   limits: z.record(z.string(), z.number()),
   /** Sentences on what such a recording never holds, or not exactly. */
-  notRecorded: z.array(z.string()),
+  notRecorded: z.array(Sentence).transform((all) => all.slice(0, sentencesMax)),
 });
 export type Start = z.infer<typeof Start>;
 
-const Missing = z.object({ what: z.string() });
+const Missing = z.object({ what: Sentence });
 type Missing = z.infer<typeof Missing>;
 
 /** Why a recording ended. */
 const endReasons = ["stopped", "too-slow", "disk", "crashed", "too-long"] as const;
-const End = z.object({ reason: z.enum(endReasons), text: z.string() });
+const End = z.object({ reason: z.enum(endReasons), text: Sentence });
 export type End = z.infer<typeof End>;
 
 export interface Details {
