@@ -1,6 +1,6 @@
 // `bun run replay`: plays a recording.
 
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { UsageError } from "../../src/config-arguments.ts";
 import { asRefusal, Refusal } from "../../src/transport/os/errors.ts";
 import { withFile } from "../../src/transport/os/files.ts";
@@ -76,7 +76,12 @@ const mayLeap = ({ compares, png, lastCommand, lastFrame }: ReplayOptions): bool
 
 /** Where what is still being recorded comes from; null of a file that is whole. */
 function liveSource({ from, save, file, follows }: ReplayOptions): Source | null {
-  if (follows) return withFile(file, () => new FollowedFile(file));
+  if (follows) {
+    const followed = withFile(file, () => new FollowedFile(file));
+    // It may wait without a word for who writes no more.
+    console.log(`following ${basename(file)} to its end mark, or Ctrl-C`);
+    return followed;
+  }
   if (from === undefined) return null;
   console.log(`playing what ${new URL(from.url).host} records: it holds what the guest shows`);
   return new Stream(from, save === undefined ? null : file);

@@ -8,7 +8,7 @@ import { libc } from "../../../src/ffi/libc.ts";
 import { Refusal } from "../../../src/transport/os/errors.ts";
 import { withFile } from "../../../src/transport/os/files.ts";
 
-const { O_RDWR, O_CREAT, O_TRUNC, O_EXCL, O_NOFOLLOW } = constants;
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const ownersAlone = 0o600;
 /** Of fallocate(2): the file keeps its length, and what is given back reads as zeroes. */
 const FALLOC_FL_KEEP_SIZE = 1;
@@ -48,7 +48,8 @@ function temporary(): number {
 }
 
 function kept(path: string): number {
-  const fd = openSync(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, ownersAlone);
+  // What was there is emptied when something comes: a server that refuses leaves an earlier recording as it was.
+  const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, ownersAlone);
   if (!fstatSync(fd).isFile()) {
     closeSync(fd);
     throw new Refusal(`${path}: want a file`);

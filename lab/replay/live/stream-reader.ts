@@ -1,7 +1,7 @@
 // The worker that reads a stream to a file: as fast as it comes, however long a command of the player's takes, since the recorded
 // guest would wait.
 
-import { writeSync } from "node:fs";
+import { ftruncateSync, writeSync } from "node:fs";
 import { Reached, type Told, type Wanted } from "./stream-words.ts";
 
 declare const self: Worker;
@@ -40,9 +40,10 @@ async function read({ url, token, fd, reached }: Wanted): Promise<Told> {
   return await keep(response.body!, fd, new Float64Array(reached));
 }
 
-/** Puts all that comes to the end of the file. */
+/** Puts all that comes into the file, in place of what was there. */
 async function keep(stream: ReadableStream<Uint8Array>, fd: number, reached: Float64Array): Promise<Told> {
   const reader = stream.getReader();
+  ftruncateSync(fd, 0);
   for (let bytes = 0; ;) {
     let piece: Uint8Array | undefined;
     try {

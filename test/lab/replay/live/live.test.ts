@@ -1,7 +1,7 @@
 // `bun run replay --from` and `--follow`: what one server's guest does is seen on another server, while it does it.
 
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Image } from "../../../../lab/driver/gpu-driver.ts";
@@ -200,7 +200,10 @@ test("a file that is still written is followed to its end mark", async () => {
   await untilAlike(a, b);
   expect(await a.control({ command: "record-stop" })).toMatchObject({ ok: true });
   expect(await player.end()).toBe(0);
-  expect(player.said).toEqual([expect.stringMatching(/^played to command \d+, frame 1, in /)]);
+  expect(player.said).toEqual([
+    "following followed to its end mark, or Ctrl-C",
+    expect.stringMatching(/^played to command \d+, frame 1, in /),
+  ]);
 });
 
 /** What is no recording, or no answer, from whoever should stream one. */
@@ -320,18 +323,21 @@ test("whoever comes late leaves out what was before a keyframe, and shows what i
 });
 
 test("a server that is not there, or refuses, is told in one line", async () => {
-  const gone = new Player("--from", "http://127.0.0.1:1/?token=1");
+  // What was kept at another time is left as it was.
+  const file = join(directory, "earlier");
+  await Bun.write(file, "an earlier recording");
+  const gone = new Player("--from", "http://127.0.0.1:1/?token=1", "--save", file);
   expect(await gone.end()).toBe(1);
   expect(gone.said.at(-1)).toMatch(/^replay: 127\.0\.0\.1:1 does not answer: \w+$/);
   const { a } = await begin();
   const url = new URL(await urlOf(a));
   url.searchParams.set("token", "0");
-  const refused = new Player("--from", url.href);
+  const refused = new Player("--from", url.href, "--save", file);
   expect(await refused.end()).toBe(1);
   expect(refused.said.at(-1)).toBe(
     "replay: the server answers 401: open the URL with the token that the server has logged",
   );
-  expect(existsSync(join(directory, "stream"))).toBe(false);
+  expect(await Bun.file(file).text()).toBe("an earlier recording");
 });
 
 test("what makes no sense with a stream is refused before anything begins", async () => {
