@@ -86,6 +86,8 @@ const fill = ({ pixels }: Image, seed: number): void => void pixels.set(pixels.m
 describe("a recording from the start", () => {
   test("has both queues' commands as they were run, in order, with their answers", async () => {
     const { gpu } = await serve("--record", path);
+    // The cursor queue is told last, and what it had done before is a cursor of the state.
+    await logged("recording to");
     const sent = [
       commands.createResource2d(7, Format.B8G8R8X8, 64, 64),
       commands.getEdid(0),
