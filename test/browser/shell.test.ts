@@ -84,22 +84,26 @@ test("two pages have subscriptions of their own, and a page finds an inspector t
     await page.locator(".line", { hasText: "RESOURCE_UNREF" }).waitFor();
   }));
 
-test("a server that stops is told, and so is another one in its place, which wants its own URL", () =>
-  withPage("", async () => {
-    let server = await ServerProcess.start({ args: ["--inspect"] });
-    try {
-      const first = urlIn(server.log());
-      const page = await open("latency", first);
-      await server.stop();
-      await page.locator(".connection.lost").waitFor();
-      server = await ServerProcess.start({ args: [`--inspect=${first.host}`] });
-      await page.locator(".connection.refused").waitFor();
-      await page.goto(urlIn(server.log()).href);
-      await page.locator(".connection.open").waitFor();
-    } finally {
-      await server.stop();
-    }
-  }));
+test(
+  "a server that stops is told, and so is another one in its place, which wants its own URL",
+  () =>
+    withPage("", async () => {
+      let server = await ServerProcess.start({ args: ["--inspect"] });
+      try {
+        const first = urlIn(server.log());
+        const page = await open("latency", first);
+        await server.stop();
+        await page.locator(".connection.lost").waitFor();
+        server = await ServerProcess.start({ args: [`--inspect=${first.host}`] });
+        await page.locator(".connection.refused").waitFor();
+        await page.goto(urlIn(server.log()).href);
+        await page.locator(".connection.open").waitFor();
+      } finally {
+        await server.stop();
+      }
+    }),
+  120_000,
+);
 
 test("the feed is asked for what the open view shows and for nothing else, the filter being the log's alone", () =>
   withPage("latency", async (page) => {
@@ -113,23 +117,21 @@ test("the feed is asked for what the open view shows and for nothing else, the f
     );
     await page.reload();
     await page.locator(".connection.open").waitFor();
-    const asked: object[] = [];
-    for (const hash of [
-      "commands?filter=res:1",
-      "timeline",
-      "commands?filter=res:1",
-      "commands",
-      "timeline",
-      "screen",
-      "actors",
-    ]) {
-      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
-      await page.waitForTimeout(300);
-      asked.push(Object.fromEntries(wanted));
-    }
     const [log, timeline] = [{ commands: "res:1" }, { commands: undefined, pictures: undefined }];
-    const all = { commands: undefined };
-    const screen = { cursors: undefined, screen: undefined, pictures: undefined };
-    const actors = { actors: undefined, messages: undefined };
-    expect(asked).toEqual([log, timeline, log, all, timeline, screen, actors]);
+    const steps: [hash: string, topics: Record<string, string | undefined>][] = [
+      ["commands?filter=res:1", log],
+      ["timeline", timeline],
+      ["commands?filter=res:1", log],
+      ["commands", { commands: undefined }],
+      ["timeline", timeline],
+      ["screen", { cursors: undefined, screen: undefined, pictures: undefined }],
+      ["actors", { actors: undefined, messages: undefined }],
+    ];
+    for (const [hash, topics] of steps) {
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+      // What is asked for beyond that stays, and is in the way of the next, or of the last.
+      while (!Bun.deepEquals(Object.fromEntries(wanted), topics, true)) await Bun.sleep(10);
+    }
+    await page.evaluate("new Promise((resolve) => requestAnimationFrame(resolve))");
+    expect(Object.fromEntries(wanted)).toStrictEqual(steps.at(-1)![1]);
   }));
