@@ -13,6 +13,7 @@ import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import { type Recording, totalsOf } from "../../src/transport/wire/record/recording.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Chance, chanceOf } from "../support/random-guest.ts";
+import { runProgram } from "../support/run-program.ts";
 import { Tape } from "../support/tape.ts";
 import { TapedScreen } from "../support/taped-screen.ts";
 
@@ -28,22 +29,11 @@ afterAll(async () => {
   expect(await server.stop()).toBe(0);
 });
 
-interface Ended {
-  code: number;
-  out: string;
-  error: string;
-}
-
-function run(...args: string[]): Ended {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["bun", ...args]);
-  return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
-}
-
 const programs = {
-  "trace-info": () => run("src/cli/trace-info.ts", file),
-  "trace-trim of all": () => run("src/cli/trace-trim.ts", file, "--blank", "-o", output),
-  "trace-trim of a frame": () => run("src/cli/trace-trim.ts", file, "--frame", "0", "-o", output),
-  replay: () => run("lab/replay/main.ts", file, "--compare", "--socket-path", server.socketPath),
+  "trace-info": () => runProgram("src/cli/trace-info.ts", file),
+  "trace-trim of all": () => runProgram("src/cli/trace-trim.ts", file, "--blank", "-o", output),
+  "trace-trim of a frame": () => runProgram("src/cli/trace-trim.ts", file, "--frame", "0", "-o", output),
+  replay: () => runProgram("lab/replay/main.ts", file, "--compare", "--socket-path", server.socketPath),
 } as const;
 
 const side = 24;

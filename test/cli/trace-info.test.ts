@@ -8,6 +8,7 @@ import type { Start } from "../../src/transport/wire/record/details.ts";
 import { EntryKind } from "../../src/transport/wire/record/entries.ts";
 import { RecordingWriter } from "../../src/transport/wire/record/writer.ts";
 import { Command, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { runProgram } from "../support/run-program.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-trace-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -43,8 +44,7 @@ function record(): Uint8Array {
 }
 
 function traceInfo(...args: string[]): { code: number; out: string; error: string } {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["bun", "src/cli/trace-info.ts", ...args]);
-  return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
+  return runProgram("src/cli/trace-info.ts", ...args);
 }
 
 test("tells commands by type, frames, errors, the length and the end of a recording", () => {

@@ -18,6 +18,7 @@ import { ServerProcess } from "../../../lab/vmm/server-process.ts";
 import { entryFields } from "../../../src/transport/wire/record/entries.ts";
 import { type Chance, chanceOf } from "../../support/random-guest.ts";
 import { Command, Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { runProgram } from "../../support/run-program.ts";
 import { Tape } from "../../support/tape.ts";
 import { TapedScreen } from "../../support/taped-screen.ts";
 import { decodePng } from "../../support/png.ts";
@@ -27,8 +28,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const file = join(directory, "recording");
 
 function replay(...args: string[]): { code: number; out: string; error: string } {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["bun", "lab/replay/main.ts", ...args]);
-  return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
+  return runProgram("lab/replay/main.ts", ...args);
 }
 
 const all = { x: 0, y: 0, width: 100, height: 80 };

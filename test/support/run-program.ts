@@ -1,0 +1,14 @@
+// A program for recordings that is run to its end, and what it has said.
+
+interface Ended {
+  code: number;
+  out: string;
+  /** But for lines on how far it is, which come where the machine is busy. */
+  error: string;
+}
+
+export function runProgram(...args: string[]): Ended {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["bun", ...args]);
+  const error = stderr.toString().replaceAll(/^ *\d+ %.*\n/gm, "");
+  return { code: exitCode, out: stdout.toString(), error };
+}
