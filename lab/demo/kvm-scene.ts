@@ -37,6 +37,7 @@ export async function playInKvm(
     };
     const booted = performance.now();
     while (control.frames === 0 && !stopped()) await turn();
+    if (control.frames === 0) return;
     const from = performance.now();
     console.log(`guest      found the device and drew its first frame after ${Math.round(from - booted)} ms`);
     const first = control.frames;

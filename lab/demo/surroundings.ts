@@ -6,6 +6,7 @@ import { parseCommandLine } from "../../src/config.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { connectUnix } from "../../src/transport/os/unix-path.ts";
 import { Kvm } from "../kvm/kvm.ts";
+import { checkProgram } from "../kvm/program.ts";
 import type { DemoOptions } from "./options.ts";
 
 /** Throws an Error with a sentence for the user where the picture cannot be written, or KVM, compositor or program is missing. */
@@ -13,6 +14,7 @@ export function checkSurroundings({ output, wayland, server, kvm, linux }: DemoO
   checkOutput(resolve(output));
   if (kvm) Kvm.open().close();
   if (linux) checkProcessor();
+  else if (kvm) checkProgram();
   if (wayland) checkCompositor();
   const program = server?.[0];
   if (program !== undefined && Bun.which(program) === null) {

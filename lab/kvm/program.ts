@@ -22,10 +22,15 @@ export interface ProgramOptions {
 
 const path = join(import.meta.dir, "..", "..", ".cache", "kvm", "guest.bin");
 
-/** Returns where it begins. Throws a Refusal where it was not built. */
-export function loadProgram(ram: GuestRegion, options: ProgramOptions): Entry {
+/** Throws a Refusal where it was not built. */
+export function checkProgram(): void {
   if (!existsSync(path))
     throw new Refusal(".cache/kvm/guest.bin is missing: run scripts/build-kvm-guest.sh, or ./setup.sh");
+}
+
+/** Returns where it begins. Throws a Refusal where it was not built. */
+export function loadProgram(ram: GuestRegion, options: ProgramOptions): Entry {
+  checkProgram();
   new Uint8Array(ram.buffer).set(readFileSync(path), Address.program);
   writeBootPage(new DataView(ram.buffer, Address.boot, BootPage.bytes), options);
   return { address: Address.program, argument: 0 };

@@ -1,6 +1,8 @@
-// What the guest's program says of itself in its report page, read from the memory's descriptor: see used-rings.ts.
+// What the guest's program says of itself in its report page, read from the memory's descriptor: see used-rings.ts. A guest may
+// say anything there.
 
 import { libc } from "../../src/ffi/libc.ts";
+import { sizeOfFd } from "../../src/transport/os/fds.ts";
 import { Address, ReportPage } from "./layout.ts";
 
 export class Report {
@@ -32,11 +34,12 @@ export class Report {
     return this.word(ReportPage.sampleCount);
   }
 
-  /** In ticks of the guest's time-stamp counter. */
+  /** In ticks of the guest's time-stamp counter; of those that it claims, as many as its memory holds. */
   samples(): Uint32Array {
-    const samples = new Uint32Array(this.sampleCount);
-    if (samples.length > 0)
-      libc.pread(this.memoryFd, samples, samples.byteLength, this.word(ReportPage.samplesAddress));
+    const address = this.word(ReportPage.samplesAddress);
+    const room = Math.floor((sizeOfFd(this.memoryFd) - address) / Uint32Array.BYTES_PER_ELEMENT);
+    const samples = new Uint32Array(Math.max(0, Math.min(this.sampleCount, room)));
+    if (samples.length > 0) libc.pread(this.memoryFd, samples, samples.byteLength, address);
     return samples;
   }
 
@@ -44,7 +47,9 @@ export class Report {
   failure(): string {
     const file = new Uint8Array(ReportPage.failedFileBytes);
     libc.pread(this.memoryFd, file, file.length, Address.report + ReportPage.failedFile);
-    const name = new TextDecoder().decode(file.subarray(0, file.indexOf(0)));
+    const [text] = new TextDecoder().decode(file).split("\0", 1);
+    // A terminal would act on the others.
+    const name = text!.replaceAll(/[^ -~]/g, "?");
     const value = this.word(ReportPage.failedValue).toString(16);
     return `${name} line ${this.word(ReportPage.failedLine)} did not expect 0x${value}`;
   }
