@@ -4,6 +4,7 @@ import type { CommandStep } from "../../src/recording/steps.ts";
 import type { Address } from "../../src/config-values.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import { FileRefusal } from "../../src/transport/os/files.ts";
+import { RecordingError } from "../../src/transport/wire/record/recording-error.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
 import { Comparison } from "./comparison.ts";
 import { shownBy } from "./expected.ts";
@@ -52,7 +53,9 @@ export async function replayOnce(
     const isInterrupted = outcome.isInterrupted || (await scrub(inspect, server, recording, options, signal));
     return { isSame: outcome.isSame, isInterrupted, lines: [] };
   } catch (error) {
-    if (!(error instanceof Refusal) || error instanceof FileRefusal) throw error;
+    // What is wrong with a file the server knows nothing of.
+    const isFiles = error instanceof FileRefusal || error instanceof RecordingError;
+    if (!(error instanceof Refusal) || isFiles) throw error;
     throw new Refusal(`${error.message}\nThe server's log:\n${lastLines(chosen.server.log())}`, {
       cause: error,
     });

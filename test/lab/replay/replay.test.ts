@@ -154,6 +154,20 @@ test("plays what is whole of a recording that was cut, and says where it ends", 
   expect(code).toBe(0);
 }, 60_000);
 
+test("says in one line that a chunk is damaged, and nothing of the server's", () => {
+  const tape = new Tape();
+  const screen = new TapedScreen(tape, 1, 100, 80);
+  tape.writer.flush();
+  const damaged = tape.bytes().length + 100;
+  screen.draw(all, 0x11_22_33);
+  const bytes = tape.end();
+  bytes[damaged]! ^= 1;
+  writeFileSync(file, bytes);
+  const { code, error } = replay(file);
+  expect(error).toMatch(/^replay: chunk \d+ at byte \d+ has another checksum than its bytes\n$/);
+  expect(code).toBe(1);
+}, 60_000);
+
 test("says why a recording ended that nobody had stop", () => {
   const tape = new Tape();
   new TapedScreen(tape, 1, 100, 80).draw(all, 0x11_22_33);
