@@ -21,7 +21,9 @@ let run: ReplayRun;
 let times: readonly number[];
 
 beforeAll(async () => {
-  await record(file, ["--renderer", "software"], (guest) => drawOldCorner(guest, chanceOf(1), steps));
+  await record(file, ["--renderer", "software"], (guest, keyframes) =>
+    drawOldCorner(guest, keyframes, chanceOf(1), steps),
+  );
   const recording = openRecording(file);
   times = [...recording.entries()].filter(({ kind }) => kind === "frame").map(({ time }) => time);
   recording.close();

@@ -10,11 +10,14 @@ import type { Chance } from "./random-guest.ts";
 
 export const picturesSize = { width: 160, height: 120 };
 
+/** Waits until a recording has that many keyframes: the queue tells one when it rests, which a busy guest may not let it. */
+export type Keyframes = (least: number) => Promise<void>;
+
 /** Records what `draw` does, from the start; with no keyframe where `keyframeBytes` is 0. */
 export async function record(
   path: string,
   args: readonly string[],
-  draw: (guest: SyntheticGuest) => void,
+  draw: (guest: SyntheticGuest, keyframes: Keyframes) => void | Promise<void>,
   keyframeBytes = 131_072,
 ): Promise<void> {
   const server = await ServerProcess.start({
@@ -22,12 +25,19 @@ export async function record(
   });
   try {
     const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
-    draw(guest);
+    await draw(guest, async (least) => {
+      while ((await keyframesOf(server)) < least) await Bun.sleep(5);
+    });
     guest.stop();
     guest.close();
   } finally {
     await server.stop();
   }
+}
+
+async function keyframesOf(server: ServerProcess): Promise<number> {
+  const status = await server.control({ command: "status" }, driverPatienceMs);
+  return (status["recording"] as { keyframes?: number }).keyframes ?? 0;
 }
 
 /** Draws rectangles on two pictures that are shown by turns; flushes all, so that what is shown is what the resources hold. */
@@ -63,7 +73,12 @@ const corner = { x: 3, y: 5, width: 20, height: 10 };
  * As {@link drawPictures}, of one picture; but a corner is drawn once, in the beginning, and what comes after lies beside it. So
  * what has made it is older than the last keyframe.
  */
-export function drawOldCorner({ gpu }: SyntheticGuest, chance: Chance, steps: number): void {
+export async function drawOldCorner(
+  { gpu }: SyntheticGuest,
+  keyframes: Keyframes,
+  chance: Chance,
+  steps: number,
+): Promise<void> {
   const { width, height } = picturesSize;
   const image = gpu.createImage(1, Format.B8G8R8X8, width, height);
   gpu.show(0, image);
@@ -75,5 +90,7 @@ export function drawOldCorner({ gpu }: SyntheticGuest, chance: Chance, steps: nu
   for (let step = 0; step < steps; step++) {
     image.pixels.fill(chance(2 ** 24));
     gpu.present(image, { x: left, y: 0, width: width - left, height });
+    // So many are more than what lies between two.
+    if (step % 4 === 3) await keyframes(1 + (step + 1) / 4);
   }
 }

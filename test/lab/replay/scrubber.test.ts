@@ -25,7 +25,9 @@ let run: ReplayRun;
 let keyframes: { commandsBefore: number; framesBefore: number; firstTime: number }[];
 
 beforeAll(async () => {
-  await record(file, ["--renderer", "software"], (guest) => drawOldCorner(guest, chanceOf(1), 60));
+  await record(file, ["--renderer", "software"], (guest, keyframes) =>
+    drawOldCorner(guest, keyframes, chanceOf(1), 60),
+  );
   const recording = openRecording(file);
   keyframes = recording.chunks.filter(({ isKeyframe, commandsBefore }) => isKeyframe && commandsBefore > 0);
   recording.close();
