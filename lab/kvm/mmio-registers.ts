@@ -69,6 +69,8 @@ const emptyQueue = (): QueueSetup => ({ size: 0, descriptors: 0, avail: 0, used:
 
 export class MmioRegisters {
   private status = 0;
+  /** Or was to be, since the last reset. */
+  private wasStarted = false;
   private featureWord = 0;
   private driverFeatureWord = 0;
   private driverFeatures = 0n;
@@ -156,6 +158,8 @@ export class MmioRegisters {
   }
 
   private setDriverFeatures(value: number): void {
+    // What was agreed on stays.
+    if (this.status & Status.FEATURES_OK) return;
     const shift = BigInt(32 * Math.min(this.driverFeatureWord, 3));
     this.driverFeatures = (this.driverFeatures & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
   }
@@ -167,12 +171,20 @@ export class MmioRegisters {
     // §2.2.1: what was not offered may not be taken, and the driver sees that the bit is not there.
     if (added & Status.FEATURES_OK && (this.driverFeatures & ~this.device.features) !== 0n)
       this.status &= ~Status.FEATURES_OK;
-    if (added & Status.DRIVER_OK && !this.device.start(this.driverFeatures, this.queues))
-      this.status |= Status.NEEDS_RESET;
+    if (added & Status.DRIVER_OK && !this.start()) this.status |= Status.NEEDS_RESET;
+  }
+
+  /** §3.1.1: not before the features are agreed on. */
+  private start(): boolean {
+    if (!(this.status & Status.FEATURES_OK)) return false;
+    this.wasStarted = true;
+    return this.device.start(this.driverFeatures, this.queues);
   }
 
   private reset(): void {
-    if (this.status & Status.DRIVER_OK) this.device.reset();
+    // Whatever the driver has made of the status since.
+    if (this.wasStarted) this.device.reset();
+    this.wasStarted = false;
     this.status = 0;
     this.driverFeatures = 0n;
     this.reasons = 0;

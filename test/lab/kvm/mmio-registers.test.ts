@@ -105,6 +105,32 @@ test("a device that cannot start says that it needs a reset, which it then gets"
   expect(calls).toEqual(["reset"]);
 });
 
+test("a device whose features were refused does not start", () => {
+  negotiate(offered | (1n << 65n));
+  write(0x70, 15);
+  expect(started).toBeNull();
+  expect(registers.read(0x70)).toBe(0x47);
+});
+
+test("features stay what they were when they were agreed on", () => {
+  negotiate(offered);
+  write(0x24, 2);
+  write(0x20, 2);
+  write(0x70, 15);
+  expect(started!.features).toBe(offered);
+});
+
+test("a device that runs is reset, and starts again, whatever the driver made of DRIVER_OK", () => {
+  negotiate(offered);
+  write(0x70, 15);
+  write(0x70, 11);
+  write(0x70, 0);
+  expect(calls).toEqual(["reset"]);
+  negotiate(offered);
+  write(0x70, 15);
+  expect(registers.read(0x70)).toBe(15);
+});
+
 test("queues that are not there have no room and no state", () => {
   write(0x30, 1);
   expect(registers.read(0x34)).toBe(16);
