@@ -121,7 +121,7 @@ test("what a frame does not show is left out", () => {
   expect(kinds.filter((kind) => kind === "command")).toHaveLength(1);
   expect(kinds.filter((kind) => kind === "resource")).toHaveLength(1);
   expect(cut.start).toMatchObject({ isFromStart: false });
-  expect(cut.start.notRecorded.at(-1)).toContain("frames 40");
+  expect(cut.start.notRecorded.at(-1)).toContain("frame 40:");
 });
 
 /** The commands of a trimmed recording of a picture that a context has, which runs a stream or does not. */
