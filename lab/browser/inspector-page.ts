@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
+import { inspectorUrl } from "../vmm/inspector-url.ts";
 import type { ServerProcess } from "../vmm/server-process.ts";
 
 const executablePath = join(import.meta.dir, "chromium.sh");
@@ -17,19 +18,6 @@ export const inspectorViews = [
 ] as const;
 const viewport = { width: 1280, height: 720 };
 const patienceMs = 30_000;
-
-/** The URL that a server logs for those who may look, which may be a moment after it listens. */
-async function urlOf(server: ServerProcess): Promise<URL> {
-  const deadline = performance.now() + patienceMs;
-  for (;;) {
-    const url = /inspector: open (\S+)/.exec(server.log())?.[1];
-    if (url !== undefined) return new URL(url);
-    if (server.exitCode !== null || performance.now() > deadline) {
-      throw new Error(`the server has logged no inspector's URL:\n${server.log()}`);
-    }
-    await Bun.sleep(10);
-  }
-}
 
 /** What the page's engine has kept, after a collection. */
 export interface PageMemory {
@@ -47,7 +35,7 @@ export class InspectorPage {
 
   /** Opens `view` of a server's page and waits until the feed is there. */
   static async open(server: ServerProcess, view: string): Promise<InspectorPage> {
-    return await InspectorPage.at(await urlOf(server), view);
+    return await InspectorPage.at(await inspectorUrl(server, patienceMs), view);
   }
 
   /** As {@link open}, at an address with its token. */

@@ -22,14 +22,9 @@ export class Places {
   ) {}
 
   /** The chunk to begin with: that of the last keyframe with which all is known, where a goal is far enough. */
-  firstChunkFor({ lastCommand, lastFrame, lastTime }: Goal): number {
+  firstChunkFor(goal: Goal): number {
     const { recording } = this;
-    const { chunks } = recording;
-    let chunk = lastFrame === undefined ? -1 : recording.chunkOfFrame(lastFrame);
-    if (lastCommand !== undefined) {
-      chunk = chunks.findLastIndex(({ commandsBefore }) => commandsBefore <= lastCommand);
-    }
-    if (lastTime !== undefined) chunk = chunks.findLastIndex(({ firstTime }) => firstTime <= lastTime);
+    const chunk = this.chunkOf(goal);
     for (let at = recording.keyframeBefore(chunk); at > 0; at = recording.keyframeBefore(at - 1)) {
       const [first] = recording.read(at);
       if (first?.kind === "keyframe" && first.contexts + first.rendered === 0) return at;
@@ -57,10 +52,17 @@ export class Places {
   }
 
   /** About which command a goal is at: exact for commands, else where its chunk begins. */
-  commandOf({ lastCommand, lastFrame, lastTime }: Goal): number {
-    if (lastCommand !== undefined) return lastCommand;
+  commandOf(goal: Goal): number {
+    return goal.lastCommand ?? this.recording.chunks[this.chunkOf(goal)]?.commandsBefore ?? 0;
+  }
+
+  /** The chunk that a goal lies in; -1 where there is none. */
+  private chunkOf({ lastCommand, lastFrame, lastTime }: Goal): number {
     const { chunks } = this.recording;
-    if (lastFrame !== undefined) return chunks[this.recording.chunkOfFrame(lastFrame)]?.commandsBefore ?? 0;
-    return chunks.findLast(({ firstTime }) => firstTime <= (lastTime ?? Infinity))?.commandsBefore ?? 0;
+    if (lastTime !== undefined) return chunks.findLastIndex(({ firstTime }) => firstTime <= lastTime);
+    if (lastCommand !== undefined) {
+      return chunks.findLastIndex(({ commandsBefore }) => commandsBefore <= lastCommand);
+    }
+    return lastFrame === undefined ? -1 : this.recording.chunkOfFrame(lastFrame);
   }
 }

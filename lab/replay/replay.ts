@@ -5,7 +5,8 @@ import type { Address } from "../../src/config-values.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import { FileRefusal } from "../../src/transport/os/files.ts";
 import { RecordingError } from "../../src/transport/wire/record/recording-error.ts";
-import type { Recording } from "../../src/transport/wire/record/recording.ts";
+import { type Recording, totalsOf } from "../../src/transport/wire/record/recording.ts";
+import { inspectorUrl } from "../vmm/inspector-url.ts";
 import { Comparison } from "./comparison.ts";
 import { shownBy } from "./expected.ts";
 import type { LiveRecording } from "./live/live-recording.ts";
@@ -15,7 +16,7 @@ import { Playback, type Watcher } from "./playback.ts";
 import { Player } from "./player.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { notes, summary } from "./report.ts";
-import { inspectorOf, scrub } from "./scrubber/scrub.ts";
+import { scrub } from "./scrubber/scrub.ts";
 import { readChoice, startChoice } from "./server-choice.ts";
 
 /** A renderer on a busy CPU may take long for one command. */
@@ -45,7 +46,9 @@ export async function replayOnce(
   try {
     const { server } = chosen;
     const play = (): Promise<Outcome> => playTo(server.socketPath, recording, live, options, signal);
-    if (live !== null && inspect !== null) console.log(`open ${(await inspectorOf(server, signal)).href}`);
+    if (live !== null && inspect !== null) {
+      console.log(`open ${(await inspectorUrl(server, patienceMs, signal)).href}`);
+    }
     if (live !== null || inspect === null) return await play();
     // What is held against the recording, or saved, is no matter of what a person does meanwhile.
     const outcome = compares || png !== undefined ? await play() : nothingYet;
@@ -97,7 +100,7 @@ async function playTo(
     isWatched: compares || folder !== null,
     ...(compares ? { answered: (step, result) => comparison.answered(step, result) } : {}),
   });
-  const line = new ProgressLine(live ?? recording.chunks.reduce((sum, { commands }) => sum + commands, 0));
+  const line = new ProgressLine(live ?? totalsOf(recording).commands);
   const saved: string[] = [];
   const watcher: Watcher = {
     progress: line.tell,

@@ -9,7 +9,7 @@ import type { Playback } from "../playback.ts";
 import type { Player } from "../player.ts";
 import type { Journal } from "./journal.ts";
 import { lastShownAt } from "./moments.ts";
-import { totalsOf } from "./totals.ts";
+import { scaleOf } from "./totals.ts";
 
 /** A seek that takes longer is given up for the next; shorter ones are seen while somebody drags. */
 const overtakenMs = 200;
@@ -35,6 +35,7 @@ export class Deck {
   private began = 0;
   private interrupt = new AbortController();
   private wake: () => void = () => {};
+  private readonly totals: ReturnType<typeof scaleOf>;
 
   /** `changed` is called when {@link state} may be another. */
   constructor(
@@ -43,7 +44,9 @@ export class Deck {
     private readonly player: Player,
     private readonly journal: Journal,
     private readonly changed: () => void,
-  ) {}
+  ) {
+    this.totals = scaleOf(recording);
+  }
 
   get isSeeking(): boolean {
     return this.activity === "seeking";
@@ -59,7 +62,7 @@ export class Deck {
     const { commands, frames, time } = playback.progress;
     return {
       ...{ activity, commands, frames, time, seek, error },
-      ...totalsOf(this.recording),
+      ...this.totals,
       speed: speed === Infinity ? null : speed,
       sinceNs: journal.sinceNs,
     };
@@ -71,7 +74,7 @@ export class Deck {
     switch (request.type) {
       case "play":
         this.isPlaying = true;
-        if (this.playback.progress.commands >= totalsOf(this.recording).commandsTotal) this.goal ??= start;
+        if (this.playback.progress.commands >= this.totals.commandsTotal) this.goal ??= start;
         break;
       case "pause":
         this.isPlaying = false;
@@ -171,7 +174,7 @@ export class Deck {
   }
 
   private goalOf(request: SeekRequest): Goal {
-    const { commandsTotal, framesTotal } = totalsOf(this.recording);
+    const { commandsTotal, framesTotal } = this.totals;
     const { frames, commands } = this.playback.progress;
     if ("time" in request) {
       const command = lastShownAt(this.recording, request.time);

@@ -14,7 +14,6 @@ import type {
 import type { Deck } from "./deck.ts";
 import type { Journal } from "./journal.ts";
 import { recordedCommand } from "./recorded-commands.ts";
-import { totalsOf } from "./totals.ts";
 
 /** No bar shows more marks. */
 const marksMax = 2000;
@@ -71,7 +70,7 @@ export class Desk {
 
   private marks(): ReplayMarks {
     const { recording, catalogue } = this.told;
-    const { duration } = totalsOf(recording);
+    const { duration } = this.state();
     const thin = (times: readonly number[]): number[] => thinned(times, duration, marksMax);
     return {
       isWhole: catalogue.isWhole,

@@ -2,9 +2,9 @@
 
 import { basename } from "node:path";
 import { Catalogue } from "../../../src/recording/catalogue.ts";
-import { Refusal } from "../../../src/transport/os/errors.ts";
 import type { Address } from "../../../src/config-values.ts";
-import type { Recording } from "../../../src/transport/wire/record/recording.ts";
+import { type Recording, totalsOf } from "../../../src/transport/wire/record/recording.ts";
+import { inspectorUrl } from "../../vmm/inspector-url.ts";
 import type { ServerProcess } from "../../vmm/server-process.ts";
 import type { ReplayOptions } from "../options.ts";
 import { Playback } from "../playback.ts";
@@ -15,7 +15,6 @@ import { Deck } from "./deck.ts";
 import { Desk } from "./desk.ts";
 import { Door } from "./door.ts";
 import { Journal } from "./journal.ts";
-import { totalsOf } from "./totals.ts";
 
 /** For what a server takes to begin; what a person may hold up has a patience of its own. */
 const patienceMs = 60_000;
@@ -35,7 +34,7 @@ export async function scrub(
   const journal = new Journal(() => player.replay);
   const setup = { socketPath: server.socketPath, outputs: recording.start.outputs, patienceMs };
   const player = new Player({ ...setup, isWatched: false, began: journal.began });
-  const line = new ProgressLine(totalsOf(recording).commandsTotal);
+  const line = new ProgressLine(totalsOf(recording).commands);
   let isOver = false;
   const playback = new Playback(recording, [player], {
     played: journal.played,
@@ -57,7 +56,7 @@ export async function scrub(
   const deck = new Deck(recording, playback, player, journal, () => changed());
   const catalogue = new Catalogue(recording);
   const told = { file: basename(file), recording, catalogue, journal, lacks: () => player.lacks };
-  const door = new Door(address, await inspectorOf(server, signal), new Desk(told, deck));
+  const door = new Door(address, await inspectorUrl(server, patienceMs, signal), new Desk(told, deck));
   try {
     console.log(`replay: open ${door.url}`);
     begin(deck, options);
@@ -83,19 +82,5 @@ async function fill(catalogue: Catalogue, deck: Deck, signal: AbortSignal): Prom
   while (!catalogue.isWhole && !signal.aborted && !deck.isOver) {
     if (!deck.isSeeking) catalogue.advance(pieceMs);
     await Bun.sleep(betweenMs);
-  }
-}
-
-/** The URL that a server logs for those who may look, which may be a moment after it listens. */
-export async function inspectorOf(server: ServerProcess, signal: AbortSignal): Promise<URL> {
-  const deadline = performance.now() + patienceMs;
-  for (;;) {
-    const url = /inspector: open (\S+)/.exec(server.log())?.[1];
-    if (url !== undefined) return new URL(url);
-    signal.throwIfAborted();
-    if (server.exitCode !== null || performance.now() > deadline) {
-      throw new Refusal(`the server has logged no inspector's URL:\n${server.log()}`);
-    }
-    await Bun.sleep(10);
   }
 }

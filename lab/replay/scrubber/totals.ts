@@ -1,26 +1,15 @@
-// How long a recording is.
+// How long a recording is, as its scale tells it.
 
-import type { Recording } from "../../../src/transport/wire/record/recording.ts";
+import { type Recording, totalsOf } from "../../../src/transport/wire/record/recording.ts";
 import { RecordingError } from "../../../src/transport/wire/record/recording-error.ts";
 import type { ReplayState } from "../../../src/transport/wire/replay/messages.ts";
 
 type Totals = Pick<ReplayState, "commandsTotal" | "framesTotal" | "duration">;
 
-/** What is known of each recording, and of how many of its chunks. */
-const known = new WeakMap<Recording, { chunks: number; totals: Totals }>();
-
-export function totalsOf(recording: Recording): Totals {
-  const { chunks } = recording;
-  const before = known.get(recording);
-  if (before?.chunks === chunks.length) return before.totals;
-  const last = chunks.at(-1)!;
-  const totals = {
-    commandsTotal: last.commandsBefore + last.commands,
-    framesTotal: last.framesBefore + last.frames,
-    duration: lastTimeOf(recording),
-  };
-  known.set(recording, { chunks: chunks.length, totals });
-  return totals;
+/** Reads the last chunk, for the time of its last entry. */
+export function scaleOf(recording: Recording): Totals {
+  const { commands, frames } = totalsOf(recording);
+  return { commandsTotal: commands, framesTotal: frames, duration: lastTimeOf(recording) };
 }
 
 function lastTimeOf(recording: Recording): number {
