@@ -86,8 +86,9 @@ afterAll(() => {
 test("seeks by chance show what a play from the start does, in 2D", async () => {
   const keyframes = pictures.chunks.filter(({ isKeyframe }) => isKeyframe);
   expect(keyframes.length).toBeGreaterThan(3);
-  // A replay begins with any of them without a look at what is before.
-  for (const { number } of keyframes) expect(pictures.read(number - 1).at(-1)?.kind).toBe("memory");
+  // A replay begins with any of them and looks at one chunk before; the other queue's commands may come after its layout.
+  for (const { number } of keyframes)
+    expect(pictures.read(number - 1).some(({ kind }) => kind === "memory")).toBeTrue();
   await bothWays(pictures, "software", 60);
 }, 120_000);
 
