@@ -1,6 +1,7 @@
 // What `--help` says of the settings.
 
 import { flagOf, type Setting, settings } from "./config-settings.ts";
+import { byteText } from "./config-values.ts";
 
 /** `call` is how the server was called. */
 export function helpText(call: string): string {
@@ -25,6 +26,7 @@ export function helpText(call: string): string {
     "",
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
     "One that may be given more than once has colons between its values in the environment, and is an array in the file.",
+    "An empty variable counts as none. BYTES may have a unit, such as 512M or 4G. The file is JSON, and may have comments.",
     "Paths are relative to the directory of the call. A socket of systemd's (LISTEN_FDS) counts as FENCEPOST_FD.",
     "A second signal, half a second later or more, ends a server that is stopping at once.",
     "Exit codes: 0 stopped as asked, 1 the device could not go on, 2 the settings make no sense or ask for what cannot be",
@@ -38,8 +40,12 @@ function flagHelp(name: string, setting: Setting): string {
   const shape = value === undefined ? "" : bare === undefined ? ` ${value}` : `[=${value}]`;
   const flag = `${short === undefined ? "" : `-${short}, `}--${flagOf(name)}${shape}`;
   const fallback = setting.kind.read(undefined);
-  const shown = typeof fallback === "string" || typeof fallback === "number" ? ` (default: ${fallback})` : "";
-  return row(flag, setting.help + (shownDefaults[name] ?? shown));
+  return row(flag, setting.help + (shownDefaults[name] ?? shownDefault(fallback, value)));
+}
+
+function shownDefault(fallback: unknown, value: string | undefined): string {
+  if (typeof fallback === "number" && value === "BYTES") return ` (default: ${byteText(fallback)})`;
+  return typeof fallback === "string" || typeof fallback === "number" ? ` (default: ${fallback})` : "";
 }
 
 /** Of settings whose value is not what is written. */

@@ -1,6 +1,6 @@
 // The settings of how much one guest may have: a part of config.ts.
 
-import { integer } from "./config-values.ts";
+import { byteCount, integer } from "./config-values.ts";
 
 export const limits = {
   resourcesMax: {
@@ -13,7 +13,7 @@ export const limits = {
     group: "Limits",
     value: "BYTES",
     help: "bytes of resources that one guest may have",
-    kind: integer().default(4 * 1024 * 1024 * 1024),
+    kind: byteCount().default(4 * 1024 * 1024 * 1024),
   },
   contextsMax: {
     group: "Limits",
@@ -49,7 +49,7 @@ export const limits = {
     group: "Limits",
     value: "BYTES",
     help: "what those objects are made of, shader texts above all",
-    kind: integer(4096).default(256 * 1024 * 1024),
+    kind: byteCount(4096).default(256 * 1024 * 1024),
   },
   backingEntriesMax: {
     group: "Limits",
@@ -61,6 +61,6 @@ export const limits = {
     group: "Limits",
     value: "BYTES",
     help: "length of one command",
-    kind: integer(4096, 67_108_864).default(4 * 1024 * 1024),
+    kind: byteCount(4096, 67_108_864).default(4 * 1024 * 1024),
   },
 } as const;

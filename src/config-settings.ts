@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { limits } from "./config-limits.ts";
 import {
+  byteCount,
   Compositor,
   FrameRate,
   Group,
@@ -167,7 +168,7 @@ export const settings = {
     group: "Operation",
     value: "BYTES",
     help: "memory of the inspector for what has been",
-    kind: integer(2 ** 20, 2 ** 30).default(32 * 2 ** 20),
+    kind: byteCount(2 ** 20, 2 ** 30).default(32 * 2 ** 20),
   },
   inspectHistorySeconds: {
     group: "Operation",
@@ -186,7 +187,7 @@ export const settings = {
     group: "Operation",
     value: "BYTES",
     help: "where a trace ends",
-    kind: integer(2 ** 16).default(512 * 2 ** 20),
+    kind: byteCount(2 ** 16).default(512 * 2 ** 20),
   },
   record: {
     group: "Operation",
@@ -199,13 +200,13 @@ export const settings = {
     group: "Operation",
     value: "BYTES",
     help: "have the state in a recording again after so much; 0: once",
-    kind: integer().default(32 * 2 ** 20),
+    kind: byteCount().default(32 * 2 ** 20),
   },
   recordRingBytes: {
     group: "Operation",
     value: "BYTES",
     help: "what may wait for the recording's disk",
-    kind: integer(2 ** 20, 2 ** 28).default(32 * 2 ** 20),
+    kind: byteCount(2 ** 20, 2 ** 28).default(32 * 2 ** 20),
   },
   recordWaitMs: {
     group: "Operation",

@@ -44,6 +44,34 @@ export function integer(min = 0, max = Number.MAX_SAFE_INTEGER): Kind<number> {
   });
 }
 
+const units = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
+
+/** Bytes: a whole number, or one with a unit of powers of 1024 behind it, such as 512M. */
+export function byteCount(min = 0, max = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const plain = integer(min, max);
+  return new Kind((given) => {
+    const [, digits, unit] = /^(\d+)([KMGT])(?:iB)?$/i.exec(typeof given === "string" ? given : "") ?? [];
+    const factor = unit === undefined ? 1 : units[unit.toUpperCase() as keyof typeof units];
+    try {
+      return plain.read(digits === undefined ? given : Number(digits) * factor);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      const most = max === Number.MAX_SAFE_INTEGER ? "" : ` to ${byteText(max)}`;
+      const least = most === "" && min === 0 ? "" : ` from ${byteText(min)}`;
+      throw new ValueError(`want bytes${least}${most}, such as 64M`);
+    }
+  });
+}
+
+/** As short as it can be given. */
+export function byteText(bytes: number): string {
+  const [unit, size] = Object.entries(units).findLast(([, one]) => bytes >= one && bytes % one === 0) ?? [
+    "",
+    1,
+  ];
+  return `${bytes / size}${unit}`;
+}
+
 export function oneOf<const Words extends readonly string[]>(words: Words): Kind<Words[number]> {
   return new Kind((given) => {
     if (words.includes(given as string)) return given as Words[number];

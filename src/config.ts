@@ -24,7 +24,20 @@ export type ServerConfig = Omit<Values, "config" | "controlPath"> & {
 
 /** What the command line asks for besides serving. */
 export type Invocation =
-  { kind: "serve"; config: ServerConfig } | { kind: "help" | "version" | "capabilities" };
+  | {
+      kind: "serve";
+      config: ServerConfig;
+      /** What the environment has for us and nobody reads. */
+      unknown: string[];
+    }
+  | { kind: "help" | "version" | "capabilities" };
+
+/** Variables of ours that are no settings. */
+const otherVariables: ReadonlySet<string> = new Set([
+  "FENCEPOST_CHECK_MESSAGES",
+  "FENCEPOST_DEBIAN_MIRROR",
+  "FENCEPOST_DIRECTORY",
+]);
 
 /** What management software gives QEMU's vhost-user-gpu: another way to say `--renderer virgl`. */
 const qemuFlags = { virgl: { type: "boolean" } } as const;
@@ -40,7 +53,7 @@ export function parseCommandLine(
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
   if (flags["print-capabilities"]) return { kind: "capabilities" };
-  return { kind: "serve", config: resolve(flags, env, directory) };
+  return { kind: "serve", config: resolve(flags, env, directory), unknown: unknownVariables(env) };
 }
 
 type Flags = Record<string, string | boolean | string[] | undefined>;
@@ -75,11 +88,12 @@ function resolve(flags: Flags, env: Record<string, string | undefined>, director
   const mistakes: string[] = [];
   for (const [name, setting] of Object.entries<Setting>(settings)) {
     const flag = flagOf(name);
-    const variable = `FENCEPOST_${flag.replaceAll("-", "_").toUpperCase()}`;
+    const variable = variableOf(name);
     let raw: unknown = file[name];
     let origin = `"${name}" in the file`;
-    if (env[variable] !== undefined) {
-      raw = fromEnvironment(setting, env[variable]);
+    const text = env[variable];
+    if (text !== undefined && text !== "") {
+      raw = fromEnvironment(setting, text);
       origin = variable;
     }
     if (flags[flag] !== undefined) {
@@ -108,6 +122,15 @@ function resolve(flags: Flags, env: Record<string, string | undefined>, director
   };
 }
 
+const variableOf = (name: string): string => `FENCEPOST_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;
+
+function unknownVariables(env: Record<string, string | undefined>): string[] {
+  const known = new Set(Object.keys(settings).map(variableOf));
+  return Object.keys(env).filter(
+    (name) => name.startsWith("FENCEPOST_") && !known.has(name) && !otherVariables.has(name),
+  );
+}
+
 /** A switch in the environment is 1 or 0; what else it may be is left to its kind to refuse. */
 function fromEnvironment(setting: Setting, text: string): boolean | string | string[] {
   if (setting.repeats) return text.split(":");
@@ -124,13 +147,14 @@ function readFile(path: Flags[string], directory: string): Record<string, unknow
   // What is no path is told as that of any setting.
   if (typeof path !== "string" || path === "") return {};
   try {
-    const value: unknown = JSON.parse(readFileSync(resolvePath(directory, path), "utf8"));
+    const value: unknown = Bun.JSONC.parse(readFileSync(resolvePath(directory, path), "utf8"));
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new Error('want one JSON object, such as {"pollUs": 20}');
     }
     return value as Record<string, unknown>;
   } catch (error) {
-    throw new ConfigError(`cannot read the settings in ${path}: ${(error as Error).message}`);
+    const message = (error as Error).message.replace(/^JSONC Parse error: /, "");
+    throw new ConfigError(`cannot read the settings in ${path}: ${message}`);
   }
 }
 

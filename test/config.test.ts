@@ -203,8 +203,55 @@ describe("values", () => {
     );
   });
 
-  test("an empty variable is no descriptor 0", () => {
-    expect(mistake([], { FENCEPOST_FD: "" })).toStartWith("FENCEPOST_FD: ");
+  test("an empty variable counts as none, and as no descriptor 0", () => {
+    expect(serve([], { FENCEPOST_FD: "", FENCEPOST_ONCE: "", FENCEPOST_RESOURCE_BRIDGE: "" })).toMatchObject({
+      fd: undefined,
+      once: false,
+      resourceBridge: [],
+    });
+    expect(serve(["--config", file({ pollUs: 9 })], { FENCEPOST_POLL_US: "" }).pollUs).toBe(9);
+  });
+
+  test("bytes are a whole number, or one with a unit of powers of 1024", () => {
+    const sizes = {
+      "4G": 2 ** 32,
+      "512M": 2 ** 29,
+      "64k": 2 ** 16,
+      "1T": 2 ** 40,
+      "2GiB": 2 ** 31,
+      "4096": 4096,
+    };
+    for (const [text, bytes] of Object.entries(sizes)) {
+      expect(serve(["--storage-bytes-max", text]).storageBytesMax).toBe(bytes);
+      expect(serve([], { FENCEPOST_STORAGE_BYTES_MAX: text }).storageBytesMax).toBe(bytes);
+    }
+    expect(serve(["--config", file({ commandBytesMax: "8M", objectBytesMax: 5000 })])).toMatchObject({
+      commandBytesMax: 2 ** 23,
+      objectBytesMax: 5000,
+    });
+    for (const text of ["", "M", "1.5G", "-1M", "4GB", "4 G", "9007199254740992", "999999999T"]) {
+      expect(mistake([`--storage-bytes-max=${text}`])).toStartWith(
+        "--storage-bytes-max: want bytes, such as 64M\n",
+      );
+    }
+    expect(mistake(["--command-bytes-max=1K"])).toStartWith(
+      "--command-bytes-max: want bytes from 4K to 64M, such as 64M",
+    );
+    expect(mistake(["--object-bytes-max=1K"])).toStartWith(
+      "--object-bytes-max: want bytes from 4K, such as 64M",
+    );
+    // Numbers of anything else have no unit.
+    expect(mistake(["--resources-max=1K"])).toStartWith("--resources-max: want a whole number");
+  });
+
+  test("the file may have comments and commas at ends", () => {
+    const text = '// of this host\n{ "pollUs": 7, /* no GPU here */ "renderer": "software", }\n';
+    expect(serve(["--config", file(text)])).toMatchObject({ pollUs: 7, renderer: "software" });
+  });
+
+  test("variables of ours that nobody reads are told, and those of others are not", () => {
+    const env = { FENCEPOST_POL_US: "3", FENCEPOST_POLL_US: "4", FENCEPOST_CHECK_MESSAGES: "0", HOME: "/" };
+    expect(parseCommandLine([], env)).toMatchObject({ kind: "serve", unknown: ["FENCEPOST_POL_US"] });
   });
 
   test("numbers in the file are numbers or their digits", () => {
@@ -220,7 +267,7 @@ describe("values", () => {
   test("switches in the environment are 1 or 0, and anything else is a mistake", () => {
     expect(serve([], { FENCEPOST_ONCE: "1" }).once).toBe(true);
     expect(serve([], { FENCEPOST_ONCE: "0" }).once).toBe(false);
-    for (const value of ["yes", "true", "", "2"]) {
+    for (const value of ["yes", "true", "2"]) {
       expect(mistake([], { FENCEPOST_ONCE: value })).toStartWith("FENCEPOST_ONCE: ");
     }
   });

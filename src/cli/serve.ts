@@ -6,7 +6,7 @@ import { exitCodes } from "../actors/machines/device.ts";
 import { LogSink } from "../actors/supervisor/log-sink.ts";
 import { Supervisor } from "../actors/supervisor/supervisor.ts";
 import { helpText } from "../config-help.ts";
-import { ConfigError, parseCommandLine, type ServerConfig } from "../config.ts";
+import { ConfigError, type Invocation, parseCommandLine, type ServerConfig } from "../config.ts";
 import { isDrmNode } from "../transport/os/drm-node.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
@@ -19,6 +19,8 @@ import { onStopSignals } from "./stop-signals.ts";
 const capabilities = { type: "gpu", features: ["render-node", "virgl"] };
 
 const exitUsage = exitCodes.settings;
+type Served = Extract<Invocation, { kind: "serve" }>;
+
 /** How long the last lines of the log may wait for a reader. */
 const lastLinesMs = 200;
 
@@ -37,7 +39,7 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
         return 0;
       case "serve":
         checkSurroundings(request.config);
-        return await serve(request.config, callOf("ctl"));
+        return await serve(request, callOf("ctl"));
     }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -70,10 +72,11 @@ function explained(what: string, check: () => void): void {
   }
 }
 
-async function serve(config: ServerConfig, ctl: string): Promise<number> {
+async function serve({ config, unknown }: Served, ctl: string): Promise<number> {
   const stdout = new PatientWriter(1);
   const stderr = new PatientWriter(2);
   const log = new LogSink(config.logLevel, stderr);
+  for (const name of unknown) log.write("warning", "supervisor", `${name} is no setting: see --help`);
   const supervisor = new Supervisor(config, log, (state) => {
     stdout.write(`${banner(config, state, ctl)}\n`);
     // What reading the settings has left would stay for as long as nothing happens here.

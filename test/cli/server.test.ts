@@ -142,6 +142,15 @@ describe("sockets", () => {
     expect(statSync(socket).gid).toBe(Number(group));
   });
 
+  test("a variable of ours that nobody reads is told at start", async () => {
+    const run = start(["--socket-path", socket], { env: { FENCEPOST_RENDERE: "software" } });
+    await run.untilUp();
+    run.kill("SIGTERM");
+    expect((await run.ended()).text).toMatch(
+      /warning supervisor: FENCEPOST_RENDERE is no setting: see --help/,
+    );
+  });
+
   test("without XDG_RUNTIME_DIR they lie in a directory of our own", async () => {
     const run = start([], { env: { XDG_RUNTIME_DIR: undefined, TMPDIR: folder } });
     const own = join(folder, `fencepost-${process.getuid!()}`);
