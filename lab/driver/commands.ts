@@ -121,12 +121,7 @@ export function attachBacking(
   const view = request(Command.RESOURCE_ATTACH_BACKING, bytes, header);
   view.setUint32(AttachBacking.resourceId, resourceId, true);
   view.setUint32(AttachBacking.entryCount, entryCount, true);
-  entries.forEach(({ address, length }, index) => {
-    const offset = AttachBacking.bytes + index * MemoryEntry.bytes;
-    view.setUint32(offset + MemoryEntry.address, address >>> 0, true);
-    view.setUint32(offset + MemoryEntry.address + 4, Math.floor(address / 2 ** 32), true);
-    view.setUint32(offset + MemoryEntry.length, length, true);
-  });
+  writeEntries(view, AttachBacking.bytes, entries);
   return view;
 }
 
@@ -192,7 +187,17 @@ function cursor(type: number, place: CursorPlace, header?: HeaderFields): DataVi
   return view;
 }
 
-function writeRectangle(view: DataView, { x, y, width, height }: Rectangle): void {
+/** Entries of a backing, from byte `at` on. */
+export function writeEntries(view: DataView, at: number, entries: readonly GuestRange[]): void {
+  entries.forEach(({ address, length }, index) => {
+    const offset = at + index * MemoryEntry.bytes;
+    view.setUint32(offset + MemoryEntry.address, address >>> 0, true);
+    view.setUint32(offset + MemoryEntry.address + 4, Math.floor(address / 2 ** 32), true);
+    view.setUint32(offset + MemoryEntry.length, length, true);
+  });
+}
+
+export function writeRectangle(view: DataView, { x, y, width, height }: Rectangle): void {
   // Every request with a rectangle has it directly after the header.
   view.setUint32(Header.bytes, x, true);
   view.setUint32(Header.bytes + 4, y, true);

@@ -7,14 +7,17 @@ import {
   DisplayInfo,
   Edid,
   Header,
+  MapInfo,
   Response,
   scanoutsMax,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { CommandQueue, CommandResult } from "./command-queue.ts";
 import * as commands from "./commands.ts";
 import * as commands3d from "./commands-3d.ts";
+import * as commandsBlob from "./commands-blob.ts";
 import type { CursorPlace, HeaderFields, Rectangle } from "./commands.ts";
 import type { Resource3d, Transfer } from "./commands-3d.ts";
+import type { Blob, BlobLayout } from "./commands-blob.ts";
 import type { GuestBuffer, GuestMemory, GuestRange } from "./guest-memory.ts";
 
 /** A resource with backing of its own: `pixels[y * width + x]`, rows without padding. */
@@ -182,6 +185,36 @@ export class GpuDriver {
   /** Runs a virgl command stream in a context. */
   submit3d(contextId: number, stream: Uint8Array, header?: HeaderFields): CommandResult {
     return this.control.call(commands3d.submit3d(contextId, stream, header));
+  }
+
+  /** A blob, of the guest pages that `entries` name where it has such; of the header's context. */
+  createBlob(blob: Blob, entries: readonly GuestRange[] = [], header?: HeaderFields): CommandResult {
+    return this.control.call(commandsBlob.createBlob(blob, entries, header));
+  }
+
+  setScanoutBlob(
+    scanoutId: number,
+    resourceId: number,
+    rectangle: Rectangle,
+    layout: BlobLayout,
+    header?: HeaderFields,
+  ): CommandResult {
+    return this.control.call(commandsBlob.setScanoutBlob(scanoutId, resourceId, rectangle, layout, header));
+  }
+
+  /** Maps a blob into the host-visible window. `mapInfo`: one of MapCache. */
+  mapBlob(
+    resourceId: number,
+    offset: number | bigint,
+    header?: HeaderFields,
+  ): CommandResult & { mapInfo: number } {
+    const result = this.control.call(commandsBlob.mapBlob(resourceId, offset, header));
+    const view = new DataView(result.bytes.buffer as ArrayBuffer, result.bytes.byteOffset);
+    return { ...result, mapInfo: view.getUint32(MapInfo.mapInfo, true) };
+  }
+
+  unmapBlob(resourceId: number, header?: HeaderFields): CommandResult {
+    return this.control.call(commandsBlob.unmapBlob(resourceId, header));
   }
 
   /** A resource with freshly allocated, contiguous backing. Throws {@link CommandFailed} when it is refused. */

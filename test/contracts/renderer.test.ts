@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Backing } from "../../src/actors/gpu/renderer/backing.ts";
+import type { BlobShape } from "../../src/actors/gpu/renderer/blob.ts";
 import { NullRenderer } from "../../src/actors/gpu/renderer/null/null-renderer.ts";
 import type { Renderer } from "../../src/actors/gpu/renderer/renderer.ts";
 import type { SharedPixels } from "../../src/actors/gpu/renderer/shared-pixels.ts";
@@ -13,7 +14,7 @@ import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { DirtyLog } from "../../src/transport/virtio/dirty-log.ts";
 import { MemoryMap } from "../../src/transport/virtio/memory-map.ts";
-import { Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BlobFlag, BlobMem, Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { GuestMemory, type GuestRange } from "../../lab/driver/guest-memory.ts";
 import { tableOf } from "../support/guest-map.ts";
 import { mayLeave } from "../support/leaks.ts";
@@ -76,6 +77,11 @@ const box = (x: number, y: number, w: number, h: number, offset = 0, stride = 0)
 });
 const all = box(0, 0, width, height);
 
+const blobOf = (mem: number): BlobShape => ({
+  ...{ mem, flags: BlobFlag.MAPPABLE | BlobFlag.SHAREABLE, size: 2 * page },
+  ...{ idLow: 0, idHigh: 0 },
+});
+
 class Shared implements SharedPixels {
   readonly size = page;
   readonly stride = width * 4;
@@ -116,6 +122,8 @@ for (const [name, start] of kinds) {
       expect(renderer.copyPixels("from-host", 99, 0, 0, 1, 1, pixels)).not.toBe(0);
       pixels.close();
       expect(renderer.exportDmabuf(99)).toBeNull();
+      expect(renderer.exportBlob(99)).toBeNull();
+      expect(renderer.createBlob(99, 99, blobOf(BlobMem.HOST3D), null)).not.toBe(0);
       renderer.detachBacking(99);
       renderer.unrefResource(99);
       renderer.destroyContext(99);
@@ -351,6 +359,48 @@ for (const [name, start] of kinds.filter(([, one]) => one !== kinds[1]![1])) {
       expect(ofContext.at(-1)).toBe(15);
       expect(global).toEqual(global.toSorted((a, b) => a - b));
       expect(ofContext).toEqual(ofContext.toSorted((a, b) => a - b));
+    });
+  });
+}
+
+/** Renderers that have host blobs, and how a context of theirs comes to have those. */
+const ofBlobs: [string, () => Renderer][] = [["the scripted renderer", kinds[2]![1]]];
+
+for (const [name, start] of ofBlobs) {
+  describe(`${name}, with blobs`, () => {
+    let renderer: Renderer;
+    beforeAll(() => {
+      renderer = start();
+      expect(renderer.createContext(1, 0, 0, 0)).toBe(0);
+    });
+    afterEach(() => renderer.unrefResource(1));
+    afterAll(() => renderer.close());
+
+    test("makes a blob of the host once, and again when it is gone", () => {
+      expect(renderer.createBlob(1, 1, blobOf(BlobMem.HOST3D), null)).toBe(0);
+      expect(renderer.createBlob(1, 1, blobOf(BlobMem.HOST3D), null)).not.toBe(0);
+      renderer.unrefResource(1);
+      expect(renderer.exportBlob(1)).toBeNull();
+      expect(renderer.createBlob(1, 1, blobOf(BlobMem.HOST3D), null)).toBe(0);
+    });
+
+    test("shares one memory with all who ask for it, which they may map", () => {
+      expect(renderer.createBlob(1, 1, blobOf(BlobMem.HOST3D), null)).toBe(0);
+      const shared = [renderer.exportBlob(1)!, renderer.exportBlob(1)!];
+      const [first, second] = shared.map(({ fd }) => NativeMemory.mapShared(fd, 0, 2 * page, "write"));
+      expect(shared.map(({ kind }) => kind)).toEqual(["memory", "memory"]);
+      new Uint8Array(first!.view())[page] = 7;
+      expect(new Uint8Array(second!.view())[page]).toBe(7);
+      for (const memory of [first!, second!]) memory.unmap();
+      for (const { fd } of shared) closeFd(fd);
+    });
+
+    test("takes the pages of a guest, and lets go of them", () => {
+      const backing = backingOf(guest.allocate(2 * page));
+      expect(renderer.createBlob(1, 0, blobOf(BlobMem.GUEST), backing)).toBe(0);
+      expect(renderer.exportBlob(1)).toBeNull();
+      renderer.detachBacking(1);
+      expect(renderer.attachBacking(1, backing)).toBe(0);
     });
   });
 }

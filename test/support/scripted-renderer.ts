@@ -4,6 +4,7 @@
 import { toArrayBuffer } from "bun:ffi";
 import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import type { Backing } from "../../src/actors/gpu/renderer/backing.ts";
+import type { BlobShape, ExportedBlob } from "../../src/actors/gpu/renderer/blob.ts";
 import type { DmabufPicture } from "../../src/actors/gpu/renderer/dmabuf.ts";
 import type { OnWritten, Renderer, RendererDescription } from "../../src/actors/gpu/renderer/renderer.ts";
 import { PixelMappings, type SharedPixels } from "../../src/actors/gpu/renderer/shared-pixels.ts";
@@ -19,9 +20,16 @@ import { VirglResource } from "../../src/actors/gpu/renderer/virgl/resource.ts";
 import { walkStream } from "../../src/actors/gpu/renderer/virgl/stream-walk.ts";
 import { asPointer, EFAULT, EINVAL } from "../../src/ffi/libc.ts";
 import { blockLayout } from "../../src/picture/formats.ts";
+import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
 import type { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import type { GuestSpan } from "../../src/transport/virtio/memory-map.ts";
-import { bytesPerPixel, Capset, Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import {
+  BlobMem,
+  bytesPerPixel,
+  Capset,
+  Feature,
+  MapCache,
+} from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { bytesOfBacking } from "./backing-bytes.ts";
 
 /** What may be told to fail. */
@@ -29,6 +37,7 @@ export type Failing =
   | "createContext"
   | "submit"
   | "createResource"
+  | "createBlob"
   | "attachBacking"
   | "transfer"
   | "copyPixels"
@@ -39,6 +48,12 @@ interface Kept {
   readonly resource: VirglResource;
   /** Its first level, layer by layer, rows without a gap. */
   readonly bytes: Uint8Array;
+}
+
+/** A blob: of the host, its memory; else -1. */
+interface KeptBlob {
+  readonly fd: number;
+  backing: Backing | null;
 }
 
 const capset = { id: Capset.VIRGL, maxVersion: 1, bytes: 16 } as const;
@@ -54,6 +69,8 @@ export class ScriptedRenderer implements Renderer {
   onWritten: OnWritten | null = null;
   /** Whether {@link poll} finishes nothing. */
   isStuck = false;
+  /** What {@link exportBlob} says of memory. */
+  blobKind: ExportedBlob["kind"] = "memory";
   /** Streams that were run. */
   readonly submitted: { context: number; words: Uint32Array }[] = [];
 
@@ -61,6 +78,7 @@ export class ScriptedRenderer implements Renderer {
   private readonly words: Uint32Array;
   private readonly contexts = new Set<number>();
   private readonly resources = new Map<number, Kept>();
+  private readonly blobs = new Map<number, KeptBlob>();
   private readonly pixels = new PixelMappings();
   private readonly fences: { context: number; ring: number; fence: number }[] = [];
   private readonly failures = new Map<Failing, number>();
@@ -116,12 +134,34 @@ export class ScriptedRenderer implements Renderer {
     return 0;
   }
 
+  /** A host blob is a memfd, of any context that there is, whatever its blob_id. */
+  createBlob(id: number, context: number, { mem, size }: BlobShape, backing: Backing | null): number {
+    const error = this.failure("createBlob");
+    if (error !== 0 || this.blobs.has(id) || this.resources.has(id)) return error || EINVAL;
+    const isHost = mem !== BlobMem.GUEST;
+    if (isHost && !this.contexts.has(context)) return EINVAL;
+    this.blobs.set(id, { fd: isHost ? createMemfd("scripted-blob", size) : -1, backing });
+    return 0;
+  }
+
+  exportBlob(id: number): ExportedBlob | null {
+    const fd = this.blobs.get(id)?.fd ?? -1;
+    return fd < 0 ? null : { fd: duplicateFd(fd), kind: this.blobKind, mapInfo: MapCache.CACHED };
+  }
+
   unrefResource(id: number): void {
     this.resources.delete(id);
+    closeFd(this.blobs.get(id)?.fd ?? -1);
+    this.blobs.delete(id);
   }
 
   attachBacking(id: number, backing: Backing): number {
     const error = this.failure("attachBacking");
+    const blob = this.blobs.get(id);
+    if (blob !== undefined && error === 0) {
+      blob.backing = backing;
+      return 0;
+    }
     const kept = this.resources.get(id);
     if (error !== 0 || kept === undefined) return error || EINVAL;
     kept.resource.backing = backing;
@@ -130,6 +170,8 @@ export class ScriptedRenderer implements Renderer {
   }
 
   detachBacking(id: number): void {
+    const blob = this.blobs.get(id);
+    if (blob !== undefined) blob.backing = null;
     const kept = this.resources.get(id);
     if (kept === undefined) return;
     kept.resource.backing = null;
@@ -226,6 +268,7 @@ export class ScriptedRenderer implements Renderer {
   flush(): void {}
 
   close(): void {
+    for (const id of this.blobs.keys()) this.unrefResource(id);
     this.pixels.close();
   }
 

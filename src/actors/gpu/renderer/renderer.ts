@@ -7,6 +7,7 @@
 
 import type { GuestSpan } from "../../../transport/virtio/memory-map.ts";
 import type { Backing } from "./backing.ts";
+import type { BlobShape, ExportedBlob } from "./blob.ts";
 import type { DmabufPicture } from "./dmabuf.ts";
 import type { SharedPixels } from "./shared-pixels.ts";
 import type { Direction, Transfer } from "./transfer.ts";
@@ -60,6 +61,13 @@ export interface Renderer {
 
   /** `shape`: RESOURCE_CREATE_3D's words behind the id, target to flags. */
   createResource(id: number, shape: ArrayLike<number>): number;
+  /**
+   * Makes a blob, of a context, or of none where that is 0. `backing`: the guest pages of one that has such. They must not
+   * be freed before they are detached, or the resource is gone.
+   */
+  createBlob(id: number, context: number, shape: BlobShape, backing: Backing | null): number;
+  /** A host blob's memory; null where it cannot be shared. */
+  exportBlob(id: number): ExportedBlob | null;
   /** Others may go on using what they made of it. */
   unrefResource(id: number): void;
   /** Gives a resource its backing, which must not be freed before that is detached, or the resource is gone. */

@@ -158,6 +158,10 @@ export const CreateBlob = {
   size: 48,
   bytes: 56,
 } as const;
+/** What a blob's memory is (§5.7.6.8): VIRTIO_GPU_BLOB_MEM_*. */
+export const BlobMem = { GUEST: 1, HOST3D: 2, HOST3D_GUEST: 3 } as const;
+/** What a blob may be used for: VIRTIO_GPU_BLOB_FLAG_USE_*. */
+export const BlobFlag = { MAPPABLE: 1, SHAREABLE: 2, CROSS_DEVICE: 4 } as const;
 /** SET_SCANOUT_BLOB: four strides and four offsets follow `format` and a padding. */
 export const SetScanoutBlob = {
   x: 24,
@@ -174,6 +178,10 @@ export const SetScanoutBlob = {
   bytes: 96,
 } as const;
 export const MapBlob = { resourceId: 24, offset: 32, bytes: 40 } as const;
+/** struct virtio_gpu_resp_map_info. */
+export const MapInfo = { mapInfo: 24, bytes: 32 } as const;
+/** VIRTIO_GPU_MAP_CACHE_*: how a guest is to map what it was given. */
+export const MapCache = { NONE: 0, CACHED: 1, UNCACHED: 2, WRITE_COMBINED: 3 } as const;
 /** RESOURCE_UNMAP_BLOB and RESOURCE_ASSIGN_UUID. */
 export const OfResource = { resourceId: 24, bytes: 32 } as const;
 export const GetCapsetInfo = { capsetIndex: 24, bytes: 32 } as const;

@@ -1,7 +1,7 @@
 // The renderer where there is none: it stands behind no feature, and refuses what a device without 3D is never asked.
 // 2D resources stay in the CPU's storage.
 
-import { ENOSYS } from "../../../../ffi/libc.ts";
+import { EINVAL, ENOSYS } from "../../../../ffi/libc.ts";
 import type { Renderer, RendererDescription } from "../renderer.ts";
 
 export class NullRenderer implements Renderer {
@@ -30,6 +30,15 @@ export class NullRenderer implements Renderer {
 
   createResource(): number {
     return ENOSYS;
+  }
+
+  /** No context has made any memory. */
+  createBlob(): number {
+    return EINVAL;
+  }
+
+  exportBlob(): null {
+    return null;
   }
 
   unrefResource(): void {}

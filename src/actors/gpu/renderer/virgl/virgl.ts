@@ -41,6 +41,8 @@ export class VirglRenderer implements Renderer {
   onFence: (fence: number) => void = () => {};
   onContextFence: (context: number, ring: number, fence: number) => void = () => {};
   onWritten: OnWritten | null = null;
+  readonly createBlob = (): number => EINVAL;
+  readonly exportBlob = (): null => null;
 
   private readonly symbols: Virglrenderer["required"];
   private readonly arena: NativeMemory;
