@@ -6,6 +6,7 @@ import {
   DisplayInfo,
   Edid,
   Header,
+  ResourceUuid,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { EPOLLET, EPOLLIN } from "../../src/transport/os/epoll.ts";
 import type { DriverRing } from "./driver-ring.ts";
@@ -224,6 +225,7 @@ const responseBytes: Record<number, number> = {
   [Command.GET_DISPLAY_INFO]: DisplayInfo.bytes,
   [Command.GET_EDID]: Edid.bytes,
   [Command.GET_CAPSET_INFO]: CapsetInfo.bytes,
+  [Command.RESOURCE_ASSIGN_UUID]: ResourceUuid.bytes,
   [Command.GET_CAPSET]: Header.bytes + 1024,
 };
 

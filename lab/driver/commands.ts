@@ -11,6 +11,7 @@ import {
   Header,
   HeaderFlag,
   MemoryEntry,
+  OfResource,
   ResourceCreate2d,
   ResourceFlush,
   ResourceUnref,
@@ -128,6 +129,12 @@ export function attachBacking(
 export function detachBacking(resourceId: number, header?: HeaderFields): DataView {
   const view = request(Command.RESOURCE_DETACH_BACKING, DetachBacking.bytes, header);
   view.setUint32(DetachBacking.resourceId, resourceId, true);
+  return view;
+}
+
+export function assignUuid(resourceId: number, header?: HeaderFields): DataView {
+  const view = request(Command.RESOURCE_ASSIGN_UUID, OfResource.bytes, header);
+  view.setUint32(OfResource.resourceId, resourceId, true);
   return view;
 }
 

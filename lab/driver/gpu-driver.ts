@@ -8,9 +8,11 @@ import {
   Edid,
   Header,
   MapInfo,
+  ResourceUuid,
   Response,
   scanoutsMax,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { readUuid } from "../../src/transport/wire/uuid.ts";
 import type { CommandQueue, CommandResult } from "./command-queue.ts";
 import * as commands from "./commands.ts";
 import * as commands3d from "./commands-3d.ts";
@@ -101,6 +103,13 @@ export class GpuDriver {
 
   detachBacking(resourceId: number, header?: HeaderFields): CommandResult {
     return this.control.call(commands.detachBacking(resourceId, header));
+  }
+
+  /** `uuid` is "" where it was refused. */
+  assignUuid(resourceId: number, header?: HeaderFields): CommandResult & { uuid: string } {
+    const result = this.control.call(commands.assignUuid(resourceId, header));
+    const isThere = result.type === Response.OK_RESOURCE_UUID;
+    return { ...result, uuid: isThere ? readUuid(result.bytes.subarray(ResourceUuid.uuid)) : "" };
   }
 
   /** `offset`: where in the backing the rectangle's first pixel is, in bytes. */

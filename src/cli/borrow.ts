@@ -8,6 +8,7 @@ import { Fourcc, type Modifier, modifierName } from "../picture/drm-formats.ts";
 import { closeFd, sizeOfFd } from "../transport/os/fds.ts";
 import { writeWhole } from "../transport/os/files.ts";
 import { encodePng } from "../picture/png.ts";
+import { parseUuid } from "../transport/wire/uuid.ts";
 import { bytesPerPixel } from "../transport/wire/virtio-gpu/protocol.ts";
 import type { CallOf } from "./begin.ts";
 
@@ -16,11 +17,13 @@ const helpText = (
 ): string => `Borrows a resource from a server's resource bridge, prints how its pixels lie, and writes them as a picture.
 
 Usage: ${call} PATH --resource ID [flags]
+       ${call} PATH --uuid UUID [flags]
 
 PATH is what the server was given as --resource-bridge.
 
 Flags:
   --resource ID     the guest's number of the resource
+  --uuid UUID       or what RESOURCE_ASSIGN_UUID told the guest of it
   --output FILE     write a PNG file
   --size WxH        of the picture (default: what lies in the buffer; the bridge does not tell sizes)
   --format NAME     DRM's name of its format (default: XRGB8888): ${Object.keys(Fourcc).slice(1, 4).join(", ")},
@@ -42,7 +45,8 @@ interface Size {
 
 interface Order {
   path: string;
-  resource: number;
+  /** By its id or its UUID. */
+  resource: number | string;
   legacy: boolean;
   output: string | undefined;
   size: Size | undefined;
@@ -70,12 +74,10 @@ function read(args: string[], directory: string): Order | null {
   if (values.help) return null;
   const [path, ...rest] = positionals;
   if (path === undefined || rest.length > 0) throw new UsageError("want one PATH: see --help");
-  const resource = Number(values.resource);
-  if (!/^\d+$/.test(values.resource ?? "") || resource > u32Max) {
-    throw new UsageError("--resource wants a whole number of at most 32 bits");
-  }
+  const resource = resourceOf(values);
   if (!Object.hasOwn(Fourcc, values.format)) throw new UsageError(`unknown format ${values.format}`);
   const { legacy, output } = values;
+  if (legacy && typeof resource === "string") throw new UsageError("--legacy cannot ask by a --uuid");
   const size = values.size === undefined ? undefined : sizeOf(values.size);
   if (legacy && output !== undefined && size === undefined) {
     throw new UsageError("--legacy with --output wants --size");
@@ -96,6 +98,7 @@ function parse(args: string[]) {
     allowPositionals: true,
     options: {
       resource: { type: "string" },
+      uuid: { type: "string" },
       output: { type: "string" },
       size: { type: "string" },
       format: { type: "string", default: "XRGB8888" },
@@ -103,6 +106,22 @@ function parse(args: string[]) {
       help: { type: "boolean", short: "h", default: false },
     },
   });
+}
+
+function resourceOf({ resource, uuid }: { resource?: string; uuid?: string }): number | string {
+  if ((resource === undefined) === (uuid === undefined)) {
+    throw new UsageError("want either --resource or --uuid");
+  }
+  if (uuid !== undefined) {
+    const parsed = parseUuid(uuid);
+    if (parsed === null) throw new UsageError("--uuid wants 32 hexadecimal digits, with or without dashes");
+    return parsed;
+  }
+  const id = Number(resource);
+  if (!/^\d+$/.test(resource!) || id > u32Max) {
+    throw new UsageError("--resource wants a whole number of at most 32 bits");
+  }
+  return id;
 }
 
 function sizeOf(text: string): Size {

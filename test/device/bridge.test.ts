@@ -20,7 +20,7 @@ import { Epoll, EPOLLIN } from "../../src/transport/os/epoll.ts";
 import type { Plane } from "../../src/transport/wire/bridge/protocol.ts";
 import { Fourcc } from "../../src/picture/drm-formats.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
-import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { decodePng } from "../support/png.ts";
 import { takeTimeoutMs } from "../../src/actors/bridge/peer.ts";
 import { readShared } from "../support/gpu-reader.ts";
@@ -278,6 +278,25 @@ describe("of a guest that draws in 2D", () => {
       expect(await fdsAtRest(server())).toBe(before);
     }));
 
+  test("a resource is lent by its UUID, until it is freed, and its id's next resource is another", () =>
+    withDevice({ gpuFeatures: [Feature.RESOURCE_UUID] }, (guest) =>
+      withPeer(wl, {}, (peer) => {
+        makeImage(guest, 1, 5);
+        makeImage(guest, 2, 6);
+        const { uuid } = guest.gpu.assignUuid(2);
+        const { kind, fd } = peer.ask({ kind: "buffer", resource: uuid });
+        expect(kind).toBe("buffer");
+        const lent = new BorrowedPicture(fd, strideOf(2, wl), width, height);
+        expect(lent.pixels).toEqual(pattern(width, height, 6));
+        lent.return();
+        expectOk(guest.gpu.unrefResource(2));
+        expect(peer.ask({ kind: "buffer", resource: uuid })).toEqual({ kind: "invalid", fd: -1 });
+        makeImage(guest, 2, 7);
+        expect(peer.ask({ kind: "buffer", resource: uuid })).toEqual({ kind: "invalid", fd: -1 });
+        expect(peer.ask({ kind: "buffer", resource: crypto.randomUUID() }).kind).toBe("invalid");
+      }),
+    ));
+
   describe("the client", () => {
     const run = (...args: string[]) => {
       const client = join(import.meta.dir, "..", "..", "src", "cli", "bridge-client.ts");
@@ -300,6 +319,19 @@ describe("of a guest that draws in 2D", () => {
           expect(png).toEqual({ width, height, pixels: expected });
         }));
     }
+
+    test("finds a resource by its UUID", () =>
+      withDevice({ gpuFeatures: [Feature.RESOURCE_UUID] }, (guest) => {
+        makeImage(guest, 7, 4);
+        const { uuid } = guest.gpu.assignUuid(7);
+        const without = uuid.replaceAll("-", "").toUpperCase();
+        for (const written of [uuid, without]) {
+          const { exitCode, error } = run(wl, "--uuid", written, "--output", picture, "--size", size);
+          expect({ exitCode, error }).toEqual({ exitCode: 0, error: "" });
+          const expected = Array.from(pattern(width, height, 4), (pixel) => ((pixel << 8) | 0xff) >>> 0);
+          expect(decodePng(readFileSync(picture)).pixels).toEqual(expected);
+        }
+      }));
 
     test("prints how the pixels lie, and knows other formats", () =>
       withDevice({}, (guest) => {
@@ -329,7 +361,11 @@ describe("of a guest that draws in 2D", () => {
           [[join(folder, "nobody"), "--resource", "1"], 1, "connect failed with ENOENT"],
           [[], 2, "want one PATH"],
           [[wl, wl, "--resource", "1"], 2, "want one PATH"],
-          [[wl], 2, "--resource wants"],
+          [[wl], 2, "want either --resource or --uuid"],
+          [[wl, "--resource", "1", "--uuid", crypto.randomUUID()], 2, "want either"],
+          [[wl, "--uuid", "1"], 2, "--uuid wants"],
+          [[wl, "--uuid", crypto.randomUUID(), "--legacy"], 2, "--legacy cannot"],
+          [[wl, "--uuid", crypto.randomUUID()], 1, "cannot be borrowed"],
           [[wl, "--resource", "4294967296"], 2, "--resource wants"],
           [[wl, "--resource", "x"], 2, "--resource wants"],
           [[wl, "--resource", "1", "--size", "0x1"], 2, "--size wants"],

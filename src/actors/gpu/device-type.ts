@@ -29,7 +29,7 @@ export const gpuDevice: DeviceType = {
 };
 
 /** Feature bits that every GPU of ours offers; a renderer adds to them. */
-export const baseFeatures = 1 << Feature.EDID;
+export const baseFeatures = (1 << Feature.EDID) | (1 << Feature.RESOURCE_UUID);
 
 /** struct virtio_gpu_config as the driver reads it first. */
 export function gpuConfig(scanouts: number, capsets: number): Uint8Array<ArrayBuffer> {

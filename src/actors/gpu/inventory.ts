@@ -37,7 +37,7 @@ export function describeInventory(model: Model, token: number) {
 }
 
 function describeResource({ lifecycles }: Model, resource: Resource, contexts: number[]) {
-  const { id, width, height, format, pixels, backing } = resource;
+  const { id, width, height, format, pixels, backing, uuid } = resource;
   const all = Array.from({ length: scanoutsMax }, (_, scanout) => scanout);
   return {
     ...{ id, state: lifecycles.resource.nameOf(resource), width, height },
@@ -47,6 +47,7 @@ function describeResource({ lifecycles }: Model, resource: Resource, contexts: n
     backingRuns: backing?.runCount ?? 0,
     scanouts: all.filter((scanout) => (resource.scanouts & (1 << scanout)) !== 0),
     surface: pixels.surface,
+    uuid,
     contexts,
   };
 }

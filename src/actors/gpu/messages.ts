@@ -33,8 +33,8 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("sinks-changed"), dmabuf: z.boolean(), modifiers: z.boolean() }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
   z.object({ type: z.literal("ask-cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
-  /** Lend a resource's pixels, after the commands that already wait. */
-  z.object({ type: z.literal("ask-buffer"), token, resource: u32 }),
+  /** Lend the pixels of a resource, by its id or its UUID, after the commands that already wait. */
+  z.object({ type: z.literal("ask-buffer"), token, resource: z.union([u32, z.uuid()]) }),
   /** Lend a fence by the halves of the id that the guest gave it, after the commands that already wait. */
   z.object({
     type: z.literal("ask-fence"),

@@ -210,6 +210,8 @@ export interface ResourceRecord {
   backingRuns: number;
   scanouts: number[];
   surface: number;
+  /** What RESOURCE_ASSIGN_UUID told the guest, or "". */
+  uuid: string;
   contexts: number[];
   /** When it was made, 0 where that was not seen. */
   createdNs: number;

@@ -67,7 +67,7 @@ const counters = (): Record<string, number> =>
 const asked = () => context.take("ctrl-queue");
 
 /** What the ctrl queue was asked for: all of it resources. */
-function resourcesAsked(): { token: number; resource: number }[] {
+function resourcesAsked(): { token: number; resource: number | string }[] {
   return asked().map((message) => {
     if (message.type !== "ask-buffer") throw new Error(`asked for ${message.type}`);
     return { token: message.token, resource: message.resource };
@@ -196,7 +196,7 @@ describe("a peer", () => {
     second.send(getBuffer(2));
     third.send(getResource(3));
     serve();
-    const requests = resourcesAsked().toSorted((one, other) => other.resource - one.resource);
+    const requests = resourcesAsked().toSorted((one, other) => Number(other.resource) - Number(one.resource));
     expect(requests.map(({ resource }) => resource)).toEqual([3, 2, 1]);
     for (const [index, client] of [third, second, first].entries()) {
       lend(requests[index]!.token);

@@ -17,7 +17,7 @@ import * as commands from "../../../lab/driver/commands.ts";
 import { ServerProcess } from "../../../lab/vmm/server-process.ts";
 import { entryFields } from "../../../src/transport/wire/record/entries.ts";
 import { type Chance, chanceOf } from "../../support/random-guest.ts";
-import { Command, Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Command, Feature, Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { runProgram } from "../../support/run-program.ts";
 import { Tape } from "../../support/tape.ts";
 import { TapedScreen } from "../../support/taped-screen.ts";
@@ -49,6 +49,19 @@ test("shows what was recorded, in every format, with scattered backing", () => {
   writeFileSync(file, tapeOfAllFormats(false));
   expect(replay(file, "--compare")).toMatchObject({ code: 0, error: "" });
   expect(replay(file, "--compare").out).toContain("16 pictures as recorded; nothing differs");
+}, 60_000);
+
+test("a guest that asks for UUIDs is answered with others, and nothing differs", () => {
+  const tape = new Tape({ features: (1 << Feature.EDID) | (1 << Feature.RESOURCE_UUID) });
+  for (const queue of [0, 1]) tape.add("ring", { queue, running: 1, features: 6, num: 64 });
+  const screen = new TapedScreen(tape, 1, 100, 80, Format.B8G8R8X8);
+  tape.command(commands.assignUuid(1), { type: Response.OK_RESOURCE_UUID });
+  tape.command(commands.assignUuid(2), { type: Response.ERR_INVALID_RESOURCE_ID });
+  screen.draw(all, 0x11_22_33_00, true);
+  writeFileSync(file, tape.end());
+  const { code, out } = replay(file, "--compare");
+  expect(out).toContain("1 picture as recorded; nothing differs");
+  expect(code).toBe(0);
 }, 60_000);
 
 test("finds checksums of pictures that are as recorded", () => {

@@ -6,11 +6,14 @@ import {
   DetachBacking,
   isFormat,
   MemoryEntry,
+  OfResource,
   ResourceCreate2d,
   ResourceCreate3d,
   ResourceUnref,
+  ResourceUuid,
   Response,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { uuidBytes, writeUuid } from "../../../transport/wire/uuid.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Shape } from "../pixels/form.ts";
 import { textureBytes } from "../pixels/texture-bytes.ts";
@@ -32,6 +35,7 @@ export class ResourceCommands {
       attach: resource.event("ATTACH_BACKING"),
       detach: resource.event("DETACH_BACKING"),
       unref: resource.event("UNREF"),
+      assignUuid: resource.event("ASSIGN_UUID"),
     };
   }
 
@@ -115,6 +119,19 @@ export class ResourceCommands {
     model.resources.detachBacking(resource!);
     this.lifecycle.take(resource!, this.event.detach);
     return Response.OK_NODATA;
+  }
+
+  /** Another virtio device of the guest may be told the UUID, and ask for the resource by it: docs/bridge.md. */
+  assignUuid(request: Request): number {
+    const { model, queue } = this.parts;
+    const resource = model.resources.get(request.u32(OfResource.resourceId));
+    const refusal = this.lifecycle.may(resource, this.event.assignUuid);
+    if (refusal !== 0) return refusal;
+    const uuid = model.resources.uuidOf(resource!);
+    writeUuid(uuid, queue.request.responseBytes(ResourceUuid.uuid, uuidBytes));
+    this.lifecycle.take(resource!, this.event.assignUuid);
+    queue.responseBytes = ResourceUuid.bytes;
+    return Response.OK_RESOURCE_UUID;
   }
 
   private mayCreate(id: number, event: number): number {

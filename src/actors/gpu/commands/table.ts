@@ -11,6 +11,7 @@ import {
   GetCapsetInfo,
   GetEdid,
   Header,
+  OfResource,
   ResourceCreate2d,
   ResourceCreate3d,
   ResourceFlush,
@@ -64,7 +65,7 @@ function row(name: keyof typeof Type, bytes: number, run: Row["run"], feature: n
   return { type: Type[name], name, bytes, feature, run };
 }
 
-const { VIRGL } = Feature;
+const { RESOURCE_UUID, VIRGL } = Feature;
 
 export const commandTable: readonly Row[] = [
   row("GET_DISPLAY_INFO", Header.bytes, ({ questions }) => questions.displayInfo()),
@@ -78,6 +79,12 @@ export const commandTable: readonly Row[] = [
   ),
   row("RESOURCE_DETACH_BACKING", DetachBacking.bytes, ({ resources }, request) =>
     resources.detachBacking(request),
+  ),
+  row(
+    "RESOURCE_ASSIGN_UUID",
+    OfResource.bytes,
+    ({ resources }, request) => resources.assignUuid(request),
+    RESOURCE_UUID,
   ),
   row("SET_SCANOUT", SetScanout.bytes, ({ scanouts }, request) => scanouts.set(request)),
   row("RESOURCE_FLUSH", ResourceFlush.bytes, ({ scanouts }, request) => scanouts.flush(request)),

@@ -6,6 +6,7 @@ import type { PixelSource } from "../pixels/source.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
 import { fullBackingsMax } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
+import { baseFeatures } from "../device-type.ts";
 import { ContextTable, type GpuContext } from "./contexts.ts";
 import { Fences } from "./fences.ts";
 import type { Lifecycles } from "./lifecycles.ts";
@@ -44,9 +45,9 @@ export class Model {
     this.scanouts.plug(config.outputs.length);
   }
 
-  /** Whether the driver has negotiated a feature that the renderer stands behind. */
+  /** Whether the driver has negotiated a feature that the device or its renderer stands behind. */
   has(feature: number): boolean {
-    return (this.queue.features & this.renderer.features & (1 << feature)) !== 0;
+    return (this.queue.features & (baseFeatures | this.renderer.features) & (1 << feature)) !== 0;
   }
 
   /** Moves a 2D resource into the renderer. Returns false, with nothing changed, when that does not take it. */

@@ -14,6 +14,8 @@ export interface Resource extends Entity, Form {
   readonly backing: Backing | null;
   /** A bit for every scanout that shows it. */
   readonly scanouts: number;
+  /** By which other devices of the VM know it, once the guest has asked for that; "" before. */
+  readonly uuid: string;
   /** Whether a rectangle lies inside of it. */
   holds(x: number, y: number, width: number, height: number): boolean;
 }
@@ -30,6 +32,7 @@ class OneResource extends Entity implements Resource {
   pixels: Pixels;
   backing: Backing | null = null;
   scanouts = 0;
+  uuid = "";
 
   constructor(source: PixelSource) {
     super();
@@ -45,6 +48,7 @@ class OneResource extends Entity implements Resource {
 
 export class ResourceTable {
   private readonly byId = new Map<number, OneResource>();
+  private readonly byUuid = new Map<string, OneResource>();
   private readonly free: OneResource[] = [];
   private runs = 0;
 
@@ -66,6 +70,20 @@ export class ResourceTable {
 
   get(id: number): Resource | undefined {
     return this.byId.get(id);
+  }
+
+  withUuid(uuid: string): Resource | undefined {
+    return this.byUuid.get(uuid);
+  }
+
+  /** The resource's UUID: once it has one, always the same. */
+  uuidOf(resource: Resource): string {
+    const own = resource as OneResource;
+    if (own.uuid === "") {
+      own.uuid = crypto.randomUUID();
+      this.byUuid.set(own.uuid, own);
+    }
+    return own.uuid;
   }
 
   all(): IterableIterator<Resource> {
@@ -127,6 +145,10 @@ export class ResourceTable {
   remove(resource: Resource): void {
     const own = resource as OneResource;
     this.byId.delete(own.id);
+    if (own.uuid !== "") {
+      this.byUuid.delete(own.uuid);
+      own.uuid = "";
+    }
     // The pixels had it, and are gone.
     this.dropBacking(own);
     if (own.pixels !== own.cpu) own.pixels = own.cpu;

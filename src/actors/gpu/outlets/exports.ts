@@ -57,9 +57,9 @@ export class Exports {
     });
   }
 
-  private bufferOf(id: number): Buffer | null {
+  private bufferOf(id: number | string): Buffer | null {
     const { resources, lifecycles } = this.model;
-    const resource = resources.get(id);
+    const resource = typeof id === "string" ? resources.withUuid(id) : resources.get(id);
     if (resource === undefined || lifecycles.resource.may(resource, this.event) !== 0) return null;
     const buffer = resource.pixels.lend();
     if (buffer === null) this.context.log.guest(() => `resource ${id} cannot be lent`);

@@ -11,6 +11,7 @@ export const form2019: WireForm = {
 
   encodeRequest(request) {
     if (request.kind !== "buffer") throw new RangeError("only today's form can ask for a fence");
+    if (typeof request.resource === "string") throw new RangeError("only today's form can ask by a UUID");
     const packet = new Uint8Array(requestBytes);
     packet[0] = getResource;
     new DataView(packet.buffer).setUint32(1, request.resource, true);

@@ -1,6 +1,7 @@
 // The resource bridge as crosvm has it today: one JSON document a packet, as Rust's serde writes enums and structs.
 // Where a struct has a descriptor, the document has its index among those that came with the packet.
 
+import { parseUuid } from "../uuid.ts";
 import { parseExact, stringifyExact } from "./exact-json.ts";
 import type { BridgeAnswer, BridgeRequest, Plane, WireForm } from "./protocol.ts";
 
@@ -15,13 +16,13 @@ export const jsonForm: WireForm = {
   encodeRequest: (request) =>
     encode(
       request.kind === "buffer"
-        ? { GetBuffer: { id: request.resource } }
+        ? { GetBuffer: bufferFields(request.resource) }
         : { GetFence: { seqno: request.seqno } },
     ),
 
   decodeRequest(packet) {
     const [name, fields] = variantOf(decode(packet)) ?? [];
-    if (name === "GetBuffer") return bufferRequest(integerOf(fields, "id", u32Max));
+    if (name === "GetBuffer") return bufferRequest(integerOf(fields, "id", u32Max) ?? uuidOf(fields));
     if (name === "GetFence") return fenceRequest(integerOf(fields, "seqno", u64Max));
     return null;
   },
@@ -55,8 +56,11 @@ export const jsonForm: WireForm = {
   },
 };
 
-const bufferRequest = (id: bigint | null): BridgeRequest | null =>
-  id === null ? null : { kind: "buffer", resource: Number(id) };
+const bufferFields = (resource: number | string): object =>
+  typeof resource === "string" ? { uuid: resource } : { id: resource };
+
+const bufferRequest = (id: bigint | string | null): BridgeRequest | null =>
+  id === null ? null : { kind: "buffer", resource: typeof id === "bigint" ? Number(id) : id };
 
 const fenceRequest = (seqno: bigint | null): BridgeRequest | null =>
   seqno === null ? null : { kind: "fence", seqno };
@@ -101,6 +105,12 @@ function integerOf(fields: unknown, name: string, max: bigint): bigint | null {
   if (!isObject(fields) || !Object.hasOwn(fields, name)) return null;
   const value = fields[name];
   return typeof value === "bigint" && value <= max ? value : null;
+}
+
+/** Of a request that has both, the id counts: that is what peers sent before there were UUIDs. */
+function uuidOf(fields: unknown): string | null {
+  if (!isObject(fields) || !Object.hasOwn(fields, "uuid")) return null;
+  return typeof fields["uuid"] === "string" ? parseUuid(fields["uuid"]) : null;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

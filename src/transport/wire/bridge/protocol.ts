@@ -3,7 +3,8 @@
 // A packet of a SOCK_SEQPACKET socket is one request or one answer. The answer's descriptor, if it has one, comes with it.
 
 export type BridgeRequest =
-  | { kind: "buffer"; resource: number }
+  /** A resource by its id, a u32, or by its UUID. */
+  | { kind: "buffer"; resource: number | string }
   /** A fence by the id that the guest gave it, a u64. */
   | { kind: "fence"; seqno: bigint };
 

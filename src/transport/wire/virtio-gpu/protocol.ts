@@ -184,6 +184,8 @@ export const MapInfo = { mapInfo: 24, bytes: 32 } as const;
 export const MapCache = { NONE: 0, CACHED: 1, UNCACHED: 2, WRITE_COMBINED: 3 } as const;
 /** RESOURCE_UNMAP_BLOB and RESOURCE_ASSIGN_UUID. */
 export const OfResource = { resourceId: 24, bytes: 32 } as const;
+/** struct virtio_gpu_resp_resource_uuid. */
+export const ResourceUuid = { uuid: 24, bytes: 40 } as const;
 export const GetCapsetInfo = { capsetIndex: 24, bytes: 32 } as const;
 export const GetCapset = { capsetId: 24, capsetVersion: 28, bytes: 32 } as const;
 export const GetEdid = { scanoutId: 24, bytes: 32 } as const;

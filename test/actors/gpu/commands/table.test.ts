@@ -7,9 +7,8 @@ import { Command, Header, Response } from "../../../../src/transport/wire/virtio
 import { FakeContext, serverConfig } from "../../../support/fake-context.ts";
 import { QueueBench } from "../../../support/queue-bench.ts";
 
-/** Without a row: of features that the device does not offer yet (blobs, UUIDs), and of the cursor queue. */
+/** Without a row: of features that the device does not offer yet (blobs), and of the cursor queue. */
 const others = [
-  "RESOURCE_ASSIGN_UUID",
   "RESOURCE_CREATE_BLOB",
   "RESOURCE_MAP_BLOB",
   "RESOURCE_UNMAP_BLOB",

@@ -9,6 +9,7 @@ import { type BridgeAnswer, type BridgeRequest } from "../../../../src/transport
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (packet: Uint8Array): string => new TextDecoder().decode(packet);
+const uuid = "0f1e2d3c-4b5a-4687-8796-a5b4c3d2e1f0";
 const u64Max = 2n ** 64n - 1n;
 /** DRM_FORMAT_MOD_INVALID, one of AMD's, one of NVIDIA's, and what a double cannot tell apart. */
 const modifiers = [
@@ -51,7 +52,8 @@ describe("the form of 2019", () => {
     expect(form2019.decodeAnswer(Uint8Array.of(0, 0), 1)).toBeNull();
   });
 
-  test("a fence cannot be asked for", () => {
+  test("neither a fence nor a UUID can be asked for", () => {
+    expect(() => form2019.encodeRequest({ kind: "buffer", resource: uuid })).toThrow(RangeError);
     expect(() => form2019.encodeRequest({ kind: "fence", seqno: 1n })).toThrow(RangeError);
   });
 });
@@ -61,6 +63,7 @@ describe("the form of today", () => {
     for (const [document, request] of [
       ['{"GetBuffer":{"id":7}}', { kind: "buffer", resource: 7 }],
       ['{"GetBuffer":{"id":4294967295}}', { kind: "buffer", resource: 0xffff_ffff }],
+      [`{"GetBuffer":{"uuid":"${uuid}"}}`, { kind: "buffer", resource: uuid }],
       ['{"GetFence":{"seqno":9}}', { kind: "fence", seqno: 9n }],
       ['{"GetFence":{"seqno":18446744073709551615}}', { kind: "fence", seqno: u64Max }],
       ['{"GetFence":{"seqno":9007199254740993}}', { kind: "fence", seqno: 2n ** 53n + 1n }],
@@ -75,6 +78,14 @@ describe("the form of today", () => {
     expect(jsonForm.decodeRequest(bytes(document))).toEqual({ kind: "buffer", resource: 7 });
   });
 
+  test("a UUID may be written without dashes and in large letters; an id beside it counts", () => {
+    const written = uuid.replaceAll("-", "").toUpperCase();
+    const decoded = jsonForm.decodeRequest(bytes(`{"GetBuffer":{"uuid":"${written}"}}`));
+    expect(decoded).toEqual({ kind: "buffer", resource: uuid });
+    const both = jsonForm.decodeRequest(bytes(`{"GetBuffer":{"uuid":"${uuid}","id":7}}`));
+    expect(both).toEqual({ kind: "buffer", resource: 7 });
+  });
+
   test("what serde would refuse is no request", () => {
     for (const document of [
       "",
@@ -87,6 +98,10 @@ describe("the form of today", () => {
       '{"GetBuffer":{}}',
       '{"GetBuffer":7}',
       '{"GetBuffer":null}',
+      '{"GetBuffer":{"uuid":7}}',
+      '{"GetBuffer":{"uuid":"7"}}',
+      `{"GetBuffer":{"uuid":"${uuid} "}}`,
+      `{"GetBuffer":{"uuid":["${uuid}"]}}`,
       '{"GetBuffer":{"id":-1}}',
       '{"GetBuffer":{"id":1.0}}',
       '{"GetBuffer":{"id":1e3}}',

@@ -121,6 +121,7 @@ function factsOf(row: Row): [string, string][] {
     holders,
     scanouts,
     surface,
+    uuid,
     createdNs,
   } = row;
   return [
@@ -137,6 +138,7 @@ function factsOf(row: Row): [string, string][] {
     ["contexts", holders || "none"],
     ["scanouts", scanouts.join(", ") || "none"],
     ["surface", surface === 0 ? "none" : String(surface)],
+    ["UUID", uuid || "not asked for"],
     ["made", createdNs === 0 ? "not seen" : clock(wallMs(createdNs))],
     ["last use", `${row.usedType} ${duration(row.idle)} ago`],
   ];
