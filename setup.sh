@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets this machine ready to run and test Fencepost. Safe to run again: what is there already is left alone.
 #
-#   ./setup.sh             everything, end-to-end test guests included (QEMU 10, kernels and Mesa, in .cache/)
+#   ./setup.sh             everything, end-to-end test guests included (QEMU 10 and 11, kernels and Mesa, in .cache/)
 #   ./setup.sh --no-guests only what the server needs
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -90,7 +90,7 @@ bun install --frozen-lockfile
 if ! on_debian; then
   say "this is not Debian, so nothing more is installed. Fencepost wants what Debian calls"
   say "  ${runtime_packages[*]}"
-  say "and its end-to-end tests want QEMU 10, kernels, ${guest_packages[*]} ${wayland_packages[*]} ${browser_packages[*]}; see docs/guests.md"
+  say "and its end-to-end tests want QEMU 10 and 11.1, kernels, ${guest_packages[*]} ${wayland_packages[*]} ${browser_packages[*]}; see docs/guests.md"
   exit 0
 fi
 
@@ -110,6 +110,7 @@ scripts/fetch-perfetto.sh
 scripts/fetch-qemu.sh
 mapfile -t qemu_packages <.cache/qemu/depends
 install_packages "${qemu_packages[@]}"
+scripts/fetch-qemu-11.sh
 scripts/fetch-kernels.sh
 scripts/build-root.sh
 scripts/build-guest.sh

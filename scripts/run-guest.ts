@@ -18,7 +18,8 @@ Usage: bun scripts/run-guest.ts [flags]
   --kernel NAME     ${kernels.join(" or ")} (default: 6.12)
   --root NAME       ${roots.join(" or ")} (default: busybox)
   --socket PATH     the server's (default: none, the guest has QEMU's own device)
-  --outputs N       of the device, 1 to ${scanoutsMax} (default: 2)
+  --generic         by the generic vhost-user device of QEMU 11.1, whose outputs and pictures are the server's
+  --outputs N       of another device, 1 to ${scanoutsMax} (default: 2)
   --log DIRECTORY   what QEMU and the guest say (default: .cache/logs/by-hand)
   -h, --help        this text
 
@@ -35,6 +36,7 @@ const { values } = readCommandLine(help, {
     kernel: { type: "string", default: "6.12" },
     root: { type: "string", default: "busybox" },
     socket: { type: "string" },
+    generic: { type: "boolean", default: false },
     outputs: { type: "string", default: "2" },
     log: { type: "string", default: join(logsPath, "by-hand") },
   },
@@ -51,13 +53,11 @@ if (!/^\d+$/.test(values.outputs) || outputs < 1 || outputs > scanoutsMax) {
 if (values.socket !== undefined && !statSync(values.socket, { throwIfNoEntry: false })?.isSocket()) {
   refuse(`there is no server's socket at ${values.socket}`);
 }
+if (values.generic && values.socket === undefined) refuse("--generic wants the server's --socket");
 const missing = missingParts();
 if (missing.length > 0) refuse(`${missing.join(", ")} is missing: run ./setup.sh`, exitFailed);
 
-const gpu: Gpu =
-  values.socket === undefined
-    ? { kind: "in-process", outputs }
-    : { kind: "vhost-user", socketPath: values.socket, outputs };
+const gpu = gpuFor(values.socket);
 
 const guest = await QemuGuest.boot({ kernel, root, gpu }, values.log).catch((error: Error) =>
   // Whatever it is, the person who asked is told, and by QEMU's own words.
@@ -71,6 +71,11 @@ try {
   }
 } finally {
   await guest.stop();
+}
+
+function gpuFor(socketPath: string | undefined): Gpu {
+  if (socketPath === undefined) return { kind: "in-process", outputs };
+  return values.generic ? { kind: "generic", socketPath } : { kind: "vhost-user", socketPath, outputs };
 }
 
 async function serve(line: string): Promise<void> {

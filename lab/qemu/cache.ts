@@ -12,13 +12,38 @@ export type Root = (typeof roots)[number];
 
 const root = join(import.meta.dir, "..", "..");
 const cache = join(root, ".cache");
-const qemu = join(cache, "qemu");
+const libraries = "usr/lib/x86_64-linux-gnu";
+const program = "usr/bin/qemu-system-x86_64";
 
-export const qemuPaths = {
-  binary: join(qemu, "usr/bin/qemu-system-x86_64"),
-  modules: join(qemu, "usr/lib/x86_64-linux-gnu/qemu"),
-  data: [join(qemu, "usr/share/qemu"), join(qemu, "usr/share/seabios")],
+export interface Qemu {
+  command: readonly string[];
+  modules: string;
+  data: readonly string[];
+}
+
+const qemuVersions = ["10", "11.1"] as const;
+/** 11.1 is the first with the generic vhost-user device. */
+export type QemuVersion = (typeof qemuVersions)[number];
+
+/** QEMU 10 runs on this system's libraries; 11.1 on its own C library, and so by its own loader. */
+export const qemus: Readonly<Record<QemuVersion, Qemu>> = {
+  "10": { command: [join(cache, "qemu", program)], ...besideProgram(join(cache, "qemu")) },
+  "11.1": {
+    command: [
+      join(cache, "qemu-11", libraries, "ld-linux-x86-64.so.2"),
+      ...["--library-path", join(cache, "qemu-11", libraries)],
+      join(cache, "qemu-11", program),
+    ],
+    ...besideProgram(join(cache, "qemu-11")),
+  },
 };
+
+function besideProgram(tree: string): Omit<Qemu, "command"> {
+  return {
+    modules: join(tree, libraries, "qemu"),
+    data: [join(tree, "usr/share/qemu"), join(tree, "usr/share/seabios")],
+  };
+}
 
 export const kernelPath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinux");
 export const bzImagePath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinuz");
@@ -34,7 +59,7 @@ export const recordingsPath = join(cache, "recordings");
 /** The parts that are not there, as paths in the repository. */
 export function missingParts(): string[] {
   const parts = [
-    qemuPaths.binary,
+    ...qemuVersions.map((version) => qemus[version].command.at(-1)!),
     debianRootPath,
     ...kernels.flatMap((kernel) => [kernelPath(kernel), initramfsPath(kernel)]),
   ];

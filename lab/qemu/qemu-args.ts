@@ -1,18 +1,30 @@
 // The command line of a test guest.
 
-import { debianRootPath, initramfsPath, type Kernel, kernelPath, qemuPaths, type Root } from "./cache.ts";
+import {
+  debianRootPath,
+  initramfsPath,
+  type Kernel,
+  kernelPath,
+  type QemuVersion,
+  qemus,
+  type Root,
+} from "./cache.ts";
 
 export type Gpu =
   /** QEMU's own virtio-gpu-pci, the baseline that frames are compared with. */
   | { kind: "in-process"; outputs: number }
   /** A back-end that listens at `socketPath`. */
-  | { kind: "vhost-user"; socketPath: string; outputs: number };
+  | { kind: "vhost-user"; socketPath: string; outputs: number }
+  /** The same by QEMU's generic vhost-user device, which knows no GPU: outputs and pictures are the back-end's. */
+  | { kind: "generic"; socketPath: string };
 
 export interface GuestOptions {
   kernel: Kernel;
   /** "busybox" where nothing is said. */
   root?: Root;
   gpu: Gpu;
+  /** The one that has the device, where nothing is said. */
+  qemu?: QemuVersion;
   /** As QEMU's -m wants it, where the root's usual memory is not enough. */
   memory?: string;
   /** More QEMU arguments. */
@@ -34,11 +46,17 @@ export const gpuId = "gpu";
 const cpu = "Nehalem";
 const usualMemory: Record<Root, string> = { busybox: "512M", debian: "1024M" };
 
+/** What QEMU does not know of a device that it has no code for: virtio's number, its rings, its configuration. */
+const genericGpu = "virtio-id=16,num_vqs=2,vq_size=256,config_size=16";
+
+export const qemuVersionOf = ({ qemu, gpu }: GuestOptions): QemuVersion =>
+  qemu ?? (gpu.kind === "generic" ? "11.1" : "10");
+
 export function qemuArgs(options: GuestOptions, paths: GuestPaths): string[] {
   const { kernel, root = "busybox", gpu, extraArgs = [] } = options;
   const memory = options.memory ?? usualMemory[root];
   return [
-    ...qemuPaths.data.flatMap((path) => ["-L", path]),
+    ...qemus[qemuVersionOf(options)].data.flatMap((path) => ["-L", path]),
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
     ...["-machine", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2"],
     ...["-m", memory, "-object", `memory-backend-memfd,id=mem,size=${memory},share=on`],
@@ -70,14 +88,13 @@ function rootArgs(root: Root): string[] {
 }
 
 function gpuArgs(gpu: Gpu): string[] {
-  const device = `id=${gpuId},max_outputs=${gpu.outputs}`;
-  switch (gpu.kind) {
-    case "in-process":
-      return ["-device", `virtio-gpu-pci,${device}`];
-    case "vhost-user":
-      return [
-        ...["-chardev", `socket,id=vgpu,path=${gpu.socketPath}`],
-        ...["-device", `vhost-user-gpu-pci,chardev=vgpu,${device}`],
-      ];
-  }
+  if (gpu.kind === "in-process") return ["-device", `virtio-gpu-pci,id=${gpuId},max_outputs=${gpu.outputs}`];
+  const device =
+    gpu.kind === "vhost-user"
+      ? `vhost-user-gpu-pci,max_outputs=${gpu.outputs}`
+      : `vhost-user-test-device-pci,${genericGpu}`;
+  return [
+    ...["-chardev", `socket,id=vgpu,path=${gpu.socketPath}`],
+    ...["-device", `${device},chardev=vgpu,id=${gpuId}`],
+  ];
 }

@@ -4,11 +4,11 @@ import { bound } from "../bound-child.ts";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { qemuPaths } from "./cache.ts";
+import { qemus } from "./cache.ts";
 import { within } from "./deadline.ts";
 import { GuestSerial } from "./guest-serial.ts";
 import { type Image, readPpm } from "./image.ts";
-import { gpuId, type GuestOptions, qemuArgs } from "./qemu-args.ts";
+import { gpuId, type GuestOptions, qemuArgs, qemuVersionOf } from "./qemu-args.ts";
 import { Qmp } from "./qmp.ts";
 
 const connectTimeoutMs = 10_000;
@@ -50,8 +50,9 @@ export class QemuGuest {
     };
     // One descriptor for both: two would overwrite each other's lines.
     const log = openSync(join(logDirectory, "qemu.log"), "w");
-    const child = Bun.spawn(bound([qemuPaths.binary, ...qemuArgs(options, paths)]), {
-      env: { ...process.env, QEMU_MODULE_DIR: qemuPaths.modules, ...options.env },
+    const qemu = qemus[qemuVersionOf(options)];
+    const child = Bun.spawn(bound([...qemu.command, ...qemuArgs(options, paths)]), {
+      env: { ...process.env, QEMU_MODULE_DIR: qemu.modules, ...options.env },
       stdin: "ignore",
       stdout: log,
       stderr: log,
@@ -103,7 +104,7 @@ export class QemuGuest {
     await this.waitForBoot(boots + 1);
   }
 
-  /** What QEMU shows on output `head`. The cursor is not in it. */
+  /** What QEMU shows on output `head`: nothing with the generic device. The cursor is not in it. */
   async screendump(head: number): Promise<Image> {
     const filename = join(this.runDirectory, `head-${head}.ppm`);
     await this.explained(this.qmp.execute("screendump", { filename, format: "ppm", device: gpuId, head }));

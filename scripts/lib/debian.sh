@@ -58,6 +58,7 @@ private_apt() {
   cat >"$apt_root/apt.conf" <<EOF_CONF
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
+APT::Get::List-Cleanup "false";
 Dir::Etc::sourcelist "$apt_root/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";

@@ -13,7 +13,7 @@ import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
 
 /** Kicks of a new ring that may bring nothing: quirks.qemuKicksAtStart. */
-const vainKicksMax = 2;
+const vainKicksMax = 3;
 
 export class RunningRing {
   readonly ring: Ring;

@@ -38,7 +38,7 @@ export const quirks = {
   qemuKicksAtStart: {
     vmm: "QEMU",
     versions: "7.2 to 11.1",
-    does: "kicks a ring once when it starts it, with nothing in it",
+    does: "kicks a ring once when it starts it, with nothing in it; its generic device twice",
     source: "hw/virtio/virtio-bus.c, virtio_bus_set_host_notifier",
   },
   qemuGivesErrOnce: {

@@ -3,7 +3,7 @@
 import type { Image } from "../../../lab/qemu/image.ts";
 import { expectedPattern, paintedOver } from "./pattern.ts";
 import type { QemuGuest } from "../../../lab/qemu/qemu-guest.ts";
-import { waitForScreen } from "./screen.ts";
+import { type Screen, waitForScreen } from "./screen.ts";
 
 export interface Step {
   name: string;
@@ -47,11 +47,15 @@ export const steps: readonly Step[] = [
   ),
 ];
 
-/** Runs the step and waits for its frames; answers them as QEMU gave them. */
-export async function runStep(guest: QemuGuest, { commands, screens }: Step): Promise<Map<number, Image>> {
+/** Runs the step and waits for its frames on `screen`; answers them as that gave them. */
+export async function runStep(
+  guest: QemuGuest,
+  { commands, screens }: Step,
+  screen: Screen = guest,
+): Promise<Map<number, Image>> {
   for (const command of commands) await guest.run(command);
   const shown = new Map<number, Image>();
-  for (const [head, expected] of screens) shown.set(head, await waitForScreen(guest, head, expected));
+  for (const [head, expected] of screens) shown.set(head, await waitForScreen(screen, head, expected));
   return shown;
 }
 

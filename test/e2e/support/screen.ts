@@ -3,26 +3,49 @@
 import { join } from "node:path";
 import { encodePng } from "../../../src/picture/png.ts";
 import { diffImages, type Image } from "../../../lab/qemu/image.ts";
-import type { QemuGuest } from "../../../lab/qemu/qemu-guest.ts";
+import type { ServerProcess } from "../../../lab/vmm/server-process.ts";
+import { decodePng } from "../../support/png.ts";
 
 const screenTimeoutMs = 10_000;
 const pollMs = 20;
 
+/** Who shows the guest's outputs: QEMU, or with its generic device the server. */
+export interface Screen {
+  /** Where frames that are wrong are kept. */
+  readonly logDirectory: string;
+  screendump(head: number): Promise<Image>;
+}
+
+/** What the server shows, whoever looks. The cursor is not in it. */
+export function serverScreen(server: ServerProcess, logDirectory: string): Screen {
+  return {
+    logDirectory,
+    async screendump(head) {
+      const path = join(server.directory, `head-${head}.png`);
+      const answer = await server.control({ command: "screenshot", scanout: head, path });
+      // A scanout is off until its mode is set.
+      if (!answer.ok) return { width: 0, height: 0, pixels: new Uint32Array(0) };
+      const { width, height, pixels } = decodePng(await Bun.file(path).bytes());
+      return { width, height, pixels: Uint32Array.from(pixels, (pixel) => pixel >>> 8) };
+    },
+  };
+}
+
 /**
- * Waits until output `head` shows exactly `expected`; answers the frame as QEMU gave it.
+ * Waits until output `head` shows exactly `expected`; answers the frame as it was given.
  * Otherwise throws how they differ and leaves both beside the guest's logs.
  */
-export async function waitForScreen(guest: QemuGuest, head: number, expected: Image): Promise<Image> {
+export async function waitForScreen(screen: Screen, head: number, expected: Image): Promise<Image> {
   const deadline = performance.now() + screenTimeoutMs;
   for (;;) {
-    const actual = await guest.screendump(head);
+    const actual = await screen.screendump(head);
     const difference = diffImages(actual, expected);
     if (difference === null) return actual;
     if (performance.now() > deadline) {
-      await savePng(join(guest.logDirectory, `head-${head}-actual.png`), actual);
-      await savePng(join(guest.logDirectory, `head-${head}-expected.png`), expected);
+      await savePng(join(screen.logDirectory, `head-${head}-actual.png`), actual);
+      await savePng(join(screen.logDirectory, `head-${head}-expected.png`), expected);
       throw new Error(
-        `output ${head} shows another frame: ${difference}. Both frames are in ${guest.logDirectory}.`,
+        `output ${head} shows another frame: ${difference}. Both frames are in ${screen.logDirectory}.`,
       );
     }
     await Bun.sleep(pollMs);

@@ -1,0 +1,89 @@
+// A Debian kernel behind QEMU's generic vhost-user device: what QEMU says of no GPU is the server's own, and so is the picture.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { logsPath } from "../../lab/qemu/cache.ts";
+import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { whereGuestsAre } from "./support/guests.ts";
+import { complaints } from "./support/kernel-log.ts";
+import { expectedPattern } from "./support/pattern.ts";
+import { ctrlCounters } from "./support/renderer-use.ts";
+import { runStep, steps } from "./support/scenario.ts";
+import { serverScreen, waitForScreen } from "./support/screen.ts";
+
+const kernel = "6.12";
+const bootTimeoutMs = 120_000;
+const testTimeoutMs = 60_000;
+const renderers = ["software", "virgl"] as const;
+
+whereGuestsAre(() => {
+  for (const renderer of renderers) {
+    describe(`Linux ${kernel} behind the generic device, on the ${renderer} renderer`, () =>
+      guestTests(renderer));
+  }
+});
+
+function guestTests(renderer: (typeof renderers)[number]): void {
+  const logDirectory = join(logsPath, `${kernel}-generic-${renderer}`);
+  let server: ServerProcess;
+  let guest: QemuGuest | undefined;
+
+  beforeAll(async () => {
+    server = await ServerProcess.start({ args: ["--renderer", renderer, "--outputs", "1280x800,1024x768"] });
+    const gpu = { kind: "generic", socketPath: server.socketPath } as const;
+    guest = await QemuGuest.boot({ kernel, gpu }, logDirectory);
+  }, bootTimeoutMs);
+
+  afterAll(async () => {
+    await guest?.stop();
+    if (server === undefined) return;
+    await Bun.write(join(logDirectory, "server.txt"), server.log());
+    await server.stop();
+  });
+
+  test("the driver finds all that the server has, outputs included", async () => {
+    const log = await guest!.run("dmesg");
+    const told = log.flatMap((line) => /\[drm\] (features: .*|number of .*)$/.exec(line)?.[1] ?? []);
+    const virgl = renderer === "virgl";
+    expect(told).toEqual([
+      `features: ${virgl ? "+" : "-"}virgl +edid -resource_blob -host_visible`,
+      `features: ${virgl ? "+" : "-"}context_init`,
+      "number of scanouts: 2",
+      `number of cap sets: ${virgl ? 2 : 0}`,
+    ]);
+    const modes = await guest!.run("modes");
+    expect(modes).toEqual([
+      expect.stringMatching(/^0 connected 1280x800( |$)/),
+      expect.stringMatching(/^1 connected 1024x768( |$)/),
+    ]);
+  });
+
+  for (const step of steps) {
+    test(
+      `the server shows ${step.name}`,
+      async () => {
+        await runStep(guest!, step, serverScreen(server, logDirectory));
+      },
+      testTimeoutMs,
+    );
+  }
+
+  test(
+    "the guest reboots and is shown again",
+    async () => {
+      await guest!.reboot();
+      await guest!.run("pattern 0 1024 768 51");
+      await waitForScreen(serverScreen(server, logDirectory), 0, expectedPattern(1024, 768, 51));
+    },
+    bootTimeoutMs,
+  );
+
+  test("the kernel has no complaint, and the server none about guest or QEMU", async () => {
+    expect(complaints(await guest!.run("dmesg"), kernel)).toEqual([]);
+    const { errors, malformedChains } = await ctrlCounters(server);
+    expect({ errors, malformedChains }).toEqual({ errors: 0, malformedChains: 0 });
+    const told = server.log().split("\n");
+    expect(told.filter((line) => / (warning|error) /.test(line))).toEqual([]);
+  });
+}
