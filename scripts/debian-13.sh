@@ -14,6 +14,8 @@ checkout="$(cd "$(dirname "$0")/.." && pwd)"
 target="$cache/debian-13"
 root="$target/root"
 release=trixie
+# Whom this system trusts: a file of its own, since ca-certificates, once it is set up in the root, writes the usual one anew.
+trust=/etc/ssl/certs/of-the-host.crt
 
 [ "$(id -u)" = 0 ] || fail "needs root: debootstrap and chroot do"
 require_debian
@@ -24,8 +26,8 @@ bun="$(readlink -f "$(command -v bun)")" || fail "bun is not on PATH"
 inside() {
   unshare --mount --propagation private --pid --fork --kill-child -- \
     bash -euc '
-      root="$1" bun="$2"
-      shift 2
+      root="$1" bun="$2" trust="$3"
+      shift 3
       mount --rbind /dev "$root/dev"
       mount -t tmpfs tmpfs "$root/dev/shm"
       mount -t proc proc "$root/proc"
@@ -34,8 +36,10 @@ inside() {
       mount --bind "$bun" "$root/usr/local/bin/bun"
       # This shell stays, to ask for the exit codes of orphans.
       chroot "$root" env --chdir=/fencepost \
-        HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" || exit "$?"
-    ' inside "$root" "$bun" "$@"
+        HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        SSL_CERT_FILE=$trust PIP_CERT=$trust REQUESTS_CA_BUNDLE=$trust CURL_CA_BUNDLE=$trust \
+        NODE_EXTRA_CA_CERTS=$trust "$@" || exit "$?"
+    ' inside "$root" "$bun" "$trust" "$@"
 }
 
 make_root() {
@@ -51,7 +55,7 @@ make_root() {
   # Names and trust are this system's, which may stand behind a proxy.
   cp /etc/resolv.conf "$root/etc/resolv.conf"
   mkdir -p "$root/etc/ssl/certs"
-  cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" 2>/dev/null || true
+  cp /etc/ssl/certs/ca-certificates.crt "$root/$trust" 2>/dev/null || true
   : >"$root/usr/local/bin/bun"
   chmod +x "$root/usr/local/bin/bun"
   # The test guests are Debian 12's there too; what is made of them already need not be fetched again.
