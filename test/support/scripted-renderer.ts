@@ -146,7 +146,7 @@ export class ScriptedRenderer implements Renderer {
 
   exportBlob(id: number): ExportedBlob | null {
     const fd = this.blobs.get(id)?.fd ?? -1;
-    return fd < 0 ? null : { fd: duplicateFd(fd), kind: this.blobKind, mapInfo: MapCache.CACHED };
+    return fd < 0 ? null : { fd: duplicateFd(fd), kind: this.blobKind, offset: 0, mapInfo: MapCache.CACHED };
   }
 
   unrefResource(id: number): void {

@@ -18,10 +18,12 @@ export interface ExportedBlob {
   /** The receiver's to close. */
   fd: number;
   /**
-   * `memory`: a plain file, whose byte 0 is the blob's; `dmabuf`: one of the kernel's; `opaque`: only its own driver knows
-   * how it lies there, so that it can be neither mapped nor shown.
+   * `memory`: a plain file; `dmabuf`: one of the kernel's; `opaque`: only its own driver knows how it lies there, so that
+   * it can be neither mapped nor shown.
    */
   kind: "memory" | "dmabuf" | "opaque";
+  /** Where the blob begins in it, in whole pages: before that may be what a driver keeps of it, which is nobody's to map. */
+  offset: number;
   /** How the guest is to map it: one of MapCache. */
   mapInfo: number;
 }
