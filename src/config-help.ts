@@ -22,7 +22,7 @@ export function helpText(call: string): string {
     row("-h, --help", "this text"),
     row("-V, --version", "the version"),
     row("--print-capabilities", "what this back-end can do, as JSON for management software"),
-    row("--virgl", "the same as --renderer virgl, for management software"),
+    row("--virgl", "taken from management software, which gives it to any server; see --renderer"),
     "",
     "Each flag is also an environment variable (--poll-us is FENCEPOST_POLL_US) and a key of the --config file (pollUs).",
     "One that may be given more than once has colons between its values in the environment, and is an array in the file.",

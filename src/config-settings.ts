@@ -154,7 +154,7 @@ export const settings = {
     group: "Operation",
     value: "FILE",
     path: true,
-    help: "read settings from a JSON file; its keys are the flags in camelCase",
+    help: "read settings from this JSON file (default: /etc/fencepost.json, where there is one)",
     kind: PathName.optional(),
   },
   inspect: {
@@ -223,6 +223,13 @@ export const settings = {
     group: "Operation",
     help: "check messages between actors by their schemas, log at debug level, --inspect",
     kind: Switch,
+  },
+  logFile: {
+    group: "Operation",
+    value: "FILE",
+    path: true,
+    help: "append the log to this file (default: stderr, or the journal in its place)",
+    kind: PathName.optional(),
   },
   logLevel: {
     group: "Operation",

@@ -1,8 +1,9 @@
 // The settings of a server, from where they may be given, and what is wrong with them (config-settings.ts has each).
 //
-// A flag beats the environment (FENCEPOST_<NAME>), which beats the file (--config), which beats the default.
+// A flag beats the environment (FENCEPOST_<NAME>), which beats the file (--config, or /etc/fencepost.json), which beats the
+// default.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve as resolvePath } from "node:path";
 import { readArguments, UsageError } from "./config-arguments.ts";
 import { ConfigError } from "./config-error.ts";
@@ -39,21 +40,27 @@ const otherVariables: ReadonlySet<string> = new Set([
   "FENCEPOST_DIRECTORY",
 ]);
 
-/** What management software gives QEMU's vhost-user-gpu: another way to say `--renderer virgl`. */
+/**
+ * What libvirt gives any vhost-user-gpu, also for a domain that wants no 3D. So nobody's wish can be read from it: 3D is there where
+ * it starts, unless the administrator says otherwise.
+ */
 const qemuFlags = { virgl: { type: "boolean" } } as const;
+
+/** This host's settings, for servers that nobody gives a file, such as libvirt's. */
+const hostFile = "/etc/fencepost.json";
 
 /** Reads the command line as given in `directory`; throws {@link ConfigError} with every mistake named. */
 export function parseCommandLine(
   args: string[],
   env: Record<string, string | undefined>,
   directory = process.cwd(),
+  ownFile = hostFile,
 ): Invocation {
   const flags = readFlags(args);
-  if (flags.virgl) flags.renderer ??= "virgl";
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
   if (flags["print-capabilities"]) return { kind: "capabilities" };
-  return { kind: "serve", config: resolve(flags, env, directory), unknown: unknownVariables(env) };
+  return { kind: "serve", config: resolve(flags, env, directory, ownFile), unknown: unknownVariables(env) };
 }
 
 type Flags = Record<string, string | boolean | string[] | undefined>;
@@ -82,8 +89,14 @@ function readFlags(args: string[]): Flags {
   }
 }
 
-function resolve(flags: Flags, env: Record<string, string | undefined>, directory: string): ServerConfig {
-  const file = readFile(flags["config"] ?? env["FENCEPOST_CONFIG"], directory);
+function resolve(
+  flags: Flags,
+  env: Record<string, string | undefined>,
+  directory: string,
+  ownFile: string,
+): ServerConfig {
+  const named = flags["config"] ?? (env["FENCEPOST_CONFIG"] || undefined);
+  const file = readFile(named ?? (existsSync(ownFile) ? ownFile : ""), directory);
   const values: Record<string, unknown> = {};
   const mistakes: string[] = [];
   for (const [name, setting] of Object.entries<Setting>(settings)) {
@@ -147,7 +160,8 @@ function readFile(path: Flags[string], directory: string): Record<string, unknow
   // What is no path is told as that of any setting.
   if (typeof path !== "string" || path === "") return {};
   try {
-    const value: unknown = Bun.JSONC.parse(readFileSync(resolvePath(directory, path), "utf8"));
+    const text = readFileSync(resolvePath(directory, path), "utf8");
+    const value: unknown = text.trim() === "" ? {} : Bun.JSONC.parse(text);
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new Error('want one JSON object, such as {"pollUs": 20}');
     }

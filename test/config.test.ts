@@ -75,10 +75,13 @@ describe("what is asked for", () => {
     const config = serve(["--virgl", "--render-node", "/dev/dri/renderD128", "--socket-path", "/run/a.sock"]);
     expect(config).toMatchObject({
       socketPath: "/run/a.sock",
-      renderer: "virgl",
+      renderer: "auto",
       renderNode: "/dev/dri/renderD128",
     });
     expect(serve(["--virgl", "--renderer", "software"]).renderer).toBe("software");
+    // libvirt's flag is nobody's wish: the administrator's is.
+    expect(serve(["--virgl"], { FENCEPOST_RENDERER: "software" }).renderer).toBe("software");
+    expect(serve(["--virgl", "--config", file({ renderer: "virgl" })]).renderer).toBe("virgl");
     expect(serve(["-s", "/run/b.sock"]).socketPath).toBe("/run/b.sock");
     expect(serve(["-f", "3"]).fd).toBe(3);
     expect(serve(["--fd=4"]).fd).toBe(4);
@@ -300,6 +303,17 @@ describe("precedence", () => {
   test("the environment can name the file, a flag another", () => {
     expect(serve([], { FENCEPOST_CONFIG: path() }).pollUs).toBe(1);
     expect(serve(["--config", file({ pollUs: 9 })], { FENCEPOST_CONFIG: path() }).pollUs).toBe(9);
+  });
+
+  test("a host's own file is read where no other is named, and need not be there", () => {
+    const own = (args: string[], env: Env = {}, path = file({ pollUs: 11 })) =>
+      parseCommandLine(args, env, "/", path) as { config: ServerConfig };
+    expect(own([]).config.pollUs).toBe(11);
+    expect(own([], { FENCEPOST_CONFIG: "" }).config.pollUs).toBe(11);
+    expect(own(["--config", file({ logLevel: "error" })]).config.pollUs).toBe(0);
+    expect(own(["--config", "/dev/null"]).config.pollUs).toBe(0);
+    expect(own([], {}, "/nonexistent.json").config.pollUs).toBe(0);
+    expect(() => own([], {}, file("{"))).toThrow("cannot read the settings in ");
   });
 
   test("a mistake of a source that another beats is not made", () => {

@@ -3,6 +3,8 @@
 import { dirname } from "node:path";
 import packageJson from "../../package.json";
 import { exitCodes } from "../actors/machines/device.ts";
+import type { SessionState } from "../actors/supervisor/events.ts";
+import { openLog } from "../actors/supervisor/log-output.ts";
 import { LogSink } from "../actors/supervisor/log-sink.ts";
 import { Supervisor } from "../actors/supervisor/supervisor.ts";
 import { helpText } from "../config-help.ts";
@@ -12,6 +14,7 @@ import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
 import type { CallOf } from "./begin.ts";
+import { ServiceManager } from "./service-manager.ts";
 import { withActivation } from "./socket-activation.ts";
 import { onStopSignals } from "./stop-signals.ts";
 
@@ -19,6 +22,15 @@ import { onStopSignals } from "./stop-signals.ts";
 const capabilities = { type: "gpu", features: ["render-node", "virgl"] };
 
 const exitUsage = exitCodes.settings;
+/** The session's states, for whoever asks how the service does. */
+const sessionStatus: Readonly<Record<SessionState, string>> = {
+  listening: "waiting for a VMM",
+  connected: "a VMM is connected",
+  running: "a guest's driver is running",
+  suspended: "the guest's driver has stopped",
+  closed: "the VMM has gone",
+};
+
 type Served = Extract<Invocation, { kind: "serve" }>;
 
 /** How long the last lines of the log may wait for a reader. */
@@ -64,9 +76,9 @@ function checkSurroundings(config: ServerConfig): void {
   }
 }
 
-function explained(what: string, check: () => void): void {
+function explained<T>(what: string, check: () => T): T {
   try {
-    check();
+    return check();
   } catch (error) {
     throw new ConfigError(`${what}: ${(error as Error).message}`, { cause: error });
   }
@@ -74,28 +86,40 @@ function explained(what: string, check: () => void): void {
 
 async function serve({ config, unknown }: Served, ctl: string): Promise<number> {
   const stdout = new PatientWriter(1);
-  const stderr = new PatientWriter(2);
-  const log = new LogSink(config.logLevel, stderr);
+  const output = explained("--log-file", () => openLog(config.logFile, serverName(config)));
+  const log = new LogSink(config.logLevel, output);
+  const manager = new ServiceManager(process.env);
   for (const name of unknown) log.write("warning", "supervisor", `${name} is no setting: see --help`);
-  const supervisor = new Supervisor(config, log, (state) => {
-    stdout.write(`${banner(config, state, ctl)}\n`);
-    // What reading the settings has left would stay for as long as nothing happens here.
-    Bun.gc(true);
+  const supervisor = new Supervisor(config, log, {
+    up: (state) => {
+      stdout.write(`${banner(config, state, ctl)}\n`);
+      manager.ready(sessionStatus[state]);
+      // What reading the settings has left would stay for as long as nothing happens here.
+      Bun.gc(true);
+    },
+    session: (state) => manager.status(sessionStatus[state]),
+    stopping: (reason) => manager.stopping(reason),
   });
   onStopSignals(
     (signal) => supervisor.shutdown(`received ${signal}`),
     (signal) => {
       log.write("error", "supervisor", `received ${signal} while stopping: ends at once`);
       supervisor.removeSockets();
-      stderr.flush(lastLinesMs);
+      output.flush(lastLinesMs);
       process.exit(exitCodes.stopTimeout);
     },
   );
   const exitCode = await supervisor.run();
   stdout.flush(lastLinesMs);
-  stderr.flush(lastLinesMs);
+  output.flush(lastLinesMs);
+  output.close();
+  manager.close();
   return exitCode;
 }
+
+/** What tells this server from others of this host. */
+const serverName = ({ fd, socketPath, controlPath }: ServerConfig): string =>
+  fd === undefined ? socketPath : controlPath;
 
 /** What an operator needs at start: what was chosen, the limits, and how to start the VMM. */
 function banner(config: ServerConfig, state: "listening" | "connected", ctl: string): string {

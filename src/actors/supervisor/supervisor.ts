@@ -5,7 +5,6 @@ import { createActor } from "xstate";
 import type { ServerConfig } from "../../config.ts";
 import { deviceMachine, exitCodes } from "../machines/device.ts";
 import { loadTables } from "../machines/tables.ts";
-import type { SupervisorMessage } from "./messages.ts";
 import type { WorkerName } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { Log } from "../runtime/log.ts";
@@ -13,6 +12,7 @@ import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { freeSocketPath, listenUnix, removeSocket } from "../../transport/os/unix-path.ts";
 import { ControlServer } from "./control-server.ts";
+import type { SessionState, SupervisorEvents } from "./events.ts";
 import { Inquiries } from "./inquiries.ts";
 import { areUp, begun, isSpare, type Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
@@ -51,8 +51,7 @@ export class Supervisor {
   constructor(
     private readonly config: ServerConfig,
     private readonly log: Pick<LogSink, "write">,
-    /** The device is up: a front-end may connect, or has come connected. */
-    private readonly onUp: (state: "listening" | "connected") => void,
+    private readonly events: SupervisorEvents,
   ) {
     this.sessionLog = new Log("debug", (level, text) => log.write(level, "supervisor", text));
     this.host = new ActorHost(config, loadTables(), {
@@ -122,6 +121,7 @@ export class Supervisor {
   }
 
   private async stop(): Promise<number> {
+    this.events.stopping(this.device.getSnapshot().context.reason);
     this.control.close();
     for (const timer of this.settling.values()) clearTimeout(timer);
     for (const actor of this.actors.values()) {
@@ -220,7 +220,8 @@ export class Supervisor {
     this.listener = -1;
   }
 
-  private sessionChanged(state: Extract<SupervisorMessage, { type: "session-changed" }>["state"]): void {
+  private sessionChanged(state: SessionState): void {
+    if (!this.device.getSnapshot().matches("starting")) this.events.session(state);
     switch (state) {
       case "listening":
         if (!this.up(state)) this.device.send({ type: "SESSION_DOWN" });
@@ -248,7 +249,7 @@ export class Supervisor {
     if (!this.device.getSnapshot().matches("starting")) return false;
     clearTimeout(this.readyTimer);
     this.device.send({ type: "READY" });
-    this.onUp(state);
+    this.events.up(state);
     return true;
   }
 

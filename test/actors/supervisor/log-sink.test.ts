@@ -1,6 +1,7 @@
 // The log's last step: what an actor says becomes one line of standard error, whatever a peer has put into it.
 import { afterAll, expect, test } from "bun:test";
 import { readSync } from "node:fs";
+import { TextOutput } from "../../../src/actors/supervisor/log-output.ts";
 import { LogSink } from "../../../src/actors/supervisor/log-sink.ts";
 import { libc, O_CLOEXEC } from "../../../src/ffi/libc.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
@@ -10,7 +11,7 @@ const pipe = new Int32Array(2);
 libc.pipe2(pipe, O_CLOEXEC);
 afterAll(() => pipe.forEach(closeFd));
 
-const sink = new LogSink("info", new PatientWriter(pipe[1]!));
+const sink = new LogSink("info", new TextOutput(new PatientWriter(pipe[1]!)));
 
 function written(): string {
   const bytes = Buffer.alloc(65536);

@@ -50,7 +50,11 @@ class Run {
       this.lines.push({ level, actor, text });
       this.wake();
     };
-    this.supervisor = new Supervisor(this.config, { write }, () => resolve());
+    this.supervisor = new Supervisor(
+      this.config,
+      { write },
+      { up: () => resolve(), session: () => {}, stopping: () => {} },
+    );
     this.exitCode = this.supervisor.run();
   }
 
