@@ -97,6 +97,15 @@ export class ScriptedRenderer implements Renderer {
     return this.resources.has(resource);
   }
 
+  hasBlob(id: number): boolean {
+    return this.blobs.has(id);
+  }
+
+  /** The guest's pages that it has of a blob. */
+  backingOf(id: number): Backing | null {
+    return this.blobs.get(id)?.backing ?? null;
+  }
+
   fillCapset(_id: number, _version: number, at: number): void {
     new Uint8Array(this.arena.view(at, capset.bytes)).fill(1);
   }

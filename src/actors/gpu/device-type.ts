@@ -28,8 +28,8 @@ export const gpuDevice: DeviceType = {
   },
 };
 
-/** Feature bits that every GPU of ours offers; a renderer adds to them. */
-export const baseFeatures = (1 << Feature.EDID) | (1 << Feature.RESOURCE_UUID);
+/** Feature bits that every GPU of ours offers; a renderer adds to them. Blobs of the guest's pages need none. */
+export const baseFeatures = (1 << Feature.EDID) | (1 << Feature.RESOURCE_UUID) | (1 << Feature.RESOURCE_BLOB);
 
 /** struct virtio_gpu_config as the driver reads it first. */
 export function gpuConfig(scanouts: number, capsets: number): Uint8Array<ArrayBuffer> {

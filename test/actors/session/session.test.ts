@@ -86,7 +86,7 @@ function inflight(queues: number, size: number, bytes = 0, offset = 0, length = 
 
 const number = (payload: Uint8Array): bigint => new DataView(payload.slice().buffer).getBigUint64(0, true);
 
-const features = 0x1_7400_0006n;
+const features = 0x1_7400_000en;
 const protocolFeatures = 0xb22bn;
 
 /** Gives one region and starts both rings with 64 entries. */
@@ -138,9 +138,9 @@ describe("what a front-end asks first", () => {
     expect(front.ask(R.GET_MAX_MEM_SLOTS)).toEqual({ request: 36, flags: 5, payload: u64(509), fds: [] });
   });
 
-  test("virgl, blobs and packed rings are not offered", () => {
+  test("virgl, contexts and packed rings are not offered", () => {
     const offered = number(front.ask(R.GET_FEATURES).payload);
-    for (const bit of [0n, 3n, 4n, 34n]) expect(offered & (1n << bit)).toBe(0n);
+    for (const bit of [0n, 4n, 34n]) expect(offered & (1n << bit)).toBe(0n);
   });
 
   test("QEMU's sequence of connecting goes through", () => {

@@ -12,6 +12,7 @@ import {
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
 import type { GpuContext } from "../model/contexts.ts";
+import { BlobPixels } from "../pixels/blobs/blob-pixels.ts";
 import { codeOfErrno } from "./errno.ts";
 import type { Parts } from "./parts.ts";
 
@@ -78,6 +79,9 @@ export class ContextCommands {
     if (refused !== 0) return refused;
     const isInCpu = this.resources.isIn(resource!, this.inCpu);
     if (isInCpu && !model.promote(resource!)) return Response.ERR_OUT_OF_MEMORY;
+    const { pixels } = resource!;
+    const error = pixels instanceof BlobPixels ? pixels.enterRenderer() : 0;
+    if (error !== 0) return codeOfErrno(error);
     this.contexts.take(context!, this.event.attach);
     this.resources.take(resource!, this.event.attachResource);
     model.renderer.attachResource(context!.id, resource!.id);

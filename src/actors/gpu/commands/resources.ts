@@ -103,6 +103,10 @@ export class ResourceCommands {
     }
     const backing = Backing.read(queue.memory, request.words, AttachBacking.bytes, count);
     if (backing === null) return Response.ERR_INVALID_PARAMETER;
+    if (backing.length < (resource!.blob?.size ?? 0)) {
+      backing.free();
+      return Response.ERR_INVALID_PARAMETER;
+    }
     if (!model.resources.attachBacking(resource!, backing)) {
       backing.free();
       return Response.ERR_OUT_OF_MEMORY;

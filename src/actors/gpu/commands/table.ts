@@ -3,6 +3,7 @@
 import {
   AttachBacking,
   Command as Type,
+  CreateBlob,
   CtxCreate,
   CtxResource,
   DetachBacking,
@@ -23,6 +24,7 @@ import {
   TransferToHost2d,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
+import { BlobCommands } from "./blobs.ts";
 import { CapsetCommands } from "./capsets.ts";
 import { ContextCommands } from "./contexts.ts";
 import type { Command, Parts } from "./parts.ts";
@@ -39,6 +41,7 @@ export class Commands {
   readonly transfers;
   readonly contexts;
   readonly capsets;
+  readonly blobs;
 
   constructor(parts: Parts) {
     this.questions = new Questions(parts);
@@ -47,6 +50,7 @@ export class Commands {
     this.transfers = new TransferCommands(parts);
     this.contexts = new ContextCommands(parts);
     this.capsets = new CapsetCommands(parts);
+    this.blobs = new BlobCommands(parts);
   }
 }
 
@@ -65,7 +69,7 @@ function row(name: keyof typeof Type, bytes: number, run: Row["run"], feature: n
   return { type: Type[name], name, bytes, feature, run };
 }
 
-const { RESOURCE_UUID, VIRGL } = Feature;
+const { RESOURCE_BLOB, RESOURCE_UUID, VIRGL } = Feature;
 
 export const commandTable: readonly Row[] = [
   row("GET_DISPLAY_INFO", Header.bytes, ({ questions }) => questions.displayInfo()),
@@ -89,6 +93,12 @@ export const commandTable: readonly Row[] = [
   row("SET_SCANOUT", SetScanout.bytes, ({ scanouts }, request) => scanouts.set(request)),
   row("RESOURCE_FLUSH", ResourceFlush.bytes, ({ scanouts }, request) => scanouts.flush(request)),
   row("TRANSFER_TO_HOST_2D", TransferToHost2d.bytes, ({ transfers }, request) => transfers.toHost2d(request)),
+  row(
+    "RESOURCE_CREATE_BLOB",
+    CreateBlob.bytes,
+    ({ blobs }, request) => blobs.createBlob(request),
+    RESOURCE_BLOB,
+  ),
   row("CTX_CREATE", CtxCreate.bytes, ({ contexts }, request) => contexts.create(request), VIRGL),
   row("CTX_DESTROY", Header.bytes, ({ contexts }, request) => contexts.destroy(request), VIRGL),
   row("CTX_ATTACH_RESOURCE", CtxResource.bytes, ({ contexts }, request) => contexts.attach(request), VIRGL),

@@ -7,6 +7,7 @@ import { flat, type Form, type Shape } from "../pixels/form.ts";
 import type { Pixels } from "../pixels/pixels.ts";
 import type { PixelSource } from "../pixels/source.ts";
 import type { Backing } from "../renderer/backing.ts";
+import type { BlobShape } from "../renderer/blob.ts";
 
 /** One resource, as everybody reads it; {@link ResourceTable} writes it, and Lifecycle its state. */
 export interface Resource extends Entity, Form {
@@ -16,7 +17,9 @@ export interface Resource extends Entity, Form {
   readonly scanouts: number;
   /** By which other devices of the VM know it, once the guest has asked for that; "" before. */
   readonly uuid: string;
-  /** Whether a rectangle lies inside of it. */
+  /** What the guest asked for where it is a blob, which has neither size nor format; else null. */
+  readonly blob: BlobShape | null;
+  /** Whether a rectangle lies inside of it. A blob has no edges but its scanouts'. */
   holds(x: number, y: number, width: number, height: number): boolean;
 }
 
@@ -33,6 +36,7 @@ class OneResource extends Entity implements Resource {
   backing: Backing | null = null;
   scanouts = 0;
   uuid = "";
+  blob: BlobShape | null = null;
 
   constructor(source: PixelSource) {
     super();
@@ -42,7 +46,7 @@ class OneResource extends Entity implements Resource {
 
   /** u32 sums are exact in a Number. */
   holds(x: number, y: number, width: number, height: number): boolean {
-    return x + width <= this.width && y + height <= this.height;
+    return this.blob !== null || (x + width <= this.width && y + height <= this.height);
   }
 }
 
@@ -109,6 +113,21 @@ export class ResourceTable {
     return resource;
   }
 
+  /** Whether there is room for a backing of so many runs. */
+  hasRoomFor({ runCount }: Backing): boolean {
+    return this.runs + runCount <= this.runsMax;
+  }
+
+  /** Adds a blob, for which there is room, with the pages that it was created with. */
+  addBlob(id: number, blob: BlobShape, backing: Backing | null): Resource {
+    const resource = this.begin(id, 0, 0, 0, flat);
+    resource.blob = blob;
+    resource.pixels = this.source.blob(resource, blob, backing);
+    if (backing !== null) this.runs += backing.runCount;
+    resource.backing = backing;
+    return resource;
+  }
+
   /** Moves a 2D resource into the renderer. Returns false, with nothing changed, when that does not take it. */
   promote(resource: Resource): boolean {
     const own = resource as OneResource;
@@ -121,7 +140,7 @@ export class ResourceTable {
 
   /** Gives the resource a backing. Returns false, with nothing done, beyond the limits. */
   attachBacking(resource: Resource, backing: Backing): boolean {
-    if (this.runs + backing.runCount > this.runsMax) return false;
+    if (!this.hasRoomFor(backing)) return false;
     if (resource.pixels.attachBacking(backing) === ENOMEM) return false;
     this.runs += backing.runCount;
     (resource as OneResource).backing = backing;
@@ -152,6 +171,7 @@ export class ResourceTable {
     // The pixels had it, and are gone.
     this.dropBacking(own);
     if (own.pixels !== own.cpu) own.pixels = own.cpu;
+    own.blob = null;
     this.free.push(own);
   }
 

@@ -3,8 +3,10 @@
 import { ENOMEM } from "../../../ffi/libc.ts";
 import { Format } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../renderer/backing.ts";
+import type { BlobShape } from "../renderer/blob.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { Target } from "../renderer/transfer.ts";
+import { BlobPixels } from "./blobs/blob-pixels.ts";
 import { type CopyMeter, CpuPixels } from "./cpu-pixels.ts";
 import type { CursorShelf } from "./cursor-shelf.ts";
 import { flat, type Form } from "./form.ts";
@@ -35,6 +37,11 @@ export class PixelSource {
   /** Of a resource that the renderer has made, which takes `bytes`. */
   rendered(form: Form, bytes: number): GpuPixels {
     return new GpuPixels(form, this.renderer, this.storages, this.staging, bytes);
+  }
+
+  /** Of a blob, which a renderer has made where it is the host's; without one it would be refused. */
+  blob(form: Form, shape: BlobShape, backing: Backing | null): BlobPixels {
+    return new BlobPixels(form, shape, this.renderer, this.storages, backing);
   }
 
   /**

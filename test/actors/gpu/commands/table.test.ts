@@ -9,7 +9,6 @@ import { QueueBench } from "../../../support/queue-bench.ts";
 
 /** Without a row: of features that the device does not offer yet (blobs), and of the cursor queue. */
 const others = [
-  "RESOURCE_CREATE_BLOB",
   "RESOURCE_MAP_BLOB",
   "RESOURCE_UNMAP_BLOB",
   "SET_SCANOUT_BLOB",
