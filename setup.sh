@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 
 bun_version=1.4.5
 runtime_packages=(libvirglrenderer1 libegl1 libopengl0 libgl1-mesa-dri libgbm1 virgl-server mesa-vulkan-drivers)
-guest_packages=(gcc libc6-dev libdrm-dev busybox-static cpio xz-utils zstd e2fsprogs)
+guest_packages=(gcc libc6-dev libdrm-dev libvulkan-dev glslang-tools busybox-static cpio xz-utils zstd e2fsprogs)
 wayland_packages=(weston xvfb xdotool libwayland-dev wayland-protocols)
 browser_packages=(chromium fonts-dejavu-core)
 

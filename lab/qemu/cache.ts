@@ -6,8 +6,8 @@ import { join } from "node:path";
 export const kernels = ["6.1", "6.12"] as const;
 export type Kernel = (typeof kernels)[number];
 
-/** busybox in an initramfs; or, for 3D, Debian's Mesa and its programs on a disk. */
-export const roots = ["busybox", "debian"] as const;
+/** busybox in an initramfs; or on a disk Debian's Mesa and its programs: Debian 12's for GL, its backports' for Vulkan. */
+export const roots = ["busybox", "debian", "vulkan"] as const;
 export type Root = (typeof roots)[number];
 
 const root = join(import.meta.dir, "..", "..");
@@ -49,7 +49,9 @@ export const kernelPath = (kernel: Kernel): string => join(cache, "kernels", ker
 export const bzImagePath = (kernel: Kernel): string => join(cache, "kernels", kernel, "vmlinuz");
 export const initramfsPath = (kernel: Kernel): string => join(cache, "guest", `${kernel}.cpio`);
 export const consoleObserverPath = join(cache, "guest", "console-observer.so");
-export const debianRootPath = join(cache, "root", "debian.ext4");
+export const rootImagePath = (name: Exclude<Root, "busybox">): string => join(cache, "root", `${name}.ext4`);
+/** The guest's Vulkan program, which runs on this system's Vulkan too. */
+export const vulkanProgramPath = join(cache, "guest", "fencepost-vulkan");
 
 /** Where runs leave what QEMU, the guest's console and the server said, and frames that were wrong. */
 export const logsPath = join(cache, "logs");
@@ -60,7 +62,8 @@ export const recordingsPath = join(cache, "recordings");
 export function missingParts(): string[] {
   const parts = [
     ...qemuVersions.map((version) => qemus[version].command.at(-1)!),
-    debianRootPath,
+    rootImagePath("debian"),
+    rootImagePath("vulkan"),
     ...kernels.flatMap((kernel) => [kernelPath(kernel), initramfsPath(kernel)]),
   ];
   return parts.filter((path) => !existsSync(path)).map((path) => path.slice(root.length + 1));

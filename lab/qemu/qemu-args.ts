@@ -1,13 +1,13 @@
 // The command line of a test guest.
 
 import {
-  debianRootPath,
   initramfsPath,
   type Kernel,
   kernelPath,
   type QemuVersion,
   qemus,
   type Root,
+  rootImagePath,
 } from "./cache.ts";
 
 export type Gpu =
@@ -44,7 +44,7 @@ export const gpuId = "gpu";
 
 /** llvmpipe wants SSE 4.2 at least, and breaks on `max`. */
 const cpu = "Nehalem";
-const usualMemory: Record<Root, string> = { busybox: "512M", debian: "1024M" };
+const usualMemory: Record<Root, string> = { busybox: "512M", debian: "1024M", vulkan: "1024M" };
 
 /** What QEMU does not know of a device that it has no code for: virtio's number, its rings, its configuration. */
 const genericGpu = "virtio-id=16,num_vqs=2,vq_size=256,config_size=16";
@@ -82,7 +82,7 @@ function rootArgs(root: Root): string[] {
   return [
     ...["-append", `${kernelLine} root=/dev/vda`],
     // Read-only, so that any number of guests can share the image.
-    ...["-drive", `id=root,file=${debianRootPath},format=raw,if=none,readonly=on`],
+    ...["-drive", `id=root,file=${rootImagePath(root)},format=raw,if=none,readonly=on`],
     ...["-device", "virtio-blk-pci,drive=root"],
   ];
 }
