@@ -11,6 +11,8 @@ runtime_packages=(libvirglrenderer1 libegl1 libopengl0 libgl1-mesa-dri libgbm1 v
 guest_packages=(gcc libc6-dev libdrm-dev libvulkan-dev glslang-tools busybox-static cpio xz-utils zstd e2fsprogs)
 wayland_packages=(weston xvfb xdotool libwayland-dev wayland-protocols)
 browser_packages=(chromium fonts-dejavu-core)
+# systemd-analyze reads the units.
+service_packages=(systemd)
 
 guests=yes
 for argument in "$@"; do
@@ -90,7 +92,7 @@ bun install --frozen-lockfile
 if ! on_debian; then
   say "this is not Debian, so nothing more is installed. Fencepost wants what Debian calls"
   say "  ${runtime_packages[*]}"
-  say "and its end-to-end tests want QEMU 10 and 11.1, kernels, ${guest_packages[*]} ${wayland_packages[*]} ${browser_packages[*]}; see docs/guests.md"
+  say "and its end-to-end tests want QEMU 10 and 11.1, kernels, ${guest_packages[*]} ${wayland_packages[*]} ${browser_packages[*]} ${service_packages[*]}; see docs/guests.md"
   exit 0
 fi
 
@@ -100,7 +102,8 @@ if [ "$guests" = no ]; then
   exit 0
 fi
 
-install_packages "${runtime_packages[@]}" "${guest_packages[@]}" "${wayland_packages[@]}" "${browser_packages[@]}"
+install_packages "${runtime_packages[@]}" "${guest_packages[@]}" "${wayland_packages[@]}" "${browser_packages[@]}" \
+  "${service_packages[@]}"
 if [ "$(dpkg --print-architecture)" != amd64 ]; then
   say "ready; the end-to-end test guests are amd64 only and were left out"
   exit 0

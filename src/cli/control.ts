@@ -2,61 +2,16 @@
 
 import { dirname, join, resolve } from "node:path";
 import { parseFilter } from "../actors/command-filter.ts";
-import { manifestOf, workerNames } from "../actors/registry.ts";
 import { type ControlRequest, readRequest } from "../actors/supervisor/control-request.ts";
 import { readArguments, UsageError } from "../config-arguments.ts";
 import { integer, ValueError } from "../config-values.ts";
 import { Refusal } from "../transport/os/errors.ts";
 import { checkRuntimeDirectory, runtimeDirectory } from "../transport/os/runtime-directory.ts";
 import type { CallOf } from "./begin.ts";
+import { helpText, limitDefault, limitMax, restartable } from "./ctl-help.ts";
 import type { Breaking } from "./breaks.ts";
 import { ask } from "./control-client.ts";
 import type { Look, View } from "./look.ts";
-
-const restartable = workerNames.filter((name) => manifestOf[name].survives);
-
-const limitMax = 10_000;
-const limitDefault = 200;
-
-const helpText = (call: string): string => `Talks to a running Fencepost over its control socket.
-
-Usage: ${call} [--control-path PATH] COMMAND
-
-Commands:
-  status                    the state of the device, its actors, scanouts, recording and counters, as JSON
-  screenshot [-n N] FILE    write what scanout N shows (default 0) to a PNG file, without the cursor
-  inspector                 the inspector's URL with its token, to open in a browser
-  trace start FILE          write what the device does from now on to a file for Perfetto (docs/inspector.md)
-  trace stop                end that file
-  record start FILE         record what the guest does from now on, and what it shows: the file is yours alone
-  record stop               end the recording
-  kill ACTOR                make an actor crash, to see it come back (${restartable.join(", ")})
-  shutdown                  end the server in order
-
-Of a server with --inspect or --dev, as tables, in which "!" marks what deserves a look:
-  actors                    each one's state, messages a second and waiting, restarts
-  resources                 what the guest has made, its memory, leaks and oversized ones
-  contexts                  the guest's contexts: the programs that draw
-  fences                    commands that wait for the renderer now, oldest first; stuck ones
-  log [FILTER…]             commands that the guest has sent, those that FILTER holds for, such as:
-                            ctx:3 res:7 type:transfer queue:ctrl slow:>1ms errors fenced
-  break FILTER…             pause the ctrl queue before the next command that FILTER holds for, or behind the
-                            one that earned an error, or while a fence is older: errors, slow:>1ms, fence-age:>1s;
-                            show it with what it will touch, and hold it until it goes on, or Ctrl-C
-  break                     where it is paused, and who has a break
-  step [N]                  let one command run, or N, and show the next
-  continue                  let it go on
-
-Flags:
-  --control-path PATH       the server's control socket (default: that of a server with default settings)
-  -n, --scanout N           which scanout, 0 to 15
-  --json                    of tables, log and breaks: JSON, one record a line (docs/inspector.md)
-  -f, --follow              of log: commands as they come, until Ctrl-C or the server's end
-  --limit N                 of log: how many of the last, 1 to ${limitMax} (default ${limitDefault})
-  -h, --help                this text
-
-Exit codes: 0 done, 1 the server refused or is not there, 2 a mistake in the command line. A followed log that was ended,
-by whatever, is done.`;
 
 const exitRefused = 1;
 const exitUsage = 2;
@@ -76,6 +31,7 @@ const argumentOf: Readonly<Record<string, string | null>> = {
   "trace stop": null,
   "record start": "a file to write",
   "record stop": null,
+  "log-level": "a level: debug, info, warning, error",
   kill: `an actor: ${restartable.join(", ")}`,
   shutdown: null,
 };
@@ -101,6 +57,7 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
     }
     joinWords(positionals);
     const [command = ""] = positionals;
+    if (command === "list") return await list(positionals, values);
     const run = runnerOf(command, positionals, values, directory);
     const path = resolve(directory, values["control-path"] ?? defaultPath());
     checkRuntimeDirectory(dirname(path));
@@ -125,6 +82,13 @@ function joinWords(positionals: string[]): void {
     throw new UsageError(`${first} wants ${seconds.join(" or ")}${wrong}: see --help`);
   }
   positionals.splice(0, 2, `${first} ${second}`);
+}
+
+async function list(words: readonly string[], flags: Flags): Promise<number> {
+  checkFlags("list", flags);
+  if (words.length > 1) throw new UsageError(`too many arguments for list: ${words.slice(1).join(" ")}`);
+  await (await import("./server-list.ts")).listServers(flags.json ?? false);
+  return 0;
 }
 
 /** What there is to do at a control socket's path. Throws {@link UsageError}. */
@@ -160,7 +124,7 @@ interface Flags {
 /** The flags that some commands take, and which those are. */
 const takersOf: Readonly<Record<keyof Flags, readonly string[]>> = {
   scanout: ["screenshot"],
-  json: [...viewNames, ...breakNames],
+  json: [...viewNames, ...breakNames, "list"],
   follow: ["log"],
   limit: ["log"],
 };
@@ -240,6 +204,7 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
     return readRequest({
       command: command.replace(" ", "-"),
       ...(command === "kill" ? { actor: argument } : {}),
+      ...(command === "log-level" ? { level: argument } : {}),
       // The server has a working directory of its own.
       ...(command === "screenshot" || command.endsWith(" start")
         ? { path: resolve(directory, argument!) }
@@ -264,6 +229,7 @@ function done(request: ControlRequest, answer: Record<string, unknown>): string 
   if (request.command === "trace-start") return `tracing into ${answer["path"]}, until ctl trace stop`;
   if (request.command === "trace-stop" || request.command === "record-stop")
     return `${answer["path"]} has ${answer["bytes"]} bytes`;
+  if (request.command === "log-level") return `the log has ${request.level} and what is graver`;
   if (request.command === "kill") return `${request.actor} was told to crash: see status for what follows`;
   if (request.command === "record-start") return recordingText(answer);
   return request.command === "shutdown" ? "the server ends" : null;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { workerNames } from "../../src/actors/registry.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
@@ -46,6 +47,8 @@ describe("a mistake in the command line ends with code 2 and one sentence, wheth
       ["kill"],
       "kill wants an actor: inspector, recorder, display, fence-poller, resource-bridge, cursor-queue",
     ],
+    [["list", "all"], "too many arguments for list: all"],
+    [["log-level", "loud"], "level: want one of debug, info, warning, error"],
     [["kill", "nobody"], `actor: want one of ${workerNames.join(", ")}`],
     [["status", "extra"], "too many arguments for status: extra"],
     [["shutdown", "now"], "too many arguments for shutdown: now"],
@@ -98,6 +101,46 @@ test("a server on an inherited socket is found by whoever calls ctl without a pa
   expect(await ctl([...told, "shutdown"])).toEqual({ code: 0, text: "the server ends\n" });
   expect(await run.ended()).toMatchObject({ code: 0 });
   closeFd(ours);
+});
+
+test("servers are listed wherever their sockets are, and what they log can be changed", async () => {
+  const path = join(folder, "listed.sock");
+  const run = new ServerRun(["-s", path, "--renderer", "software", "--inspect", "--log-level", "error"]);
+  await run.untilUp();
+  const listed = await ctl(["list", "--json"]);
+  const servers = listed.text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(servers.find(({ control }) => control === `${path}.ctl`)).toEqual({
+    pid: run.pid,
+    control: `${path}.ctl`,
+    state: "listening",
+    session: "listening",
+    metrics: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/),
+  });
+  expect((await ctl(["list"])).text).toMatch(
+    new RegExp(`^ *${run.pid} +listening +listening +${RegExp.escape(path)}\\.ctl +http:`, "m"),
+  );
+
+  const told = ["--control-path", `${path}.ctl`];
+  expect(await ctl([...told, "log-level", "debug"])).toEqual({
+    code: 0,
+    text: "the log has debug and what is graver\n",
+  });
+  SyntheticGuest.boot(path).close();
+  await ctl([...told, "kill", "display"]);
+  while (!(await ctl([...told, "status"])).text.includes('"restarts": 1')) await Bun.sleep(50);
+  run.kill("SIGTERM");
+  const { text } = await run.ended();
+  // Actors and supervisor alike, and an actor that came later.
+  for (const line of [
+    /info +supervisor: a front-end has connected/,
+    /debug +display: /,
+    /warning display: restarted/,
+  ]) {
+    expect(text).toMatch(line);
+  }
 });
 
 async function until(device: string, told: readonly string[]): Promise<void> {

@@ -30,9 +30,14 @@ test("a server tells when it is ready, what its guest does, that it lives, and t
   await manager.until("STATUS=a guest's driver is running");
   guest.close();
   await manager.until("STATUS=waiting for a VMM");
+  const other = SyntheticGuest.boot(socket);
+  await manager.until("STATUS=a guest's driver is running");
   run.kill("SIGTERM");
   expect(await manager.until("STOPPING=1")).toBe("STOPPING=1\nSTATUS=received SIGTERM");
   expect(await run.ended()).toMatchObject({ code: 0 });
+  other.close();
+  // That the VMM is let go is no news of a server that ends.
+  for (let text = manager.next(); text !== null; text = manager.next()) expect(text).toBe("WATCHDOG=1");
 }, 30_000);
 
 test("nobody is told anything where there is nobody, or somebody else is meant", () => {

@@ -1,6 +1,7 @@
 // The supervisor's side of the actors: it spawns each worker once, links them, stops them in order, and replaces one
 // that died. With actor.ts and mailbox.ts the only code that knows that an actor is a thread.
 
+import type { Level } from "./log.ts";
 import type { ServerConfig } from "../../config.ts";
 import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
@@ -54,7 +55,7 @@ export class ActorHost {
   private readonly returning = new Set<WorkerName>();
 
   constructor(
-    private readonly config: ServerConfig,
+    private config: ServerConfig,
     private readonly machines: LifecycleTables,
     private readonly events: HostEvents,
   ) {
@@ -125,6 +126,12 @@ export class ActorHost {
   /** Whether the actor has a worker: not before its start, after its crash, or once it was stopped. */
   isAlive(name: WorkerName): boolean {
     return this.workers.has(name);
+  }
+
+  /** What actors log from now on, those to come included. */
+  setLogLevel(level: Level): void {
+    this.config = { ...this.config, logLevel: level };
+    for (const name of this.workers.keys()) this.post(name, { runtime: "log-level", level });
   }
 
   /** Makes the actor throw, as a bug of its own would. Throws where it is not running. */

@@ -1,7 +1,7 @@
 // Log lines on their way to the supervisor's one sink. What a guest can provoke is rate-limited.
 
-export type Level = "debug" | "info" | "warning" | "error";
-export const levels: readonly Level[] = ["debug", "info", "warning", "error"];
+export const levels = ["debug", "info", "warning", "error"] as const;
+export type Level = (typeof levels)[number];
 
 /** `text` in which nothing acts on a terminal, or ends a line. */
 export const printable = (text: string): string =>
@@ -18,7 +18,7 @@ const windowMs = 1000;
  * info, what an operator wants to know once; debug, the rest.
  */
 export class Log {
-  private readonly lowest: number;
+  private lowest: number;
   private windowEnd = 0;
   private inWindow = 0;
   private withheld = 0;
@@ -27,6 +27,10 @@ export class Log {
     lowest: Level,
     private readonly write: (level: Level, text: string) => void,
   ) {
+    this.lowest = levels.indexOf(lowest);
+  }
+
+  set level(lowest: Level) {
     this.lowest = levels.indexOf(lowest);
   }
 

@@ -1,5 +1,6 @@
 // A worker's mailbox: a message port a peer, drained when the actor's doorbell has rung.
 
+import type { Level } from "./log.ts";
 import { receiveMessageOnPort } from "node:worker_threads";
 import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
 import type { ActorName, Inbox, WorkerName } from "../registry.ts";
@@ -13,7 +14,8 @@ export type RuntimeMessage =
   | { runtime: "crash" }
   | { runtime: "link"; peer: ActorName; port: MessagePort }
   | { runtime: "peer-lost"; peer: WorkerName; returns: boolean }
-  | { runtime: "peer-back"; peer: WorkerName };
+  | { runtime: "peer-back"; peer: WorkerName }
+  | { runtime: "log-level"; level: Level };
 
 interface Peer {
   name: ActorName;

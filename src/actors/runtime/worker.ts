@@ -142,6 +142,9 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
         return this.peerLost(runtime.peer, runtime.returns);
       case "peer-back":
         return this.peerBack(runtime.peer);
+      case "log-level":
+        this.log.level = runtime.level;
+        return;
       case "crash":
         throw new Error("killed by request");
     }

@@ -4,6 +4,7 @@ import { AbsolutePath, integer, type Kind, oneOf, ValueError } from "../../confi
 import { Counters, OutsiderName, OutsiderState } from "./outsiders.ts";
 import { Refusal } from "../../transport/os/errors.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { levels } from "../runtime/log.ts";
 import { workerNames } from "../registry.ts";
 
 /** What each command takes. */
@@ -20,6 +21,7 @@ const fieldsOf = {
   "record-start": { path: AbsolutePath },
   "record-stop": {},
   outsider: { name: OutsiderName, state: OutsiderState, counters: Counters },
+  "log-level": { level: oneOf(levels) },
   kill: { actor: oneOf(workerNames) },
   shutdown: {},
 } as const;

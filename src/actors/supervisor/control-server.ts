@@ -6,6 +6,7 @@ import { Refusal } from "../../transport/os/errors.ts";
 import { writeWhole } from "../../transport/os/files.ts";
 import { freeSocketPath, removeSocket } from "../../transport/os/unix-path.ts";
 import type { WorkerName } from "../registry.ts";
+import type { Level } from "../runtime/log.ts";
 import { type ControlRequest, readRequest } from "./control-request.ts";
 import type { Picture } from "./inquiries.ts";
 import { Outsiders } from "./outsiders.ts";
@@ -30,6 +31,7 @@ export interface ControlHandlers {
   /** Records to a file of this absolute path. Throws where that cannot be. */
   startRecording(path: string): Promise<{ path: string; contexts: number }>;
   stopRecording(): Promise<{ path: string; bytes: number }>;
+  setLogLevel(level: Level): void;
   kill(actor: WorkerName): void;
   shutdown(): void;
 }
@@ -164,6 +166,9 @@ export class ControlServer {
         this.outsiders.tell(client, { name, state, counters });
         return {};
       }
+      case "log-level":
+        this.handlers.setLogLevel(request.level);
+        return { level: request.level };
       case "kill":
         this.handlers.kill(request.actor);
         return {};

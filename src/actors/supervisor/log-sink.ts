@@ -9,12 +9,16 @@ import type { LogOutput } from "./log-output.ts";
 const textMax = 1000;
 
 export class LogSink {
-  private readonly lowest: number;
+  private lowest: number;
 
   constructor(
     lowest: Level,
     private readonly output: LogOutput,
   ) {
+    this.lowest = levels.indexOf(lowest);
+  }
+
+  set level(lowest: Level) {
     this.lowest = levels.indexOf(lowest);
   }
 

@@ -9,8 +9,7 @@ import type { WorkerName } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { Log } from "../runtime/log.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
-import { closeFd } from "../../transport/os/fds.ts";
-import { freeSocketPath, listenUnix, removeSocket } from "../../transport/os/unix-path.ts";
+import { freeSocketPath } from "../../transport/os/unix-path.ts";
 import { ControlServer } from "./control-server.ts";
 import type { SessionState, SupervisorEvents } from "./events.ts";
 import { Inquiries } from "./inquiries.ts";
@@ -18,11 +17,10 @@ import { areUp, begun, isSpare, type Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 import { Recordings } from "./recordings.ts";
 import { Tracing } from "./tracing.ts";
+import { VmmSocket } from "./vmm-socket.ts";
 
 /** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
 const readyTimeoutMs = 60_000;
-/** Front-ends that may wait for the one that is served. */
-const backlog = 4;
 /** A pause before a restart. */
 const restartPauseMs = 10;
 
@@ -38,11 +36,8 @@ export class Supervisor {
   private readonly sessionLog: Log;
   private readonly settling = new Map<WorkerName, Timer>();
   private readyTimer: Timer | undefined;
-  /** Where front-ends come to: they wait there until the session has it. -1 once that has. */
-  private listener = -1;
+  private readonly socket: VmmSocket;
   private isServed = false;
-  /** Whether the session may leave the socket at its path behind. */
-  private owesSocket = false;
   /** How long a restarted actor must live for its crashes to be forgiven. */
   settledMs = 10_000;
   /** How long each actor may take to stop; it collects what a session has left, which is slow where the CPU is emulated. */
@@ -50,7 +45,7 @@ export class Supervisor {
 
   constructor(
     private readonly config: ServerConfig,
-    private readonly log: Pick<LogSink, "write">,
+    private readonly log: Pick<LogSink, "write" | "level">,
     private readonly events: SupervisorEvents,
   ) {
     this.sessionLog = new Log("debug", (level, text) => log.write(level, "supervisor", text));
@@ -59,6 +54,7 @@ export class Supervisor {
       crashed: (name, reason) => this.crashed(name, reason),
     });
     for (const name of this.host.names) this.actors.set(name, begun(name));
+    this.socket = new VmmSocket(config);
     this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
     this.tracing = new Tracing(this.host);
     this.recordings = new Recordings(this.host, this.actors);
@@ -70,6 +66,7 @@ export class Supervisor {
       stopTrace: () => this.tracing.stop(),
       startRecording: (path) => this.recordings.start(path),
       stopRecording: () => this.recordings.stop(),
+      setLogLevel: (level) => this.host.setLogLevel((this.log.level = level)),
       kill: (actor) => this.host.crash(actor),
       shutdown: () => this.shutdown("asked to on the control socket"),
     });
@@ -109,15 +106,9 @@ export class Supervisor {
   removeSockets(): void {
     this.control.close();
     this.tracing.close();
-    const { socketPath, resourceBridge } = this.config;
-    if (this.listener >= 0) {
-      closeFd(this.listener);
-      this.listener = -1;
-      removeSocket(socketPath);
-    }
-    if (this.owesSocket) rmSync(socketPath, { force: true });
+    this.socket.remove();
     if (this.host.isAlive("resource-bridge"))
-      for (const path of resourceBridge) rmSync(path, { force: true });
+      for (const path of this.config.resourceBridge) rmSync(path, { force: true });
   }
 
   private async stop(): Promise<number> {
@@ -142,16 +133,10 @@ export class Supervisor {
     return exitCode;
   }
 
-  /** Listens before anybody can be served: who comes early waits, and is not refused. The bridge binds its own paths. */
+  /** The bridge binds its own paths. */
   private openSockets(): void {
-    const { fd, socketPath, socketMode: mode, socketGroup: group = -1, resourceBridge, trace } = this.config;
-    if (fd === undefined) {
-      this.orEnd(
-        "FATAL",
-        "",
-        () => (this.listener = listenUnix(socketPath, "stream", backlog, { mode, group })),
-      );
-    }
+    const { resourceBridge, trace } = this.config;
+    this.orEnd("FATAL", "", () => this.socket.open());
     for (const path of resourceBridge)
       this.orEnd("FATAL", "no resource bridge: ", () => freeSocketPath(path));
     this.orEnd("FATAL", "no control socket: ", () => this.control.open());
@@ -173,7 +158,7 @@ export class Supervisor {
         return this.ready(from);
       case "stopped":
         this.actors.get(from)!.send({ type: "EXITED" });
-        if (from === "vhost-session") this.owesSocket = false;
+        if (from === "vhost-session") this.socket.settled();
         return;
       case "log":
         this.log.write(message.level, from, message.text);
@@ -215,13 +200,12 @@ export class Supervisor {
   private serve(): void {
     if (this.isServed || !areUp(this.actors)) return;
     this.isServed = true;
-    this.owesSocket = this.listener >= 0;
-    this.host.send("vhost-session", { type: "listen", fd: this.config.fd ?? this.listener });
-    this.listener = -1;
+    this.host.send("vhost-session", { type: "listen", fd: this.socket.handOver() });
   }
 
   private sessionChanged(state: SessionState): void {
-    if (!this.device.getSnapshot().matches("starting")) this.events.session(state);
+    const device = this.device.getSnapshot();
+    if (!device.matches("starting") && !device.matches("stopping")) this.events.session(state);
     switch (state) {
       case "listening":
         if (!this.up(state)) this.device.send({ type: "SESSION_DOWN" });

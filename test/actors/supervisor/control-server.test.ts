@@ -39,6 +39,7 @@ beforeEach(async () => {
       return Promise.resolve({ path, contexts: 2 });
     },
     stopRecording: () => Promise.reject(new Error("nothing is being recorded")),
+    setLogLevel: (level) => void calls.push(`log ${level}`),
     kill: (actor) => void calls.push(`kill ${actor}`),
     shutdown: () => void calls.push("shutdown"),
   };
@@ -50,6 +51,7 @@ beforeEach(async () => {
     stopTrace: () => handlers.stopTrace(),
     startRecording: (to) => handlers.startRecording(to),
     stopRecording: () => handlers.stopRecording(),
+    setLogLevel: (level) => handlers.setLogLevel(level),
     kill: (actor) => handlers.kill(actor),
     shutdown: () => handlers.shutdown(),
   });
@@ -194,6 +196,16 @@ test("a screenshot into a pipe that nobody reads is refused", async () => {
   expect(answer).toEqual({ ok: false, error: `${pipe} is a pipe that nobody reads` });
 });
 
+test("the level of the log can be set, to one that there is", async () => {
+  const client = await connect();
+  expect(await client.ask({ command: "log-level", level: "debug" })).toEqual({ ok: true, level: "debug" });
+  expect(await client.ask({ command: "log-level", level: "loud" })).toMatchObject({
+    ok: false,
+    error: "level: want one of debug, info, warning, error",
+  });
+  expect(calls).toEqual(["log debug"]);
+});
+
 test("an actor can be killed, by its name only", async () => {
   const client = await connect();
   expect(await client.ask({ command: "kill", actor: "display" })).toEqual({ ok: true });
@@ -231,15 +243,15 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["null", "want one JSON object a line"],
     [
       "{}",
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, log-level, kill, shutdown",
     ],
     [
       '{"command":"dance"}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, log-level, kill, shutdown",
     ],
     [
       '{"command":["status"]}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, log-level, kill, shutdown",
     ],
     ['{"command":"screenshot"}', "path: want an absolute path"],
     ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],

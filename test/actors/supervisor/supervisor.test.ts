@@ -52,7 +52,7 @@ class Run {
     };
     this.supervisor = new Supervisor(
       this.config,
-      { write },
+      { write, level: "debug" },
       { up: () => resolve(), session: () => {}, stopping: () => {} },
     );
     this.exitCode = this.supervisor.run();

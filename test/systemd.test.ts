@@ -1,0 +1,39 @@
+// The units: systemd takes every line of them, and has little to say against what they leave open.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const units = join(import.meta.dir, "../systemd");
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "fencepost-test-"));
+  // A program that is there stands for one that may not be installed, and its manual page.
+  const service = readFileSync(join(units, "fencepost@.service"), "utf8")
+    .replaceAll("/usr/bin/fencepost", "/bin/true")
+    .replace(/^Documentation=.*$/m, "");
+  for (const name of ["fencepost@.service", "fencepost@vm1.service"])
+    writeFileSync(join(folder, name), service);
+  copyFileSync(join(units, "fencepost@.socket"), join(folder, "fencepost@vm1.socket"));
+  copyFileSync(join(units, "fencepost.socket"), join(folder, "fencepost.socket"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function analyze(...args: string[]): { code: number; text: string } {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["systemd-analyze", ...args], { cwd: folder });
+  return { code: exitCode, text: `${stdout}${stderr}` };
+}
+
+test("systemd takes the units as they are", () => {
+  const names = ["fencepost@vm1.service", "fencepost@vm1.socket", "fencepost.socket"];
+  expect(analyze("verify", ...names.map((name) => `./${name}`))).toEqual({ code: 0, text: "" });
+  // What it takes for granted of a line that makes no sense is said, so this can fail.
+  writeFileSync(join(folder, "wrong.service"), "[Service]\nExecStart=/bin/true\nProtectAll=yes\n");
+  expect(analyze("verify", "./wrong.service").text).toContain("ProtectAll");
+});
+
+test("little of the host is open to a server", () => {
+  const { text } = analyze("security", "--offline=true", "./fencepost@vm1.service");
+  expect(Number(/Overall exposure level .*: ([\d.]+)/.exec(text)?.[1])).toBeLessThan(1.5);
+});
