@@ -17,7 +17,9 @@ import {
   Paths,
   SocketMode,
   Switch,
+  WindowBytes,
 } from "./config-values.ts";
+import { frontEndNames } from "./transport/wire/front-ends.ts";
 import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
 
 const outputsMax = 16;
@@ -68,6 +70,12 @@ export const settings = {
     help: "group of these sockets, by name or number (default: this process's)",
     kind: Group.optional(),
   },
+  frontEnd: {
+    group: "Connection",
+    value: "NAME",
+    help: `the VMM, as to shared memory: ${frontEndNames.join(", ")}`,
+    kind: oneOf(frontEndNames).default("current"),
+  },
   once: {
     group: "Connection",
     help: "exit when the first VMM disconnects",
@@ -106,6 +114,18 @@ export const settings = {
     value: "KIND",
     help: "2D resources lie in gbm, udmabuf or memfd; auto: the first that works",
     kind: oneOf(["auto", "gbm", "udmabuf", "memfd"]).default("auto"),
+  },
+  hostMemory: {
+    group: "Device",
+    value: "BYTES",
+    help: "a guest's window of host memory: a power of two up to 8G, or 0 for none",
+    kind: WindowBytes.default(256 * 1024 * 1024),
+  },
+  hostMemoryTimeoutMs: {
+    group: "Device",
+    value: "MS",
+    help: "give up on what the VMM was asked to map or unmap after so long",
+    kind: integer(1, 600_000).default(5_000),
   },
   fenceAlarmMs: {
     group: "Device",

@@ -63,6 +63,17 @@ export function byteCount(min = 0, max = Number.MAX_SAFE_INTEGER): Kind<number> 
   });
 }
 
+const windowBytesMin = 4096;
+const windowBytesMax = 8 * units.G;
+
+/** The size of a PCI BAR of memory; 0 for none. */
+export const WindowBytes = new Kind((given) => {
+  const bytes = byteCount(0, windowBytesMax).read(given);
+  // Beyond 32 bits: no bitwise test.
+  if (bytes === 0 || (bytes >= windowBytesMin && Number.isInteger(Math.log2(bytes)))) return bytes;
+  throw new ValueError("want a power of two from 4K to 8G, or 0");
+});
+
 /** As short as it can be given. */
 export function byteText(bytes: number): string {
   const [unit, size] = Object.entries(units).findLast(([, one]) => bytes >= one && bytes % one === 0) ?? [

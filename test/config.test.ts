@@ -399,6 +399,18 @@ describe("mistakes", () => {
     expect(mistake(["--poll-us=-1"])).toStartWith("--poll-us: want a whole number from 0 to 10000\n");
   });
 
+  test("a window of host memory has the size of a PCI BAR", () => {
+    const sizes = ["0", "4096", "4K", "256M", "8G"].map((one) => serve(["--host-memory", one]).hostMemory);
+    expect(sizes).toEqual([0, 4096, 4096, 2 ** 28, 2 ** 33]);
+    expect(serve([]).hostMemory).toBe(2 ** 28);
+    for (const wrong of ["1", "2048", "3G", "5000"]) {
+      expect(mistake(["--host-memory", wrong])).toStartWith(
+        "--host-memory: want a power of two from 4K to 8G, or 0\n",
+      );
+    }
+    expect(mistake(["--host-memory", "16G"])).toStartWith("--host-memory: want bytes");
+  });
+
   test("a value that begins with a dash is told how it is written", () => {
     expect(mistake(["--poll-us", "-1"])).toBe(
       "Option '--poll-us' has no value: one that begins with a dash is written --poll-us=-…. See --help.",

@@ -30,6 +30,8 @@ export interface GuestOptions {
   memorySlots?: boolean;
   /** Protocol feature bits to leave out. */
   withoutProtocolFeatures?: readonly number[];
+  /** The protocol's bit for shared memory regions, as this front-end has it; without it, it knows none. */
+  sharedMemoryBit?: number;
   /** Null: no display socket, as with crosvm. */
   display?: DisplayPeerOptions | null;
   /** Index that both rings start at. */
@@ -113,7 +115,9 @@ export class SyntheticGuest {
     const crosvm = this.options.frontend === "crosvm";
     if (crosvm) frontend.setOwner();
     this.offered = frontend.getFeatures();
-    const wanted = crosvm ? crosvmProtocolFeatures : qemuProtocolFeatures;
+    const { sharedMemoryBit } = this.options;
+    const known = crosvm ? crosvmProtocolFeatures : qemuProtocolFeatures;
+    const wanted = sharedMemoryBit === undefined ? known : [...known, sharedMemoryBit];
     const without = this.options.withoutProtocolFeatures ?? [];
     const mask = wanted.filter((one) => !without.includes(one)).reduce((sum, one) => sum | bit(one), 0n);
     frontend.setProtocolFeatures(frontend.getProtocolFeatures() & mask);
@@ -127,6 +131,7 @@ export class SyntheticGuest {
       frontend.setOwner();
       frontend.getFeatures();
     }
+    if (sharedMemoryBit !== undefined && frontend.has(sharedMemoryBit)) frontend.getShmemConfig();
     this.makeQueues();
     if (!crosvm) {
       this.queues.forEach(({ ring }, index) => {

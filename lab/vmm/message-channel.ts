@@ -81,7 +81,8 @@ export class MessageChannel {
     this.memory.unmap();
   }
 
-  private hangUp(): void {
+  /** Closes the socket. */
+  hangUp(): void {
     if (!this.open) return;
     this.open = false;
     this.pump.epoll.remove(this.fd);

@@ -6,17 +6,20 @@ import { SystemError } from "../../src/transport/os/errors.ts";
 import { connectUnix } from "../../src/transport/os/unix-path.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import {
+  BackendRequest,
   ConfigPayload,
   Flags,
   Inflight,
   ProtocolFeature,
   requestName,
   RequestType,
+  ShmemConfig,
   VringFd,
   VringState,
 } from "../../src/transport/wire/vhost-user/protocol.ts";
 import type { GuestRegion } from "../driver/guest-memory.ts";
 import type { Pump } from "../driver/pump.ts";
+import { HostWindow } from "./host-window.ts";
 import { type Message, MessageChannel, SessionClosed } from "./message-channel.ts";
 import * as payloads from "./vhost-user-payloads.ts";
 
@@ -30,8 +33,10 @@ export class VhostUserFrontend {
   protocolFeatures = 0n;
   /** Whether the back-end has hung up. */
   closed = false;
-  /** Requests of the back-end, each answered with success where it asked for an answer. */
+  /** Requests of the back-end but those to map memory, each answered with success where it asked for an answer. */
   readonly backendRequests: Message[] = [];
+  /** Host-visible memory, once it was asked for and where there is some. */
+  window: HostWindow | null = null;
 
   private readonly channel: MessageChannel;
   private backendChannel: MessageChannel | null = null;
@@ -155,15 +160,34 @@ export class VhostUserFrontend {
       this.pump,
       () => undefined,
       (message) => {
+        const { request } = message;
+        if (request === BackendRequest.SHMEM_MAP || request === BackendRequest.SHMEM_UNMAP) {
+          if (this.window === null) throw new Error("the back-end asks to map memory into no window");
+          return this.window.handle(message, {
+            send: (answer) => channel.send(answer.request, answer.flags, answer.payload, answer.fds),
+            hangUp: () => channel.hangUp(),
+          });
+        }
         this.backendRequests.push(message);
         if (message.flags & Flags.needReply) {
           channel.send(message.request, Flags.version | Flags.reply, payloads.u64(0n));
         }
       },
     );
+    this.backendChannel?.close();
     this.backendChannel = channel;
     this.tell(RequestType.SET_BACKEND_REQ_FD, payloads.noBytes, [theirs]);
     closeFd(theirs);
+  }
+
+  /** Asks for the sizes of the shared memory regions by their ids, and makes the window for the first. */
+  getShmemConfig(id = 1): { regions: number; sizes: number[]; bytes: number } {
+    const { payload } = this.ask(RequestType.GET_SHMEM_CONFIG);
+    const sizes = Array.from({ length: ShmemConfig.idsMax }, (_, index) =>
+      Number(payload.getBigUint64(ShmemConfig.sizes + index * 8, true)),
+    );
+    if (sizes[id]! > 0) this.window = new HostWindow(sizes[id]!, id);
+    return { regions: payload.getUint32(ShmemConfig.regions, true), sizes, bytes: payload.byteLength };
   }
 
   setMemTable(regions: readonly GuestRegion[]): void {
@@ -260,6 +284,7 @@ export class VhostUserFrontend {
   close(): void {
     this.channel.close();
     this.backendChannel?.close();
+    this.window?.free();
   }
 
   private vringFd(request: number, index: number, fd: number): void {

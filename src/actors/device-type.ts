@@ -9,6 +9,15 @@ export type QueueActor = {
   [Name in WorkerName]: QueueMessage extends Inbox[Name] ? Name : never;
 }[WorkerName];
 
+/** A shared memory region, into which memory of the device's is mapped (virtio 1.3 §2.10). */
+export interface SharedMemoryType {
+  readonly id: number;
+  /** The feature bit without which a driver has no use for it. */
+  readonly feature: number;
+  /** Who has memory mapped. */
+  readonly queue: "ctrl-queue";
+}
+
 export interface DeviceType {
   /** For people, as in "a GPU has 2". */
   readonly title: string;
@@ -18,6 +27,8 @@ export interface DeviceType {
   readonly commands: CommandForm;
   /** Whether a front-end that has a display of its own gives the device a socket to it, by GPU_SET_SOCKET. */
   readonly hasDisplaySocket: boolean;
+  /** Null where it has none. */
+  readonly sharedMemory: SharedMemoryType | null;
   /** The driver has written `data` at `offset` of the configuration space `fields`, which this changes as that asks. */
   written(fields: DataView, offset: number, data: Uint8Array): void;
   /** The outputs have other modes: tells the driver in `fields`. */

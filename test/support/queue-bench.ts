@@ -123,6 +123,7 @@ export class QueueBench {
       usedLog: -1,
       base: 0,
       enabled: true,
+      sharedMemoryBytes: 0,
       eventIdx: this.eventIdx,
       features: 0,
       kickFd: change.kickFd ?? duplicateFd(driver.kickFd),

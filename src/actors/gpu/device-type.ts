@@ -1,6 +1,6 @@
 // The GPU as a virtio device: its queues, feature bits and configuration space (virtio 1.3 §5.7.2 to §5.7.4).
 
-import { ConfigSpace, Event, Feature } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { ConfigSpace, Event, Feature, SharedMemoryId } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { DeviceType } from "../device-type.ts";
 import { gpuCommands } from "./command-form.ts";
 
@@ -9,6 +9,7 @@ export const gpuDevice: DeviceType = {
   queues: ["ctrl-queue", "cursor-queue"],
   commands: gpuCommands,
   hasDisplaySocket: true,
+  sharedMemory: { id: SharedMemoryId.HOST_VISIBLE, feature: Feature.RESOURCE_BLOB, queue: "ctrl-queue" },
 
   /** The driver can write one field: events_clear, which clears bits of events_read. */
   written(fields, offset, data): void {

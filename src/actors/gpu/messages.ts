@@ -27,6 +27,14 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** The display's answers to questions with the same token. */
   z.object({ type: z.literal("display-info"), token, modes: z.array(DisplayMode).max(16) }),
   z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),
+  /**
+   * The session's answers about host-visible memory. `taken`: something else is mapped there; `failed`: it is not mapped, or
+   * that is not known.
+   */
+  z.object({ type: z.literal("mapping"), token, outcome: z.enum(["mapped", "taken", "failed"]) }),
+  z.object({ type: z.literal("unmapping"), token, isDone: z.boolean() }),
+  /** The front-end maps nothing any more, and what it had mapped cannot be taken back. */
+  z.object({ type: z.literal("mappings-lost") }),
   /** The display no longer uses a surface that was dropped. */
   z.object({ type: z.literal("surface-released"), surface: z.int() }),
   /** Which surfaces the display can show by dma-buf: any at all, and such as have a format modifier. At first none. */

@@ -102,7 +102,15 @@ export class WarmUp {
 
   private startRing(enabled: boolean): void {
     const none = { kickFd: -1, callFd: -1, errFd: -1, inflightFd: -1, inflightOffset: 0, inflightNum: 0 };
-    const ring = { num: queueSize, desc: 0, avail: availAt, used: usedAt, usedLog: -1, base: 0 };
+    const ring = {
+      num: queueSize,
+      desc: 0,
+      avail: availAt,
+      used: usedAt,
+      usedLog: -1,
+      base: 0,
+      sharedMemoryBytes: 0,
+    };
     this.tell({ type: "start-ring", ...ring, ...none, enabled, eventIdx: true, features: 0, token });
   }
 

@@ -30,6 +30,8 @@ export const RingStart = z.object({
   eventIdx: z.boolean(),
   /** The device features that the driver has negotiated: bits 0 to 23 (virtio 1.3 §5.7.3). */
   features: u32,
+  /** Bytes of the shared memory region that the driver sees, or 0. */
+  sharedMemoryBytes: address,
   kickFd: fd,
   callFd: fd,
   errFd: fd,

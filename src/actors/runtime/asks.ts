@@ -34,6 +34,7 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   edid: true,
   fence: true,
   inventory: true,
+  mapping: true,
   picture: true,
   pixels: true,
   recording: true,
@@ -46,6 +47,7 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   status: true,
   stream: true,
   "trace-end": true,
+  unmapping: true,
 };
 
 /** Messages that answer a question. */

@@ -18,6 +18,7 @@ type Bringing = Message extends infer M
 const isBringing: Readonly<Record<Bringing, true>> = {
   "add-dmabuf-surface": true,
   "add-surface": true,
+  "ask-mapping": true,
   "ask-recording-stream": true,
   "ask-stream": true,
   buffer: true,

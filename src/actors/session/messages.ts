@@ -1,7 +1,7 @@
 // What the vhost session receives.
 
 import { z } from "zod";
-import { fd, token, u32 } from "../runtime/fields.ts";
+import { address, fd, token, u32 } from "../runtime/fields.ts";
 
 export const VhostSessionMessage = z.discriminatedUnion("type", [
   /** A queue actor has done what the session asked with this token; `error` is empty when it went well. */
@@ -12,6 +12,19 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ring-broken"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
   /** What the device offers, before anything else: its own feature bits, and the configuration as the driver first reads it. */
   z.object({ type: z.literal("offer"), features: u32, config: z.instanceof(Uint8Array) }),
+  /** Map `bytes` of `fd`, from `fdOffset` on, at `offset` of the device's shared memory region. Both are whole pages of it. */
+  z.object({
+    type: z.literal("ask-mapping"),
+    token,
+    fd,
+    fdOffset: address,
+    offset: address,
+    bytes: z.int().positive(),
+  }),
+  /** Unmap what was mapped at exactly this place. */
+  z.object({ type: z.literal("ask-unmapping"), token, offset: address, bytes: z.int().positive() }),
+  /** The driver starts from nothing: what was mapped is nobody's any more. */
+  z.object({ type: z.literal("mappings-forgotten") }),
   /** The outputs have other modes now, of which a driver would like to know. */
   z.object({ type: z.literal("display-changed") }),
   /** Every actor is up: serve who comes to this socket, or is its other end where it is connected. */

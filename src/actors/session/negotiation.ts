@@ -3,6 +3,11 @@
 import { ProtocolFeature, TransportFeature } from "../../transport/wire/vhost-user/protocol.ts";
 import { refuseHarmful } from "./unoffered.ts";
 
+/** What any device of ours offers of the protocol; sending descriptors to the front-end is for shared memory alone. */
+const protocolFeatures = Object.values(ProtocolFeature).filter(
+  (bit) => bit !== ProtocolFeature.BACKEND_SEND_FD,
+);
+
 const bits = (...positions: number[]): bigint =>
   positions.reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n);
 const has = (features: bigint, bit: number): boolean => (features & (1n << BigInt(bit))) !== 0n;
@@ -15,12 +20,19 @@ const transportFeatures = bits(...Object.values(TransportFeature));
 
 export class Negotiation {
   readonly offered: bigint;
-  readonly offeredProtocol = bits(...Object.values(ProtocolFeature));
+  readonly offeredProtocol: bigint;
   private taken = 0n;
   private takenProtocol = 0n;
 
-  constructor(deviceFeatures: number) {
+  /** `sharedMemoryBit`: that of the protocol for shared memory regions (front-ends.ts); null where there are none. */
+  constructor(
+    deviceFeatures: number,
+    private readonly sharedMemoryBit: number | null,
+  ) {
     this.offered = transportFeatures | BigInt(deviceFeatures);
+    this.offeredProtocol =
+      bits(...protocolFeatures) |
+      (sharedMemoryBit === null ? 0n : bits(ProtocolFeature.BACKEND_SEND_FD, sharedMemoryBit));
   }
 
   /** The front-end takes `features`; throws a {@link ProtocolError} for some that were not offered. */
@@ -42,6 +54,13 @@ export class Negotiation {
   /** Whether the front-end has taken one of {@link ProtocolFeature}. */
   speaks(feature: number): boolean {
     return has(this.takenProtocol, feature);
+  }
+
+  /** Whether memory can be mapped: by requests of the back-end's, which are answered (quirks.crosvmSendsNoDescriptorFeature). */
+  get mapsMemory(): boolean {
+    const bit = this.sharedMemoryBit;
+    const { BACKEND_REQ, REPLY_ACK } = ProtocolFeature;
+    return bit !== null && [bit, BACKEND_REQ, REPLY_ACK].every((one) => this.speaks(one));
   }
 
   /** The device's own features that the driver has taken. */

@@ -9,6 +9,7 @@ import { Lifecycle } from "../machines/lifecycle.ts";
 import type { Inbox } from "../registry.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { withDuplicates } from "./duplicates.ts";
+import type { HostMemory } from "./host-memory.ts";
 import type { InflightRecord } from "./inflight-record.ts";
 import type { Negotiation } from "./negotiation.ts";
 import type { QueueLink } from "./queue-link.ts";
@@ -20,6 +21,7 @@ export interface RingParts {
   negotiation: Negotiation;
   memory: SharedMemory;
   inflight: InflightRecord;
+  hostMemory: HostMemory;
 }
 
 export interface RingEvents {
@@ -80,6 +82,7 @@ export class Rings {
     if (!this.parts.negotiation.has(TransportFeature.PROTOCOL_FEATURES)) vring.take("ENABLE");
     // A ring that runs and gets another descriptor goes on where it is.
     this.start(vring, wasStarted ? -1 : vring.base);
+    this.resumeMemory(vring);
     if (!wasStarted) this.events.ringStarted();
   }
 
@@ -101,7 +104,9 @@ export class Rings {
 
   enable(vring: Vring, enabled: boolean): void {
     vring.take(enabled ? "ENABLE" : "DISABLE");
+    if (!enabled) this.pauseMemory(vring);
     if (vring.isStarted) this.queues.ask([[this.actorOf(vring), { type: "enable-ring", enabled }]]);
+    this.resumeMemory(vring);
   }
 
   /** Stops a ring that runs. Returns the index at which it is to go on. */
@@ -109,6 +114,7 @@ export class Rings {
     const wasRunning = vring.isStarted;
     vring.take("GET_BASE");
     if (!wasRunning) return vring.base;
+    this.pauseMemory(vring);
     const [answer] = this.queues.ask([[this.actorOf(vring), { type: "stop-ring" }]]);
     if (answer?.type === "ring-stopped") vring.base = answer.base;
     vring.take("DRAINED");
@@ -118,6 +124,7 @@ export class Rings {
 
   /** The device starts from nothing. */
   reset(): void {
+    this.parts.hostMemory.pause();
     this.queues.resetAll(this.device.queues);
     for (const vring of this.vrings) vring.reset();
   }
@@ -149,13 +156,23 @@ export class Rings {
     this.stopped(vring);
   }
 
+  /** Before the ring stops of whoever has memory mapped. */
+  private pauseMemory(vring: Vring): void {
+    if (this.actorOf(vring) === this.device.sharedMemory?.queue) this.parts.hostMemory.pause();
+  }
+
+  private resumeMemory(vring: Vring): void {
+    const isTheirs = this.actorOf(vring) === this.device.sharedMemory?.queue;
+    if (isTheirs && vring.isStarted && vring.isEnabled) this.parts.hostMemory.resume();
+  }
+
   private stopped(vring: Vring): void {
     vring.replaceFd("kickFd", -1);
     this.events.ringStopped();
   }
 
   private start(vring: Vring, base: number): void {
-    const { negotiation, memory, inflight } = this.parts;
+    const { negotiation, memory, inflight, hostMemory } = this.parts;
     const { desc, avail, used } = vring.addresses;
     const where = (part: string, address: number): number =>
       memory.table.guestAddressOf(address, `the ${part} of vring ${vring.index}`);
@@ -171,6 +188,7 @@ export class Rings {
       enabled: vring.isEnabled,
       features: negotiation.device,
       eventIdx: negotiation.has(TransportFeature.EVENT_IDX),
+      sharedMemoryBytes: hostMemory.windowBytes,
       kickFd: duplicate(vring.kickFd),
       callFd: duplicate(vring.callFd),
       errFd: duplicate(vring.errFd),

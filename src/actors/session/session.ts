@@ -3,7 +3,6 @@
 
 import { Refusal } from "../../transport/os/errors.ts";
 import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
-import { BackendChannel } from "../../transport/wire/vhost-user/backend-channel.ts";
 import type { Message } from "../../transport/wire/vhost-user/channel.ts";
 import {
   memorySlotsMax,
@@ -16,13 +15,16 @@ import {
   hasReply,
   inflightRecord,
   noBytes,
+  sharedMemoryConfig,
   u64,
   vringBase,
 } from "../../transport/wire/vhost-user/replies.ts";
 import { decodeRequest, type VhostRequest } from "../../transport/wire/vhost-user/requests.ts";
+import { frontEnds } from "../../transport/wire/front-ends.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { ConfigSpace } from "./config-space.ts";
+import { HostMemory } from "./host-memory.ts";
 import { InflightRecord } from "./inflight-record.ts";
 import { Negotiation } from "./negotiation.ts";
 import type { QueueLink } from "./queue-link.ts";
@@ -55,8 +57,8 @@ export class Session {
   private readonly inflight: InflightRecord;
   private readonly rings: Rings;
   private readonly config: ConfigSpace;
+  readonly hostMemory: HostMemory;
   private displaySocket = -1;
-  private backend: BackendChannel | null = null;
   /** Descriptors of the request under way that nobody has kept yet. */
   private received: number[] = [];
 
@@ -67,11 +69,19 @@ export class Session {
     private readonly device: DeviceType,
     offer: Offer,
   ) {
-    this.negotiation = new Negotiation(offer.features);
+    const { hostMemory: hostMemoryBytes, frontEnd } = context.config;
+    const { sharedMemory } = device;
+    const hasMemory =
+      sharedMemory !== null && hostMemoryBytes > 0 && (offer.features & (1 << sharedMemory.feature)) !== 0;
+    this.negotiation = new Negotiation(
+      offer.features,
+      hasMemory ? frontEnds[frontEnd].sharedMemoryBit : null,
+    );
     this.memory = new SharedMemory(queues, device.queues);
     this.inflight = new InflightRecord(device.queues.length);
-    const { negotiation, memory, inflight } = this;
-    this.rings = new Rings(context, queues, device, { negotiation, memory, inflight }, events);
+    this.hostMemory = new HostMemory(context, sharedMemory);
+    const { negotiation, memory, inflight, hostMemory } = this;
+    this.rings = new Rings(context, queues, device, { negotiation, memory, inflight, hostMemory }, events);
     this.config = new ConfigSpace(device, offer.config);
   }
 
@@ -113,10 +123,12 @@ export class Session {
     // quirks.ownerInAnyOrder
     SET_OWNER: () => {},
     RESET_OWNER: () => {},
-    SET_BACKEND_REQ_FD: ({ fd }) => {
-      this.backend?.close();
-      this.backend = null;
-      this.backend = new BackendChannel(this.keep(fd));
+    SET_BACKEND_REQ_FD: ({ fd }) => this.hostMemory.connect(this.keep(fd)),
+    GET_SHMEM_CONFIG: () => {
+      if (!this.negotiation.mapsMemory)
+        throw new ProtocolError("GET_SHMEM_CONFIG was not negotiated, or not with BACKEND_REQ and REPLY_ACK");
+      this.hostMemory.windowBytes = this.context.config.hostMemory;
+      return { payload: sharedMemoryConfig(this.device.sharedMemory!.id, this.hostMemory.windowBytes) };
     },
 
     SET_MEM_TABLE: ({ regions }) => {
@@ -198,6 +210,7 @@ export class Session {
 
   /** Stops the rings and releases everything; the queues forget the driver. */
   close(): void {
+    this.hostMemory.close();
     this.queues.resetAll(this.device.queues);
     this.context.send("display", { type: "vmm-socket-closed" });
     this.memory.close();
@@ -208,7 +221,6 @@ export class Session {
       this.displaySocket = -1;
       this.tellOfDisplay(this.device.queues, false);
     }
-    this.backend?.close();
   }
 
   /** The guest has broken the ring that `actor` serves. */
@@ -223,8 +235,8 @@ export class Session {
   displayChanged(): void {
     if (this.displaySocket >= 0) return;
     this.config.displayChanged();
-    if (this.backend === null || !this.negotiation.speaks(ProtocolFeature.CONFIG)) return;
-    if (this.backend.configChanged()) return;
+    if (!this.hostMemory.isConnected || !this.negotiation.speaks(ProtocolFeature.CONFIG)) return;
+    if (this.hostMemory.configChanged()) return;
     this.context.log.limited("info", () => "the front-end was not told of another mode");
   }
 

@@ -57,6 +57,13 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.offer = message;
         this.open();
         return;
+      case "ask-mapping":
+      case "ask-unmapping":
+        this.askFrontEnd(message);
+        return;
+      case "mappings-forgotten":
+        this.session?.hostMemory.reset();
+        return;
       case "display-changed":
         this.session?.displayChanged();
         return;
@@ -68,6 +75,17 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.describe(message.token);
         return;
     }
+  }
+
+  /** Has host memory mapped, or refuses that where the front-end has gone. */
+  private askFrontEnd(message: VhostSessionMessage & { type: "ask-mapping" | "ask-unmapping" }): void {
+    if (this.session !== null) return this.session.hostMemory.ask(message);
+    const { token } = message;
+    if (message.type === "ask-unmapping") {
+      return this.context.send("ctrl-queue", { type: "unmapping", token, isDone: false });
+    }
+    closeFd(message.fd);
+    this.context.send("ctrl-queue", { type: "mapping", token, outcome: "failed" });
   }
 
   stop(): void {
@@ -210,7 +228,11 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   }
 
   private describe(token: number): void {
-    const state = { state: this.life.stateName, vrings: this.session?.describeRings() ?? [] };
+    const state = {
+      state: this.life.stateName,
+      vrings: this.session?.describeRings() ?? [],
+      hostMemory: this.session?.hostMemory.describe() ?? null,
+    };
     this.context.send("supervisor", { type: "description", token, state });
   }
 

@@ -83,6 +83,18 @@ export const quirks = {
     does: "shows a dma-buf from its first pixel, whatever rectangle DMABUF_SCANOUT says",
     source: "hw/display/vhost-user-gpu.c: qemu_dmabuf_new with x and y of zero",
   },
+  qemuEndsRefusedChannels: {
+    vmm: "QEMU",
+    versions: "11.1",
+    does: "closes the back-end channel for good after a SHMEM_MAP or SHMEM_UNMAP that it refuses, and refuses no overlap",
+    source: "hw/virtio/vhost-user.c, backend_read; tried",
+  },
+  crosvmSendsNoDescriptorFeature: {
+    vmm: "crosvm",
+    versions: "2026",
+    does: "takes SHMEM without BACKEND_SEND_FD, and descriptors with SHMEM_MAP all the same",
+    source: "devices/src/virtio/vhost_user_frontend/mod.rs: the features that it masks",
+  },
   crosvmWaitsByReading: {
     vmm: "crosvm",
     versions: "2026",

@@ -14,6 +14,7 @@ const bell: DeviceType = {
   queues: ["cursor-queue"],
   commands: gpuDevice.commands,
   hasDisplaySocket: false,
+  sharedMemory: null,
   written(fields, offset, data): void {
     const at = 5 - offset;
     if (at >= 0 && at < data.length) fields.setUint8(5, data[at]!);

@@ -87,7 +87,7 @@ function inflight(queues: number, size: number, bytes = 0, offset = 0, length = 
 const number = (payload: Uint8Array): bigint => new DataView(payload.slice().buffer).getBigUint64(0, true);
 
 const features = 0x1_7400_000en;
-const protocolFeatures = 0xb22bn;
+const protocolFeatures = 0x40_b62bn;
 
 /** Gives one region and starts both rings with 64 entries. */
 function startRings(): void {
@@ -945,7 +945,11 @@ describe("violations end the session with one line, and the next front-end is se
       () => front.send(frame(R.SET_STATUS, u64(0))),
       /SET_STATUS was not negotiated/,
     ],
-    ["GET_SHMEM_CONFIG, which was not offered", () => front.send(frame(44)), /request 44 was not negotiated/],
+    [
+      "GET_SHMEM_CONFIG, which was not taken",
+      () => front.send(frame(44)),
+      /GET_SHMEM_CONFIG was not negotiated/,
+    ],
     ["IOTLB_MSG", () => front.send(frame(R.IOTLB_MSG, new Uint8Array(32))), /IOTLB_MSG was not negotiated/],
     ["a version of 2", () => front.send(frame(R.GET_FEATURES, undefined, 2)), /not version 1/],
     [

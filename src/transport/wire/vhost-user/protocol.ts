@@ -38,22 +38,25 @@ export const RequestType = {
   REM_MEM_REG: 38,
   SET_STATUS: 39,
   GET_STATUS: 40,
+  GET_SHMEM_CONFIG: 44,
 } as const;
 
 /** Back-end → front-end requests. */
-export const BackendRequest = { CONFIG_CHANGE: 2 } as const;
+export const BackendRequest = { CONFIG_CHANGE: 2, SHMEM_MAP: 9, SHMEM_UNMAP: 10 } as const;
 
 /** The name of a front-end request, for messages to people. */
 export function requestName(request: number): string {
   return Object.entries(RequestType).find(([, value]) => value === request)?.[0] ?? `request ${request}`;
 }
 
+/** SHMEM is not among them: its bit is another for each front-end (front-ends.ts). */
 export const ProtocolFeature = {
   MQ: 0,
   LOG_SHMFD: 1,
   REPLY_ACK: 3,
   BACKEND_REQ: 5,
   CONFIG: 9,
+  BACKEND_SEND_FD: 10,
   INFLIGHT_SHMFD: 12,
   RESET_DEVICE: 13,
   CONFIGURE_MEM_SLOTS: 15,
@@ -113,3 +116,15 @@ export const Inflight = {
 } as const;
 /** GET_CONFIG and SET_CONFIG: a header, then `size` bytes of configuration space. */
 export const ConfigPayload = { offset: 0, size: 4, flags: 8, data: 12 } as const;
+/** GET_SHMEM_CONFIG: how many shared memory regions there are, and the bytes of each by its id, 0 where there is none. */
+export const ShmemConfig = { regions: 0, sizes: 8, idsMax: 256, bytes: 2056 } as const;
+/** SHMEM_MAP and SHMEM_UNMAP: u8 id, then u64s; MAP brings the descriptor. */
+export const ShmemRange = {
+  id: 0,
+  fdOffset: 8,
+  offset: 16,
+  length: 24,
+  flags: 32,
+  bytes: 40,
+  flagWrite: 1,
+} as const;

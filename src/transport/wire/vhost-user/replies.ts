@@ -1,6 +1,6 @@
 // Payloads of the back-end's replies, and which requests have one.
 
-import { ConfigPayload, Inflight, RequestType, VringState } from "./protocol.ts";
+import { ConfigPayload, Inflight, RequestType, ShmemConfig, VringState } from "./protocol.ts";
 import type { ConfigRange, InflightShape } from "./requests.ts";
 
 const replied: ReadonlySet<number> = new Set([
@@ -12,6 +12,7 @@ const replied: ReadonlySet<number> = new Set([
   RequestType.GET_INFLIGHT_FD,
   RequestType.GET_VRING_BASE,
   RequestType.SET_LOG_BASE,
+  RequestType.GET_SHMEM_CONFIG,
 ]);
 
 /** Whether a request has a reply of its own, and so no status beside it, whatever REPLY_ACK says. */
@@ -54,4 +55,12 @@ export function inflightRecord({ queueCount, queueSize, bytes }: InflightShape, 
   view.setUint16(Inflight.queueCount, queueCount, true);
   view.setUint16(Inflight.queueSize, queueSize, true);
   return reply;
+}
+
+/** Of GET_SHMEM_CONFIG: one region of so many bytes, or with 0 none. */
+export function sharedMemoryConfig(id: number, size: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(ShmemConfig.bytes));
+  view.setUint32(ShmemConfig.regions, size > 0 ? 1 : 0, true);
+  view.setBigUint64(ShmemConfig.sizes + id * 8, BigInt(size), true);
+  return new Uint8Array(view.buffer);
 }

@@ -66,7 +66,8 @@ interface BareRequest {
     | "GET_MAX_MEM_SLOTS"
     | "SET_OWNER"
     | "RESET_OWNER"
-    | "RESET_DEVICE";
+    | "RESET_DEVICE"
+    | "GET_SHMEM_CONFIG";
 }
 
 /**
@@ -160,6 +161,7 @@ const decoders: Readonly<Record<number, Decoder>> = {
   [RequestType.GPU_SET_SOCKET]: (message) => ({ type: "GPU_SET_SOCKET", fd: streamOf(message) }),
   [RequestType.RESET_DEVICE]: bare("RESET_DEVICE"),
   [RequestType.GET_MAX_MEM_SLOTS]: bare("GET_MAX_MEM_SLOTS"),
+  [RequestType.GET_SHMEM_CONFIG]: bare("GET_SHMEM_CONFIG"),
   [RequestType.ADD_MEM_REG]: (message) => {
     const region = singleRegion(message);
     if (message.fds.length === 0) throw new ProtocolError(`ADD_MEM_REG brought no descriptor: ${notShared}`);

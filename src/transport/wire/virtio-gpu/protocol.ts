@@ -57,6 +57,9 @@ export const Feature = {
   CONTEXT_INIT: 4,
 } as const;
 
+/** Shared memory regions (§5.7.4.1). */
+export const SharedMemoryId = { HOST_VISIBLE: 1 } as const;
+
 /** struct virtio_gpu_ctrl_hdr (§5.7.6.7). */
 export const Header = { type: 0, flags: 4, fenceId: 8, contextId: 16, ringIndex: 20, bytes: 24 } as const;
 

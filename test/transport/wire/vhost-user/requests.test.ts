@@ -74,6 +74,7 @@ const bare: [number, string][] = [
   [RequestType.SET_OWNER, "SET_OWNER"],
   [RequestType.RESET_OWNER, "RESET_OWNER"],
   [RequestType.RESET_DEVICE, "RESET_DEVICE"],
+  [RequestType.GET_SHMEM_CONFIG, "GET_SHMEM_CONFIG"],
 ];
 
 type Sound = [request: number, payload: Uint8Array, kinds: Kind[], says: object];
