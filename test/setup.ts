@@ -9,9 +9,12 @@
 
 import { plugin } from "bun";
 import { afterEach } from "bun:test";
+import { ServerProcess } from "../lab/vmm/server-process.ts";
 import { bePatient } from "./support/patience.ts";
 import { noteTest, watch, watchTimers } from "./support/leaks.ts";
+import { commandOf } from "./support/programs.ts";
 
+ServerProcess.own = commandOf("serve");
 process.env["FENCEPOST_CHECK_MESSAGES"] ??= "1";
 process.env["FENCEPOST_RENDERER"] ??= "software";
 process.env["FENCEPOST_STORAGE"] ??= "memfd";

@@ -2,7 +2,7 @@
 
 import { readArguments, UsageError } from "../../src/config-arguments.ts";
 
-export const help = `bun run demo [options]
+export const helpText = (call: string): string => `Usage: ${call} [options]
 
 Starts the Fencepost server and drives it without a VMM: a synthetic guest connects over the real vhost-user
 socket, draws an animated scene with a moving pointer, and saves what its display received.

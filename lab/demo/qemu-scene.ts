@@ -1,6 +1,5 @@
 // The demo with a real guest: a Debian kernel in QEMU, whose virtio_gpu driver draws through the server.
 
-import { resolve } from "node:path";
 import { writeWhole } from "../../src/transport/os/files.ts";
 import { encodePng } from "../../src/picture/png.ts";
 import { logsPath, missingParts } from "../qemu/cache.ts";
@@ -21,7 +20,7 @@ const settleMs = 500;
 export async function playInQemu({ output, record }: DemoOptions, signal: AbortSignal): Promise<void> {
   const missing = missingParts();
   if (missing.length > 0) throw new Error(`${missing.join(", ")} is missing: run ./setup.sh first`);
-  const args = record === undefined ? [] : ["--record", resolve(record)];
+  const args = record === undefined ? [] : ["--record", record];
   const server = await ServerProcess.start({ args, signal });
   let guest: QemuGuest | null = null;
   try {

@@ -1,7 +1,7 @@
 // What the demo needs around it, looked at before anything is started for it.
 
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { parseCommandLine } from "../../src/config.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { connectUnix } from "../../src/transport/os/unix-path.ts";
@@ -10,8 +10,12 @@ import { checkProgram } from "../kvm/program.ts";
 import type { DemoOptions } from "./options.ts";
 
 /** Throws an Error with a sentence for the user where the picture cannot be written, or KVM, compositor or program is missing. */
-export function checkSurroundings({ output, wayland, server, kvm, linux }: DemoOptions): void {
-  checkOutput(resolve(output));
+export function checkSurroundings({ output, wayland, server, kvm, linux, qemu }: DemoOptions): void {
+  if (Bun.isStandaloneExecutable && (kvm || qemu)) {
+    const flag = kvm ? "--kvm" : "--qemu";
+    throw new Error(`${flag} runs a guest that ./setup.sh makes in a checkout: call bun run demo there`);
+  }
+  checkOutput(output);
   if (kvm) Kvm.open().close();
   if (linux) checkProcessor();
   else if (kvm) checkProgram();

@@ -4,9 +4,9 @@ import { readArguments, UsageError } from "../../src/config-arguments.ts";
 import { readStreamAddress, type StreamAddress } from "./live/stream-address.ts";
 import { type Address, InspectAddress, ValueError } from "../../src/config-values.ts";
 
-export const help = `bun run replay FILE [options]
-bun run replay --from URL [--save FILE] [options]
-bun run replay --bisect A B FILE
+export const helpText = (call: string): string => `Usage: ${call} FILE [options]
+       ${call} --from URL [--save FILE] [options]
+       ${call} --bisect A B FILE
 
 Plays a recording: starts a server and does to it what the recorded guest did, over its vhost-user socket. A recording holds
 the guest's screen, and so do the pictures that are saved.

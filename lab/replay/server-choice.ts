@@ -68,7 +68,7 @@ export async function startChoice(
   const command =
     made === null && checkout === home
       ? {}
-      : { command: [process.execPath, join(made ?? checkout, "src/cli/server.ts")] };
+      : { command: [bunForCheckouts(), join(made ?? checkout, "src/cli/server.ts")] };
   try {
     const server = await ServerProcess.start({
       ...command,
@@ -90,8 +90,19 @@ export async function startChoice(
   }
 }
 
+function bunForCheckouts(): string {
+  if (!Bun.isStandaloneExecutable) return process.execPath;
+  const bun = Bun.which("bun");
+  if (bun === null) throw new Refusal("a checkout's server runs by bun, which is not on PATH");
+  return bun;
+}
+
 /** A work tree of `revision` with this one's packages. */
 function makeCheckout(revision: string): string {
+  if (Bun.isStandaloneExecutable) {
+    const advice = "an executable has no revisions: call bun run replay in a checkout";
+    throw new Refusal(`@${revision}: there is no checkout at that path, and ${advice}`);
+  }
   if (!isKnown(revision)) {
     throw new Refusal(`@${revision}: there is no such revision here, and no checkout at that path`);
   }

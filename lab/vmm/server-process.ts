@@ -28,9 +28,13 @@ export interface ControlAnswer {
 
 /** What the server prints once it serves; it takes connections before. */
 const upLine = " listens on ";
-const serverMain = join(import.meta.dir, "..", "..", "src", "cli", "server.ts");
 
 export class ServerProcess {
+  /** How this program's own server is started. */
+  static own: readonly string[] = Bun.isStandaloneExecutable
+    ? [process.execPath, "serve"]
+    : [process.execPath, join(import.meta.dir, "..", "..", "src", "cli", "server.ts")];
+
   private constructor(
     readonly directory: string,
     private readonly child: Bun.Subprocess,
@@ -43,7 +47,7 @@ export class ServerProcess {
     const socketPath = join(directory, "gpu.sock");
     // One descriptor for both: two would overwrite each other's lines.
     const log = openSync(join(directory, "server.log"), "w");
-    const command = options.command ?? [process.execPath, serverMain];
+    const command = options.command ?? ServerProcess.own;
     const child = Bun.spawn(bound([...command, "--socket-path", socketPath, ...(options.args ?? [])]), {
       env: { ...process.env, ...options.env },
       stdin: "ignore",

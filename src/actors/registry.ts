@@ -49,10 +49,7 @@ export const areas: Readonly<Record<AreaName, number>> = Object.assign(
   ...manifests.map((one) => one.areas),
 );
 
-/**
- * The entry of each worker: literal paths, from which a bundler knows what to bring. They hold in one executable too, where
- * that is built with `--root src/actors` and every main.ts as an entry.
- */
+/** The entry of each worker: literal paths, which hold in an executable too (scripts/lib/executable.ts). */
 export const entries: Readonly<Record<WorkerName, () => URL>> = {
   inspector: () => new URL("./inspector/main.ts", import.meta.url),
   recorder: () => new URL("./recorder/main.ts", import.meta.url),

@@ -3,7 +3,9 @@
 // current directory. And it ends when it has ended, whatever a thread may still be doing.
 
 /** How a program of this folder is called by whoever called this one. */
-export type CallOf = (program: "server" | "ctl" | "bridge-client" | "trace-info" | "trace-trim") => string;
+export type CallOf = (program: ProgramName) => string;
+
+type ProgramName = "server" | "ctl" | "bridge-client" | "trace-info" | "trace-trim" | "demo" | "replay";
 
 /** The part of a program that needs installed packages or native libraries. */
 export interface Program {
@@ -16,9 +18,14 @@ const exitFailed = 1;
 const directoryVariable = "FENCEPOST_DIRECTORY";
 
 /** Runs what `load` imports; `name` begins the lines for people. */
-export async function begin(name: string, load: () => Promise<Program>): Promise<never> {
-  const isLaunched = process.env[directoryVariable] !== undefined;
-  const directory = process.env[directoryVariable] ?? process.cwd();
+export async function begin(
+  name: string,
+  load: () => Promise<Program>,
+  args = process.argv.slice(2),
+): Promise<never> {
+  const { isStandaloneExecutable } = Bun;
+  const launched = isStandaloneExecutable ? undefined : process.env[directoryVariable];
+  const directory = launched ?? process.cwd();
   delete process.env[directoryVariable];
   process.chdir("/");
   let program: Program;
@@ -29,8 +36,9 @@ export async function begin(name: string, load: () => Promise<Program>): Promise
     console.error(`${name}: ${error.message.split(" imported from ")[0]}: run ./setup.sh, or bun install`);
     process.exit(exitFailed);
   }
-  const callOf: CallOf = isLaunched
-    ? (one) => (one === "server" ? "fencepost" : `fencepost ${one}`)
-    : (one) => `bun run ${one}`;
-  process.exit(await program.main(process.argv.slice(2), directory, callOf));
+  const callOf: CallOf =
+    isStandaloneExecutable || launched !== undefined
+      ? (one) => `fencepost ${one === "server" ? "serve" : one}`
+      : (one) => `bun run ${one}`;
+  process.exit(await program.main(args, directory, callOf));
 }

@@ -11,7 +11,8 @@ import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { makeTexture, patient, virglServer } from "../device/3d-support.ts";
 import { slowDraws } from "../device/slow-draws.ts";
 import { expectOk, serveTests } from "../device/support.ts";
-import { ctlCommand, CtlRun } from "../support/ctl-run.ts";
+import { CtlRun } from "../support/ctl-run.ts";
+import { commandOf } from "../support/programs.ts";
 
 const { withDevice, server } = serveTests(...virglServer, "--inspect");
 
@@ -214,7 +215,7 @@ test("a followed log ends in order when its server does", async () => {
 
 test("a followed log ends in order when nobody reads it any more", () =>
   withDevice(patient, async ({ gpu }) => {
-    const line = [...ctlCommand, "--control-path", server().controlPath, "log", "-f"].map(
+    const line = [...commandOf("ctl"), "--control-path", server().controlPath, "log", "-f"].map(
       (word) => `'${word}'`,
     );
     const script = `set -o pipefail; ${line.join(" ")} | head -n 1`;

@@ -8,9 +8,8 @@ import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { workerNames } from "../../src/actors/registry.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
+import { callOf, commandOf, testedExecutable } from "../support/programs.ts";
 import { type RunOptions, ServerRun } from "../support/server-run.ts";
-
-const entry = join(import.meta.dir, "../../src/cli/ctl.ts");
 
 let folder: string;
 beforeAll(() => {
@@ -19,7 +18,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const ctl = (args: readonly string[], options: RunOptions = {}): Promise<{ code: number; text: string }> =>
-  new ServerRun(args, { command: [process.execPath, entry], ...options }).ended();
+  new ServerRun(args, { command: commandOf("ctl"), ...options }).ended();
 
 describe("a mistake in the command line ends with code 2 and one sentence, whether or not a server is there", () => {
   const scanout = "scanout: want a whole number from 0 to 15";
@@ -152,13 +151,13 @@ async function until(device: string, told: readonly string[]): Promise<void> {
 }
 
 test("help and the server's lines name programs as they were called", async () => {
-  const launcher = join(import.meta.dir, "../../bin/fencepost");
+  const launcher = testedExecutable ?? join(import.meta.dir, "../../bin/fencepost");
   const launched = (args: readonly string[]): Promise<{ code: number; text: string }> =>
     new ServerRun(args, { command: [launcher] }).ended();
-  expect((await launched(["--help"])).text).toContain("\nUsage: fencepost [flags]\n");
+  expect((await launched(["serve", "--help"])).text).toContain("\nUsage: fencepost serve [flags]\n");
   expect((await launched(["ctl", "--help"])).text).toContain("\nUsage: fencepost ctl [--control-path PATH]");
   expect((await launched(["bridge-client", "-h"])).text).toContain("\nUsage: fencepost bridge-client PATH");
-  expect((await ctl(["--help"])).text).toContain("\nUsage: bun run ctl [--control-path PATH]");
+  expect((await ctl(["--help"])).text).toContain(`\nUsage: ${callOf("ctl")} [--control-path PATH]`);
 
   const socket = join(folder, "launched.sock");
   const run = new ServerRun(["-s", socket], { command: [launcher] });

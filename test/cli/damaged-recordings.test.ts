@@ -30,10 +30,10 @@ afterAll(async () => {
 });
 
 const programs = {
-  "trace-info": () => runProgram("src/cli/trace-info.ts", file),
-  "trace-trim of all": () => runProgram("src/cli/trace-trim.ts", file, "--blank", "-o", output),
-  "trace-trim of a frame": () => runProgram("src/cli/trace-trim.ts", file, "--frame", "0", "-o", output),
-  replay: () => runProgram("lab/replay/main.ts", file, "--compare", "--socket-path", server.socketPath),
+  "trace-info": () => runProgram("trace-info", file),
+  "trace-trim of all": () => runProgram("trace-trim", file, "--blank", "-o", output),
+  "trace-trim of a frame": () => runProgram("trace-trim", file, "--frame", "0", "-o", output),
+  replay: () => runProgram("replay", file, "--compare", "--socket-path", server.socketPath),
 } as const;
 
 const side = 24;

@@ -19,6 +19,7 @@ import { renderNodes } from "../../src/transport/os/drm-node.ts";
 import { closeFd, setNonBlocking } from "../../src/transport/os/fds.ts";
 import { connectUnix, listenUnix } from "../../src/transport/os/unix-path.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
+import { callOf, commandOf, testedExecutable } from "../support/programs.ts";
 import { type RunOptions, ServerRun } from "../support/server-run.ts";
 import { Terminal } from "../support/terminal.ts";
 
@@ -96,7 +97,8 @@ describe("the end", () => {
   }
 
   test("one Ctrl-C in a terminal ends `bun run server` in order", async () => {
-    const terminal = new Terminal(`${process.execPath} run server --socket-path ${socket}`);
+    const server = testedExecutable ?? `${process.execPath} run server`;
+    const terminal = new Terminal(`${server} --socket-path ${socket}`);
     await terminal.until("listens on");
     terminal.pressCtrlC();
 
@@ -108,7 +110,7 @@ describe("the end", () => {
   });
 
   test("a signal that it was started to ignore is ignored", async () => {
-    const command = ["sh", "-c", `trap "" HUP INT; exec "$@"`, "sh", process.execPath, "src/cli/server.ts"];
+    const command = ["sh", "-c", `trap "" HUP INT; exec "$@"`, "sh", ...commandOf("serve")];
     const run = start(["--socket-path", socket], { command });
     await run.untilUp();
     run.kill("SIGHUP");
@@ -125,7 +127,7 @@ describe("the end", () => {
 describe("sockets", () => {
   test("every socket is its owner's alone, whatever the umask", async () => {
     const bridge = join(folder, "bridge.sock");
-    const command = ["sh", "-c", 'umask 0; exec "$@"', "sh", process.execPath, "src/cli/server.ts"];
+    const command = ["sh", "-c", 'umask 0; exec "$@"', "sh", ...commandOf("serve")];
     const run = start(["--socket-path", socket, "--resource-bridge", bridge], { command });
     await run.untilUp();
     expect([socket, `${socket}.ctl`, bridge].map(modeOf)).toEqual([0o600, 0o600, 0o600]);
@@ -133,7 +135,7 @@ describe("sockets", () => {
 
   test("others get what they are given, even where the umask would not, and never the control socket", async () => {
     const bridge = join(folder, "bridge.sock");
-    const command = ["sh", "-c", 'umask 077; exec "$@"', "sh", process.execPath, "src/cli/server.ts"];
+    const command = ["sh", "-c", 'umask 077; exec "$@"', "sh", ...commandOf("serve")];
     const group = String(process.getgid!());
     const args = ["--resource-bridge", bridge, "--socket-mode", "660", "--socket-group", group];
     const run = start(["--socket-path", socket, ...args], { command });
@@ -211,7 +213,7 @@ describe("sockets", () => {
 
   test("a front-end that has to wait is told in the log, and served when its turn comes", async () => {
     const log = join(folder, "log");
-    const command = ["sh", "-c", `exec "$@" 2>${log}`, "sh", process.execPath, "src/cli/server.ts"];
+    const command = ["sh", "-c", `exec "$@" 2>${log}`, "sh", ...commandOf("serve")];
     const run = start(["--socket-path", socket], { command });
     await run.untilUp();
     const first = SyntheticGuest.boot(socket);
@@ -240,7 +242,9 @@ describe("inherited descriptors", () => {
     expect(await run.ended()).toMatchObject({
       code: 0,
       text: expect.stringMatching(
-        /serves the front-end on descriptor 3\n[^]*control   .*\/ctl \(bun run ctl --help\)\n[^]*the front-end has gone/,
+        new RegExp(
+          `serves the front-end on descriptor 3\n[^]*control   .*/ctl \\(${callOf("ctl")} --help\\)\n[^]*the front-end has gone`,
+        ),
       ),
     });
   });
@@ -263,14 +267,7 @@ describe("inherited descriptors", () => {
 
   test("one that systemd hands over is served", async () => {
     const listener = listenUnix(socket, "stream");
-    const command = [
-      "sh",
-      "-c",
-      'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"',
-      "sh",
-      process.execPath,
-      "src/cli/server.ts",
-    ];
+    const command = ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh", ...commandOf("serve")];
     const run = start([...args(), "--once"], { fd3: listener, command });
     SyntheticGuest.boot(socket).close();
     expect(await run.ended()).toMatchObject({ code: 0 });
@@ -283,14 +280,7 @@ describe("inherited descriptors", () => {
   });
 
   test("several that were handed over are one too many", async () => {
-    const command = [
-      "sh",
-      "-c",
-      'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"',
-      "sh",
-      process.execPath,
-      "src/cli/server.ts",
-    ];
+    const command = ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "sh", ...commandOf("serve")];
     const run = start(args(), { command });
     expect(await run.ended()).toMatchObject({ code: 2, text: expect.stringContaining("want one") });
   });

@@ -44,7 +44,7 @@ function record(): Uint8Array {
 }
 
 function traceInfo(...args: string[]): { code: number; out: string; error: string } {
-  return runProgram("src/cli/trace-info.ts", ...args);
+  return runProgram("trace-info", ...args);
 }
 
 test("tells commands by type, frames, errors, the length and the end of a recording", () => {

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tape } from "../support/tape.ts";
 import { TapedScreen } from "../support/taped-screen.ts";
+import { commandOf } from "../support/programs.ts";
 
 let folder: string;
 let file: string;
@@ -30,7 +31,7 @@ interface Ended {
 }
 
 function traceTrim(args: readonly string[], before: readonly string[] = []): Ended {
-  const command = [...before, "bun", "src/cli/trace-trim.ts", ...args];
+  const command = [...before, ...commandOf("trace-trim"), ...args];
   const { exitCode, stdout, stderr } = Bun.spawnSync(command);
   return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
 }
@@ -85,7 +86,7 @@ test("Ctrl-C ends it, and leaves no half of it", async () => {
   for (let frame = 0; frame < 60; frame++) screen.draw({ x: 0, y: 0, width: 1024, height: 1024 }, frame);
   writeFileSync(file, tape.end());
   const out = join(folder, "out");
-  const child = Bun.spawn(["bun", "src/cli/trace-trim.ts", file, "--blank", "-o", out], { stderr: "pipe" });
+  const child = Bun.spawn([...commandOf("trace-trim"), file, "--blank", "-o", out], { stderr: "pipe" });
   while (!existsSync(out)) await Bun.sleep(1);
   child.kill("SIGINT");
   expect(await child.exited).toBe(130);

@@ -38,6 +38,7 @@ import {
 import { holdThreads } from "../support/held-threads.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { expectOk } from "./support.ts";
+import { commandOf } from "../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-recording-"));
 const path = join(directory, "recording");
@@ -206,7 +207,7 @@ describe("a recording from the start", () => {
     const before = rest.slice(0, -1).reduce((sum, one) => sum + one.rows, first!.rows);
     expect(before).toBe(image.height);
     expect(of(recording, "frame")).toHaveLength(5);
-    const replay = Bun.spawnSync(["bun", "lab/replay/main.ts", path, "--compare"]);
+    const replay = Bun.spawnSync([...commandOf("replay"), path, "--compare"]);
     expect(replay.stdout.toString()).toContain("5 pictures as recorded; nothing differs");
     expect(replay.exitCode).toBe(0);
   });
@@ -227,7 +228,7 @@ describe("a recording from the start", () => {
       expectOk(gpu.flushResource(5, areaOf(image)));
     }
     await recorded();
-    const replay = Bun.spawnSync(["bun", "lab/replay/main.ts", path, "--compare"]);
+    const replay = Bun.spawnSync([...commandOf("replay"), path, "--compare"]);
     expect(replay.stdout.toString()).toContain("3 pictures as recorded; nothing differs");
     expect(replay.stderr.toString()).not.toContain("no memory");
     expect(replay.exitCode).toBe(0);

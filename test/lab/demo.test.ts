@@ -14,8 +14,10 @@ import { totalsOf } from "../../src/transport/wire/record/recording.ts";
 import { decodePng } from "../support/png.ts";
 import { interruptDemo } from "../support/interrupted-demo.ts";
 import { Terminal } from "../support/terminal.ts";
+import { callOf, commandOf, testedExecutable } from "../support/programs.ts";
 
-const demo = join(import.meta.dir, "../../lab/demo/main.ts");
+/** As in a terminal. */
+const demo = testedExecutable === null ? `${process.execPath} run demo` : `${testedExecutable} demo`;
 
 describe("arguments", () => {
   test("defaults", () => {
@@ -81,8 +83,10 @@ async function runDemo(
   const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
   const output = join(directory, "last.png");
   try {
+    // Guests on KVM are a checkout's.
+    const command = args.includes("--kvm") ? [process.execPath, "lab/demo/main.ts"] : commandOf("demo");
     const run = Bun.spawn(
-      bound([process.execPath, demo, "--seconds", "0.2", "--size", "320x200", "--output", output, ...args]),
+      bound([...command, "--seconds", "0.2", "--size", "320x200", "--output", output, ...args]),
       { stdout: "pipe", stderr: "pipe", env: { ...process.env, ...env } },
     );
     const [text, errors] = await Promise.all([
@@ -112,7 +116,7 @@ test.each(["2d", "3d"])(
       const { code, text } = await runDemo(["--scene", scene, "--record", path]);
       expect({ code, text }).toEqual({
         code: 0,
-        text: expect.stringContaining(`bun run replay ${path} plays`),
+        text: expect.stringContaining(`${callOf("replay")} ${path} plays`),
       });
       const recording = openRecording(path);
       const { start, ending } = recording;
@@ -168,10 +172,10 @@ describe("a Ctrl-C in a terminal ends the demo with code 130", () => {
   test("while its guest is held at a break", async () => {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
     const flags = `--inspect --size 320x200 --output ${directory}/last.png`;
-    const terminal = new Terminal(`${process.execPath} run demo ${flags}`, { TMPDIR: directory });
+    const terminal = new Terminal(`${demo} ${flags}`, { TMPDIR: directory });
     await terminal.until("actors");
     const [control] = [...new Bun.Glob("*/gpu.sock.ctl").scanSync({ cwd: directory, onlyFiles: false })];
-    const ctl = `${process.execPath} run ctl --control-path ${join(directory, control!)}`;
+    const ctl = `${commandOf("ctl").join(" ")} --control-path ${join(directory, control!)}`;
     const holder = new Terminal(`${ctl} break type:flush`);
     await holder.until("the guest waits");
     terminal.pressCtrlC();
@@ -189,7 +193,7 @@ describe("a Ctrl-C in a terminal ends the demo with code 130", () => {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
     const silent = join(directory, "silent");
     writeFileSync(silent, "#!/bin/sh\necho > ${0%silent}started\nexec sleep 60\n", { mode: 0o755 });
-    const terminal = new Terminal(`${process.execPath} run demo --server ${silent}`, { TMPDIR: directory });
+    const terminal = new Terminal(`${demo} --server ${silent}`, { TMPDIR: directory });
     while (!existsSync(join(directory, "started"))) await Bun.sleep(5);
     terminal.pressCtrlC();
 
@@ -221,9 +225,9 @@ describe("what is missing is told before anything is drawn", () => {
 });
 
 test("a wrong argument ends with code 2 and one line", async () => {
-  const run = Bun.spawn([process.execPath, demo, "--size", "big"], { stdout: "ignore", stderr: "pipe" });
+  const run = Bun.spawn([...commandOf("demo"), "--size", "big"], { stdout: "ignore", stderr: "pipe" });
   expect(await new Response(run.stderr).text()).toBe(
-    "demo: --size big: give WIDTHxHEIGHT, each from 64 to 4096. See bun run demo --help.\n",
+    `demo: --size big: give WIDTHxHEIGHT, each from 64 to 4096. See ${callOf("demo")} --help.\n`,
   );
   expect(await run.exited).toBe(2);
 }, 30_000);

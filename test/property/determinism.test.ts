@@ -10,6 +10,7 @@ import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { type Chance, chanceOf, draw2d, draw3d } from "../support/random-guest.ts";
+import { commandOf } from "../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-determinism-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -33,7 +34,7 @@ async function record(args: readonly string[], draw: Draw, seed: number): Promis
 }
 
 function replay(...args: string[]): { code: number; text: string } {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["bun", "lab/replay/main.ts", path, ...args]);
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...commandOf("replay"), path, ...args]);
   return { code: exitCode, text: stdout.toString() + stderr.toString() };
 }
 

@@ -1,8 +1,7 @@
 // A `ctl` that runs, and what it has printed so far.
 
 import { bound } from "../../lab/bound-child.ts";
-
-export const ctlCommand = [process.execPath, `${import.meta.dir}/../../src/cli/ctl.ts`];
+import { commandOf } from "./programs.ts";
 
 export class CtlRun {
   out = "";
@@ -11,7 +10,7 @@ export class CtlRun {
   private readonly read: Promise<unknown>;
 
   constructor(args: readonly string[], controlPath: string, env: Record<string, string> = {}) {
-    this.child = Bun.spawn(bound([...ctlCommand, "--control-path", controlPath, ...args]), {
+    this.child = Bun.spawn(bound([...commandOf("ctl"), "--control-path", controlPath, ...args]), {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -4,6 +4,7 @@ import { expect } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testedExecutable } from "./programs.ts";
 import { Terminal } from "./terminal.ts";
 
 /**
@@ -12,7 +13,7 @@ import { Terminal } from "./terminal.ts";
  */
 export async function interruptDemo(flags: string, shown: string, afterMs: number): Promise<string[]> {
   const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
-  const command = `${process.execPath} run demo ${flags} --output ${directory}/last.png`;
+  const command = `${testedExecutable === null ? `${process.execPath} run` : testedExecutable} demo ${flags} --output ${directory}/last.png`;
   const terminal = new Terminal(command, { TMPDIR: directory });
   await terminal.until(shown);
   await Bun.sleep(afterMs);

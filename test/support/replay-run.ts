@@ -2,6 +2,7 @@
 
 import type { ReplayRequest, ReplayState } from "../../src/transport/wire/replay/messages.ts";
 import { driverPatienceMs } from "./patience.ts";
+import { commandOf } from "./programs.ts";
 
 export class ReplayRun {
   state: ReplayState | null = null;
@@ -15,7 +16,7 @@ export class ReplayRun {
 
   /** Starts it, and waits until it is at rest. */
   static async start(file: string, ...args: string[]): Promise<ReplayRun> {
-    const command = ["bun", "lab/replay/main.ts", file, "--inspect", ...args];
+    const command = [...commandOf("replay"), file, "--inspect", ...args];
     const run = new ReplayRun(Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "inherit" }));
     try {
       await run.until(() => run.out.includes("stays here"));

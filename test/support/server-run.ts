@@ -2,9 +2,7 @@
 
 import { bound } from "../../lab/bound-child.ts";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-
-const entry = join(import.meta.dir, "../../src/cli/server.ts");
+import { commandOf } from "./programs.ts";
 
 export interface RunOptions {
   command?: readonly string[];
@@ -24,7 +22,7 @@ export class ServerRun {
   private readonly up = Promise.withResolvers<void>();
 
   constructor(args: readonly string[], options: RunOptions = {}) {
-    const { command = [process.execPath, entry], cwd, env, fd3, stderr } = options;
+    const { command = commandOf("serve"), cwd, env, fd3, stderr } = options;
     this.child = Bun.spawn(bound([...command, ...args]), {
       cwd: cwd ?? process.cwd(),
       env: { ...process.env, ...env },

@@ -35,8 +35,19 @@ export class PageFiles {
   }
 }
 
+/** What the page is in an executable: made there already, as files inside. */
+interface Made {
+  readonly files?: readonly { readonly path: string; readonly loader: string }[];
+}
+
 /** By their paths in URLs. Bun's own routes for such an import would not ask the guard. */
 async function built(): Promise<Map<string, Blob>> {
+  const { files } = page as Made;
+  if (files !== undefined) {
+    const urlOf = (path: string, loader: string): string =>
+      loader === "html" ? "/index.html" : path.slice(path.lastIndexOf("/"));
+    return new Map(files.map(({ path, loader }) => [urlOf(path, loader), Bun.file(path)]));
+  }
   const { outputs } = await Bun.build({
     entrypoints: [page.index],
     target: "browser",

@@ -21,6 +21,7 @@ import {
 } from "../../device/3d-support.ts";
 import { expectOk } from "../../device/support.ts";
 import { decodePng } from "../../support/png.ts";
+import { commandOf } from "../../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-bisect-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -80,7 +81,7 @@ test("names the stream that a broken renderer draws wrong, and saves both pictur
   expect(Bun.spawnSync(["gcc", "-shared", "-fPIC", "-o", library, source]).exitCode).toBe(0);
   await record();
   const bisect = Bun.spawnSync(
-    ["bun", "lab/replay/main.ts", "--bisect", "virgl", `virgl LD_PRELOAD=${library}`, file],
+    [...commandOf("replay"), "--bisect", "virgl", `virgl LD_PRELOAD=${library}`, file],
     { stderr: "inherit" },
   );
   const wrong = streams()[9]!;

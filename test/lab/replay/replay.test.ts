@@ -22,13 +22,14 @@ import { runProgram } from "../../support/run-program.ts";
 import { Tape } from "../../support/tape.ts";
 import { TapedScreen } from "../../support/taped-screen.ts";
 import { decodePng } from "../../support/png.ts";
+import { commandOf } from "../../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-replay-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 const file = join(directory, "recording");
 
 function replay(...args: string[]): { code: number; out: string; error: string } {
-  return runProgram("lab/replay/main.ts", ...args);
+  return runProgram("replay", ...args);
 }
 
 const all = { x: 0, y: 0, width: 100, height: 80 };
@@ -305,7 +306,7 @@ afterEach(async () => {
 async function inspected(
   ...args: string[]
 ): Promise<{ until: (text: string) => Promise<string>; stop: () => Promise<number> }> {
-  child = Bun.spawn(["bun", "lab/replay/main.ts", file, "--inspect", ...args], {
+  child = Bun.spawn([...commandOf("replay"), file, "--inspect", ...args], {
     stdout: "pipe",
     stderr: "inherit",
   });

@@ -8,12 +8,13 @@ import { ownLayout, recordedLayout } from "../../../lab/replay/guest-layout.ts";
 import { ServerProcess } from "../../../lab/vmm/server-process.ts";
 import { Tape } from "../../support/tape.ts";
 import { TapedScreen } from "../../support/taped-screen.ts";
+import { commandOf } from "../../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-replayed-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 function replay(...args: string[]): { code: number; out: string; error: string } {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["bun", "lab/replay/main.ts", ...args]);
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...commandOf("replay"), ...args]);
   return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
 }
 

@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/config": ["src/config", "src/picture/", ...transport],
   "src/actors/": product.filter((prefix) => prefix !== "src/recording/"),
   "src/cli/": ["src/cli/", ...product],
+  "bin/": ["bin/", "src/cli/", "lab/demo/", "lab/replay/", "src/config"],
   "lab/": ["lab/", "src/config", "src/picture/", "src/recording/", ...transport],
 };
 const folders = Object.keys(mayImport).sort((a, b) => b.length - a.length);
@@ -50,7 +51,7 @@ const imported = ({ imports }: Source, tree: Tree): Source["imports"] =>
 
 /** Imports of what is not below. */
 export function upwardImports(tree: Tree): Finding[] {
-  return tree.under("src/", "lab/").flatMap((source) => {
+  return tree.under("bin/", "src/", "lab/").flatMap((source) => {
     const { path } = source;
     const folder = folders.find((prefix) => path.startsWith(prefix));
     const allowed = folder === undefined ? null : mayImport[folder]!;

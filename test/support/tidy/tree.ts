@@ -32,7 +32,7 @@ export class Tree {
   }
 
   static read(): Tree {
-    const folders = ["src", "lab", "test", "bench", "scripts"];
+    const folders = ["bin", "src", "lab", "test", "bench", "scripts"];
     const paths = folders.flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
         join(folder, name),

@@ -13,6 +13,7 @@ import { driverPatienceMs } from "../../../support/patience.ts";
 import { decodePng } from "../../../support/png.ts";
 import { Tape } from "../../../support/tape.ts";
 import { TapedScreen } from "../../../support/taped-screen.ts";
+import { callOf, commandOf } from "../../../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-live-"));
 const servers: ServerProcess[] = [];
@@ -39,7 +40,7 @@ class Player {
   private out = "";
 
   constructor(...args: string[]) {
-    this.child = Bun.spawn(["bun", "lab/replay/main.ts", ...args], { stdout: "pipe", stderr: "pipe" });
+    this.child = Bun.spawn([...commandOf("replay"), ...args], { stdout: "pipe", stderr: "pipe" });
     players.push(this);
     void this.collect(this.child.stdout);
     void this.collect(this.child.stderr);
@@ -361,6 +362,6 @@ test("what makes no sense with a stream is refused before anything begins", asyn
   for (const [args, says] of wrong) {
     const player = new Player(...args);
     expect(await player.end()).toBe(2);
-    expect(player.said).toEqual([`replay: ${says}. See bun run replay --help.`]);
+    expect(player.said).toEqual([`replay: ${says}. See ${callOf("replay")} --help.`]);
   }
 });
