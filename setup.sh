@@ -11,8 +11,8 @@ runtime_packages=(libvirglrenderer1 libegl1 libopengl0 libgl1-mesa-dri libgbm1 v
 guest_packages=(gcc libc6-dev libdrm-dev libvulkan-dev glslang-tools busybox-static cpio xz-utils zstd e2fsprogs)
 wayland_packages=(weston xvfb xdotool libwayland-dev wayland-protocols)
 browser_packages=(chromium fonts-dejavu-core)
-# systemd-analyze reads the units.
-service_packages=(systemd)
+# systemd-analyze reads the units, and virt-qemu-run starts a guest as libvirt does.
+service_packages=(systemd libvirt-daemon-driver-qemu)
 
 guests=yes
 for argument in "$@"; do

@@ -9,7 +9,7 @@ import { LogSink } from "../actors/supervisor/log-sink.ts";
 import { Supervisor } from "../actors/supervisor/supervisor.ts";
 import { helpText } from "../config-help.ts";
 import { ConfigError, type Invocation, parseCommandLine, type ServerConfig } from "../config.ts";
-import { isDrmNode } from "../transport/os/drm-node.ts";
+import { isDrmNode, renderNodes } from "../transport/os/drm-node.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
@@ -18,8 +18,14 @@ import { ServiceManager } from "./service-manager.ts";
 import { withActivation } from "./socket-activation.ts";
 import { onStopSignals } from "./stop-signals.ts";
 
-/** What QEMU's back-end conventions call the capabilities of a "gpu" back-end: flags that it takes. */
-const capabilities = { type: "gpu", features: ["render-node", "virgl"] };
+/**
+ * What QEMU's back-end conventions call the capabilities of a "gpu" back-end: flags that it takes. libvirt looks for a render node where
+ * that is among them, and starts no domain on a host without one.
+ */
+function capabilities(): Record<string, unknown> {
+  const features = renderNodes().length > 0 ? ["render-node", "virgl"] : ["virgl"];
+  return { type: "gpu", features };
+}
 
 const exitUsage = exitCodes.settings;
 /** The session's states, for whoever asks how the service does. */
@@ -47,7 +53,7 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
         console.log(`fencepost ${packageJson.version}`);
         return 0;
       case "capabilities":
-        console.log(JSON.stringify(capabilities, null, 2));
+        console.log(JSON.stringify(capabilities(), null, 2));
         return 0;
       case "serve":
         checkSurroundings(request.config);

@@ -17,7 +17,10 @@ export interface Screen {
 }
 
 /** What the server shows, whoever looks. The cursor is not in it. */
-export function serverScreen(server: ServerProcess, logDirectory: string): Screen {
+export function serverScreen(
+  server: Pick<ServerProcess, "directory" | "control">,
+  logDirectory: string,
+): Screen {
   return {
     logDirectory,
     async screendump(head) {
