@@ -139,6 +139,12 @@ export const settings = {
     help: "modes of the outputs where no VMM display says them, one an output",
     kind: Modes(outputsMax).default([{ width: 1280, height: 800 }]),
   },
+  scanouts: {
+    group: "Device",
+    value: "N",
+    help: "outputs that ctl outputs may turn on, those of --outputs included (default: only those)",
+    kind: integer(1, outputsMax).optional(),
+  },
   pollUs: {
     group: "Device",
     value: "US",

@@ -128,7 +128,8 @@ export const FrameRate = new Kind<number | "unlimited">((given) => {
 const sideMin = 32;
 const sideMax = 16_384;
 
-function mode(text: string): { width: number; height: number } {
+/** Throws a {@link ValueError}. */
+export function readMode(text: string): { width: number; height: number } {
   const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(text)?.map(Number) ?? [];
   if (width === undefined || height === undefined) {
     throw new ValueError("want WIDTHxHEIGHT, such as 1280x800");
@@ -143,7 +144,7 @@ function mode(text: string): { width: number; height: number } {
 export const Modes = (countMax: number) =>
   new Kind((given) => {
     const wanted = 'want modes with commas between them, such as "1280x800,640x480"';
-    const modes = textLike(given, wanted).split(",").map(mode);
+    const modes = textLike(given, wanted).split(",").map(readMode);
     if (modes.length > countMax) throw new ValueError(`want ${countMax} outputs at most`);
     return modes;
   });

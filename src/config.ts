@@ -17,8 +17,10 @@ type Settings = typeof settings;
 type Values = { [Key in keyof Settings]: ReturnType<Settings[Key]["kind"]["read"]> };
 
 /** The settings of a running server; plain data, so that it can be posted to a worker. */
-export type ServerConfig = Omit<Values, "config" | "controlPath"> & {
+export type ServerConfig = Omit<Values, "config" | "controlPath" | "scanouts"> & {
   controlPath: string;
+  /** How many outputs the device has where no VMM display says it, those that are off included. */
+  scanouts: number;
   /** Whether actors check messages against their schemas on receipt. */
   checkMessages: boolean;
 };
@@ -124,10 +126,14 @@ function resolve(
   for (const name of Object.keys(file)) {
     if (!Object.hasOwn(settings, name)) mistakes.push(`"${name}" in the file is no setting`);
   }
+  const { outputs, scanouts } = values as Partial<Values>;
+  if (outputs !== undefined && scanouts !== undefined && scanouts < outputs.length)
+    mistakes.push(`--scanouts ${scanouts}: want at least the ${outputs.length} that --outputs names`);
   if (mistakes.length > 0) throw new ConfigError(`${mistakes.join("\n")}\nSee --help.`);
   const { config: _, ...rest } = values as Values;
   return {
     ...rest,
+    scanouts: rest.scanouts ?? rest.outputs.length,
     controlPath: rest.controlPath ?? defaultControlPath(rest),
     inspect: rest.inspect ?? (rest.dev ? { hostname: "127.0.0.1", port: 0, isNamed: false } : undefined),
     logLevel: rest.dev ? "debug" : rest.logLevel,

@@ -102,6 +102,18 @@ describe("values", () => {
     expect(serve(["--outputs", Array.from({ length: 16 }, () => "32x32").join()]).outputs).toHaveLength(16);
   });
 
+  test("there may be more scanouts than outputs that are on, and not fewer", () => {
+    expect(serve([]).scanouts).toBe(1);
+    expect(serve(["--outputs", "640x480,800x600"]).scanouts).toBe(2);
+    expect(serve(["--outputs", "640x480,800x600", "--scanouts", "16"]).scanouts).toBe(16);
+    expect(mistake(["--outputs", "640x480,800x600", "--scanouts", "1"])).toStartWith(
+      "--scanouts 1: want at least the 2 that --outputs names",
+    );
+    for (const count of ["0", "17", "two"]) {
+      expect(mistake(["--scanouts", count])).toStartWith("--scanouts: want a whole number from 1 to 16");
+    }
+  });
+
   test("outputs that make no sense are refused", () => {
     for (const outputs of ["", "640", "640x", "640x480,", "0x480", "640x0", "-1x2", "640×480", "123456x1"]) {
       expect(mistake([`--outputs=${outputs}`])).toStartWith("--outputs: ");

@@ -29,8 +29,11 @@ export interface DeviceType {
   readonly hasDisplaySocket: boolean;
   /** Null where it has none. */
   readonly sharedMemory: SharedMemoryType | null;
-  /** The driver has written `data` at `offset` of the configuration space `fields`, which this changes as that asks. */
-  written(fields: DataView, offset: number, data: Uint8Array): void;
+  /**
+   * The driver has written `data` at `offset` of the configuration space `fields`, which this changes as that asks. Returns
+   * whether the driver says that it has read the outputs' modes.
+   */
+  written(fields: DataView, offset: number, data: Uint8Array): boolean;
   /** The outputs have other modes: tells the driver in `fields`. */
   displayChanged(fields: DataView): void;
 }

@@ -11,6 +11,7 @@ import type { CallOf } from "./begin.ts";
 import { helpText, limitDefault, limitMax, restartable } from "./ctl-help.ts";
 import type { Breaking } from "./breaks.ts";
 import { ask } from "./control-client.ts";
+import type { OutputsAnswer } from "./outputs.ts";
 import type { Look, View } from "./look.ts";
 
 const exitRefused = 1;
@@ -32,6 +33,8 @@ const argumentOf: Readonly<Record<string, string | null>> = {
   "record start": "a file to write",
   "record stop": null,
   "log-level": "a level: debug, info, warning, error",
+  outputs: null,
+  "outputs set": "modes, such as 1280x800,off or 1=1920x1080",
   kill: `an actor: ${restartable.join(", ")}`,
   shutdown: null,
 };
@@ -70,9 +73,11 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
   }
 }
 
-/** Makes one command of the two words that traces and recordings are told. Throws {@link UsageError}. */
+/** Makes one command of two words, and one argument of several modes. Throws {@link UsageError}. */
 function joinWords(positionals: string[]): void {
   const [first, second] = positionals;
+  if (first === "outputs" && second === undefined) return;
+  if (first === "outputs" && positionals.length > 3) positionals.push(positionals.splice(2).join(","));
   const seconds = Object.keys(argumentOf)
     .map((command) => command.split(" "))
     .flatMap(([one, other]) => (one === first && other !== undefined ? [other] : []));
@@ -109,7 +114,7 @@ function runnerOf(
     return async (path) => (await import("./breaks.ts")).breakAndStep(path, wanted);
   }
   const request = requestFrom(positionals, flags, directory);
-  return (path) => send(path, request);
+  return (path) => send(path, request, flags.json ?? false);
 }
 
 const defaultPath = (): string => join(runtimeDirectory(), "fencepost.sock.ctl");
@@ -124,7 +129,7 @@ interface Flags {
 /** The flags that some commands take, and which those are. */
 const takersOf: Readonly<Record<keyof Flags, readonly string[]>> = {
   scanout: ["screenshot"],
-  json: [...viewNames, ...breakNames, "list"],
+  json: [...viewNames, ...breakNames, "list", "outputs", "outputs set"],
   follow: ["log"],
   limit: ["log"],
 };
@@ -205,6 +210,7 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
       command: command.replace(" ", "-"),
       ...(command === "kill" ? { actor: argument } : {}),
       ...(command === "log-level" ? { level: argument } : {}),
+      ...(command === "outputs set" ? { outputs: argument } : {}),
       // The server has a working directory of its own.
       ...(command === "screenshot" || command.endsWith(" start")
         ? { path: resolve(directory, argument!) }
@@ -218,8 +224,12 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
 }
 
 /** Sends one request and prints the answer. */
-async function send(path: string, request: ControlRequest): Promise<void> {
+async function send(path: string, request: ControlRequest, isJson: boolean): Promise<void> {
   const answer = await ask(path, request);
+  if (!isJson && (request.command === "outputs" || request.command === "outputs-set")) {
+    console.log((await import("./outputs.ts")).outputsText(answer as unknown as OutputsAnswer));
+    return;
+  }
   console.log(done(request, answer) ?? JSON.stringify(answer, null, 2));
 }
 

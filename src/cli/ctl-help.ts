@@ -20,6 +20,9 @@ Commands:
   record stop               end the recording
   list                      all running servers of this user, and where their metrics are
   log-level LEVEL           log from this level on: debug, info, warning or error
+  outputs                   the guest's outputs: mode, place, and what it shows there
+  outputs set MODE…         what they are from now on, each WxH or off; those that are not named go off
+  outputs set N=MODE…       of these alone: WxH, off, or on with the last mode, as in 1=1920x1080,0=off
   kill ACTOR                make an actor crash, to see it come back (${restartable.join(", ")})
   shutdown                  end the server in order
 

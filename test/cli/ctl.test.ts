@@ -49,6 +49,14 @@ describe("a mistake in the command line ends with code 2 and one sentence, wheth
     [["list", "all"], "too many arguments for list: all"],
     [["log-level", "loud"], "level: want one of debug, info, warning, error"],
     [["kill", "nobody"], `actor: want one of ${workerNames.join(", ")}`],
+    [["outputs", "640x480"], 'outputs wants set, not "640x480": see --help'],
+    [["outputs", "set"], "outputs set wants modes, such as 1280x800,off or 1=1920x1080"],
+    [
+      ["outputs", "set", "640x480", "1=on"],
+      'outputs: want modes, as in "1280x800,off", or outputs with theirs, as in "1=1920x1080,2=off,3=on"',
+    ],
+    [["outputs", "set", "16=on"], "outputs: want a whole number from 0 to 15"],
+    [["outputs", "set", "9x9"], "outputs: an output has 32 to 16384 pixels each way"],
     [["status", "extra"], "too many arguments for status: extra"],
     [["shutdown", "now"], "too many arguments for shutdown: now"],
     [["status", "-n", "3"], "status takes no --scanout"],
@@ -93,6 +101,20 @@ test("a server on an inherited socket is found by whoever calls ctl without a pa
       text: "ctl: the server has no inspector: start it with --inspect\n",
     });
   }
+  const outputs = "OUTPUT  MODE      AT   GUEST SHOWS\n     0  1280x800  0,0  nothing\n";
+  expect(await ctl([...told, "outputs"])).toEqual({ code: 0, text: outputs });
+  expect(await ctl([...told, "outputs", "set", "0=off"])).toEqual({
+    code: 0,
+    text: "OUTPUT  MODE  AT  GUEST SHOWS\n     0  off   -   nothing\n",
+  });
+  expect(await ctl([...told, "outputs", "set", "0=on", "--json"])).toMatchObject({
+    code: 0,
+    text: expect.stringContaining('"isOn": true'),
+  });
+  expect(await ctl([...told, "outputs", "set", "640x480", "off", "800x600"])).toEqual({
+    code: 1,
+    text: "ctl: there is output 0 alone: a server started with --scanouts 3 has output 2\n",
+  });
   expect(await ctl([...told, "kill", "display"])).toEqual({
     code: 0,
     text: "display was told to crash: see status for what follows\n",

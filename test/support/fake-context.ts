@@ -12,7 +12,7 @@ import type { ActorContext } from "../../src/actors/runtime/actor.ts";
 import { Asks } from "../../src/actors/runtime/asks.ts";
 import { Log } from "../../src/actors/runtime/log.ts";
 import type { Tap } from "../../src/actors/runtime/tap/tap.ts";
-import { Own } from "../../src/actors/runtime/shared-words.ts";
+import { keepWords, Own, ownWords } from "../../src/actors/runtime/shared-words.ts";
 import { Timers } from "../../src/actors/runtime/timers.ts";
 import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
 import { Epoll } from "../../src/transport/os/epoll.ts";
@@ -71,9 +71,9 @@ export class FakeContext implements ActorContext {
     readonly name: WorkerName,
     readonly config: ServerConfig = serverConfig(),
     /** The words of an actor that crashed, for two contexts to be one actor before and after. */
-    readonly keep = new Int32Array(64),
+    readonly keep = new Int32Array(keepWords),
   ) {
-    const own = keep.subarray(62);
+    const own = keep.subarray(keepWords - ownWords);
     this.life = ++own[Own.lives]!;
     this.asks = new Asks({
       send: (to, message) => this.send(to, message),

@@ -149,7 +149,7 @@ export class SessionBench {
     this.context.onSend = (sent) => this.deliver(sent);
     const gpu = {
       device: gpuDevice,
-      offer: { features: baseFeatures, config: gpuConfig(this.context.config.outputs.length, 0) },
+      offer: { features: baseFeatures, config: gpuConfig(this.context.config.scanouts, 0) },
     };
     const { device, offer } = typeof served === "object" ? served : gpu;
     this.actor = new VhostSession(this.context, device);

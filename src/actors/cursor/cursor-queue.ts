@@ -66,14 +66,14 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
       move: this.lifecycle.event("MOVE_CURSOR"),
     };
     for (let id = 0; id < scanoutsMax; id++) this.scanouts.push(new Scanout(id));
-    this.plug(context.config.outputs.length);
+    this.plug(context.config.scanouts);
   }
 
   receive(message: CursorQueueMessage): void {
     if (this.queue.receive(message)) return;
     switch (message.type) {
       case "vmm-display-changed":
-        this.plug(message.isConnected ? scanoutsMax : this.context.config.outputs.length);
+        this.plug(message.isConnected ? scanoutsMax : this.context.config.scanouts);
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "start-recording":

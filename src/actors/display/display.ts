@@ -3,12 +3,15 @@
 import { SystemError } from "../../transport/os/errors.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import type { OutputChange } from "../output-changes.ts";
 import type { DisplayMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { Counter } from "./counters.ts";
 import { Cursors } from "./cursors.ts";
 import { describeScanouts } from "./description.ts";
-import { configuredModes, resizeMode } from "./scanouts/outputs.ts";
+import { outputsAccount, refusalOf } from "./scanouts/output-changes.ts";
+import { Outputs, outputWords } from "./scanouts/outputs.ts";
+import { OutputsNews } from "./scanouts/outputs-news.ts";
 import { answerFrom, type OutputAnswers, type Question } from "./scanouts/questions.ts";
 import { Scanout } from "./scanouts/scanout.ts";
 import type { LoadedKind } from "./sinks/registry.ts";
@@ -26,7 +29,8 @@ export class Display implements Actor<DisplayMessage> {
   private readonly io = new SocketIo();
   private readonly questions: Question[] = [];
   private readonly cursors: Cursors;
-  private readonly modes;
+  private readonly outputs: Outputs;
+  private readonly news = new OutputsNews();
   private readonly answers: OutputAnswers;
 
   /** Shows scanouts through sinks of `kinds`. */
@@ -35,16 +39,19 @@ export class Display implements Actor<DisplayMessage> {
     kinds: readonly LoadedKind[],
   ) {
     this.surfaces = new Surfaces(context);
-    this.modes = configuredModes(context.config.outputs);
+    const { config, keep } = context;
+    this.outputs = new Outputs(config.scanouts, config.outputs, keep.subarray(0, outputWords));
     this.answers = {
       modes: (token, modes) => context.send("ctrl-queue", { type: "display-info", token, modes: [...modes] }),
       edid: (token, edid) => context.send("ctrl-queue", { type: "edid", token, edid }),
     };
-    const { io, scanouts, modes, answers } = this;
+    const { io, scanouts, answers } = this;
+    const { modes } = this.outputs;
     const resized = (scanout: number, width: number, height: number): void =>
       this.prefer(scanout, width, height);
-    const endDevice = (reason: string): void => context.send("supervisor", { type: "shut-down", reason });
-    this.sinks = new Sinks({ context, io, scanouts, modes, answers, resized, endDevice }, kinds);
+    const closed = (scanout: number): void => this.closed(scanout);
+    const owner = { context, io, scanouts, modes, answers, resized, closed };
+    this.sinks = new Sinks(owner, kinds, keep.subarray(outputWords));
     this.cursors = new Cursors(
       context.area("cursor-images", "read"),
       scanouts,
@@ -76,6 +83,10 @@ export class Display implements Actor<DisplayMessage> {
       case "ask-edid":
         this.questions.push(message);
         return;
+      case "modes-read":
+        return this.news.cleared();
+      case "ask-outputs":
+        return this.tellOutputs(message);
       case "ask-snapshot":
         return this.snapshot(message);
       case "ask-pixels":
@@ -93,6 +104,8 @@ export class Display implements Actor<DisplayMessage> {
   turn(): boolean {
     if (this.questions.length > 0) this.askQuestions();
     const more = this.sinks.pump();
+    // Many changes of one turn are told once.
+    if (this.news.take()) this.context.send("vhost-session", { type: "display-changed" });
     // While there is always more to do the loop never sleeps, and so never sees the sockets.
     if (more) this.context.epoll.wait(0);
     return more;
@@ -153,9 +166,35 @@ export class Display implements Actor<DisplayMessage> {
 
   /** Offers the guest another mode, where no sink says what the outputs are. */
   private prefer(scanout: number, width: number, height: number): void {
-    if (this.sinks.sayOutputs || scanout >= this.modes.length) return;
-    resizeMode(this.modes, scanout, width, height);
-    this.context.send("vhost-session", { type: "display-changed" });
+    if (this.sinks.outputs === null && this.outputs.isOn(scanout))
+      this.change([{ output: scanout, isOn: true, size: { width, height } }], false);
+  }
+
+  /** A window is a monitor: the last one that is closed ends the device, another is one that was unplugged. */
+  private closed(scanout: number): void {
+    const { outputs, context } = this;
+    if (this.sinks.outputs !== null || !outputs.isOn(scanout) || outputs.lit === 1)
+      return context.send("supervisor", { type: "shut-down", reason: "its window was closed" });
+    context.log.info(`output ${scanout} is off: its window was closed`);
+    this.change([{ output: scanout, isOn: false, size: null }], false);
+  }
+
+  private change(changes: OutputChange[], isAll: boolean): void {
+    if (this.outputs.change({ changes, isAll })) this.news.changed();
+  }
+
+  private tellOutputs({ token, changes }: MessageOf<"ask-outputs">): void {
+    const said = this.sinks.outputs;
+    const error = changes === null ? "" : refusalOf(changes, said !== null, this.outputs.count);
+    if (changes !== null && error === "") this.change(changes.changes, changes.isAll);
+    const outputs = outputsAccount(said ?? this.outputs.modes, this.scanouts);
+    this.context.send("supervisor", {
+      type: "outputs",
+      token,
+      error,
+      said: said === null ? "server" : "vmm",
+      outputs,
+    });
   }
 
   private askQuestions(): void {
@@ -163,7 +202,9 @@ export class Display implements Actor<DisplayMessage> {
     if (this.context.isRung()) this.context.drain();
     for (const question of this.questions.splice(0)) {
       this.context.counters[Counter.questions]!++;
-      if (!this.sinks.ask(question)) answerFrom(this.modes, question, this.answers);
+      if (this.sinks.ask(question)) continue;
+      answerFrom(this.outputs.modes, question, this.answers);
+      this.news.answered(question);
     }
   }
 

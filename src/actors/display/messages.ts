@@ -8,6 +8,12 @@ import { address, fd, scanoutId, token, u32 } from "../runtime/fields.ts";
 
 const i32 = z.int().min(-0x8000_0000).max(0xffff_ffff);
 
+const Size = z.object({ width: u32.max(16_384), height: u32.max(16_384) });
+const OutputChanges = z.object({
+  changes: z.array(z.object({ output: scanoutId, isOn: z.boolean(), size: Size.nullable() })).max(16),
+  isAll: z.boolean(),
+});
+
 export const DisplayMessage = z.discriminatedUnion("type", [
   /** The VMM's display socket; another one replaces it. `resumed`: the one that a crashed display was using. */
   z.object({ type: z.literal("take-vmm-socket"), fd, resumed: z.boolean() }),
@@ -73,6 +79,10 @@ export const DisplayMessage = z.discriminatedUnion("type", [
   /** Questions of the ctrl queue, answered with the same token. */
   z.object({ type: z.literal("ask-display-info"), token }),
   z.object({ type: z.literal("ask-edid"), token, scanout: scanoutId }),
+  /** The driver says that it has read the modes that it was told of. */
+  z.object({ type: z.literal("modes-read") }),
+  /** What the outputs are, once they are as `changes` says, where that is not null. Asked by the supervisor. */
+  z.object({ type: z.literal("ask-outputs"), token, changes: OutputChanges.nullable() }),
   /** A question of the supervisor: a copy of what a scanout shows. */
   z.object({ type: z.literal("ask-snapshot"), token, scanout: scanoutId }),
   /** The same of a rectangle, for the inspector. */

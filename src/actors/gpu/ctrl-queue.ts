@@ -40,7 +40,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     context.send("vhost-session", {
       type: "offer",
       features: baseFeatures | renderer.features,
-      config: gpuConfig(config.outputs.length, renderer.capsets.length),
+      config: gpuConfig(config.scanouts, renderer.capsets.length),
     });
   }
 

@@ -12,12 +12,14 @@ export const gpuDevice: DeviceType = {
   sharedMemory: { id: SharedMemoryId.HOST_VISIBLE, feature: Feature.RESOURCE_BLOB, queue: "ctrl-queue" },
 
   /** The driver can write one field: events_clear, which clears bits of events_read. */
-  written(fields, offset, data): void {
+  written(fields, offset, data): boolean {
     const clearAt = ConfigSpace.eventsClear;
-    if (offset > clearAt || clearAt + 4 > offset + data.length) return;
+    if (offset > clearAt || clearAt + 4 > offset + data.length) return false;
     const written = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const cleared = written.getUint32(clearAt - offset, true);
-    fields.setUint32(ConfigSpace.eventsRead, fields.getUint32(ConfigSpace.eventsRead, true) & ~cleared, true);
+    const events = fields.getUint32(ConfigSpace.eventsRead, true);
+    fields.setUint32(ConfigSpace.eventsRead, events & ~cleared, true);
+    return (events & cleared & Event.DISPLAY) !== 0;
   },
 
   displayChanged(fields): void {

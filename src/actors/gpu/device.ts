@@ -75,7 +75,7 @@ export class Device {
 
   /** Whether the VMM shows the picture itself, and so may have all scanouts that there can be. */
   vmmDisplay(isConnected: boolean): void {
-    this.model.scanouts.plug(isConnected ? scanoutsMax : this.context.config.outputs.length);
+    this.model.scanouts.plug(isConnected ? scanoutsMax : this.context.config.scanouts);
   }
 
   /** There is a new display, which knows nothing. */

@@ -21,7 +21,7 @@ export const scanoutMachine = setup({
 }).createMachine({
   id: "scanout",
   description:
-    "One of the device's 16 possible scanouts. The configured outputs are plugged at start, the others once the VMM " +
+    "One of the device's 16 possible scanouts. Those of `--scanouts` are plugged at start, the others once the VMM " +
     "shows the picture, and until its session ends. SET_SCANOUT is SHOW_CPU, SHOW_GPU or, with resource 0, DISABLE. PROMOTE follows a shown 2D resource into the renderer, RELEASE " +
     "its UNREF.",
   initial: "absent",

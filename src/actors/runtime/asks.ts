@@ -35,6 +35,7 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   fence: true,
   inventory: true,
   mapping: true,
+  outputs: true,
   picture: true,
   pixels: true,
   recording: true,

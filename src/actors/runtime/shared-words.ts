@@ -8,9 +8,10 @@ import { slotsMax } from "./slots.ts";
 
 const lineWords = 16;
 const countersMax = 64;
-const keepWords = 64;
+/** Words that each actor has for its successor. */
+export const keepWords = 96;
 /** The last of the words that an actor keeps are the runtime's. */
-const ownWords = 2;
+export const ownWords = 2;
 /** Among those: how many of this actor there were, and the last token that one of them gave a question. */
 export const Own = { lives: 0, lastToken: 1 } as const;
 

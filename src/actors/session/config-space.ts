@@ -23,11 +23,10 @@ export class ConfigSpace {
     return isThere(range) ? this.bytes.slice(range.offset, range.offset + range.size) : null;
   }
 
-  /** Returns false where there are no such bytes. */
-  write(range: ConfigRange): boolean {
-    if (!isThere(range)) return false;
-    this.device.written(this.fields, range.offset, range.data.subarray(0, range.size));
-    return true;
+  /** Returns whether the driver says by it that it has read the outputs' modes, or null where there are no such bytes. */
+  write(range: ConfigRange): boolean | null {
+    if (!isThere(range)) return null;
+    return this.device.written(this.fields, range.offset, range.data.subarray(0, range.size));
   }
 
   displayChanged(): void {

@@ -170,7 +170,11 @@ export class Session {
       const bytes = this.config.read(range);
       return { payload: bytes === null ? noBytes : configBytes(range, bytes) };
     },
-    SET_CONFIG: (range) => (this.config.write(range) ? undefined : FAILED),
+    SET_CONFIG: (range) => {
+      const hasReadModes = this.config.write(range);
+      if (hasReadModes === null) return FAILED;
+      if (hasReadModes) this.context.send("display", { type: "modes-read" });
+    },
     GET_INFLIGHT_FD: (shape) => {
       const { fd, size } = this.inflight.make(shape);
       return { payload: inflightRecord(shape, size), fds: [fd] };
@@ -235,9 +239,15 @@ export class Session {
   displayChanged(): void {
     if (this.displaySocket >= 0) return;
     this.config.displayChanged();
-    if (!this.hostMemory.isConnected || !this.negotiation.speaks(ProtocolFeature.CONFIG)) return;
-    if (this.hostMemory.configChanged()) return;
-    this.context.log.limited("info", () => "the front-end was not told of another mode");
+    const isTold =
+      this.hostMemory.isConnected &&
+      this.negotiation.speaks(ProtocolFeature.CONFIG) &&
+      this.hostMemory.configChanged();
+    if (isTold) return;
+    this.context.log.limited(
+      "info",
+      () => "the front-end could not be told of other outputs: a guest reads them when its driver starts",
+    );
   }
 
   private tellOfDisplay(actors: readonly QueueActor[], isConnected: boolean): void {

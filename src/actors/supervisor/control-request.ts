@@ -1,6 +1,7 @@
 // What may be asked on the control socket, and what is wrong with a request in words.
 
 import { AbsolutePath, integer, type Kind, oneOf, ValueError } from "../../config-values.ts";
+import { OutputsText } from "../output-changes.ts";
 import { Counters, OutsiderName, OutsiderState } from "./outsiders.ts";
 import { Refusal } from "../../transport/os/errors.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
@@ -20,6 +21,8 @@ const fieldsOf = {
   "trace-stop": {},
   "record-start": { path: AbsolutePath },
   "record-stop": {},
+  outputs: {},
+  "outputs-set": { outputs: OutputsText },
   outsider: { name: OutsiderName, state: OutsiderState, counters: Counters },
   "log-level": { level: oneOf(levels) },
   kill: { actor: oneOf(workerNames) },

@@ -5,10 +5,10 @@ import type { Socket } from "bun";
 import { Refusal } from "../../transport/os/errors.ts";
 import { writeWhole } from "../../transport/os/files.ts";
 import { freeSocketPath, removeSocket } from "../../transport/os/unix-path.ts";
+import { type OutputChanges, parseOutputs } from "../output-changes.ts";
 import type { WorkerName } from "../registry.ts";
 import type { Level } from "../runtime/log.ts";
 import { type ControlRequest, readRequest } from "./control-request.ts";
-import type { Picture } from "./inquiries.ts";
 import { Outsiders } from "./outsiders.ts";
 
 /** A pipe that nobody reads is an error, and no wait of which nobody hears. */
@@ -18,6 +18,13 @@ const lineBytesMax = 64 * 1024;
 const unsentBytesMax = 1024 * 1024;
 /** Requests of one client that wait for their turn; it is not read from while there are more. */
 const waitingMax = 64;
+
+/** A picture: `height` rows of `width` pixels, bytes B, G, R, X, tightly packed. */
+export interface Picture {
+  width: number;
+  height: number;
+  pixels: Uint8Array<ArrayBuffer>;
+}
 
 export interface ControlHandlers {
   status(): Promise<Record<string, unknown>>;
@@ -32,6 +39,8 @@ export interface ControlHandlers {
   startRecording(path: string): Promise<{ path: string; contexts: number }>;
   stopRecording(): Promise<{ path: string; bytes: number }>;
   setLogLevel(level: Level): void;
+  /** The outputs, once they are as `changes` says. Throws where they cannot be. */
+  outputs(changes: OutputChanges | null): Promise<Record<string, unknown>>;
   kill(actor: WorkerName): void;
   shutdown(): void;
 }
@@ -169,6 +178,10 @@ export class ControlServer {
       case "log-level":
         this.handlers.setLogLevel(request.level);
         return { level: request.level };
+      case "outputs":
+        return await this.handlers.outputs(null);
+      case "outputs-set":
+        return await this.handlers.outputs(parseOutputs(request.outputs));
       case "kill":
         this.handlers.kill(request.actor);
         return {};

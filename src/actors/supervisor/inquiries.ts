@@ -2,8 +2,10 @@
 
 import { libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
+import type { ControlHandlers, Picture } from "./control-server.ts";
 import type { Life } from "./lives.ts";
 import { manifestOf, type WorkerName } from "../registry.ts";
+import type { OutputChanges } from "../output-changes.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
 
@@ -11,16 +13,16 @@ const answerTimeoutMs = 3_000;
 
 type Asked = "vhost-session" | "ctrl-queue" | "display" | "recorder";
 
-/** A picture: `height` rows of `width` pixels, bytes B, G, R, X, tightly packed. */
-export interface Picture {
-  width: number;
-  height: number;
-  pixels: Uint8Array<ArrayBuffer>;
-}
-
 export class Inquiries {
   /** What the inspector's last life has told: port and token outlive it. */
   inspectorUrl: string | null = null;
+
+  /** What the control socket asks of it. */
+  readonly answers: Pick<ControlHandlers, "screenshot" | "inspector" | "outputs"> = {
+    screenshot: (scanout) => this.snapshot(scanout),
+    inspector: () => this.inspector(),
+    outputs: (changes) => this.outputs(changes),
+  };
 
   constructor(
     private readonly host: ActorHost,
@@ -29,7 +31,7 @@ export class Inquiries {
   ) {}
 
   /** Where the inspector is, with its token. Throws where it is not. */
-  inspector(): string {
+  private inspector(): string {
     const { names } = this.host;
     if (!names.includes("inspector") || !this.hasPage)
       throw new Error("the server has no inspector: start it with --inspect");
@@ -72,7 +74,7 @@ export class Inquiries {
   }
 
   /** What a scanout shows. Throws when it shows nothing, can't be read, or the display does not answer. */
-  async snapshot(scanout: number): Promise<Picture> {
+  private async snapshot(scanout: number): Promise<Picture> {
     const answer = await this.ask("display", { type: "ask-snapshot", scanout });
     if (answer === null) throw new Error("the display does not answer");
     const { fd, width, height, error } = answer;
@@ -82,6 +84,15 @@ export class Inquiries {
     const pixels = new Uint8Array(memory.view()).slice();
     memory.unmap();
     return { width, height, pixels };
+  }
+
+  /** The outputs, once they are as `changes` says. Throws where they cannot be. */
+  private async outputs(changes: OutputChanges | null): Promise<Record<string, unknown>> {
+    const answer = await this.ask("display", { type: "ask-outputs", changes });
+    if (answer === null) throw new Error("the display does not answer");
+    const { error, said, outputs } = answer;
+    if (error !== "") throw new Error(error);
+    return { said, outputs };
   }
 
   private counters(actor: WorkerName): Record<string, number> {

@@ -60,8 +60,7 @@ export class Supervisor {
     this.recordings = new Recordings(this.host, this.actors);
     this.control = new ControlServer(config.controlPath, {
       status: async () => ({ ...this.ownStatus(), ...(await this.inquiries.status()) }),
-      screenshot: (scanout) => this.inquiries.snapshot(scanout),
-      inspector: () => this.inquiries.inspector(),
+      ...this.inquiries.answers,
       startTrace: (path) => this.tracing.start(path),
       stopTrace: () => this.tracing.stop(),
       startRecording: (path) => this.recordings.start(path),

@@ -8,6 +8,7 @@ import { DisplayInfo, Edid } from "../../../src/transport/wire/virtio-gpu/protoc
 import { RESTARTS_MAX } from "../../../src/actors/machines/restarts.ts";
 import { openFds } from "../../support/fds.ts";
 import { DisplayRunner } from "./display-runner.ts";
+import { keepWords } from "../../../src/actors/runtime/shared-words.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { Valve } from "../../support/valve.ts";
 import { answer, type RawMessage, RawVmm } from "./raw-vmm.ts";
@@ -39,7 +40,7 @@ function scene(): Scene {
     closeFd(cursors);
     surface.free();
   });
-  return { vmm, surface, cursors, keep: new Int32Array(64) };
+  return { vmm, surface, cursors, keep: new Int32Array(keepWords) };
 }
 
 /** A display with everything that another one showed; `resumed` says that there was another one. */

@@ -8,6 +8,7 @@ import { Pump } from "../../../lab/driver/pump.ts";
 import { closeFd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { socketPair } from "../../../src/transport/os/unix-socket.ts";
 import { Header, DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { keepWords } from "../../../src/actors/runtime/shared-words.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
 import { Valve } from "../../support/valve.ts";
@@ -30,7 +31,7 @@ afterEach(() => {
 
 /** A VMM and the display that uses it now, which may be another one later. */
 class Scene {
-  readonly keep = new Int32Array(64);
+  readonly keep = new Int32Array(keepWords);
   readonly pump = new Pump();
   readonly peer: DisplayPeer;
   runner: DisplayRunner;
@@ -221,7 +222,7 @@ describe("an answer that is owed to a display that crashed", () => {
     const reply = answer(DisplayRequest.DMABUF_UPDATE);
     for (let cut = 0; cut <= Header.bytes; cut++) {
       const vmm = new RawVmm();
-      const keep = new Int32Array(64);
+      const keep = new Int32Array(keepWords);
       const start = (resumed: boolean): DisplayRunner => {
         const runner = new DisplayRunner(new FakeContext("display", config, keep));
         runner.tell(

@@ -8,6 +8,7 @@ import { Fourcc } from "../../../src/picture/drm-formats.ts";
 import { closeFd, duplicateFd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
+import { outputWords } from "../../../src/actors/display/scanouts/outputs.ts";
 import { StreamWord } from "../../../src/transport/wire/vhost-user-gpu/stream-words.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { openFds } from "../../support/fds.ts";
@@ -652,7 +653,7 @@ describe("what can be shown is told", () => {
 
     test("since the socket broke, or was replaced", () => {
       const { resume, keep } = crashed();
-      keep[StreamWord.broken] = 1;
+      keep[outputWords + StreamWord.broken] = 1;
       stage.runner.tell(resume);
       expect(stage.runner.takes).toEqual(["no"]);
       stage.connect();

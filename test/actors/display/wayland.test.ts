@@ -349,6 +349,18 @@ describe("sizes", () => {
     expect(stage.runner.told("vhost-session")).toEqual([{ type: "display-changed" }]);
   });
 
+  test("of an output that is off are nobody's", async () => {
+    begin();
+    show();
+    stage.runner.tell({
+      ...{ type: "ask-outputs", token: 1 },
+      changes: { changes: [{ output: 0, isOn: false, size: null }], isAll: false },
+    });
+    await resize(640, 480);
+    expect(modes()[0]).toMatchObject({ enabled: false, width: 0 });
+    expect(stage.runner.told("vhost-session")).toEqual([{ type: "display-changed" }]);
+  });
+
   test("are the VMM's business where it shows the picture", async () => {
     begin();
     stage.connect();

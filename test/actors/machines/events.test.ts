@@ -10,18 +10,9 @@ import { closeFd } from "../../../src/transport/os/fds.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { fdsOf } from "../../support/session-bench.ts";
 
-/** Events of commands that this device does not offer yet: blobs (VIRTIO_GPU_F_RESOURCE_BLOB) and UUIDs. */
+/** Events of commands that this device does not offer yet: blobs (VIRTIO_GPU_F_RESOURCE_BLOB). */
 const later: Readonly<Record<string, readonly string[]>> = {
-  resource: [
-    "ASSIGN_UUID",
-    "CREATE_BLOB_GUEST",
-    "CREATE_BLOB_HOST",
-    "CREATE_BLOB_SHARED",
-    "MAP_BLOB",
-    "SET_SCANOUT_BLOB",
-    "UNMAP_BLOB",
-  ],
-  context: ["CREATE_BLOB"],
+  resource: ["MAP_BLOB", "SET_SCANOUT_BLOB", "UNMAP_BLOB"],
 };
 
 /** Notes which events are looked up, as who takes them does at start. */

@@ -15,9 +15,10 @@ const bell: DeviceType = {
   commands: gpuDevice.commands,
   hasDisplaySocket: false,
   sharedMemory: null,
-  written(fields, offset, data): void {
+  written(fields, offset, data): boolean {
     const at = 5 - offset;
     if (at >= 0 && at < data.length) fields.setUint8(5, data[at]!);
+    return false;
   },
   displayChanged: () => undefined,
 };

@@ -40,6 +40,10 @@ beforeEach(async () => {
     },
     stopRecording: () => Promise.reject(new Error("nothing is being recorded")),
     setLogLevel: (level) => void calls.push(`log ${level}`),
+    outputs: (changes) => {
+      calls.push(`outputs ${JSON.stringify(changes)}`);
+      return Promise.resolve({ said: "server", outputs: [] });
+    },
     kill: (actor) => void calls.push(`kill ${actor}`),
     shutdown: () => void calls.push("shutdown"),
   };
@@ -47,6 +51,7 @@ beforeEach(async () => {
     status: () => handlers.status(),
     screenshot: (scanout) => handlers.screenshot(scanout),
     inspector: () => handlers.inspector(),
+    outputs: (changes) => handlers.outputs(changes),
     startTrace: (file) => handlers.startTrace(file),
     stopTrace: () => handlers.stopTrace(),
     startRecording: (to) => handlers.startRecording(to),
@@ -243,15 +248,15 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["null", "want one JSON object a line"],
     [
       "{}",
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, log-level, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
     ],
     [
       '{"command":"dance"}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, log-level, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
     ],
     [
       '{"command":["status"]}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outsider, log-level, kill, shutdown",
+      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
     ],
     ['{"command":"screenshot"}', "path: want an absolute path"],
     ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],

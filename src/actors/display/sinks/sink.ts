@@ -35,6 +35,8 @@ export interface Sink {
   dropped?(surface: AnySurface): void;
   /** Says what the guest asks about its outputs, in place of the device itself. */
   ask?(question: Question): void;
+  /** Of one that does: the outputs as it knows them. */
+  readonly outputs?: readonly DisplayMode[];
   /** Sends what the other side takes without waiting. Returns true when it could go on at once. */
   pump(): boolean;
   /** Whether it has yet to show some of `scanout`'s damage. */
@@ -69,8 +71,8 @@ export interface SinkHost {
   periodChanged(): void;
   /** Somebody gave a scanout's picture another size, in pixels, which the guest may like to fill. */
   resized(scanout: number, width: number, height: number): void;
-  /** Somebody wants the device to end, for a reason that is a clause. */
-  endDevice(reason: string): void;
+  /** Somebody closed the window of a scanout. */
+  closed(scanout: number): void;
 }
 
 /** Opens sinks of one kind: at once where the settings ask for one, or when a message does. */

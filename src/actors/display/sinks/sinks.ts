@@ -3,6 +3,7 @@
 import type { NativeMemory } from "../../../transport/os/native-memory.ts";
 import type { Rect } from "../../../picture/damage.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
+import type { DisplayMode } from "../../gpu/messages.ts";
 import type { Question } from "../scanouts/questions.ts";
 import type { Scanout } from "../scanouts/scanout.ts";
 import type { AnySurface } from "../surfaces/surfaces.ts";
@@ -27,15 +28,16 @@ export class Sinks {
   /** Bit n: scanout n has damage that some sink has yet to show. */
   private stale = 0;
 
-  /** Opens the sinks that the settings ask for. */
+  /** Opens the sinks that the settings ask for. `words` are kept for a successor. */
   constructor(
     private readonly owner: SinkOwner,
     kinds: readonly LoadedKind[],
+    words: Int32Array,
   ) {
     this.context = owner.context;
     this.lendsMemory = kinds.some(({ kind }) => kind.lendsMemory);
     let at = 0;
-    const next = (words: number): Int32Array => this.context.keep.subarray(at, (at += words));
+    const next = (count: number): Int32Array => words.subarray(at, (at += count));
     const hosts = kinds.map(({ kind }) => this.hostOf(next(kind.keepWords)));
     this.told = next(1);
     this.area = this.context.area("display-period", "write");
@@ -50,9 +52,9 @@ export class Sinks {
     this.tellTakes();
   }
 
-  /** Whether one of them says what the outputs are. */
-  get sayOutputs(): boolean {
-    return this.authority !== undefined;
+  /** The outputs as one of them says that they are; null where none does. */
+  get outputs(): readonly DisplayMode[] | null {
+    return this.authority?.outputs ?? null;
   }
 
   /** Has a sink answer, if one says what the outputs are. Returns whether there was one. */

@@ -42,7 +42,7 @@ export class Model {
     this.scanouts = new Scanouts(lifecycles, this.resources, (scanout) => screen.hide(scanout));
     this.fences = new Fences(queue, lifecycles.fence, renderer, 0, lifecycles.tap);
     this.unrefEvent = lifecycles.resource.event("UNREF");
-    this.scanouts.plug(config.outputs.length);
+    this.scanouts.plug(config.scanouts);
   }
 
   /** Whether the driver has negotiated a feature that the device or its renderer stands behind. */

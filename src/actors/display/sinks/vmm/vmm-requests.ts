@@ -77,6 +77,11 @@ export class VmmRequests {
     return this.has(ProtocolFeature.DMABUF2);
   }
 
+  /** The outputs as the VMM has said last that they are. */
+  get outputs(): readonly DisplayMode[] {
+    return this.modes;
+  }
+
   /** Asks the VMM, or answers at once where it is known to say nothing. */
   ask(question: Question): void {
     this.waiting.push(question);

@@ -13,6 +13,7 @@ import type { Rect } from "../../../../picture/damage.ts";
 import { DmabufSurface } from "../../surfaces/dmabuf-surface.ts";
 import { DmabufUpdates } from "./dmabuf-updates.ts";
 import { FrameCounters } from "../frame-counters.ts";
+import type { DisplayMode } from "../../../gpu/messages.ts";
 import type { Question } from "../../scanouts/questions.ts";
 import type { Scanout, View } from "../../scanouts/scanout.ts";
 import type { Sink, SinkHost, Takes } from "../sink.ts";
@@ -108,6 +109,10 @@ export class VmmSink implements Sink {
   get takes(): Takes {
     const { isNegotiated, hasModifiers } = this.requests;
     return { dmabuf: isNegotiated, modifiers: hasModifiers };
+  }
+
+  get outputs(): readonly DisplayMode[] {
+    return this.requests.outputs;
   }
 
   ask(question: Question): void {

@@ -15,7 +15,7 @@ export class WaylandOpener implements SinkOpener {
       takesChanged: () => host.takesChanged(),
       periodChanged: () => host.periodChanged(),
       resized: (scanout, width, height) => host.resized(scanout, width, height),
-      closed: () => host.endDevice("its window was closed"),
+      closed: (scanout) => host.closed(scanout),
     });
     host.attach(sink);
   }

@@ -32,7 +32,7 @@ export interface WaylandSinkOptions {
   /** Somebody gave a window another size, which the guest may like to fill. */
   resized: (scanout: number, width: number, height: number) => void;
   /** Somebody closed a window. */
-  closed: () => void;
+  closed: (scanout: number) => void;
 }
 
 /** How often a compositor that is not there is looked for. */
@@ -204,7 +204,7 @@ export class WaylandSink implements Sink {
     const { options } = this;
     const { id } = scanout;
     const window = new Window(compositor, scanout, `${options.title} — scanout ${id}`, this.pacer, {
-      closed: options.closed,
+      closed: () => options.closed(id),
       begins: (view, damage) => this.counters.begin(id, view, damage),
       resized: (width, height) => this.resized(scanout, width, height),
       failed: (reason) =>
