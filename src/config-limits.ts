@@ -57,6 +57,12 @@ export const limits = {
     help: "memory entries in the backing of one resource",
     kind: integer(1, 65_536).default(16_384),
   },
+  surfacePiecesMax: {
+    group: "Limits",
+    value: "N",
+    help: "pieces in which guests' pages are mapped to show blobs",
+    kind: integer(0, 65_536).default(16_384),
+  },
   commandBytesMax: {
     group: "Limits",
     value: "BYTES",

@@ -76,6 +76,7 @@ export class Display implements Actor<DisplayMessage> {
         return this.turnOff(this.scanouts[message.scanout]!);
       case "add-surface":
       case "add-dmabuf-surface":
+      case "add-guest-surface":
         return this.surfaces.add(message, this.sinks.lendsMemory);
       case "drop-surface":
         return this.dropSurface(message.surface);

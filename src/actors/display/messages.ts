@@ -31,6 +31,23 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     format: u32,
   }),
   /**
+   * A surface in a guest's own pages, which nobody else is to have: of each piece, one behind the other in `bytes` bytes from
+   * byte `offset` of the first, which of `regions` it lies in, the byte of that file, and its length in whole pages.
+   */
+  z.object({
+    type: z.literal("add-guest-surface"),
+    surface: z.int(),
+    regions: z.array(z.object({ fd })),
+    pieces: z.instanceof(Float64Array),
+    offset: u32,
+    bytes: address,
+    stride: u32,
+    width: u32,
+    height: u32,
+    /** A virtio format. */
+    format: u32,
+  }),
+  /**
    * A surface that only a GPU reads well. The VMM is given its descriptor; nobody here need be able to map it. QEMU
    * shows it from its first pixel, whatever rectangle is asked for, and the protocol knows no offset.
    */

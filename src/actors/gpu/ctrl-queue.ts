@@ -19,6 +19,7 @@ import { chooseTier } from "./pixels/storage/probe.ts";
 import { WarmUp } from "./warm-up.ts";
 
 export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
+  readonly lendsPages = true;
   private readonly queue: QueueRunner;
   private readonly libraryOutput: LibraryOutput | null;
   private readonly device: Device;
@@ -63,7 +64,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "sinks-changed":
-        outbox.displayTakes(message.dmabuf, message.modifiers, model.resources.all());
+        outbox.displayTakes(message.dmabuf, message.modifiers, model.pictures());
         return;
       case "poll-renderer":
         fenceWatch.ask();
@@ -131,11 +132,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   memoryChanging(vanishing: readonly GuestSpan[]): void {
-    this.device.renderer.memoryChanging(vanishing);
+    this.device.memoryChanging(vanishing);
   }
 
   memoryChanged(): void {
     this.device.renderer.memoryChanged();
+    this.device.outbox.payOwed();
     this.device.recordings.memoryChanged();
   }
 

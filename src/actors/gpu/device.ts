@@ -1,6 +1,7 @@
 // The device, wired: what the guest has made, the commands that act on it, and those who are told of it.
 
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
+import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
@@ -19,6 +20,7 @@ import { FenceWatch } from "./outlets/fence-watch.ts";
 import { Looks } from "./outlets/looks.ts";
 import { Recordings } from "./outlets/recording/recordings.ts";
 import { RingProgress } from "./outlets/ring-progress.ts";
+import { BlobPixels } from "./pixels/blobs/blob-pixels.ts";
 import { CursorShelf } from "./pixels/cursor-shelf.ts";
 import { PixelSource } from "./pixels/source.ts";
 import { Budget } from "./pixels/storage/budget.ts";
@@ -80,7 +82,17 @@ export class Device {
 
   /** There is a new display, which knows nothing. */
   restoreDisplay(): void {
-    this.outbox.restore(this.model.resources.all());
+    this.outbox.restore(this.model.pictures());
+  }
+
+  /** What lies in `vanishing` is not touched from now on, nor shown any more. */
+  memoryChanging(vanishing: readonly GuestSpan[]): void {
+    this.renderer.memoryChanging(vanishing);
+    for (const resource of this.model.resources.all()) {
+      const { pixels, backing } = resource;
+      if (!(pixels instanceof BlobPixels) || backing?.touches(vanishing) !== true) continue;
+      for (const view of pixels.views) this.outbox.announceAnew(view);
+    }
   }
 
   close(): void {

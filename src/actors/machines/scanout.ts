@@ -8,6 +8,7 @@ export type ScanoutEvent = {
     | "UNPLUG"
     | "SHOW_CPU"
     | "SHOW_GPU"
+    | "SHOW_BLOB"
     | "PROMOTE"
     | "DISABLE"
     | "GET_EDID"
@@ -22,8 +23,8 @@ export const scanoutMachine = setup({
   id: "scanout",
   description:
     "One of the device's 16 possible scanouts. Those of `--scanouts` are plugged at start, the others once the VMM " +
-    "shows the picture, and until its session ends. SET_SCANOUT is SHOW_CPU, SHOW_GPU or, with resource 0, DISABLE. PROMOTE follows a shown 2D resource into the renderer, RELEASE " +
-    "its UNREF.",
+    "shows the picture, and until its session ends. SET_SCANOUT is SHOW_CPU, SHOW_GPU or, with resource 0, DISABLE, as is SET_SCANOUT_BLOB, which is SHOW_BLOB else. " +
+    "PROMOTE follows a shown 2D resource into the renderer, RELEASE its UNREF, or the loss of a blob's pages.",
   initial: "absent",
   states: {
     absent: { meta: { refuse: { default: "ERR_INVALID_SCANOUT_ID" } }, on: { PLUG: "plugged" } },
@@ -33,6 +34,7 @@ export const scanoutMachine = setup({
       on: {
         SHOW_CPU: ".cpu",
         SHOW_GPU: ".gpu",
+        SHOW_BLOB: ".blob",
         DISABLE: ".disabled",
         UNPLUG: "absent",
         GET_EDID: {},
@@ -44,6 +46,7 @@ export const scanoutMachine = setup({
         disabled: {},
         cpu: { on: { PROMOTE: "gpu", RELEASE: "disabled" } },
         gpu: { on: { RELEASE: "disabled" } },
+        blob: { on: { RELEASE: "disabled" } },
       },
     },
   },

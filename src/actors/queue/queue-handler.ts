@@ -8,6 +8,8 @@ import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 export const PARKED = 0;
 
 export interface QueueHandler {
+  /** Whether it tells others where the guest's pages lie, so that their files are kept open. */
+  readonly lendsPages?: boolean;
   /**
    * Runs a request, which is that of {@link QueueRunner.request}. Returns the response's type; {@link QueueRunner.responseBytes}
    * says its length where that is not a bare header. Or parks the request and answers {@link PARKED}.

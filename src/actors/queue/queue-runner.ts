@@ -29,7 +29,7 @@ const glimpse = 16;
 const heavyBytesMax = 256 * 1024;
 
 export class QueueRunner {
-  readonly memory = new MemoryMap();
+  readonly memory: MemoryMap;
   readonly request: Request;
   /** Bytes of the response that {@link QueueHandler.execute} made. */
   responseBytes: number;
@@ -42,7 +42,7 @@ export class QueueRunner {
   /** What is told the recorder; null while nothing is recorded. */
   recording: QueueRecording | null = null;
 
-  private readonly chain = new Chain(this.memory);
+  private readonly chain: Chain;
   private readonly guest: GuestShare;
   private readonly free: Parked[] = [];
   private readonly bad: BadChains;
@@ -64,6 +64,8 @@ export class QueueRunner {
     requestBytesMax: number,
   ) {
     this.headerBytes = this.responseBytes = form.headerBytes;
+    this.memory = new MemoryMap(handler.lendsPages);
+    this.chain = new Chain(this.memory);
     this.guest = new GuestShare(this.memory, handler, context.log);
     this.request = new Request(requestBytesMax);
     this.bad = new BadChains(context, form, this.chain, this.request);

@@ -17,6 +17,7 @@ type Bringing = Message extends infer M
 
 const isBringing: Readonly<Record<Bringing, true>> = {
   "add-dmabuf-surface": true,
+  "add-guest-surface": true,
   "add-surface": true,
   "ask-mapping": true,
   "ask-recording-stream": true,

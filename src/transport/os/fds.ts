@@ -45,6 +45,13 @@ export function sealSize(fd: number): boolean {
   return libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) === 0;
 }
 
+/** Whether nobody can shrink the file behind `fd` from now on, where it allows seals. */
+export function isSizeSealed(fd: number): boolean {
+  if (sealSize(fd)) return true;
+  const seals = libc.fcntl(fd, F_GET_SEALS, 0);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) !== 0;
+}
+
 /** Whether `fd` is a memfd or an anonymous file like it: nothing else can have seals. */
 export const isMemfd = (fd: number): boolean => libc.fcntl(fd, F_GET_SEALS, 0) >= 0;
 

@@ -78,6 +78,33 @@ export class NativeMemory {
   }
 
   /**
+   * Maps pieces of files one behind the other, to read `length` bytes from byte `offset` of the first on. Of each, `pieces` has
+   * which of `fds` it is, the byte of its file, and its length: whole pages, but for the last.
+   */
+  static mapPieces(
+    fds: readonly number[],
+    pieces: Float64Array,
+    offset: number,
+    length: number,
+  ): NativeMemory {
+    const whole = offset + length;
+    const base = map(whole, PROT_NONE, reserving, -1, 0, `reserving ${whole} bytes`);
+    try {
+      let at = base;
+      for (let piece = 0; piece < pieces.length; piece += 3) {
+        const [fd, bytes] = [fds[pieces[piece]!]!, pieces[piece + 2]!];
+        const flags = MAP_SHARED | MAP_NORESERVE | MAP_FIXED;
+        map(bytes, PROT_READ, flags, fd, pieces[piece + 1]!, `mapping ${bytes} bytes of fd ${fd}`, at);
+        at += bytes;
+      }
+    } catch (error) {
+      libc.munmap(asPointer(base), whole);
+      throw error;
+    }
+    return new NativeMemory(base + offset, length, base, whole);
+  }
+
+  /**
    * Maps memory that another process shares, writable. Where the file allows it, it is sealed, and where `what` lies
    * outside of it a {@link Refusal} is thrown: touching a page beyond a file's end is SIGBUS, the end of this process.
    */

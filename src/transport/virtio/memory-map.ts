@@ -2,9 +2,12 @@
 // vhost-user "Memory region description"; every address that a guest names goes through here.
 
 import type { DirtyLog } from "./dirty-log.ts";
-import { Refusal } from "../os/errors.ts";
+import { asRefusal, Refusal } from "../os/errors.ts";
+import { closeFd, duplicateFdIfRoom } from "../os/fds.ts";
 import { NativeMemory } from "../os/native-memory.ts";
 import { type HostSpan, MemoryWindows } from "./memory-windows.ts";
+
+const pageBytes = 4096;
 
 /** One shared region. `id` stays the same while the region stays mapped. Sizes and addresses are bytes below 2^53. */
 export interface MemoryRegion {
@@ -21,9 +24,21 @@ export interface GuestSpan {
   readonly end: number;
 }
 
+/** Where something lies in a file that the VMM shares. */
+export interface FilePlace {
+  /** Stays the map's. */
+  fd: number;
+  offset: number;
+  /** How many bytes follow one another from there on. */
+  bytes: number;
+}
+
 interface MappedRegion extends HostSpan {
   id: number;
   memory: NativeMemory;
+  /** Its file, to be mapped elsewhere page by page; -1 where that was not kept, or cannot be. */
+  fd: number;
+  fdOffset: number;
 }
 
 export class MemoryMap {
@@ -56,6 +71,16 @@ export class MemoryMap {
     if (address >= near.start && address + length <= near.end) return near.host + (address - near.start);
     const host = this.translate(address);
     return host !== 0 && length <= this.contiguous ? host : 0;
+  }
+
+  /** `keepsFiles`: their descriptors stay open, for {@link fileOf}. */
+  constructor(private readonly keepsFiles = false) {}
+
+  /** Where guest-physical `address` lies in what the VMM shares, to be mapped page by page; null where it does not, or can't be. */
+  fileOf(address: number): FilePlace | null {
+    if (this.translate(address) === 0) return null;
+    const { fd, fdOffset, start } = this.near as MappedRegion;
+    return fd < 0 ? null : { fd, offset: fdOffset + (address - start), bytes: this.contiguous };
   }
 
   /** Whether all of `[address, address + length)` is guest memory, in however many regions. */
@@ -98,7 +123,7 @@ export class MemoryMap {
       next = table.map((region) => {
         const kept = known.get(region.id);
         if (kept !== undefined) return kept;
-        const mapped = mapRegion(region);
+        const mapped = mapRegion(region, this.keepsFiles);
         added.push(mapped);
         return mapped;
       });
@@ -109,11 +134,11 @@ export class MemoryMap {
         }
       });
     } catch (error) {
-      for (const region of added) region.memory.unmap();
+      for (const region of added) unmapRegion(region);
       throw error;
     }
     const keptIds = new Set(next.map((region) => region.id));
-    for (const region of this.regions) if (!keptIds.has(region.id)) region.memory.unmap();
+    for (const region of this.regions) if (!keptIds.has(region.id)) unmapRegion(region);
     this.regions = next;
     this.windows = new MemoryWindows(next);
     this.near = nowhere;
@@ -157,9 +182,28 @@ export class MemoryMap {
 
 const nowhere: HostSpan = { start: Infinity, end: 0, host: 0 };
 
-function mapRegion(region: MemoryRegion): MappedRegion {
+function unmapRegion({ memory, fd }: MappedRegion): void {
+  memory.unmap();
+  closeFd(fd);
+}
+
+function mapRegion(region: MemoryRegion, keepsFile: boolean): MappedRegion {
   const { id, guestAddress, size, fd, fdOffset } = region;
   const what = `memory region at guest address 0x${guestAddress.toString(16)}`;
   const memory = NativeMemory.mapForeign(fd, fdOffset, size, what);
-  return { id, start: guestAddress, end: guestAddress + size, host: memory.address, memory };
+  const kept = keepsFile && isPaged(region) ? duplicateFdIfRoom(fd) : -1;
+  const end = guestAddress + size;
+  return { id, start: guestAddress, end, host: memory.address, memory, fd: kept, fdOffset };
+}
+
+/** Whether single pages of its file can be mapped: huge pages of hugetlbfs can only whole. */
+function isPaged({ fd, fdOffset, size }: MemoryRegion): boolean {
+  if (fdOffset % pageBytes !== 0 || size < 2 * pageBytes) return false;
+  try {
+    NativeMemory.mapShared(fd, fdOffset + pageBytes, pageBytes, "read").unmap();
+    return true;
+  } catch (error) {
+    asRefusal(error);
+    return false;
+  }
 }

@@ -12,7 +12,7 @@ import { fdsOf } from "../../support/session-bench.ts";
 
 /** Events of commands that this device does not offer yet: blobs (VIRTIO_GPU_F_RESOURCE_BLOB). */
 const later: Readonly<Record<string, readonly string[]>> = {
-  resource: ["MAP_BLOB", "SET_SCANOUT_BLOB", "UNMAP_BLOB"],
+  resource: ["MAP_BLOB", "UNMAP_BLOB"],
 };
 
 /** Notes which events are looked up, as who takes them does at start. */

@@ -10,7 +10,8 @@ import type { Rect } from "../../../picture/damage.ts";
 import type { DisplayMessage } from "../messages.ts";
 import { Surface, type SurfaceLives } from "./surface.ts";
 
-type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" }>;
+type StorageMessage = Extract<DisplayMessage, { type: "add-surface" }>;
+type PagesMessage = Extract<DisplayMessage, { type: "add-guest-surface" }>;
 
 /** The longest surface: what one view of memory can show. */
 const bytesMax = 2 ** 32;
@@ -24,7 +25,7 @@ export class MemorySurface extends Surface {
   readonly format: number;
   /** Bytes of the file before the first pixel. */
   readonly offset: number;
-  /** Its storage's descriptor, or -1 where that was not kept. */
+  /** Its storage's descriptor, or -1 where that was not kept, or is a guest's memory, which nobody is lent. */
   fd = -1;
   /** Bytes of that file. */
   fileBytes = 0;
@@ -38,11 +39,11 @@ export class MemorySurface extends Surface {
   private words: Uint32Array | null = null;
 
   /**
-   * Maps the storage that `message` names. Takes over its descriptor, which somebody may want that it is lent to
+   * Maps the storage that `message` names. Takes over its descriptors, of which one somebody may want that it is lent to
    * (`isLendable`).
    */
   constructor(
-    message: SurfaceMessage,
+    message: StorageMessage | PagesMessage,
     lives: SurfaceLives,
     released: (surface: Surface) => void,
     isLendable = false,
@@ -51,6 +52,13 @@ export class MemorySurface extends Surface {
     this.stride = message.stride;
     this.format = message.format;
     this.offset = message.offset;
+    if (message.type === "add-guest-surface") {
+      // A guest goes on writing to them, whoever may still be about to read.
+      this.hasLastingPages = false;
+      this.ready(this.map(message));
+      for (const { fd } of message.regions) closeFd(fd);
+      return;
+    }
     this.hasLastingPages = isMemfd(message.fd);
     this.ready(this.map(message));
     if (isLendable && this.failure === "" && kept < keptMax) {
@@ -90,7 +98,8 @@ export class MemorySurface extends Surface {
   }
 
   /** Returns why it can't be mapped, or nothing. */
-  private map({ fd, offset, bytes, stride, width, height }: SurfaceMessage): string {
+  private map(message: StorageMessage | PagesMessage): string {
+    const { offset, bytes, stride, width, height } = message;
     if (width === 0 || height === 0 || (height - 1) * stride + width * bytesPerPixel > bytes) {
       return `${width}x${height} pixels in rows of ${stride} bytes do not lie in ${bytes} bytes`;
     }
@@ -99,17 +108,36 @@ export class MemorySurface extends Surface {
     }
     if (bytes > bytesMax) return `${bytes} bytes are more than the display can map`;
     try {
-      // Reading behind the end of the file would kill the process.
-      this.fileBytes = sizeOfFd(fd);
-      if (this.fileBytes < offset + bytes) return "its storage is shorter than it says";
-      this.memory =
-        offset === 0
-          ? NativeMemory.mapAligned(fd, bytes, "read", hugeBytes)
-          : NativeMemory.mapShared(fd, offset, bytes, "read");
-      return "";
+      return message.type === "add-surface" ? this.mapStorage(message) : this.mapPages(message);
     } catch (error) {
       return asRefusal(error).message;
     }
+  }
+
+  // Reading behind the end of a file would kill the process.
+
+  private mapStorage({ fd, offset, bytes }: StorageMessage): string {
+    this.fileBytes = sizeOfFd(fd);
+    if (this.fileBytes < offset + bytes) return "its storage is shorter than it says";
+    this.memory =
+      offset === 0
+        ? NativeMemory.mapAligned(fd, bytes, "read", hugeBytes)
+        : NativeMemory.mapShared(fd, offset, bytes, "read");
+    return "";
+  }
+
+  private mapPages({ regions, pieces, offset, bytes }: PagesMessage): string {
+    const sizes = regions.map(({ fd }) => sizeOfFd(fd));
+    let end = 0;
+    for (let at = 0; at < pieces.length; at += 3) {
+      if (pieces[at + 1]! + pieces[at + 2]! > sizes[pieces[at]!]!)
+        return "its pages lie behind their file's end";
+      end += pieces[at + 2]!;
+    }
+    if (end !== offset + bytes) return "its pages are not as many as it says";
+    const fds = regions.map(({ fd }) => fd);
+    this.memory = NativeMemory.mapPieces(fds, pieces, offset, bytes);
+    return "";
   }
 
   private mapped(): NativeMemory {

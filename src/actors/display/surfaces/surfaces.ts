@@ -8,7 +8,10 @@ import { DmabufSurface } from "./dmabuf-surface.ts";
 import { MemorySurface } from "./memory-surface.ts";
 import { type Surface, SurfaceLives } from "./surface.ts";
 
-type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" | "add-dmabuf-surface" }>;
+type SurfaceMessage = Extract<
+  DisplayMessage,
+  { type: "add-surface" | "add-dmabuf-surface" | "add-guest-surface" }
+>;
 
 export type AnySurface = MemorySurface | DmabufSurface;
 
@@ -32,16 +35,16 @@ export class Surfaces {
   /** Takes over the descriptor of `message`. `isLendable`: some sink may lend it on. */
   add(message: SurfaceMessage, isLendable: boolean): void {
     // A sender that restores this display may have said it already.
-    if (this.all.has(message.surface)) return closeFd(message.fd);
+    if (this.all.has(message.surface)) return closeAll(message);
     const released = ({ id }: Surface): void => {
       this.all.delete(id);
       this.count();
       this.giveBack(id);
     };
     const surface =
-      message.type === "add-surface"
-        ? new MemorySurface(message, this.lives, released, isLendable)
-        : new DmabufSurface(message, this.lives, released);
+      message.type === "add-dmabuf-surface"
+        ? new DmabufSurface(message, this.lives, released)
+        : new MemorySurface(message, this.lives, released, isLendable);
     this.all.set(surface.id, surface);
     this.count();
     if (surface.isUsable) return;
@@ -61,4 +64,9 @@ export class Surfaces {
   private count(): void {
     this.context.counters[Counter.surfaces] = this.all.size;
   }
+}
+
+function closeAll(message: SurfaceMessage): void {
+  if ("regions" in message) message.regions.forEach(({ fd }) => closeFd(fd));
+  else closeFd(message.fd);
 }

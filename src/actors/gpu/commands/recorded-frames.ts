@@ -3,6 +3,7 @@
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { EntryKind } from "../../../transport/wire/record/entries.ts";
 import type { QueueRecording } from "../../queue/recording.ts";
+import type { Showable } from "../pixels/pixels.ts";
 import type { Resource } from "../model/resources.ts";
 
 const checksumBytes = 4;
@@ -10,6 +11,7 @@ const checksumBytes = 4;
 export function recordFrame(
   { ring, hasChecksums }: QueueRecording,
   resource: Resource,
+  picture: Showable,
   x: number,
   y: number,
   width: number,
@@ -21,15 +23,15 @@ export function recordFrame(
     return ring.end();
   }
   ring.begin(EntryKind.frame, checksumBytes, scanouts, id, x, y, width, height);
-  ring.putWord(checksumOf(resource, x, y, width, height));
+  ring.putWord(checksumOf(picture, x, y, width, height));
   ring.end();
 }
 
 /** crc32 of a rectangle's rows; of what is black for having never been written, as if it had been. */
-function checksumOf({ pixels }: Resource, x: number, y: number, width: number, height: number): number {
+function checksumOf({ pixels }: Showable, x: number, y: number, width: number, height: number): number {
   const storage = pixels.memory();
   // A read-back that fails is the display's to tell.
-  if (storage === null || (pixels.isRendered && pixels.refreshMemory(x, y, width, height) !== 0)) return 0;
+  if (storage === null || pixels.refreshMemory(x, y, width, height) !== 0) return 0;
   const bytes = new Uint8Array(storage.view());
   const { stride } = storage;
   const rowBytes = width * bytesPerPixel;

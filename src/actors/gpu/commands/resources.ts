@@ -120,7 +120,7 @@ export class ResourceCommands {
     const resource = model.resources.get(request.u32(DetachBacking.resourceId));
     const refusal = this.lifecycle.may(resource, this.event.detach);
     if (refusal !== 0) return refusal;
-    model.resources.detachBacking(resource!);
+    model.detachBacking(resource!);
     this.lifecycle.take(resource!, this.event.detach);
     return Response.OK_NODATA;
   }

@@ -2,6 +2,11 @@
 
 import type { ServerConfig } from "../../../config.ts";
 import type { QueueRunner } from "../../queue/queue-runner.ts";
+import { BlobMem } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { BlobPixels } from "../pixels/blobs/blob-pixels.ts";
+import type { BlobView } from "../pixels/blobs/blob-view.ts";
+import type { BlobLayout } from "../pixels/blobs/layout.ts";
+import type { Showable } from "../pixels/pixels.ts";
 import type { PixelSource } from "../pixels/source.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
 import { fullBackingsMax } from "../renderer/backing.ts";
@@ -63,9 +68,47 @@ export class Model {
     lifecycles.resource.take(resource, this.unrefEvent);
     scanouts.release(resource);
     contexts.forget(resource.id);
+    const blob = blobOf(resource);
+    if (blob !== null) this.dropViews(blob);
     const { surface } = resource.pixels;
     screen.release(surface, resource.pixels.close());
     resources.remove(resource);
+  }
+
+  /** Takes a resource's backing away. Of a blob that is nothing else nothing is shown any more. */
+  detachBacking(resource: Resource): void {
+    const blob = blobOf(resource);
+    if (blob?.shape.mem === BlobMem.GUEST) {
+      this.scanouts.release(resource);
+      this.dropViews(blob);
+    }
+    this.resources.detachBacking(resource);
+  }
+
+  /** A blob as `layout` reads it. Of those before it only such stay that are shown. */
+  viewOf(blob: BlobPixels, layout: BlobLayout): BlobView {
+    const known = blob.viewAs(layout);
+    if (known !== undefined) return known;
+    this.dropViews(blob);
+    return blob.addView(layout);
+  }
+
+  /** All that a scanout may show. */
+  *pictures(): Generator<Showable> {
+    for (const resource of this.resources.all()) {
+      const blob = blobOf(resource);
+      if (blob === null) yield resource;
+      else yield* blob.views;
+    }
+  }
+
+  private dropViews(blob: BlobPixels): void {
+    for (let at = blob.views.length - 1; at >= 0; at--) {
+      const view = blob.views[at]!;
+      if (view.scanouts !== 0) continue;
+      const { surface } = view.pixels;
+      this.screen.release(surface, blob.removeView(view));
+    }
   }
 
   destroyContext(context: GpuContext): void {
@@ -82,3 +125,5 @@ export class Model {
     this.scanouts.disableAll();
   }
 }
+
+const blobOf = ({ pixels }: Resource): BlobPixels | null => (pixels instanceof BlobPixels ? pixels : null);

@@ -2,19 +2,17 @@
 
 import { ENOMEM } from "../../../ffi/libc.ts";
 import { Entity } from "../../machines/lifecycle.ts";
+import { BlobView } from "../pixels/blobs/blob-view.ts";
 import type { CpuPixels } from "../pixels/cpu-pixels.ts";
-import { flat, type Form, type Shape } from "../pixels/form.ts";
-import type { Pixels } from "../pixels/pixels.ts";
+import { flat, type Shape } from "../pixels/form.ts";
+import type { Showable, Pixels } from "../pixels/pixels.ts";
 import type { PixelSource } from "../pixels/source.ts";
 import type { Backing } from "../renderer/backing.ts";
 import type { BlobShape } from "../renderer/blob.ts";
 
 /** One resource, as everybody reads it; {@link ResourceTable} writes it, and Lifecycle its state. */
-export interface Resource extends Entity, Form {
-  readonly pixels: Pixels;
+export interface Resource extends Entity, Showable {
   readonly backing: Backing | null;
-  /** A bit for every scanout that shows it. */
-  readonly scanouts: number;
   /** By which other devices of the VM know it, once the guest has asked for that; "" before. */
   readonly uuid: string;
   /** What the guest asked for where it is a blob, which has neither size nor format; else null. */
@@ -153,11 +151,10 @@ export class ResourceTable {
     this.dropBacking(resource as OneResource);
   }
 
-  /** A scanout shows the resource from now on, or no longer. */
-  setShown(resource: Resource, scanout: number, isShown: boolean): void {
-    const own = resource as OneResource;
-    if (isShown) own.scanouts |= 1 << scanout;
-    else own.scanouts &= ~(1 << scanout);
+  /** A scanout shows the resource from now on, as `picture`, or no longer. */
+  setShown(resource: Resource, picture: Showable, scanout: number, isShown: boolean): void {
+    mark(resource as OneResource, scanout, isShown);
+    if (picture instanceof BlobView) mark(picture, scanout, isShown);
   }
 
   /** Forgets a resource whose pixels are closed, and that nobody shows. */
@@ -192,4 +189,9 @@ export class ResourceTable {
     resource.backing.free();
     resource.backing = null;
   }
+}
+
+function mark(picture: { scanouts: number }, scanout: number, isShown: boolean): void {
+  if (isShown) picture.scanouts |= 1 << scanout;
+  else picture.scanouts &= ~(1 << scanout);
 }

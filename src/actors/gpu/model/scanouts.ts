@@ -3,10 +3,12 @@
 import { scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { Entity } from "../../machines/lifecycle.ts";
 import type { Lifecycles } from "./lifecycles.ts";
+import type { Showable } from "../pixels/pixels.ts";
 import type { Resource, ResourceTable } from "./resources.ts";
 
 export class Scanout extends Entity {
   private now: Resource | null = null;
+  private as: Showable | null = null;
 
   constructor(
     override readonly id: number,
@@ -19,11 +21,17 @@ export class Scanout extends Entity {
     return this.now;
   }
 
-  /** Shows `resource` from now on, or nothing. */
-  show(resource: Resource | null): void {
-    if (this.now !== null) this.resources.setShown(this.now, this.id, false);
-    if (resource !== null) this.resources.setShown(resource, this.id, true);
+  /** What it shows of {@link shown}: the same, or of a blob the view. */
+  get picture(): Showable | null {
+    return this.as;
+  }
+
+  /** Shows `resource` from now on, or nothing; a blob as `picture`. */
+  show(resource: Resource | null, picture: Showable | null = resource): void {
+    if (this.now !== null) this.resources.setShown(this.now, this.as!, this.id, false);
+    if (resource !== null) this.resources.setShown(resource, picture!, this.id, true);
     this.now = resource;
+    this.as = picture;
   }
 }
 

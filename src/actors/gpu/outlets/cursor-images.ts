@@ -1,7 +1,7 @@
 // Cursor images for the cursor queue: a resource's pixels copied into shared memory that the display reads.
 
 import type { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { cursorSize, Response } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { bytesPerPixel, cursorSize, Response } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { Model } from "../model/model.ts";
 import type { AfterCommands } from "./after-commands.ts";
@@ -51,12 +51,13 @@ export class CursorImages {
     const resource = resources.get(id);
     const refusal = lifecycles.resource.may(resource, this.event);
     if (refusal !== 0) return refusal;
-    const { width, height } = resource!;
-    if (width !== cursorSize || height !== cursorSize) {
+    const { width, height, blob } = resource!;
+    if (blob !== null && blob.size < imageWords * bytesPerPixel) return Response.ERR_INVALID_PARAMETER;
+    if (blob === null && (width !== cursorSize || height !== cursorSize)) {
       this.warn(width, height);
       return otherSize;
     }
-    if (!isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
+    if (blob === null && !isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
     const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
     // The fourth byte is alpha whatever the format says: Linux puts ARGB cursors into resources of B8G8R8X8.
     if (!resource!.pixels.copyTo(image)) return Response.ERR_OUT_OF_MEMORY;

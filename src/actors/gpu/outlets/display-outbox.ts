@@ -8,7 +8,7 @@ import type { ActorContext } from "../../runtime/actor.ts";
 import { Shown } from "../../runtime/tap/layout.ts";
 import type { Screen } from "../model/model.ts";
 import type { Resource } from "../model/resources.ts";
-import type { DisplayTakes } from "../pixels/pixels.ts";
+import type { Showable } from "../pixels/pixels.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
 import { giveDescriptor, hasDescriptor, takeDescriptor } from "../pixels/storage/descriptors.ts";
 import { Leases } from "./leases.ts";
@@ -19,7 +19,7 @@ const retryMs = 1000;
 const dropsMax = 8;
 
 class Pending {
-  shown: Resource | null = null;
+  shown: Showable | null = null;
   x = 0;
   y = 0;
   width = 0;
@@ -46,22 +46,22 @@ export class DisplayOutbox implements Screen {
   private owed = 0;
 
   /** What the display can show without a copy of ours. */
-  private takes: DisplayTakes = { dmabuf: false, modifiers: false };
+  private takes = { dmabuf: false, modifiers: false };
 
   constructor(private readonly context: ActorContext) {
     this.pacing = new DisplayPacing(context);
   }
 
-  /** Shows a rectangle of `resource`; its storage exists. */
-  show(scanout: number, resource: Resource, x: number, y: number, width: number, height: number): void {
+  /** Shows a rectangle of `picture`; its storage exists. */
+  show(scanout: number, picture: Showable, x: number, y: number, width: number, height: number): void {
     const pending = this.scanouts[scanout]!;
-    pending.shown = resource;
+    pending.shown = picture;
     pending.x = x;
     pending.y = y;
     pending.width = width;
     pending.height = height;
     this.markChanged(scanout);
-    if (resource.pixels.isDmabuf && !this.isShownWhole(resource)) this.announceAnew([resource]);
+    if (picture.pixels.isDmabuf && !this.isShownWhole(picture)) this.announceAnew(picture);
   }
 
   /** The rectangle of its resource that a scanout shows. */
@@ -76,14 +76,15 @@ export class DisplayOutbox implements Screen {
 
   /** Damages a rectangle of `resource`, in its own coordinates, on every scanout that shows it. */
   damage(resource: Resource, x: number, y: number, width: number, height: number): void {
-    const { epoch } = resource.pixels;
     for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
       const scanout = 31 - Math.clz32(bits & -bits);
       const pending = this.scanouts[scanout]!;
+      const { pixels } = pending.shown!;
+      const { epoch } = pixels;
       // A page flip was sent whole, and is flushed just after.
       if (!pending.changed && epoch >= 0 && pending.epoch === epoch) {
         const { tap } = this.context;
-        tap?.shown(Shown.known, scanout, resource.pixels.surface, resource.id, tap.command, pending);
+        tap?.shown(Shown.known, scanout, pixels.surface, resource.id, tap.command, pending);
         continue;
       }
       const left = Math.max(x, pending.x) - pending.x;
@@ -107,22 +108,18 @@ export class DisplayOutbox implements Screen {
   }
 
   /** The display can show dma-bufs, or no longer can: what may be in one is announced in the other way. */
-  displayTakes(dmabuf: boolean, modifiers: boolean, resources: Iterable<Resource>): void {
+  displayTakes(dmabuf: boolean, modifiers: boolean, pictures: Iterable<Showable>): void {
     if (dmabuf === this.takes.dmabuf && modifiers === this.takes.modifiers) return;
     this.takes = { dmabuf, modifiers };
-    this.announceAnew(resources);
+    for (const picture of pictures) if (picture.pixels.mayBeDmabuf) this.announceAnew(picture);
   }
 
-  private announceAnew(resources: Iterable<Resource>): void {
-    for (const resource of resources) {
-      const { pixels } = resource;
-      if (pixels.surface === 0 || !pixels.mayBeDmabuf) continue;
-      this.drops.push(pixels.surface);
-      pixels.withdraw();
-      for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
-        this.markChanged(31 - Math.clz32(bits & -bits));
-      }
-    }
+  /** What the display has of a picture, if anything, is not to be read any more: it is offered another. */
+  announceAnew({ pixels, scanouts }: Showable): void {
+    if (pixels.surface === 0) return;
+    this.drops.push(pixels.surface);
+    pixels.withdraw();
+    for (let bits = scanouts; bits !== 0; bits &= bits - 1) this.markChanged(31 - Math.clz32(bits & -bits));
   }
 
   surfaceReleased(surface: number): void {
@@ -130,14 +127,14 @@ export class DisplayOutbox implements Screen {
   }
 
   /** Tells a display that knows nothing what every scanout shows. */
-  restore(resources: Iterable<Resource>): void {
+  restore(pictures: Iterable<Showable>): void {
     this.leases.endAll();
-    for (const resource of resources) {
-      const { surface } = resource.pixels;
+    for (const { pixels } of pictures) {
+      const { surface } = pixels;
       if (surface === 0) continue;
       // It may have been announced to the new display already; one that does not know it forgets it at once.
       this.context.send("display", { type: "drop-surface", surface });
-      resource.pixels.withdraw();
+      pixels.withdraw();
     }
     // Those that are off too: one may have gone off while there was no display to turn it off at the VMM.
     this.scanouts.forEach((_, scanout) => this.markChanged(scanout));
@@ -211,28 +208,32 @@ export class DisplayOutbox implements Screen {
     this.owed |= 1 << scanout;
   }
 
-  private payOwed(): void {
+  /** Tries again what is owed, if anything. */
+  payOwed(): void {
     for (let bits = this.owed; bits !== 0; bits &= bits - 1) this.markChanged(31 - Math.clz32(bits & -bits));
     this.owed = 0;
   }
 
-  /** Returns the display's name for the resource, which it is told if need be; 0 when the host has no room for that. */
-  private announce(resource: Resource): number {
-    const { pixels } = resource;
+  /** Returns the display's name for the picture, which it is told if need be; 0 when the host has no room for that. */
+  private announce(picture: Showable): number {
+    const { pixels } = picture;
     if (pixels.surface !== 0) return pixels.surface;
     const { dmabuf, modifiers } = this.takes;
     const mayBeDmabuf =
-      dmabuf && !this.context.config.copyPictures && this.isShownWhole(resource) && hasDescriptor();
+      dmabuf && !this.context.config.copyPictures && this.isShownWhole(picture) && hasDescriptor();
     if (mayBeDmabuf) takeDescriptor();
-    const surface = pixels.offer(this.nextSurface++, { dmabuf: mayBeDmabuf, modifiers });
+    const pieces = this.context.config.surfacePiecesMax - this.leases.pieces;
+    const surface = pixels.offer(this.nextSurface++, { dmabuf: mayBeDmabuf, modifiers, pieces });
     if (pixels.isDmabuf) this.leases.countDmabuf(pixels.surface);
     else if (mayBeDmabuf) giveDescriptor();
+    if (surface?.type === "add-guest-surface")
+      this.leases.countPieces(surface.surface, surface.pieces.length / 3);
     if (surface !== null) this.context.send("display", surface);
     return pixels.surface;
   }
 
-  /** Whether every scanout of the resource shows all of it: quirks.qemuShowsWholeDmabufs. */
-  private isShownWhole({ scanouts, width, height }: Resource): boolean {
+  /** Whether every scanout of the picture shows all of it: quirks.qemuShowsWholeDmabufs. */
+  private isShownWhole({ scanouts, width, height }: Showable): boolean {
     return this.scanouts.every(
       (pending, id) => (scanouts & (1 << id)) === 0 || (pending.width === width && pending.height === height),
     );

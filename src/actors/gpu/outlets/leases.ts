@@ -1,5 +1,5 @@
-// What the display may still be reading, until it gives the surface back: storage of freed resources, and the
-// descriptors of dma-bufs, which it keeps open.
+// What the display may still be reading, until it gives the surface back: storage of freed resources, the descriptors of
+// dma-bufs, which it keeps open, and what it maps of the guest in pieces.
 
 import { giveDescriptor } from "../pixels/storage/descriptors.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
@@ -7,6 +7,9 @@ import type { Storage } from "../pixels/storage/storage.ts";
 export class Leases {
   private readonly storages = new Map<number, Storage>();
   private readonly dmabufs = new Set<number>();
+  private readonly mapped = new Map<number, number>();
+  /** Pieces in which the display maps guests' pages. */
+  pieces = 0;
 
   /** The resource of `surface` is gone; its storage is nobody else's to free now. */
   keep(surface: number, storage: Storage): void {
@@ -18,15 +21,24 @@ export class Leases {
     this.dmabufs.add(surface);
   }
 
+  /** The display maps `surface` in so many pieces. */
+  countPieces(surface: number, count: number): void {
+    this.mapped.set(surface, count);
+    this.pieces += count;
+  }
+
   /** The display no longer uses `surface`. Said twice, it is nothing the second time. */
   end(surface: number): void {
     if (this.dmabufs.delete(surface)) giveDescriptor();
+    this.pieces -= this.mapped.get(surface) ?? 0;
+    this.mapped.delete(surface);
     this.storages.get(surface)?.free();
     this.storages.delete(surface);
   }
 
   /** There is a display that knows of nothing. */
   endAll(): void {
-    for (const surface of [...this.storages.keys(), ...this.dmabufs]) this.end(surface);
+    for (const surface of [...this.storages.keys(), ...this.dmabufs, ...this.mapped.keys()])
+      this.end(surface);
   }
 }

@@ -16,16 +16,28 @@ import type { Form } from "./form.ts";
 import type { LentPixels, Storage } from "./storage/storage.ts";
 
 /** How the display is told of a surface. */
-export type SurfaceMessage = Extract<DisplayMessage, { type: "add-surface" | "add-dmabuf-surface" }>;
+export type SurfaceMessage = Extract<
+  DisplayMessage,
+  { type: "add-surface" | "add-dmabuf-surface" | "add-guest-surface" }
+>;
 
 /** What the display can show without a copy of ours: dma-bufs at all, and such as have a format modifier. */
 export interface DisplayTakes {
   readonly dmabuf: boolean;
   readonly modifiers: boolean;
+  /** In how many more pieces it may map a guest's own pages. */
+  readonly pieces: number;
 }
 
-/** Whose memory the display has. */
-type Given = "memory" | "storage" | "picture";
+/** What a scanout can show: a resource, or a blob as one layout reads it. */
+export interface Showable extends Form {
+  readonly pixels: Pixels;
+  /** A bit for every scanout that shows it. */
+  readonly scanouts: number;
+}
+
+/** Whose memory the display has; `pages`: what the guest or its renderer writes to. */
+type Given = "memory" | "storage" | "picture" | "pages";
 
 /** Functions that can fail return 0 or an errno, where nothing else is said. */
 /** What {@link Pixels.transferTold} returns of what it has not done; no errno. */
@@ -45,6 +57,11 @@ export abstract class Pixels {
   /** Whether the display has them, or what {@link Form} shows, as a dma-buf. */
   get isDmabuf(): boolean {
     return this.given === "storage" || this.given === "picture";
+  }
+
+  /** Whether the display reads what the guest writes, where that does it. */
+  protected get arePagesGiven(): boolean {
+    return this.given === "pages";
   }
 
   /** Whether the display has the renderer's own picture. */
@@ -113,6 +130,9 @@ export abstract class Pixels {
     return this.bring(x, y, width, height);
   }
 
+  /** Tells the recording what the display will read of a rectangle that was written where nothing of ours saw it. */
+  record(_recording: QueueRecording, _x: number, _y: number, _width: number, _height: number): void {}
+
   /** The display is about to be told of a rectangle. */
   refresh(x: number, y: number, width: number, height: number): number {
     return this.bring(x, y, width, height);
@@ -122,7 +142,7 @@ export abstract class Pixels {
   offer(name: number, takes: DisplayTakes): SurfaceMessage | null {
     this.withdraw();
     const offered = takes.dmabuf ? this.offerDmabuf(name, takes) : null;
-    const surface = offered ?? this.offerMemory(name);
+    const surface = offered ?? this.offerPages(name, takes) ?? this.offerMemory(name);
     if (surface !== null) this.name = name;
     return surface;
   }
@@ -188,7 +208,18 @@ export abstract class Pixels {
     return surface;
   }
 
+  /** Offers memory that the display reads where the guest, or its renderer, writes; null where there is none such. */
+  protected offerPages(_name: number, _takes: DisplayTakes): SurfaceMessage | null {
+    return null;
+  }
+
+  /** Whether there is anything to show. */
+  protected get isThere(): boolean {
+    return true;
+  }
+
   private offerMemory(name: number): SurfaceMessage | null {
+    if (!this.isThere) return null;
     const { width, height, format } = this.form;
     const storage = this.memory();
     const fd = storage === null ? -1 : duplicateFdIfRoom(storage.fd);

@@ -107,6 +107,27 @@ export class Backing {
     return this.runs.starts[run + 1]! - this.runs.starts[run]!;
   }
 
+  /**
+   * Where `length` bytes from byte `from` lie in what the VMM shares: of each piece the descriptor, which stays the memory map's,
+   * the byte of its file, and its bytes. null where they are more pieces than `countMax`, or some cannot be mapped elsewhere.
+   */
+  placesOf(from: number, length: number, countMax: number): number[] | null {
+    const { memory } = this;
+    const { guests, starts } = this.runs;
+    const places: number[] = [];
+    const end = Math.min(from + length, this.length);
+    let run = this.find(from);
+    for (let at = from; at < end;) {
+      if (at === starts[run + 1]) run++;
+      const place = memory.fileOf(guests[run]! + (at - starts[run]!));
+      if (place === null || places.length >= countMax * 3) return null;
+      const bytes = Math.min(end - at, starts[run + 1]! - at, place.bytes);
+      places.push(place.fd, place.offset, bytes);
+      at += bytes;
+    }
+    return places;
+  }
+
   /** How many pieces of host memory the runs are now, or -1 where some of one is no longer guest memory. */
   countPieces(): number {
     return this.eachPiece(null);

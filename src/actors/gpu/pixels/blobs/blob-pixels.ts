@@ -1,21 +1,31 @@
 // Pixels of a blob: plain memory, of which only a scanout's layout says what they are (virtio 1.3 §5.7.6.8).
 
+import { ptr } from "bun:ffi";
 import { EINVAL, ENOMEM } from "../../../../ffi/libc.ts";
+import { asRefusal } from "../../../../transport/os/errors.ts";
+import { closeFd, isSizeSealed } from "../../../../transport/os/fds.ts";
+import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import { BlobMem } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Backing } from "../../renderer/backing.ts";
-import type { BlobShape } from "../../renderer/blob.ts";
+import type { BlobShape, ExportedBlob } from "../../renderer/blob.ts";
 import type { Renderer } from "../../renderer/renderer.ts";
 import type { Direction, Transfer } from "../../renderer/transfer.ts";
 import type { Form } from "../form.ts";
 import { Pixels } from "../pixels.ts";
-import type { LentPixels } from "../storage/storage.ts";
+import type { LentPixels, Storage } from "../storage/storage.ts";
 import type { Storages } from "../storage/storages.ts";
+import { BlobView } from "./blob-view.ts";
+import { GuestView } from "./guest-view.ts";
+import { HostView } from "./host-view.ts";
+import type { BlobLayout } from "./layout.ts";
 
 export class BlobPixels extends Pixels {
   readonly epoch = -1;
   readonly isRendered = false;
   readonly mayBeDmabuf = false;
   readonly bytesTaken: number;
+  /** Its layouts, those that are shown and at most one more. */
+  readonly views: BlobView[] = [];
   private backing: Backing | null;
   private isInRenderer: boolean;
 
@@ -32,6 +42,48 @@ export class BlobPixels extends Pixels {
     this.isInRenderer = shape.mem !== BlobMem.GUEST;
     this.bytesTaken = this.isInRenderer ? shape.size : 0;
     storages.budget.take(this.bytesTaken);
+  }
+
+  /** The guest's pages, where it has any. */
+  get pages(): Backing | null {
+    return this.backing;
+  }
+
+  /** It as `layout` reads it, where a scanout has that already. */
+  viewAs(layout: BlobLayout): BlobView | undefined {
+    for (const view of this.views) if (view.layout.equals(layout)) return view;
+    return undefined;
+  }
+
+  addView(layout: BlobLayout): BlobView {
+    const view = new BlobView(this.form.id, layout, (one) =>
+      this.shape.mem === BlobMem.GUEST ? new GuestView(one, this, this.storages) : new HostView(one, this),
+    );
+    this.views.push(view);
+    return view;
+  }
+
+  /** Takes a view away that no scanout shows. Returns the memory that others may still be reading, the caller's to free. */
+  removeView(view: BlobView): Storage | null {
+    this.views.splice(this.views.indexOf(view), 1);
+    return view.pixels.close();
+  }
+
+  /** Whether others can have the host's memory, and so show it. */
+  get isShareable(): boolean {
+    const shared = this.shareMemory();
+    if (shared !== null) closeFd(shared.fd);
+    return shared !== null;
+  }
+
+  /** A host's memory as others may map it for as long as they like; null where it cannot be shown. */
+  shareMemory(): ExportedBlob | null {
+    const shared = this.renderer.exportBlob(this.form.id);
+    // What somebody else could cut short would end whoever reads it.
+    if (shared === null || shared.kind === "dmabuf" || (shared.kind === "memory" && isSizeSealed(shared.fd)))
+      return shared;
+    closeFd(shared.fd);
+    return null;
   }
 
   /** A context is about to have it: the renderer has to know of the guest's pages. Returns an errno. */
@@ -75,6 +127,26 @@ export class BlobPixels extends Pixels {
 
   look(): number {
     return EINVAL;
+  }
+
+  /** Of a cursor: 64×64 pixels of B, G, R, A from its first byte on, as Linux and QEMU have them. */
+  override copyTo(target: Uint32Array): boolean {
+    const bytes = target.byteLength;
+    if (this.shape.mem === BlobMem.GUEST)
+      return this.backing !== null && this.backing.copyTo(0, ptr(target), bytes);
+    const shared = this.shareMemory();
+    if (shared === null) return false;
+    try {
+      const memory = NativeMemory.mapShared(shared.fd, 0, bytes, "read");
+      target.set(new Uint32Array(memory.view()));
+      memory.unmap();
+      return true;
+    } catch (error) {
+      asRefusal(error);
+      return false;
+    } finally {
+      closeFd(shared.fd);
+    }
   }
 
   close(): null {
