@@ -6,7 +6,12 @@ import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import type { Backing } from "../../src/actors/gpu/renderer/backing.ts";
 import type { BlobShape, ExportedBlob } from "../../src/actors/gpu/renderer/blob.ts";
 import type { DmabufPicture } from "../../src/actors/gpu/renderer/dmabuf.ts";
-import type { OnWritten, Renderer, RendererDescription } from "../../src/actors/gpu/renderer/renderer.ts";
+import type {
+  CapsetDescription,
+  OnWritten,
+  Renderer,
+  RendererDescription,
+} from "../../src/actors/gpu/renderer/renderer.ts";
 import { PixelMappings, type SharedPixels } from "../../src/actors/gpu/renderer/shared-pixels.ts";
 import {
   type Direction,
@@ -61,7 +66,8 @@ const capset = { id: Capset.VIRGL, maxVersion: 1, bytes: 16 } as const;
 export class ScriptedRenderer implements Renderer {
   readonly description: RendererDescription = { renderer: "virgl", gl: "scripted", node: null };
   readonly features = (1 << Feature.VIRGL) | (1 << Feature.CONTEXT_INIT);
-  readonly capsets = [capset];
+  /** Those of other renderers may be added. */
+  readonly capsets: CapsetDescription[] = [capset];
   readonly pollFd = -1;
   epoch = 0;
   onFence: (fence: number) => void = () => undefined;
@@ -264,6 +270,12 @@ export class ScriptedRenderer implements Renderer {
       if (context === 0) this.onFence(fence);
       else this.onContextFence(context, ring, fence);
     }
+  }
+
+  /** Finishes the first fence of one ring, and no other. */
+  finish(context: number, ring: number): void {
+    const at = this.fences.findIndex((one) => one.context === context && one.ring === ring);
+    this.onContextFence(context, ring, this.fences.splice(at, 1)[0]!.fence);
   }
 
   exportFence(): number {

@@ -1,7 +1,8 @@
 // Fenced commands that the renderer has yet to finish, in the order of their timelines (virtio 1.3 §5.7.6.7).
 //
-// A timeline is the device's own, or with RING_IDX one context's ring. Its commands are answered in order. A command
-// waits for the renderer only if something was given to that since the last fence; else for those before it at most.
+// A timeline is the device's own, or with RING_IDX one context's ring. Its commands are answered in order. On the device's
+// own a command waits for the renderer only if something was given to that since the last fence; else for those before it at
+// most. On a ring it always does: what a context draws there may have come by shared memory, and this command only marks its end.
 
 import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Lifecycles } from "./lifecycles.ts";
@@ -76,12 +77,15 @@ export class Fences {
       : this.global;
     let answer = response;
     let failed = false;
-    // The first fence of a ring shows whether the context has that ring at all.
-    if (timeline.epoch !== this.renderer.epoch || (hasRing && !timeline.isMarked)) {
+    if (hasRing || timeline.epoch !== this.renderer.epoch) {
       failed = !this.mark(timeline);
       if (failed) answer = Response.ERR_UNSPEC;
     }
-    if (timeline.isSettled) return answer;
+    if (timeline.isSettled) {
+      // A ring that the context has not is nothing to remember.
+      if (failed && !timeline.isMarked) this.ofContexts.delete(keyOf(timeline.context, timeline.ring));
+      return answer;
+    }
     this.wait(timeline, request, answer, failed);
     return PARKED;
   }
