@@ -13,7 +13,8 @@ const pollMs = 20;
 export interface Screen {
   /** Where frames that are wrong are kept. */
   readonly logDirectory: string;
-  screendump(head: number): Promise<Image>;
+  /** Null where the output is off. */
+  screendump(head: number): Promise<Image | null>;
 }
 
 /** What the server shows, whoever looks. The cursor is not in it. */
@@ -26,8 +27,7 @@ export function serverScreen(
     async screendump(head) {
       const path = join(server.directory, `head-${head}.png`);
       const answer = await server.control({ command: "screenshot", scanout: head, path });
-      // A scanout is off until its mode is set.
-      if (!answer.ok) return { width: 0, height: 0, pixels: new Uint32Array(0) };
+      if (!answer.ok) return null;
       const { width, height, pixels } = decodePng(await Bun.file(path).bytes());
       return { width, height, pixels: Uint32Array.from(pixels, (pixel) => pixel >>> 8) };
     },
@@ -42,13 +42,13 @@ export async function waitForScreen(screen: Screen, head: number, expected: Imag
   const deadline = performance.now() + screenTimeoutMs;
   for (;;) {
     const actual = await screen.screendump(head);
-    const difference = diffImages(actual, expected);
-    if (difference === null) return actual;
+    const difference = actual === null ? "it is off" : diffImages(actual, expected);
+    if (difference === null) return actual!;
     if (performance.now() > deadline) {
-      await savePng(join(screen.logDirectory, `head-${head}-actual.png`), actual);
+      if (actual !== null) await savePng(join(screen.logDirectory, `head-${head}-actual.png`), actual);
       await savePng(join(screen.logDirectory, `head-${head}-expected.png`), expected);
       throw new Error(
-        `output ${head} shows another frame: ${difference}. Both frames are in ${screen.logDirectory}.`,
+        `output ${head} shows another frame: ${difference}. Frames are in ${screen.logDirectory}.`,
       );
     }
     await Bun.sleep(pollMs);
