@@ -5,8 +5,9 @@
 set -euo pipefail
 . "$(dirname "$0")/lib/debian.sh"
 
-source_dir="$cache/../lab/guest"
-observer="$cache/../lab/qemu/console-observer.c"
+checkout="$(cd "$(dirname "$0")/.." && pwd)"
+source_dir="$checkout/lab/guest"
+observer="$checkout/lab/qemu/console-observer.c"
 target="$cache/guest"
 busybox="$(command -v busybox || true)"
 [ -n "$busybox" ] || fail "busybox is missing: install Debian's busybox-static"
@@ -47,7 +48,8 @@ build_vulkan() {
     name="$(basename "$shader")"
     glslangValidator -V --quiet --vn "${name/./_}" -o "$target/shaders/$name.h" "$shader"
   done
-  gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I"$target/shaders" -o "$target/fencepost-vulkan" "$source_dir"/vulkan/*.c -lvulkan
+  gcc -std=gnu11 -O2 -Wall -Wextra -Werror -isystem /usr/include/libdrm -I"$target/shaders" -o "$target/fencepost-vulkan" \
+    "$source_dir"/vulkan/*.c "$source_dir"/{buffer,card,clock,screen}.c -lvulkan
 }
 
 build_initramfs() {

@@ -91,7 +91,7 @@ static uint32_t run_round(struct device *device, const struct job *job, uint32_t
 
 int compute_run(struct device *device, int rounds)
 {
-	struct buffer buffer = device_buffer(device, NUMBERS * sizeof(uint32_t), VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+	struct memory buffer = device_buffer(device, NUMBERS * sizeof(uint32_t), VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
 	struct job job = make_job(device, buffer.handle);
 	const uint32_t *numbers = buffer.data;
 	uint32_t hash = 2166136261u, wrong = 0;

@@ -6,12 +6,6 @@
 #define COLOUR VK_FORMAT_R8G8B8A8_UNORM
 #define DEPTH VK_FORMAT_D16_UNORM
 
-struct picture {
-	VkImage colour;
-	VkRenderPass pass;
-	VkFramebuffer framebuffer;
-};
-
 static const VkExtent2D extent = { CUBE_WIDTH, CUBE_HEIGHT };
 
 static VkImage make_image(const struct device *device, VkFormat format, VkImageUsageFlags usage)
@@ -72,24 +66,21 @@ static VkRenderPass make_pass(const struct device *device)
 	return pass;
 }
 
-static struct picture make_picture(const struct device *device)
+static VkFramebuffer make_framebuffer(const struct device *device, const struct cube *cube)
 {
 	VkImage depth = make_image(device, DEPTH, VK_IMAGE_USAGE_DEPTH_STENCIL_ATTACHMENT_BIT);
-	struct picture picture = {
-		.colour = make_image(device, COLOUR, VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT),
-		.pass = make_pass(device),
-	};
 	VkImageView views[] = {
-		view(device, picture.colour, COLOUR, VK_IMAGE_ASPECT_COLOR_BIT),
+		view(device, cube->colour, COLOUR, VK_IMAGE_ASPECT_COLOR_BIT),
 		view(device, depth, DEPTH, VK_IMAGE_ASPECT_DEPTH_BIT),
 	};
 	VkFramebufferCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_FRAMEBUFFER_CREATE_INFO, .renderPass = picture.pass, .attachmentCount = 2,
+		.sType = VK_STRUCTURE_TYPE_FRAMEBUFFER_CREATE_INFO, .renderPass = cube->pass, .attachmentCount = 2,
 		.pAttachments = views, .width = CUBE_WIDTH, .height = CUBE_HEIGHT, .layers = 1,
 	};
+	VkFramebuffer framebuffer;
 
-	CHECK(vkCreateFramebuffer(device->handle, &info, NULL, &picture.framebuffer));
-	return picture;
+	CHECK(vkCreateFramebuffer(device->handle, &info, NULL, &framebuffer));
+	return framebuffer;
 }
 
 static VkPipelineShaderStageCreateInfo stage(const struct device *device, VkShaderStageFlagBits flag, const uint32_t *code,
@@ -156,16 +147,26 @@ static VkPipelineLayout make_layout(const struct device *device)
 	return layout;
 }
 
-const uint8_t *cube_draw(struct device *device, float turn)
+struct cube cube_make(const struct device *device)
 {
-	struct picture picture = make_picture(device);
-	VkPipelineLayout layout = make_layout(device);
-	VkPipeline pipeline = make_pipeline(device, picture.pass, layout);
-	struct buffer pixels = device_buffer(device, CUBE_WIDTH * CUBE_HEIGHT * 4, VK_BUFFER_USAGE_TRANSFER_DST_BIT);
+	struct cube cube = {
+		.colour = make_image(device, COLOUR, VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT),
+		.pass = make_pass(device),
+		.layout = make_layout(device),
+		.pixels = device_buffer(device, CUBE_WIDTH * CUBE_HEIGHT * 4, VK_BUFFER_USAGE_TRANSFER_DST_BIT),
+	};
+
+	cube.framebuffer = make_framebuffer(device, &cube);
+	cube.pipeline = make_pipeline(device, cube.pass, cube.layout);
+	return cube;
+}
+
+const uint8_t *cube_draw(struct device *device, const struct cube *cube, float turn)
+{
 	VkClearValue clear[] = { { .color = { .float32 = { 0.5f, 0.5f, 0.5f, 1 } } }, { .depthStencil = { 1, 0 } } };
 	VkRenderPassBeginInfo begin = {
-		.sType = VK_STRUCTURE_TYPE_RENDER_PASS_BEGIN_INFO, .renderPass = picture.pass,
-		.framebuffer = picture.framebuffer, .renderArea = { .extent = extent }, .clearValueCount = 2, .pClearValues = clear,
+		.sType = VK_STRUCTURE_TYPE_RENDER_PASS_BEGIN_INFO, .renderPass = cube->pass, .framebuffer = cube->framebuffer,
+		.renderArea = { .extent = extent }, .clearValueCount = 2, .pClearValues = clear,
 	};
 	VkBufferImageCopy whole = {
 		.imageSubresource = { VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1 }, .imageExtent = { CUBE_WIDTH, CUBE_HEIGHT, 1 },
@@ -173,11 +174,12 @@ const uint8_t *cube_draw(struct device *device, float turn)
 
 	device_record(device);
 	vkCmdBeginRenderPass(device->commands, &begin, VK_SUBPASS_CONTENTS_INLINE);
-	vkCmdBindPipeline(device->commands, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
-	vkCmdPushConstants(device->commands, layout, VK_SHADER_STAGE_VERTEX_BIT, 0, sizeof(turn), &turn);
+	vkCmdBindPipeline(device->commands, VK_PIPELINE_BIND_POINT_GRAPHICS, cube->pipeline);
+	vkCmdPushConstants(device->commands, cube->layout, VK_SHADER_STAGE_VERTEX_BIT, 0, sizeof(turn), &turn);
 	vkCmdDraw(device->commands, 36, 1, 0, 0);
 	vkCmdEndRenderPass(device->commands);
-	vkCmdCopyImageToBuffer(device->commands, picture.colour, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, pixels.handle, 1, &whole);
+	vkCmdCopyImageToBuffer(device->commands, cube->colour, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, cube->pixels.handle, 1,
+			       &whole);
 	device_submit(device);
-	return pixels.data;
+	return cube->pixels.data;
 }

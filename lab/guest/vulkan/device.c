@@ -85,12 +85,12 @@ VkDeviceMemory device_allocate(const struct device *device, const VkMemoryRequir
 	return memory;
 }
 
-struct buffer device_buffer(const struct device *device, VkDeviceSize size, VkBufferUsageFlags usage)
+struct memory device_buffer(const struct device *device, VkDeviceSize size, VkBufferUsageFlags usage)
 {
 	VkBufferCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO, .size = size, .usage = usage };
 	VkMemoryRequirements needs;
 	VkDeviceMemory memory;
-	struct buffer buffer;
+	struct memory buffer;
 
 	CHECK(vkCreateBuffer(device->handle, &info, NULL, &buffer.handle));
 	vkGetBufferMemoryRequirements(device->handle, buffer.handle, &needs);

@@ -15,7 +15,7 @@ struct device {
 };
 
 // Memory that the CPU sees for as long as the program runs.
-struct buffer {
+struct memory {
 	VkBuffer handle;
 	void *data;
 };
@@ -26,7 +26,7 @@ void check(VkResult result, const char *call);
 
 void device_open(struct device *device);
 VkDeviceMemory device_allocate(const struct device *device, const VkMemoryRequirements *needs, VkMemoryPropertyFlags flags);
-struct buffer device_buffer(const struct device *device, VkDeviceSize size, VkBufferUsageFlags usage);
+struct memory device_buffer(const struct device *device, VkDeviceSize size, VkBufferUsageFlags usage);
 VkShaderModule device_shader(const struct device *device, const uint32_t *code, size_t bytes);
 
 // Commands are recorded between the two; `submit` waits until the device has run them.
