@@ -7,19 +7,19 @@ import { checkSurroundings } from "./surroundings.ts";
 import { type DemoOptions, helpText, parseDemoOptions } from "./options.ts";
 import { MachineEnded } from "../kvm/machine.ts";
 import { bootLinux, playInKvm } from "./kvm-scene.ts";
+import { progressLine } from "./progress-line.ts";
 import { playInQemu } from "./qemu-scene.ts";
 import { playScene, sendSmallest } from "./scene-2d.ts";
 import { playScene3d, rendererOf } from "./scene-3d.ts";
 import { saveScreen } from "./saved-screen.ts";
 import { formatLatency, latencyOf } from "./statistics.ts";
+import { playVulkan } from "./vulkan-scene.ts";
+import { type Call, sayWhereToLook } from "./where-to-look.ts";
 
 const exit = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 /** A busy machine may take long; who looks may have paused the guest for as long as that takes. */
 const patienceMs = { usual: 60_000, inspected: 86_400_000 };
 const burst = { depth: 64, pipelined: 200_000, single: 5_000 };
-
-/** How a program is called by whoever called this one. */
-type Call = (program: "demo" | "replay" | "ctl") => string;
 
 /** Returns the exit code; paths among `argv` are relative to `directory`. */
 export async function main(argv: readonly string[], directory: string, call: Call): Promise<number> {
@@ -40,7 +40,8 @@ export async function main(argv: readonly string[], directory: string, call: Cal
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupted.abort());
   try {
     checkSurroundings(options);
-    if (options.qemu) await playInQemu(options, signal);
+    if (options.vulkan) await playVulkan(options, signal, call);
+    else if (options.qemu) await playInQemu(options, signal);
     else if (options.kvm) await runMachine(options, signal, call);
     else await runSynthetic(options, signal, call);
     const { record } = options;
@@ -158,13 +159,6 @@ function serverFor({ scene, wayland, record, inspect, server }: DemoOptions): {
   return { args };
 }
 
-/** The page, and what `ctl` wants. */
-async function sayWhereToLook(server: ServerProcess, call: Call): Promise<void> {
-  const { url } = await server.control({ command: "inspector" }, patienceMs.usual);
-  console.log(`inspector  ${url}`);
-  console.log(`           ${call("ctl")} --control-path ${server.controlPath} actors`);
-}
-
 /** Screen and pointer, rings and commands, with room to spare. */
 function guestMemoryFor(width: number, height: number): { guestAddress: number; size: number }[] {
   const mebibyte = 2 ** 20;
@@ -173,21 +167,6 @@ function guestMemoryFor(width: number, height: number): { guestAddress: number; 
     { guestAddress: 0, size: 16 * mebibyte },
     { guestAddress: 2 ** 32, size: screen + 16 * mebibyte },
   ];
-}
-
-/** A line that counts frames, on terminals only. */
-function progressLine(): { frame: (frame: number) => void; end: () => void } {
-  if (!process.stdout.isTTY) return { frame: () => undefined, end: () => undefined };
-  let shown = 0;
-  return {
-    frame: (frame) => {
-      const now = performance.now();
-      if (now - shown < 100) return;
-      shown = now;
-      process.stdout.write(`\rdrawing    frame ${frame}`);
-    },
-    end: () => process.stdout.write("\r\x1b[K"),
-  };
 }
 
 const thousands = (value: number): string => Math.round(value).toLocaleString("en");

@@ -19,6 +19,7 @@ socket, draws an animated scene with a moving pointer, and saves what its displa
                      (docs/kvm.md); its screen is 320x200 unless --size says otherwise
   --linux            with --kvm: boot Debian's kernel there instead, to its console, where the processor can
   --qemu             boot a small Linux guest in QEMU instead, which flips through a test pattern
+  --vulkan           with --qemu: boot one whose Vulkan draws through the server, behind QEMU 11's generic device
   --help             this text
 
 Exit codes: 0 done, 1 the demo failed, 2 wrong arguments, 130 interrupted.
@@ -35,6 +36,7 @@ export interface DemoOptions {
   inspect: boolean;
   server: string[] | undefined;
   qemu: boolean;
+  vulkan: boolean;
   kvm: boolean;
   linux: boolean;
   help: boolean;
@@ -50,18 +52,21 @@ const flags = {
   inspect: { type: "boolean" },
   server: { type: "string" },
   qemu: { type: "boolean", default: false },
+  vulkan: { type: "boolean", default: false },
   kvm: { type: "boolean", default: false },
   linux: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
-/** What a guest in QEMU has no use for. */
+/** What a guest in QEMU has no use for; the screen of one behind the generic device is the server's. */
 const ofOwnGuest = ["scene", "seconds", "size", "wayland", "inspect", "server"] as const;
+const ofOwnVulkanGuest = ["scene", "size", "server"] as const;
 
 /** Throws {@link UsageError}. */
 export function parseDemoOptions(argv: readonly string[]): DemoOptions {
   const { values } = readArguments({ args: [...argv], options: flags });
-  const useless = values.qemu ? ofOwnGuest.filter((name) => values[name] !== undefined) : [];
+  const ofGuest = values.vulkan ? ofOwnVulkanGuest : ofOwnGuest;
+  const useless = values.qemu ? ofGuest.filter((name) => values[name] !== undefined) : [];
   if (useless.length > 0) {
     throw new UsageError(
       `--qemu boots another guest with a show of its own: leave out ${useless.map((name) => `--${name}`).join(" and ")}`,
@@ -71,6 +76,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     const flag = values.qemu ? "--qemu" : "--scene";
     throw new UsageError(`--kvm runs another guest with a show of its own: leave out ${flag}`);
   }
+  if (values.vulkan && !values.qemu) throw new UsageError("--vulkan boots a guest in QEMU: give --qemu too");
   if (values.linux && !values.kvm) throw new UsageError("--linux boots a kernel on KVM: give --kvm too");
   const usualSize = values.kvm ? "320x200" : "1280x800";
   const { scene = "2d", size: asked = usualSize, wayland = false, inspect = false } = values;
@@ -100,6 +106,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     inspect,
     server,
     qemu: values.qemu,
+    vulkan: values.vulkan,
     kvm: values.kvm,
     linux: values.linux,
     help: values.help,

@@ -39,6 +39,11 @@ describe("arguments", () => {
     expect(parseDemoOptions(["--scene", "3d"])).toMatchObject({ scene: "3d" });
   });
 
+  test("a guest with Vulkan, which the server itself shows", () => {
+    const options = parseDemoOptions(["--qemu", "--vulkan", "--inspect", "--seconds", "5"]);
+    expect(options).toMatchObject({ qemu: true, vulkan: true, inspect: true, seconds: 5 });
+  });
+
   for (const [bad, sentence] of [
     [["--scene", "4d"], "--scene 4d: give 2d or 3d"],
     [["--seconds", "0"], "--seconds 0: give a number above 0, and 3600 at most"],
@@ -53,6 +58,8 @@ describe("arguments", () => {
     [["--qemu", "--server", "other"], "leave out --server"],
     [["--qemu", "--scene", "2d", "--seconds", "3"], "leave out --scene and --seconds"],
     [["--qemu", "--size", "640x480"], "leave out --size"],
+    [["--qemu", "--vulkan", "--scene", "2d"], "leave out --scene"],
+    [["--vulkan"], "--vulkan boots a guest in QEMU: give --qemu too"],
     [["--kvm", "--qemu"], "--kvm runs another guest with a show of its own: leave out --qemu"],
     [["--kvm", "--scene", "2d"], "leave out --scene"],
     [["--linux"], "--linux boots a kernel on KVM: give --kvm too"],

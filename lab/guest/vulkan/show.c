@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../card.h"
 #include "../clock.h"
@@ -10,6 +11,7 @@
 
 #define WIDTH 1280
 #define HEIGHT 800
+#define LAST_STAYS_S 3
 #define TURN_A_SECOND 0.9f
 
 // Vulkan's bytes are red first, the screen's blue; what is around the cube is as grey as its background.
@@ -38,7 +40,7 @@ int show_cube(struct device *device, double seconds)
 {
 	struct cube cube = cube_make(device);
 	struct card card = { .fd = -1 };
-	uint64_t start, spent = 0;
+	uint64_t start, spent = 0, told = 0;
 	uint32_t frames = 0;
 
 	if (show_first(&card) < 0)
@@ -48,7 +50,14 @@ int show_cube(struct device *device, double seconds)
 		paint(screen_back(0), cube_draw(device, &cube, spent / 1e6f * TURN_A_SECOND));
 		if (screen_start_flip(&card, 0) < 0 || screen_wait_flips(&card, 1) < 0)
 			return -1;
+		if (spent - told < 1000000)
+			continue;
+		printf("frame %u\n", frames);
+		fflush(stdout);
+		told = spent;
 	}
 	printf("showed %u frames in %llu ms\n", frames, (unsigned long long)(spent / 1000));
+	fflush(stdout);
+	sleep(LAST_STAYS_S);
 	return 0;
 }
