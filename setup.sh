@@ -114,6 +114,7 @@ scripts/fetch-qemu.sh
 mapfile -t qemu_packages <.cache/qemu/depends
 install_packages "${qemu_packages[@]}"
 scripts/fetch-qemu-11.sh
+scripts/fetch-renderer.sh
 scripts/fetch-kernels.sh
 scripts/build-root.sh
 scripts/build-guest.sh
