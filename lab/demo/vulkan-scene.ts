@@ -1,8 +1,8 @@
 // The demo with a real guest whose Vulkan draws through the server: Debian's kernel and Mesa behind QEMU's generic device.
 
-import { logsPath, missingParts } from "../qemu/cache.ts";
+import { logsPath, missingParts, vulkanServer } from "../qemu/cache.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
-import { ServerProcess } from "../vmm/server-process.ts";
+import { type ServerOptions, ServerProcess } from "../vmm/server-process.ts";
 import type { DemoOptions } from "./options.ts";
 import { progressLine } from "./progress-line.ts";
 import { type Call, sayWhereToLook } from "./where-to-look.ts";
@@ -22,7 +22,7 @@ const longestSeconds = 3_600;
 export async function playVulkan(options: DemoOptions, signal: AbortSignal, call: Call): Promise<void> {
   const missing = missingParts();
   if (missing.length > 0) throw new Error(`${missing.join(", ")} is missing: run ./setup.sh first`);
-  const server = await ServerProcess.start({ args: serverArguments(options), signal });
+  const server = await ServerProcess.start({ ...serverFor(options), signal });
   let guest: QemuGuest | null = null;
   try {
     console.log(`server     listening (pid ${server.pid})`);
@@ -71,10 +71,12 @@ async function save(server: ServerProcess, path: string): Promise<void> {
   if (!ok) throw new Error(`the server shows no picture: ${error}`);
 }
 
-function serverArguments({ wayland, inspect, record }: DemoOptions): string[] {
-  const args = ["--vulkan", "on"];
-  if (wayland) args.push("--wayland");
-  if (inspect) args.push("--inspect");
-  if (record !== undefined) args.push("--record", record);
-  return args;
+function serverFor({ wayland, inspect, record }: DemoOptions): ServerOptions {
+  const { runner, args } = vulkanServer();
+  const more = [
+    ...(wayland ? ["--wayland"] : []),
+    ...(inspect ? ["--inspect"] : []),
+    ...(record === undefined ? [] : ["--record", record]),
+  ];
+  return { runner, args: [...args, ...more] };
 }

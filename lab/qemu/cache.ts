@@ -53,6 +53,18 @@ export const rootImagePath = (name: Exclude<Root, "busybox">): string => join(ca
 /** The guest's Vulkan program, which runs on this system's Vulkan too. */
 export const vulkanProgramPath = join(cache, "guest", "fencepost-vulkan");
 
+/** What a server is started by that has Vulkan for these guests, where the system's renderer is too old for it. */
+export function vulkanServer(): { runner: readonly string[]; args: readonly string[] } {
+  const [run, renderServer] = ["run", "render-server"].map((name) => join(cache, "renderer", name)) as [
+    string,
+    string,
+  ];
+  const args = ["--vulkan", "on"];
+  return existsSync(run)
+    ? { runner: [run], args: [...args, "--render-server", renderServer] }
+    : { runner: [], args };
+}
+
 /** Where runs leave what QEMU, the guest's console and the server said, and frames that were wrong. */
 export const logsPath = join(cache, "logs");
 /** Recordings of guests, which show their screens: git ignores all that is here. */

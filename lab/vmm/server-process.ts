@@ -11,6 +11,8 @@ export interface ServerOptions {
   args?: readonly string[];
   /** Another back-end to run instead; it must know `--socket-path`. */
   command?: readonly string[];
+  /** What starts this program's own server, before its command line. */
+  runner?: readonly string[];
   env?: Record<string, string>;
   /** How long it may take to listen, and to end, in milliseconds. */
   startMs?: number;
@@ -47,7 +49,7 @@ export class ServerProcess {
     const socketPath = join(directory, "gpu.sock");
     // One descriptor for both: two would overwrite each other's lines.
     const log = openSync(join(directory, "server.log"), "w");
-    const command = options.command ?? ServerProcess.own;
+    const command = options.command ?? [...(options.runner ?? []), ...ServerProcess.own];
     const child = Bun.spawn(bound([...command, "--socket-path", socketPath, ...(options.args ?? [])]), {
       env: { ...process.env, ...options.env },
       stdin: "ignore",

@@ -129,6 +129,19 @@ test("a front-end that does not read its channel keeps nobody waiting, and its g
     expect(readOutputs(guest, 1)).toEqual(["1639x480"]);
   }));
 
+test("a front-end without a driver is told nothing, and its driver reads the outputs when it starts", () =>
+  withDevice(generic, async (guest) => {
+    guest.stop();
+    const before = changes(guest);
+    await setOutputs("720x480");
+    // The event and the telling are of one moment.
+    untilEvent(guest);
+    guest.pump.serve(0);
+    expect(changes(guest)).toBe(before);
+    guest.start();
+    expect(readOutputs(guest, 1)).toEqual(["720x480"]);
+  }));
+
 test("modes outlive front-ends, drivers and displays", async () => {
   await withDevice(generic, () => setOutputs("0=1000x700,2=500x400"));
   await withDevice(crosvm, async (guest) => {

@@ -122,6 +122,11 @@ export class Rings {
     return vring.base;
   }
 
+  /** Whether a driver has started the device, and nobody has stopped all of it. */
+  get areRunning(): boolean {
+    return this.vrings.some((vring) => vring.isStarted);
+  }
+
   /** The device starts from nothing. */
   reset(): void {
     this.parts.hostMemory.pause();

@@ -234,12 +234,14 @@ export class Session {
 
   /**
    * The outputs have other modes, which the driver reads when it hears of the event. A front-end with a display of its
-   * own says the modes itself (quirks.qemuMistakesConfigChange).
+   * own says the modes itself (quirks.qemuMistakesConfigChange). While no driver runs there is none to hear of it, and the
+   * front-end need not know whom to tell (quirks.qemuDiesOfEarlyConfigChange).
    */
   displayChanged(): void {
     if (this.displaySocket >= 0) return;
     this.config.displayChanged();
     const isTold =
+      this.rings.areRunning &&
       this.hostMemory.isConnected &&
       this.negotiation.speaks(ProtocolFeature.CONFIG) &&
       this.hostMemory.configChanged();

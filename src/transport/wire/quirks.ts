@@ -35,6 +35,12 @@ export const quirks = {
     does: "takes CONFIG_CHANGE of a vhost-user-gpu for an error: it has a display of its own, and says the modes itself",
     source: "hw/virtio/vhost-user.c: a device without a config_changed of its own",
   },
+  qemuDiesOfEarlyConfigChange: {
+    vmm: "QEMU",
+    versions: "11.1",
+    does: "ends by SIGSEGV when its generic device gets CONFIG_CHANGE before a driver has started it",
+    source: "tried with 11.1.3; vhost_dev's vdev is null until vhost_dev_start",
+  },
   qemuKicksAtStart: {
     vmm: "QEMU",
     versions: "7.2 to 11.1",
