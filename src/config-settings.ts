@@ -127,6 +127,12 @@ export const settings = {
     help: "give up on what the VMM was asked to map or unmap after so long",
     kind: integer(1, 600_000).default(5_000),
   },
+  isolation: {
+    group: "Device",
+    value: "KIND",
+    help: "run the guest's commands in a thread, or in a process of their own",
+    kind: oneOf(["thread", "process"]).default("thread"),
+  },
   fenceAlarmMs: {
     group: "Device",
     value: "MS",

@@ -11,8 +11,8 @@ const bellFds = { "ctrl-queue": createEventfd(), display: createEventfd() };
 const { port1, port2 } = new MessageChannel();
 const ctrlQueue = new Mailbox("ctrl-queue", words, bellFds);
 const display = new Mailbox("display", words, bellFds);
-ctrlQueue.link("display", port1);
-display.link("ctrl-queue", port2);
+ctrlQueue.link("display", { kind: "port", port: port1 });
+display.link("ctrl-queue", { kind: "port", port: port2 });
 const flush = { type: "flush", scanout: 0, x: 0, y: 0, width: 64, height: 64 } as const;
 const slot = slotOf("display");
 

@@ -112,11 +112,24 @@ export class ServerProcess {
     return existsSync(path) ? readFileSync(path, "utf8") : "";
   }
 
-  /** Resident memory in bytes, and open descriptors. */
+  /** The processes that it has started and that run: its actors', where it isolates them. */
+  get children(): number[] {
+    const threads = [...new Bun.Glob("*").scanSync({ cwd: `/proc/${this.pid}/task`, onlyFiles: false })];
+    return threads.flatMap((thread) => {
+      const text = readFileSync(`/proc/${this.pid}/task/${thread}/children`, "latin1");
+      return text.split(" ").flatMap((pid) => (pid.trim() === "" ? [] : [Number(pid)]));
+    });
+  }
+
+  /** Resident memory in bytes, and open descriptors, of it and its children. */
   usage(): { residentBytes: number; fds: number } {
-    const pages = Number(readFileSync(`/proc/${this.pid}/statm`, "utf8").split(" ")[1]);
-    const fds = [...new Bun.Glob("*").scanSync({ cwd: `/proc/${this.pid}/fd`, onlyFiles: false })].length;
-    return { residentBytes: pages * 4096, fds };
+    const total = { residentBytes: 0, fds: 0 };
+    for (const pid of [this.pid, ...this.children]) {
+      const pages = Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
+      total.residentBytes += pages * 4096;
+      total.fds += [...new Bun.Glob("*").scanSync({ cwd: `/proc/${pid}/fd`, onlyFiles: false })].length;
+    }
+    return total;
   }
 
   /** Sends one command to the control socket and answers its line. */

@@ -25,6 +25,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   fallocate: { args: ["i32", "i32", FFIType.i64_fast, FFIType.i64_fast], returns: "i32" },
   ftruncate: { args: ["i32", FFIType.i64_fast], returns: "i32" },
   getpeername: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  getppid: { args: [], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   gettid: { args: [], returns: "i32" },
   ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
@@ -41,6 +42,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   nice: { args: ["i32"], returns: "i32" },
   poll: { args: ["ptr", "u32", "i32"], returns: "i32" },
   pipe2: { args: ["ptr", "i32"], returns: "i32" },
+  prctl: { args: ["i32", FFIType.u64_fast], returns: "i32" },
   pread: { args: ["i32", "ptr", "u32", FFIType.i64_fast], returns: "i32" },
   pthread_sigmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },
@@ -51,6 +53,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   setvbuf: { args: ["ptr", "ptr", "i32", "u32"], returns: "i32" },
+  signal: { args: ["i32", "ptr"], returns: "ptr" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
   splice: { args: ["i32", "ptr", "i32", "ptr", "u32", "u32"], returns: "i32" },
@@ -100,6 +103,11 @@ export const EDQUOT = 122;
 
 export const CLOCK_MONOTONIC = 1;
 
+export const PR_SET_PDEATHSIG = 1;
+/** Addresses that stand for what becomes of a signal. */
+export const SIG_DFL = 0;
+export const SIG_IGN = 1;
+
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
@@ -113,6 +121,8 @@ export const MADV_COLLAPSE = 25;
 
 export const MFD_CLOEXEC = 1;
 export const MFD_ALLOW_SEALING = 2;
+export const F_SETFD = 2;
+export const FD_CLOEXEC = 1;
 export const F_SETFL = 4;
 export const F_GETFL = 3;
 export const F_DUPFD_CLOEXEC = 1030;

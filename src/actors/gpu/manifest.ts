@@ -51,7 +51,7 @@ export const manifest = {
   ],
   survives: false,
   counters: ctrlQueueCounters,
-  place: "thread",
+  place: "process",
   areas: {
     "cursor-images": cursorPoolBytes,
     "cursor-shelf": Shelf.imagesAt + Shelf.slots * cursorImageBytes,

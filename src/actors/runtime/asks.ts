@@ -5,7 +5,7 @@
 
 import { closeFd } from "../../transport/os/fds.ts";
 import type { ActorName, Inbox } from "../registry.ts";
-import { descriptorsIn } from "./under-way.ts";
+import { descriptorsIn } from "./lines/under-way.ts";
 
 type Message = Inbox[ActorName];
 type WithoutToken<M> = M extends { token: number } ? Omit<M, "token"> : never;

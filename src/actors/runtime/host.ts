@@ -1,5 +1,5 @@
 // The supervisor's side of the actors: it spawns each worker once, links them, stops them in order, and replaces one
-// that died. With actor.ts and mailbox.ts the only code that knows that an actor is a thread.
+// that died.
 
 import type { Level } from "./log.ts";
 import type { ServerConfig } from "../../config.ts";
@@ -7,7 +7,6 @@ import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import {
   type ActorName,
-  entries,
   type Inbox,
   laterFor,
   manifestOf,
@@ -17,26 +16,23 @@ import {
   workersFor,
 } from "../registry.ts";
 import { Asks } from "./asks.ts";
+import type { LineEnd } from "./lines/line.ts";
+import { lineEnds, portsOf } from "./lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
+import { startChild } from "./process/child-process.ts";
+import type { ActorStart } from "./start.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
+import { type Running, startThread } from "./thread.ts";
 
-/** What a worker is given when it starts. */
-export interface WorkerStart {
-  config: ServerConfig;
-  machines: LifecycleTables;
-  wordsFd: number;
-  /** Where the actors' taps lie; -1 where nobody will ever read them. */
-  tapsFd: number;
-  bellFds: Record<string, number>;
-  areaFds: Record<string, number>;
-  ports: [ActorName, MessagePort][];
-}
+const supervisorSlot = slotOf("supervisor");
 
 export interface HostEvents {
-  message(from: WorkerName, message: Exclude<Inbox["supervisor"], { type: "crashed" }>): void;
+  message(from: WorkerName, message: Exclude<Inbox["supervisor"], { type: "crashed" | "peer-broken" }>): void;
   /** A worker threw and is gone. */
   crashed(name: WorkerName, reason: string): void;
+  /** What a worker that has a process of its own has printed. */
+  said(name: WorkerName, line: string): void;
 }
 
 export class ActorHost {
@@ -49,7 +45,7 @@ export class ActorHost {
   private readonly tap: Tap | null;
   /** Questions of the supervisor, and their answers. */
   readonly asks: Asks;
-  private readonly workers = new Map<WorkerName, Worker>();
+  private readonly workers = new Map<WorkerName, Running>();
   private readonly waitingForStop = new Map<WorkerName, () => void>();
   /** Actors that were replaced, and are not ready yet. */
   private readonly returning = new Set<WorkerName>();
@@ -67,7 +63,9 @@ export class ActorHost {
       }
     }
     this.tap = this.areaFds["taps"] === undefined ? null : new Tap(mapTap(this.areaFds["taps"], 0));
-    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds, this.tap);
+    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds, this.tap, (peer, reason) =>
+      this.distrust(peer as WorkerName, "supervisor", reason),
+    );
     this.asks = new Asks({
       send: (to, message) => this.mailbox.send(to, message),
       after: (ms, run) => {
@@ -80,17 +78,18 @@ export class ActorHost {
 
   /** Spawns every worker at once; each says `ready` when it is. */
   start(): void {
-    const ports = new Map<WorkerName, [ActorName, MessagePort][]>(this.names.map((name) => [name, []]));
+    const lines = new Map<WorkerName, [ActorName, LineEnd][]>(this.names.map((name) => [name, []]));
     for (const name of this.names) {
       for (const peer of this.peersOf(name)) {
-        // One channel a pair.
+        // One line a pair.
         if (name > peer) continue;
-        const { port1, port2 } = new MessageChannel();
-        ports.get(name)!.push([peer, port1]);
-        ports.get(peer)!.push([name, port2]);
+        const [end, otherEnd] = this.lineEnds(name, peer);
+        lines.get(name)!.push([peer, end]);
+        lines.get(peer)!.push([name, otherEnd]);
       }
     }
-    for (const name of this.names) this.spawn(name, ports.get(name)!);
+    for (const name of this.names) this.spawn(name, lines.get(name)!);
+    this.wakeUp();
   }
 
   /** Tells the peers of an actor that has crashed that it is gone, and whether another one comes. */
@@ -107,16 +106,16 @@ export class ActorHost {
     this.asks.find(name);
   }
 
-  /** Replaces a worker that crashed: its peers get new channels to it, and hear of it when it is ready. */
+  /** Replaces a worker that crashed: its peers get new lines to it, and hear of it when it is ready. */
   restart(name: WorkerName): void {
     this.returning.add(name);
-    const ports: [ActorName, MessagePort][] = [];
+    const lines: [ActorName, LineEnd][] = [];
     for (const peer of this.peersOf(name)) {
-      const { port1, port2 } = new MessageChannel();
-      ports.push([peer, port1]);
-      this.post(peer, { runtime: "link", peer: name, port: port2 }, [port2]);
+      const [end, otherEnd] = this.lineEnds(name, peer);
+      lines.push([peer, end]);
+      this.post(peer, { runtime: "link", peer: name, line: otherEnd }, portsOf([otherEnd]));
     }
-    this.spawn(name, ports);
+    this.spawn(name, lines);
   }
 
   send<To extends WorkerName>(to: To, message: Inbox[To]): void {
@@ -158,8 +157,7 @@ export class ActorHost {
       this.post(name, { runtime: "stop" });
       if (!(await stopped)) {
         late(name);
-        // One that is inside of a library call ends with the process.
-        void worker.terminate();
+        worker.end();
       }
       this.workers.delete(name);
     }
@@ -179,56 +177,91 @@ export class ActorHost {
     return peersOf(name).filter((peer) => this.names.includes(peer));
   }
 
-  private spawn(name: WorkerName, ports: [ActorName, MessagePort][]): void {
-    const { port1, port2 } = new MessageChannel();
-    this.mailbox.link(name, port1);
-    const start: WorkerStart = {
+  /** Whether the actor has a process of its own. */
+  private isChild(name: WorkerName): boolean {
+    return this.config.isolation === "process" && manifestOf[name].place === "process";
+  }
+
+  private lineEnds(name: WorkerName, peer: WorkerName): [LineEnd, LineEnd] {
+    return lineEnds(this.isChild(name) || this.isChild(peer) ? "rings" : "port");
+  }
+
+  private spawn(name: WorkerName, lines: [ActorName, LineEnd][]): void {
+    const isChild = this.isChild(name);
+    const [ours, theirs] = lineEnds(isChild ? "rings" : "port");
+    this.mailbox.link(name, ours);
+    const start: ActorStart = {
       config: this.config,
       machines: this.machines,
       wordsFd: this.words.fd,
       tapsFd: this.areaFds["taps"] ?? -1,
       bellFds: this.bellFds,
       areaFds: this.areaFds,
-      ports: [["supervisor", port2], ...ports],
+      lines: [["supervisor", theirs], ...lines],
+      isChild,
     };
-    // The web's Worker: one of node:worker_threads brings Node's streams, which take longer and more memory than an actor.
-    const worker = new Worker(entries[name](), {
-      name,
-      smol: true,
-      workerData: start,
-      transferList: start.ports.map(([, port]) => port),
-    } as WorkerOptions);
-    this.workers.set(name, worker);
     const lost = (reason: string): void => {
-      if (this.workers.get(name) !== worker) return;
+      if (this.workers.get(name) === worker) this.lost(name, reason);
+    };
+    const worker = isChild ? this.startChild(name, start, lost) : startThread(name, start, lost);
+    this.workers.set(name, worker);
+    if (ours.kind === "port") {
+      ours.port.onmessage = ({ data }) => {
+        this.mailbox.took(slotOf(name), data as object);
+        this.receive(data, name);
+      };
+    }
+  }
+
+  private startChild(name: WorkerName, start: ActorStart, lost: (reason: string) => void): Running {
+    return startChild(name, start, {
+      rung: () => this.wakeUp(),
+      said: (line) => this.events.said(name, line),
+      ended: (reason) => {
+        // Its last words may say more.
+        this.wakeUp();
+        lost(reason);
+      },
+    });
+  }
+
+  /** Takes what actors in other processes have sent, and has them ring when there is more. */
+  private wakeUp(): void {
+    do this.mailbox.drain(this.receive);
+    while (!this.words.fallAsleep(supervisorSlot));
+  }
+
+  private readonly receive = (received: unknown, from: ActorName): void => {
+    const [message, name] = [received as Inbox["supervisor"], from as WorkerName];
+    this.tap?.look();
+    if (message.type === "crashed") return this.lost(name, message.reason);
+    if (message.type === "peer-broken")
+      return this.distrust(message.peer as WorkerName, name, message.reason);
+    if (message.type === "started" && this.returning.delete(name)) {
+      this.asks.find(name);
+      this.asks.recover(name);
+      for (const peer of this.peersOf(name)) this.post(peer, { runtime: "peer-back", peer: name });
+    }
+    if (message.type === "stopped") {
       this.workers.delete(name);
-      port1.close();
       this.waitingForStop.get(name)?.();
-      this.events.crashed(name, reason);
-    };
-    let taken = 0;
-    port1.onmessage = ({ data }) => {
-      const message = data as Inbox["supervisor"];
-      taken++;
-      this.tap?.look();
-      // Counted while nobody reads, too: who reads later takes what was not for messages that wait.
-      this.tap?.received(slotOf(name), taken, message.type);
-      if (message.type === "crashed") return lost(message.reason);
-      if (message.type === "started" && this.returning.delete(name)) {
-        this.asks.find(name);
-        this.asks.recover(name);
-        for (const peer of this.peersOf(name)) this.post(peer, { runtime: "peer-back", peer: name });
-      }
-      if (message.type === "stopped") {
-        this.workers.delete(name);
-        this.waitingForStop.get(name)?.();
-      }
-      if (!this.asks.takes(message)) this.events.message(name, message);
-    };
-    // What the actor's loop could not catch, such as a module that does not load.
-    worker.onerror = (event) => {
-      event.preventDefault();
-      lost(event.message.trim());
-    };
+    }
+    if (!this.asks.takes(message)) this.events.message(name, message);
+  };
+
+  /** What an actor in a process of its own sends makes no sense: it may be anybody by now. */
+  private distrust(name: WorkerName, by: ActorName, reason: string): void {
+    if (this.workers.has(name) && this.isChild(name))
+      this.lost(name, `ended, since to the ${by} it ${reason}`);
+  }
+
+  private lost(name: WorkerName, reason: string): void {
+    const worker = this.workers.get(name);
+    if (worker === undefined) return;
+    this.workers.delete(name);
+    // A thread's loop has ended; a process may go on.
+    if (this.isChild(name)) worker.end();
+    this.waitingForStop.get(name)?.();
+    this.events.crashed(name, reason);
   }
 }

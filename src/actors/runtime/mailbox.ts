@@ -1,18 +1,19 @@
-// A worker's mailbox: a message port a peer, drained when the actor's doorbell has rung.
+// An actor's mailbox: a line a peer, drained when the actor's doorbell has rung.
 
 import type { Level } from "./log.ts";
-import { receiveMessageOnPort } from "node:worker_threads";
-import { closeFd, signalEventfd } from "../../transport/os/fds.ts";
+import { signalEventfd } from "../../transport/os/fds.ts";
 import type { ActorName, Inbox, WorkerName } from "../registry.ts";
+import { type Line, type LineEnd, LineError } from "./lines/line.ts";
+import { lostLine } from "./lines/lost-line.ts";
+import { openLine } from "./lines/open.ts";
 import { type SharedWords, slotOf } from "./shared-words.ts";
 import type { Tap } from "./tap/tap.ts";
-import { descriptorsIn, UnderWay } from "./under-way.ts";
 
-/** What the supervisor tells the runtime of a worker, on the same port as its messages to the actor. */
+/** What the supervisor tells the runtime of a worker, on the same line as its messages to the actor. */
 export type RuntimeMessage =
   | { runtime: "stop" }
   | { runtime: "crash" }
-  | { runtime: "link"; peer: ActorName; port: MessagePort }
+  | { runtime: "link"; peer: ActorName; line: LineEnd }
   | { runtime: "peer-lost"; peer: WorkerName; returns: boolean }
   | { runtime: "peer-back"; peer: WorkerName }
   | { runtime: "log-level"; level: Level };
@@ -20,39 +21,43 @@ export type RuntimeMessage =
 interface Peer {
   name: ActorName;
   slot: number;
-  port: MessagePort;
+  line: Line;
   sent: number;
-  /** What {@link sent} messages gave away. */
-  underWay: UnderWay;
 }
+
+/** Is told of a peer whose line makes no sense; what it sends is not looked at any more. */
+export type OnBroken = (peer: ActorName, reason: string) => void;
 
 export class Mailbox {
   private readonly peers: Peer[] = [];
   private readonly slot: number;
 
+  /** Without `onBroken` a line that makes no sense is a bug of ours. */
   constructor(
     readonly owner: ActorName,
     private readonly words: SharedWords,
     private readonly bellFds: Readonly<Record<string, number>>,
     private readonly tap: Tap | null = null,
+    private readonly onBroken: OnBroken | null = null,
   ) {
     this.slot = slotOf(owner);
   }
 
   /** Connects to `name`, or connects anew after it was restarted; what was under way from or to the old one is lost. */
-  link(name: ActorName, port: MessagePort): void {
+  link(name: ActorName, end: LineEnd): void {
     const slot = slotOf(name);
     const sent = this.words.receivedCount(this.slot, slot);
     const known = this.peers.findIndex((peer) => peer.name === name);
-    if (known >= 0) this.leave(this.peers[known]!, sent);
-    const underWay = new UnderWay();
-    this.peers[known >= 0 ? known : this.peers.length] = { name, slot, port, sent, underWay };
+    if (known >= 0) this.peers[known]!.line.close(sent);
+    const line = openLine(end, () => this.wake(name, slot));
+    this.peers[known >= 0 ? known : this.peers.length] = { name, slot, line, sent };
   }
 
   /** `name` has crashed: what is under way from or to it is lost now, and what it is sent until it is back. */
   lose(name: ActorName): void {
     const peer = this.peer(name);
-    this.leave(peer, this.words.receivedCount(this.slot, peer.slot));
+    peer.line.close(this.words.receivedCount(this.slot, peer.slot));
+    peer.line = lostLine;
   }
 
   send<To extends ActorName>(to: To, message: Inbox[To]): void {
@@ -77,44 +82,74 @@ export class Mailbox {
   drain(receive: (message: unknown, from: ActorName) => void): void {
     this.words.silence(this.slot);
     for (let index = 0; index < this.peers.length; index++) {
+      this.flush(this.peers[index]!);
       for (;;) {
         const peer = this.peers[index]!;
-        const received = receiveMessageOnPort(peer.port);
-        if (received === undefined) break;
-        this.words.countReceived(peer.slot, this.slot);
-        if (this.tap !== null) this.note(peer, received.message);
-        receive(received.message, peer.name);
+        const message = this.take(peer);
+        if (message === undefined) break;
+        this.took(peer.slot, message);
+        receive(message, peer.name);
       }
     }
   }
 
-  /** Closes the port to a peer that is gone, and the descriptors in it, which nobody will take. */
-  private leave({ port, underWay }: Peer, taken: number): void {
-    underWay.close(taken);
-    for (;;) {
-      const received = receiveMessageOnPort(port);
-      if (received === undefined) break;
-      for (const fd of descriptorsIn(received.message as object)) closeFd(fd);
+  /** A message of the actor of `slot` was taken: here, or by the engine's event loop. */
+  took(slot: number, message: object): void {
+    this.words.countReceived(slot, this.slot);
+    if (this.tap === null) return;
+    this.tap.received(slot, this.words.receivedCount(slot, this.slot), nameOf(message));
+  }
+
+  /** The actor has ended, and has said so. */
+  leave(): void {
+    for (const peer of this.peers) {
+      peer.line.leave();
+      peer.line = lostLine;
     }
-    port.close();
   }
 
   private post(to: ActorName, message: object, transfer: MessagePort[]): void {
     const peer = this.peer(to);
-    peer.port.postMessage(message, transfer);
     peer.sent++;
+    try {
+      peer.line.send(message, transfer, peer.sent, this.words.receivedCount(this.slot, peer.slot));
+    } catch (error) {
+      if (!(error instanceof LineError)) throw error;
+      this.broken(peer, error);
+    }
     if (this.tap !== null) this.tap.sent(peer.slot, peer.sent, nameOf(message), message);
-    const fds = descriptorsIn(message);
-    if (fds.length > 0) peer.underWay.add(peer.sent, fds, this.words.receivedCount(this.slot, peer.slot));
-    // The supervisor runs an event loop, which needs no bell.
-    if (peer.slot !== 0 && this.words.ring(peer.slot)) {
-      signalEventfd(this.bellFds[to]!);
+    // The supervisor runs an event loop, which hears of ports without a bell.
+    if (peer.slot !== 0 || peer.line.wakesBell) this.wake(to, peer.slot);
+  }
+
+  private wake(name: ActorName, slot: number): void {
+    if (this.words.ring(slot)) signalEventfd(this.bellFds[name]!);
+  }
+
+  private take(peer: Peer): object | undefined {
+    try {
+      return peer.line.take();
+    } catch (error) {
+      if (!(error instanceof LineError)) throw error;
+      this.broken(peer, error);
+      return undefined;
     }
   }
 
-  /** Lets the tap see a message of `peer`'s that was taken. */
-  private note({ slot }: Peer, message: object): void {
-    this.tap!.received(slot, this.words.receivedCount(slot, this.slot), nameOf(message));
+  private flush(peer: Peer): void {
+    try {
+      peer.line.flush();
+    } catch (error) {
+      if (!(error instanceof LineError)) throw error;
+      this.broken(peer, error);
+    }
+  }
+
+  private broken(peer: Peer, error: LineError): void {
+    if (this.onBroken === null) throw error;
+    peer.line.close(this.words.receivedCount(this.slot, peer.slot));
+    peer.line = lostLine;
+    this.onBroken(peer.name, error.message);
   }
 
   private peer(name: ActorName): Peer {

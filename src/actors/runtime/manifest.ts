@@ -24,7 +24,7 @@ export interface Manifest {
   readonly isSpare?: boolean;
   /** What it counts, in the order in which it lies in shared memory. */
   readonly counters: readonly string[];
-  /** Where it runs. The host knows threads alone so far. */
+  /** Where it runs: in a process of its own, where the settings isolate, if it parses what a guest has written. */
   readonly place: "thread" | "process";
   /** Memory that it shares with others, by name in bytes: the host makes it, it is there for the whole life of the process. */
   readonly areas: Readonly<Record<string, number>>;

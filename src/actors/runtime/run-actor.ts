@@ -36,12 +36,12 @@ export async function runActor<Name extends WorkerName>(
       worker.send("supervisor", { type: "misconfigured", reason });
       worker.send("supervisor", { type: "stopped" });
     } else worker.send("supervisor", { type: "crashed", reason });
-    worker.tap?.close();
+    worker.leave();
     return;
   }
   worker.actor.stop?.();
   worker.send("supervisor", { type: "stopped" });
-  worker.tap?.close();
+  worker.leave();
 }
 
 /** Stops an actor that has failed; it may fail at that too. */

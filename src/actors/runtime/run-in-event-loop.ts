@@ -47,12 +47,12 @@ export async function runInEventLoop<Name extends WorkerName>(
     if (manifestOf[name].survives) releaseQuietly(worker.actor);
     worker.epoll.close();
     worker.send("supervisor", { type: "crashed", reason: (error as Error).message });
-    worker.tap?.close();
+    worker.leave();
     return;
   }
   clearInterval(timer);
   clearTimeout(soon);
   await worker.actor.stop?.();
   worker.send("supervisor", { type: "stopped" });
-  worker.tap?.close();
+  worker.leave();
 }

@@ -1,6 +1,5 @@
 // One worker's runtime: mailbox, doorbell and clock behind the actor's context, and what the runtime is told itself.
 
-import { workerData } from "node:worker_threads";
 import type { ServerConfig } from "../../config.ts";
 import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
@@ -8,9 +7,9 @@ import type { LifecycleTables } from "../machines/index.ts";
 import { type ActorName, type AreaName, areas, type Inbox, schemaOf, type WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "./actor.ts";
 import { Asks } from "./asks.ts";
-import type { WorkerStart } from "./host.ts";
 import { Log } from "./log.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
+import { type ActorStart, ownStart } from "./start.ts";
 import { Own, SharedWords, slotOf } from "./shared-words.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
 import { now, Timers } from "./timers.ts";
@@ -31,7 +30,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   /** Whom messages are for, once it is made. */
   actor: Actor<Inbox[Name]> | null = null;
 
-  private readonly start = workerData as WorkerStart;
+  private readonly start: ActorStart = ownStart();
   private readonly words = SharedWords.open(this.start.wordsFd);
   private readonly slot: number;
   /** Not 0 while a message waits. */
@@ -49,8 +48,10 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     this.slot = slotOf(name);
     this.rung = words.bell(this.slot);
     this.tap = start.tapsFd < 0 ? null : new Tap(mapTap(start.tapsFd, this.slot));
-    this.mailbox = new Mailbox(name, words, start.bellFds, this.tap);
-    for (const [peer, port] of start.ports) this.mailbox.link(peer, port);
+    // Those whom a process is given are trusted; a process is not.
+    const onBroken = start.isChild ? null : (peer: ActorName, reason: string) => this.blame(peer, reason);
+    this.mailbox = new Mailbox(name, words, start.bellFds, this.tap, onBroken);
+    for (const [peer, end] of start.lines) this.mailbox.link(peer, end);
     this.log = new Log(start.config.logLevel, (level, text) => {
       this.send("supervisor", { type: "log", level, text });
     });
@@ -69,6 +70,12 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   /** Loads what messages are checked with, where they are. */
   async prepare(): Promise<void> {
     if (this.config.checkMessages) this.schema = await schemaOf(this.name);
+  }
+
+  /** Lets go of what the runtime has, once the actor has said that it has ended. */
+  leave(): void {
+    this.mailbox.leave();
+    this.tap?.close();
   }
 
   area(name: AreaName, access: "read" | "write"): NativeMemory {
@@ -128,16 +135,19 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
 
   private readonly receive = (message: unknown, from: ActorName): void => {
     const runtime = message as RuntimeMessage;
+    // Nobody else has anything to tell the runtime.
+    if (from === "supervisor" && runtime.runtime !== undefined) return this.receiveOwn(runtime);
+    this.schema?.parse(message);
+    if (!this.asks.takes(message as Inbox[Name])) this.actor!.receive(message as Inbox[Name], from);
+  };
+
+  private receiveOwn(runtime: RuntimeMessage): void {
     switch (runtime.runtime) {
-      case undefined:
-        this.schema?.parse(message);
-        if (!this.asks.takes(message as Inbox[Name])) this.actor!.receive(message as Inbox[Name], from);
-        return;
       case "stop":
         this.stopping = true;
         return;
       case "link":
-        return this.mailbox.link(runtime.peer, runtime.port);
+        return this.mailbox.link(runtime.peer, runtime.line);
       case "peer-lost":
         return this.peerLost(runtime.peer, runtime.returns);
       case "peer-back":
@@ -148,7 +158,11 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
       case "crash":
         throw new Error("killed by request");
     }
-  };
+  }
+
+  private blame(peer: ActorName, reason: string): void {
+    this.send("supervisor", { type: "peer-broken", peer: peer as WorkerName, reason });
+  }
 
   private peerLost(peer: WorkerName, returns: boolean): void {
     this.mailbox.lose(peer);

@@ -19,6 +19,8 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("stopped") }),
   /** The actor threw: this is its last message. */
   z.object({ type: z.literal("crashed"), reason: z.string() }),
+  /** What came from an actor in another process made no sense: for the runtime. */
+  z.object({ type: z.literal("peer-broken"), peer: z.string(), reason: z.string() }),
   z.object({
     type: z.literal("log"),
     level: z.enum(["debug", "info", "warning", "error"]),

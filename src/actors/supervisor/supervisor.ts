@@ -52,6 +52,7 @@ export class Supervisor {
     this.host = new ActorHost(config, loadTables(), {
       message: (from, message) => this.receive(from, message),
       crashed: (name, reason) => this.crashed(name, reason),
+      said: (name, line) => this.sessionLog.guest(() => `the process of the ${name} says: ${line}`),
     });
     for (const name of this.host.names) this.actors.set(name, begun(name));
     this.socket = new VmmSocket(config);

@@ -1,7 +1,9 @@
 // The actor loop in real threads: no message is lost, doubled or reordered, and no sleeper is left asleep.
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { compileAll } from "../../../src/actors/machines/index.ts";
 import type { ActorName, WorkerName } from "../../../src/actors/registry.ts";
+import type { LineEnd } from "../../../src/actors/runtime/lines/line.ts";
+import { lineEnds, portsOf } from "../../../src/actors/runtime/lines/open.ts";
 import { Mailbox } from "../../../src/actors/runtime/mailbox.ts";
 import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
@@ -20,6 +22,7 @@ class World {
   readonly bells: Record<string, number> = { [a]: createEventfd(), [b]: createEventfd() };
   readonly mailbox = new Mailbox("supervisor", this.words, this.bells);
   readonly workers = new Map<Name, Worker>();
+  private readonly closed = new Map<Name, Promise<void>>();
   readonly errors: string[] = [];
   private readonly said: { from: Name; message: Record<string, unknown> }[] = [];
   private readonly waiting: {
@@ -27,15 +30,17 @@ class World {
     resolve: (message: Record<string, unknown>) => void;
   }[] = [];
 
+  constructor(readonly kind: LineEnd["kind"]) {}
+
   start(): void {
-    const { port1, port2 } = new MessageChannel();
-    this.spawn(a, [[b, port1]]);
-    this.spawn(b, [[a, port2]]);
+    const [end, otherEnd] = lineEnds(this.kind);
+    this.spawn(a, [[b, end]]);
+    this.spawn(b, [[a, otherEnd]]);
   }
 
-  spawn(name: Name, ports: [ActorName, MessagePort][]): void {
+  spawn(name: Name, ends: [ActorName, LineEnd][]): void {
     const { port1, port2 } = new MessageChannel();
-    this.mailbox.link(name, port1);
+    this.mailbox.link(name, { kind: "port", port: port1 });
     port1.onmessage = ({ data: message }) => {
       if (message["type"] === "crashed") this.errors.push(message["reason"] as string);
       const state =
@@ -45,7 +50,7 @@ class World {
       if (index < 0) this.said.push(one);
       else this.waiting.splice(index, 1)[0]!.resolve(state);
     };
-    const all: [ActorName, MessagePort][] = [["supervisor", port2], ...ports];
+    const lines: [ActorName, LineEnd][] = [["supervisor", { kind: "port", port: port2 }], ...ends];
     const worker = new Worker(new URL("./test-worker.ts", import.meta.url), {
       workerData: {
         name,
@@ -54,11 +59,13 @@ class World {
         wordsFd: this.words.fd,
         tapsFd: -1,
         bellFds: this.bells,
-        ports: all,
+        lines,
+        isChild: false,
       },
-      transferList: all.map(([, port]) => port),
+      transferList: portsOf(lines.map(([, end]) => end)),
     } as WorkerOptions);
     this.workers.set(name, worker);
+    this.closed.set(name, new Promise((resolve) => worker.addEventListener("close", () => resolve())));
   }
 
   tell(to: Name, order: Order): void {
@@ -80,22 +87,23 @@ class World {
   }
 
   died(name: Name): Promise<void> {
-    return new Promise((resolve) => this.workers.get(name)!.addEventListener("close", () => resolve()));
+    return this.closed.get(name)!;
   }
 
   async end(): Promise<void> {
-    for (const worker of this.workers.values()) worker.terminate();
+    // In order, so that they let go of their lines.
+    await Promise.all(
+      [...this.workers.keys()].map((name) => {
+        Atomics.store(this.words.keep(slotOf(name)), 0, 1);
+        this.mailbox.sendRuntime(name, { runtime: "stop" }, []);
+        return this.died(name);
+      }),
+    );
     for (const fd of Object.values(this.bells)) closeFd(fd);
   }
 }
 
 let world: World;
-beforeEach(async () => {
-  world = new World();
-  world.start();
-  await Promise.all([world.hear(a, "type"), world.hear(b, "type")]);
-});
-afterEach(() => world.end());
 
 /** Asks until `to` has counted `numbers`. */
 async function untilNumbers(to: Name, numbers: number): Promise<Record<string, unknown>> {
@@ -105,146 +113,155 @@ async function untilNumbers(to: Name, numbers: number): Promise<Record<string, u
   }
 }
 
-test("a hundred thousand messages each way at once arrive all, once and in order", async () => {
-  const count = 100_000;
-  world.tell(a, { do: "flood", to: b, count });
-  world.tell(b, { do: "flood", to: a, count });
-
-  const reports = await Promise.all([untilNumbers(a, count), untilNumbers(b, count)]);
-
-  for (const report of reports) expect(report).toEqual({ numbers: count, misplaced: 0 });
-}, 20_000);
-
-test("ten thousand round trips between actors that sleep wake each of them every time", async () => {
-  world.tell(a, { do: "play", to: b, count: 10_000 });
-
-  expect(await world.hear(a, "done")).toEqual({ done: "play" });
-}, 20_000);
-
-test("two games at once, and a flood beside them, end", async () => {
-  world.tell(a, { do: "play", to: b, count: 3000 });
-  world.tell(b, { do: "play", to: a, count: 3000 });
-  world.tell(a, { do: "flood", to: b, count: 20_000 });
-
-  const ends = await Promise.all([world.hear(a, "done"), world.hear(a, "done"), world.hear(b, "done")]);
-
-  expect(ends.map(({ done }) => done).toSorted()).toEqual(["flood", "play", "play"]);
-  expect(await untilNumbers(b, 20_000)).toEqual({ numbers: 20_000, misplaced: 0 });
-}, 20_000);
-
-test("messages of the supervisor wake a sleeper every time", async () => {
-  for (let round = 0; round < 1000; round++) {
-    world.tell(a, { do: "number", value: round });
-    if (round % 10 === 0) await world.ask(a, { do: "report" }, "numbers");
-  }
-  expect(await untilNumbers(a, 1000)).toEqual({ numbers: 1000, misplaced: 0 });
-});
-
-test("the backlog is what a busy actor has not taken, and ends when it has", async () => {
-  await world.ask(b, { do: "spin" }, "done");
-  await world.ask(a, { do: "flood", to: b, count: 25 }, "done");
-  expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 25 });
-
-  Atomics.store(world.words.keep(slotOf(b)), 0, 1);
-  await untilNumbers(b, 25);
-
-  expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 0 });
-});
-
-test("an actor that works takes its messages between its turns", async () => {
-  world.tell(a, { do: "work", turns: 2_000_000_000 });
-  expect(await world.ask(a, { do: "report" }, "numbers")).toEqual({ numbers: 0, misplaced: 0 });
-  world.tell(a, { do: "work", turns: 1 });
-
-  expect(await world.hear(a, "done")).toEqual({ done: "work" });
-});
-
-test("waitUntil takes messages and ends as soon as they have come", async () => {
-  world.tell(a, { do: "wait", numbers: 50, ms: 60_000 });
-  for (let value = 0; value < 50; value++) world.tell(a, { do: "number", value });
-
-  expect(await world.hear(a, "waited")).toMatchObject({ waited: true, numbers: 50 });
-});
-
-test("waitUntil ends at its deadline, and not before", async () => {
-  world.tell(a, { do: "number", value: 0 });
-  const answer = await world.ask(a, { do: "wait", numbers: 2, ms: 50 }, "waited");
-
-  expect(answer).toMatchObject({ waited: false, numbers: 1 });
-  expect(answer["ms"] as number).toBeGreaterThanOrEqual(50);
-  expect(await world.ask(a, { do: "report" }, "numbers")).toEqual({ numbers: 1, misplaced: 0 });
-});
-
-test("waitUntil again and again misses no message", async () => {
-  for (let round = 1; round <= 500; round++) {
-    world.tell(a, { do: "wait", numbers: round, ms: 10_000 });
-    world.tell(a, { do: "number", value: round - 1 });
-    expect(await world.hear(a, "waited")).toMatchObject({ waited: true });
-  }
-});
-
-test("timers run in the order of their deadlines while the actor sleeps", async () => {
-  expect(await world.ask(a, { do: "timers", delays: [30, 1, 15, 0] }, "fired")).toEqual({
-    fired: [0, 1, 15, 30],
+describe.each(["port", "rings"] as const)("over %s", (kind) => {
+  beforeEach(async () => {
+    world = new World(kind);
+    world.start();
+    await Promise.all([world.hear(a, "type"), world.hear(b, "type")]);
   });
-});
+  afterEach(() => world.end());
 
-test("counters are seen live by the supervisor", async () => {
-  world.tell(a, { do: "count", index: 63, value: 2 ** 53 });
-  await world.ask(a, { do: "report" }, "numbers");
+  test("a hundred thousand messages each way at once arrive all, once and in order", async () => {
+    const count = 100_000;
+    world.tell(a, { do: "flood", to: b, count });
+    world.tell(b, { do: "flood", to: a, count });
 
-  expect(world.words.counters(slotOf(a))[63]).toBe(2 ** 53);
-  expect(world.words.counters(slotOf(b))[63]).toBe(0);
-});
+    const reports = await Promise.all([untilNumbers(a, count), untilNumbers(b, count)]);
 
-test("an actor that is told to stop releases what it has, and says so last", async () => {
-  world.mailbox.sendRuntime(a, { runtime: "stop" }, []);
+    for (const report of reports) expect(report).toEqual({ numbers: count, misplaced: 0 });
+  }, 20_000);
 
-  expect(await world.hear(a, "done")).toEqual({ done: "stop" });
-  expect(await world.hear(a, "type")).toEqual({ type: "stopped" });
-  expect(world.errors).toEqual([]);
-});
+  test("ten thousand round trips between actors that sleep wake each of them every time", async () => {
+    world.tell(a, { do: "play", to: b, count: 10_000 });
 
-for (const where of ["receive", "turn", "timer"] as const) {
-  test(`an actor that throws in its ${where} releases what it has and dies with its error`, async () => {
-    const died = world.died(a);
-    world.tell(a, { do: "fail", where });
+    expect(await world.hear(a, "done")).toEqual({ done: "play" });
+  }, 20_000);
+
+  test("two games at once, and a flood beside them, end", async () => {
+    world.tell(a, { do: "play", to: b, count: 3000 });
+    world.tell(b, { do: "play", to: a, count: 3000 });
+    world.tell(a, { do: "flood", to: b, count: 20_000 });
+
+    const ends = await Promise.all([world.hear(a, "done"), world.hear(a, "done"), world.hear(b, "done")]);
+
+    expect(ends.map(({ done }) => done).toSorted()).toEqual(["flood", "play", "play"]);
+    expect(await untilNumbers(b, 20_000)).toEqual({ numbers: 20_000, misplaced: 0 });
+  }, 20_000);
+
+  test("messages of the supervisor wake a sleeper every time", async () => {
+    for (let round = 0; round < 1000; round++) {
+      world.tell(a, { do: "number", value: round });
+      if (round % 10 === 0) await world.ask(a, { do: "report" }, "numbers");
+    }
+    expect(await untilNumbers(a, 1000)).toEqual({ numbers: 1000, misplaced: 0 });
+  });
+
+  test("the backlog is what a busy actor has not taken, and ends when it has", async () => {
+    await world.ask(b, { do: "spin" }, "done");
+    await world.ask(a, { do: "flood", to: b, count: 25 }, "done");
+    expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 25 });
+
+    Atomics.store(world.words.keep(slotOf(b)), 0, 1);
+    await untilNumbers(b, 25);
+
+    expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 0 });
+  });
+
+  test("an actor that works takes its messages between its turns", async () => {
+    world.tell(a, { do: "work", turns: 2_000_000_000 });
+    expect(await world.ask(a, { do: "report" }, "numbers")).toEqual({ numbers: 0, misplaced: 0 });
+    world.tell(a, { do: "work", turns: 1 });
+
+    expect(await world.hear(a, "done")).toEqual({ done: "work" });
+  });
+
+  test("waitUntil takes messages and ends as soon as they have come", async () => {
+    world.tell(a, { do: "wait", numbers: 50, ms: 60_000 });
+    for (let value = 0; value < 50; value++) world.tell(a, { do: "number", value });
+
+    expect(await world.hear(a, "waited")).toMatchObject({ waited: true, numbers: 50 });
+  });
+
+  test("waitUntil ends at its deadline, and not before", async () => {
+    world.tell(a, { do: "number", value: 0 });
+    const answer = await world.ask(a, { do: "wait", numbers: 2, ms: 50 }, "waited");
+
+    expect(answer).toMatchObject({ waited: false, numbers: 1 });
+    expect(answer["ms"] as number).toBeGreaterThanOrEqual(50);
+    expect(await world.ask(a, { do: "report" }, "numbers")).toEqual({ numbers: 1, misplaced: 0 });
+  });
+
+  test("waitUntil again and again misses no message", async () => {
+    for (let round = 1; round <= 500; round++) {
+      world.tell(a, { do: "wait", numbers: round, ms: 10_000 });
+      world.tell(a, { do: "number", value: round - 1 });
+      expect(await world.hear(a, "waited")).toMatchObject({ waited: true });
+    }
+  });
+
+  test("timers run in the order of their deadlines while the actor sleeps", async () => {
+    expect(await world.ask(a, { do: "timers", delays: [30, 1, 15, 0] }, "fired")).toEqual({
+      fired: [0, 1, 15, 30],
+    });
+  });
+
+  test("counters are seen live by the supervisor", async () => {
+    world.tell(a, { do: "count", index: 63, value: 2 ** 53 });
+    await world.ask(a, { do: "report" }, "numbers");
+
+    expect(world.words.counters(slotOf(a))[63]).toBe(2 ** 53);
+    expect(world.words.counters(slotOf(b))[63]).toBe(0);
+  });
+
+  test("an actor that is told to stop releases what it has, and says so last", async () => {
+    world.mailbox.sendRuntime(a, { runtime: "stop" }, []);
 
     expect(await world.hear(a, "done")).toEqual({ done: "stop" });
-    await died;
-    expect(world.errors).toEqual([where === "timer" ? "failed in a timer" : `failed in ${where}`]);
+    expect(await world.hear(a, "type")).toEqual({ type: "stopped" });
+    expect(world.errors).toEqual([]);
   });
-}
 
-test("a successor has its predecessor's kept words, a new channel to every peer, and no backlog", async () => {
-  await world.ask(b, { do: "keep", index: 5, value: 4711 }, "kept");
-  for (let life = 0; life < 3; life++) {
-    // What is under way to the dead is lost, and must not count as waiting for ever.
-    const died = world.died(b);
-    world.mailbox.sendRuntime(b, { runtime: "crash" }, []);
-    expect(await world.hear(b, "reason")).toEqual({ type: "crashed", reason: "killed by request" });
-    await died;
-    await world.ask(a, { do: "flood", to: b, count: 100 }, "done");
-    const { port1, port2 } = new MessageChannel();
-    world.mailbox.sendRuntime(a, { runtime: "link", peer: b, port: port1 }, [port1]);
-    world.spawn(b, [[a, port2]]);
-    expect(await world.hear(b, "type")).toEqual({ type: "started" });
+  for (const where of ["receive", "turn", "timer"] as const) {
+    test(`an actor that throws in its ${where} releases what it has and dies with its error`, async () => {
+      const died = world.died(a);
+      world.tell(a, { do: "fail", where });
 
-    expect(await world.ask(b, { do: "keep", index: 5, value: 4711 }, "kept")).toEqual({ kept: 4711 });
-    expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 0 });
-    await world.ask(a, { do: "flood", to: b, count: 1000 }, "done");
-    expect(await untilNumbers(b, 1000)).toEqual({ numbers: 1000, misplaced: 0 });
-    await world.ask(b, { do: "flood", to: a, count: 10 }, "done");
-    expect(await world.ask(b, { do: "backlog", to: a }, "backlog")).toMatchObject({
-      backlog: expect.any(Number),
+      expect(await world.hear(a, "done")).toEqual({ done: "stop" });
+      await died;
+      expect(world.errors).toEqual([where === "timer" ? "failed in a timer" : `failed in ${where}`]);
     });
-    await untilNumbers(a, 10 * (life + 1));
-    expect(await world.ask(b, { do: "backlog", to: a }, "backlog")).toEqual({ backlog: 0 });
   }
+
+  test("a successor has its predecessor's kept words, a new channel to every peer, and no backlog", async () => {
+    await world.ask(b, { do: "keep", index: 5, value: 4711 }, "kept");
+    for (let life = 0; life < 3; life++) {
+      // What is under way to the dead is lost, and must not count as waiting for ever.
+      const died = world.died(b);
+      world.mailbox.sendRuntime(b, { runtime: "crash" }, []);
+      expect(await world.hear(b, "reason")).toEqual({ type: "crashed", reason: "killed by request" });
+      await died;
+      await world.ask(a, { do: "flood", to: b, count: 100 }, "done");
+      const [end, otherEnd] = lineEnds(world.kind);
+      world.mailbox.sendRuntime(a, { runtime: "link", peer: b, line: end }, portsOf([end]));
+      world.spawn(b, [[a, otherEnd]]);
+      expect(await world.hear(b, "type")).toEqual({ type: "started" });
+
+      expect(await world.ask(b, { do: "keep", index: 5, value: 4711 }, "kept")).toEqual({ kept: 4711 });
+      expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 0 });
+      await world.ask(a, { do: "flood", to: b, count: 1000 }, "done");
+      expect(await untilNumbers(b, 1000)).toEqual({ numbers: 1000, misplaced: 0 });
+      await world.ask(b, { do: "flood", to: a, count: 10 }, "done");
+      expect(await world.ask(b, { do: "backlog", to: a }, "backlog")).toMatchObject({
+        backlog: expect.any(Number),
+      });
+      await untilNumbers(a, 10 * (life + 1));
+      expect(await world.ask(b, { do: "backlog", to: a }, "backlog")).toEqual({ backlog: 0 });
+    }
+  });
 });
 
 test("sending to an actor without a link names both", () => {
-  const lonely = new Mailbox("supervisor", world.words, world.bells);
+  const lonely = new Mailbox("supervisor", SharedWords.create(), {});
   expect(() => lonely.send("ctrl-queue" as WorkerName, {} as never)).toThrow(
     "supervisor has no link to ctrl-queue",
   );

@@ -117,7 +117,8 @@ class TestActor implements Actor<unknown> {
   }
 
   private tell(to: WorkerName, order: Order): void {
-    this.context.send(to, order as never);
+    // As all messages, it has a name.
+    this.context.send(to, { type: "order", ...order } as never);
   }
 
   private say(what: Record<string, unknown>): void {

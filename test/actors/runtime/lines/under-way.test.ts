@@ -1,13 +1,13 @@
 // Descriptors in messages to and from an actor that dies: each is closed once, by whoever has it.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { ZodType } from "zod";
-import { fd as fdSchema } from "../../../src/actors/runtime/fields.ts";
-import { schemas } from "../../support/schemas.ts";
-import { Mailbox } from "../../../src/actors/runtime/mailbox.ts";
-import { SharedWords } from "../../../src/actors/runtime/shared-words.ts";
-import { descriptorsIn } from "../../../src/actors/runtime/under-way.ts";
-import { closeFd, createEventfd } from "../../../src/transport/os/fds.ts";
-import { isOpen } from "../../support/fds.ts";
+import { fd as fdSchema } from "../../../../src/actors/runtime/fields.ts";
+import { schemas } from "../../../support/schemas.ts";
+import { Mailbox } from "../../../../src/actors/runtime/mailbox.ts";
+import { SharedWords } from "../../../../src/actors/runtime/shared-words.ts";
+import { descriptorsIn } from "../../../../src/actors/runtime/lines/under-way.ts";
+import { closeFd, createEventfd } from "../../../../src/transport/os/fds.ts";
+import { isOpen } from "../../../support/fds.ts";
 
 const sender = "vhost-session";
 const receiver = "cursor-queue";
@@ -33,8 +33,8 @@ afterEach(() => {
 
 function connect(): void {
   const { port1, port2 } = new MessageChannel();
-  ours.link(receiver, port1);
-  theirs.link(sender, port2);
+  ours.link(receiver, { kind: "port", port: port1 });
+  theirs.link(sender, { kind: "port", port: port2 });
 }
 
 /** The receiver crashes, and another is linked in its place. */

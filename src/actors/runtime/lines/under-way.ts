@@ -1,7 +1,7 @@
 // Descriptors in messages that the receiver has not taken yet: the sender's, should the receiver die first.
 
-import { closeFd } from "../../transport/os/fds.ts";
-import type { ActorName, Inbox } from "../registry.ts";
+import { closeFd } from "../../../transport/os/fds.ts";
+import type { ActorName, Inbox } from "../../registry.ts";
 
 type Message = Inbox[ActorName];
 /** Of a message that has them, the names of fields that hold descriptors. */
@@ -42,15 +42,38 @@ const bringing: ReadonlySet<unknown> = new Set(Object.keys(isBringing));
 
 const none: readonly number[] = [];
 
+/** The parts of a message whose fields may be descriptors. */
+function bearersIn(message: object): readonly Record<string, unknown>[] {
+  // The runtime's own.
+  if ("line" in message) return [message.line as Record<string, unknown>];
+  if (!("type" in message) || !bringing.has(message.type)) return [];
+  return "regions" in message && Array.isArray(message.regions)
+    ? (message.regions as Record<string, unknown>[])
+    : [message as Record<string, unknown>];
+}
+
+const isDescriptor = (key: string, value: unknown): value is number =>
+  (key === "fd" || key.endsWith("Fd")) && typeof value === "number" && value >= 0;
+
 /** The descriptors that a message gives to its receiver. */
 export function descriptorsIn(message: object): readonly number[] {
-  if (!("type" in message) || !bringing.has(message.type)) return none;
-  const fields = "regions" in message ? (message.regions as object[]) : [message];
-  return fields.flatMap((field) =>
-    Object.entries(field)
-      .filter(([key, value]) => (key === "fd" || key.endsWith("Fd")) && (value as number) >= 0)
-      .map(([, value]) => value as number),
+  const bearers = bearersIn(message);
+  if (bearers.length === 0) return none;
+  return bearers.flatMap((bearer) =>
+    Object.entries(bearer).flatMap(([key, value]) => (isDescriptor(key, value) ? [value] : [])),
   );
+}
+
+/** Puts `fds`, in the order of {@link descriptorsIn}, in the place of the sender's numbers; returns whether they are as many. */
+export function replaceDescriptors(message: object, fds: readonly number[]): boolean {
+  let next = 0;
+  for (const bearer of bearersIn(message)) {
+    if (typeof bearer !== "object" || bearer === null) return false;
+    for (const [key, value] of Object.entries(bearer)) {
+      if (isDescriptor(key, value)) bearer[key] = fds[next++] ?? -1;
+    }
+  }
+  return next === fds.length;
 }
 
 export class UnderWay {

@@ -1,0 +1,95 @@
+// An actor in a process of its own: started by this one with what it is given, and watched.
+
+import { serialize } from "bun:jsc";
+import { join } from "node:path";
+import { closeFd, createMemfd } from "../../../transport/os/fds.ts";
+import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { socketPair } from "../../../transport/os/unix-socket.ts";
+import type { ActorName, WorkerName } from "../../registry.ts";
+import type { LineEnd } from "../lines/line.ts";
+import type { ActorStart } from "../start.ts";
+import type { Running } from "../thread.ts";
+import type { ChildStart } from "./child.ts";
+import { readLines } from "./lines-of-text.ts";
+import { actorWord, firstGivenFd } from "./protocol.ts";
+
+const checkout = join(import.meta.dir, "../../../..");
+/** Variables by which Bun would do something else than to run the actor. */
+const notInherited = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT"];
+
+export interface ChildEvents {
+  /** It may have sent the supervisor something. */
+  rung(): void;
+  /** It, or a library in it, has printed a line. */
+  said(line: string): void;
+  /** It is no more, for a reason such as "ended by SIGKILL". */
+  ended(reason: string): void;
+}
+
+/** Starts a process for the actor, which gets all that `start` names and nothing else; its ends of lines are closed here. */
+export function startChild(name: WorkerName, start: ActorStart, events: ChildEvents): Running {
+  const given: number[] = [];
+  const give = (fd: number): number => (fd < 0 ? fd : firstGivenFd + given.push(fd) - 1);
+  const giveAll = (fds: Record<string, number>): Record<string, number> =>
+    Object.fromEntries(Object.entries(fds).map(([key, fd]) => [key, give(fd)]));
+  const [bell, childBell] = socketPair("stream");
+  const childStart: ActorStart = {
+    ...start,
+    isChild: true,
+    wordsFd: give(start.wordsFd),
+    tapsFd: give(start.tapsFd),
+    areaFds: giveAll(start.areaFds),
+    bellFds: { ...giveAll(start.bellFds), supervisor: 3 },
+    lines: start.lines.map(([peer, end]): [ActorName, LineEnd] => [peer, givenEnd(end, give)]),
+  };
+  const bytes = bytesOf({ name, parent: process.pid, start: childStart });
+  const child = Bun.spawn([...command(), name], {
+    stdio: ["ignore", "pipe", "pipe", childBell, bytes, ...given],
+    cwd: "/",
+    env: environment(),
+    // A terminal's signals are for the server, which tells its actors.
+    detached: true,
+    onExit: (_child, code, signal) => {
+      events.ended(signal === null ? `ended with exit code ${code}` : `ended by ${signal}`);
+    },
+  });
+  for (const fd of [childBell, bytes, ...descriptorsOf(start.lines)]) closeFd(fd);
+  for (const output of [child.stdout, child.stderr]) void readLines(output, (line) => events.said(line));
+  void hear(bell, () => events.rung());
+  return { end: () => child.kill("SIGKILL") };
+}
+
+function command(): string[] {
+  if (Bun.isStandaloneExecutable) return [process.execPath, actorWord];
+  const config = `--config=${join(checkout, "bunfig.toml")}`;
+  const entry = join(import.meta.dir, "child.ts");
+  return [process.execPath, "--smol", "--no-env-file", "--no-install", config, entry];
+}
+
+function environment(): Record<string, string | undefined> {
+  const inherited = Object.entries(process.env).filter(([key]) => !notInherited.includes(key));
+  return Object.fromEntries(inherited);
+}
+
+function givenEnd(end: LineEnd, give: (fd: number) => number): LineEnd {
+  if (end.kind === "port") throw new Error("a port does not lead to another process");
+  return { ...end, memoryFd: give(end.memoryFd), socketFd: give(end.socketFd) };
+}
+
+const descriptorsOf = (lines: ActorStart["lines"]): number[] =>
+  lines.flatMap(([, end]) => (end.kind === "rings" ? [end.memoryFd, end.socketFd] : []));
+
+/** A descriptor to read the start from. */
+function bytesOf(start: ChildStart): number {
+  const bytes = new Uint8Array(serialize(start));
+  const fd = createMemfd("fencepost-start", bytes.length);
+  const memory = NativeMemory.mapShared(fd, 0, bytes.length, "write");
+  new Uint8Array(memory.view()).set(bytes);
+  memory.unmap();
+  return fd;
+}
+
+/** Calls `rung` for as long as somebody has the other end of `bell`. */
+async function hear(bell: number, rung: () => void): Promise<void> {
+  for await (const bytes of Bun.file(bell).stream()) if (bytes.length > 0) rung();
+}

@@ -1,0 +1,57 @@
+// A process that runs one actor: it reads what it is given, and becomes that actor. Its thread blocks in epoll like any
+// other actor's.
+
+import { deserialize } from "bun:jsc";
+import {
+  asPointer,
+  F_SETFD,
+  FD_CLOEXEC,
+  libc,
+  PR_SET_PDEATHSIG,
+  SIG_DFL,
+  SIG_IGN,
+} from "../../../ffi/libc.ts";
+import { closeFd, sizeOfFd } from "../../../transport/os/fds.ts";
+import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { entries, type WorkerName } from "../../registry.ts";
+import { type ActorStart, begin } from "../start.ts";
+import { bellFd, startFd } from "./protocol.ts";
+
+const signals = process.getBuiltinModule("node:os").constants.signals;
+/** Whoever ends the server in order tells it, and that tells its actors: a terminal and systemd signal all of them. */
+const ignored = [signals.SIGINT, signals.SIGTERM, signals.SIGHUP];
+/** The kernel ends it at once, and says so: the engine's own report blames the engine, and needs a process that works. */
+const fatal = [signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGFPE];
+
+/** What a process is given: whose it is, and how it starts. */
+export interface ChildStart {
+  name: WorkerName;
+  parent: number;
+  start: ActorStart;
+}
+
+const { name, parent, start } = readStart();
+for (const signal of ignored) libc.signal(signal, asPointer(SIG_IGN));
+for (const signal of fatal) libc.signal(signal, asPointer(SIG_DFL));
+libc.prctl(PR_SET_PDEATHSIG, signals.SIGKILL);
+// It may have died before.
+if (libc.getppid() !== parent) process.exit(0);
+begin(start);
+await import(entries[name]().href);
+process.exit(0);
+
+function readStart(): ChildStart {
+  const bytes = sizeOfFd(startFd);
+  const memory = NativeMemory.mapShared(startFd, 0, bytes, "read");
+  const given = deserialize(Buffer.from(new Uint8Array(memory.view()))) as ChildStart;
+  memory.unmap();
+  closeFd(startFd);
+  // Nothing that is run from here is to have them.
+  for (const fd of [bellFd, ...descriptorsOf(given.start)]) libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return given;
+}
+
+function descriptorsOf({ wordsFd, tapsFd, bellFds, areaFds, lines }: ActorStart): number[] {
+  const ends = lines.flatMap(([, end]) => (end.kind === "rings" ? [end.memoryFd, end.socketFd] : []));
+  return [wordsFd, tapsFd, ...Object.values(bellFds), ...Object.values(areaFds), ...ends];
+}

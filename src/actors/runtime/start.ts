@@ -1,0 +1,29 @@
+// What an actor is given when it starts, by whoever starts it: as a thread's data, or read by a process at its start.
+
+import { workerData } from "node:worker_threads";
+import type { ServerConfig } from "../../config.ts";
+import type { LifecycleTables } from "../machines/index.ts";
+import type { ActorName } from "../registry.ts";
+import type { LineEnd } from "./lines/line.ts";
+
+export interface ActorStart {
+  config: ServerConfig;
+  machines: LifecycleTables;
+  wordsFd: number;
+  /** Where the actors' taps lie; -1 where nobody will ever read them. */
+  tapsFd: number;
+  bellFds: Record<string, number>;
+  areaFds: Record<string, number>;
+  lines: [ActorName, LineEnd][];
+  /** Whether it has a process of its own, whose parent is trusted. */
+  isChild: boolean;
+}
+
+let given: ActorStart | null = null;
+
+/** The process that this is runs an actor, which begins with `start`. */
+export function begin(start: ActorStart): void {
+  given = start;
+}
+
+export const ownStart = (): ActorStart => given ?? (workerData as ActorStart);

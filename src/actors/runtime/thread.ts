@@ -1,0 +1,30 @@
+// An actor as a thread of this process.
+
+import { entries, type WorkerName } from "../registry.ts";
+import type { LineEnd } from "./lines/line.ts";
+import { portsOf } from "./lines/open.ts";
+import type { ActorStart } from "./start.ts";
+
+/** An actor that was started. */
+export interface Running {
+  /** Ends it at once, if that can be done from outside. */
+  end(): void;
+}
+
+/** Starts a thread; `lost` hears why it ended where its loop could not say so. */
+export function startThread(name: WorkerName, start: ActorStart, lost: (reason: string) => void): Running {
+  // The web's Worker: one of node:worker_threads brings Node's streams, which take longer and more memory than an actor.
+  const worker = new Worker(entries[name](), {
+    name,
+    smol: true,
+    workerData: start,
+    transferList: portsOf(start.lines.map(([, end]): LineEnd => end)),
+  } as WorkerOptions);
+  // What the actor's loop could not catch, such as a module that does not load.
+  worker.onerror = (event) => {
+    event.preventDefault();
+    lost(event.message.trim());
+  };
+  // One that is inside of a library call ends with the process.
+  return { end: () => void worker.terminate() };
+}

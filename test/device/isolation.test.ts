@@ -1,0 +1,141 @@
+// The ctrl queue in a process of its own: it has what it needs and nothing else, ends with the server and before it, and what
+// it dies of ends the device in order.
+
+import { afterEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { expectShown, expectWorking, pattern } from "./support.ts";
+
+let server: ServerProcess;
+let guest: SyntheticGuest | null = null;
+afterEach(async () => {
+  guest?.close();
+  guest = null;
+  await server.stop();
+});
+
+async function start(...args: string[]): Promise<number> {
+  server = await ServerProcess.start({ args: ["--isolation", "process", ...args] });
+  const [child, ...others] = server.children;
+  expect(others).toEqual([]);
+  return child!;
+}
+
+/** What the descriptors of a process are. */
+const filesOf = (pid: number): string[] =>
+  readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+
+const socketsOf = (pid: number): string[] => filesOf(pid).filter((file) => file.startsWith("socket:"));
+
+/** The paths at which the sockets of a process are, or were made. */
+function pathsOf(pid: number): string[] {
+  const inodes = new Set(socketsOf(pid).map((file) => /\d+/.exec(file)![0]));
+  const lines = readFileSync("/proc/net/unix", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/));
+  return lines.flatMap(([, , , , , , inode, path]) =>
+    inodes.has(inode!) && path !== undefined ? [path] : [],
+  );
+}
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`not so after 10 s: ${what}\n${server.log()}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** Whether a process runs, and is no zombie. */
+function runs(pid: number): boolean {
+  try {
+    return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+  } catch {
+    // There is no such process any more.
+    return false;
+  }
+}
+
+describe.each(["software", "virgl"])("with --renderer %s", (renderer) => {
+  test("the process has neither the VMM's sockets, nor the display's, nor any with a path", async () => {
+    const child = await start("--renderer", renderer);
+    guest = SyntheticGuest.boot(server.socketPath, {});
+    const image = guest.gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+    image.pixels.set(pattern(64, 48));
+    guest.gpu.show(0, image);
+    guest.gpu.present(image);
+    expectShown(guest, 0, 64, 48, pattern(64, 48));
+
+    expect(pathsOf(server.pid)).toContain(server.socketPath);
+    expect(pathsOf(child)).toEqual([]);
+    const servers = new Set(socketsOf(server.pid));
+    expect(socketsOf(child).filter((socket) => servers.has(socket))).toEqual([]);
+    expect(filesOf(child).filter((file) => file.includes("server.log"))).toEqual([]);
+  });
+});
+
+test("a server that is told to stop ends its process in order, which does not end by the same signal", async () => {
+  const child = await start();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.kill(child, signal);
+  guest = SyntheticGuest.boot(server.socketPath, {});
+  expectWorking(guest);
+
+  process.kill(server.pid, "SIGTERM");
+
+  expect(await server.exited).toBe(0);
+  expect(server.log()).not.toContain("crashed");
+  await until("the process has ended", () => !runs(child));
+});
+
+test("a server that is killed takes its process along", async () => {
+  const child = await start();
+  process.kill(server.pid, "SIGKILL");
+  await server.exited;
+  await until("the process has ended", () => !runs(child));
+});
+
+test.each([
+  ["SIGKILL", "ended by SIGKILL"],
+  ["SIGSEGV", "ended by SIGSEGV"],
+  ["SIGABRT", "ended by SIGABRT"],
+] as const)(
+  "%s ends the process, and then the device in order with an exit code that says so",
+  async (signal, words) => {
+    const child = await start();
+    guest = SyntheticGuest.boot(server.socketPath, {});
+    expectWorking(guest);
+
+    process.kill(child, signal);
+
+    expect(await server.exited).toBe(3);
+    expect(server.log()).toContain(`ctrl-queue: crashed: ${words}`);
+    expect(server.log()).toContain("the ctrl-queue actor crashed");
+  },
+);
+
+test("ctl kill has the actor throw there as it does in a thread", async () => {
+  await start();
+  expect(await server.control({ command: "kill", actor: "ctrl-queue" })).toEqual({ ok: true });
+  expect(await server.exited).toBe(3);
+  expect(server.log()).toContain("ctrl-queue: crashed: killed by request");
+});
+
+test("an actor that comes back has a line to the process, and knows what is shown", async () => {
+  await start();
+  guest = SyntheticGuest.boot(server.socketPath, {});
+  const image = guest.gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+  image.pixels.set(pattern(64, 48));
+  guest.gpu.show(0, image);
+  guest.gpu.present(image);
+  for (let life = 0; life < 3; life++) {
+    const fds = server.usage().fds;
+    await server.control({ command: "kill", actor: "display" });
+    await until("the display is back", () => server.log().split("display: restarted").length === life + 2);
+    image.pixels.set(pattern(64, 48, life + 1));
+    guest.gpu.present(image);
+    expectShown(guest, 0, 64, 48, pattern(64, 48, life + 1));
+    if (life > 0) await until("descriptors are as before", () => server.usage().fds <= fds);
+  }
+});
