@@ -6,6 +6,7 @@ import { cursors } from "./cursor.ts";
 import { fences } from "./fences.ts";
 import { firstSecond } from "./first-second.ts";
 import { flushes } from "./flush.ts";
+import { frames } from "./frame.ts";
 import { machines } from "./machines.ts";
 import { processes } from "./process.ts";
 import { recorded } from "./record.ts";
@@ -20,6 +21,7 @@ export const workloads: readonly Workload[] = [
   ...resources,
   ...transfers,
   ...flushes,
+  ...frames,
   ...cursors,
   ...streams,
   ...fences,
