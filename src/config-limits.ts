@@ -51,6 +51,18 @@ export const limits = {
     help: "what those objects are made of, shader texts above all",
     kind: byteCount(4096).default(256 * 1024 * 1024),
   },
+  vulkanContextsMax: {
+    group: "Limits",
+    value: "N",
+    help: "Vulkan contexts that one guest may have; each is a process",
+    kind: integer(1, 250).default(64),
+  },
+  vulkanBytesMax: {
+    group: "Limits",
+    value: "BYTES",
+    help: "address space of each of these processes, or 0 for any",
+    kind: byteCount(0).default(16 * 1024 * 1024 * 1024),
+  },
   backingEntriesMax: {
     group: "Limits",
     value: "N",

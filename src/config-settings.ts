@@ -109,6 +109,19 @@ export const settings = {
     help: "DRM node for 3D and gbm (default: the first that works; 3D without one on the CPU)",
     kind: PathName.optional(),
   },
+  vulkan: {
+    group: "Device",
+    value: "WHEN",
+    help: "Vulkan for guests (venus): auto, where the host has it; on; or off",
+    kind: oneOf(["auto", "on", "off"]).default("auto"),
+  },
+  renderServer: {
+    group: "Device",
+    value: "PATH",
+    path: true,
+    help: "program that runs Vulkan (default: the system's virgl_render_server)",
+    kind: PathName.optional(),
+  },
   storage: {
     group: "Device",
     value: "KIND",

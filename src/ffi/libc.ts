@@ -14,6 +14,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   dlopen: { args: ["ptr", "i32"], returns: "ptr" },
   dlsym: { args: ["ptr", "ptr"], returns: "ptr" },
+  dup3: { args: ["i32", "i32", "i32"], returns: "i32" },
   epoll_create1: { args: ["i32"], returns: "i32" },
   epoll_ctl: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
   epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
@@ -29,6 +30,7 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   gettid: { args: [], returns: "i32" },
   ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
+  kill: { args: ["i32", "i32"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
   madvise: { args: ["ptr", FFIType.i64_fast, "i32"], returns: "i32" },
@@ -44,9 +46,11 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   pipe2: { args: ["ptr", "i32"], returns: "i32" },
   prctl: { args: ["i32", FFIType.u64_fast], returns: "i32" },
   pread: { args: ["i32", "ptr", "u32", FFIType.i64_fast], returns: "i32" },
+  prlimit: { args: ["i32", "i32", "ptr", "ptr"], returns: "i32" },
   pthread_sigmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   read: { args: ["i32", "ptr", "u32"], returns: "i32" },
   readlink: { args: ["ptr", "ptr", "u32"], returns: "i32" },
+  recv: { args: ["i32", "ptr", FFIType.u64_fast, "i32"], returns: "i32" },
   recvmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   sched_yield: { args: [], returns: "i32" },
   send: { args: ["i32", "ptr", FFIType.u64_fast, "i32"], returns: "i32" },
@@ -57,9 +61,11 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
   splice: { args: ["i32", "ptr", "i32", "ptr", "u32", "u32"], returns: "i32" },
+  syscall: { args: [FFIType.i64_fast, FFIType.i64_fast, FFIType.i64_fast], returns: "i32" },
   tgkill: { args: ["i32", "i32", "i32"], returns: "i32" },
   unlink: { args: ["ptr"], returns: "i32" },
   vmsplice: { args: ["i32", "ptr", "u32", "u32"], returns: "i32" },
+  waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
   write: { args: ["i32", "ptr", "u32"], returns: "i32" },
   __errno_location: { args: [], returns: "ptr" },
 });
@@ -173,3 +179,7 @@ export const MSG_CTRUNC = 8;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const RTLD_LAZY = 1;
 export const SEEK_END = 2;
+/** The same number on all that Linux runs on, unlike those of older calls. */
+export const SYS_pidfd_open = 434;
+export const SIGKILL = 9;
+export const WNOHANG = 1;

@@ -45,6 +45,19 @@ const contextFences = {
   virgl_renderer_context_create_fence: { args: ["u32", "u32", "u32", FFIType.i64_fast], returns: "i32" },
 } as const;
 
+/** Fences of contexts that are not of GL: each is asked for its own. */
+const contextPolls = {
+  virgl_renderer_context_poll: { args: ["u32"], returns: "void" },
+  virgl_renderer_context_get_poll_fd: { args: ["u32"], returns: "i32" },
+} as const;
+
+/** Memory of a context's that guests and others map. */
+const blobs = {
+  virgl_renderer_resource_create_blob: { args: ["ptr"], returns: "i32" },
+  virgl_renderer_resource_export_blob: { args: ["u32", "ptr", "ptr"], returns: "i32" },
+  virgl_renderer_resource_get_map_info: { args: ["u32", "ptr"], returns: "i32" },
+} as const;
+
 /** A texture's dma-buf, on hosts that can export one. */
 const dmabufExport = {
   virgl_renderer_force_ctx_0: { args: [], returns: "void" },
@@ -73,6 +86,8 @@ export interface Virglrenderer {
   required: Symbols<typeof required>;
   contextFlags: Symbols<typeof contextFlags> | null;
   contextFences: Symbols<typeof contextFences> | null;
+  contextPolls: Symbols<typeof contextPolls> | null;
+  blobs: Symbols<typeof blobs> | null;
   dmabufExport: Symbols<typeof dmabufExport> | null;
   fenceExport: Symbols<typeof fenceExport> | null;
   extendedInfo: Symbols<typeof extendedInfo> | null;
@@ -85,6 +100,8 @@ export function openVirglrenderer(): Virglrenderer {
     required: dlopen(virglrendererName, required).symbols,
     contextFlags: ifThere(contextFlags),
     contextFences: ifThere(contextFences),
+    contextPolls: ifThere(contextPolls),
+    blobs: ifThere(blobs),
     dmabufExport: ifThere(dmabufExport),
     fenceExport: ifThere(fenceExport),
     extendedInfo: ifThere(extendedInfo),
@@ -102,7 +119,13 @@ function ifThere<Functions extends Table>(functions: Functions): Symbols<Functio
 }
 
 /** Flags of `virgl_renderer_init`. */
-export const InitFlag = { USE_EGL: 1, THREAD_SYNC: 2, USE_SURFACELESS: 8 } as const;
+export const InitFlag = {
+  USE_EGL: 1,
+  THREAD_SYNC: 2,
+  USE_SURFACELESS: 8,
+  VENUS: 0x40,
+  RENDER_SERVER: 0x200,
+} as const;
 
 /** struct virgl_renderer_callbacks, version 4; earlier versions are shorter. Offsets in bytes. */
 export const Callbacks = {
@@ -110,6 +133,7 @@ export const Callbacks = {
   writeFence: 8,
   getDrmFd: 40,
   writeContextFence: 48,
+  getServerFd: 56,
   bytes: 72,
 } as const;
 
@@ -121,6 +145,20 @@ export const createArgsWords = 11;
 
 /** struct virgl_box: x, y, z, w, h, d as u32 words. */
 export const boxWords = 6;
+
+/** struct virgl_renderer_resource_create_blob_args. Offsets in bytes. */
+export const CreateBlobArgs = {
+  resource: 0,
+  context: 4,
+  mem: 8,
+  flags: 12,
+  blobId: 16,
+  size: 24,
+  bytes: 48,
+} as const;
+
+/** What a blob's descriptor is: VIRGL_RENDERER_BLOB_FD_TYPE_*. */
+export const BlobFdType = { DMABUF: 1, OPAQUE: 2, SHM: 3 } as const;
 
 /** struct iovec: the address and the length, 64 bits each. */
 export const iovecBytes = 16;

@@ -14,7 +14,7 @@ import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { DirtyLog } from "../../src/transport/virtio/dirty-log.ts";
 import { MemoryMap } from "../../src/transport/virtio/memory-map.ts";
-import { BlobFlag, BlobMem, Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BlobFlag, BlobMem, Capset, Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { GuestMemory, type GuestRange } from "../../lab/driver/guest-memory.ts";
 import { tableOf } from "../support/guest-map.ts";
 import { mayLeave } from "../support/leaks.ts";
@@ -52,7 +52,8 @@ function startOfVirgl(): Renderer {
     verbose: false,
     backingPiecesMax: 1000,
     limits: { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300, objectBytes: 4000 },
-  });
+    venus: { renderServer: undefined, outputFd: 2, contextsMax: 2, processBytesMax: 0 },
+  }).renderer;
 }
 
 const [width, height] = [8, 8];
@@ -78,7 +79,7 @@ const box = (x: number, y: number, w: number, h: number, offset = 0, stride = 0)
 const all = box(0, 0, width, height);
 
 const blobOf = (mem: number): BlobShape => ({
-  ...{ mem, flags: BlobFlag.MAPPABLE | BlobFlag.SHAREABLE, size: 2 * page },
+  ...{ mem, flags: BlobFlag.MAPPABLE, size: 2 * page },
   ...{ idLow: 0, idHigh: 0 },
 });
 
@@ -363,15 +364,18 @@ for (const [name, start] of kinds.filter(([, one]) => one !== kinds[1]![1])) {
   });
 }
 
-/** Renderers that have host blobs, and how a context of theirs comes to have those. */
-const ofBlobs: [string, () => Renderer][] = [["the scripted renderer", kinds[2]![1]]];
+/** Renderers that have host blobs, and the capset of the contexts that do. */
+const ofBlobs: [string, () => Renderer, number][] = [
+  ["the scripted renderer", kinds[2]![1], 0],
+  ["venus", startOfVirgl, Capset.VENUS],
+];
 
-for (const [name, start] of ofBlobs) {
+for (const [name, start, capset] of ofBlobs) {
   describe(`${name}, with blobs`, () => {
     let renderer: Renderer;
     beforeAll(() => {
       renderer = start();
-      expect(renderer.createContext(1, 0, 0, 0)).toBe(0);
+      expect(renderer.createContext(1, capset, 0, 0)).toBe(0);
     });
     afterEach(() => renderer.unrefResource(1));
     afterAll(() => renderer.close());

@@ -72,6 +72,8 @@ export class ScriptedRenderer implements Renderer {
   epoch = 0;
   onFence: (fence: number) => void = () => undefined;
   onContextFence: (context: number, ring: number, fence: number) => void = () => undefined;
+  onContextLost: (context: number, reason: string) => void = () => {};
+  onTrouble: (text: string) => void = () => {};
   onWritten: OnWritten | null = null;
   /** Whether {@link poll} finishes nothing. */
   isStuck = false;

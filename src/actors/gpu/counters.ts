@@ -8,8 +8,6 @@ export const ctrlQueueCounters = [
   "resources",
   "storageBytes",
   "contexts",
-  "mappings",
-  "mappedBytes",
   "fencesPending",
   "fencesStuck",
 ] as const;

@@ -24,7 +24,8 @@ export type ReadyHandler = (events: number) => void;
 
 /** One epoll instance with a handler per descriptor. Not thread-safe: each thread makes its own. */
 export class Epoll {
-  private readonly fd = checked(libc.epoll_create1(EPOLL_CLOEXEC), "epoll_create1", "creating an epoll set");
+  /** Itself readable when one of those that it watches is ready. */
+  readonly fd = checked(libc.epoll_create1(EPOLL_CLOEXEC), "epoll_create1", "creating an epoll set");
   private readonly memory = NativeMemory.allocate(eventBytes * (eventsMax + 1));
   private readonly data = new DataView(this.memory.view());
   private readonly ctlOffset = eventBytes * eventsMax;

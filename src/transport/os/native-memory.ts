@@ -83,7 +83,7 @@ export class NativeMemory {
    */
   static mapPieces(
     fds: readonly number[],
-    pieces: readonly number[],
+    pieces: Float64Array,
     offset: number,
     length: number,
   ): NativeMemory {

@@ -49,7 +49,7 @@ export function blindCatches(tree: Tree): Finding[] {
 
 /** Files of those folders that run at start, for what is rare, or in tests alone. */
 const cold =
-  /\/(?:storage\/(?:probe|gbm-storage)|queue\/held-answers|virgl\/(?:start|capsets|exporter|callbacks)|messages|manifest)\.ts$/;
+  /\/(?:storage\/(?:probe|gbm-storage)|queue\/held-answers|virgl\/(?:start|capsets|exporter|callbacks)|venus\/(?:probe|render-server|venus|llvmpipe-memory)|messages|manifest)\.ts$/;
 
 /** Files and folders that run for every command or message of a guest. */
 const hot = [

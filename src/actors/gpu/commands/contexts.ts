@@ -3,6 +3,7 @@
 
 import { EINVAL } from "../../../ffi/libc.ts";
 import {
+  Capset,
   CtxCreate,
   CtxResource,
   Feature,
@@ -57,7 +58,7 @@ export class ContextCommands {
     if (!contexts.hasRoom) return Response.ERR_OUT_OF_MEMORY;
     const length = Math.min(request.u32(CtxCreate.nameLength), CtxCreate.nameBytesMax);
     if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
-    contexts.create(id, request.text(CtxCreate.name, length));
+    contexts.create(id, request.text(CtxCreate.name, length), capset);
     return Response.OK_NODATA;
   }
 
@@ -114,22 +115,34 @@ export class ContextCommands {
     const size = request.u32(Submit3d.size);
     if ((size & 3) !== 0 || Submit3d.bytes + size > request.length) return Response.ERR_INVALID_PARAMETER;
     const { recording } = queue;
-    if (recording !== null) reads.stream(recording, request.words, Submit3d.bytes >>> 2, size >>> 2);
+    // Of venus's streams only venus knows what they read.
+    if (recording !== null && context!.capset !== Capset.VENUS)
+      reads.stream(recording, request.words, Submit3d.bytes >>> 2, size >>> 2);
     const error = size === 0 ? 0 : model.renderer.submit(context!.id, Submit3d.bytes, size);
     if (error === 0) {
       this.contexts.take(context!, this.event.submit);
       return Response.OK_NODATA;
     }
     // The stream made no sense: what comes after it would make less.
-    if (error === EINVAL) this.lose(context!);
+    if (error === EINVAL) this.lose(context!, "the renderer refused its command stream");
     return codeOfErrno(error);
   }
 
-  private lose(context: GpuContext): void {
+  /** What ran it has ended by itself. */
+  ended(id: number, reason: string): void {
+    const { contexts, fences } = this.parts.model;
+    const context = contexts.get(id);
+    if (context === undefined) return;
+    this.lose(context, reason);
+    fences.contextLost(id);
+  }
+
+  private lose(context: GpuContext, reason: string): void {
+    const isNews = this.contexts.nameOf(context) !== "lost";
     this.contexts.take(context, this.event.fault);
-    this.parts.context.log.guest(
-      () => `context ${context.id} is lost: the renderer refused its command stream`,
-    );
+    const { id, name } = context;
+    const called = name === "" ? "" : ` (${name})`;
+    if (isNews) this.parts.context.log.guest(() => `context ${id}${called} is lost: ${reason}`);
   }
 
   private named(request: Request): GpuContext | undefined {

@@ -20,6 +20,8 @@ export class GpuContext extends Entity {
     override readonly id: number,
     /** As the guest calls it: mostly the process that draws. */
     readonly name: string,
+    /** Whose commands it takes; 0 is the default's. */
+    readonly capset: number,
   ) {
     super();
   }
@@ -57,8 +59,8 @@ export class ContextTable {
     return this.byId.values();
   }
 
-  create(id: number, name: string): void {
-    const context = new GpuContext(id, name);
+  create(id: number, name: string, capset: number): void {
+    const context = new GpuContext(id, name, capset);
     this.lifecycles.context.take(context, this.event.create);
     this.byId.set(id, context);
   }

@@ -88,16 +88,19 @@ class Stream {
   }
 }
 
-let made: { readFd: number; file: number } | null = null;
+/** Where programs of these libraries print to. */
+export const libraryOutputFd = (): number => outlet().writeFd;
+
+let made: { readFd: number; writeFd: number; file: number } | null = null;
 
 /** The pipe and the FILE on its end, which live as long as the process. */
-function outlet(): { readFd: number; file: number } {
+function outlet(): { readFd: number; writeFd: number; file: number } {
   if (made !== null) return made;
   const fds = new Int32Array(2);
   checked(libc.pipe2(fds, O_CLOEXEC | O_NONBLOCK), "pipe2", "making a pipe for what libraries print");
   const file = Number(libc.fdopen(fds[1]!, cString("w")));
   if (file === 0) throw new Error("there is no memory for a stream of what libraries print");
   libc.setvbuf(asPointer(file), null, lineBuffered, bytesPerTurn);
-  made = { readFd: fds[0]!, file };
+  made = { readFd: fds[0]!, writeFd: fds[1]!, file };
   return made;
 }

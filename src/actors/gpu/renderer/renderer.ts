@@ -26,6 +26,8 @@ export interface RendererDescription {
   gl?: string;
   /** The render node in use, or null for the CPU. */
   node?: string | null;
+  /** What runs Vulkan, as its driver says it, where guests have that. */
+  vulkan?: string;
   capsets?: readonly CapsetDescription[];
 }
 
@@ -45,6 +47,10 @@ export interface Renderer {
   onFence: (fence: number) => void;
   /** Called by {@link poll}: every fence of one context's ring up to this number is done. */
   onContextFence: (context: number, ring: number, fence: number) => void;
+  /** Called by {@link poll}: a context takes no more work, since what ran it has ended. */
+  onContextLost: (context: number, reason: string) => void;
+  /** Called by {@link poll} with what the log is to say. */
+  onTrouble: (text: string) => void;
   /** Called by {@link submit} for what a stream may have written to, where somebody looks. */
   onWritten: OnWritten | null;
 

@@ -5,9 +5,11 @@ import { ConfigError } from "../../../config-error.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Arena } from "./arena.ts";
 import { fullBackingsMax } from "./backing.ts";
+import { libraryOutputFd } from "./library-output.ts";
 import { NullRenderer } from "./null/null-renderer.ts";
 import type { Renderer } from "./renderer.ts";
 import { RendererUnavailable, startVirgl } from "./virgl/start.ts";
+import type { VenusSetup } from "./virgl/venus/venus.ts";
 
 /**
  * Starts virglrenderer where it is wanted and works; elsewhere software runs 2D alone. Throws a
@@ -20,8 +22,9 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
   }
   try {
     const { renderNode, logLevel, backingEntriesMax } = config;
-    const renderer = startVirgl({
+    const { renderer, noVulkan } = startVirgl({
       arena,
+      venus: venusSetup(config),
       renderNode,
       verbose: logLevel === "debug",
       backingPiecesMax: fullBackingsMax * backingEntriesMax,
@@ -33,8 +36,14 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
         objectBytes: config.objectBytesMax,
       },
     });
-    const { gl, node } = renderer.description;
+    const { gl, node, vulkan } = renderer.description;
     log.info(`3D by virglrenderer: ${gl} on ${node ?? "the CPU"}`);
+    if (vulkan !== undefined) log.info(`Vulkan for guests by venus: ${vulkan}`);
+    if (noVulkan !== "" && config.vulkan === "on") {
+      renderer.close();
+      throw new ConfigError(`--vulkan on cannot be had: ${noVulkan}`);
+    }
+    if (noVulkan !== "") log.info(`no Vulkan for guests: ${noVulkan}`);
     return renderer;
   } catch (error) {
     if (!(error instanceof RendererUnavailable)) throw error;
@@ -49,4 +58,15 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
     log.warning(`no 3D, only 2D in software: ${error.message}`);
     return new NullRenderer();
   }
+}
+
+/** What Vulkan for guests is to be; null for none. */
+function venusSetup(config: ServerConfig): VenusSetup | null {
+  if (config.vulkan === "off") return null;
+  return {
+    renderServer: config.renderServer,
+    outputFd: libraryOutputFd(),
+    contextsMax: config.vulkanContextsMax,
+    processBytesMax: config.vulkanBytesMax,
+  };
 }

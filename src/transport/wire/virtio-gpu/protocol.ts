@@ -219,7 +219,7 @@ export const Edid = { size: 24, edid: 32, edidBytesMax: 1024, bytes: 32 + 1024 }
 export const resourceFlagY0Top = 1;
 
 /** Capset ids (§5.7.6.8). */
-export const Capset = { VIRGL: 1, VIRGL2: 2 } as const;
+export const Capset = { VIRGL: 1, VIRGL2: 2, VENUS: 4 } as const;
 /** Ring indexes of one context are below this (§5.7.6.7). */
 export const ringsMax = 64;
 

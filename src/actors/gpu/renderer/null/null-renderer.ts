@@ -12,6 +12,8 @@ export class NullRenderer implements Renderer {
   readonly pollFd = -1;
   onFence: (fence: number) => void = () => {};
   onContextFence: (context: number, ring: number, fence: number) => void = () => {};
+  onContextLost: (context: number, reason: string) => void = () => {};
+  onTrouble: (text: string) => void = () => {};
   onWritten = null;
 
   fillCapset(): void {}

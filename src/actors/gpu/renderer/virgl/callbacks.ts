@@ -15,6 +15,8 @@ export class RendererCallbacks {
   constructor(
     library: Virglrenderer,
     private readonly node: string | null,
+    /** Gives the library its end of a render server's socket; null where it is to have none. */
+    renderServerFd: (() => number) | null,
   ) {
     const view = new DataView(this.struct.view());
     const add = (offset: number, callback: JSCallback): void => {
@@ -33,6 +35,12 @@ export class RendererCallbacks {
     if (node !== null) {
       // The library owns what this answers, and asks anew each time that it is started.
       add(Callbacks.getDrmFd, new JSCallback(() => openNode(node), { args: ["ptr"], returns: "i32" }));
+    }
+    if (renderServerFd !== null) {
+      add(
+        Callbacks.getServerFd,
+        new JSCallback(() => renderServerFd(), { args: ["ptr", "u32"], returns: "i32" }),
+      );
     }
     if (library.contextFences === null) return;
     add(

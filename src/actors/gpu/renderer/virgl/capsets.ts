@@ -12,16 +12,19 @@ const started = [Capset.VIRGL, Capset.VIRGL2] as const;
 /** Where struct virgl_caps_v2 has the name of the GL renderer, and its length in bytes. */
 const rendererName = { offset: 696, length: 64 } as const;
 
-/** The sets that have anything in them, in the order of their indexes. */
+/** The sets of GL that have anything in them, in the order of their indexes. */
 export function listCapsets(symbols: Virglrenderer["required"]): CapsetDescription[] {
+  return started.map((id) => describeCapset(symbols, id)).filter(({ bytes }) => bytes > 0);
+}
+
+/** One set; without bytes where the library has it not. */
+export function describeCapset(symbols: Virglrenderer["required"], id: number): CapsetDescription {
   const out = NativeMemory.allocate(8);
   const words = new Uint32Array(out.view());
-  const capsets = started.map((id) => {
-    symbols.virgl_renderer_get_cap_set(id, asPointer(out.address), asPointer(out.address + 4));
-    return { id, maxVersion: words[0]!, bytes: words[1]! };
-  });
+  symbols.virgl_renderer_get_cap_set(id, asPointer(out.address), asPointer(out.address + 4));
+  const [maxVersion, bytes] = [words[0]!, words[1]!];
   out.unmap();
-  return capsets.filter(({ bytes }) => bytes > 0);
+  return { id, maxVersion, bytes };
 }
 
 /** The name that GL gives what it renders with, such as "LLVMPIPE (LLVM 15.0.6, 256 bits)". */

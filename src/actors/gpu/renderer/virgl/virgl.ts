@@ -7,14 +7,17 @@ import type { GuestSpan } from "../../../../transport/virtio/memory-map.ts";
 import { bytesPerPixel, Capset, CtxCreate, Feature } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Arena } from "../arena.ts";
 import type { Backing } from "../backing.ts";
+import type { BlobShape, ExportedBlob } from "../blob.ts";
 import type { DmabufPicture } from "../dmabuf.ts";
 import type { CapsetDescription, OnWritten, Renderer, RendererDescription } from "../renderer.ts";
 import { PixelMappings, type SharedPixels } from "../shared-pixels.ts";
 import { type Direction, isEmpty, isInside, layerStep, logWritten, type Transfer } from "../transfer.ts";
 import { Backings } from "./backings.ts";
+import { Blobs } from "./blobs.ts";
 import type { RendererCallbacks } from "./callbacks.ts";
 import { describeGl, listCapsets } from "./capsets.ts";
-import { Census, Tally } from "./census.ts";
+import { Tally } from "./census.ts";
+import { VirglContexts } from "./contexts.ts";
 import { Exporter } from "./exporter.ts";
 import { Mover } from "./mover.ts";
 import { VirglResource } from "./resource.ts";
@@ -22,6 +25,7 @@ import { StreamEffects } from "./stream-effects.ts";
 import { type ContextLimits, StreamGuard } from "./stream-guard.ts";
 import { StreamRunner } from "./stream-runner.ts";
 import { StreamTargets } from "./stream-targets.ts";
+import type { Venus } from "./venus/venus.ts";
 
 export interface VirglSetup {
   /** What commands and answers lie in. */
@@ -41,8 +45,12 @@ export class VirglRenderer implements Renderer {
   onFence: (fence: number) => void = () => {};
   onContextFence: (context: number, ring: number, fence: number) => void = () => {};
   onWritten: OnWritten | null = null;
-  readonly createBlob = (): number => EINVAL;
-  readonly exportBlob = (): null => null;
+  readonly exportBlob = (id: number): ExportedBlob | null => this.blobs.exported(id);
+  readonly exportFence = (fence: number): number => this.exporter.fence(fence);
+  readonly exportDmabuf = (id: number): DmabufPicture | null => this.exporter.dmabuf(id);
+  readonly flush = (): void => this.exporter.flush();
+  onContextLost: (context: number, reason: string) => void = () => {};
+  onTrouble: (text: string) => void = () => {};
 
   private readonly symbols: Virglrenderer["required"];
   private readonly arena: NativeMemory;
@@ -51,7 +59,8 @@ export class VirglRenderer implements Renderer {
   private readonly create = new Uint32Array(this.scratch.view(0, createArgsWords * 4));
   private readonly name = new Uint8Array(this.scratch.view(64, CtxCreate.nameBytesMax + 1));
   private readonly resources = new Map<number, VirglResource>();
-  private readonly contexts = new Map<number, Census>();
+  private readonly contexts: VirglContexts;
+  private readonly blobs: Blobs;
   private readonly tally = new Tally();
   private readonly pixels = new PixelMappings();
   private readonly backings: Backings;
@@ -62,34 +71,31 @@ export class VirglRenderer implements Renderer {
   private readonly effects = new StreamEffects(this.resources);
   private readonly targets = new StreamTargets(this.resources);
   private hasRetired = false;
-  /** The context that had a stream last, and what it has; 0 and undefined where there is none. */
-  private lastContext = 0;
-  private lastCensus: Census | undefined;
 
-  /** `node`: the render node in use, or null for EGL surfaceless. */
+  /** `node`: the render node in use, or null for EGL surfaceless. `venus`: Vulkan, where the host has that. */
   constructor(
     private readonly library: Virglrenderer,
     node: string | null,
     private readonly callbacks: RendererCallbacks,
     { arena, backingPiecesMax, limits }: VirglSetup,
+    private readonly venus: Venus | null,
   ) {
     const symbols = library.required;
     this.symbols = symbols;
     this.arena = arena.memory;
     this.words = new Uint32Array(this.arena.view());
+    this.contexts = new VirglContexts(library, this.tally);
+    this.blobs = new Blobs(venus);
     this.backings = new Backings(symbols, backingPiecesMax);
     this.mover = new Mover(symbols);
     this.runner = new StreamRunner(symbols);
     this.exporter = new Exporter(library, node !== null);
     this.guard = new StreamGuard(this.resources, limits, this.tally);
-    this.pollFd = symbols.virgl_renderer_get_poll_fd();
-    this.capsets = listCapsets(symbols);
-    this.description = {
-      renderer: "virgl",
-      gl: describeGl(symbols, this.capsets),
-      node,
-      capsets: this.capsets,
-    };
+    this.pollFd = venus?.contexts.pollFd ?? symbols.virgl_renderer_get_poll_fd();
+    const ofGl = listCapsets(symbols);
+    this.capsets = venus === null ? ofGl : [...ofGl, venus.capset];
+    const gl = describeGl(symbols, ofGl);
+    this.description = { renderer: "virgl", gl, node, ...venus?.description, capsets: this.capsets };
     const hasContextInit = library.contextFlags !== null && library.contextFences !== null;
     this.features = (1 << Feature.VIRGL) | (hasContextInit ? 1 << Feature.CONTEXT_INIT : 0);
     callbacks.onFence = (fence) => {
@@ -97,9 +103,10 @@ export class VirglRenderer implements Renderer {
       this.onFence(fence);
     };
     callbacks.onContextFence = (context, ring, fence) => {
-      this.followRetired();
+      if (venus?.contexts.fenceRetired(context) !== true) this.followRetired();
       this.onContextFence(context, ring, fence);
     };
+    venus?.listen(this);
   }
 
   fillCapset(id: number, version: number, at: number): void {
@@ -108,47 +115,38 @@ export class VirglRenderer implements Renderer {
 
   createContext(id: number, capset: number, name: number, length: number): number {
     // The library would put the new one in the old one's place, whoever uses that.
-    if (this.contexts.has(id)) return EINVAL;
-    if (!this.guard.hasContext) return ENOMEM;
+    if (this.contexts.has(id) || this.isVenus(id)) return EINVAL;
+    if (capset !== Capset.VENUS && !this.guard.hasContext) return ENOMEM;
     const bytes = Math.min(length, CtxCreate.nameBytesMax);
     this.name.fill(0);
     this.name.set(new Uint8Array(this.words.buffer, name, bytes));
-    const text = asPointer(this.scratch.address + 64);
-    const flags = capset === 0 ? Capset.VIRGL2 : capset;
-    const { contextFlags } = this.library;
-    const error =
-      contextFlags === null
-        ? this.symbols.virgl_renderer_context_create(id, bytes, text)
-        : contextFlags.virgl_renderer_context_create_with_flags(id, flags, bytes, text);
-    if (error !== 0) return Math.abs(error);
-    this.contexts.set(id, new Census(this.tally));
-    // The library has made the new one's GL context current and not noticed: the next stream of the context before would run
-    // in it. A stream of nothing switches, and is noticed.
-    this.symbols.virgl_renderer_submit_cmd(text, id, 0);
-    return 0;
+    const text = this.scratch.address + 64;
+    if (capset !== Capset.VENUS) return this.contexts.create(id, capset, text, bytes);
+    return this.venus?.contexts.create(id, text, bytes) ?? EINVAL;
   }
 
   destroyContext(id: number): void {
-    this.contexts.get(id)?.close();
-    this.contexts.delete(id);
+    if (this.isVenus(id)) return this.venus!.contexts.destroy(id);
     this.targets.forget(id);
-    this.lastContext = 0;
-    this.lastCensus = undefined;
-    this.symbols.virgl_renderer_context_destroy(id);
+    this.contexts.destroy(id);
   }
 
   attachResource(context: number, resource: number): void {
-    this.symbols.virgl_renderer_ctx_attach_resource(context, resource);
+    if (this.mayShare(context, resource)) {
+      this.symbols.virgl_renderer_ctx_attach_resource(context, resource);
+    }
   }
 
   detachResource(context: number, resource: number): void {
-    this.symbols.virgl_renderer_ctx_detach_resource(context, resource);
+    if (this.mayShare(context, resource)) {
+      this.symbols.virgl_renderer_ctx_detach_resource(context, resource);
+    }
   }
 
   submit(context: number, at: number, bytes: number): number {
     const { guard, words } = this;
-    const census = this.censusOf(context);
-    if (census === undefined) return EINVAL;
+    const census = this.contexts.censusOf(context);
+    if (census === undefined) return this.submitVulkan(context, at, bytes);
     const from = at >>> 2;
     const count = bytes >>> 2;
     const refused = guard.check(census, words, from, count);
@@ -176,9 +174,13 @@ export class VirglRenderer implements Renderer {
     return Math.abs(error);
   }
 
+  createBlob(id: number, context: number, shape: BlobShape): number {
+    return this.resources.has(id) ? EINVAL : this.blobs.create(id, context, shape);
+  }
+
   unrefResource(id: number): void {
     const resource = this.resources.get(id);
-    if (resource === undefined) return;
+    if (resource === undefined) return this.blobs.unref(id);
     // The library must still know the number.
     this.backings.detach(resource);
     this.effects.forget(resource);
@@ -188,7 +190,8 @@ export class VirglRenderer implements Renderer {
 
   attachBacking(id: number, backing: Backing): number {
     const resource = this.resources.get(id);
-    return resource === undefined ? EINVAL : this.backings.attach(resource, backing);
+    if (resource === undefined) return this.blobs.isOfGuest(id) ? 0 : EINVAL;
+    return this.backings.attach(resource, backing);
   }
 
   detachBacking(id: number): void {
@@ -247,6 +250,7 @@ export class VirglRenderer implements Renderer {
   }
 
   createContextFence(context: number, ring: number, fence: number): number {
+    if (this.isVenus(context)) return this.venus!.contexts.createFence(context, ring, fence);
     const { contextFences } = this.library;
     if (contextFences === null) return EINVAL;
     return contextFences.virgl_renderer_context_create_fence(context, FENCE_MERGEABLE, ring, fence);
@@ -255,23 +259,14 @@ export class VirglRenderer implements Renderer {
   poll(): void {
     this.hasRetired = false;
     this.symbols.virgl_renderer_poll();
-  }
-
-  exportFence(fence: number): number {
-    return this.exporter.fence(fence);
-  }
-
-  exportDmabuf(id: number): DmabufPicture | null {
-    return this.exporter.dmabuf(id);
-  }
-
-  flush(): void {
-    this.exporter.flush();
+    this.venus?.contexts.poll();
   }
 
   close(): void {
     for (const resource of this.resources.values()) this.backings.detach(resource);
+    this.venus?.close();
     this.symbols.virgl_renderer_cleanup(null);
+    this.venus?.ended();
     this.backings.close();
     this.mover.close();
     this.runner.close();
@@ -281,15 +276,18 @@ export class VirglRenderer implements Renderer {
     this.scratch.unmap();
   }
 
-  /** Most streams are of the context that had the last one. */
-  private censusOf(context: number): Census | undefined {
-    return context === this.lastContext ? this.lastCensus : this.findCensus(context);
+  private submitVulkan(context: number, at: number, bytes: number): number {
+    this.epoch++;
+    return this.venus?.contexts.submit(context, this.arena.address + at, bytes) ?? EINVAL;
   }
 
-  private findCensus(context: number): Census | undefined {
-    this.lastCensus = this.contexts.get(context);
-    this.lastContext = this.lastCensus === undefined ? 0 : context;
-    return this.lastCensus;
+  private isVenus(context: number): boolean {
+    return this.venus !== null && this.venus.contexts.has(context);
+  }
+
+  /** Whether the library may hear that a context has a resource. */
+  private mayShare(context: number, resource: number): boolean {
+    return this.isVenus(context) ? this.blobs.mayEnter(context, resource) : this.resources.has(resource);
   }
 
   /** Before the first fence of a poll is reported, the library has written the queries that were waiting. */

@@ -1,0 +1,105 @@
+// Venus, Vulkan for guests, beside the library's GL: what is started for it, and whether it works.
+
+import type { CapsetDescription, Renderer } from "../../renderer.ts";
+import type { Virglrenderer } from "../../../../../ffi/virglrenderer.ts";
+import { asRefusal } from "../../../../../transport/os/errors.ts";
+import { Capset } from "../../../../../transport/wire/virtio-gpu/protocol.ts";
+import type { RendererCallbacks } from "../callbacks.ts";
+import { describeCapset } from "../capsets.ts";
+import { VenusContexts } from "./contexts.ts";
+import { HostBlobs } from "./host-blobs.ts";
+import { venusLibrary, type VenusLibrary } from "./library.ts";
+import { probeVenus } from "./probe.ts";
+import { RenderServer } from "./render-server.ts";
+
+export interface VenusSetup {
+  /** The render server's program; without it that of the usual places. */
+  renderServer: string | undefined;
+  /** Where it prints to. */
+  outputFd: number;
+  /** Contexts, each a process, that a guest may have. */
+  contextsMax: number;
+  /** Address space of each such process; 0 for any. */
+  processBytesMax: number;
+}
+
+/** A render server that waits for the library to start. */
+export interface Prepared {
+  readonly library: VenusLibrary;
+  readonly server: RenderServer;
+}
+
+export class Venus {
+  private constructor(
+    private readonly device: string,
+    readonly capset: CapsetDescription,
+    readonly contexts: VenusContexts,
+    readonly blobs: HostBlobs,
+    private readonly server: RenderServer,
+  ) {}
+
+  get description(): { vulkan: string } {
+    return { vulkan: this.device };
+  }
+
+  /** Before the library starts, since the server may start meanwhile. Returns what is missing as text. */
+  static prepare(library: Virglrenderer, setup: VenusSetup): Prepared | string {
+    const usable = venusLibrary(library);
+    if (usable === null) return "this libvirglrenderer has no contexts or blobs";
+    const path = RenderServer.find(setup.renderServer);
+    if (path === null) {
+      return setup.renderServer === undefined
+        ? "virglrenderer's render server is not there (Debian: apt-get install virgl-server)"
+        : `${setup.renderServer} is no program`;
+    }
+    try {
+      return { library: usable, server: new RenderServer({ ...setup, path }) };
+    } catch (error) {
+      return asRefusal(error).message;
+    }
+  }
+
+  /** Once the library has started. Returns what is missing as text. */
+  static start(
+    { library, server }: Prepared,
+    setup: VenusSetup,
+    callbacks: RendererCallbacks,
+  ): Venus | string {
+    const glFenceFd = library.required.virgl_renderer_get_poll_fd();
+    const capset = describeCapset(library.required, Capset.VENUS);
+    if (!server.connect() || capset.bytes === 0) {
+      server.close();
+      return "this libvirglrenderer was built without venus";
+    }
+    const contexts = new VenusContexts(library, server, setup.contextsMax, glFenceFd);
+    const blobs = new HostBlobs(library, contexts);
+    const found = probeVenus(contexts, blobs, callbacks);
+    const venus = new Venus("device" in found ? found.device : "", capset, contexts, blobs, server);
+    if ("device" in found) {
+      server.rest();
+      return venus;
+    }
+    venus.close();
+    venus.ended();
+    return found.missing;
+  }
+
+  /** Tells `whom` of contexts and servers that end by themselves. */
+  listen(whom: Pick<Renderer, "onContextLost" | "onTrouble">): void {
+    const { contexts } = this;
+    contexts.onLost = (context, reason) => whom.onContextLost(context, reason);
+    contexts.onServerLost = () =>
+      whom.onTrouble("the render server has ended: Vulkan contexts go on, and the next one starts another");
+  }
+
+  /** Before the library stops. */
+  close(): void {
+    this.blobs.close();
+    this.contexts.close();
+  }
+
+  /** The library has stopped. */
+  ended(): void {
+    this.server.close();
+  }
+}

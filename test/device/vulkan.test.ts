@@ -1,0 +1,244 @@
+// Vulkan for guests: contexts of capset 4, each a process of the render server's, through the real socket.
+
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { until } from "../../lab/qemu/deadline.ts";
+import * as commands3d from "../../lab/driver/commands-3d.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { VenusStream } from "../../src/transport/wire/venus/stream.ts";
+import {
+  BlobFlag,
+  BlobMem,
+  Capset,
+  Feature,
+  Response,
+} from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { driverPatienceMs } from "../support/patience.ts";
+import { patient } from "./3d-support.ts";
+import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
+
+const { ERR_INVALID_PARAMETER, ERR_OUT_OF_MEMORY, ERR_UNSPEC } = Response;
+const contextsMax = 3;
+const { server, withDevice } = serveTests(
+  ...["--renderer", "virgl", "--vulkan", "on", "--vulkan-contexts-max", String(contextsMax)],
+);
+const options = {
+  ...patient,
+  gpuFeatures: [Feature.VIRGL, Feature.EDID, Feature.CONTEXT_INIT, Feature.RESOURCE_BLOB],
+};
+
+/** Processes that a process has started. */
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean).map(Number);
+
+/** The processes of Vulkan contexts, those of guests before included, until they have ended. */
+const contextProcesses = (): number[] => server().children.flatMap(childrenOf);
+
+/** Those of this guest's contexts, the oldest first. */
+const processesOf = (count: number): Promise<number[]> =>
+  until(
+    `${count} processes of contexts`,
+    () => {
+      const all = contextProcesses();
+      return all.length === count ? all : undefined;
+    },
+    driverPatienceMs,
+  );
+
+const bytesOf = (stream: VenusStream): Uint8Array => new Uint8Array(stream.finish().buffer);
+/** Answered in the blob that {@link makeContext} has made. */
+const version = (context = 1) => bytesOf(new VenusStream().replyTo(context, 4096).enumerateInstanceVersion());
+
+/** Makes a Vulkan context, with a blob to answer to whose id is the same. */
+function makeContext({ gpu }: SyntheticGuest, id = 1): void {
+  expectOk(gpu.createContext(id, `vulkan-${id}`, Capset.VENUS));
+  const blob = { resourceId: id, mem: BlobMem.HOST3D, flags: BlobFlag.MAPPABLE, size: 4096 };
+  expectOk(gpu.createBlob(blob, [], { contextId: id }));
+}
+
+/** Waits until the log has a line with all of `words` that was not there after `start` characters. */
+const untilLogged = (start: number, ...words: string[]) =>
+  until(
+    `a line with ${words.join(" and ")}`,
+    () =>
+      server()
+        .log()
+        .slice(start)
+        .split("\n")
+        .find((line) => words.every((word) => line.includes(word))),
+    driverPatienceMs,
+  );
+
+describe("Vulkan contexts", () => {
+  test("have a capset of their own behind GL's", () =>
+    withDevice(options, ({ gpu, config }) => {
+      expect(new DataView(config.buffer, config.byteOffset).getUint32(12, true)).toBe(3);
+      const { capset } = gpu.getCapsetInfo(2);
+      expect(capset).toMatchObject({ id: Capset.VENUS, maxVersion: 0 });
+      expect(capset.maxSize).toBeGreaterThanOrEqual(156);
+      const content = gpu.getCapset(Capset.VENUS, 0, capset.maxSize);
+      expectType(content, Response.OK_CAPSET);
+      expect(content.bytes.slice(24, 24 + capset.maxSize).some((byte) => byte !== 0)).toBe(true);
+    }));
+
+  test("run beside GL's in one guest", () =>
+    withDevice(options, (guest) => {
+      const { gpu } = guest;
+      expectOk(gpu.createContext(7, "gl", Capset.VIRGL2));
+      makeContext(guest);
+      expectOk(gpu.submit3d(7, Uint8Array.of(0, 0, 0, 0), { fenceId: 1n, ringIndex: 0 }));
+      expectOk(gpu.submit3d(1, version(), { fenceId: 2n, ringIndex: 0 }));
+      expectOk(gpu.submit3d(1, version(), { fenceId: 3n }));
+      expectOk(gpu.destroyContext(7));
+      expectOk(gpu.submit3d(1, version(), { fenceId: 4n, ringIndex: 0 }));
+    }));
+
+  test("finish fences of ring 0, and of a ring that they bind to a queue", () =>
+    withDevice(options, (guest) => {
+      const { gpu } = guest;
+      makeContext(guest);
+      const stream = new VenusStream().replyTo(1, 4096).createInstance(11).enumeratePhysicalDevices(11, 12);
+      expectOk(gpu.submit3d(1, bytesOf(stream.createDevice(12, 13).getDeviceQueue(13, 14, 1))));
+      for (let fence = 1n; fence <= 50n; fence++) {
+        expectOk(gpu.submit3d(1, new Uint8Array(0), { fenceId: fence, ringIndex: Number(fence % 2n) }));
+      }
+    }));
+
+  test("may be so many as the settings say", () =>
+    withDevice(options, ({ gpu }) => {
+      for (let id = 1; id <= contextsMax; id++) expectOk(gpu.createContext(id, "", Capset.VENUS));
+      expectType(gpu.createContext(9, "", Capset.VENUS), ERR_OUT_OF_MEMORY);
+      expectOk(gpu.createContext(9, "", Capset.VIRGL2));
+      expectOk(gpu.destroyContext(2));
+      expectOk(gpu.createContext(10, "", Capset.VENUS));
+    }));
+
+  test("leave no process and no descriptor when their guest goes", async () => {
+    const cycle = () =>
+      withDevice(options, (guest) => {
+        for (let id = 1; id <= contextsMax; id++) makeContext(guest, id);
+        expect(contextProcesses().length).toBeGreaterThanOrEqual(contextsMax);
+      });
+    await cycle();
+    const isSettled = () => contextProcesses().length === 0 || undefined;
+    await until("the processes of contexts to end", isSettled, driverPatienceMs);
+    const { fds } = server().usage();
+    for (let round = 0; round < 5; round++) await cycle();
+    await until("the processes of contexts to end", isSettled, driverPatienceMs);
+    await until("descriptors to be closed", () => server().usage().fds <= fds || undefined, driverPatienceMs);
+  });
+});
+
+describe("a Vulkan context that is given", () => {
+  test("a stream that makes no sense ends alone", async () => {
+    const start = server().log().length;
+    await withDevice(options, async (guest) => {
+      const { gpu } = guest;
+      makeContext(guest, 1);
+      makeContext(guest, 2);
+      // Refused at once or not: newer servers answer no streams.
+      gpu.submit3d(1, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0), { fenceId: 1n });
+      await untilLogged(start, "context 1 (vulkan-1) is lost");
+      expectType(gpu.submit3d(1, version(), { fenceId: 2n, ringIndex: 0 }), ERR_UNSPEC);
+      expectOk(gpu.submit3d(2, version(2), { fenceId: 3n, ringIndex: 0 }));
+      expectOk(gpu.destroyContext(1));
+      makeContext(guest, 3);
+      expectWorking(guest);
+    });
+  });
+
+  test("a fence on a ring that it has not ends alone, and the fence is answered", async () => {
+    const start = server().log().length;
+    await withDevice(options, async (guest) => {
+      const { gpu } = guest;
+      makeContext(guest, 1);
+      makeContext(guest, 2);
+      gpu.submit3d(1, new Uint8Array(0), { fenceId: 1n, ringIndex: 63 });
+      await untilLogged(start, "context 1 (vulkan-1) is lost");
+      expectOk(gpu.submit3d(2, version(2), { fenceId: 2n, ringIndex: 0 }));
+    });
+  });
+
+  test("more than a socket takes is refused, and goes on", () =>
+    withDevice(options, (guest) => {
+      const { gpu } = guest;
+      makeContext(guest);
+      expectType(gpu.submit3d(1, new Uint8Array(256 * 1024)), ERR_OUT_OF_MEMORY);
+      expectOk(gpu.submit3d(1, version(), { fenceId: 1n, ringIndex: 0 }));
+    }));
+
+  test("what a GL context takes, and GL contexts what it takes", () =>
+    withDevice(options, (guest) => {
+      const { gpu } = guest;
+      makeContext(guest);
+      expectOk(gpu.createContext(7, "gl", Capset.VIRGL2));
+      const texture = { resourceId: 50, target: 2, format: 1, bind: 2, width: 8, height: 8 };
+      expectOk(gpu.createResource3d(texture));
+      // Attaching is no more than a hint that a resource may be named.
+      for (const context of [1, 7])
+        for (const resource of [1, 50]) expectOk(gpu.attachResource(context, resource));
+      for (const context of [1, 7])
+        for (const resource of [1, 50]) expectOk(gpu.detachResource(context, resource));
+      expectOk(gpu.attachResource(1, 1));
+      expectOk(gpu.submit3d(1, version(), { fenceId: 1n, ringIndex: 0 }));
+      expectType(gpu.submit3d(7, version()), ERR_INVALID_PARAMETER);
+      const blob = { resourceId: 60, mem: BlobMem.HOST3D, flags: BlobFlag.MAPPABLE, size: 4096 };
+      expectType(gpu.createBlob(blob, [], { contextId: 7 }), ERR_UNSPEC);
+    }));
+});
+
+describe("when the process", () => {
+  test("of a Vulkan context dies, its guest's device is lost, and no other", async () => {
+    const start = server().log().length;
+    await withDevice(options, async (guest) => {
+      const { gpu } = guest;
+      makeContext(guest, 1);
+      makeContext(guest, 2);
+      const [first] = await processesOf(2);
+      process.kill(first!, "SIGKILL");
+      await untilLogged(start, "context 1 (vulkan-1) is lost", String(first));
+      expectType(gpu.submit3d(1, version(), { fenceId: 1n, ringIndex: 0 }), ERR_UNSPEC);
+      expectOk(gpu.submit3d(2, version(2), { fenceId: 2n, ringIndex: 0 }));
+      expectOk(gpu.unrefResource(1));
+      expectType(gpu.createContext(1, "", Capset.VENUS), Response.ERR_INVALID_CONTEXT_ID);
+      expectOk(gpu.destroyContext(1));
+      makeContext(guest, 1);
+      expectOk(gpu.submit3d(1, version(), { fenceId: 3n, ringIndex: 0 }));
+    });
+  });
+
+  test("of a Vulkan context dies while its fence is out, that is answered", () =>
+    withDevice(options, async (guest) => {
+      const { gpu, control } = guest;
+      makeContext(guest);
+      const [first] = await processesOf(1);
+      process.kill(first!, "SIGSTOP");
+      const request = commands3d.submit3d(1, new Uint8Array(0), { fenceId: 1n, ringIndex: 0 });
+      const fenced = control.submit(request);
+      // Behind the fence's command, and answered before it.
+      expectOk(gpu.submit3d(1, new Uint8Array(0)));
+      expect(fenced.done).toBe(false);
+      process.kill(first!, "SIGKILL");
+      expectOk(control.wait(fenced));
+    }));
+
+  test("of the render server dies, contexts go on, and the next one starts another", async () => {
+    const start = server().log().length;
+    await withDevice(options, async (guest) => {
+      const { gpu } = guest;
+      makeContext(guest, 1);
+      const [renderServer] = server().children;
+      process.kill(renderServer!, "SIGKILL");
+      await untilLogged(start, "the render server has ended");
+      expectOk(gpu.submit3d(1, version(), { fenceId: 1n, ringIndex: 0 }));
+      await until(
+        "another render server",
+        () => gpu.createContext(2, "", Capset.VENUS).type === Response.OK_NODATA || undefined,
+        driverPatienceMs,
+      );
+      expect(server().children).not.toContain(renderServer!);
+      expectOk(gpu.submit3d(2, new Uint8Array(0), { fenceId: 2n, ringIndex: 0 }));
+      expectOk(gpu.submit3d(1, version(), { fenceId: 3n, ringIndex: 0 }));
+    });
+  });
+});
