@@ -127,6 +127,9 @@ async function serve({ config, unknown }: Served, ctl: string): Promise<number> 
 const serverName = ({ fd, socketPath, controlPath }: ServerConfig): string =>
   fd === undefined ? socketPath : controlPath;
 
+/** What QEMU does not know of a device that it has no code for: virtio's number, its rings, its configuration. */
+const genericDevice = "vhost-user-test-device-pci,virtio-id=16,num_vqs=2,vq_size=256,config_size=16";
+
 /** What an operator needs at start: what was chosen, the limits, and how to start the VMM. */
 function banner(config: ServerConfig, state: "listening" | "connected", ctl: string): string {
   const mib = (bytes: number): string => `${Math.floor(bytes / 1024 / 1024)} MiB`;
@@ -149,5 +152,7 @@ function banner(config: ServerConfig, state: "listening" | "connected", ctl: str
     `    -object memory-backend-memfd,id=mem,size=1G,share=on \\`,
     `    -chardev socket,id=vgpu,path=${config.socketPath} \\`,
     `    -vga none -device vhost-user-gpu-pci,chardev=vgpu`,
+    "QEMU 11.1 has a generic device too; its guest has blobs and outputs that change, and is seen by --wayland or --inspect:",
+    `    -vga none -device ${genericDevice},chardev=vgpu`,
   ].join("\n");
 }

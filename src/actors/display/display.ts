@@ -17,6 +17,7 @@ import { Scanout } from "./scanouts/scanout.ts";
 import type { LoadedKind } from "./sinks/registry.ts";
 import { Sinks } from "./sinks/sinks.ts";
 import { copyRect, takeSnapshot } from "./snapshot.ts";
+import { Unseen } from "./unseen.ts";
 import { UnreadableSurface } from "./surfaces/surface.ts";
 import { Surfaces } from "./surfaces/surfaces.ts";
 
@@ -31,6 +32,7 @@ export class Display implements Actor<DisplayMessage> {
   private readonly cursors: Cursors;
   private readonly outputs: Outputs;
   private readonly news = new OutputsNews();
+  private readonly unseen: Unseen;
   private readonly answers: OutputAnswers;
 
   /** Shows scanouts through sinks of `kinds`. */
@@ -52,6 +54,8 @@ export class Display implements Actor<DisplayMessage> {
     const closed = (scanout: number): void => this.closed(scanout);
     const owner = { context, io, scanouts, modes, answers, resized, closed };
     this.sinks = new Sinks(owner, kinds, keep.subarray(outputWords));
+    const isOn = (): boolean => scanouts.some(({ view }) => view !== null);
+    this.unseen = new Unseen(context, () => this.sinks.isEmpty && isOn());
     this.cursors = new Cursors(
       context.area("cursor-images", "read"),
       scanouts,
@@ -145,6 +149,7 @@ export class Display implements Actor<DisplayMessage> {
     scanout.view = view;
     scanout.isKnown = true;
     this.sinks.scanout(scanout);
+    this.unseen.shown();
   }
 
   private turnOff(scanout: Scanout): void {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { parseOutputs } from "../../../src/actors/output-changes.ts";
 import type { DisplayMode } from "../../../src/actors/gpu/messages.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { driverPatienceMs } from "../../support/patience.ts";
 import { DisplayRunner } from "./display-runner.ts";
 import { Stage } from "./stage.ts";
 
@@ -111,6 +112,31 @@ describe("outputs", () => {
       next.stop();
     }
   });
+});
+
+test("a picture that nobody sees is told of once, with what shows it", () => {
+  const words = "the guest shows a picture that nobody sees";
+  const count = ({ runner: { context } }: Stage): number =>
+    context.logged.filter(({ text }) => text.startsWith(words)).length;
+  // Each begins before the last, which is told of when all have had their time.
+  const seen = new Stage(new FakeContext("display", config));
+  const looked = new Stage(new FakeContext("display", serverConfig("--inspect")));
+  const brief = new Stage(new FakeContext("display", config));
+  const unseen = new Stage(new FakeContext("display", config));
+  const all = [seen, looked, brief, unseen];
+  try {
+    seen.connect();
+    for (const stage of all) stage.show(stage.surface(1, 8, 8));
+    brief.off();
+    unseen.show(unseen.surface(2, 8, 8), 1);
+    unseen.until(() => count(unseen) === 1, "the hint", driverPatienceMs);
+    for (const stage of all) stage.runner.run();
+    expect(all.map(count)).toEqual([0, 0, 0, 1]);
+    brief.show(brief.surface(2, 8, 8));
+    brief.until(() => count(brief) === 1, "the hint", driverPatienceMs);
+  } finally {
+    for (const stage of all) stage.stop();
+  }
 });
 
 describe("the guest is told", () => {

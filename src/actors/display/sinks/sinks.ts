@@ -52,6 +52,11 @@ export class Sinks {
     this.tellTakes();
   }
 
+  /** Whether there is none. */
+  get isEmpty(): boolean {
+    return this.all.size === 0;
+  }
+
   /** The outputs as one of them says that they are; null where none does. */
   get outputs(): readonly DisplayMode[] | null {
     return this.authority?.outputs ?? null;
