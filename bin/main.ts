@@ -1,9 +1,14 @@
 // `fencepost`, as the executable and as bin/fencepost have it: a word says which program, and none is the server.
 
+import { actorWord } from "../src/actors/runtime/process/protocol.ts";
 import { begin } from "../src/cli/begin.ts";
 import { overview, programs, readWords } from "./programs.ts";
 
 const exitUsage = 2;
+
+// The executable is its own runtime: its server starts actors from it, and nobody else has this word.
+if (Bun.isStandaloneExecutable && process.argv[2] === actorWord)
+  await import("../src/actors/runtime/process/child.ts");
 
 const asked = readWords(process.argv.slice(2));
 if (asked.kind === "program") {

@@ -11,7 +11,17 @@ Usage: bun run test:executable [FILE…]
 
 Without FILE these are the tests of the command line, of replays and demos, and a few of the device.`;
 
-const device = ["3d-pixels", "bridge", "crash", "inspector", "limits", "recording", "resource", "window"];
+const device = [
+  "3d-pixels",
+  "bridge",
+  "crash",
+  "inspector",
+  "isolation",
+  "limits",
+  "recording",
+  "resource",
+  "window",
+];
 const usual = [
   "test/bin/",
   "test/cli/",

@@ -6,6 +6,7 @@ import {
   DisplayInfo,
   Edid,
   Header,
+  MapInfo,
   ResourceUuid,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { EPOLLET, EPOLLIN } from "../../src/transport/os/epoll.ts";
@@ -226,6 +227,7 @@ const responseBytes: Record<number, number> = {
   [Command.GET_EDID]: Edid.bytes,
   [Command.GET_CAPSET_INFO]: CapsetInfo.bytes,
   [Command.RESOURCE_ASSIGN_UUID]: ResourceUuid.bytes,
+  [Command.RESOURCE_MAP_BLOB]: MapInfo.bytes,
   [Command.GET_CAPSET]: Header.bytes + 1024,
 };
 

@@ -45,6 +45,8 @@ export class HostWindow {
   manner: Manner = "serve";
   /** Lengths by offset. */
   readonly mapped = new Map<number, number>();
+  /** Requests so far. */
+  asked = 0;
   /** What a back-end must not ask, or not so. */
   readonly violations: string[] = [];
   private readonly held: [Message, WindowChannel][] = [];
@@ -70,9 +72,11 @@ export class HostWindow {
   handle(message: Message, channel: WindowChannel): void {
     const { manner } = this;
     if (manner === "stall") {
+      this.asked++;
       this.held.push([message, channel]);
       return;
     }
+    this.asked++;
     const { request } = message;
     const good = manner !== "refuse" && manner !== "hang-up" && this.run(message);
     message.fds.forEach(closeFd);
@@ -82,10 +86,22 @@ export class HostWindow {
     if (!good) channel.hangUp();
   }
 
+  /** Does the first thing that was stalled, and goes on stalling. */
+  doOne(): void {
+    const [message, channel] = this.held.shift()!;
+    this.manner = "serve";
+    this.asked--;
+    this.handle(message, channel);
+    this.manner = "stall";
+  }
+
   /** Does what was stalled, in order, and serves from then on. */
   catchUp(): void {
     this.manner = "serve";
-    for (const [message, channel] of this.held.splice(0)) this.handle(message, channel);
+    for (const [message, channel] of this.held.splice(0)) {
+      this.asked--;
+      this.handle(message, channel);
+    }
   }
 
   /** What a VMM does when it resets the device. */

@@ -20,6 +20,8 @@ export async function buildExecutable(path: string): Promise<void> {
     format: "esm",
     minify: true,
     bytecode: true,
+    // Each thread loads what it needs of what all share, and programs what they need.
+    splitting: true,
     env: "disable",
     compile: {
       outfile: path,

@@ -26,7 +26,7 @@ const verbs = new Set(
   ].flat(),
 );
 /** The last word of an event. */
-const pastTense = /(?:ed|done|broken|lost|sent)$/;
+const pastTense = /(?:ed|done|broken|forgotten|lost|read|sent)$/;
 
 for (const [actor, schema] of Object.entries(schemas)) {
   test(`the ${actor} is told by verbs, asked by ask-x, and hears of what has happened in the past tense`, () => {

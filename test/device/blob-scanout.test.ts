@@ -60,6 +60,18 @@ function showBlob(
   return pages;
 }
 
+const isolated = serveTests("--renderer", "software", "--isolation", "process");
+
+test("a guest's blob is shown where it lies by a ctrl queue in a process of its own", () =>
+  isolated.withDevice(features, (guest) => {
+    const pages = showBlob(guest, 1);
+    pages.words.set(pattern(width, height).toReversed());
+    expectOk(guest.gpu.flushResource(1, area));
+    expectShown(guest, 0, width, height, pattern(width, height).toReversed());
+    expectOk(guest.gpu.unrefResource(1));
+    expectOff(guest, 0);
+  }));
+
 const black = Array.from({ length: width * height }, () => 0);
 
 describe("a guest's blob on a scanout", () => {

@@ -1,10 +1,11 @@
 // What every test of this folder needs: one real server a file, a new guest a test, and words for what it expects.
 
 import { afterAll, beforeAll, expect } from "bun:test";
+import { join } from "node:path";
 import type { CommandResult } from "../../lab/driver/command-queue.ts";
 import type { Rectangle } from "../../lab/driver/commands.ts";
 import { DeviceTimeout } from "../../lab/driver/pump.ts";
-import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { type ServerOptions, ServerProcess } from "../../lab/vmm/server-process.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { driverPatienceMs } from "../support/patience.ts";
@@ -25,6 +26,17 @@ export interface DeviceFixture {
  * have printed no stack trace.
  */
 export function serveTests(...args: string[]): DeviceFixture {
+  // Looking for Vulkan takes as long as many a test: that is for tests of it.
+  return serve({ args: args.includes("--vulkan") ? args : ["--vulkan", "off", ...args] });
+}
+
+/** As {@link serveTests}, with the renderer of test/support/scripted-renderer.ts: it has host blobs on every host. */
+export function serveScripted(...args: string[]): DeviceFixture {
+  const main = join(import.meta.dir, "../support/scripted-device/server.ts");
+  return serve({ args: ["--renderer", "software", ...args], command: [process.execPath, main] });
+}
+
+function serve(options: ServerOptions): DeviceFixture {
   let server: ServerProcess | null = null;
   const running = (): ServerProcess => {
     if (server === null) throw new Error("the server runs only while tests do");
@@ -32,10 +44,7 @@ export function serveTests(...args: string[]): DeviceFixture {
   };
 
   beforeAll(async () => {
-    // Looking for Vulkan takes as long as most of a file: that is for tests of it.
-    server = await ServerProcess.start({
-      args: args.includes("--vulkan") ? args : ["--vulkan", "off", ...args],
-    });
+    server = await ServerProcess.start(options);
   });
 
   afterAll(async () => {

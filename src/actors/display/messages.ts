@@ -38,7 +38,7 @@ export const DisplayMessage = z.discriminatedUnion("type", [
     type: z.literal("add-guest-surface"),
     surface: z.int(),
     regions: z.array(z.object({ fd })),
-    pieces: z.instanceof(Float64Array),
+    pieces: z.array(address).max(3 * 65_536),
     offset: u32,
     bytes: address,
     stride: u32,

@@ -8,6 +8,8 @@ export const ctrlQueueCounters = [
   "resources",
   "storageBytes",
   "contexts",
+  "mappings",
+  "mappedBytes",
   "fencesPending",
   "fencesStuck",
 ] as const;

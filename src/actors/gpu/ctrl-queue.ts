@@ -48,6 +48,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   receive(message: CtrlQueueMessage, from?: ActorName): void {
     // What concerns the ring or its memory; the display's socket comes long before.
     if (from === "vhost-session" && message.type !== "vmm-display-changed") this.endRehearsal();
+    if (this.device.mappings.receive(message)) return;
     if (this.queue.receive(message)) return;
     // The commands of a rehearsal are nobody's to stop at.
     if (message.type === "set-breaks") this.endRehearsal();
@@ -160,12 +161,14 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   reset(): void {
     this.queue.recording?.reset();
+    this.device.mappings.forget();
     this.device.model.reset();
     this.count();
   }
 
   finishParked(): void {
     this.device.breaks.whileRingEnds(() => {
+      this.device.commands.mappings.abandon();
       this.device.model.fences.drain();
       this.device.commands.questions.abandon();
       this.device.afterCommands.finish();

@@ -18,6 +18,7 @@ import { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { Exports } from "./outlets/exports.ts";
 import { FenceWatch } from "./outlets/fence-watch.ts";
 import { Looks } from "./outlets/looks.ts";
+import { Mappings } from "./outlets/mappings.ts";
 import { Recordings } from "./outlets/recording/recordings.ts";
 import { RingProgress } from "./outlets/ring-progress.ts";
 import { BlobPixels } from "./pixels/blobs/blob-pixels.ts";
@@ -42,6 +43,7 @@ export class Device {
   readonly fenceWatch: FenceWatch;
   readonly recordings: Recordings;
   readonly breaks: Breaks;
+  readonly mappings: Mappings;
   private readonly source: PixelSource;
   private readonly shelfMemory: NativeMemory;
 
@@ -60,10 +62,12 @@ export class Device {
     const shelf = new CursorShelf(this.shelfMemory);
     this.source = new PixelSource(storages, renderer, queue, shelf);
     this.outbox = new DisplayOutbox(context);
-    const { source, outbox } = this;
-    this.model = new Model(config, new Lifecycles(machines, context.tap), queue, renderer, source, outbox);
+    const lifecycles = new Lifecycles(machines, context.tap);
+    this.mappings = new Mappings(context, lifecycles.resource);
+    const { source, outbox, mappings } = this;
+    this.model = new Model(config, lifecycles, queue, renderer, source, outbox, mappings);
     const reads = new RecordedReads(this.model.resources);
-    const parts = { context, queue, model: this.model, outbox, reads };
+    const parts = { context, queue, model: this.model, outbox, mappings, reads };
     this.commands = new Commands(parts);
     renderer.onTrouble = (text) => log.warning(text);
     renderer.onContextLost = (id, reason) => this.commands.contexts.ended(id, reason);

@@ -83,7 +83,7 @@ export class NativeMemory {
    */
   static mapPieces(
     fds: readonly number[],
-    pieces: Float64Array,
+    pieces: readonly number[],
     offset: number,
     length: number,
   ): NativeMemory {

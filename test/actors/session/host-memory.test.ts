@@ -227,6 +227,7 @@ describe("a front-end that breaks the channel", () => {
     ],
     ["no reply", { flags: Flags.version }, /answered wrongly: request 9, flags 0x1/],
     ["flags beyond a reply's", { flags: 0xd }, /answered wrongly: request 9, flags 0xd/],
+    ["no bytes at all", { payload: new Uint8Array(0) }, /answered wrongly: .* 0 bytes/],
     ["too many bytes", { payload: new Uint8Array(16) }, /answered wrongly: .* 16 bytes/],
   ] as const;
 

@@ -19,7 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/config": ["src/config", "src/picture/", ...transport],
   "src/actors/": product.filter((prefix) => prefix !== "src/recording/"),
   "src/cli/": ["src/cli/", ...product],
-  "bin/": ["bin/", "src/cli/", "lab/demo/", "lab/replay/", "src/config"],
+  "bin/": ["bin/", "src/cli/", "lab/demo/", "lab/replay/", "src/actors/runtime/process/", "src/config"],
   "lab/": ["lab/", "src/config", "src/picture/", "src/recording/", ...transport],
 };
 const folders = Object.keys(mayImport).sort((a, b) => b.length - a.length);

@@ -130,9 +130,10 @@ export class MemorySurface extends Surface {
     const sizes = regions.map(({ fd }) => sizeOfFd(fd));
     let end = 0;
     for (let at = 0; at < pieces.length; at += 3) {
-      if (pieces[at + 1]! + pieces[at + 2]! > sizes[pieces[at]!]!)
+      const [region = -1, from = 0, length = 0] = [pieces[at], pieces[at + 1], pieces[at + 2]];
+      if (length === 0 || from + length > (sizes[region] ?? 0))
         return "its pages lie behind their file's end";
-      end += pieces[at + 2]!;
+      end += length;
     }
     if (end !== offset + bytes) return "its pages are not as many as it says";
     const fds = regions.map(({ fd }) => fd);

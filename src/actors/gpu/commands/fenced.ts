@@ -8,9 +8,26 @@ import {
   Response,
   ringsMax,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import { PARKED } from "../../queue/queue-handler.ts";
+import { PARKED, type Parked } from "../../queue/queue-handler.ts";
 import type { Request } from "../../queue/request.ts";
+import type { Model } from "../model/model.ts";
 import type { Command, Parts } from "./parts.ts";
+
+/** Has a parked request that is fenced keep its place: {@link Fences.release} answers it. */
+export function keepOrder({ model }: Parts, parked: Parked, request: Request): void {
+  const flags = request.u32(Header.flags);
+  if ((flags & HeaderFlag.FENCE) === 0) return;
+  const hasRing = namesRing(model, flags);
+  const { contexts, fences, lifecycles } = model;
+  if (hasRing) {
+    const context = contexts.get(request.u32(Header.contextId))!;
+    lifecycles.context.take(context, lifecycles.context.event("FENCE"));
+  }
+  fences.hold(parked, request, hasRing);
+}
+
+const namesRing = (model: Model, flags: number): boolean =>
+  (flags & HeaderFlag.INFO_RING_IDX) !== 0 && model.has(Feature.CONTEXT_INIT);
 
 const fenceFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;
 
@@ -20,7 +37,7 @@ export function withFences({ model }: Parts, dispatch: Command): Command {
   const fence = lifecycles.context.event("FENCE");
 
   function runFenced(request: Request, flags: number): number {
-    const hasRing = (flags & HeaderFlag.INFO_RING_IDX) !== 0 && model.has(Feature.CONTEXT_INIT);
+    const hasRing = namesRing(model, flags);
     if (hasRing) {
       if ((request.u32(Header.ringIndex) & 0xff) >= ringsMax) return Response.ERR_INVALID_PARAMETER;
       const refusal = lifecycles.context.may(contexts.get(request.u32(Header.contextId)), fence);

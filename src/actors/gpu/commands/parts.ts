@@ -4,6 +4,7 @@ import type { Request } from "../../queue/request.ts";
 import type { QueueRunner } from "../../queue/queue-runner.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { DisplayOutbox } from "../outlets/display-outbox.ts";
+import type { Mappings } from "../outlets/mappings.ts";
 import type { Model } from "../model/model.ts";
 import type { RecordedReads } from "./recorded-reads.ts";
 
@@ -12,6 +13,7 @@ export interface Parts {
   queue: QueueRunner;
   model: Model;
   outbox: DisplayOutbox;
+  mappings: Mappings;
   /** For a recording: what a renderer reads. */
   reads: RecordedReads;
 }

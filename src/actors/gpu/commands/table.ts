@@ -12,6 +12,7 @@ import {
   GetCapsetInfo,
   GetEdid,
   Header,
+  MapBlob,
   OfResource,
   ResourceCreate2d,
   ResourceCreate3d,
@@ -28,6 +29,7 @@ import type { Request } from "../../queue/request.ts";
 import { BlobCommands } from "./blobs.ts";
 import { CapsetCommands } from "./capsets.ts";
 import { ContextCommands } from "./contexts.ts";
+import { MapCommands } from "./mappings.ts";
 import type { Command, Parts } from "./parts.ts";
 import { Questions } from "./questions.ts";
 import { ResourceCommands } from "./resources.ts";
@@ -43,6 +45,7 @@ export class Commands {
   readonly contexts;
   readonly capsets;
   readonly blobs;
+  readonly mappings;
 
   constructor(parts: Parts) {
     this.questions = new Questions(parts);
@@ -52,6 +55,7 @@ export class Commands {
     this.contexts = new ContextCommands(parts);
     this.capsets = new CapsetCommands(parts);
     this.blobs = new BlobCommands(parts);
+    this.mappings = new MapCommands(parts);
   }
 }
 
@@ -127,6 +131,18 @@ export const commandTable: readonly Row[] = [
     Transfer3d.bytes,
     ({ transfers }, request) => transfers.fromHost3d(request),
     VIRGL,
+  ),
+  row(
+    "RESOURCE_MAP_BLOB",
+    MapBlob.bytes,
+    ({ mappings }, request) => mappings.mapBlob(request),
+    RESOURCE_BLOB,
+  ),
+  row(
+    "RESOURCE_UNMAP_BLOB",
+    OfResource.bytes,
+    ({ mappings }, request) => mappings.unmapBlob(request),
+    RESOURCE_BLOB,
   ),
   row("SUBMIT_3D", Submit3d.bytes, ({ contexts }, request) => contexts.submit(request), VIRGL),
 ];

@@ -6,13 +6,13 @@
 
 import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Lifecycles } from "./lifecycles.ts";
-import { PARKED } from "../../queue/queue-handler.ts";
+import { PARKED, type Parked } from "../../queue/queue-handler.ts";
 import { type QueueRunner } from "../../queue/queue-runner.ts";
 import type { Request } from "../../queue/request.ts";
 import { RecordKind } from "../../runtime/tap/layout.ts";
 import type { Tap } from "../../runtime/tap/tap.ts";
 import type { Renderer } from "../renderer/renderer.ts";
-import { Timeline, Waiting } from "./timeline.ts";
+import { describeWaiting, type StuckFence, Timeline, Waiting } from "./timeline.ts";
 
 /** How long a stopping ring waits for the renderer, in milliseconds. */
 const drainMs = 1_000;
@@ -23,17 +23,12 @@ export type FenceMaker = Pick<
   "epoch" | "onFence" | "onContextFence" | "createFence" | "createContextFence" | "poll"
 >;
 
-/** What a stuck command is called in the log. */
-export interface StuckFence {
-  command: number;
-  context: number;
-  ageMs: number;
-}
-
 export class Fences {
   private readonly global: Timeline;
   private readonly ofContexts = new Map<number, Timeline>();
   private readonly free: Waiting[] = [];
+  /** Those whose answers come from elsewhere, each with its timeline. */
+  private readonly held = new Map<Parked, [Waiting, Timeline]>();
   private readonly event;
   private count = 0;
   /** How long the command that was answered last had waited, in milliseconds. */
@@ -72,22 +67,37 @@ export class Fences {
    * names a ring of a context.
    */
   finish(request: Request, response: number, hasRing: boolean): number {
-    const timeline = hasRing
-      ? this.timelineOf(request.u32(Header.contextId), request.u32(Header.ringIndex) & 0xff)
-      : this.global;
-    let answer = response;
-    let failed = false;
-    if (hasRing || timeline.epoch !== this.renderer.epoch) {
-      failed = !this.mark(timeline);
-      if (failed) answer = Response.ERR_UNSPEC;
-    }
-    if (timeline.isSettled) {
-      // A ring that the context has not is nothing to remember.
-      if (failed && !timeline.isMarked) this.ofContexts.delete(keyOf(timeline.context, timeline.ring));
-      return answer;
-    }
-    this.wait(timeline, request, answer, failed);
+    const timeline = this.timelineOf(request, hasRing);
+    const failed = !this.cover(timeline);
+    const answer = failed ? Response.ERR_UNSPEC : response;
+    if (timeline.isSettled) return answer;
+    const waiting = this.wait(timeline, request, this.queue.park(), failed);
+    const more = answer < Response.ERR_UNSPEC ? this.queue.responseBytes - Header.bytes : 0;
+    waiting.response = answer;
+    if (more > 0) waiting.body = request.responseBytes(Header.bytes, more).slice();
     return PARKED;
+  }
+
+  /** Has a fenced request, which is `parked` until {@link release} says what it is answered, keep its place on its timeline. */
+  hold(parked: Parked, request: Request, hasRing: boolean): void {
+    const timeline = this.timelineOf(request, hasRing);
+    const waiting = this.wait(timeline, request, parked, !this.cover(timeline));
+    waiting.isHeld = true;
+    this.held.set(parked, [waiting, timeline]);
+  }
+
+  /** Answers a request that is held once those before it are answered. Returns false, with nothing done, for any other. */
+  release(parked: Parked, response: number, body: Uint8Array | null): boolean {
+    const found = this.held.get(parked);
+    if (found === undefined) return false;
+    const [waiting, timeline] = found;
+    this.held.delete(parked);
+    waiting.isHeld = false;
+    waiting.response = response;
+    waiting.body = body;
+    this.advance(timeline);
+    this.queue.publish();
+    return true;
   }
 
   /**
@@ -105,36 +115,24 @@ export class Fences {
     return 0;
   }
 
-  /** Asks the renderer which fences have retired, and answers their commands. */
-  poll(): void {
-    if (this.count === 0) return;
-    this.renderer.poll();
-    this.queue.publish();
-  }
-
-  /** The renderer's descriptor says that something has happened, to fences or to contexts. */
-  wake(): void {
+  /** Asks the renderer which fences have retired, and answers their commands. `isTold`: it says that it has news. */
+  poll(isTold = false): void {
+    if (this.count === 0 && !isTold) return;
     this.renderer.poll();
     this.queue.publish();
   }
 
   /** A context takes no more work, and finishes none: what waits on its rings is answered. */
   contextLost(context: number): void {
-    for (const timeline of this.ofContexts.values()) {
+    for (const timeline of this.ofContexts.values())
       if (timeline.context === context) this.retireAll(timeline);
-    }
   }
 
-  /**
-   * A context is gone. Its own rings' commands are answered; and since the library may lose the fence that it is just
-   * waiting for, whosever that is, every other timeline gets a new one.
-   */
+  /** A context is gone. Since the library may lose the fence that it just waits for, every other timeline gets a new one. */
   contextDestroyed(context: number): void {
-    for (const [key, timeline] of this.ofContexts) {
-      if (timeline.context !== context) continue;
-      this.retireAll(timeline);
-      this.ofContexts.delete(key);
-    }
+    this.contextLost(context);
+    for (const [key, timeline] of this.ofContexts)
+      if (timeline.context === context) this.ofContexts.delete(key);
     for (const timeline of this.timelines()) {
       if (!timeline.isEmpty && !this.mark(timeline)) this.retireAll(timeline);
     }
@@ -162,7 +160,7 @@ export class Fences {
         const waiting = timeline.waiting[index]!;
         const ageMs = now - waiting.since;
         if (ageMs < limitMs) break;
-        if (!this.lifecycle.can(waiting, this.event.alarm)) continue;
+        if (waiting.isHeld || !this.lifecycle.can(waiting, this.event.alarm)) continue;
         this.lifecycle.take(waiting, this.event.alarm);
         report({ command: waiting.command, context: waiting.parked!.header[Header.contextId / 4]!, ageMs });
       }
@@ -178,19 +176,7 @@ export class Fences {
 
   /** What waits, for people: `max` commands at most, the oldest of each timeline first. */
   describe(max: number): Record<string, number | string>[] {
-    const all: Record<string, number | string>[] = [];
-    for (const { ring, waiting, first } of this.timelines()) {
-      for (let index = first; index < waiting.length && all.length < max; index++) {
-        const one = waiting[index]!;
-        const state = this.lifecycle.nameOf(one);
-        const ageMs = performance.now() - one.since;
-        // The device's own timeline is of no context; its commands are.
-        const { header, command: number } = one.parked!;
-        const context = header[Header.contextId / 4]!;
-        all.push({ fence: one.id, state, command: one.command, number, context, ring, ageMs });
-      }
-    }
-    return all;
+    return describeWaiting(this.timelines(), this.lifecycle, max);
   }
 
   private *timelines(): Generator<Timeline> {
@@ -198,7 +184,10 @@ export class Fences {
     yield* this.ofContexts.values();
   }
 
-  private timelineOf(context: number, ring: number): Timeline {
+  private timelineOf(request: Request, hasRing: boolean): Timeline {
+    if (!hasRing) return this.global;
+    const context = request.u32(Header.contextId);
+    const ring = request.u32(Header.ringIndex) & 0xff;
     const key = keyOf(context, ring);
     let timeline = this.ofContexts.get(key);
     if (timeline === undefined) {
@@ -206,6 +195,16 @@ export class Fences {
       this.ofContexts.set(key, timeline);
     }
     return timeline;
+  }
+
+  /** Sees to it that a fence stands behind everything so far. Returns false where the renderer takes none. */
+  private cover(timeline: Timeline): boolean {
+    if (timeline === this.global && timeline.epoch === this.renderer.epoch) return true;
+    if (this.mark(timeline)) return true;
+    // A ring that the context has not is nothing to remember.
+    if (timeline.isSettled && !timeline.isMarked)
+      this.ofContexts.delete(keyOf(timeline.context, timeline.ring));
+    return false;
   }
 
   /** Makes a fence behind everything that the renderer was given. Returns false when it takes none. */
@@ -228,31 +227,32 @@ export class Fences {
     return true;
   }
 
-  private wait(timeline: Timeline, request: Request, response: number, failed: boolean): void {
+  private wait(timeline: Timeline, request: Request, parked: Parked, failed: boolean): Waiting {
     const waiting = this.free.pop() ?? new Waiting();
-    const bytes = response < Response.ERR_UNSPEC ? this.queue.responseBytes : Header.bytes;
-    waiting.body =
-      bytes > Header.bytes ? request.responseBytes(Header.bytes, bytes - Header.bytes).slice() : null;
     waiting.command = request.type;
-    waiting.parked = this.queue.park();
-    waiting.response = response;
+    waiting.parked = parked;
     waiting.id = timeline.fence;
     waiting.since = performance.now();
     this.lifecycle.renew(waiting);
     this.lifecycle.take(waiting, failed ? this.event.fail : this.event.submit);
     timeline.waiting.push(waiting);
     this.count++;
+    return waiting;
   }
 
   /** Answers the commands of a timeline that waited for fences up to `fence`. Numbers wrap. */
   private retire(timeline: Timeline, fence: number): void {
     if (((fence - timeline.retired) | 0) > 0) timeline.retired = fence;
     if (this.tap !== null) this.note(RecordKind.fenceRetired, timeline, fence);
-    while (!timeline.isEmpty) {
+    this.advance(timeline);
+  }
+
+  /** Of what waits for nothing more, up to the first that still does. */
+  private advance(timeline: Timeline): void {
+    for (; !timeline.isEmpty; timeline.first++) {
       const waiting = timeline.waiting[timeline.first]!;
-      if (((waiting.id - fence) | 0) > 0) break;
+      if (waiting.isHeld || ((waiting.id - timeline.retired) | 0) > 0) break;
       this.answer(waiting);
-      timeline.first++;
     }
     this.compact(timeline);
   }
@@ -264,8 +264,7 @@ export class Fences {
   private retireAll(timeline: Timeline): void {
     timeline.retired = timeline.fence;
     if (this.tap !== null && !timeline.isEmpty) this.note(RecordKind.fenceRetired, timeline, timeline.fence);
-    for (; !timeline.isEmpty; timeline.first++) this.answer(timeline.waiting[timeline.first]!);
-    this.compact(timeline);
+    this.advance(timeline);
   }
 
   private compact(timeline: Timeline): void {

@@ -18,6 +18,11 @@ import type { Lifecycles } from "./lifecycles.ts";
 import { type Resource, ResourceTable } from "./resources.ts";
 import { Scanouts } from "./scanouts.ts";
 
+/** What has to hear of blobs that go while the guest has them mapped. */
+export interface HostWindow {
+  release(resource: number): void;
+}
+
 /** What has to hear of pictures that go. */
 export interface Screen {
   /** A scanout shows nothing any more. */
@@ -40,6 +45,7 @@ export class Model {
     readonly renderer: Renderer,
     private readonly source: PixelSource,
     private readonly screen: Screen,
+    private readonly window: HostWindow,
   ) {
     const runsMax = fullBackingsMax * config.backingEntriesMax;
     this.resources = new ResourceTable(source, config.resourcesMax, runsMax);
@@ -66,6 +72,7 @@ export class Model {
   unref(resource: Resource): void {
     const { lifecycles, scanouts, contexts, screen, resources } = this;
     lifecycles.resource.take(resource, this.unrefEvent);
+    this.window.release(resource.id);
     scanouts.release(resource);
     contexts.forget(resource.id);
     const blob = blobOf(resource);

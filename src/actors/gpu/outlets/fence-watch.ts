@@ -30,7 +30,7 @@ export class FenceWatch {
   ) {
     // In this thread's own sleep, so that a fence is one wake-up away from its answer. Edge-triggered: asking the
     // renderer reads the descriptor.
-    if (renderer.pollFd >= 0) context.epoll.add(renderer.pollFd, EPOLLIN | EPOLLET, () => fences.wake());
+    if (renderer.pollFd >= 0) context.epoll.add(renderer.pollFd, EPOLLIN | EPOLLET, () => fences.poll(true));
   }
 
   /** Tells a poller that knows nothing. */

@@ -54,9 +54,25 @@ export class BackendChannel {
       const received = this.receive();
       if (received === WOULD_BLOCK) return "wait";
       if (received === CLOSED) return "closed";
+      const hadHeader = this.have >= Header.bytes;
       this.have += received;
+      // One that says another length would be waited for in vain.
+      if (!hadHeader && this.have >= Header.bytes) this.check();
     }
     this.have = 0;
+    this.asked = 0;
+    return this.inData.getBigUint64(Header.bytes, true) === 0n ? "done" : "refused";
+  }
+
+  close(): void {
+    closeFd(this.fd);
+    this.io.close();
+    this.out.unmap();
+    this.in.unmap();
+  }
+
+  /** Throws a {@link ProtocolError} for a header that answers something else. */
+  private check(): void {
     const { inData, asked } = this;
     const [request, flags, size] = [Header.request, Header.flags, Header.size].map((at) =>
       inData.getUint32(at, true),
@@ -65,15 +81,6 @@ export class BackendChannel {
       const what = `request ${request}, flags 0x${flags!.toString(16)}, ${size} bytes`;
       throw new ProtocolError(`${what}, where ${asked === 0 ? "nothing" : `${asked}`} was asked`);
     }
-    this.asked = 0;
-    return inData.getBigUint64(Header.bytes, true) === 0n ? "done" : "refused";
-  }
-
-  close(): void {
-    closeFd(this.fd);
-    this.io.close();
-    this.out.unmap();
-    this.in.unmap();
   }
 
   private ask(request: number, { offset, bytes }: Range, fdOffset: number, fds: readonly number[]): boolean {

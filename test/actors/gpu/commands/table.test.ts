@@ -7,8 +7,8 @@ import { Command, Header, Response } from "../../../../src/transport/wire/virtio
 import { FakeContext, serverConfig } from "../../../support/fake-context.ts";
 import { QueueBench } from "../../../support/queue-bench.ts";
 
-/** Without a row: of features that the device does not offer yet (blobs), and of the cursor queue. */
-const others = ["RESOURCE_MAP_BLOB", "RESOURCE_UNMAP_BLOB", "UPDATE_CURSOR", "MOVE_CURSOR"];
+/** Without a row: those of the cursor queue. */
+const others = ["UPDATE_CURSOR", "MOVE_CURSOR"];
 
 describe("the table", () => {
   test("has one row for every command of the ctrl queue, by its name and number", () => {

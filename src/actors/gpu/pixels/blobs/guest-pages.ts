@@ -11,7 +11,7 @@ export interface GuestPages {
   /** The files that they lie in; the receiver's to close. */
   readonly regions: { fd: number }[];
   /** Of each piece: which of `regions`, the byte of its file, and its length; all but the last are whole pages. */
-  readonly pieces: Float64Array<ArrayBuffer>;
+  readonly pieces: number[];
   /** Where in the first piece the bytes begin that were asked for. */
   readonly offset: number;
 }
@@ -32,7 +32,6 @@ export function guestPages(
   if (places === null) return null;
   const regions: { fd: number }[] = [];
   const numbers = new Map<number, number>();
-  const pieces = new Float64Array(places.length);
   for (let at = 0; at < places.length; at += 3) {
     // Every piece goes where the one before it ends, and a mapping begins with a page.
     const isWhole =
@@ -42,11 +41,9 @@ export function guestPages(
       for (const { fd } of regions) closeFd(fd);
       return null;
     }
-    pieces[at] = region;
-    pieces[at + 1] = places[at + 1]!;
-    pieces[at + 2] = places[at + 2]!;
+    places[at] = region;
   }
-  return { regions, pieces, offset };
+  return { regions, pieces: places, offset };
 }
 
 /** The number of the file behind `fd` among `regions`, a new one if need be; -1 where there is no room for that. */
