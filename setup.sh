@@ -11,6 +11,7 @@ runtime_packages=(libvirglrenderer1 libegl1 libopengl0 libgl1-mesa-dri libgbm1 v
 guest_packages=(gcc libc6-dev libdrm-dev libvulkan-dev glslang-tools busybox-static cpio xz-utils zstd e2fsprogs)
 wayland_packages=(weston xvfb xdotool libwayland-dev wayland-protocols)
 browser_packages=(chromium fonts-dejavu-core)
+shell_packages=(man-db zsh fish)
 # systemd-analyze reads the units, and virt-qemu-run starts a guest as libvirt does.
 service_packages=(systemd libvirt-daemon-driver-qemu)
 
@@ -102,7 +103,7 @@ if [ "$guests" = no ]; then
   exit 0
 fi
 
-install_packages "${runtime_packages[@]}" "${guest_packages[@]}" "${wayland_packages[@]}" "${browser_packages[@]}" \
+install_packages "${runtime_packages[@]}" "${guest_packages[@]}" "${wayland_packages[@]}" "${browser_packages[@]}" "${shell_packages[@]}" \
   "${service_packages[@]}"
 if [ "$(dpkg --print-architecture)" != amd64 ]; then
   say "ready; the end-to-end test guests are amd64 only and were left out"

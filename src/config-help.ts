@@ -54,4 +54,4 @@ const shownDefaults: Record<string, string> = {
   socketMode: " (default: 600)",
 };
 
-const row = (flag: string, help: string): string => `  ${flag.padEnd(28)} ${help}`;
+const row = (flag: string, help: string): string => `  ${flag.padEnd(27)}  ${help}`;
