@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readCommandLine, refuse } from "./lib/command-line.ts";
 
-const help = `Measures starts of the executable, or of another command.
+const help = `Runs the executable, or another command, again and again, and says how long its starts take.
 
 Usage: bun scripts/start-times.ts [--runs N] [COMMAND [ARGUMENT…]]
 

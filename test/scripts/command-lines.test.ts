@@ -16,7 +16,7 @@ function run(script: string, ...args: string[]): { code: number; output: string;
   const command = script.endsWith(".ts")
     ? [process.execPath, join(scripts, script)]
     : [join(scripts, script)];
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...command, ...args], { cwd: folder, timeout: 4_000 });
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...command, ...args], { cwd: folder, timeout: 30_000 });
   return { code: exitCode, output: stdout.toString(), errors: stderr.toString() };
 }
 
