@@ -313,6 +313,18 @@ describe("what was asked for and cannot be had ends with code 2 and a sentence",
   const asked: (readonly [readonly string[], string])[] = [
     [["--render-node", "/dev/null"], "--render-node /dev/null: is no DRM node"],
     [["--render-node", "/nonexistent"], "--render-node /nonexistent: is no DRM node"],
+    [
+      ["--vulkan", "on", "--renderer", "software"],
+      "--vulkan on cannot be had: --renderer software has no 3D",
+    ],
+    [
+      ["--renderer", "virgl", "--vulkan", "on", "--render-server", "/nowhere"],
+      "--vulkan on cannot be had: /nowhere is no program",
+    ],
+    [
+      ["--renderer", "virgl", "--vulkan", "on", "--render-server", "/bin/true"],
+      "--vulkan on cannot be had: the render server makes no context",
+    ],
     ...(renderNodes().length > 0
       ? []
       : ([[["--storage", "gbm"], "--storage gbm cannot be had: /dev/dri has no render node"]] as const)),

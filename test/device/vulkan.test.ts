@@ -5,12 +5,15 @@ import { readFileSync } from "node:fs";
 import { until } from "../../lab/qemu/deadline.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { frontEnds } from "../../src/transport/wire/front-ends.ts";
+import { Reply, VenusCommand } from "../../src/transport/wire/venus/protocol.ts";
 import { VenusStream } from "../../src/transport/wire/venus/stream.ts";
 import {
   BlobFlag,
   BlobMem,
   Capset,
   Feature,
+  MapCache,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { driverPatienceMs } from "../support/patience.ts";
@@ -127,6 +130,67 @@ describe("Vulkan contexts", () => {
     await until("the processes of contexts to end", isSettled, driverPatienceMs);
     await until("descriptors to be closed", () => server().usage().fds <= fds || undefined, driverPatienceMs);
   });
+});
+
+describe("memory", () => {
+  const withWindow = { ...options, display: null, sharedMemoryBit: frontEnds.current.sharedMemoryBit };
+  const page = 4096;
+
+  test("that a context answers in is the guest's to read", () =>
+    withDevice(withWindow, (guest) => {
+      const { gpu, frontend } = guest;
+      makeContext(guest);
+      expect(gpu.mapBlob(1, 16 * page)).toMatchObject({
+        type: Response.OK_MAP_INFO,
+        mapInfo: MapCache.CACHED,
+      });
+      expectOk(gpu.submit3d(1, version(), { fenceId: 1n, ringIndex: 0 }));
+      const answer = new Uint32Array(frontend.window!.view(16 * page, page).slice().buffer);
+      expect(answer[Reply.command]).toBe(VenusCommand.vkEnumerateInstanceVersion);
+      expect(answer[Reply.apiVersion]! >>> 22).toBe(1);
+      expectOk(gpu.unmapBlob(1));
+    }));
+
+  test("of a device is the guest's from its first byte to its last", () =>
+    withDevice(withWindow, (guest) => {
+      const { gpu, frontend } = guest;
+      makeContext(guest);
+      const stream = new VenusStream().replyTo(1, page).createInstance(11).enumeratePhysicalDevices(11, 12);
+      const bytes = 16 * page;
+      stream.createDevice(12, 13).allocateMemory(13, 14, bytes);
+      expectOk(gpu.submit3d(1, bytesOf(stream), { fenceId: 1n, ringIndex: 0 }));
+      const blob = { resourceId: 5, mem: BlobMem.HOST3D, flags: BlobFlag.MAPPABLE, blobId: 14, size: bytes };
+      expectOk(gpu.createBlob(blob, [], { contextId: 1 }));
+      expect(gpu.mapBlob(5, 0)).toMatchObject({ type: Response.OK_MAP_INFO });
+      const memory = new Uint8Array(frontend.window!.view(0, bytes));
+      // What a driver keeps before it must not be there to be written to.
+      expect(memory.every((byte) => byte === 0)).toBe(true);
+      memory.fill(0xee);
+      expect(frontend.window!.violations).toEqual([]);
+      expectOk(gpu.unmapBlob(5));
+      expectOk(gpu.unrefResource(5));
+      expectOk(gpu.submit3d(1, version(), { fenceId: 2n, ringIndex: 0 }));
+    }));
+
+  test("that is shorter than its blob is not mapped", () =>
+    withDevice(withWindow, (guest) => {
+      const { gpu } = guest;
+      makeContext(guest);
+      const stream = new VenusStream().replyTo(1, page).createInstance(11).enumeratePhysicalDevices(11, 12);
+      stream.createDevice(12, 13).allocateMemory(13, 14, page);
+      expectOk(gpu.submit3d(1, bytesOf(stream), { fenceId: 1n, ringIndex: 0 }));
+      const blob = {
+        resourceId: 5,
+        mem: BlobMem.HOST3D,
+        flags: BlobFlag.MAPPABLE,
+        blobId: 14,
+        size: 8 * page,
+      };
+      const made = gpu.createBlob(blob, [], { contextId: 1 });
+      if (made.type === Response.OK_NODATA) expectType(gpu.mapBlob(5, 0), ERR_UNSPEC);
+      else expectType(made, ERR_INVALID_PARAMETER);
+      expectOk(gpu.submit3d(1, version(), { fenceId: 2n, ringIndex: 0 }));
+    }));
 });
 
 describe("a Vulkan context that is given", () => {

@@ -17,6 +17,8 @@ import type { VenusSetup } from "./virgl/venus/venus.ts";
  */
 export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Renderer {
   if (config.renderer === "software") {
+    if (config.vulkan === "on")
+      throw new ConfigError("--vulkan on cannot be had: --renderer software has no 3D");
     log.info("no 3D, as --renderer software asks: 2D in software");
     return new NullRenderer();
   }
@@ -55,6 +57,7 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
         `--render-node cannot be had for 3D: ${error.message} With --renderer software it serves --storage gbm alone.`,
       );
     }
+    if (config.vulkan === "on") throw new ConfigError(`--vulkan on cannot be had: ${error.message}`);
     log.warning(`no 3D, only 2D in software: ${error.message}`);
     return new NullRenderer();
   }
@@ -65,6 +68,7 @@ function venusSetup(config: ServerConfig): VenusSetup | null {
   if (config.vulkan === "off") return null;
   return {
     renderServer: config.renderServer,
+    isForced: config.vulkan === "on",
     outputFd: libraryOutputFd(),
     contextsMax: config.vulkanContextsMax,
     processBytesMax: config.vulkanBytesMax,

@@ -122,7 +122,7 @@ export class BlobPixels extends Pixels {
   /** Of the host's memory; a guest's pages are its own, and lie among what nobody is to see. */
   lend(): LentPixels | null {
     const shared = this.renderer.exportBlob(this.form.id);
-    return shared && { fd: shared.fd, stride: 0, offset: 0, modifierHigh: 0, modifierLow: 0 };
+    return shared && { fd: shared.fd, stride: 0, offset: shared.offset, modifierHigh: 0, modifierLow: 0 };
   }
 
   look(): number {
@@ -137,7 +137,7 @@ export class BlobPixels extends Pixels {
     const shared = this.shareMemory();
     if (shared === null) return false;
     try {
-      const memory = NativeMemory.mapShared(shared.fd, 0, bytes, "read");
+      const memory = NativeMemory.mapShared(shared.fd, shared.offset, bytes, "read");
       target.set(new Uint32Array(memory.view()));
       memory.unmap();
       return true;

@@ -50,7 +50,8 @@ export class HostView extends Pixels {
     try {
       const { width, height, layout } = view;
       const fourcc = fourccOfFormat(view.format)!;
-      const image = { fd, width, height, stride: layout.stride, offset: layout.offset, fourcc, flags: 0 };
+      const offset = shared.offset + layout.offset;
+      const image = { fd, width, height, stride: layout.stride, offset, fourcc, flags: 0 };
       const linear = { modifierHigh: 0, modifierLow: 0 };
       readDmabuf(Object.assign(image, linear), { x: 0, y: 0, width, height }, words);
       return 0;
@@ -72,7 +73,8 @@ export class HostView extends Pixels {
     const shared = hasDescriptor() ? this.blob.shareMemory() : null;
     if (shared === null) return null;
     const { fd, kind } = shared;
-    const { stride, offset, span: bytes } = layout;
+    const { stride, span: bytes } = layout;
+    const offset = shared.offset + layout.offset;
     const fourcc = fourccOfFormat(format)!;
     const [surface, flags, modifierHigh, modifierLow] = [name, 0, 0, 0];
     const place = { surface, fd, offset, stride, width, height };

@@ -27,6 +27,18 @@ export function describeCapset(symbols: Virglrenderer["required"], id: number): 
   return { id, maxVersion, bytes };
 }
 
+/** The version of venus's streams: the first word of its set. Mesa's drivers know 1, and 0.10 of the library has 0. */
+export function wireFormatOf(
+  symbols: Virglrenderer["required"],
+  { id, maxVersion, bytes }: CapsetDescription,
+): number {
+  const memory = NativeMemory.allocate(bytes);
+  symbols.virgl_renderer_fill_caps(id, maxVersion, asPointer(memory.address));
+  const [version] = new Uint32Array(memory.view(0, 4));
+  memory.unmap();
+  return version!;
+}
+
 /** The name that GL gives what it renders with, such as "LLVMPIPE (LLVM 15.0.6, 256 bits)". */
 export function describeGl(
   symbols: Virglrenderer["required"],

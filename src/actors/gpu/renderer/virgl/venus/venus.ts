@@ -5,7 +5,7 @@ import type { Virglrenderer } from "../../../../../ffi/virglrenderer.ts";
 import { asRefusal } from "../../../../../transport/os/errors.ts";
 import { Capset } from "../../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { RendererCallbacks } from "../callbacks.ts";
-import { describeCapset } from "../capsets.ts";
+import { describeCapset, wireFormatOf } from "../capsets.ts";
 import { VenusContexts } from "./contexts.ts";
 import { HostBlobs } from "./host-blobs.ts";
 import { venusLibrary, type VenusLibrary } from "./library.ts";
@@ -15,6 +15,8 @@ import { RenderServer } from "./render-server.ts";
 export interface VenusSetup {
   /** The render server's program; without it that of the usual places. */
   renderServer: string | undefined;
+  /** Whether a guest is offered it though no Mesa knows this library's wire format. */
+  isForced: boolean;
   /** Where it prints to. */
   outputFd: number;
   /** Contexts, each a process, that a guest may have. */
@@ -70,6 +72,10 @@ export class Venus {
     if (!server.connect() || capset.bytes === 0) {
       server.close();
       return "this libvirglrenderer was built without venus";
+    }
+    if (!setup.isForced && wireFormatOf(library.required, capset) === 0) {
+      server.close();
+      return "this libvirglrenderer's venus is of before Mesa's (Debian 12 has 0.10; 1.0 or later is wanted)";
     }
     const contexts = new VenusContexts(library, server, setup.contextsMax, glFenceFd);
     const blobs = new HostBlobs(library, contexts);
