@@ -17,6 +17,9 @@ type AskMap = Extract<VhostSessionMessage, { type: "ask-mapping" }>;
 type AskUnmap = Extract<VhostSessionMessage, { type: "ask-unmapping" }>;
 type Outcome = Extract<Inbox["ctrl-queue"], { type: "mapping" }>["outcome"];
 
+/** The least that is mapped. */
+const pageBytes = 4096;
+
 /** A range that is not free: `lost` is one of which it is not known what the front-end has there. */
 interface Mapping extends Range {
   state: "asked" | "mapped" | "lost";
@@ -158,7 +161,8 @@ export class HostMemory {
   private map(question: AskMap): void {
     const { token, offset, bytes, fd, fdOffset } = question;
     const other = this.ranges.overlapping(offset, bytes);
-    if (other !== undefined || this.channel === null) {
+    // Whoever asks has checked that it lies in the window; but what runs a guest's commands need not be trusted.
+    if (other !== undefined || this.channel === null || !this.isInWindow(offset, bytes)) {
       const outcome = other === undefined || other.state === "lost" ? "failed" : "taken";
       return this.drop(question, outcome);
     }
@@ -167,6 +171,10 @@ export class HostMemory {
     this.start({ mapping, isMap: true, token, isAbandoned: false }, fd, fdOffset);
     // The message has a descriptor of its own.
     closeFd(fd);
+  }
+
+  private isInWindow(offset: number, bytes: number): boolean {
+    return offset % pageBytes === 0 && bytes % pageBytes === 0 && offset + bytes <= this.windowBytes;
   }
 
   private unmap(question: AskUnmap): void {

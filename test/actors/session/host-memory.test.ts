@@ -32,6 +32,7 @@ beforeEach(() => {
   token = 1;
   memory = new HostMemory(context, gpuDevice.sharedMemory);
   connect();
+  memory.windowBytes = window.bytes;
   memory.resume();
 });
 afterEach(() => {
@@ -152,6 +153,21 @@ describe("a good front-end", () => {
     };
     expect(answers()).toEqual({ 1: "mapped", ...refused });
     expect(window.violations).toEqual([]);
+  });
+
+  test("is asked for nothing outside of its window, whatever whoever asks has let through", () => {
+    for (const [offset, bytes] of [
+      [16 * page, page],
+      [15 * page, 2 * page],
+      [1, page],
+      [0, 1],
+      [0, 2 ** 40],
+      [2 ** 52, page],
+    ] as const) {
+      map(offset, bytes);
+    }
+    expect(new Set(Object.values(answers()))).toEqual(new Set(["failed"]));
+    expect(window.asked).toBe(0);
   });
 
   test("leaves no descriptor after ten thousand rounds", () => {
