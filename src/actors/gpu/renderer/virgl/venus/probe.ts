@@ -47,7 +47,7 @@ class Probe {
     const name = "probe";
     new TextEncoder().encodeInto(name, new Uint8Array(this.scratch.view()));
     const error = this.contexts.create(context, this.scratch.address, name.length);
-    if (error !== 0) return { missing: `the render server makes no context (errno ${error})` };
+    if (error !== 0) return { missing: "the render server makes no context" };
     const shape = { mem: BlobMem.HOST3D, flags: BlobFlag.MAPPABLE, size: pageBytes, idLow: 0, idHigh: 0 };
     if (blobs.create(resource, context, shape) !== 0) return { missing: "a context has no memory to share" };
     const { fd, kind, offset } = blobs.exported(resource) ?? { fd: -1, kind: "opaque", offset: 0 };

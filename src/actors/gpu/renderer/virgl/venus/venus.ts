@@ -31,6 +31,8 @@ export interface Prepared {
   readonly server: RenderServer;
 }
 
+const noContext = "the render server makes no context";
+
 export class Venus {
   private constructor(
     private readonly device: string,
@@ -69,9 +71,11 @@ export class Venus {
   ): Venus | string {
     const glFenceFd = library.required.virgl_renderer_get_poll_fd();
     const capset = describeCapset(library.required, Capset.VENUS);
-    if (!server.connect() || capset.bytes === 0) {
+    // One that has ended shows itself by this or by the first context.
+    const isConnected = server.connect();
+    if (!isConnected || capset.bytes === 0) {
       server.close();
-      return "this libvirglrenderer was built without venus";
+      return isConnected ? "this libvirglrenderer was built without venus" : noContext;
     }
     if (!setup.isForced && wireFormatOf(library.required, capset) === 0) {
       server.close();
