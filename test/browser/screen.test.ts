@@ -5,9 +5,11 @@ import type { Page } from "playwright-core";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk } from "../device/support.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import { driverPatienceMs } from "../support/patience.ts";
 import { pageTests } from "./support.ts";
 
 const { withPage } = pageTests();
+const plugged = pageTests("--outputs", "800x600", "--scanouts", "2");
 
 /** A colour of its own for each place. */
 const pattern = (width: number, height: number, seed: number): Uint32Array =>
@@ -201,4 +203,43 @@ test("the cursor lies over the picture where sinks draw it, with its image, unti
     await caption.filter({ hasText: "cursor at 100, 20" }).waitFor();
     expectOk(gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 0));
     await cursor.waitFor({ state: "detached" });
+  }));
+
+test("outputs are one line that can be typed anew; what cannot be is said, and Escape takes it back", async () => {
+  const page = await plugged.open("screen");
+  const field = page.getByRole("textbox", { name: "Outputs" });
+  const valueIs = async (text: string): Promise<void> => {
+    const deadline = performance.now() + driverPatienceMs;
+    for (let value = ""; value !== text; value = await field.inputValue()) {
+      if (performance.now() > deadline) throw new Error(`the field has ${value}, not ${text}`);
+      await Bun.sleep(20);
+    }
+  };
+  await valueIs("800x600,off");
+  await field.fill("1=640x480");
+  await field.press("Enter");
+  await valueIs("800x600,640x480");
+  expect(await plugged.control().control({ command: "outputs" })).toMatchObject({
+    outputs: [{ isOn: true }, { isOn: true, x: 800, width: 640, height: 480 }],
+  });
+  await field.fill("800x600,640x480,32x32");
+  await field.press("Enter");
+  await page.getByRole("alert").filter({ hasText: "--scanouts 3 has output 2" }).waitFor();
+  // Keys of the view are letters here.
+  expect(await page.getByRole("button", { name: "Damage", pressed: true }).count()).toBe(0);
+  await field.press("Escape");
+  await valueIs("800x600,640x480");
+  expect(await page.getByRole("alert").count()).toBe(0);
+  // What others do is told, too.
+  await plugged.control().control({ command: "outputs-set", outputs: "0=off" });
+  await valueIs("off,640x480");
+});
+
+test("outputs that the VMM says are told, and cannot be typed", () =>
+  withPage("screen", async (page, { gpu }) => {
+    gpu.getDisplayInfo();
+    const field = page.getByRole("textbox", { name: "Outputs" });
+    await field.waitFor();
+    expect(await field.isEditable()).toBe(false);
+    expect(await field.inputValue()).toMatch(/^\d+x\d+/);
   }));

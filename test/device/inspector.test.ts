@@ -312,3 +312,31 @@ test("nobody is let in without the token, or by another site", async () => {
   const metrics = await (await fetch(new URL("/metrics", address()), { headers: bearer() })).text();
   expect(metrics).toMatch(/^fencepost_actor_counter\{actor="ctrl-queue",name="commands"\} \d+$/m);
 });
+
+test("outputs are told, and changed by a POST that has the token and is no other site's", () =>
+  withDevice({ frontend: "qemu", display: null }, async () => {
+    const path = new URL("/api/outputs", address());
+    const post = (body: string, headers: Record<string, string> = bearer()) =>
+      fetch(path, { method: "POST", body, headers });
+    const told = async (response: Response): Promise<unknown> => await response.json();
+    expect(await told(await post("0=640x480"))).toMatchObject({
+      said: "server",
+      outputs: [{ output: 0, isOn: true, width: 640, height: 480 }],
+    });
+    expect(await told(await fetch(path, { headers: bearer() }))).toMatchObject({ outputs: [{ width: 640 }] });
+    for (const [headers, status] of [
+      [{}, 401],
+      [{ ...bearer(), origin: "http://evil.example" }, 403],
+      [{ ...bearer(), "sec-fetch-site": "cross-site" }, 403],
+    ] as const) {
+      expect((await post("0=off", headers)).status).toBe(status);
+    }
+    const refused = await post("0=9x9");
+    expect(refused.status).toBe(400);
+    expect(await told(refused)).toEqual({ error: "an output has 32 to 16384 pixels each way" });
+    expect((await post(" ".repeat(65_536))).status).toBe(413);
+    const elsewhere = new URL("/api/actors", address());
+    expect((await fetch(elsewhere, { method: "POST", body: "", headers: bearer() })).status).toBe(404);
+    expect((await fetch(path, { method: "PUT", body: "0=off", headers: bearer() })).status).toBe(405);
+    expect(await told(await fetch(path, { headers: bearer() }))).toMatchObject({ outputs: [{ isOn: true }] });
+  }));

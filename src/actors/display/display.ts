@@ -3,6 +3,7 @@
 import { SystemError } from "../../transport/os/errors.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import type { ActorName } from "../registry.ts";
 import type { OutputChange } from "../output-changes.ts";
 import type { DisplayMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -65,7 +66,7 @@ export class Display implements Actor<DisplayMessage> {
     );
   }
 
-  receive(message: DisplayMessage): void {
+  receive(message: DisplayMessage, from?: ActorName): void {
     switch (message.type) {
       case "flush":
         return this.flush(message);
@@ -91,7 +92,7 @@ export class Display implements Actor<DisplayMessage> {
       case "modes-read":
         return this.news.cleared();
       case "ask-outputs":
-        return this.tellOutputs(message);
+        return this.tellOutputs(message, from === "inspector" ? from : "supervisor");
       case "ask-snapshot":
         return this.snapshot(message);
       case "ask-pixels":
@@ -189,18 +190,12 @@ export class Display implements Actor<DisplayMessage> {
     if (this.outputs.change({ changes, isAll })) this.news.changed();
   }
 
-  private tellOutputs({ token, changes }: MessageOf<"ask-outputs">): void {
+  private tellOutputs({ token, changes }: MessageOf<"ask-outputs">, to: "supervisor" | "inspector"): void {
     const said = this.sinks.outputs;
     const error = changes === null ? "" : refusalOf(changes, said !== null, this.outputs.count);
     if (changes !== null && error === "") this.change(changes.changes, changes.isAll);
     const outputs = outputsAccount(said ?? this.outputs.modes, this.scanouts);
-    this.context.send("supervisor", {
-      type: "outputs",
-      token,
-      error,
-      said: said === null ? "server" : "vmm",
-      outputs,
-    });
+    this.context.send(to, { type: "outputs", token, error, said: said === null ? "server" : "vmm", outputs });
   }
 
   private askQuestions(): void {

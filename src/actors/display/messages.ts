@@ -14,6 +14,23 @@ const OutputChanges = z.object({
   isAll: z.boolean(),
 });
 
+const PictureSize = z.object({ width: u32, height: u32 });
+/** The outputs that the guest has, each with the size of what it shows there; `error` is "" or says why they are not as was asked for. */
+export const OutputsTold = z.object({
+  type: z.literal("outputs"),
+  token,
+  error: z.string(),
+  /** Who says the modes. */
+  said: z.enum(["server", "vmm"]),
+  outputs: z.array(
+    z.object({
+      ...{ output: u32, isOn: z.boolean(), x: u32, y: u32 },
+      ...PictureSize.shape,
+      shows: PictureSize.nullable(),
+    }),
+  ),
+});
+
 export const DisplayMessage = z.discriminatedUnion("type", [
   /** The VMM's display socket; another one replaces it. `resumed`: the one that a crashed display was using. */
   z.object({ type: z.literal("take-vmm-socket"), fd, resumed: z.boolean() }),
@@ -98,7 +115,7 @@ export const DisplayMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ask-edid"), token, scanout: scanoutId }),
   /** The driver says that it has read the modes that it was told of. */
   z.object({ type: z.literal("modes-read") }),
-  /** What the outputs are, once they are as `changes` says, where that is not null. Asked by the supervisor. */
+  /** What the outputs are, once they are as `changes` says, where that is not null. Asked by the supervisor and the inspector. */
   z.object({ type: z.literal("ask-outputs"), token, changes: OutputChanges.nullable() }),
   /** A question of the supervisor: a copy of what a scanout shows. */
   z.object({ type: z.literal("ask-snapshot"), token, scanout: scanoutId }),

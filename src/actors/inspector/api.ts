@@ -5,6 +5,7 @@ import type { Breaks } from "./breaks.ts";
 import type { CommandRecord } from "./feed.ts";
 import { type Filter, recordFilter } from "./filter.ts";
 import { metricsText, metricsType } from "./metrics.ts";
+import type { OutputsRecord } from "./outputs-feed.ts";
 import { picturesOf } from "./pictures.ts";
 import type { Views } from "./views.ts";
 
@@ -20,6 +21,17 @@ interface Told {
 export async function answer(url: URL, told: Told, ns: number): Promise<Response> {
   try {
     return await found(url, told, ns);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return json({ error: error.message }, 400);
+  }
+}
+
+/** Answers a POST of `url`, which changes what the guest is told. */
+export async function change(url: URL, text: string, { outputs }: Views): Promise<Response> {
+  if (url.pathname !== "/api/outputs") return json({ error: `there is no ${url.pathname} to POST to` }, 404);
+  try {
+    return orSilent(await outputs.set(text));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return json({ error: error.message }, 400);
@@ -54,6 +66,8 @@ async function found(url: URL, { views, breaks }: Told, ns: number): Promise<Res
       return picture(url.searchParams, views);
     case "/api/pictures":
       return pictures(url.searchParams, views);
+    case "/api/outputs":
+      return orSilent(await views.outputs.tell());
     case "/api/replay":
       // What this server shows is no recording, as far as it knows.
       return json(null);
@@ -110,6 +124,9 @@ function filterIn(parameters: URLSearchParams): Filter {
     throw new Refusal(`filter: ${error.message}`, { cause: error });
   }
 }
+
+const orSilent = (told: OutputsRecord | null): Response =>
+  told === null ? json({ error: "the display does not answer" }, 503) : json(told);
 
 const withHex = ({ request, ...command }: CommandRecord) => ({ ...command, request: request.toHex() });
 

@@ -11,6 +11,7 @@ import { Counter } from "./counters.ts";
 import { CursorWatch } from "./cursors.ts";
 import type { Topic } from "./feed.ts";
 import type { InspectorMessage } from "./messages.ts";
+import { Outputs } from "./outputs.ts";
 import { RecordStreams } from "./record-streams.ts";
 import { ResourcePictures } from "./resource-pictures.ts";
 import { InspectorServer } from "./server.ts";
@@ -50,7 +51,13 @@ export class Inspector implements Actor<InspectorMessage> {
     const now = (): number => this.clock.now();
     this.collector = new Collector(context, context.area("taps", "write"));
     const accounts = new Accounts(context, (id) => this.collector.nameOfContext(id));
-    this.views = new Views(this.collector, accounts, new ResourcePictures(context), this.clock.now());
+    this.views = new Views(
+      this.collector,
+      accounts,
+      new ResourcePictures(context),
+      new Outputs(context),
+      this.clock.now(),
+    );
     this.screens = new Screens(context, (record) => (this.arrived.screen ??= []).push(record));
     this.cursors = new CursorWatch(context, (cursors) => (this.arrived.cursors = { shown: cursors }));
     this.traces = new Traces(context, this.collector, accounts, now);

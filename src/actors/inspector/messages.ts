@@ -1,6 +1,7 @@
 // What the inspector receives: answers to its questions, where the ctrl queue stops, and what the supervisor wants of it.
 
 import { z } from "zod";
+import { OutputsTold } from "../display/messages.ts";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
 const Account = z.record(z.string(), z.unknown());
@@ -54,6 +55,7 @@ export const InspectorMessage = z.discriminatedUnion("type", [
     fd,
     cursors: z.array(z.object({ scanout: u32, x: z.int(), y: z.int(), hotX: u32, hotY: u32 })),
   }),
+  OutputsTold,
   BreakChanged,
   /** A recording has begun for whoever reads the pipe; `error` is "" or says why not. */
   z.object({ type: z.literal("stream"), token, error: z.string() }),

@@ -3,7 +3,7 @@
 import type { ServerWebSocket } from "bun";
 import type { Address } from "../../config-values.ts";
 import { asRefusal, Refusal } from "../../transport/os/errors.ts";
-import { answer, privately } from "./api.ts";
+import { answer, change, privately } from "./api.ts";
 import type { Breaks } from "./breaks.ts";
 import { Guard } from "../../transport/wire/http/guard.ts";
 import { PageFiles } from "./page-files.ts";
@@ -101,11 +101,19 @@ export class InspectorServer {
       if (server.upgrade(request, { data: {} })) return undefined;
       return new Response("this is a WebSocket\n", { status: 426 });
     }
-    if (request.method !== "GET") return new Response("only GET\n", { status: 405 });
+    if (request.method === "POST") return this.change(request, url);
+    if (request.method !== "GET") return new Response("only GET and POST\n", { status: 405 });
     if (url.pathname === "/api/trace") return this.trace();
     if (url.pathname === "/api/record") return this.record(request, server);
     if (/^\/(?:api\/|metrics$)/.test(url.pathname)) return answer(url, this, this.now());
     return this.file(url.pathname);
+  }
+
+  /** The guard has seen to it that no other site's page asks. */
+  private async change(request: Request, url: URL): Promise<Response> {
+    const length = Number(request.headers.get("content-length") ?? NaN);
+    if (!(length <= messageBytesMax)) return new Response("the request is too long\n", { status: 413 });
+    return change(url, await request.text(), this.views);
   }
 
   /** A trace of what happens from now on, until whoever reads it goes. */

@@ -7,6 +7,7 @@ import type { Collector } from "./collector.ts";
 import { type ActorRecord, type Inventory, type Named, stuckMs } from "./feed.ts";
 import type { ResourcePictures } from "./resource-pictures.ts";
 import type { LoadRecord } from "./load-feed.ts";
+import type { Outputs } from "./outputs.ts";
 import { processFacts, processorNs } from "./process-facts.ts";
 import { silence } from "./silence.ts";
 
@@ -26,6 +27,7 @@ export class Views {
     readonly collector: Collector,
     readonly accounts: Accounts,
     readonly resources: ResourcePictures,
+    readonly outputs: Outputs,
     private lastNs: number,
   ) {
     for (const name of collector.names) this.spent.set(name, this.spentBy(name, lastNs));

@@ -1,18 +1,8 @@
 // What the supervisor receives from any actor.
 
 import { z } from "zod";
+import { OutputsTold } from "../display/messages.ts";
 import { fd, token, u32 } from "../runtime/fields.ts";
-
-const Size = z.object({ width: u32, height: u32 });
-/** One that the guest has, with the size of what it shows there. */
-const Output = z.object({
-  output: u32,
-  isOn: z.boolean(),
-  x: u32,
-  y: u32,
-  ...Size.shape,
-  shows: Size.nullable(),
-});
 
 export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("started") }),
@@ -39,14 +29,7 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("shut-down"), reason: z.string() }),
   /** A tightly packed copy of a scanout in bytes B, G, R, X; or fd -1, and `error` says why. */
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
-  /** The outputs; `error` is "" or says why they are not as was asked for. */
-  z.object({
-    type: z.literal("outputs"),
-    token,
-    error: z.string(),
-    said: z.enum(["server", "vmm"]),
-    outputs: z.array(Output),
-  }),
+  OutputsTold,
   /** A recording has begun, or has ended; `error` is "" or says why not, or why before its time. */
   z.object({ type: z.literal("recording"), token, error: z.string(), contexts: z.number() }),
   z.object({ type: z.literal("recording-stream"), token, error: z.string() }),

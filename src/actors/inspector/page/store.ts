@@ -122,8 +122,13 @@ export function filterCommands(filter: string): void {
 export const stopCommands = (): void => feed.unsubscribe("commands");
 
 /** Asks `path` of the server, such as "/api/machines". Throws what the server says is wrong. */
-export async function ask<T>(path: string): Promise<T> {
-  const response = await fetch(path);
+export const ask = <T>(path: string): Promise<T> => fetched(path, {});
+
+/** Tells it something. */
+export const post = <T>(path: string, body: string): Promise<T> => fetched(path, { method: "POST", body });
+
+async function fetched<T>(path: string, how: RequestInit): Promise<T> {
+  const response = await fetch(path, how);
   const answer = (await response.json()) as T & { error?: string };
   if (!response.ok) throw new Error(answer.error ?? response.statusText);
   return answer;

@@ -6,6 +6,7 @@ import { Scanouts } from "../screen/scanouts.ts";
 import { type Pixel, storyOf } from "../screen/pixel-story.ts";
 import { noteParameters, onBatch, viewParameters } from "../store.ts";
 import { PixelDetails } from "../widgets/pixel-details.tsx";
+import { OutputsField } from "../widgets/outputs-field.tsx";
 import { ScanoutFigure } from "../widgets/scanout-figure.tsx";
 
 export const screenKeys = [
@@ -66,6 +67,7 @@ interface ToolsProps extends Omit<Choices, "pixel"> {
 const Tools = ({ on, flashes, isExact }: ToolsProps) => (
   <div class="tools">
     <span class="dim count">{`${on} scanout${on === 1 ? "" : "s"} on`}</span>
+    <OutputsField />
     <span class="space" />
     <button type="button" title="d" aria-pressed={flashes} onClick={() => note({ flashes: !flashes })}>
       Damage
