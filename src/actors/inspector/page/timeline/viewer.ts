@@ -232,9 +232,11 @@ export class Viewer {
   }
 
   private async loadPictures(): Promise<void> {
-    this.early = [];
+    const early: PictureRecord[] = (this.early = []);
     const past = await orNull(pastPictures(picturesMax));
-    for (const picture of [...(past ?? []), ...this.early]) this.lanes.addPicture(picture);
+    // Asked again since, and that answer has what came meanwhile.
+    if (this.early !== early) return;
+    for (const picture of [...(past ?? []), ...early]) this.lanes.addPicture(picture);
     this.early = null;
   }
 
