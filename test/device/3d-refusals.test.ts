@@ -44,6 +44,16 @@ const onePixel = { box: rectangleBox(0, 0, 1, 1) };
 const nothing = new Uint8Array(0);
 const noOperation = Uint8Array.of(0, 0, 0, 0);
 
+test("buffers that stay mapped are not promised, since their memory cannot be mapped into a guest", () =>
+  withDevice(patient, ({ gpu }) => {
+    const { maxVersion, maxSize } = gpu.getCapsetInfo(1).capset;
+    const { bytes } = gpu.getCapset(Capset.VIRGL2, maxVersion, maxSize);
+    const capabilityBits = new DataView(bytes.slice(24).buffer).getUint32(392, true);
+    // VIRGL_CAP_TRANSFER and VIRGL_CAP_ARB_BUFFER_STORAGE
+    expect((capabilityBits & 0x2_0000) !== 0).toBe(true);
+    expect((capabilityBits & 0x8000_0000) !== 0).toBe(false);
+  }));
+
 describe("without VIRGL", () => {
   test("the server offers it", () =>
     withDevice(patient, (guest) => expect(guest.has(Feature.VIRGL)).toBe(true)));

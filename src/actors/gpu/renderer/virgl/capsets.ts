@@ -12,6 +12,18 @@ const started = [Capset.VIRGL, Capset.VIRGL2] as const;
 /** Where struct virgl_caps_v2 has the name of the GL renderer, and its length in bytes. */
 const rendererName = { offset: 696, length: 64 } as const;
 
+/** Byte offset of capability_bits in struct virgl_caps_v2, and VIRGL_CAP_ARB_BUFFER_STORAGE among them. */
+const capabilityBits = 392;
+const bufferStorage = 0x8000_0000;
+
+/**
+ * A driver that has blobs would make each buffer that stays mapped by PIPE_RESOURCE_CREATE, and a blob of that: memory of GL,
+ * which has no descriptor to map it by. stream-guard.ts refuses the command, and the context would be lost.
+ */
+export function hideMappedBuffers(words: Uint32Array, at: number): void {
+  words[(at + capabilityBits) >>> 2]! &= ~bufferStorage;
+}
+
 /** The sets of GL that have anything in them, in the order of their indexes. */
 export function listCapsets(symbols: Virglrenderer["required"]): CapsetDescription[] {
   return started.map((id) => describeCapset(symbols, id)).filter(({ bytes }) => bytes > 0);

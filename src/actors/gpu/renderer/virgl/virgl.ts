@@ -15,7 +15,7 @@ import { type Direction, isEmpty, isInside, layerStep, logWritten, type Transfer
 import { Backings } from "./backings.ts";
 import { Blobs } from "./blobs.ts";
 import type { RendererCallbacks } from "./callbacks.ts";
-import { describeGl, listCapsets } from "./capsets.ts";
+import { describeGl, hideMappedBuffers, listCapsets } from "./capsets.ts";
 import { Tally } from "./census.ts";
 import { VirglContexts } from "./contexts.ts";
 import { Exporter } from "./exporter.ts";
@@ -111,6 +111,7 @@ export class VirglRenderer implements Renderer {
 
   fillCapset(id: number, version: number, at: number): void {
     this.symbols.virgl_renderer_fill_caps(id, version, asPointer(this.arena.address + at));
+    if (id === Capset.VIRGL2) hideMappedBuffers(this.words, at);
   }
 
   createContext(id: number, capset: number, name: number, length: number): number {
