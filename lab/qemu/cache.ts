@@ -59,7 +59,7 @@ export function vulkanServer(): { runner: readonly string[]; args: readonly stri
     string,
     string,
   ];
-  const args = ["--vulkan", "on"];
+  const args = ["--renderer", "virgl", "--vulkan", "on"];
   return existsSync(run)
     ? { runner: [run], args: [...args, "--render-server", renderServer] }
     : { runner: [], args };

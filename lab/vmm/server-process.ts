@@ -11,7 +11,7 @@ export interface ServerOptions {
   args?: readonly string[];
   /** Another back-end to run instead; it must know `--socket-path`. */
   command?: readonly string[];
-  /** What starts this program's own server, before its command line. */
+  /** A program that runs Bun with this checkout's server, where it is to be run in another way than this program is. */
   runner?: readonly string[];
   env?: Record<string, string>;
   /** How long it may take to listen, and to end, in milliseconds. */
@@ -30,12 +30,13 @@ export interface ControlAnswer {
 
 /** What the server prints once it serves; it takes connections before. */
 const upLine = " listens on ";
+const sourceMain = join(import.meta.dir, "..", "..", "src", "cli", "server.ts");
 
 export class ServerProcess {
   /** How this program's own server is started. */
   static own: readonly string[] = Bun.isStandaloneExecutable
     ? [process.execPath, "serve"]
-    : [process.execPath, join(import.meta.dir, "..", "..", "src", "cli", "server.ts")];
+    : [process.execPath, sourceMain];
 
   private constructor(
     readonly directory: string,
@@ -43,13 +44,17 @@ export class ServerProcess {
     private readonly stopMs: number,
   ) {}
 
+  private static ownBy(runner: readonly string[] = []): readonly string[] {
+    return runner.length === 0 ? ServerProcess.own : [...runner, process.execPath, sourceMain];
+  }
+
   /** Starts the server and waits until it says that it is up; another back-end, until it listens. Throws with its log. */
   static async start(options: ServerOptions = {}): Promise<ServerProcess> {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-"));
     const socketPath = join(directory, "gpu.sock");
     // One descriptor for both: two would overwrite each other's lines.
     const log = openSync(join(directory, "server.log"), "w");
-    const command = options.command ?? [...(options.runner ?? []), ...ServerProcess.own];
+    const command = options.command ?? ServerProcess.ownBy(options.runner);
     const child = Bun.spawn(bound([...command, "--socket-path", socketPath, ...(options.args ?? [])]), {
       env: { ...process.env, ...options.env },
       stdin: "ignore",

@@ -3,7 +3,7 @@
 import type { Kernel } from "../../../lab/qemu/cache.ts";
 
 const warningLevel = 4;
-const alarms = /WARNING|BUG|\*ERROR\*|Call Trace|Oops|RIP:|blocked for more than|stall/;
+const alarms = /WARNING|BUG|\*ERROR\*|Call Trace|Oops|RIP:|blocked for more than|\bstall/;
 
 /** Lines that are warnings or worse, without their times, so that two boots compare. */
 export function warnings(log: readonly string[]): string[] {

@@ -1,25 +1,28 @@
 // The guest's Vulkan program (lab/guest/vulkan): in the guest by a driver that is named, and here on lavapipe.
 
-import { vulkanProgramPath } from "../../../lab/qemu/cache.ts";
+import { vulkanProgramPath, vulkanServer } from "../../../lab/qemu/cache.ts";
 import type { QemuGuest } from "../../../lab/qemu/qemu-guest.ts";
 
 /** The emulated CPU compiles shaders, or waits for a host that is busy with other tests. */
 const programTimeoutMs = 180_000;
-const guestDrivers = "/usr/share/vulkan/icd.d";
+const icdDirectory = "/usr/share/vulkan/icd.d";
+
+/** The name differs by Debian's release. What runs on another renderer's libraries takes that one's. */
+const lavapipeFiles = (): string =>
+  [...new Bun.Glob("lvp_icd*.json").scanSync({ cwd: icdDirectory, absolute: true })].join(":");
 
 export type GuestDriver = "virtio" | "lvp";
 
 /** Runs a command of the guest's with this Vulkan driver alone. Throws with what it said where it fails. */
 export function withDriver(guest: QemuGuest, driver: GuestDriver, command: string): Promise<string[]> {
-  const variables = `export VK_DRIVER_FILES=${guestDrivers}/${driver}_icd.json;`;
+  const variables = `export VK_DRIVER_FILES=${icdDirectory}/${driver}_icd.json;`;
   return guest.run(`sh ${variables} ${command}`, programTimeoutMs);
 }
 
-/** What the program says on this machine's lavapipe. */
+/** What the program says on lavapipe without a guest: on that of the server with Vulkan, whose version may be another's. */
 export async function onLavapipe(...args: string[]): Promise<string[]> {
-  const files = [...new Bun.Glob("lvp_icd*.json").scanSync({ cwd: guestDrivers, absolute: true })];
-  const child = Bun.spawn([vulkanProgramPath, ...args], {
-    env: { ...process.env, VK_DRIVER_FILES: files.join(":") },
+  const child = Bun.spawn([...vulkanServer().runner, vulkanProgramPath, ...args], {
+    env: { ...process.env, VK_DRIVER_FILES: lavapipeFiles() },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
