@@ -22,7 +22,7 @@ const pageBytes = 4096;
 
 /** A range that is not free: `lost` is one of which it is not known what the front-end has there. */
 interface Mapping extends Range {
-  state: "asked" | "mapped" | "lost";
+  stage: "asked" | "mapped" | "lost";
 }
 
 /** What the front-end is to do. Nobody waits for the end of one that was abandoned. */
@@ -141,7 +141,7 @@ export class HostMemory {
     }
     this.endTask();
     if (!isMap) this.ranges.remove(mapping);
-    else mapping.state = "mapped";
+    else mapping.stage = "mapped";
     if (!isAbandoned) this.tell(task, isMap ? "mapped" : "unmapped");
     // Nobody knows of it.
     if (isAbandoned && isMap) this.start({ mapping, isMap: false, token: 0, isAbandoned: false });
@@ -163,10 +163,10 @@ export class HostMemory {
     const other = this.ranges.overlapping(offset, bytes);
     // Whoever asks has checked that it lies in the window; but what runs a guest's commands need not be trusted.
     if (other !== undefined || this.channel === null || !this.isInWindow(offset, bytes)) {
-      const outcome = other === undefined || other.state === "lost" ? "failed" : "taken";
+      const outcome = other === undefined || other.stage === "lost" ? "failed" : "taken";
       return this.drop(question, outcome);
     }
-    const mapping: Mapping = { offset, bytes, state: "asked" };
+    const mapping: Mapping = { offset, bytes, stage: "asked" };
     this.ranges.add(mapping);
     this.start({ mapping, isMap: true, token, isAbandoned: false }, fd, fdOffset);
     // The message has a descriptor of its own.
@@ -179,7 +179,7 @@ export class HostMemory {
 
   private unmap(question: AskUnmap): void {
     const mapping = this.ranges.at(question.offset);
-    if (mapping?.bytes !== question.bytes || mapping.state !== "mapped" || this.channel === null) {
+    if (mapping?.bytes !== question.bytes || mapping.stage !== "mapped" || this.channel === null) {
       return this.drop(question);
     }
     this.start({ mapping, isMap: false, token: question.token, isAbandoned: false });
@@ -216,7 +216,7 @@ export class HostMemory {
   private abandon(task: Task): void {
     if (task.isAbandoned) return;
     task.isAbandoned = true;
-    task.mapping.state = "lost";
+    task.mapping.stage = "lost";
     this.tell(task, "failed");
   }
 
@@ -238,7 +238,7 @@ export class HostMemory {
     const isEnd = this.task === null;
     this.disconnect();
     if (!isEnd) this.say();
-    for (const mapping of this.ranges.all()) mapping.state = "lost";
+    for (const mapping of this.ranges.all()) mapping.stage = "lost";
     if (this.type !== null) this.context.send(this.type.queue, { type: "mappings-lost" });
   }
 

@@ -10,10 +10,8 @@ import { closeFd } from "../../../src/transport/os/fds.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { fdsOf } from "../../support/session-bench.ts";
 
-/** Events of commands that this device does not offer yet: blobs (VIRTIO_GPU_F_RESOURCE_BLOB). */
-const later: Readonly<Record<string, readonly string[]>> = {
-  resource: ["MAP_BLOB", "UNMAP_BLOB"],
-};
+/** Events of commands that this device does not offer yet. */
+const later: Readonly<Record<string, readonly string[]>> = {};
 
 /** Notes which events are looked up, as who takes them does at start. */
 class Watched extends Array<string> {
