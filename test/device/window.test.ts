@@ -15,6 +15,40 @@ import { expectOk } from "./support.ts";
 const directory = mkdtempSync(join(tmpdir(), "fencepost-window-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
+test("the size that a window is given reaches the guest of QEMU's generic device, which takes it", async () => {
+  const path = join(directory, "wayland-3");
+  const server = await ServerProcess.start({ args: [`--wayland=${path}`] });
+  const guest = SyntheticGuest.boot(server.socketPath, { display: null, patienceMs: driverPatienceMs });
+  const compositor = new ScriptedCompositor(path, guest.pump);
+  const sizes = (): string[] => {
+    const { edid } = guest.gpu.getEdid(0);
+    const { width, height } = guest.gpu.getDisplayInfo().modes[0]!;
+    return [
+      `${width}x${height}`,
+      `${edid[56]! | ((edid[58]! & 0xf0) << 4)}x${edid[59]! | ((edid[61]! & 0xf0) << 4)}`,
+    ];
+  };
+  try {
+    const image = guest.gpu.createImage(1, Format.B8G8R8X8, 640, 480);
+    guest.gpu.show(0, image);
+    guest.pump.until(() => compositor.all("xdg_toplevel").length === 1, "the window");
+    // As it is drawn larger by hand: what comes together is one mode.
+    for (const width of [700, 800, 900, 1000]) compositor.configure(undefined, width, 700);
+    guest.pump.until(() => guest.frontend.backendRequests.length > 0, "the change of the configuration");
+    // More than one where the server was slow to read them.
+    guest.pump.until(() => sizes()[0] === "1000x700", "the last of them");
+    expect(sizes()).toEqual(["1000x700", "1000x700"]);
+    guest.gpu.show(0, guest.gpu.createImage(2, Format.B8G8R8X8, 1000, 700));
+    expect(await server.control({ command: "outputs" })).toMatchObject({
+      outputs: [{ isOn: true, width: 1000, height: 700 }],
+    });
+  } finally {
+    guest.close();
+    compositor.close();
+    await server.stop();
+  }
+});
+
 test("a window that is closed beside another is a monitor that was unplugged; the last one ends the device", async () => {
   const path = join(directory, "wayland-2");
   const args = [`--wayland=${path}`, "--outputs", "64x64,64x64"];
