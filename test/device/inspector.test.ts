@@ -14,7 +14,7 @@ import type {
   ResourceRecord,
   Topic,
 } from "../../src/actors/inspector/feed.ts";
-import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
 const { withDevice, server } = serveTests("--inspect", "--renderer=software");
@@ -132,6 +132,17 @@ test("what the guest has made, and each of its commands, is told with every fiel
     });
     const actors = await get<{ name: string; state: string }[]>("/api/actors");
     expect(actors.find(({ name }) => name === "ctrl-queue")!.state).toBe("running");
+  }));
+
+test("a resource is told with the UUID that the guest has asked for", () =>
+  withDevice({ gpuFeatures: [Feature.RESOURCE_UUID] }, async ({ gpu }) => {
+    for (const id of [1, 2]) expectOk(gpu.createResource2d(id, Format.B8G8R8X8, 8, 8));
+    const { uuid } = gpu.assignUuid(2);
+    const told = await eventually(
+      () => get<ResourceRecord[]>("/api/resources"),
+      (all) => all.find(({ id }) => id === 2)?.uuid === uuid,
+    );
+    expect(told.find(({ id }) => id === 1)!.uuid).toBe("");
   }));
 
 test("a recorder that somebody has asked for is told among the actors from then on", async () => {
