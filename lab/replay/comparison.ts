@@ -89,8 +89,9 @@ function verdictOn(frame: Entry<"frame">, one: Seen, state: DeviceState, got: Fr
   }
   const isWhole = one.rect.width === frame.width && one.rect.height === frame.height;
   const checksum = isWhole ? checksumOf(frame) : null;
-  if (checksum !== null && checksum === checksumFrom(got, one.rect, resource.format)) return "same";
-  const pixels = resource.shown(view);
+  if (checksum !== null && checksum === checksumFrom(got, one.rect, view.layout?.format ?? resource.format))
+    return "same";
+  const pixels = resource.shown(view, view.layout);
   if (pixels === null) {
     if (checksum === null) return "unknown";
     return { what: "its checksum is another", pictures: { replayed: copyOf(got) } };

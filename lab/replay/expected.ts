@@ -3,7 +3,12 @@
 import type { DeviceState } from "../../src/recording/device-state.ts";
 import { type CommandStep, isAccepted, typeOf } from "../../src/recording/steps.ts";
 import type { Entry } from "../../src/transport/wire/record/entries.ts";
-import { Command, scanoutsMax, SetScanout } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import {
+  Command,
+  scanoutsMax,
+  SetScanout,
+  SetScanoutBlob,
+} from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { Rectangle } from "../driver/commands.ts";
 
 /** A part of a resource that is shown. */
@@ -37,7 +42,9 @@ export class ExpectedPictures {
   of(step: CommandStep, state: DeviceState): Seen[] {
     const type = typeOf(step);
     if (work.has(type)) this.worked++;
-    if (type === Command.SET_SCANOUT && isAccepted(step)) return this.flip(step.command.body);
+    if (type === Command.SET_SCANOUT && isAccepted(step)) return this.flip(step.command.body, SetScanout);
+    if (type === Command.SET_SCANOUT_BLOB && isAccepted(step))
+      return this.flip(step.command.body, SetScanoutBlob);
     return step.frames.flatMap((frame) => shownBy(frame, state)).filter((seen) => this.isNew(seen, state));
   }
 
@@ -46,10 +53,10 @@ export class ExpectedPictures {
     this.wholes[scanout] = resource === 0 ? null : { resource, work: this.worked };
   }
 
-  private flip(body: Uint8Array): Seen[] {
+  private flip(body: Uint8Array, at: typeof SetScanout | typeof SetScanoutBlob): Seen[] {
     const words = new DataView(body.buffer, body.byteOffset, body.byteLength);
     const word = (offset: number): number => words.getUint32(offset, true);
-    const { scanoutId, resourceId, x, y, width, height } = SetScanout;
+    const { scanoutId, resourceId, x, y, width, height } = at;
     const [scanout, resource] = [word(scanoutId), word(resourceId)];
     this.sent(scanout, resource);
     if (resource === 0) return [];

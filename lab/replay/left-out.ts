@@ -20,7 +20,7 @@ export function leftOut(step: CommandStep, state: DeviceState): readonly Entry<"
   const resource = state.resources.get(u32(TransferToHost2d.resourceId));
   const [x, y] = [u32(TransferToHost2d.x), u32(TransferToHost2d.y)];
   const [width, height] = [u32(TransferToHost2d.width), u32(TransferToHost2d.height)];
-  if (resource === undefined || resource.isRendered || width === 0) return none;
+  if (resource === undefined || resource.isRendered || resource.blob !== null || width === 0) return none;
   const isInside = x + width <= resource.width && y + height <= resource.height;
   if (!isInside || resource.bytes > bytesMax) return none;
   const from = u32(TransferToHost2d.offset) + u32(TransferToHost2d.offset + 4) * 2 ** 32;

@@ -2,11 +2,12 @@
 
 import type { DeviceState, RecordedCursor } from "../../src/recording/device-state.ts";
 import type { RecordedResource } from "../../src/recording/recorded-resource.ts";
-import { cursorSize, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BlobMem, cursorSize, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
 import type { CommandQueue, CommandResult } from "../driver/command-queue.ts";
 import * as commands from "../driver/commands.ts";
-import type { GuestBuffer } from "../driver/guest-memory.ts";
+import { createBlob, setScanoutBlob } from "../driver/commands-blob.ts";
+import type { GuestBuffer, GuestRange } from "../driver/guest-memory.ts";
 import type { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import type { Wait } from "./replay-guest.ts";
 
@@ -26,7 +27,16 @@ export class Restorer {
     for (const resource of state.resources.values()) if (!resource.isRendered) yield* this.make(resource);
     for (const [id, shown] of state.scanouts.entries()) {
       if (shown === null || state.resources.get(shown.resource)?.isRendered !== false) continue;
-      yield* accepted(control, commands.setScanout(id, shown.resource, shown), `scanout ${id}`);
+      const { resource, layout } = shown;
+      const request =
+        layout === undefined
+          ? commands.setScanout(id, resource, shown)
+          : setScanoutBlob(id, resource, shown, {
+              ...layout,
+              strides: [layout.stride],
+              offsets: [layout.offset],
+            });
+      yield* accepted(control, request, `scanout ${id}`);
     }
     for (const id of state.cursors.keys()) yield* this.restoreCursor(state, id);
   }
@@ -38,12 +48,30 @@ export class Restorer {
   }
 
   private *make(resource: RecordedResource): Generator<Wait, void> {
+    if (resource.blob !== null) return yield* this.makeBlob(resource, resource.blob);
     const { id, format, width, height, pixels, backing } = resource;
     const { control } = this.guest;
     yield* accepted(control, commands.createResource2d(id, format, width, height), `resource ${id}`);
     if (pixels !== null) yield* this.fill(id, { width, height }, pixels, `resource ${id}`);
     // What it was attached to may be memory that is gone.
     if (backing !== null) yield* answered(control, commands.attachBacking(id, backing), `resource ${id}`);
+  }
+
+  /** A guest's blob in the pages that it was in, or in others where those are gone. */
+  private *makeBlob(
+    { id, backing, pixels }: RecordedResource,
+    { size, flags }: NonNullable<RecordedResource["blob"]>,
+  ): Generator<Wait, void> {
+    const { control, memory } = this.guest;
+    const isThere = (run: GuestRange): boolean =>
+      memory.regions.some((region) => region.holds(run.address, run.length));
+    const isBacked = backing !== null && backing.every(isThere);
+    if (!isBacked && size > scratchBytesMax) throw new Refusal("a keyframe has a blob that is too large");
+    const pages: readonly GuestRange[] = isBacked ? backing : [memory.allocate(size)];
+    if (pixels !== null) memory.scatter(pixels, pages);
+    const request = createBlob({ resourceId: id, mem: BlobMem.GUEST, flags, size }, pages);
+    yield* accepted(control, request, `resource ${id}`);
+    if (backing === null) yield* accepted(control, commands.detachBacking(id), `resource ${id}`);
   }
 
   /** Transfers pixels, and leaves the resource without backing. */

@@ -10,6 +10,7 @@ const inlineWrite = { command: 9, words: 11 };
 export function blankBody({ kind, body }: Entry): Uint8Array {
   switch (kind) {
     case "bytes":
+    case "blobBytes":
     case "pixels":
     case "cursor":
       return new Uint8Array(body.length);

@@ -4,6 +4,7 @@
 import type { Entry } from "../transport/wire/record/entries.ts";
 import {
   AttachBacking,
+  BlobMem,
   Command,
   CreateBlob,
   CtxResource,
@@ -12,13 +13,15 @@ import {
   Header,
   ResourceCreate2d,
   ResourceCreate3d,
+  ResourceFlush,
   ResourceUnref,
   scanoutsMax,
   SetScanout,
+  SetScanoutBlob,
   Transfer3d,
   TransferToHost2d,
 } from "../transport/wire/virtio-gpu/protocol.ts";
-import { RecordedResource, type Run, runsOf } from "./recorded-resource.ts";
+import { type RecordedLayout, RecordedResource, type Run, runsOf } from "./recorded-resource.ts";
 import { type CommandStep, hasEffect, isAccepted, type Step } from "./steps.ts";
 
 export interface RecordedScanout {
@@ -27,6 +30,8 @@ export interface RecordedScanout {
   y: number;
   width: number;
   height: number;
+  /** How it is read, where it is a blob. */
+  layout?: RecordedLayout;
 }
 
 export interface RecordedCursor {
@@ -117,6 +122,15 @@ export class DeviceState {
       case "cursor":
         this.keyframeCursor(step);
         return;
+      case "blob":
+        this.createBlob(step.id, step.mem, step.flags, step.sizeLow + step.sizeHigh * 2 ** 32);
+        return;
+      case "blobBytes":
+        this.resources.get(step.resource)?.putBytes(step);
+        return;
+      case "blobScanout":
+        this.showBlob(step);
+        return;
       default:
     }
   }
@@ -142,8 +156,13 @@ export class DeviceState {
     },
     [Command.RESOURCE_CREATE_BLOB]: (word, { command }) => {
       const id = word(CreateBlob.resourceId);
-      this.create(id, 0, 0, 0, true);
+      const size = word(CreateBlob.size) + word(CreateBlob.size + 4) * 2 ** 32;
+      this.createBlob(id, word(CreateBlob.blobMem), word(CreateBlob.blobFlags), size);
       this.resources.get(id)!.attach(runsOf(command.body.subarray(CreateBlob.bytes)));
+    },
+    [Command.RESOURCE_FLUSH]: (word, { bytes }) => {
+      const resource = this.resources.get(word(ResourceFlush.resourceId));
+      for (const piece of bytes) resource?.putBytes(piece);
     },
     [Command.RESOURCE_UNREF]: (word) => this.forget(word(ResourceUnref.resourceId)),
     [Command.RESOURCE_ATTACH_BACKING]: (word, { command }) => {
@@ -155,6 +174,8 @@ export class DeviceState {
     [Command.TRANSFER_TO_HOST_2D]: (word, step) => {
       const { resourceId, offset, x, y } = TransferToHost2d;
       const resource = this.resources.get(word(resourceId));
+      if (resource?.blob) for (const piece of step.bytes) resource.putBytes(piece);
+      if (resource?.blob) return;
       // How far a renderer has got with it nothing tells.
       if (!isAccepted(step) && resource?.isPromoted === true) resource.render();
       const from = word(offset) + word(offset + 4) * 2 ** 32;
@@ -167,6 +188,20 @@ export class DeviceState {
       const { scanoutId, resourceId, x, y, width, height } = SetScanout;
       const rect = { x: word(x), y: word(y), width: word(width), height: word(height) };
       this.show(word(scanoutId), { resource: word(resourceId), ...rect });
+    },
+    [Command.SET_SCANOUT_BLOB]: (word, { bytes }) => {
+      const { scanoutId, resourceId, x, y, width, height } = SetScanoutBlob;
+      const rect = { x: word(x), y: word(y), width: word(width), height: word(height) };
+      const resource = this.resources.get(word(resourceId));
+      for (const piece of bytes) resource?.putBytes(piece);
+      const layout = {
+        width: word(SetScanoutBlob.blobWidth),
+        height: word(SetScanoutBlob.blobHeight),
+        format: word(SetScanoutBlob.format),
+        stride: word(SetScanoutBlob.stride),
+        offset: word(SetScanoutBlob.offset),
+      };
+      this.show(word(scanoutId), { resource: word(resourceId), ...rect, layout });
     },
     [Command.CTX_CREATE]: (word) => this.contexts.set(word(Header.contextId), new Set()),
     [Command.CTX_DESTROY]: (word) => this.contexts.delete(word(Header.contextId)),
@@ -199,6 +234,14 @@ export class DeviceState {
     this.resources.set(id, new RecordedResource(id, format, width, height, isRendered, this.budget));
   }
 
+  /** Of a guest's pages is known what was read of them; of a host's memory nothing. */
+  private createBlob(id: number, mem: number, flags: number, size: number): void {
+    if (mem !== BlobMem.GUEST) return this.create(id, 0, 0, 0, true);
+    this.resources.get(id)?.free();
+    const blob = { size, flags };
+    this.resources.set(id, new RecordedResource(id, 0, 0, 0, false, this.budget, blob));
+  }
+
   private forget(id: number): void {
     this.resources.get(id)?.free();
     this.resources.delete(id);
@@ -209,6 +252,13 @@ export class DeviceState {
 
   private show(scanout: number, shown: RecordedScanout): void {
     if (scanout < scanoutsMax) this.scanouts[scanout] = shown.resource === 0 ? null : shown;
+  }
+
+  private showBlob({ scanout, resource, x, y, width, height, body }: Entry<"blobScanout">): void {
+    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    const word = (at: number): number => (at * 4 + 4 <= body.length ? view.getUint32(at * 4, true) : 0);
+    const layout = { width: word(0), height: word(1), format: word(2), stride: word(3), offset: word(4) };
+    this.show(scanout, { resource, x, y, width, height, layout });
   }
 
   private updateCursor(word: Word): void {

@@ -2,13 +2,16 @@
 // can be said of any moment which command made a pixel, however long before that was.
 
 import {
+  BlobMem,
   Command,
+  CreateBlob,
   CtxResource,
   Header,
   ResourceCreate2d,
   ResourceFlush,
   ResourceUnref,
   SetScanout,
+  SetScanoutBlob,
   TransferToHost2d,
 } from "../transport/wire/virtio-gpu/protocol.ts";
 import { ResourceFlag } from "../transport/wire/record/entries.ts";
@@ -50,7 +53,8 @@ export class Touches {
     } else if (step.kind === "resource") {
       const isRendered = (step.flags & ResourceFlag.rendered) !== 0;
       this.add(command, isRendered ? Kind.rendered : Kind.made, step.id);
-    } else if (step.kind === "scanout") {
+    } else if (step.kind === "blob") this.add(command, Kind.made, step.id);
+    else if (step.kind === "scanout" || step.kind === "blobScanout") {
       const { resource, x, y, width, height } = step;
       this.add(command, Kind.scanout, resource, x, y, width, height, step.scanout);
     }
@@ -109,7 +113,7 @@ export class Touches {
       y,
       width,
       height,
-    }: typeof ResourceFlush | typeof SetScanout | typeof TransferToHost2d) =>
+    }: typeof ResourceFlush | typeof SetScanout | typeof SetScanoutBlob | typeof TransferToHost2d) =>
       [word(x), word(y), word(width), word(height)] as const;
     switch (word(Header.type)) {
       case Command.RESOURCE_CREATE_2D:
@@ -125,6 +129,14 @@ export class Touches {
       case Command.SET_SCANOUT: {
         const { resourceId, scanoutId } = SetScanout;
         return this.add(command, Kind.scanout, word(resourceId), ...rect(SetScanout), word(scanoutId));
+      }
+      case Command.RESOURCE_CREATE_BLOB: {
+        const isGuests = word(CreateBlob.blobMem) === BlobMem.GUEST;
+        return this.add(command, isGuests ? Kind.made : Kind.rendered, word(CreateBlob.resourceId));
+      }
+      case Command.SET_SCANOUT_BLOB: {
+        const { resourceId, scanoutId } = SetScanoutBlob;
+        return this.add(command, Kind.scanout, word(resourceId), ...rect(SetScanoutBlob), word(scanoutId));
       }
       case Command.CTX_ATTACH_RESOURCE:
         return this.add(command, Kind.rendered, word(CtxResource.resourceId));

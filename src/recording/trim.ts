@@ -9,11 +9,13 @@ import { RecordingWriter } from "../transport/wire/record/writer.ts";
 import {
   AttachBacking,
   Command,
+  CreateBlob,
   Cursor,
   DetachBacking,
   ResourceCreate2d,
   ResourceUnref,
   SetScanout,
+  SetScanoutBlob,
   TransferToHost2d,
 } from "../transport/wire/virtio-gpu/protocol.ts";
 import { blankBody } from "./blank.ts";
@@ -172,9 +174,11 @@ class Trimming {
     const { shown, frames } = this.plan;
     const type = typeOf(step);
     const showsOne = step.frames.some((_, index) => frames.has(this.frame + index));
-    if (type === Command.RESOURCE_FLUSH) return showsOne;
+    const brings = step.bytes.some(({ resource }) => shown === null || shown.has(resource));
+    if (type === Command.RESOURCE_FLUSH) return showsOne || brings;
     if (shown === null || step.command.queue === 1) return true;
-    if (type === Command.SET_SCANOUT && resourceOf(step) === 0) return true;
+    const isScanout = type === Command.SET_SCANOUT || type === Command.SET_SCANOUT_BLOB;
+    if (isScanout && resourceOf(step) === 0) return true;
     return shown.has(resourceOf(step)) && hasEffect(step);
   }
 
@@ -199,6 +203,8 @@ const resourceAt: Readonly<Record<number, number>> = {
   [Command.RESOURCE_DETACH_BACKING]: DetachBacking.resourceId,
   [Command.TRANSFER_TO_HOST_2D]: TransferToHost2d.resourceId,
   [Command.SET_SCANOUT]: SetScanout.resourceId,
+  [Command.RESOURCE_CREATE_BLOB]: CreateBlob.resourceId,
+  [Command.SET_SCANOUT_BLOB]: SetScanoutBlob.resourceId,
   [Command.UPDATE_CURSOR]: Cursor.resourceId,
 };
 

@@ -2,9 +2,9 @@
 
 import type { RecordingWriter } from "../transport/wire/record/writer.ts";
 import { entryFields, EntryKind, type EntryName } from "../transport/wire/record/entries.ts";
-import { bytesPerPixel } from "../transport/wire/virtio-gpu/protocol.ts";
+import { BlobMem, bytesPerPixel } from "../transport/wire/virtio-gpu/protocol.ts";
 import type { DeviceState } from "./device-state.ts";
-import type { RecordedResource, Run } from "./recorded-resource.ts";
+import type { RecordedLayout, RecordedResource, Run } from "./recorded-resource.ts";
 
 const bodyBytesMax = 1024 * 1024;
 const flag = { rendered: 1, backed: 2 };
@@ -40,7 +40,10 @@ export function writeState(
   for (const resource of state.resources.values()) if (kept(resource)) writeResource(add, resource);
   state.scanouts.forEach((shown, scanout) => {
     const resource = shown === null ? undefined : state.resources.get(shown.resource);
-    if (resource !== undefined && kept(resource)) add("scanout", { scanout, ...shown });
+    if (shown === null || resource === undefined || !kept(resource)) return;
+    const { layout, ...view } = shown;
+    if (layout === undefined) add("scanout", { scanout, ...view });
+    else add("blobScanout", { scanout, ...view }, wordsOf(layout));
   });
   state.cursors.forEach((cursor, scanout) => {
     if (cursor === null) return;
@@ -52,7 +55,25 @@ export function writeState(
 
 type Add = (kind: EntryName, numbers?: Readonly<Record<string, number>>, body?: Uint8Array) => void;
 
+function wordsOf({ width, height, format, stride, offset }: RecordedLayout): Uint8Array {
+  return new Uint8Array(new Uint32Array([width, height, format, stride, offset]).buffer);
+}
+
+function writeBlob(add: Add, { id, backing, pixels }: RecordedResource, { size, flags }: BlobSize): void {
+  const [sizeLow, sizeHigh] = [size % 2 ** 32, Math.floor(size / 2 ** 32)];
+  add("blob", { id, mem: BlobMem.GUEST, flags, sizeLow, sizeHigh });
+  if (backing !== null) add("backing", { resource: id }, bodyOf(backing));
+  for (let at = 0; at < (pixels?.length ?? 0); at += bodyBytesMax) {
+    const body = pixels!.subarray(at, at + bodyBytesMax);
+    const [offsetLow, offsetHigh] = [at % 2 ** 32, Math.floor(at / 2 ** 32)];
+    add("blobBytes", { resource: id, offsetLow, offsetHigh, rowBytes: body.length }, body);
+  }
+}
+
+type BlobSize = NonNullable<RecordedResource["blob"]>;
+
 function writeResource(add: Add, resource: RecordedResource): void {
+  if (resource.blob !== null) return writeBlob(add, resource, resource.blob);
   const { id, format, width, height, isRendered, backing, pixels } = resource;
   const flags = (isRendered ? flag.rendered : 0) | (backing === null ? 0 : flag.backed);
   add("resource", { id, format, width, height, flags });

@@ -1,9 +1,10 @@
 // Recordings that a real server has made of a synthetic guest, with many keyframes.
 
+import type { Rectangle } from "../../lab/driver/commands.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
-import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BlobMem, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk } from "../device/support.ts";
 import { driverPatienceMs } from "./patience.ts";
 import type { Chance } from "./random-guest.ts";
@@ -19,12 +20,13 @@ export async function record(
   args: readonly string[],
   draw: (guest: SyntheticGuest, keyframes: Keyframes) => void | Promise<void>,
   keyframeBytes = 131_072,
+  options: GuestOptions = {},
 ): Promise<void> {
   const server = await ServerProcess.start({
     args: [...args, "--record", path, "--record-keyframe-bytes", String(keyframeBytes)],
   });
   try {
-    const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+    const guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs, ...options });
     await draw(guest, async (least) => {
       while ((await keyframesOf(server)) < least) await Bun.sleep(5);
     });
@@ -38,6 +40,64 @@ export async function record(
 async function keyframesOf(server: ServerProcess): Promise<number> {
   const status = await server.control({ command: "status" }, driverPatienceMs);
   return (status["recording"] as { keyframes?: number }).keyframes ?? 0;
+}
+
+/** As {@link drawPictures}, in blobs of scattered pages that are shown in several layouts, with a cursor in one. */
+export function drawBlobs({ gpu, memory }: SyntheticGuest, chance: Chance, steps: number): void {
+  const { width, height } = picturesSize;
+  const stride = width * 4 + 64;
+  const page = 4096;
+  const count = Math.ceil((stride * height) / page) + 2;
+  const pages = [1, 2].map(() => {
+    const all = memory.allocate(count * page, page);
+    return Array.from({ length: count }, (_, at) => all.slice((count - 1 - at) * page, page));
+  });
+  const make = (at: number): void => {
+    const size = count * page;
+    expectOk(gpu.createBlob({ resourceId: at + 1, mem: BlobMem.GUEST, size }, pages[at]!));
+  };
+  const offsets = [0, 0];
+  const layoutOf = (at: number) => ({
+    ...{ format: at === 0 ? Format.B8G8R8X8 : Format.R8G8B8X8, width, height },
+    ...{ strides: [stride], offsets: [offsets[at]!] },
+  });
+  const show = (at: number): void =>
+    expectOk(gpu.setScanoutBlob(0, at + 1, areaOf(picturesSize), layoutOf(at)));
+  const fill = (at: number, { x, y, width: columns, height: rows }: Rectangle, colour: number): void => {
+    const row = new Uint8Array(new Uint32Array(columns).fill(colour).buffer);
+    for (let line = y; line < y + rows; line++) {
+      const from = offsets[at]! + line * stride + x * 4;
+      row.forEach((byte, index) => {
+        const place = from + index;
+        pages[at]![Math.floor(place / page)]!.bytes[place % page] = byte;
+      });
+    }
+  };
+  [0, 1].forEach(make);
+  const pointer = memory.allocate(64 * 64 * 4, page);
+  expectOk(gpu.createBlob({ resourceId: 9, mem: BlobMem.GUEST, size: pointer.length }, [pointer]));
+  show(0);
+  let shown = 0;
+  for (let step = 0; step < steps; step++) {
+    const [x, y] = [chance(width), chance(height)];
+    const rect = { x, y, width: 1 + chance(width - x), height: 1 + chance(height - y) };
+    fill(shown, rect, chance(2 ** 24));
+    expectOk(gpu.flushResource(shown + 1, rect));
+    if (chance(10) === 0) {
+      shown = chance(2);
+      offsets[shown] = chance(3) * 1000;
+      show(shown);
+    }
+    if (chance(20) === 0) {
+      expectOk(gpu.unrefResource(shown + 1));
+      make(shown);
+      show(shown);
+    }
+    if (chance(20) !== 0) continue;
+    pointer.words.fill(chance(2 ** 32));
+    expectOk(gpu.transferToHost2d(9, { x: 0, y: 0, width: 64, height: 64 }));
+    expectOk(gpu.updateCursor({ scanoutId: 0, x, y }, 9));
+  }
 }
 
 /** Draws rectangles on two pictures that are shown by turns; flushes all, so that what is shown is what the resources hold. */

@@ -16,6 +16,8 @@ export class QueueRecording {
   running = 0;
   /** Whether each flush is recorded with a checksum. */
   hasChecksums = false;
+  /** What {@link rowsOf} are: bytes that a command reads, or some of a keyframe's. */
+  bytesKind: number = EntryKind.bytes;
   readonly ring: RecordRing;
   private commands = 0;
 
@@ -170,6 +172,6 @@ export class QueueRecording {
 
   private beginBytes(resource: number, offset: number, rowBytes: number, rows: number, stride: number): void {
     const [low, high] = [offset % u32, Math.floor(offset / u32)];
-    this.ring.begin(EntryKind.bytes, rowBytes * rows, resource, low, high, rowBytes, stride);
+    this.ring.begin(this.bytesKind, rowBytes * rows, resource, low, high, rowBytes, stride);
   }
 }

@@ -15,6 +15,7 @@ import { Transcript } from "./transcript.ts";
 const notRecorded = [
   "guest memory that a renderer reads is copied just before: what the guest changes meanwhile may be either",
   "buffers that are nothing but guest memory are recorded where a command names them, not where a renderer reads them at will",
+  "memory of the host that a guest has mapped: what it writes there",
   "pixels that other devices change over the resource bridge",
 ];
 

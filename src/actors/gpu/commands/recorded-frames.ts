@@ -4,20 +4,19 @@ import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { EntryKind } from "../../../transport/wire/record/entries.ts";
 import type { QueueRecording } from "../../queue/recording.ts";
 import type { Showable } from "../pixels/pixels.ts";
-import type { Resource } from "../model/resources.ts";
 
 const checksumBytes = 4;
 
 export function recordFrame(
   { ring, hasChecksums }: QueueRecording,
-  resource: Resource,
+  scanouts: number,
+  id: number,
   picture: Showable,
   x: number,
   y: number,
   width: number,
   height: number,
 ): void {
-  const { id, scanouts } = resource;
   if (!hasChecksums) {
     ring.begin(EntryKind.frame, 0, scanouts, id, x, y, width, height);
     return ring.end();

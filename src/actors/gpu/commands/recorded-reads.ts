@@ -1,8 +1,10 @@
 // What a renderer is about to read of the guest's memory, told to the recorder: it is read where nothing of ours sees it.
 
 import { blockLayout } from "../../../picture/formats.ts";
+import { bytesPerPixel, cursorSize } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRecording } from "../../queue/recording.ts";
 import type { Resource, ResourceTable } from "../model/resources.ts";
+import { BlobPixels } from "../pixels/blobs/blob-pixels.ts";
 import {
   type Extent,
   isEmpty,
@@ -47,6 +49,21 @@ export class RecordedReads implements StreamVisitor {
     const stride = Math.ceil(resource.width / layout.width) * layout.bytes;
     const rows = Math.ceil(height / layout.height);
     recording.rowsOf(resource.backing!, resource.id, offset, rowBytes, rows, stride);
+  }
+
+  /** Of a guest's blob that no scanout has shown: Linux sends transfers for those that it makes cursors of, though nothing is copied. */
+  cursor(
+    recording: QueueRecording,
+    { id, pixels, backing }: Resource,
+    width: number,
+    height: number,
+    offset: number,
+  ): void {
+    if (backing === null || !(pixels instanceof BlobPixels) || pixels.views.length > 0) return;
+    if (width > cursorSize || height > cursorSize) return;
+    const rowBytes = width * bytesPerPixel;
+    if (offset + rowBytes * height <= backing.length)
+      recording.rowsOf(backing, id, offset, rowBytes, height, rowBytes);
   }
 
   /** A box of a resource, from its own backing. */

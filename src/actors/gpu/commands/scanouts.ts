@@ -70,7 +70,7 @@ export class ScanoutCommands {
 
   /** Formats of ours have one plane: the other strides and offsets mean nothing. */
   setBlob(request: Request): number {
-    const { model, outbox } = this.parts;
+    const { model, outbox, queue } = this.parts;
     const scanout = model.scanouts.at(request.u32(SetScanoutBlob.scanoutId));
     const refusal = this.scanouts.may(scanout, this.event.disable);
     if (refusal !== 0) return refusal;
@@ -94,6 +94,8 @@ export class ScanoutCommands {
     this.scanouts.take(scanout!, this.event.showBlob);
     scanout!.show(resource!, view);
     outbox.show(scanout!.id, view, x, y, width, height);
+    // What a display reads where the guest writes it is told as if it were transferred.
+    if (queue.recording !== null) view.pixels.record(queue.recording, x, y, width, height);
     return Response.OK_NODATA;
   }
 
@@ -115,7 +117,6 @@ export class ScanoutCommands {
     return Response.OK_NODATA;
   }
 
-  /** What a display reads where the guest writes it has to be told as if it were transferred. */
   private record(
     recording: QueueRecording,
     resource: Resource,
@@ -125,7 +126,8 @@ export class ScanoutCommands {
     height: number,
   ): void {
     const { model, outbox } = this.parts;
-    if (resource.blob === null) return recordFrame(recording, resource, resource, x, y, width, height);
+    const { id: name, scanouts } = resource;
+    if (resource.blob === null) return recordFrame(recording, scanouts, name, resource, x, y, width, height);
     for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
       const id = 31 - Math.clz32(bits & -bits);
       const { picture } = model.scanouts.at(id)!;
@@ -136,7 +138,7 @@ export class ScanoutCommands {
       const bottom = Math.min(y + height, view.y + view.height);
       if (right <= left || bottom <= top) continue;
       picture!.pixels.record(recording, left, top, right - left, bottom - top);
-      recordFrame(recording, resource, picture!, left, top, right - left, bottom - top);
+      recordFrame(recording, 1 << id, name, picture!, left, top, right - left, bottom - top);
     }
   }
 

@@ -56,6 +56,8 @@ export class TransferCommands {
       error = pixels.transferTold(recording, backing!, x, y, width, height, offset);
       if (error === untold) reads.rectangle(recording, resource!, width, height, offset);
     }
+    if (recording !== null && resource!.blob !== null)
+      reads.cursor(recording, resource!, width, height, offset);
     if (error === untold) error = pixels.transfer(backing!, x, y, width, height, offset);
     if (error !== 0) return codeOfErrno(error);
     this.resources.take(resource!, this.event.toHost2d);

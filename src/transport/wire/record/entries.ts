@@ -38,6 +38,12 @@ export const EntryKind = {
   cursor: 21,
   /** The state is whole. */
   keyframeEnd: 22,
+  /** A blob of that state; its `backing` follows. */
+  blob: 23,
+  /** As `bytes`, of a blob of that state: what some scanout shows of it. */
+  blobBytes: 24,
+  /** What a scanout shows of a blob. The body is how that lies: width, height, format, stride and offset, a u32 each. */
+  blobScanout: 25,
   /** The last of all: the body is an {@link Details}. */
   end: 31,
 } as const;
@@ -67,6 +73,10 @@ export const entryFields = {
   scanout: ["scanout", "resource", "x", "y", "width", "height"],
   cursor: ["scanout", "x", "y", "hotX", "hotY", "visible"],
   keyframeEnd: [],
+  /** `mem` and `flags` as in RESOURCE_CREATE_BLOB. */
+  blob: ["id", "mem", "flags", "sizeLow", "sizeHigh"],
+  blobBytes: ["resource", "offsetLow", "offsetHigh", "rowBytes", "stride"],
+  blobScanout: ["scanout", "resource", "x", "y", "width", "height"],
   end: [],
 } as const satisfies Record<EntryName, readonly string[]>;
 
