@@ -4,7 +4,14 @@ import { describe, expect, test } from "bun:test";
 import * as commands from "../../lab/driver/commands.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import type { GuestOptions } from "../../lab/driver/synthetic-guest.ts";
-import { Feature, Format, ResourceUuid, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import {
+  BlobFlag,
+  BlobMem,
+  Feature,
+  Format,
+  ResourceUuid,
+  Response,
+} from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, serveTests } from "./support.ts";
 
 const { withDevice } = serveTests();
@@ -60,6 +67,20 @@ describe("ASSIGN_UUID", () => {
       expectType(guest.gpu.assignUuid(1), ERR_INVALID_RESOURCE_ID);
       expectOk(guest.gpu.createResource2d(1, Format.B8G8R8X8, 4, 4));
       expect(guest.gpu.assignUuid(1).uuid).not.toBe(uuid);
+    }));
+
+  test("ASSIGN_UUID of a blob returns one, whatever becomes of its pages", () =>
+    withDevice({ gpuFeatures: [Feature.RESOURCE_UUID, Feature.RESOURCE_BLOB] }, ({ gpu, memory }) => {
+      const page = memory.allocate(4096);
+      const blob = { resourceId: 1, mem: BlobMem.GUEST, flags: BlobFlag.SHAREABLE, size: 4096 };
+      expectOk(gpu.createBlob(blob, [page]));
+      const { uuid } = gpu.assignUuid(1);
+      expect(uuid).not.toBe("");
+      expectOk(gpu.detachBacking(1));
+      expect(gpu.assignUuid(1).uuid).toBe(uuid);
+      expectOk(gpu.unrefResource(1));
+      expectOk(gpu.createBlob(blob, [page]));
+      expect(gpu.assignUuid(1).uuid).not.toBe(uuid);
     }));
 
   for (const id of [0, 2, 0xffff_ffff]) {

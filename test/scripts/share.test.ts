@@ -118,10 +118,10 @@ describe("bash", () => {
       ["help", "tr"],
       ["trace-info", "trace-trim"],
     ],
-    [["--rend"], ["--renderer", "--render-node"]],
+    [["--rend"], ["--renderer", "--render-node", "--render-server"]],
     [
       ["serve", "--rend"],
-      ["--renderer", "--render-node"],
+      ["--renderer", "--render-node", "--render-server"],
     ],
     [["serve", "--renderer", "v"], ["virgl"]],
     [["--renderer", "=", "s"], ["software"]],
@@ -135,6 +135,8 @@ describe("bash", () => {
       ["ctl", "trace", ""],
       ["start", "stop"],
     ],
+    [["ctl", "outp"], ["outputs"]],
+    [["ctl", "outputs", ""], ["set"]],
     [["ctl", "kill", "dis"], ["display"]],
     [["ctl", "--control-path", "a", "log-level", "w"], ["warning"]],
     [
