@@ -3,6 +3,13 @@
 import { expect, test } from "bun:test";
 import { interruptDemo } from "../support/interrupted-demo.ts";
 
-test("a Ctrl-C while the guest boots ends QEMU, the server and the demo, with code 130", async () => {
-  expect(await interruptDemo("--qemu", "booting Linux", 1_000)).toEqual([]);
-});
+test.each([
+  ["boots", "--qemu", "booting Linux"],
+  ["computes by Vulkan", "--qemu --vulkan", "up after"],
+])(
+  "a Ctrl-C while the guest %s ends QEMU, the server and the demo, with code 130",
+  async (_, flags, shown) => {
+    expect(await interruptDemo(flags, shown, 1_000)).toEqual([]);
+  },
+  120_000,
+);
