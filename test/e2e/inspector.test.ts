@@ -11,6 +11,7 @@ import { browserTests, urlIn } from "../browser/browser-tests.ts";
 import { cubeFault } from "./support/cube.ts";
 import { startCube, stopCube } from "./support/gl.ts";
 import { whereGuestsAre } from "./support/guests.ts";
+import { pagePicture } from "./support/page.ts";
 
 const kernel = "6.12";
 const bootTimeoutMs = 120_000;
@@ -133,29 +134,11 @@ function guestTests(): void {
 async function cube(page: Page, before?: Image): Promise<Image> {
   let fault: string | null = "no picture";
   for (const deadline = performance.now() + patienceMs; performance.now() < deadline; await Bun.sleep(200)) {
-    const image = await picture(page);
+    const image = await pagePicture(page);
     fault = image === null ? "no picture" : cubeFault(image);
     if (fault !== null) continue;
     if (before === undefined || !Bun.deepEquals(image!.pixels, before.pixels)) return image!;
     fault = "it does not turn";
   }
   throw new Error(`the page shows no cube: ${fault}`);
-}
-
-/** What the canvas of the first scanout has. */
-async function picture(page: Page): Promise<Image | null> {
-  const told = await page.evaluate<{ width: number; height: number; base64: string } | null>(`(() => {
-    const canvas = document.querySelector('canvas[aria-label="Scanout 0"]');
-    if (canvas === null) return null;
-    const { width, height } = canvas;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-    return { width, height, base64: data.toBase64?.() ?? btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join("")) };
-  })()`);
-  if (told === null) return null;
-  const bytes = Uint8Array.fromBase64(told.base64);
-  const pixels = Uint32Array.from(
-    { length: told.width * told.height },
-    (_, at) => (bytes[at * 4]! << 16) | (bytes[at * 4 + 1]! << 8) | bytes[at * 4 + 2]!,
-  );
-  return { width: told.width, height: told.height, pixels };
 }
