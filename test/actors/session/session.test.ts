@@ -732,6 +732,27 @@ describe("the configuration space", () => {
     });
   }
 
+  test("a driver that clears the display's event is told of to the display, once an event", () => {
+    const events = (): number =>
+      new Uint32Array(front.ask(R.GET_CONFIG, config(0, 4)).payload.slice(12).buffer)[0]!;
+    const clear = (bits: number): void => {
+      const payload = config(4, 4);
+      new DataView(payload.buffer).setUint32(12, bits, true);
+      front.tell(R.SET_CONFIG, payload);
+    };
+    clear(1);
+    expect(bench.said("display")).toEqual([]);
+    bench.actor.receive({ type: "display-changed" });
+    expect(events()).toBe(1);
+    // Another bit than the event's.
+    clear(2);
+    expect([events(), bench.said("display")]).toEqual([1, []]);
+    clear(0xffff_ffff);
+    expect([events(), bench.said("display")]).toEqual([0, [{ type: "modes-read" }]]);
+    clear(1);
+    expect(bench.said("display")).toEqual([]);
+  });
+
   test("a write is taken and changes none of the device's own fields", () => {
     front.tell(R.SET_PROTOCOL_FEATURES, u64(8n));
     const payload = config(0, 16);
