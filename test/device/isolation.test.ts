@@ -2,10 +2,14 @@
 // it dies of ends the device in order.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { KeptWord } from "../../src/actors/gpu/manifest.ts";
+import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
+import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { slowDraws } from "./slow-draws.ts";
 import { expectShown, expectWorking, pattern } from "./support.ts";
 
 let server: ServerProcess;
@@ -46,6 +50,17 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
     if (performance.now() > deadline) throw new Error(`not so after 10 s: ${what}\n${server.log()}`);
     await Bun.sleep(5);
   }
+}
+
+/** The words that the ctrl queue keeps, as its process has them. */
+function keptWords(child: number): Int32Array {
+  const path = readdirSync(`/proc/${child}/fd`)
+    .map((fd) => `/proc/${child}/fd/${fd}`)
+    .find((file) => readlinkSync(file).includes("memfd:fencepost-words"));
+  const fd = openSync(path!, "r+");
+  const words = SharedWords.open(fd);
+  closeSync(fd);
+  return words.keep(slotOf("ctrl-queue"));
 }
 
 /** Whether a process runs, and is no zombie. */
@@ -114,6 +129,23 @@ test.each([
     expect(server.log()).toContain("the ctrl-queue actor crashed");
   },
 );
+
+test("what dies amid a command names it, and its context", async () => {
+  const child = await start("--renderer", "virgl");
+  guest = SyntheticGuest.boot(server.socketPath, {});
+  const { control } = guest.gpu;
+  const slow = slowDraws(guest, 40);
+  control.submit(commands3d.submit3d(1, slow));
+  const box = { x: 0, y: 0, z: 0, width: 256, height: 256, depth: 1 };
+  control.submit(commands3d.transferFromHost3d(1, 1, { box }));
+  const kept = keptWords(child);
+  await until("the read-back runs", () => kept[KeptWord.command] === Command.TRANSFER_FROM_HOST_3D);
+
+  process.kill(child, "SIGKILL");
+
+  expect(await server.exited).toBe(3);
+  expect(server.log()).toContain("crashed: ended by SIGKILL amid TRANSFER_FROM_HOST_3D of context 1");
+});
 
 test("ctl kill has the actor throw there as it does in a thread", async () => {
   await start();

@@ -3,6 +3,7 @@
 import type { ActorName, WorkerName } from "../registry.ts";
 import type { CtrlQueueMessage } from "./messages.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
+import { Header } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { type QueueHandler } from "../queue/queue-handler.ts";
 import { QueueRunner } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -13,6 +14,7 @@ import { describeScanouts } from "./description.ts";
 import { Device } from "./device.ts";
 import { describeInventory } from "./inventory.ts";
 import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
+import { KeptWord } from "./manifest.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
 import { startRenderer } from "./renderer/start.ts";
 import { chooseTier } from "./pixels/storage/probe.ts";
@@ -129,7 +131,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   execute(request: Request): number {
     this.device.fenceWatch.glance();
-    return this.run(request);
+    const { keep } = this.context;
+    keep[KeptWord.context] = request.words[Header.contextId / 4]!;
+    keep[KeptWord.command] = request.words[Header.type / 4]!;
+    const response = this.run(request);
+    keep[KeptWord.command] = 0;
+    return response;
   }
 
   memoryChanging(vanishing: readonly GuestSpan[]): void {

@@ -1,6 +1,6 @@
 // The ctrl queue: runs the guest's commands, and owns its resources and the renderer.
 
-import { cursorSize, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { Command, cursorSize, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 import { ctrlQueueCounters } from "./counters.ts";
 
@@ -38,6 +38,18 @@ export const Shelf = {
  */
 export const SlotState = { empty: 0, full: 1, writing: 2, reading: 3, stale: 4 } as const;
 
+/** Words that the ctrl queue keeps for whoever asks what it died of: the command that it runs, or 0, and the header's context. */
+export const KeptWord = { command: 0, context: 1 } as const;
+
+/** Such as "amid SUBMIT_3D of context 2". */
+export function lastWords(keep: Int32Array): string {
+  const type = keep[KeptWord.command]! >>> 0;
+  if (type === 0) return "";
+  const name = Object.entries(Command).find(([, value]) => value === type)?.[0] ?? `command ${type}`;
+  const context = keep[KeptWord.context]! >>> 0;
+  return context === 0 ? `amid ${name}` : `amid ${name} of context ${context}`;
+}
+
 export const manifest = {
   name: "ctrl-queue",
   talksTo: [
@@ -57,5 +69,6 @@ export const manifest = {
     "cursor-shelf": Shelf.imagesAt + Shelf.slots * cursorImageBytes,
   },
   rights: ["guest-memory", "gpu"],
+  lastWords,
   schema: async () => (await import("./messages.ts")).CtrlQueueMessage,
 } as const satisfies Manifest;

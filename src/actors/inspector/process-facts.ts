@@ -1,4 +1,4 @@
-// What the process takes of the host, as the kernel counts it.
+// What the server takes of the host, the processes of its actors included, as the kernel counts it.
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -10,23 +10,41 @@ export interface ProcessFacts {
 }
 
 export function processFacts(): ProcessFacts {
-  const status = readFileSync("/proc/self/status", "latin1");
+  const facts: ProcessFacts = { ownBytes: 0, sharedBytes: 0, descriptors: 0 };
+  for (const one of ["self", ...children()]) orGone(() => addTo(facts, one));
+  return facts;
+}
+
+function addTo(facts: ProcessFacts, one: string): void {
+  const status = readFileSync(`/proc/${one}/status`, "latin1");
   const bytesOf = (name: string): number =>
     1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(status)?.[1] ?? 0);
-  return {
-    ownBytes: bytesOf("RssAnon"),
-    sharedBytes: bytesOf("RssFile") + bytesOf("RssShmem"),
-    // The one that reads the directory is no more.
-    descriptors: readdirSync("/proc/self/fd").length - 1,
-  };
+  const open = readdirSync(`/proc/${one}/fd`).length;
+  facts.ownBytes += bytesOf("RssAnon");
+  facts.sharedBytes += bytesOf("RssFile") + bytesOf("RssShmem");
+  // The one that reads the directory is no more.
+  facts.descriptors += one === "self" ? open - 1 : open;
+}
+
+/** Processes that the main thread has started. */
+function children(): string[] {
+  const text = orGone(() => readFileSync(`/proc/self/task/${process.pid}/children`, "latin1"));
+  return (text ?? "").split(" ").filter((pid) => pid !== "");
 }
 
 /** Nanoseconds that a thread has had a processor; 0 where it is gone, or the kernel does not count. */
 export function processorNs(thread: number): number {
+  // A thread of another process of the server's, too.
+  const text = orGone(() => readFileSync(`/proc/${thread}/schedstat`, "latin1"));
+  return Number((text ?? "0").split(" ")[0]);
+}
+
+/** What `read` returns; null where that is gone, or the kernel does not have it. */
+function orGone<T>(read: () => T): T | null {
   try {
-    return Number(readFileSync(`/proc/self/task/${thread}/schedstat`, "latin1").split(" ")[0]);
+    return read();
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
-    return 0;
+    return null;
   }
 }

@@ -220,7 +220,8 @@ export class ActorHost {
       ended: (reason) => {
         // Its last words may say more.
         this.wakeUp();
-        lost(reason);
+        const words = manifestOf[name].lastWords?.(this.words.keep(slotOf(name))) ?? "";
+        lost(words === "" ? reason : `${reason} ${words}`);
       },
     });
   }

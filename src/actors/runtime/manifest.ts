@@ -29,6 +29,8 @@ export interface Manifest {
   /** Memory that it shares with others, by name in bytes: the host makes it, it is there for the whole life of the process. */
   readonly areas: Readonly<Record<string, number>>;
   readonly rights: readonly Right[];
+  /** What its kept words say of what it was doing, once its process has died; "" where they say nothing. */
+  readonly lastWords?: (keep: Int32Array) => string;
   /** Whether these settings ask for it; missing where there is no device without it. */
   readonly isWanted?: (config: ServerConfig) => boolean;
   /** Whether it may be started later where they do not; what it shares with others is there from the beginning. */
