@@ -11,7 +11,9 @@ if (Bun.isStandaloneExecutable && process.argv[2] === actorWord)
   await import("../src/actors/runtime/process/child.ts");
 
 const asked = readWords(process.argv.slice(2));
-if (asked.kind === "program") {
+if (Bun.isStandaloneExecutable && process.argv[2] === actorWord) {
+  await import("../src/actors/runtime/process/child.ts");
+} else if (asked.kind === "program") {
   const { name, load } = programs[asked.program];
   await begin(name, load, asked.args);
 } else if (asked.kind === "overview") {

@@ -28,6 +28,8 @@ export interface ControlAnswer {
   [field: string]: unknown;
 }
 
+/** The executable's word for the process of an actor. */
+const actorWord = "actor-process";
 /** What the server prints once it serves; it takes connections before. */
 const upLine = " listens on ";
 const sourceMain = join(import.meta.dir, "..", "..", "src", "cli", "server.ts");
@@ -117,19 +119,25 @@ export class ServerProcess {
     return existsSync(path) ? readFileSync(path, "utf8") : "";
   }
 
-  /** The processes that it has started and that run: its actors', where it isolates them. */
-  get children(): number[] {
-    const threads = [...new Bun.Glob("*").scanSync({ cwd: `/proc/${this.pid}/task`, onlyFiles: false })];
-    return threads.flatMap((thread) => {
-      const text = readFileSync(`/proc/${this.pid}/task/${thread}/children`, "latin1");
-      return text.split(" ").flatMap((pid) => (pid.trim() === "" ? [] : [Number(pid)]));
-    });
+  /** The processes of actors that do not run in its own. */
+  get actorProcesses(): number[] {
+    return childrenOf(this.pid).filter(isActor);
   }
 
-  /** Resident memory in bytes, and open descriptors, of it and its children. */
+  /** Where the ctrl queue and its renderer run. */
+  get ctrlQueuePid(): number {
+    return this.actorProcesses[0] ?? this.pid;
+  }
+
+  /** Other programs that its actors have started. */
+  get children(): number[] {
+    return [this.pid, ...this.actorProcesses].flatMap(childrenOf).filter((pid) => !isActor(pid));
+  }
+
+  /** Resident memory in bytes, and open descriptors, of all its actors. */
   usage(): { residentBytes: number; fds: number } {
     const total = { residentBytes: 0, fds: 0 };
-    for (const pid of [this.pid, ...this.children]) {
+    for (const pid of [this.pid, ...this.actorProcesses]) {
       const pages = Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
       total.residentBytes += pages * 4096;
       total.fds += [...new Bun.Glob("*").scanSync({ cwd: `/proc/${pid}/fd`, onlyFiles: false })].length;
@@ -167,5 +175,28 @@ export class ServerProcess {
     clearTimeout(killer);
     rmSync(this.directory, { recursive: true, force: true });
     return code;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const threads = [...new Bun.Glob("*").scanSync({ cwd: `/proc/${pid}/task`, onlyFiles: false })];
+  return threads.flatMap((thread) =>
+    textOf(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
+  );
+}
+
+/** Whether a process is an actor of the server's, and not another program: src/actors/runtime/process/. */
+function isActor(pid: number): boolean {
+  const words = textOf(`/proc/${pid}/cmdline`).split("\0");
+  return words.includes(actorWord) || words.some((word) => word.endsWith("/runtime/process/child.ts"));
+}
+
+/** A file of a process; "" where that has ended meanwhile. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    return "";
   }
 }

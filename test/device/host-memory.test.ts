@@ -71,7 +71,7 @@ function expectMapped(guest: SyntheticGuest, resourceId: number, offset: number)
 
 /** The blob's memory as the server has it: that of the only blob there is. */
 function onHost<Value>(use: (fd: number) => Value): Value {
-  const folder = `/proc/${server().pid}/fd`;
+  const folder = `/proc/${server().ctrlQueuePid}/fd`;
   const isBlob = (name: string): boolean => {
     try {
       return readlinkSync(`${folder}/${name}`).includes("memfd:scripted-blob");
@@ -183,7 +183,7 @@ describe("a blob that is mapped", () => {
       };
       const held = (): { fds: number; mappings: number } => ({
         fds: server().usage().fds,
-        mappings: readFileSync(`/proc/${server().pid}/maps`, "utf8").split("scripted-blob").length,
+        mappings: readFileSync(`/proc/${server().ctrlQueuePid}/maps`, "utf8").split("scripted-blob").length,
       });
       round(100);
       const before = held();

@@ -22,7 +22,7 @@ afterEach(async () => {
 
 async function start(...args: string[]): Promise<number> {
   server = await ServerProcess.start({ args: ["--isolation", "process", ...args] });
-  const [child, ...others] = server.children;
+  const [child, ...others] = server.actorProcesses;
   expect(others).toEqual([]);
   return child!;
 }

@@ -106,7 +106,8 @@ test("a context that goes takes its memory along, which is unmapped", () =>
   withDevice(options, (guest) => {
     const { gpu } = guest;
     const window = guest.frontend.window!;
-    const mappings = (): number => readFileSync(`/proc/${server().pid}/maps`, "utf8").split("\n").length;
+    const mappings = (): number =>
+      readFileSync(`/proc/${server().ctrlQueuePid}/maps`, "utf8").split("\n").length;
     const round = (): void => {
       makeContext(guest);
       expectOk(gpu.destroyContext(1));

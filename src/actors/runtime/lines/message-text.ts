@@ -7,7 +7,7 @@ import type { ActorName, Inbox } from "../../registry.ts";
 
 type Message = Inbox[ActorName];
 /** Whether something of this type has bytes in it, at any depth. */
-type HasBytes<T> = T extends Uint8Array
+type HasBytes<T> = T extends ArrayBufferView
   ? true
   : T extends object
     ? true extends { [Key in keyof T]: HasBytes<T[Key]> }[keyof T]
@@ -44,8 +44,11 @@ export function messageOf(text: string): object | null {
   return hasBytes ? (JSON.parse(text, textAsBytes) as object) : message;
 }
 
-const bytesAsText = (_key: string, value: unknown): unknown =>
-  value instanceof Uint8Array ? { [bytesKey]: value.toBase64() } : value;
+function bytesAsText(_key: string, value: unknown): unknown {
+  if (value instanceof Uint8Array) return { [bytesKey]: value.toBase64() };
+  if (ArrayBuffer.isView(value)) throw new TypeError("of arrays of one kind of number only bytes are sent");
+  return value;
+}
 
 function textAsBytes(_key: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || !(bytesKey in value)) return value;

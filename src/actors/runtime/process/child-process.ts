@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { closeFd, createMemfd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { socketPair } from "../../../transport/os/unix-socket.ts";
-import type { ActorName, WorkerName } from "../../registry.ts";
+import { type ActorName, entries, type WorkerName } from "../../registry.ts";
 import type { LineEnd } from "../lines/line.ts";
 import type { ActorStart } from "../start.ts";
 import type { Running } from "../thread.ts";
@@ -42,7 +42,7 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
     bellFds: { ...giveAll(start.bellFds), supervisor: 3 },
     lines: start.lines.map(([peer, end]): [ActorName, LineEnd] => [peer, givenEnd(end, give)]),
   };
-  const bytes = bytesOf({ name, parent: process.pid, start: childStart });
+  const bytes = bytesOf({ entry: entries[name]().href, parent: process.pid, start: childStart });
   const child = Bun.spawn([...command(), name], {
     stdio: ["ignore", "pipe", "pipe", childBell, bytes, ...given],
     cwd: "/",

@@ -13,7 +13,6 @@ import {
 } from "../../../ffi/libc.ts";
 import { closeFd, sizeOfFd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { entries, type WorkerName } from "../../registry.ts";
 import { type ActorStart, begin } from "../start.ts";
 import { bellFd, startFd } from "./protocol.ts";
 
@@ -25,19 +24,20 @@ const fatal = [signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGFPE];
 
 /** What a process is given: whose it is, and how it starts. */
 export interface ChildStart {
-  name: WorkerName;
+  /** The URL of its module. */
+  entry: string;
   parent: number;
   start: ActorStart;
 }
 
-const { name, parent, start } = readStart();
+const { entry, parent, start } = readStart();
 for (const signal of ignored) libc.signal(signal, asPointer(SIG_IGN));
 for (const signal of fatal) libc.signal(signal, asPointer(SIG_DFL));
 libc.prctl(PR_SET_PDEATHSIG, signals.SIGKILL);
 // It may have died before.
 if (libc.getppid() !== parent) process.exit(0);
 begin(start);
-await import(entries[name]().href);
+await import(entry);
 process.exit(0);
 
 function readStart(): ChildStart {
