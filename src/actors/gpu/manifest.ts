@@ -42,7 +42,7 @@ export const SlotState = { empty: 0, full: 1, writing: 2, reading: 3, stale: 4 }
 export const KeptWord = { command: 0, context: 1 } as const;
 
 /** Such as "amid SUBMIT_3D of context 2". */
-export function lastWords(keep: Int32Array): string {
+function lastWords(keep: Int32Array): string {
   const type = keep[KeptWord.command]! >>> 0;
   if (type === 0) return "";
   const name = Object.entries(Command).find(([, value]) => value === type)?.[0] ?? `command ${type}`;
