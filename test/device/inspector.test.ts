@@ -14,7 +14,8 @@ import type {
   ResourceRecord,
   Topic,
 } from "../../src/actors/inspector/feed.ts";
-import { Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BlobMem, Feature, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { decodePng } from "../support/png.ts";
 import { expectOk, serveTests } from "./support.ts";
 
 const { withDevice, server } = serveTests("--inspect", "--renderer=software");
@@ -143,6 +144,36 @@ test("a resource is told with the UUID that the guest has asked for", () =>
       (all) => all.find(({ id }) => id === 2)?.uuid === uuid,
     );
     expect(told.find(({ id }) => id === 1)!.uuid).toBe("");
+  }));
+
+test("a blob is told by its length and, once it is shown, by how that reads it; its picture is what is shown", () =>
+  withDevice({ gpuFeatures: [Feature.RESOURCE_BLOB] }, async ({ gpu, memory }) => {
+    const pages = memory.allocate(8192, 4096);
+    expectOk(gpu.createBlob({ resourceId: 5, mem: BlobMem.GUEST, size: 8192 }, [pages]));
+    const blob = async (isIt: (one: ResourceRecord | undefined) => boolean) => {
+      const find = (all: ResourceRecord[]) => all.find(({ id }) => id === 5);
+      return find(
+        await eventually(
+          () => get<ResourceRecord[]>("/api/resources"),
+          (all) => isIt(find(all)),
+        ),
+      )!;
+    };
+    expect(await blob((one) => one !== undefined)).toMatchObject({
+      ...{ state: "blobGuest.backed", blob: "8192 bytes", width: 0, format: "", bytes: 0 },
+      ...{ backingBytes: 8192, backingRuns: 1, scanouts: [], surface: 0 },
+    });
+    const layout = { format: Format.B8G8R8X8, width: 16, height: 4, strides: [128], offsets: [256] };
+    expectOk(gpu.setScanoutBlob(0, 5, { x: 0, y: 0, width: 16, height: 4 }, layout));
+    pages.words.fill(0x00_99_44_22);
+    const shown = await blob((one) => one?.surface !== 0);
+    expect(shown).toMatchObject({
+      ...{ blob: "8192 bytes, rows of 128 bytes from byte 256", width: 16, height: 4, format: "B8G8R8X8" },
+      ...{ scanouts: [0], bytes: 0 },
+    });
+    const response = await fetch(new URL("/api/picture?res=5", address()), { headers: bearer() });
+    const { width, height, pixels } = decodePng(new Uint8Array(await response.arrayBuffer()));
+    expect([width, height, pixels[0]! >>> 8]).toEqual([16, 4, 0x99_44_22]);
   }));
 
 test("a recorder that somebody has asked for is told among the actors from then on", async () => {

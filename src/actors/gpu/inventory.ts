@@ -3,6 +3,8 @@
 import { formatName, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { commandName } from "./commands/table.ts";
 import type { Model } from "./model/model.ts";
+import type { BlobLayout } from "./pixels/blobs/layout.ts";
+import { BlobPixels } from "./pixels/blobs/blob-pixels.ts";
 import type { Resource } from "./model/resources.ts";
 
 /** Of each kind: to tell of one costs the queue about a microsecond. */
@@ -37,17 +39,24 @@ export function describeInventory(model: Model, token: number) {
 }
 
 function describeResource({ lifecycles }: Model, resource: Resource, contexts: number[]) {
-  const { id, width, height, format, pixels, backing, uuid } = resource;
+  const { id, pixels, backing, uuid, blob } = resource;
+  // Of a blob the layout that it was shown in last says what it looks like.
+  const view = pixels instanceof BlobPixels ? pixels.views.at(-1) : undefined;
+  const { width, height, format, pixels: shown } = view ?? resource;
   const all = Array.from({ length: scanoutsMax }, (_, scanout) => scanout);
   return {
     ...{ id, state: lifecycles.resource.nameOf(resource), width, height },
-    format: formatName(format) ?? String(format),
+    format: formatName(format) ?? (format === 0 ? "" : String(format)),
+    blob: blob === null ? "" : `${blob.size} bytes${view === undefined ? "" : layoutText(view.layout)}`,
     bytes: pixels.bytesTaken,
     backingBytes: backing?.length ?? 0,
     backingRuns: backing?.runCount ?? 0,
     scanouts: all.filter((scanout) => (resource.scanouts & (1 << scanout)) !== 0),
-    surface: pixels.surface,
+    surface: shown.surface,
     uuid,
     contexts,
   };
 }
+
+const layoutText = ({ stride, offset }: BlobLayout): string =>
+  `, rows of ${stride} bytes from byte ${offset}`;

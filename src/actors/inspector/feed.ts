@@ -203,8 +203,9 @@ export interface ResourceRecord {
   width: number;
   height: number;
   format: string;
-  /** Host memory that it takes. */
+  /** Host memory that it takes; and of a blob its length and how it was last shown, else "". */
   bytes: number;
+  blob: string;
   /** Guest memory that backs it, and in how many runs. */
   backingBytes: number;
   backingRuns: number;

@@ -3,11 +3,14 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter, counterNames } from "../../../src/actors/display/counters.ts";
+import type { DisplayMessage } from "../../../src/actors/display/messages.ts";
 import { encodePng } from "../../../src/picture/png.ts";
 import { closeFd, createMemfd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { gradient, Stage } from "./stage.ts";
+
+type PagesMessage = Extract<DisplayMessage, { type: "add-guest-surface" }>;
 
 let stage: Stage;
 beforeEach(() => {
@@ -61,6 +64,58 @@ describe("surfaces", () => {
     const before = memfds("test");
     tell(surface.message, surface.message);
     expect(memfds("test")).toBe(before);
+  });
+
+  const pages = (order: readonly number[], change: Partial<PagesMessage> = {}): PagesMessage => {
+    const fd = createMemfd("test", 4 * 4096);
+    const memory = NativeMemory.mapShared(fd, 0, 4 * 4096, "write");
+    new Uint32Array(memory.view()).forEach((_, at, words) => (words[at] = at));
+    memory.unmap();
+    return {
+      type: "add-guest-surface",
+      surface: 7,
+      regions: [{ fd }],
+      pieces: order.flatMap((page) => [0, page * 4096, 4096]),
+      ...{ offset: 0, bytes: order.length * 4096, stride: 4096, width: 1024, height: order.length },
+      format: Format.B8G8R8X8,
+      ...change,
+    };
+  };
+
+  test("in a guest's pages show these one behind the other, and are lent to nobody", () => {
+    const before = memfds("test");
+    tell(pages([3, 0, 2]));
+    expect(memfds("test")).toBe(before);
+    tell({ type: "show-scanout", scanout: 0, surface: 7, x: 0, y: 0, width: 1024, height: 3 });
+    const { fd } = snapshot();
+    const copy = NativeMemory.mapShared(fd, 0, 3 * 4096, "read");
+    const words = new Uint32Array(copy.view());
+    expect([words[0], words[1024], words[2048], words[3071]]).toEqual([3072, 0, 2048, 3071]);
+    copy.unmap();
+    closeFd(fd);
+    tell({ type: "drop-surface", surface: 7 });
+    expect(released()).toEqual([7]);
+  });
+
+  const wrong: [string, Partial<PagesMessage>][] = [
+    ["behind the end of their file", { pieces: [0, 0, 4096, 0, 3 * 4096, 8192], bytes: 12288 }],
+    ["in a file that there is not", { pieces: [1, 0, 4096, 0, 0, 4096] }],
+    ["fewer than it says", { pieces: [0, 0, 4096] }],
+    ["more than it says", { pieces: [0, 0, 4096, 0, 0, 4096, 0, 0, 4096] }],
+    ["of no bytes", { pieces: [0, 0, 0, 0, 0, 8192] }],
+    ["that are no whole pages", { pieces: [0, 0, 4000, 0, 0, 4192] }],
+    ["in a part of a triple", { pieces: [0, 0, 4096, 0, 0] }],
+    ["that hold fewer rows", { height: 3 }],
+    ["in rows between pixels", { stride: 4095 }],
+  ];
+  test.each(wrong)("in a guest's pages %s are not shown, and keep nothing", (_, change) => {
+    const before = memfds("test");
+    tell(pages([0, 1], change));
+    expect(memfds("test")).toBe(before);
+    tell({ type: "show-scanout", scanout: 0, surface: 7, x: 0, y: 0, width: 1024, height: 2 });
+    expect(snapshot().error).toBe("scanout 0 is off");
+    tell({ type: "drop-surface", surface: 7 });
+    expect(released()).toEqual([7]);
   });
 
   test("that are dropped while they are shown turn their scanouts off", () => {

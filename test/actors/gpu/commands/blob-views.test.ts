@@ -109,7 +109,8 @@ const noise = (seed: number, length = bytes): Uint8Array<ArrayBuffer> =>
   Uint8Array.from({ length }, (_, at) => (at * 7 + seed) & 0xff);
 
 describe("a guest's blob", () => {
-  test("is shown where it lies: nothing of it is copied, whatever is flushed", () => {
+  test("is shown where it lies: nothing of it is copied, whatever is flushed and the display takes", () => {
+    bench.tell({ type: "sinks-changed", dmabuf: true, modifiers: true });
     const memory = pages();
     guestBlob(1, [memory]);
     memory.bytes.set(noise(1));

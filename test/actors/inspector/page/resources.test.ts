@@ -15,7 +15,15 @@ const mebibyte = 2 ** 20;
 
 const resource = (id: number, own: Partial<ResourceRecord> = {}): ResourceRecord => ({
   ...{ id, state: "cpu2d.backed", width: 640, height: 480, format: "B8G8R8X8", bytes: mebibyte },
-  ...{ backingBytes: mebibyte, backingRuns: 1, scanouts: [], surface: 0, uuid: "", contexts: [] },
+  ...{
+    blob: "",
+    backingBytes: mebibyte,
+    backingRuns: 1,
+    scanouts: [],
+    surface: 0,
+    uuid: "",
+    contexts: [],
+  },
   ...{ createdNs: second, usedNs: second, usedBy: "ctrl-queue:1", usedType: "RESOURCE_CREATE_2D", ...own },
 });
 

@@ -23,7 +23,8 @@ export class BlobPixels extends Pixels {
   readonly epoch = -1;
   readonly isRendered = false;
   readonly mayBeDmabuf = false;
-  readonly bytesTaken: number;
+  /** Bytes of the budget that are its own: what it has of the host. */
+  private readonly bytes: number;
   /** Its layouts, those that are shown and at most one more. */
   readonly views: BlobView[] = [];
   private backing: Backing | null;
@@ -40,8 +41,15 @@ export class BlobPixels extends Pixels {
     super(form);
     this.backing = backing;
     this.isInRenderer = shape.mem !== BlobMem.GUEST;
-    this.bytesTaken = this.isInRenderer ? shape.size : 0;
-    storages.budget.take(this.bytesTaken);
+    this.bytes = this.isInRenderer ? shape.size : 0;
+    storages.budget.take(this.bytes);
+  }
+
+  /** With the copies that its views need. */
+  get bytesTaken(): number {
+    let { bytes } = this;
+    for (const { pixels } of this.views) bytes += pixels.bytesTaken;
+    return bytes;
   }
 
   /** The guest's pages, where it has any. */
@@ -151,7 +159,7 @@ export class BlobPixels extends Pixels {
 
   close(): null {
     if (this.isInRenderer) this.renderer.unrefResource(this.form.id);
-    this.storages.budget.give(this.bytesTaken);
+    this.storages.budget.give(this.bytes);
     this.backing = null;
     return null;
   }

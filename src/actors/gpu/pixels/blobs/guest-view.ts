@@ -78,6 +78,11 @@ export class GuestView extends Pixels {
     return copy;
   }
 
+  /** A dma-buf of the guest's pages would lend them to a compositor; one of a copy would need that. */
+  protected override offerDmabuf(): null {
+    return null;
+  }
+
   protected override offerPages(name: number, { pieces }: DisplayTakes): SurfaceMessage | null {
     const { width, height, format, layout } = this.view;
     const { pages } = this.blob;

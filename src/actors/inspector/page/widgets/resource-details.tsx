@@ -127,7 +127,8 @@ function factsOf(row: Row): [string, string][] {
   return [
     ["where", kind],
     ["state", state],
-    ["picture", `${width}×${height} ${format}`],
+    ["picture", width === 0 ? "never shown" : `${width}×${height} ${format}`],
+    ...(row.blob === "" ? [] : [["blob", row.blob] as [string, string]]),
     ["host memory", `${bytes(row.bytes)} (${count(row.bytes)} bytes)`],
     [
       "backing",
