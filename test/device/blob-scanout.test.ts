@@ -13,7 +13,7 @@ import {
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOff, expectOk, expectShown, expectType, pattern, serveTests, settle } from "./support.ts";
 
-const { withDevice } = serveTests("--renderer", "software", "--surface-pieces-max", "64");
+const { withDevice, server } = serveTests("--renderer", "software", "--surface-pieces-max", "64");
 const { ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID, ERR_INVALID_SCANOUT_ID, ERR_UNSPEC } = Response;
 const features = { gpuFeatures: [Feature.EDID, Feature.RESOURCE_BLOB] };
 const page = 4096;
@@ -227,6 +227,37 @@ describe("a guest's blob on a scanout", () => {
           expectShown(guest, 0, width, height, picture!);
         }
       }
+    }));
+});
+
+describe("a guest's blob", () => {
+  test("is shown again by the display that comes after one that crashed, in the pages that it lies in", () =>
+    withDevice(features, async (guest) => {
+      const pages = showBlob(guest, 1);
+      expect(await server().control({ command: "kill", actor: "display" })).toEqual({ ok: true });
+      const next = pattern(width, height).toReversed();
+      pages.words.set(next);
+      // A part only: the rest comes by itself.
+      expectOk(guest.gpu.flushResource(1, { x: 0, y: 0, width, height: 1 }));
+      expectShown(guest, 0, width, height, next);
+      expectOk(guest.gpu.unrefResource(1));
+      expectOff(guest, 0);
+    }));
+
+  test("is a cursor, as Linux has one: with a transfer, which copies nothing, before its update", () =>
+    withBlobs((guest) => {
+      const pages = guest.memory.allocate(64 * 64 * 4, page);
+      createBlob(guest, 9, [pages]);
+      for (const colour of [0xff80_4020, 0x8012_3456]) {
+        pages.words.fill(colour);
+        expectOk(guest.gpu.transferToHost2d(9, { x: 0, y: 0, width: 64, height: 64 }));
+        expectOk(guest.gpu.updateCursor({ scanoutId: 0, x: 5, y: 6 }, 9, 1, 2));
+        const isDrawn = (): boolean =>
+          guest.display!.cursors[0]?.pixels.every((pixel) => pixel === colour) === true;
+        guest.pump.until(isDrawn, "the cursor's image");
+      }
+      createBlob(guest, 8, [guest.memory.allocate(page, page)]);
+      expectType(guest.gpu.updateCursor({ scanoutId: 0, x: 5, y: 6 }, 8), ERR_INVALID_PARAMETER);
     }));
 });
 
