@@ -30,6 +30,8 @@ export interface Backend {
   displayFeatures: number;
   /** What makes it send displays all that they take; nothing where it does so anyway. */
   unpaced: readonly string[];
+  /** What makes it give guests Vulkan, where it can. */
+  vulkan: readonly string[];
   /** Of the inspector's page, which is open meanwhile; undefined where none is. */
   view?: string;
 }
@@ -54,14 +56,16 @@ export function fencepost(
     args: { software: ["--renderer", "software", ...args], virgl: ["--renderer", "virgl", ...args] },
     env: { software: {}, virgl: {} },
     displayFeatures: 1,
-    unpaced: pacesItself(directory) && !args.includes("--frame-rate") ? ["--frame-rate", "unlimited"] : [],
+    unpaced:
+      knows(directory, "frameRate") && !args.includes("--frame-rate") ? ["--frame-rate", "unlimited"] : [],
+    vulkan: knows(directory, "renderServer") ? ["--vulkan", "on"] : [],
   };
 }
 
-/** Whether the checkout's server knows --frame-rate. */
-function pacesItself(directory: string): boolean {
+/** Whether the checkout's server knows a setting. */
+function knows(directory: string, setting: string): boolean {
   const path = join(directory, "src/config-settings.ts");
-  return existsSync(path) && readFileSync(path, "utf8").includes("frameRate");
+  return existsSync(path) && readFileSync(path, "utf8").includes(setting);
 }
 
 /** Another vhost-user-gpu back-end that knows --socket-path and --virgl. */
@@ -77,6 +81,7 @@ export function peer(path: string): Backend {
     env: { software: {}, virgl: preload },
     displayFeatures: 0,
     unpaced: [],
+    vulkan: [],
   };
 }
 

@@ -71,12 +71,10 @@ export async function runWorkload(
 async function measure(workload: Workload, backend: Backend, options: SystemOptions): Promise<Figure[]> {
   if (workload.kind === "server") return await workload.measure(backend, options.budget);
   const clock = workload.timesFences === true ? createFenceClock() : null;
-  const server = await start(
-    backend,
-    workload.renderer,
-    clock?.env,
-    workload.isUnpaced ? backend.unpaced : [],
-  );
+  const server = await start(backend, workload.renderer, clock?.env, [
+    ...(workload.isUnpaced ? backend.unpaced : []),
+    ...(workload.needsVulkan ? backend.vulkan : []),
+  ]);
   let page: InspectorPage | null = null;
   try {
     if (backend.view !== undefined) page = await InspectorPage.open(server, backend.view);

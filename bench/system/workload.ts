@@ -10,6 +10,8 @@ interface Common {
   name: string;
   title: string;
   renderer: Renderer;
+  /** Whether its guest has Vulkan. */
+  needsVulkan?: true;
   /** Whether displays are sent all that they take, where a back-end would send what a person can see. */
   isUnpaced?: true;
 }

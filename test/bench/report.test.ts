@@ -141,6 +141,7 @@ describe("rounds", () => {
     env: { software: {}, virgl: {} },
     displayFeatures: 0,
     unpaced: [],
+    vulkan: [],
   });
   const workload = (measure: ServerWorkload["measure"]): ServerWorkload => ({
     kind: "server",

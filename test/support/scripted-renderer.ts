@@ -125,6 +125,10 @@ export class ScriptedRenderer implements Renderer {
     return 0;
   }
 
+  processOf(): number {
+    return 0;
+  }
+
   destroyContext(id: number): void {
     this.contexts.delete(id);
   }

@@ -15,6 +15,7 @@ import { resources } from "./resources.ts";
 import { smallest } from "./smallest.ts";
 import { streams } from "./streams.ts";
 import { transfers } from "./transfer.ts";
+import { vulkan } from "./vulkan.ts";
 
 export const workloads: readonly Workload[] = [
   ...smallest,
@@ -25,6 +26,7 @@ export const workloads: readonly Workload[] = [
   ...cursors,
   ...streams,
   ...fences,
+  ...vulkan,
   ...firstSecond,
   ...processes,
   ...canvases,

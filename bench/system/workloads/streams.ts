@@ -1,5 +1,6 @@
 // SUBMIT_3D: nothing at all with a fence, small streams of state, and small pictures.
 
+import type { HeaderFields } from "../../../lab/driver/commands.ts";
 import * as commands3d from "../../../lab/driver/commands-3d.ts";
 import { expectOk } from "../../../lab/driver/gpu-driver.ts";
 import * as virgl from "../../../lab/driver/virgl/index.ts";
@@ -10,11 +11,11 @@ import type { CommandPipeline } from "../../../lab/driver/command-pipeline.ts";
 import { expectOkAnswers, type Stage } from "../stage.ts";
 import type { GuestWorkload } from "../workload.ts";
 
-const context = 1;
+export const context = 1;
 const target = 10;
 const surface = 1;
 const format = virgl.VirglFormat.B8G8R8X8_UNORM;
-const nothing = new Uint8Array(0);
+export const nothing = new Uint8Array(0);
 
 interface Size {
   width: number;
@@ -135,8 +136,12 @@ export function clearStream(stream: virgl.CommandStream): Uint8Array {
 }
 
 /** `fenceId` 0: without a fence. */
-export function submitRequest(stream: Uint8Array, fenceId = 0): DataView {
-  return commands3d.submit3d(context, stream, fenceId === 0 ? {} : { fenceId: BigInt(fenceId) });
+export function submitRequest(stream: Uint8Array, fenceId = 0, header: HeaderFields = {}): DataView {
+  return commands3d.submit3d(
+    context,
+    stream,
+    fenceId === 0 ? header : { ...header, fenceId: BigInt(fenceId) },
+  );
 }
 
 function openContext({ guest }: Stage): void {
@@ -162,12 +167,13 @@ function rateOf(stage: Stage, request: DataView) {
 }
 
 /** `nextFence` gives a slot's request the next fence id: they must rise. */
-function fencedPipeline(
+export function fencedPipeline(
   stage: Stage,
   depth: number,
   stream: Uint8Array,
+  header: HeaderFields = {},
 ): CommandPipeline & { nextFence: (slot: number) => void } {
-  const request = submitRequest(stream, 1);
+  const request = submitRequest(stream, 1, header);
   const pipeline = stage.pipeline({ depth, requestBytes: request.byteLength });
   pipeline.fill(request);
   const words = pipeline.requests.map((buffer) => buffer.words);

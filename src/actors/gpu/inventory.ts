@@ -30,6 +30,7 @@ export function describeInventory(model: Model, token: number) {
       id: one.id,
       state: model.lifecycles.context.nameOf(one),
       resources: one.attachments.size,
+      process: model.renderer.processOf(one.id),
     })),
     fences: model.fences.describe(countMax).map(({ command, ...fence }) => ({
       ...fence,

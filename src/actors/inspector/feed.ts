@@ -1,6 +1,5 @@
 // What the inspector tells whoever looks: the records of each topic of its feed, and what a page may say. docs/inspector.md
 // explains them. All times are nanoseconds of CLOCK_MONOTONIC; 0 is "not yet" or "never".
-
 import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
 import type { Written } from "../command-filter.ts";
 import type { LoadRecord } from "./load-feed.ts";
@@ -225,9 +224,10 @@ export interface ResourceRecord {
 export interface ContextRecord {
   id: number;
   state: string;
-  /** Where its making was seen. */
+  /** Where its making was seen; and the process of one that has one of its own, or 0. */
   name: string;
   resources: number;
+  process: number;
 }
 
 /** A fence is stuck that is older: no frame takes so long. */

@@ -60,6 +60,8 @@ export interface Renderer {
   /** Makes a context for a capset, 0 being the default; `length` bytes of the arena from `name` on are its name. */
   createContext(id: number, capset: number, name: number, length: number): number;
   destroyContext(id: number): void;
+  /** The process that a context is in, where that is one of its own; else 0. */
+  processOf(context: number): number;
   attachResource(context: number, resource: number): void;
   detachResource(context: number, resource: number): void;
   /** Runs the command stream of `bytes` bytes, in whole words, at `at` of the arena. */

@@ -23,6 +23,11 @@ export class NullRenderer implements Renderer {
   }
 
   destroyContext(): void {}
+
+  processOf(): number {
+    return 0;
+  }
+
   attachResource(): void {}
   detachResource(): void {}
 

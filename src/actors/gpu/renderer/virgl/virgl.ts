@@ -45,6 +45,7 @@ export class VirglRenderer implements Renderer {
   onFence: (fence: number) => void = () => {};
   onContextFence: (context: number, ring: number, fence: number) => void = () => {};
   onWritten: OnWritten | null = null;
+  readonly processOf = (context: number): number => this.venus?.contexts.processOf(context) ?? 0;
   readonly exportBlob = (id: number): ExportedBlob | null => this.blobs.exported(id);
   readonly exportFence = (fence: number): number => this.exporter.fence(fence);
   readonly exportDmabuf = (id: number): DmabufPicture | null => this.exporter.dmabuf(id);

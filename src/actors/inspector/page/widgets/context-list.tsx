@@ -15,12 +15,12 @@ export function ContextList({ contexts }: { contexts: readonly ContextRecord[] }
       {contexts.length === 0 && <p class="dim">None is.</p>}
       <table class="counts">
         <tbody>
-          {contexts.slice(0, listedMax).map(({ id, name, state, resources }) => (
+          {contexts.slice(0, listedMax).map(({ id, name, state, resources, process }) => (
             <tr key={id}>
               <td class="mono">
                 <a href={`#commands?${new URLSearchParams({ filter: `ctx:${id}` })}`}>{nameText(id, name)}</a>
                 <br />
-                <span class="dim">{state}</span>
+                <span class="dim">{process > 0 ? `${state}, process ${process}` : state}</span>
               </td>
               <td class="dim">{`${count(resources)} resource${resources === 1 ? "" : "s"}`}</td>
             </tr>
