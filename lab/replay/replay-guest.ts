@@ -7,6 +7,7 @@ import type { Rectangle } from "../driver/commands.ts";
 import { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import type { Run } from "../../src/recording/recorded-resource.ts";
 import { Refusal } from "../../src/transport/os/errors.ts";
+import { frontEnds } from "../../src/transport/wire/front-ends.ts";
 import { SessionClosed } from "../vmm/message-channel.ts";
 import { ownLayout, recordedLayout } from "./guest-layout.ts";
 
@@ -45,6 +46,8 @@ export class ReplayGuest {
       memory: [ownLayout(recorded), ...recorded],
       gpuFeatures: bitsOf(features),
       memorySlots: true,
+      // What the recorded guest mapped is mapped, though nobody looks there.
+      sharedMemoryBit: frontEnds.current.sharedMemoryBit,
       display: { drawn, ...(modes.length > 0 ? { modes } : {}) },
       patienceMs,
     });
@@ -65,6 +68,7 @@ export class ReplayGuest {
     const { guest } = this;
     explained(() => {
       guest.stop();
+      guest.frontend.window?.reset();
       guest.display?.free();
       for (const queue of guest.queues) queue.reset(0);
       const ofTransport = (guest.features >> BigInt(ofDevice)) << BigInt(ofDevice);
