@@ -48,7 +48,10 @@ export class Rings {
     const vring = this.vrings[index];
     if (vring !== undefined) return vring;
     const { title, queues } = this.device;
-    throw new ProtocolError(`there is no vring ${index}: ${title} has ${queues.length}`);
+    const { length } = queues;
+    throw new ProtocolError(
+      `there is no vring ${index}: ${title} has ${length} (QEMU's generic device: num_vqs=${length})`,
+    );
   }
 
   describe(): Record<string, unknown>[] {
