@@ -322,6 +322,32 @@ describe("a host's blob", () => {
   });
 });
 
+describe("a blob that another device asks for", () => {
+  const lent = (id: number): { fd: number; stride: number; offset: number } => {
+    bench.tell({ type: "ask-buffer", token: 3, resource: id });
+    bench.run();
+    return context.take("resource-bridge").at(-1) as never;
+  };
+
+  test("is the host's memory as it was last shown, and none that only its driver can read", () => {
+    expect(hostBlob(1)).toBe(OK_NODATA);
+    const bare = lent(1);
+    expect(bare).toMatchObject({ stride: 0, offset: 0 });
+    expect(show(1, { ...plain, offsets: [page] })).toBe(OK_NODATA);
+    giveBack(told());
+    const shown = lent(1);
+    expect(shown).toMatchObject({ stride, offset: page });
+    for (const { fd } of [bare, shown]) closeFd(fd);
+    renderer.blobKind = "opaque";
+    expect(lent(1).fd).toBe(-1);
+  });
+
+  test("is none of a guest's pages", () => {
+    guestBlob(1, [pages()]);
+    expect(lent(1).fd).toBe(-1);
+  });
+});
+
 describe("a cursor in a blob", () => {
   const image = 64 * 64 * 4;
   const ask = (id: number): { error: number; isNew: boolean } => {

@@ -130,7 +130,16 @@ export class BlobPixels extends Pixels {
   /** Of the host's memory; a guest's pages are its own, and lie among what nobody is to see. */
   lend(): LentPixels | null {
     const shared = this.renderer.exportBlob(this.form.id);
-    return shared && { fd: shared.fd, stride: 0, offset: shared.offset, modifierHigh: 0, modifierLow: 0 };
+    if (shared === null) return null;
+    const { fd, kind, offset } = shared;
+    // A borrower finds nothing in memory that only its own driver can read.
+    if (kind === "opaque") {
+      closeFd(fd);
+      return null;
+    }
+    const layout = this.views.at(-1)?.layout;
+    const place = { stride: layout?.stride ?? 0, offset: offset + (layout?.offset ?? 0) };
+    return { fd, stride: place.stride, offset: place.offset, modifierHigh: 0, modifierLow: 0 };
   }
 
   look(): number {
