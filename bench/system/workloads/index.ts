@@ -8,6 +8,7 @@ import { firstSecond } from "./first-second.ts";
 import { flushes } from "./flush.ts";
 import { frames } from "./frame.ts";
 import { machines } from "./machines.ts";
+import { maps } from "./map.ts";
 import { processes } from "./process.ts";
 import { recorded } from "./record.ts";
 import { replays } from "./replay.ts";
@@ -27,6 +28,7 @@ export const workloads: readonly Workload[] = [
   ...streams,
   ...fences,
   ...vulkan,
+  ...maps,
   ...firstSecond,
   ...processes,
   ...canvases,
