@@ -67,7 +67,7 @@ export class Session {
     private readonly queues: QueueLink,
     private readonly events: SessionEvents,
     private readonly device: DeviceType,
-    offer: Offer,
+    private readonly offer: Offer,
   ) {
     const { hostMemory: hostMemoryBytes, frontEnd } = context.config;
     const { sharedMemory } = device;
@@ -117,7 +117,10 @@ export class Session {
       this.memory.logging = this.negotiation.has(TransportFeature.LOG_ALL);
     },
     GET_PROTOCOL_FEATURES: () => ({ payload: u64(this.negotiation.offeredProtocol) }),
-    SET_PROTOCOL_FEATURES: ({ features }) => this.negotiation.takeProtocol(features),
+    SET_PROTOCOL_FEATURES: ({ features }) => {
+      this.negotiation.takeProtocol(features);
+      if (!this.negotiation.speaks(ProtocolFeature.CONFIG)) this.tellOfNoConfig();
+    },
     GET_QUEUE_NUM: () => ({ payload: u64(this.device.queues.length) }),
     GET_MAX_MEM_SLOTS: () => ({ payload: u64(memorySlotsMax) }),
     // quirks.ownerInAnyOrder
@@ -249,6 +252,16 @@ export class Session {
     this.context.log.limited(
       "info",
       () => "the front-end could not be told of other outputs: a guest reads them when its driver starts",
+    );
+  }
+
+  /** A driver that cannot read the fields finds rubbish there, and says so in words of its own. */
+  private tellOfNoConfig(): void {
+    const bytes = this.offer.config.length;
+    this.context.log.limited(
+      "warning",
+      () =>
+        `the front-end does not read the ${bytes} bytes of configuration that the guest's driver needs (QEMU's generic device: config_size=${bytes})`,
     );
   }
 

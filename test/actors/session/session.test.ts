@@ -699,6 +699,16 @@ describe("the configuration space", () => {
     expect([...new Uint32Array(reply.payload.slice().buffer)]).toEqual([0, 16, 1, 0, 0, 3, 0]);
   });
 
+  test("that a front-end does not take is told of: its guest's driver will find rubbish there", () => {
+    front.tell(R.SET_PROTOCOL_FEATURES, u64(0x208n));
+    expect(bench.context.logged.filter(({ level }) => level === "warning")).toEqual([]);
+    front.tell(R.SET_PROTOCOL_FEATURES, u64(8n));
+    expect(bench.context.logged.at(-1)!).toMatchObject({
+      level: "warning",
+      text: expect.stringContaining("QEMU's generic device: config_size=16"),
+    });
+  });
+
   test("any range up to its end is answered", () => {
     expect([...front.ask(R.GET_CONFIG, config(8, 1)).payload]).toEqual([
       8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1,
