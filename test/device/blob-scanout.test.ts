@@ -1,7 +1,7 @@
 // SET_SCANOUT_BLOB and RESOURCE_FLUSH of blobs of the guest's pages, by the pixels that arrive at the VMM's display.
 
 import { describe, expect, test } from "bun:test";
-import type { BlobLayout } from "../../lab/driver/commands-blob.ts";
+import type { Blob, BlobLayout } from "../../lab/driver/commands-blob.ts";
 import type { GuestBuffer, GuestRange } from "../../lab/driver/guest-memory.ts";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import {
@@ -14,7 +14,13 @@ import {
 import { expectOff, expectOk, expectShown, expectType, pattern, serveTests, settle } from "./support.ts";
 
 const { withDevice, server } = serveTests("--renderer", "software", "--surface-pieces-max", "64");
-const { ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID, ERR_INVALID_SCANOUT_ID, ERR_UNSPEC } = Response;
+const {
+  ERR_INVALID_CONTEXT_ID,
+  ERR_INVALID_PARAMETER,
+  ERR_INVALID_RESOURCE_ID,
+  ERR_INVALID_SCANOUT_ID,
+  ERR_UNSPEC,
+} = Response;
 const features = { gpuFeatures: [Feature.EDID, Feature.RESOURCE_BLOB] };
 const page = 4096;
 const [width, height] = [48, 32];
@@ -319,6 +325,28 @@ describe("what ends a picture in the guest's pages", () => {
       expectType(guest.gpu.flushResource(1, area), ERR_INVALID_RESOURCE_ID);
       showBlob(guest, 1);
     }));
+});
+
+describe("no blob is made", () => {
+  const make: [string, number, Partial<Blob>, number?][] = [
+    ["with a backing of one byte for 16 KiB", ERR_INVALID_PARAMETER, { size: 16_384 }, 1],
+    ["whose pages are one byte short", ERR_INVALID_PARAMETER, { size: 2 * page }, 2 * page - 1],
+    ["whose size wraps", ERR_INVALID_PARAMETER, { size: 2n ** 64n - 4096n }],
+    ["of no bytes", ERR_INVALID_PARAMETER, { size: 0 }],
+    ["of a kind that there is not", ERR_INVALID_PARAMETER, { mem: 7 }],
+    ["of id 0", ERR_INVALID_RESOURCE_ID, { resourceId: 0 }],
+    ["of the host's memory where there is no renderer", ERR_INVALID_CONTEXT_ID, { mem: BlobMem.HOST3D }],
+  ];
+  test.each(make)("%s, and none of it is shown", (_, code, change, length = 2 * page) =>
+    withBlobs((guest) => {
+      const pages = guest.memory.allocate(2 * page, page);
+      const blob = { resourceId: 1, mem: BlobMem.GUEST, size: 2 * page, ...change };
+      expectType(guest.gpu.createBlob(blob, [pages.slice(0, length)]), code);
+      expectType(guest.gpu.setScanoutBlob(0, 1, area, plain), ERR_INVALID_RESOURCE_ID);
+      settle(guest);
+      expectOff(guest, 0);
+    }),
+  );
 });
 
 const refused: [string, number, Partial<BlobLayout>, Partial<typeof area>?][] = [

@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { duplicateFd, closeFd, createMemfd } from "../../src/transport/os/fds.ts";
-import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BlobMem, Command, Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { serveTests } from "./support.ts";
 
 const { withDevice, withConnection, expectServing, server } = serveTests("--storage-bytes-max", "67108864");
@@ -46,6 +46,63 @@ for (const seed of [1, 2, 3, 4]) {
         });
         expect(result.length).toBeLessThanOrEqual(2000);
       }
+    }));
+}
+
+/** What blobs are made, shown and ended by. */
+const ofBlobs = [
+  Command.RESOURCE_CREATE_BLOB,
+  Command.RESOURCE_CREATE_BLOB,
+  Command.SET_SCANOUT_BLOB,
+  Command.SET_SCANOUT_BLOB,
+  Command.RESOURCE_FLUSH,
+  Command.RESOURCE_FLUSH,
+  Command.RESOURCE_DETACH_BACKING,
+  Command.RESOURCE_ATTACH_BACKING,
+  Command.RESOURCE_UNREF,
+  Command.UPDATE_CURSOR,
+];
+
+for (const seed of [10, 11]) {
+  test(`3,000 random commands about blobs, seed ${seed}`, () =>
+    withDevice({ gpuFeatures: [Feature.EDID, Feature.VIRGL, Feature.RESOURCE_BLOB] }, (guest) => {
+      const random = randomSource(seed);
+      const pages = guest.memory.allocate(64 * 4096, 4096);
+      const answers = new Set<string>();
+      const odd = (usual: number): number =>
+        random(12) === 0 ? interesting[random(interesting.length)]! : usual;
+      const entries = (count: number): number[] =>
+        Array.from({ length: count }, () => {
+          const address = pages.address + odd(random(60) * 4096);
+          return [address % 2 ** 32, Math.floor(address / 2 ** 32), odd(4096), 0];
+        }).flat();
+      for (let round = 0; round < 3000; round++) {
+        const type = ofBlobs[random(ofBlobs.length)]!;
+        const id = odd(1 + random(4));
+        const count = 1 + random(4);
+        const [width, height] = [odd(1 + random(40)), odd(1 + random(20))];
+        const rect = [odd(0), odd(0), width, height];
+        const fields: Partial<Record<number, number[]>> = {
+          [Command.RESOURCE_CREATE_BLOB]: [
+            ...[id, odd(BlobMem.GUEST), odd(2), odd(count), 0, 0, odd(count * 4096), odd(0)],
+            ...entries(count),
+          ],
+          [Command.SET_SCANOUT_BLOB]: [
+            ...[...rect, odd(random(3)), id, odd(width), odd(height), odd(formats[random(8)]!), 0],
+            ...[odd(width * 4 + random(9)), 0, 0, 0, odd(random(4000)), 0, 0, 0],
+          ],
+          [Command.RESOURCE_FLUSH]: [...rect, id, 0],
+          [Command.RESOURCE_ATTACH_BACKING]: [id, odd(count), ...entries(count)],
+          [Command.UPDATE_CURSOR]: [0, 0, 0, 0, id, 0, 0, 0],
+        };
+        const words = [type, 0, 0, 0, 0, 0, ...(fields[type] ?? [id, 0])];
+        const queue = type === Command.UPDATE_CURSOR ? guest.cursor : guest.control;
+        const { type: code } = queue.call(new Uint8Array(Uint32Array.from(words).buffer));
+        answers.add(`${type} ${code >= Response.ERR_UNSPEC ? "refused" : "done"}`);
+      }
+      // Each was done at times, and refused at others.
+      expect(answers.size).toBe(new Set(ofBlobs).size * 2);
+      expect(guest.display!.violations).toEqual([]);
     }));
 }
 
