@@ -261,6 +261,35 @@ describe("a window", () => {
   });
 });
 
+describe("a guest's own pages", () => {
+  beforeEach(() => begin());
+
+  test("are copied for the compositor, damage by damage: it never gets a descriptor of them", () => {
+    const surface = stage.surface(1, width, height).paint(gradient);
+    const { fd, type: _, offset, bytes, ...form } = surface.message;
+    const pieces = [0, 0, bytes];
+    stage.runner.tell({ type: "add-guest-surface", regions: [{ fd }], pieces, offset, bytes, ...form });
+    stage.runner.tell({ type: "show-scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height });
+    settle();
+    compositor.configure();
+    settle();
+    expectPixels(gradient);
+    const pool = asked(compositor.one("wl_shm"), "create_pool");
+    for (let x = 0; x < width; x++) surface.set(x, 0, gradient(x, 0) ^ 0xff_ffff);
+    // What lies in the compositor's buffer is as it was copied.
+    expectPixels(gradient);
+    stage.flush({ x: 0, y: 0, width, height: 1 });
+    compositor.drawFrame();
+    settle();
+    expectPixels((x, y) => (y === 0 ? gradient(x, y) ^ 0xff_ffff : gradient(x, y)));
+    expect(asked(compositor.one("wl_shm"), "create_pool")).toEqual(pool);
+    stage.drop(surface);
+    settle();
+    // Nobody has them any more, though the compositor still shows its copy.
+    expect(stage.runner.released).toEqual([1]);
+  });
+});
+
 describe("the lease of a surface", () => {
   beforeEach(() => begin());
 
