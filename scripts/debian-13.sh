@@ -45,13 +45,9 @@ inside() {
 make_root() {
   rm -rf "$target"
   mkdir -p "$target"
-  # Only a script and its data: taken as it is, it need not be installed.
-  private_apt "$(os_release VERSION_CODENAME)"
-  unpack_packages "$target/debootstrap" "$(os_release VERSION_CODENAME)" debootstrap
   say "making a Debian 13 root in ${root#"$checkout/"}"
-  DEBOOTSTRAP_DIR="$target/debootstrap/usr/share/debootstrap" \
-    "$target/debootstrap/usr/sbin/debootstrap" --variant=minbase "$release" "$root" "$(mirror_uri)" \
-    >"$target/debootstrap.log" || fail "debootstrap failed: see ${target#"$checkout/"}/debootstrap.log"
+  bootstrap "$release" "$root" "$target/debootstrap" >"$target/debootstrap.log" ||
+    fail "debootstrap failed: see ${target#"$checkout/"}/debootstrap.log"
   # Names and trust are this system's, which may stand behind a proxy.
   cp /etc/resolv.conf "$root/etc/resolv.conf"
   mkdir -p "$root/etc/ssl/certs"

@@ -99,3 +99,13 @@ unpack_packages() {
     dpkg -x "$file" "$directory"
   done
 }
+
+# bootstrap RELEASE DIRECTORY TOOLS: the least root of a release, by debootstrap, which is unpacked to TOOLS.
+bootstrap() {
+  local release="$1" directory="$2" tools="$3"
+  # Only a script and its data: taken as it is, it need not be installed.
+  private_apt "$(os_release VERSION_CODENAME)"
+  unpack_packages "$tools" "$(os_release VERSION_CODENAME)" debootstrap
+  DEBOOTSTRAP_DIR="$tools/usr/share/debootstrap" \
+    "$tools/usr/sbin/debootstrap" --variant=minbase "$release" "$directory" "$(mirror_uri)"
+}
