@@ -28,10 +28,10 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("display-info"), token, modes: z.array(DisplayMode).max(16) }),
   z.object({ type: z.literal("edid"), token, edid: z.instanceof(Uint8Array) }),
   /**
-   * The session's answers about host-visible memory. `taken`: something else is mapped there; `failed`: it is not mapped, or
-   * that is not known.
+   * The session's answers about host-visible memory. `taken`: something else is mapped there; `full`: the front-end takes no
+   * more; `failed`: it is not mapped, or that is not known.
    */
-  z.object({ type: z.literal("mapping"), token, outcome: z.enum(["mapped", "taken", "failed"]) }),
+  z.object({ type: z.literal("mapping"), token, outcome: z.enum(["mapped", "taken", "full", "failed"]) }),
   z.object({ type: z.literal("unmapping"), token, isDone: z.boolean() }),
   /** The front-end maps nothing any more, and what it had mapped cannot be taken back. */
   z.object({ type: z.literal("mappings-lost") }),

@@ -7,6 +7,7 @@ import { EPOLLIN } from "../../transport/os/epoll.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import { type Range, Ranges } from "../../transport/virtio/ranges.ts";
 import { BackendChannel, type Verdict } from "../../transport/wire/vhost-user/backend-channel.ts";
+import { memorySlotsMax } from "../../transport/wire/vhost-user/protocol.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import type { SharedMemoryType } from "../device-type.ts";
 import type { Inbox } from "../registry.ts";
@@ -19,6 +20,9 @@ type Outcome = Extract<Inbox["ctrl-queue"], { type: "mapping" }>["outcome"];
 
 /** The least that is mapped. */
 const pageBytes = 4096;
+
+/** quirks.qemuTakesMappingsForSlots: what is left for those of the guest's own memory. */
+export const mappingsOfSlots = memorySlotsMax - 64;
 
 /** A range that is not free: `lost` is one of which it is not known what the front-end has there. */
 interface Mapping extends Range {
@@ -36,6 +40,8 @@ interface Task {
 export class HostMemory {
   /** The region's size: 0 until the front-end has asked for it. */
   windowBytes = 0;
+  /** How many ranges may be mapped at once: {@link mappingsOfSlots} where the front-end counts them as memory. */
+  mappingsMax = Infinity;
   private readonly ranges = new Ranges<Mapping>();
   private readonly waiting: (AskMap | AskUnmap)[] = [];
   private channel: BackendChannel | null = null;
@@ -166,6 +172,7 @@ export class HostMemory {
       const outcome = other === undefined || other.stage === "lost" ? "failed" : "taken";
       return this.drop(question, outcome);
     }
+    if (this.ranges.count >= this.mappingsMax) return this.drop(question, "full");
     const mapping: Mapping = { offset, bytes, stage: "asked" };
     this.ranges.add(mapping);
     this.start({ mapping, isMap: true, token, isAbandoned: false }, fd, fdOffset);

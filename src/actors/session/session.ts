@@ -24,7 +24,7 @@ import { frontEnds } from "../../transport/wire/front-ends.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { ConfigSpace } from "./config-space.ts";
-import { HostMemory } from "./host-memory.ts";
+import { HostMemory, mappingsOfSlots } from "./host-memory.ts";
 import { InflightRecord } from "./inflight-record.ts";
 import { Negotiation } from "./negotiation.ts";
 import type { QueueLink } from "./queue-link.ts";
@@ -131,6 +131,8 @@ export class Session {
       if (!this.negotiation.mapsMemory)
         throw new ProtocolError("GET_SHMEM_CONFIG was not negotiated, or not with BACKEND_REQ and REPLY_ACK");
       this.hostMemory.windowBytes = this.context.config.hostMemory;
+      const hasSlots = this.negotiation.speaks(ProtocolFeature.CONFIGURE_MEM_SLOTS);
+      this.hostMemory.mappingsMax = hasSlots ? mappingsOfSlots : Infinity;
       return { payload: sharedMemoryConfig(this.device.sharedMemory!.id, this.hostMemory.windowBytes) };
     },
 

@@ -95,6 +95,12 @@ export const quirks = {
     does: "closes the back-end channel for good after a SHMEM_MAP or SHMEM_UNMAP that it refuses, and refuses no overlap",
     source: "hw/virtio/vhost-user.c, backend_read; tried",
   },
+  qemuTakesMappingsForSlots: {
+    vmm: "QEMU",
+    versions: "11.1",
+    does: "takes what it maps for a back-end for memory of the guest's, gives it to that as a slot (ADD_MEM_REG), and dies where a driver starts anew after a reset that came while something was mapped: the slot is still in its list, and its memory is not",
+    source: "hw/virtio/vhost-user.c, send_remove_regions: memory_region_get_fd of NULL; tried",
+  },
   crosvmSendsNoDescriptorFeature: {
     vmm: "crosvm",
     versions: "2026",

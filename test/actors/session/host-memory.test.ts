@@ -155,6 +155,15 @@ describe("a good front-end", () => {
     expect(window.violations).toEqual([]);
   });
 
+  test("is asked for no more than it takes, and for more again when something was unmapped", () => {
+    memory.mappingsMax = 2;
+    for (const at of [0, 1, 2]) map(at * page);
+    unmap(0);
+    map(2 * page);
+    expect(answers()).toEqual({ 1: "mapped", 2: "mapped", 3: "full", 4: true, 5: "mapped" });
+    expect(window.asked).toBe(4);
+  });
+
   test("is asked for nothing outside of its window, whatever whoever asks has let through", () => {
     for (const [offset, bytes] of [
       [16 * page, page],

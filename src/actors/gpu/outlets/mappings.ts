@@ -10,6 +10,14 @@ import type { HostWindow } from "../model/model.ts";
 import type { Resource } from "../model/resources.ts";
 import type { ExportedBlob } from "../renderer/blob.ts";
 
+/** What the guest is answered, by what became of it. */
+const codes = {
+  mapped: Response.OK_MAP_INFO,
+  taken: Response.ERR_INVALID_PARAMETER,
+  full: Response.ERR_OUT_OF_MEMORY,
+  failed: Response.ERR_UNSPEC,
+} as const;
+
 /** One resource in the window, from the moment that the front-end is asked. */
 interface Mapping {
   readonly offset: number;
@@ -57,8 +65,7 @@ export class Mappings implements HostWindow {
       const isMapped = answer?.outcome === "mapped";
       // Whoever has ended it meanwhile has seen to the rest.
       if (!mapping.isOver && !isMapped) this.drop(mapping);
-      if (isMapped) settle(Response.OK_MAP_INFO);
-      else settle(answer?.outcome === "taken" ? Response.ERR_INVALID_PARAMETER : Response.ERR_UNSPEC);
+      settle(codes[answer?.outcome ?? "failed"]);
     });
   }
 
