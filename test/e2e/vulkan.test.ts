@@ -1,10 +1,11 @@
 // Vulkan in a guest behind QEMU's generic device: what it computes and draws is what lavapipe gives without any guest.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { logsPath, vulkanServer } from "../../lab/qemu/cache.ts";
+import { until } from "../../lab/qemu/deadline.ts";
 import { diffImages, readPpm } from "../../lab/qemu/image.ts";
 import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
 import { type ServerOptions, ServerProcess } from "../../lab/vmm/server-process.ts";
@@ -128,6 +129,41 @@ function withVulkan(): void {
       fencesStuck: 0,
     });
   });
+
+  test(
+    "a context's process that is killed costs its program the device, and nobody else anything",
+    async () => {
+      const { guest, server } = session;
+      await withDriver(guest, "virtio", `(${program} compute 1000000; echo ended $?) >/tmp/lost.log 2>&1 &`);
+      await guest.run("sh until grep -q device /tmp/lost.log; do sleep 0.1; done", testTimeoutMs);
+      const [pid] = contextProcesses(server.pid);
+      process.kill(pid!, "SIGKILL");
+      await until(
+        "the server to name the lost context",
+        () => /fencepost-vulka\) is lost/.test(server.log()) || undefined,
+        30_000,
+      );
+      const told = await guest.run(
+        "sh until grep -q ended /tmp/lost.log; do sleep 0.1; done; cat /tmp/lost.log",
+        testTimeoutMs,
+      );
+      // Mesa notices that nobody works on its ring, and aborts; or a call gives VK_ERROR_DEVICE_LOST.
+      expect(told.at(-1)).toMatch(/^ended (134|3)$/);
+      const [, ...results] = await withDriver(guest, "virtio", `${program} compute 4`);
+      expect(results).toEqual([rightNumbers(262_144)]);
+      await waitForRendererUse(server, atRest);
+    },
+    testTimeoutMs,
+  );
+}
+
+/** The processes of Vulkan contexts: children of the render server, which is a child of the server's. */
+function contextProcesses(server: number): number[] {
+  const childrenOf = (pid: number): number[] =>
+    readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    );
+  return childrenOf(server).flatMap(childrenOf);
 }
 
 const rightNumbers = (count: number): string =>
