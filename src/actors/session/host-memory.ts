@@ -95,8 +95,9 @@ export class HostMemory {
   /** The ring stops. What was not asked yet is not asked now; the front-end may be waiting for us and answer nothing. */
   pause(): void {
     if (this.isPaused) return;
-    this.serve();
+    // An answer that is there starts nothing new, which might come behind the front-end's reset.
     this.isPaused = true;
+    this.serve();
     if (this.task !== null) this.abandon(this.task);
     this.giveUp();
   }

@@ -350,9 +350,16 @@ describe("the ring of whoever asks", () => {
 
   test("takes an answer that is there before it stops", () => {
     map(0);
+    unmap(0);
+    map(page);
     pump.drain();
     memory.pause();
-    expect(answers()).toEqual({ 1: "mapped" });
+    expect(answers()).toEqual({ 1: "mapped", 2: false, 3: "failed" });
+    // Nothing new is begun.
+    expect(window.asked).toBe(1);
+    memory.resume();
+    serve();
+    expect(window.mapped.size).toBe(0);
   });
 
   test("that starts anew finds an empty window, of which the front-end was not told", () => {
