@@ -2,6 +2,7 @@
 // config-limits.ts.
 
 import { join } from "node:path";
+import { containment } from "./config-containment.ts";
 import { limits } from "./config-limits.ts";
 import {
   byteCount,
@@ -264,6 +265,7 @@ export const settings = {
     help: "record a checksum of each flush, to compare a replay with",
     kind: Switch,
   },
+  ...containment,
   dev: {
     group: "Operation",
     help: "check messages between actors by their schemas, log at debug level, --inspect",

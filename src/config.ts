@@ -38,6 +38,7 @@ export type Invocation =
 /** Variables of ours that are no settings. */
 const otherVariables: ReadonlySet<string> = new Set([
   "FENCEPOST_CHECK_MESSAGES",
+  "FENCEPOST_CONFINED",
   "FENCEPOST_DEBIAN_MIRROR",
   "FENCEPOST_DIRECTORY",
 ]);

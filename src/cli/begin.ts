@@ -17,6 +17,15 @@ const exitFailed = 1;
 /** Where `bin/fencepost` was called, which goes to / before Bun starts. */
 const directoryVariable = "FENCEPOST_DIRECTORY";
 
+const startDirectory = process.cwd();
+
+/** How this process was started, for one that starts again. */
+export const begun = {
+  directory: (!Bun.isStandaloneExecutable && process.env[directoryVariable]) || startDirectory,
+  environment: { ...process.env },
+  goBack: () => process.chdir(startDirectory),
+} as const;
+
 /** Runs what `load` imports; `name` begins the lines for people. */
 export async function begin(
   name: string,
@@ -28,17 +37,17 @@ export async function begin(
   const directory = launched ?? process.cwd();
   delete process.env[directoryVariable];
   process.chdir("/");
-  let program: Program;
-  try {
-    program = await load();
-  } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-    console.error(`${name}: ${error.message.split(" imported from ")[0]}: run ./setup.sh, or bun install`);
-    process.exit(exitFailed);
-  }
   const callOf: CallOf =
     isStandaloneExecutable || launched !== undefined
       ? (one) => `fencepost ${one === "server" ? "serve" : one}`
       : (one) => `bun run ${one}`;
-  process.exit(await program.main(args, directory, callOf));
+  try {
+    const program = await load();
+    process.exit(await program.main(args, directory, callOf));
+  } catch (error) {
+    // A program may load parts of it later.
+    if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    console.error(`${name}: ${error.message.split(" imported from ")[0]}: run ./setup.sh, or bun install`);
+    process.exit(exitFailed);
+  }
 }

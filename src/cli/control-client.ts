@@ -2,9 +2,17 @@
 
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { OutsideSandbox } from "../actors/sandbox/outside.ts";
 import type { ControlRequest } from "../actors/supervisor/control-request.ts";
 
 const answerTimeoutMs = 15_000;
+
+interface AnswerLine {
+  ok: boolean;
+  error?: string;
+  /** Whether its sandbox does not let the server write where it was told to. */
+  isOutside?: boolean;
+}
 
 /** No server is there, or it ends. */
 export class ServerGone extends Error {}
@@ -32,8 +40,8 @@ export async function ask(path: string, request: ControlRequest): Promise<Record
   socket.write(`${JSON.stringify(request)}\n`);
   const line = await answered.promise.finally(() => clearTimeout(timer));
   socket.end();
-  const { ok, error, ...rest } = JSON.parse(line) as { ok: boolean; error?: string };
-  if (!ok) throw new Error(error);
+  const { ok, error, isOutside, ...rest } = JSON.parse(line) as AnswerLine;
+  if (!ok) throw isOutside === true ? new OutsideSandbox(error) : new Error(error);
   return rest;
 }
 

@@ -1,11 +1,14 @@
 // What `ctl` does: asks a running server for its state, a picture or what its guest does, or tells it to stop.
 
+import { copyFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseFilter } from "../actors/command-filter.ts";
 import { type ControlRequest, readRequest } from "../actors/supervisor/control-request.ts";
 import { readArguments, UsageError } from "../config-arguments.ts";
 import { integer, ValueError } from "../config-values.ts";
+import { OutsideSandbox } from "../actors/sandbox/outside.ts";
 import { Refusal } from "../transport/os/errors.ts";
+import { withFile } from "../transport/os/files.ts";
 import { checkRuntimeDirectory, runtimeDirectory } from "../transport/os/runtime-directory.ts";
 import type { CallOf } from "./begin.ts";
 import { helpText, limitDefault, limitMax, restartable } from "./ctl-help.ts";
@@ -225,12 +228,32 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
 
 /** Sends one request and prints the answer. */
 async function send(path: string, request: ControlRequest, isJson: boolean): Promise<void> {
-  const answer = await ask(path, request);
+  const answer = await (request.command === "screenshot" ? picture(path, request) : ask(path, request));
   if (!isJson && (request.command === "outputs" || request.command === "outputs-set")) {
     console.log((await import("./outputs.ts")).outputsText(answer as unknown as OutputsAnswer));
     return;
   }
   console.log(done(request, answer) ?? JSON.stringify(answer, null, 2));
+}
+
+/** A picture goes wherever the caller may write: where the server may not, by way of its socket's folder. */
+async function picture(
+  path: string,
+  request: Extract<ControlRequest, { command: "screenshot" }>,
+): Promise<Record<string, unknown>> {
+  try {
+    return await ask(path, request);
+  } catch (error) {
+    if (!(error instanceof OutsideSandbox)) throw error;
+  }
+  const nearby = `${path}.${process.pid}.png`;
+  try {
+    const answer = await ask(path, { ...request, path: nearby });
+    withFile(request.path, () => copyFileSync(nearby, request.path));
+    return { ...answer, path: request.path };
+  } finally {
+    rmSync(nearby, { force: true });
+  }
 }
 
 /** What a person is told in place of an answer as JSON. */

@@ -77,7 +77,7 @@ test("a server without its modules says in one line what to run, and installs no
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }
   const command = [process.execPath, join(folder, "src/cli/server.ts")];
-  const run = new ServerRun(["--help"], { command, cwd: folder });
+  const run = new ServerRun(["--socket-path", join(folder, "gpu.sock")], { command, cwd: folder });
 
   expect(await run.ended()).toEqual({
     code: 1,

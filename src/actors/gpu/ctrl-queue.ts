@@ -22,6 +22,8 @@ import { WarmUp } from "./warm-up.ts";
 
 export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   readonly lendsPages = true;
+  /** Those that run Vulkan. */
+  readonly startsPrograms: boolean;
   private readonly queue: QueueRunner;
   private readonly libraryOutput: LibraryOutput | null;
   private readonly device: Device;
@@ -38,6 +40,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     const { config, epoll, log } = context;
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
     const renderer = start(config, log, this.queue.request.arena);
+    this.startsPrograms = renderer.description?.vulkan !== undefined;
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log));
     this.run = this.device.execute;
     context.send("vhost-session", {

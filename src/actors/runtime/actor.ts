@@ -49,6 +49,8 @@ export interface ActorContext {
 }
 
 export interface Actor<Message> {
+  /** Whether it starts programs after its own start. */
+  readonly startsPrograms?: boolean;
   receive(message: Message, from: ActorName): void;
   /** A peer has crashed: what it was told and has not taken is lost, and nothing of it comes any more. */
   peerLost?(peer: WorkerName): void;

@@ -3,6 +3,7 @@
 import { ConfigError } from "../../config-error.ts";
 import { type Inbox, manifestOf, type WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "./actor.ts";
+import { isUp } from "./start.ts";
 import { WorkerRuntime } from "./worker.ts";
 
 /** After which a start is over. */
@@ -17,7 +18,9 @@ export async function runActor<Name extends WorkerName>(
   await worker.prepare();
   try {
     worker.actor = await create(worker);
-    worker.send("supervisor", { type: "started" });
+    const { startsPrograms = false } = worker.actor;
+    for (const { level, text } of isUp(startsPrograms)) worker.log[level](text);
+    worker.send("supervisor", { type: "started", startsPrograms });
     // What loading the modules has left would stay for as long as nothing happens here; others still start.
     worker.timers.after(tidyAfterMs, () => worker.tidy());
     while (!worker.isStopping()) {

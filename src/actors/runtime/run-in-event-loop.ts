@@ -38,7 +38,7 @@ export async function runInEventLoop<Name extends WorkerName>(
   };
   try {
     worker.actor = create(worker);
-    worker.send("supervisor", { type: "started" });
+    worker.send("supervisor", { type: "started", startsPrograms: false });
     timer = setInterval(turn, turnMs);
     await promise;
   } catch (error) {

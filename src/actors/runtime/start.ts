@@ -21,9 +21,18 @@ export interface ActorStart {
 
 let given: ActorStart | null = null;
 
+/** What a process does once its actor is there, and before that does anything. Returns what there is to say of it. */
+type WhenUp = (startsPrograms: boolean) => { level: "info" | "warning"; text: string }[];
+
+let whenUp: WhenUp = () => [];
+
 /** The process that this is runs an actor, which begins with `start`. */
-export function begin(start: ActorStart): void {
+export function begin(start: ActorStart, up: WhenUp): void {
   given = start;
+  whenUp = up;
 }
+
+/** The actor is there. */
+export const isUp: WhenUp = (startsPrograms) => whenUp(startsPrograms);
 
 export const ownStart = (): ActorStart => given ?? (workerData as ActorStart);

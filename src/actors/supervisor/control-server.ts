@@ -8,6 +8,7 @@ import { freeSocketPath, removeSocket } from "../../transport/os/unix-path.ts";
 import { type OutputChanges, parseOutputs } from "../output-changes.ts";
 import type { WorkerName } from "../registry.ts";
 import type { Level } from "../runtime/log.ts";
+import { OutsideSandbox } from "../sandbox/outside.ts";
 import { type ControlRequest, readRequest } from "./control-request.ts";
 import { Outsiders } from "./outsiders.ts";
 
@@ -29,6 +30,8 @@ export interface Picture {
 export interface ControlHandlers {
   status(): Promise<Record<string, unknown>>;
   screenshot(scanout: number): Promise<Picture>;
+  /** Throws where the server may not write to a file that it is told to. */
+  checkFile(path: string): void;
   /** The inspector's URL, with its token. Throws where there is none. */
   inspector(): string;
   /** Throws where there is one already, or none can be made. */
@@ -141,6 +144,7 @@ export class ControlServer {
     } catch (error) {
       // Whatever it is, the person who asked is told.
       answer = { ok: false, error: (error as Error).message };
+      if (error instanceof OutsideSandbox) answer["isOutside"] = true;
     }
     socket.data.unsent = Buffer.concat([socket.data.unsent, Buffer.from(`${JSON.stringify(answer)}\n`)]);
     send(socket);
@@ -148,6 +152,7 @@ export class ControlServer {
   }
 
   private async run(client: Connection, request: ControlRequest): Promise<Record<string, unknown>> {
+    if ("path" in request) this.handlers.checkFile(request.path);
     switch (request.command) {
       case "status":
         return await this.handlers.status();

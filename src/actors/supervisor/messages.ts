@@ -5,7 +5,7 @@ import { OutputsTold } from "../display/messages.ts";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const SupervisorMessage = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("started") }),
+  z.object({ type: z.literal("started"), startsPrograms: z.boolean() }),
   z.object({ type: z.literal("stopped") }),
   /** The actor threw: this is its last message. */
   z.object({ type: z.literal("crashed"), reason: z.string() }),

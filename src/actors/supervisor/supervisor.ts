@@ -8,6 +8,7 @@ import { loadTables } from "../machines/tables.ts";
 import type { WorkerName } from "../registry.ts";
 import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { Log } from "../runtime/log.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { freeSocketPath } from "../../transport/os/unix-path.ts";
 import { ControlServer } from "./control-server.ts";
@@ -38,6 +39,7 @@ export class Supervisor {
   private readyTimer: Timer | undefined;
   private readonly socket: VmmSocket;
   private isServed = false;
+  private startsPrograms = false;
   /** How long a restarted actor must live for its crashes to be forgiven. */
   settledMs = 10_000;
   /** How long each actor may take to stop; it collects what a session has left, which is slow where the CPU is emulated. */
@@ -47,6 +49,7 @@ export class Supervisor {
     private readonly config: ServerConfig,
     private readonly log: Pick<LogSink, "write" | "level">,
     private readonly events: SupervisorEvents,
+    private readonly sandbox: Pick<Sandbox, "close" | "describe" | "checkFile">,
   ) {
     this.sessionLog = new Log("debug", (level, text) => log.write(level, "supervisor", text));
     this.host = new ActorHost(config, loadTables(), {
@@ -62,6 +65,7 @@ export class Supervisor {
     this.control = new ControlServer(config.controlPath, {
       status: async () => ({ ...this.ownStatus(), ...(await this.inquiries.status()) }),
       ...this.inquiries.answers,
+      checkFile: (path) => sandbox.checkFile(path),
       startTrace: (path) => this.tracing.start(path),
       stopTrace: () => this.tracing.stop(),
       startRecording: (path) => this.recordings.start(path),
@@ -155,6 +159,7 @@ export class Supervisor {
   private receive(from: WorkerName, message: Parameters<HostEvents["message"]>[1]): void {
     switch (message.type) {
       case "started":
+        this.startsPrograms ||= message.startsPrograms;
         return this.ready(from);
       case "stopped":
         this.actors.get(from)!.send({ type: "EXITED" });
@@ -200,7 +205,16 @@ export class Supervisor {
   private serve(): void {
     if (this.isServed || !areUp(this.actors)) return;
     this.isServed = true;
+    if (!this.closeSandbox()) return;
     this.host.send("vhost-session", { type: "listen", fd: this.socket.handOver() });
+  }
+
+  /** Nothing of a guest or a front-end has been seen yet. Returns whether to go on. */
+  private closeSandbox(): boolean {
+    const { said, refusal } = this.sandbox.close(this.startsPrograms);
+    for (const { level, text } of said) this.log.write(level, "supervisor", text);
+    if (refusal !== null) this.device.send({ type: "MISCONFIGURED", reason: refusal });
+    return refusal === null;
   }
 
   private sessionChanged(state: SessionState): void {
@@ -276,6 +290,7 @@ export class Supervisor {
     return {
       device: this.device.getSnapshot().value,
       pid: process.pid,
+      sandbox: this.sandbox.describe(),
       actors: this.inquiries.actors(this.actors),
       outsiders: this.control.outsiders.all,
       trace: this.tracing.path,

@@ -244,7 +244,7 @@ describe.each(["port", "rings"] as const)("over %s", (kind) => {
       const [end, otherEnd] = lineEnds(world.kind);
       world.mailbox.sendRuntime(a, { runtime: "link", peer: b, line: end }, portsOf([end]));
       world.spawn(b, [[a, otherEnd]]);
-      expect(await world.hear(b, "type")).toEqual({ type: "started" });
+      expect(await world.hear(b, "type")).toEqual({ type: "started", startsPrograms: false });
 
       expect(await world.ask(b, { do: "keep", index: 5, value: 4711 }, "kept")).toEqual({ kept: 4711 });
       expect(await world.ask(a, { do: "backlog", to: b }, "backlog")).toEqual({ backlog: 0 });

@@ -6,9 +6,11 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, wr
 import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Refusal } from "../../../src/transport/os/errors.ts";
 import { workerNames } from "../../../src/actors/registry.ts";
 import { type ControlHandlers, ControlServer } from "../../../src/actors/supervisor/control-server.ts";
 
+const forbidden = "/elsewhere/file";
 let folder: string;
 let path: string;
 let server: ControlServer;
@@ -45,6 +47,9 @@ beforeEach(async () => {
       return Promise.resolve({ said: "server", outputs: [] });
     },
     kill: (actor) => void calls.push(`kill ${actor}`),
+    checkFile: (file) => {
+      if (file === forbidden) throw new Refusal("the sandbox forbids it");
+    },
     shutdown: () => void calls.push("shutdown"),
   };
   server = new ControlServer(path, {
@@ -58,6 +63,7 @@ beforeEach(async () => {
     stopRecording: () => handlers.stopRecording(),
     setLogLevel: (level) => handlers.setLogLevel(level),
     kill: (actor) => handlers.kill(actor),
+    checkFile: (file) => handlers.checkFile(file),
     shutdown: () => handlers.shutdown(),
   });
   server.open();
@@ -193,6 +199,16 @@ test("a screenshot that cannot be taken or written says why", async () => {
   const answer = await client.ask({ command: "screenshot", path: join(folder, "none", "a.png") });
   expect(answer).toEqual({ ok: false, error: `there is no folder ${folder}/none: make it` });
 });
+
+test.each(["screenshot", "trace-start", "record-start"])(
+  "%s of a file that the sandbox forbids is refused before anything is done",
+  async (command) => {
+    const client = await connect();
+    const answer = await client.ask({ command, path: forbidden });
+    expect(answer).toEqual({ ok: false, error: "the sandbox forbids it" });
+    expect(calls).toEqual([]);
+  },
+);
 
 test("a screenshot into a pipe that nobody reads is refused", async () => {
   const pipe = join(folder, "pipe");

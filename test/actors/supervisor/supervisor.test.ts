@@ -54,6 +54,8 @@ class Run {
       this.config,
       { write, level: "debug" },
       { up: () => resolve(), session: () => {}, stopping: () => {} },
+      // This process is the tests' own.
+      { close: () => ({ said: [], refusal: null }), describe: () => ({}), checkFile: () => {} },
     );
     this.exitCode = this.supervisor.run();
   }

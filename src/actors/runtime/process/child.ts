@@ -15,6 +15,8 @@ import { closeFd, sizeOfFd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { type ActorStart, begin } from "../start.ts";
 import { bellFd, startFd } from "./protocol.ts";
+import { Sandbox } from "../../sandbox/sandbox.ts";
+import { ConfigError } from "../../../config-error.ts";
 
 const signals = process.getBuiltinModule("node:os").constants.signals;
 /** Whoever ends the server in order tells it, and that tells its actors: a terminal and systemd signal all of them. */
@@ -36,7 +38,15 @@ for (const signal of fatal) libc.signal(signal, asPointer(SIG_DFL));
 libc.prctl(PR_SET_PDEATHSIG, signals.SIGKILL);
 // It may have died before.
 if (libc.getppid() !== parent) process.exit(0);
-begin(start);
+const descriptors = [bellFd, startFd, ...descriptorsOf(start)].filter((fd) => fd >= 0);
+const call = { directory: "/", environment: process.env, descriptors, goBack: () => {} };
+const sandbox = Sandbox.enter("renderer", start.config, call);
+keepToItself();
+begin(start, (startsPrograms) => {
+  const { said, refusal } = sandbox.close(startsPrograms);
+  if (refusal !== null) throw new ConfigError(refusal);
+  return said;
+});
 await import(entry);
 process.exit(0);
 
@@ -45,10 +55,13 @@ function readStart(): ChildStart {
   const memory = NativeMemory.mapShared(startFd, 0, bytes, "read");
   const given = deserialize(Buffer.from(new Uint8Array(memory.view()))) as ChildStart;
   memory.unmap();
-  closeFd(startFd);
-  // Nothing that is run from here is to have them.
-  for (const fd of [bellFd, ...descriptorsOf(given.start)]) libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
   return given;
+}
+
+/** Nothing that is run from here is to have what it was given. */
+function keepToItself(): void {
+  closeFd(startFd);
+  for (const fd of [bellFd, ...descriptorsOf(start)]) libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 function descriptorsOf({ wordsFd, tapsFd, bellFds, areaFds, lines }: ActorStart): number[] {

@@ -1,0 +1,128 @@
+// The sandbox of a server: given up before it begins, and closed once all that it needs is open.
+
+import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import type { ServerConfig } from "../../config.ts";
+import { ConfigError } from "../../config-error.ts";
+import {
+  beginAnew,
+  confinedAs,
+  confineThread,
+  layer,
+  type LayerName,
+  layerNames,
+  type Layers,
+} from "../../transport/os/sandbox/confine.ts";
+import { filterCalls, filterLack } from "../../transport/os/sandbox/seccomp.ts";
+import { type Call, kinds, type ProcessKind } from "./kinds.ts";
+import { OutsideSandbox } from "./outside.ts";
+import { ownShaderCache, writableFolders } from "./reach.ts";
+
+const mends: Readonly<Record<LayerName, string>> = {
+  privileges: "run a kernel of 3.5 or later",
+  capabilities: "run it as another user than root",
+  limits: "run it where no other sandbox forbids setrlimit",
+  files: "run a kernel of 5.13 or later with lsm=landlock among its parameters",
+  calls: "run a kernel with CONFIG_SECCOMP_FILTER, on x86-64 or arm64",
+};
+
+export class Sandbox {
+  private constructor(
+    private readonly kind: ProcessKind,
+    private readonly config: ServerConfig,
+    private readonly layers: Layers,
+    private readonly directory: string,
+  ) {}
+
+  /**
+   * The sandbox of this process. One that has none yet takes it on and begins anew, and this does not return. Throws a {@link ConfigError}
+   * where the settings want one that cannot be had.
+   */
+  static enter(name: keyof typeof kinds, config: ServerConfig, call: Call): Sandbox {
+    const kind: ProcessKind = kinds[name];
+    const had = confinedAs();
+    if (config.sandbox === "off") return new Sandbox(kind, config, {}, call.directory);
+    if (had !== null) return new Sandbox(kind, config, had, call.directory);
+    const layers = confineThread({ reach: kind.reach(config, call), keptCapabilities: kind.kept(config) });
+    const lack = filterLack();
+    if (lack !== null) layers.calls = { holds: false, lack };
+    const refusal = config.sandbox === "on" ? firstLack(layers) : null;
+    if (refusal !== null) throw new ConfigError(refusal);
+    call.goBack();
+    const cache = call.environment["MESA_SHADER_CACHE_DIR"] || ownShaderCache(call.environment);
+    const own = cache === null ? {} : { MESA_SHADER_CACHE_DIR: cache };
+    return beginAnew(layers, { ...call.environment, ...own }, call.descriptors);
+  }
+
+  /**
+   * From here on this process calls what its kind does that is up, and starts programs or none. Returns what there is to say of the sandbox, and why it is not
+   * what the settings want; null where it is.
+   */
+  close(startsPrograms: boolean): {
+    said: { level: "info" | "warning"; text: string }[];
+    refusal: string | null;
+  } {
+    const { config, layers } = this;
+    if (config.sandbox === "off") return { said: [], refusal: null };
+    const policy = this.kind.calls(config, startsPrograms);
+    if (layers.calls === undefined) {
+      const count = Object.keys(policy.rules).length;
+      layers.calls = layer(`${count} system calls`, () => filterCalls(policy));
+    }
+    return { said: report(layers), refusal: config.sandbox === "on" ? firstLack(layers) : null };
+  }
+
+  /** Throws an {@link OutsideSandbox} that says where files may be, where a server may not write to this one. */
+  checkFile(path: string): void {
+    if (this.layers.files?.holds !== true || path.startsWith("/dev/")) return;
+    const folder = realPath(dirname(path));
+    const folders = writableFolders(this.config, this.directory);
+    // One that is not there is told as everywhere.
+    if (folder === null || folders.some((one) => isBelow(folder, realPath(one)))) return;
+    throw new OutsideSandbox(
+      `the server's sandbox lets nothing be written to ${dirname(path)}: start it with --write-below ${dirname(path)}, ` +
+        `or choose a file in ${folders.join(" or ")}`,
+    );
+  }
+
+  /** For `ctl status`. */
+  describe(): Record<string, unknown> {
+    const said = layerNames.flatMap((name) => {
+      const one = this.layers[name];
+      return one === undefined ? [] : [[name, one.holds ? one.as : `none: ${one.lack}`] as const];
+    });
+    return { setting: this.config.sandbox, ...Object.fromEntries(said) };
+  }
+}
+
+function report(layers: Layers): { level: "info" | "warning"; text: string }[] {
+  const held = layerNames.flatMap((name) => (layers[name]?.holds ? [layers[name].as] : []));
+  const lacking = layerNames.flatMap((name) => {
+    const one = layers[name];
+    return one === undefined || one.holds
+      ? []
+      : [{ level: "warning", text: `the sandbox goes without its layer "${name}": ${one.lack}` } as const];
+  });
+  return [{ level: "info", text: `sandbox: ${held.join(", ") || "none"}` }, ...lacking];
+}
+
+function firstLack(layers: Layers): string | null {
+  for (const name of layerNames) {
+    const one = layers[name];
+    if (one !== undefined && !one.holds)
+      return `--sandbox on: no layer "${name}": ${one.lack}; ${mends[name]}, or use --sandbox auto`;
+  }
+  return null;
+}
+
+function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It is not there, or nothing of it is to be seen.
+    return null;
+  }
+}
+
+const isBelow = (folder: string, other: string | null): boolean =>
+  other !== null && `${folder}/`.startsWith(other === "/" ? "/" : `${other}/`);

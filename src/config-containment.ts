@@ -1,0 +1,22 @@
+// The settings of what a server may reach of its host, should somebody else run code in it.
+
+import { oneOf, Paths } from "./config-values.ts";
+
+const foldersMax = 16;
+
+export const containment = {
+  sandbox: {
+    group: "Operation",
+    value: "KIND",
+    help: "give up what it has no need of: auto, what the host lets it; on; or off",
+    kind: oneOf(["auto", "on", "off"]).default("off"),
+  },
+  writeBelow: {
+    group: "Operation",
+    value: "FOLDER",
+    repeats: true,
+    path: true,
+    help: "let ctl have files written below this folder, too; may be given more than once",
+    kind: Paths(foldersMax).default([]),
+  },
+} as const;
