@@ -224,7 +224,10 @@ describe("a window among others", () => {
     };
     await weston.untilShown(isLarger, "the larger mode");
     weston.pointer(...pause, "mouseup", 3, "keyup", "Super_L");
-    expect(guest.frontend.backendRequests.at(-1)?.request).toBe(2);
+    guest.pump.until(
+      () => guest.frontend.backendRequests.at(-1)?.request === 2,
+      "the change of configuration",
+    );
     const pixels = show(400, 260, 2);
     await weston.untilShown((picture) => findWindow(picture, pixels, 400) !== null, "the larger picture");
   });
