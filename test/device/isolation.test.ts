@@ -3,13 +3,16 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
+import { join } from "node:path";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { KeptWord } from "../../src/actors/gpu/manifest.ts";
 import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
 import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { slowDraws } from "./slow-draws.ts";
+import { driverPatienceMs } from "../support/patience.ts";
 import { expectShown, expectWorking, pattern } from "./support.ts";
 
 let server: ServerProcess;
@@ -45,9 +48,9 @@ function pathsOf(pid: number): string[] {
 }
 
 async function until(what: string, isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + driverPatienceMs;
   while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`not so after 10 s: ${what}\n${server.log()}`);
+    if (performance.now() > deadline) throw new Error(`not so in time: ${what}\n${server.log()}`);
     await Bun.sleep(5);
   }
 }
@@ -152,6 +155,36 @@ test("ctl kill has the actor throw there as it does in a thread", async () => {
   expect(await server.control({ command: "kill", actor: "ctrl-queue" })).toEqual({ ok: true });
   expect(await server.exited).toBe(3);
   expect(server.log()).toContain("ctrl-queue: crashed: killed by request");
+});
+
+const rogue = [process.execPath, join(import.meta.dir, "../support/rogue-device/server.ts")];
+
+describe("a process that a guest has taken over", () => {
+  const peers = ["supervisor", "cursor-queue", "vhost-session", "fence-poller", "resource-bridge"];
+  test.each([
+    ["display", "beyond-its-ring", "has written beyond its ring"],
+    ["display", "no-message", "has sent what is no message"],
+    ["display", "no-descriptors", "has sent a message without its descriptors"],
+    ...peers.map((peer) => [peer, "no-message", "has sent what is no message"]),
+  ] as [string, string, string][])(
+    "loses the device in order, and nothing else, by what it writes to the %s: %s",
+    async (peer, way, words) => {
+      server = await ServerProcess.start({
+        command: rogue,
+        args: ["--isolation", "process", "--renderer", "software"],
+        env: { ROGUE_LINE: peer, ROGUE_WAY: way },
+      });
+      await until("the server is up", () => server.log().includes(" listens on "));
+      const [child] = server.actorProcesses;
+      guest = SyntheticGuest.boot(server.socketPath, {});
+      guest.gpu.control.submit(commands.unrefResource(4711));
+      await until("the device has ended", () => server.exitCode !== null);
+
+      expect(await server.exited).toBe(3);
+      expect(server.log()).toContain(`ctrl-queue: crashed: ended, since to the ${peer} it ${words}`);
+      expect(runs(child!)).toBe(false);
+    },
+  );
 });
 
 test("an actor that comes back has a line to the process, and knows what is shown", async () => {
