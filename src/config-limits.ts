@@ -57,6 +57,12 @@ export const limits = {
     help: "Vulkan contexts that one guest may have; each is a process",
     kind: integer(1, 250).default(64),
   },
+  vulkanStallMs: {
+    group: "Limits",
+    value: "MS",
+    help: "how long one may read nothing before it is ended",
+    kind: integer(100, 3_600_000).default(10_000),
+  },
   vulkanBytesMax: {
     group: "Limits",
     value: "BYTES",

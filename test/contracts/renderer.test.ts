@@ -52,7 +52,14 @@ function startOfVirgl(): Renderer {
     verbose: false,
     backingPiecesMax: 1000,
     limits: { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300, objectBytes: 4000 },
-    venus: { renderServer: undefined, isForced: true, outputFd: 2, contextsMax: 2, processBytesMax: 0 },
+    venus: {
+      renderServer: undefined,
+      isForced: true,
+      outputFd: 2,
+      contextsMax: 2,
+      stallMs: 10_000,
+      processBytesMax: 0,
+    },
   }).renderer;
 }
 

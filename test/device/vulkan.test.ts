@@ -24,6 +24,8 @@ const { ERR_INVALID_PARAMETER, ERR_OUT_OF_MEMORY, ERR_UNSPEC } = Response;
 const contextsMax = 3;
 const { server, withDevice } = serveTests(
   ...["--renderer", "virgl", "--vulkan", "on", "--vulkan-contexts-max", String(contextsMax)],
+  // Long for a process that is only slow, short for a test of one that is not.
+  ...["--vulkan-stall-ms", "3000"],
 );
 const options = {
   ...patient,
@@ -59,6 +61,14 @@ function makeContext({ gpu }: SyntheticGuest, id = 1): void {
   expectOk(gpu.createBlob(blob, [], { contextId: id }));
 }
 
+/** Waits until a context is lost: until then one takes streams of nothing. */
+const untilLost = ({ gpu }: SyntheticGuest, id: number) =>
+  until(
+    `context ${id} to be lost`,
+    () => gpu.submit3d(id, new Uint8Array(0)).type === ERR_UNSPEC || undefined,
+    driverPatienceMs,
+  );
+
 /** Waits until the log has a line with all of `words` that was not there after `start` characters. */
 const untilLogged = (start: number, ...words: string[]) =>
   until(
@@ -71,6 +81,12 @@ const untilLogged = (start: number, ...words: string[]) =>
         .find((line) => words.every((word) => line.includes(word))),
     driverPatienceMs,
   );
+
+/** A new window of the log's, which has ten lines a second for what guests do: where it begins. */
+async function freshLog(): Promise<number> {
+  await Bun.sleep(1_100);
+  return server().log().length;
+}
 
 describe("Vulkan contexts", () => {
   test("have a capset of their own behind GL's", () =>
@@ -195,14 +211,13 @@ describe("memory", () => {
 
 describe("a Vulkan context that is given", () => {
   test("a stream that makes no sense ends alone", async () => {
-    const start = server().log().length;
     await withDevice(options, async (guest) => {
       const { gpu } = guest;
       makeContext(guest, 1);
       makeContext(guest, 2);
       // Refused at once or not: newer servers answer no streams.
       gpu.submit3d(1, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0), { fenceId: 1n });
-      await untilLogged(start, "context 1 (vulkan-1) is lost");
+      await untilLost(guest, 1);
       expectType(gpu.submit3d(1, version(), { fenceId: 2n, ringIndex: 0 }), ERR_UNSPEC);
       expectOk(gpu.submit3d(2, version(2), { fenceId: 3n, ringIndex: 0 }));
       expectOk(gpu.destroyContext(1));
@@ -212,13 +227,12 @@ describe("a Vulkan context that is given", () => {
   });
 
   test("a fence on a ring that it has not ends alone, and the fence is answered", async () => {
-    const start = server().log().length;
     await withDevice(options, async (guest) => {
       const { gpu } = guest;
       makeContext(guest, 1);
       makeContext(guest, 2);
       gpu.submit3d(1, new Uint8Array(0), { fenceId: 1n, ringIndex: 63 });
-      await untilLogged(start, "context 1 (vulkan-1) is lost");
+      await untilLost(guest, 1);
       expectOk(gpu.submit3d(2, version(2), { fenceId: 2n, ringIndex: 0 }));
     });
   });
@@ -253,7 +267,7 @@ describe("a Vulkan context that is given", () => {
 
 describe("when the process", () => {
   test("of a Vulkan context dies, its guest's device is lost, and no other", async () => {
-    const start = server().log().length;
+    const start = await freshLog();
     await withDevice(options, async (guest) => {
       const { gpu } = guest;
       makeContext(guest, 1);
@@ -286,8 +300,43 @@ describe("when the process", () => {
       expectOk(control.wait(fenced));
     }));
 
-  test("of the render server dies, contexts go on, and the next one starts another", async () => {
+  test("of a Vulkan context stands still, it is ended when it would be waited for", async () => {
     const start = server().log().length;
+    await withDevice(options, async (guest) => {
+      const { gpu } = guest;
+      makeContext(guest, 1);
+      makeContext(guest, 2);
+      const [first] = await processesOf(2);
+      process.kill(first!, "SIGSTOP");
+      const blob = { resourceId: 9, mem: BlobMem.HOST3D, flags: BlobFlag.MAPPABLE, size: 4096 };
+      expectType(gpu.createBlob(blob, [], { contextId: 1 }), ERR_UNSPEC);
+      await untilLogged(
+        start,
+        `context 1 (vulkan-1) is lost: its process (${first}) has not answered for 3000 ms`,
+      );
+      expectOk(gpu.submit3d(2, version(2), { fenceId: 2n, ringIndex: 0 }));
+      expectOk(gpu.createBlob(blob, [], { contextId: 2 }));
+    });
+  });
+
+  test("of a Vulkan context stands still, fences do not pile up before it without end", async () => {
+    await withDevice(options, async (guest) => {
+      const { gpu, control } = guest;
+      makeContext(guest, 1);
+      const [first] = await processesOf(1);
+      process.kill(first!, "SIGSTOP");
+      const fenced = Array.from({ length: 100 }, (_, at) =>
+        control.submit(commands3d.submit3d(1, new Uint8Array(0), { fenceId: BigInt(at + 1), ringIndex: 0 })),
+      );
+      for (const one of fenced) control.wait(one);
+      await untilLost(guest, 1);
+      expectWorking(guest);
+      expectOk(gpu.destroyContext(1));
+    });
+  });
+
+  test("of the render server dies, contexts go on, and the next one starts another", async () => {
+    const start = await freshLog();
     await withDevice(options, async (guest) => {
       const { gpu } = guest;
       makeContext(guest, 1);

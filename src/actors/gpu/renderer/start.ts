@@ -71,6 +71,7 @@ function venusSetup(config: ServerConfig): VenusSetup | null {
     isForced: config.vulkan === "on",
     outputFd: libraryOutputFd(),
     contextsMax: config.vulkanContextsMax,
+    stallMs: config.vulkanStallMs,
     processBytesMax: config.vulkanBytesMax,
   };
 }

@@ -71,6 +71,7 @@ export class VirglRenderer implements Renderer {
   private readonly runner: StreamRunner;
   private readonly effects = new StreamEffects(this.resources);
   private readonly targets = new StreamTargets(this.resources);
+  private readonly isVenus = (context: number): boolean => this.venus?.contexts.has(context) === true;
   private hasRetired = false;
 
   /** `node`: the render node in use, or null for EGL surfaceless. `venus`: Vulkan, where the host has that. */
@@ -104,7 +105,8 @@ export class VirglRenderer implements Renderer {
       this.onFence(fence);
     };
     callbacks.onContextFence = (context, ring, fence) => {
-      if (venus?.contexts.fenceRetired(context) !== true) this.followRetired();
+      if (venus?.contexts.fenceRetired(context, ring, fence) === true) return;
+      this.followRetired();
       this.onContextFence(context, ring, fence);
     };
     venus?.listen(this);
@@ -281,10 +283,6 @@ export class VirglRenderer implements Renderer {
   private submitVulkan(context: number, at: number, bytes: number): number {
     this.epoch++;
     return this.venus?.contexts.submit(context, this.arena.address + at, bytes) ?? EINVAL;
-  }
-
-  private isVenus(context: number): boolean {
-    return this.venus !== null && this.venus.contexts.has(context);
   }
 
   /** Whether the library may hear that a context has a resource. */

@@ -3,7 +3,7 @@
 // What the context's process hands out is not trusted: it may have been taken over by its guest. Nobody gets a file that is
 // too short for the blob, or that could be made so, since whoever maps it would die of that.
 
-import { asPointer, EINVAL, F_GET_SEALS, F_SEAL_SHRINK, libc } from "../../../../../ffi/libc.ts";
+import { asPointer, EINVAL, EIO, F_GET_SEALS, F_SEAL_SHRINK, libc } from "../../../../../ffi/libc.ts";
 import { BlobFdType, CreateBlobArgs } from "../../../../../ffi/virglrenderer.ts";
 import { closeFd, sizeOfFd } from "../../../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../../../transport/os/native-memory.ts";
@@ -41,6 +41,8 @@ export class HostBlobs {
   create(id: number, context: number, { mem, flags, size, idLow, idHigh }: BlobShape): number {
     // Venus knows no memory that is the guest's too.
     if (mem !== BlobMem.HOST3D || !this.contexts.has(context)) return EINVAL;
+    // The library waits for the context to make it.
+    if (!this.contexts.answers(context)) return EIO;
     const { args } = this;
     args.setUint32(CreateBlobArgs.resource, id, true);
     args.setUint32(CreateBlobArgs.context, context, true);

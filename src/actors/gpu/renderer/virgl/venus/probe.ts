@@ -6,7 +6,6 @@ import { closeFd } from "../../../../../transport/os/fds.ts";
 import { INCOMPLETE, Reply } from "../../../../../transport/wire/venus/protocol.ts";
 import { VenusStream } from "../../../../../transport/wire/venus/stream.ts";
 import { BlobFlag, BlobMem } from "../../../../../transport/wire/virtio-gpu/protocol.ts";
-import type { RendererCallbacks } from "../callbacks.ts";
 import type { VenusContexts } from "./contexts.ts";
 import type { HostBlobs } from "./host-blobs.ts";
 
@@ -22,9 +21,9 @@ const noDriver = "no Vulkan driver is there (Debian: apt-get install mesa-vulkan
 export type Found = { device: string } | { missing: string };
 
 /** Looks, once, before there are guests. */
-export function probeVenus(contexts: VenusContexts, blobs: HostBlobs, callbacks: RendererCallbacks): Found {
+export function probeVenus(contexts: VenusContexts, blobs: HostBlobs): Found {
   const memory = NativeMemory.allocate(pageBytes);
-  const probe = new Probe(contexts, callbacks, memory);
+  const probe = new Probe(contexts, memory);
   try {
     return probe.look(blobs);
   } finally {
@@ -39,7 +38,6 @@ class Probe {
 
   constructor(
     private readonly contexts: VenusContexts,
-    private readonly callbacks: RendererCallbacks,
     private readonly scratch: NativeMemory,
   ) {}
 
@@ -80,10 +78,7 @@ class Probe {
     if (this.contexts.submit(context, this.scratch.address, words.byteLength) !== 0) return false;
     const wanted = ++this.fence;
     let isDone = false;
-    this.callbacks.onContextFence = (id, _ring, fence) => {
-      this.contexts.fenceRetired(id);
-      isDone ||= fence === wanted;
-    };
+    this.contexts.onFence = (_id, _ring, fence) => (isDone ||= fence === wanted);
     if (this.contexts.createFence(context, 0, wanted) !== 0) return false;
     let isLost = false;
     this.contexts.onLost = () => (isLost = true);

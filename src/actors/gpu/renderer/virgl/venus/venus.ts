@@ -21,6 +21,8 @@ export interface VenusSetup {
   outputFd: number;
   /** Contexts, each a process, that a guest may have. */
   contextsMax: number;
+  /** How long such a process may take to read what it is sent, in milliseconds. */
+  stallMs: number;
   /** Address space of each such process; 0 for any. */
   processBytesMax: number;
 }
@@ -81,9 +83,10 @@ export class Venus {
       server.close();
       return "this libvirglrenderer's venus is of before Mesa's (Debian 12 has 0.10; 1.0 or later is wanted)";
     }
-    const contexts = new VenusContexts(library, server, setup.contextsMax, glFenceFd);
+    const contexts = new VenusContexts(library, server, setup.contextsMax, setup.stallMs, glFenceFd);
+    callbacks.onContextFence = (context, ring, fence) => contexts.fenceRetired(context, ring, fence);
     const blobs = new HostBlobs(library, contexts);
-    const found = probeVenus(contexts, blobs, callbacks);
+    const found = probeVenus(contexts, blobs);
     const venus = new Venus("device" in found ? found.device : "", capset, contexts, blobs, server);
     if ("device" in found) {
       server.rest();
@@ -95,8 +98,9 @@ export class Venus {
   }
 
   /** Tells `whom` of contexts and servers that end by themselves. */
-  listen(whom: Pick<Renderer, "onContextLost" | "onTrouble">): void {
+  listen(whom: Pick<Renderer, "onContextFence" | "onContextLost" | "onTrouble">): void {
     const { contexts } = this;
+    contexts.onFence = (context, ring, fence) => whom.onContextFence(context, ring, fence);
     contexts.onLost = (context, reason) => whom.onContextLost(context, reason);
     contexts.onServerLost = () =>
       whom.onTrouble("the render server has ended: Vulkan contexts go on, and the next one starts another");
