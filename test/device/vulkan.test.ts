@@ -32,12 +32,21 @@ const options = {
   gpuFeatures: [Feature.VIRGL, Feature.EDID, Feature.CONTEXT_INIT, Feature.RESOURCE_BLOB],
 };
 
-/** Processes that a process has started. */
+/** Processes that any thread of a process has started, the oldest first of each thread. */
 const childrenOf = (pid: number): number[] =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean).map(Number);
+  [...new Bun.Glob("task/*/children").scanSync({ cwd: `/proc/${pid}` })].flatMap((path) =>
+    readFileSync(`/proc/${pid}/${path}`, "latin1").split(" ").filter(Boolean).map(Number),
+  );
+
+const isRenderServer = (pid: number): boolean =>
+  readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("--socket-fd");
+
+/** Render servers, wherever the ctrl queue runs. */
+const renderServers = (of = server().pid): number[] =>
+  childrenOf(of).flatMap((pid) => (isRenderServer(pid) ? [pid] : renderServers(pid)));
 
 /** The processes of Vulkan contexts, those of guests before included, until they have ended. */
-const contextProcesses = (): number[] => server().children.flatMap(childrenOf);
+const contextProcesses = (): number[] => renderServers().flatMap((pid) => childrenOf(pid));
 
 /** Those of this guest's contexts, the oldest first. */
 const processesOf = (count: number): Promise<number[]> =>
@@ -340,7 +349,7 @@ describe("when the process", () => {
     await withDevice(options, async (guest) => {
       const { gpu } = guest;
       makeContext(guest, 1);
-      const [renderServer] = server().children;
+      const [renderServer] = renderServers();
       process.kill(renderServer!, "SIGKILL");
       await untilLogged(start, "the render server has ended");
       expectOk(gpu.submit3d(1, version(), { fenceId: 1n, ringIndex: 0 }));
@@ -349,7 +358,7 @@ describe("when the process", () => {
         () => gpu.createContext(2, "", Capset.VENUS).type === Response.OK_NODATA || undefined,
         driverPatienceMs,
       );
-      expect(server().children).not.toContain(renderServer!);
+      expect(renderServers()).not.toContain(renderServer!);
       expectOk(gpu.submit3d(2, new Uint8Array(0), { fenceId: 2n, ringIndex: 0 }));
       expectOk(gpu.submit3d(1, version(), { fenceId: 3n, ringIndex: 0 }));
     });
