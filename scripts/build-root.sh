@@ -15,9 +15,16 @@ declare -A packages=(
   # Mesa with GLVND in front of it; eglinfo is in mesa-utils, modetest in libdrm-tests; a Fencepost in the guest
   [debian]="libgl1-mesa-dri libegl-mesa0 libegl1 libgbm1 libgles2 mesa-utils kmscube libdrm-tests glmark2-es2-drm
     libvirglrenderer1"
-  # vulkaninfo is in vulkan-tools
-  [vulkan]="mesa-vulkan-drivers libvulkan1 vulkan-tools libgl1-mesa-dri libegl-mesa0 libegl1 libgbm1 libgles2"
+  # vulkaninfo is in vulkan-tools; Weston is the guest's desktop
+  [vulkan]="mesa-vulkan-drivers libvulkan1 vulkan-tools libgl1-mesa-dri libegl-mesa0 libegl1 libgbm1 libgles2 weston"
 )
+# What Weston's packages name for films, sound, remote desktops and Debian's own tools: a third of the image, which nothing
+# in the guest loads.
+codecs='libav|libx26|libaom|libdav1d|librav1e|libsvtav|libcodec2|libvpx|libxvid|libjxl|libmfx|libsw|ocl-icd|librsvg2|libgdk|libzvbi'
+sound='libasound|libflac|libmp3|libmpg123|libopus|libvorbis|libtheora|libgsm|libspeex|libtwolame|libshine|libwebrtc|liblilv|libmysofa|libfftw3'
+remote='libfreerdp|libwinpr|libgstreamer|libpipewire|libspa|libkrb5|libk5|libssl'
+tools='perl|libperl|dpkg|debconf|iso-codes|sysvinit-utils|tar|usrmerge|shared-mime|libgdbm|libdb5|init-system|lsb-base|libfile-find|libnumber|libtext-glob|fontconfig$|libcap2-bin'
+declare -A without=([debian]='^$' [vulkan]="^($codecs|$sound|$remote|$tools)")
 # What nothing in the guest reads.
 unused=(doc man info locale lintian bug gcc gdb iso-codes bash-completion)
 
@@ -36,11 +43,11 @@ require_debian
 export PATH="$PATH:/usr/sbin:/sbin"
 command -v mke2fs >/dev/null || fail "mke2fs is missing: install Debian's e2fsprogs"
 
-# unpack_root SUITE ROOT PACKAGE...
+# unpack_root SUITE ROOT WITHOUT PACKAGE...
 unpack_root() {
-  local suite="$1" root="$2" all directory applet
-  shift 2
-  mapfile -t all < <(dependencies "$suite" "$@")
+  local suite="$1" root="$2" without="$3" all directory applet
+  shift 3
+  mapfile -t all < <(dependencies "$suite" "$@" | grep -vE "$without")
   [ "${#all[@]}" -gt 0 ] || fail "apt finds no way to install $*"
   say "fetching and unpacking ${#all[@]} packages of $suite for a guest's root file system"
   unpack_packages "$root" "$suite" "${all[@]}"
@@ -84,7 +91,7 @@ for image in "${missing[@]}"; do
   root="$target/$image.tree"
   rm -rf "$root"
   # shellcheck disable=SC2086
-  unpack_root "${suites[$image]}" "$root" "${base[@]}" ${packages[$image]}
+  unpack_root "${suites[$image]}" "$root" "${without[$image]}" "${base[@]}" ${packages[$image]}
   make_image "$root" "$target/$image.ext4"
   rm -rf "$root"
   echo "$stamp" >"$target/$image.stamp"
