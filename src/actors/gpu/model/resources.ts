@@ -44,7 +44,7 @@ class OneResource extends Entity implements Resource {
 
   /** u32 sums are exact in a Number. */
   holds(x: number, y: number, width: number, height: number): boolean {
-    return this.blob !== null || (x + width <= this.width && y + height <= this.height);
+    return (x + width <= this.width && y + height <= this.height) || this.blob !== null;
   }
 }
 
