@@ -1,4 +1,4 @@
-// What a process has used, as the kernel counts it.
+// What a process and those that it has started have used, as the kernel counts it: an actor of the server's may have one.
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -13,8 +13,24 @@ export interface Usage {
   writtenBytes: number;
 }
 
+/** A process, those that it has started, and so on. */
+export function withChildren(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((tid) =>
+    readFileSync(`/proc/${pid}/task/${tid}/children`, "latin1").split(" ").filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(withChildren)];
+}
+
 /** Threads that have ended count no more. */
 export function usageOf(pid: number): Usage {
+  const all: Usage = { cpuNs: 0, sleeps: 0, readsAndWrites: 0, writtenBytes: 0 };
+  for (const usage of withChildren(pid).map(ownUsageOf)) {
+    for (const key of Object.keys(all) as (keyof Usage)[]) all[key] += usage[key];
+  }
+  return all;
+}
+
+function ownUsageOf(pid: number): Usage {
   let cpuNs = 0;
   let sleeps = 0;
   for (const tid of readdirSync(`/proc/${pid}/task`)) {
@@ -54,6 +70,14 @@ export interface Memory {
 }
 
 export function memoryOf(pid: number): Memory {
+  const all: Memory = { rss: 0, pss: 0, pssOwn: 0 };
+  for (const memory of withChildren(pid).map(ownMemoryOf)) {
+    for (const key of Object.keys(all) as (keyof Memory)[]) all[key] += memory[key];
+  }
+  return all;
+}
+
+function ownMemoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const bytes = (name: string): number => field(text, name) * 1024;
   return { rss: bytes("Rss"), pss: bytes("Pss"), pssOwn: bytes("Pss_Anon") + bytes("Pss_File") };

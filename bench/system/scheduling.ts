@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dlopen, FFIType } from "bun:ffi";
+import { withChildren } from "./process-usage.ts";
 
 const { symbols: libc } = dlopen("libc.so.6", {
   prctl: {
@@ -28,11 +29,13 @@ export function placement(): Placement | null {
   return first === undefined || others.length === 0 ? null : { driver: [first], server: others };
 }
 
-/** Moves every thread of a process to `cpus`; threads that they start later follow. */
+/** Moves every thread of a process, and of those that it has started, to `cpus`; threads that they start later follow. */
 export function pin(pid: number, cpus: readonly number[]): void {
   const mask = maskOf(cpus);
-  for (const tid of readdirSync(`/proc/${pid}/task`)) {
-    libc.sched_setaffinity(Number(tid), mask.byteLength, mask);
+  for (const one of withChildren(pid)) {
+    for (const tid of readdirSync(`/proc/${one}/task`)) {
+      libc.sched_setaffinity(Number(tid), mask.byteLength, mask);
+    }
   }
 }
 
