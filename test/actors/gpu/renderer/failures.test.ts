@@ -63,7 +63,7 @@ describe("what the guest is told", () => {
   for (const [errno, code] of [
     [ENOMEM, ERR_OUT_OF_MEMORY],
     [EINVAL, ERR_INVALID_PARAMETER],
-    [EIO, ERR_INVALID_PARAMETER],
+    [EIO, ERR_UNSPEC],
   ] as const) {
     test(`a resource that fails with errno ${errno} is told by its code, and its id stays free`, () => {
       renderer.fail("createResource", errno);
