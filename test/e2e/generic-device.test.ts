@@ -15,7 +15,7 @@ import { serverScreen, waitForScreen } from "./support/screen.ts";
 
 const kernel = "6.12";
 const bootTimeoutMs = 120_000;
-const testTimeoutMs = 60_000;
+const testTimeoutMs = 120_000;
 /** And a third that is off. */
 const outputs = "1280x800,1024x768";
 /** The guest's kernel learns of it by an interrupt, and then asks. */

@@ -6,7 +6,7 @@ import { diffImages, type Image } from "../../../lab/qemu/image.ts";
 import type { ServerProcess } from "../../../lab/vmm/server-process.ts";
 import { decodePng } from "../../support/png.ts";
 
-const screenTimeoutMs = 10_000;
+const screenTimeoutMs = 30_000;
 const pollMs = 20;
 
 /** Who shows the guest's outputs: QEMU, or with its generic device the server. */
