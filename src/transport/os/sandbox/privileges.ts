@@ -37,6 +37,8 @@ export function dropCapabilities(kept: readonly CapabilityName[]): void {
     if (!numbers.includes(one) && confinement.prctl(PR_CAPBSET_DROP, one, 0, 0, 0) < 0) break;
   confinement.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const had = ownCapabilities();
+  // Where there are none, other sandboxes may not even let it be said.
+  if (had.every((word) => word === 0)) return;
   const mask = numbers.reduce((sum, one) => sum | (1 << one), 0);
   // Effective, permitted, inheritable; the low 32 of them, and the high.
   const left = Uint32Array.of(had[0]! & mask, had[1]! & mask, 0, 0, 0, 0);

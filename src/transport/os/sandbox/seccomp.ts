@@ -8,7 +8,7 @@ import {
   SECCOMP_RET_ERRNO,
   SECCOMP_SET_MODE_FILTER,
 } from "../../../ffi/confinement.ts";
-import { errno } from "../../../ffi/libc.ts";
+import { EINVAL, ENOSYS, errno } from "../../../ffi/libc.ts";
 import { Refusal, SystemError } from "../errors.ts";
 import { encode } from "./bpf.ts";
 import { numberOf, ownArchitecture } from "./calls.ts";
@@ -20,7 +20,9 @@ export function filterLack(): string | null {
   const action = Uint32Array.of(SECCOMP_RET_ERRNO);
   const number = numberOf(ownArchitecture, "seccomp")!;
   if (confinement.syscall(number, SECCOMP_GET_ACTION_AVAIL, 0, ptr(action), 0, 0, 0) === 0) return null;
-  return "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)";
+  return errno() === ENOSYS || errno() === EINVAL
+    ? "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)"
+    : "another sandbox keeps filters of system calls from this process";
 }
 
 /**
