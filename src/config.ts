@@ -30,6 +30,8 @@ export type Invocation =
   | {
       kind: "serve";
       config: ServerConfig;
+      /** The file that some of it comes from. */
+      file: string | null;
       /** What the environment has for us and nobody reads. */
       unknown: string[];
     }
@@ -63,7 +65,10 @@ export function parseCommandLine(
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
   if (flags["print-capabilities"]) return { kind: "capabilities" };
-  return { kind: "serve", config: resolve(flags, env, directory, ownFile), unknown: unknownVariables(env) };
+  const config = resolve(flags, env, directory, ownFile);
+  const name = fileName(flags, env, ownFile);
+  const file = typeof name === "string" && name !== "" ? resolvePath(directory, name) : null;
+  return { kind: "serve", config, file, unknown: unknownVariables(env) };
 }
 
 type Flags = Record<string, string | boolean | string[] | undefined>;
@@ -98,8 +103,7 @@ function resolve(
   directory: string,
   ownFile: string,
 ): ServerConfig {
-  const named = flags["config"] ?? (env["FENCEPOST_CONFIG"] || undefined);
-  const file = readFile(named ?? (existsSync(ownFile) ? ownFile : ""), directory);
+  const file = readFile(fileName(flags, env, ownFile), directory);
   const values: Record<string, unknown> = {};
   const mistakes: string[] = [];
   for (const [name, setting] of Object.entries<Setting>(settings)) {
@@ -156,6 +160,11 @@ function fromEnvironment(setting: Setting, text: string): boolean | string | str
   if (setting.repeats) return text.split(":");
   if (setting.value !== undefined) return text;
   return text === "1" ? true : text === "0" ? false : text;
+}
+
+/** Where the file is said to be; "" for none. */
+function fileName(flags: Flags, env: Record<string, string | undefined>, ownFile: string): Flags[string] {
+  return flags["config"] ?? (env["FENCEPOST_CONFIG"] || undefined) ?? (existsSync(ownFile) ? ownFile : "");
 }
 
 function absolute(path: unknown, directory: string): unknown {

@@ -40,7 +40,7 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
         return 0;
       case "serve":
         checkSurroundings(request.config);
-        return await serveInside(enter(request.config), request, callOf("ctl"));
+        return await serveInside(enter(request), request, callOf("ctl"));
     }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -65,9 +65,9 @@ function checkSurroundings(config: ServerConfig): void {
   }
 }
 
-function enter(config: ServerConfig): Sandbox {
+function enter({ config, file }: Served): Sandbox {
   const descriptors = config.fd === undefined ? [] : [config.fd];
-  return Sandbox.enter("server", config, { ...begun, descriptors });
+  return Sandbox.enter("server", config, { ...begun, descriptors, files: file === null ? [] : [file] });
 }
 
 /** Loaded in the sandbox alone: the process that begins anew there has no use for it. */

@@ -313,6 +313,8 @@ describe("what ends a picture in the guest's pages", () => {
       const again = guest.hotAdd(layout);
       const other = guest.memory.allocateIn(again, 2 * page, page);
       other.words.set(pattern(width, height).toReversed());
+      // It may have been read before that was written.
+      expectOk(guest.gpu.flushResource(1, area));
       expectShown(guest, 0, width, height, pattern(width, height).toReversed());
     }));
 

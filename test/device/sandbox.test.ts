@@ -155,6 +155,23 @@ test("a process that runs the guest's commands has a sandbox of its own, with fi
   }
 });
 
+test("a file with settings is read wherever it lies", async () => {
+  const file = join(outside, "settings.json");
+  writeFileSync(file, JSON.stringify({ sandbox: "on", renderer: "software", pollUs: 7 }));
+  const server = await ServerProcess.start({
+    command: probed,
+    args: ["--config", file],
+    env: environment(),
+  });
+  try {
+    await logged(server, " listens on ");
+    await logged(server, "sandbox: ");
+  } finally {
+    rmSync(file);
+    expect(await server.stop()).toBe(0);
+  }
+});
+
 test("ctl has files written where the server may, and is told where that is", async () => {
   const below = join(folder, "below");
   mkdirSync(below, { recursive: true });

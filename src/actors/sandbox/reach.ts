@@ -1,12 +1,24 @@
 // What of the file system a server reaches inside of its sandbox.
 
-import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ServerConfig } from "../../config.ts";
 import type { PathRule, Reach } from "../../transport/os/sandbox/landlock.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** How a process was called. */
+export interface Call {
+  readonly directory: string;
+  readonly environment: Environment;
+  /** What it was given beyond the first three descriptors. */
+  readonly descriptors: readonly number[];
+  /** Files that it reads at its start. */
+  readonly files: readonly string[];
+  /** Goes back to where it was started. */
+  goBack(): void;
+}
 
 /** Libraries, their data and drivers, as distributions lay them out. */
 const system = ["/usr", "/lib", "/lib64", "/lib32", "/nix/store", "/gnu/store", "/run/opengl-driver", "/opt"];
@@ -42,52 +54,50 @@ const nvidiaDevices = ["ctl", "-modeset", "-uvm", "-uvm-tools", ..."01234567"].m
 const pathVariables = [
   ...["LD_LIBRARY_PATH", "LIBGL_DRIVERS_PATH", "GBM_BACKENDS_PATH", "__EGL_VENDOR_LIBRARY_DIRS"],
   ...["__EGL_VENDOR_LIBRARY_FILENAMES", "VK_ICD_FILENAMES", "VK_DRIVER_FILES", "DRIRC_CONFIGDIR"],
-  "RENDER_SERVER_EXEC_PATH",
 ];
 
 /**
- * What a server of such settings reaches, that was called in `directory`: it runs what the system has, and writes to the folders of its
- * sockets and files, the one it was called in, and those for what is temporary.
+ * What a server of such settings reaches, that was called so: it runs what the system has, and writes to the folders of its sockets and
+ * files, the one it was called in, and those for what is temporary.
  */
-export function reachOfServer(config: ServerConfig, directory: string, environment: Environment): Reach {
-  const { renderer, inspect } = config;
+export function reachOfServer(config: ServerConfig, { directory, environment, files }: Call): Reach {
   return {
     paths: [
-      ...rules("run", [...system, process.execPath]),
-      ...rules("read", [
-        ...settings,
-        ...kernel,
-        ...namedBy(environment),
-        ...program,
-        ...translated(environment),
-      ]),
-      ...rules("device", [...devices, ...nvidiaDevices]),
+      ...reachOfAll(config, environment),
+      ...rules("read", files),
       ...rules("write", writableFolders(config, directory)),
-      ...(renderer === "software" ? [] : rules("write", shaderCaches(environment))),
     ],
-    listens: inspect !== undefined,
+    listens: config.inspect !== undefined,
     meetsAbstract: environment["NOTIFY_SOCKET"]?.startsWith("@") ?? false,
   };
 }
 
 /** What a process reaches that runs guests' commands: libraries and their settings to read, GPUs, and drivers' caches of shaders. */
-export function reachOfRenderer({ renderer }: ServerConfig, environment: Environment): Reach {
-  return {
-    paths: [
-      ...rules("run", [...system, process.execPath]),
-      ...rules("read", [
-        ...settings,
-        ...kernel,
-        ...namedBy(environment),
-        ...program,
-        ...translated(environment),
-      ]),
-      ...rules("device", [...devices, ...nvidiaDevices]),
-      ...(renderer === "software" ? [] : rules("write", shaderCaches(environment))),
-    ],
-    listens: false,
-    meetsAbstract: false,
-  };
+export const reachOfRenderer = (config: ServerConfig, { environment }: Call): Reach => ({
+  paths: reachOfAll(config, environment),
+  listens: false,
+  meetsAbstract: false,
+});
+
+const reachOfAll = (config: ServerConfig, environment: Environment): PathRule[] => [
+  ...rules("run", [...system, process.execPath, ...renderServer(config, environment)]),
+  ...rules("read", [...settings, ...kernel, ...namedBy(environment), ...program]),
+  ...rules("read", [...translated(environment), ...loaded()]),
+  ...rules("device", [...devices, ...nvidiaDevices]),
+  ...(config.renderer === "software" ? [] : rules("write", shaderCaches(environment))),
+];
+
+/** What runs Vulkan and is not the system's, with what lies beside it. */
+function renderServer({ renderServer: named }: ServerConfig, environment: Environment): string[] {
+  const path = named ?? environment["RENDER_SERVER_EXEC_PATH"];
+  return path?.startsWith("/") && existsSync(path) ? [dirname(realpathSync(path))] : [];
+}
+
+/** What is loaded already, and what lies beside it: libraries are not the system's own everywhere. */
+function loaded(): string[] {
+  const mapped = readFileSync("/proc/self/maps", "latin1").matchAll(/ (\/(?!dev\/|memfd:).*)$/gm);
+  const files = [...new Set(Array.from(mapped, ([, path]) => path!))];
+  return files.map((path) => (isHomeOrAbove(dirname(path)) ? path : dirname(path)));
 }
 
 /** Where a server writes: also what `ctl` names has to lie there. */
@@ -115,7 +125,7 @@ const isHomeOrAbove = (directory: string): boolean => `${homedir()}/`.startsWith
 const program = ["../../..", "../../../node_modules"].map((path) => join(import.meta.dir, path));
 
 const rules = (right: PathRule["right"], paths: readonly string[]): PathRule[] =>
-  paths.filter((path) => existsSync(path)).map((path) => ({ path: realpathSync(path), right }));
+  [...new Set(paths)].filter((path) => existsSync(path)).map((path) => ({ path: realpathSync(path), right }));
 
 const namedBy = (environment: Environment): string[] =>
   pathVariables.flatMap((name) => environment[name]?.split(":").filter((path) => path.startsWith("/")) ?? []);

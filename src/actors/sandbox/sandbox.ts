@@ -14,9 +14,9 @@ import {
   type Layers,
 } from "../../transport/os/sandbox/confine.ts";
 import { filterCalls, filterLack } from "../../transport/os/sandbox/seccomp.ts";
-import { type Call, kinds, type ProcessKind } from "./kinds.ts";
+import { kinds, type ProcessKind } from "./kinds.ts";
 import { OutsideSandbox } from "./outside.ts";
-import { ownShaderCache, writableFolders } from "./reach.ts";
+import { type Call, ownShaderCache, writableFolders } from "./reach.ts";
 
 const mends: Readonly<Record<LayerName, string>> = {
   privileges: "run a kernel of 3.5 or later",

@@ -18,7 +18,7 @@ import { tryAll } from "./attempts.ts";
 
 const invocation = parseCommandLine(["--sandbox", "on", "--renderer", "virgl"], {}, begun.directory);
 if (invocation.kind !== "serve") throw new Error("no settings");
-const sandbox = Sandbox.enter("renderer", invocation.config, { ...begun, descriptors: [] });
+const sandbox = Sandbox.enter("renderer", invocation.config, { ...begun, descriptors: [], files: [] });
 
 const [width, height] = [32, 32];
 const request = new Request(65_536);

@@ -39,7 +39,7 @@ libc.prctl(PR_SET_PDEATHSIG, signals.SIGKILL);
 // It may have died before.
 if (libc.getppid() !== parent) process.exit(0);
 const descriptors = [bellFd, startFd, ...descriptorsOf(start)].filter((fd) => fd >= 0);
-const call = { directory: "/", environment: process.env, descriptors, goBack: () => {} };
+const call = { directory: "/", environment: process.env, descriptors, files: [], goBack: () => {} };
 const sandbox = Sandbox.enter("renderer", start.config, call);
 keepToItself();
 begin(start, (startsPrograms) => {
