@@ -13,6 +13,12 @@ const lavapipeFiles = (): string =>
 
 export type GuestDriver = "virtio" | "lvp";
 
+/** Starts a command of the guest's with this Vulkan driver alone. */
+export async function inBackground(guest: QemuGuest, driver: GuestDriver, command: string): Promise<void> {
+  const variable = `VK_DRIVER_FILES=${icdDirectory}/${driver}_icd.json`;
+  await guest.run(`sh ${variable} ${command} >/tmp/background.log 2>&1 &`);
+}
+
 /** Runs a command of the guest's with this Vulkan driver alone. Throws with what it said where it fails. */
 export function withDriver(guest: QemuGuest, driver: GuestDriver, command: string): Promise<string[]> {
   const variables = `export VK_DRIVER_FILES=${icdDirectory}/${driver}_icd.json;`;
