@@ -16,6 +16,7 @@ import {
   Feature,
   Format,
   MapCache,
+  OfResource,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveScripted } from "./support.ts";
@@ -232,6 +233,30 @@ describe("a map that makes no sense", () => {
       expectMapped(guest, 2, 6 * page);
       expectMapped(guest, 3, 12 * page);
     }));
+
+  test.each([
+    ["unmapped", unmapBlob(2)],
+    ["freed", request(Command.RESOURCE_UNREF, 32)],
+  ] as const)("over another leaves that where it is, though it is %s before it is answered", (_name, end) =>
+    withWindow((guest, window) => {
+      const { control } = guest;
+      for (const id of [1, 2, 3]) create(guest, id);
+      expectMapped(guest, 1, 0);
+      window.manner = "stall";
+      control.submit(mapBlob(3, 8 * page));
+      guest.pump.until(() => !window.isIdle, "the question");
+      const map = control.submit(mapBlob(2, 0));
+      end.setUint32(OfResource.resourceId, 2, true);
+      control.submit(end);
+      // The queue has taken all of them.
+      expectWorking(guest);
+      window.catchUp();
+      control.waitAll();
+      expectType(map.result, ERR_INVALID_PARAMETER);
+      expect([...window.mapped.keys()]).toEqual([0, 8 * page]);
+      expectOk(guest.gpu.unmapBlob(1));
+    }),
+  );
 
   test("of what is mapped returns ERR_UNSPEC, and so does unmapping what is not", () =>
     withWindow((guest, window) => {

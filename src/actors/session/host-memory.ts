@@ -26,6 +26,7 @@ export const mappingsOfSlots = memorySlotsMax - 64;
 
 /** A range that is not free: `lost` is one of which it is not known what the front-end has there. */
 interface Mapping extends Range {
+  readonly name: number;
   stage: "asked" | "mapped" | "lost";
 }
 
@@ -166,7 +167,7 @@ export class HostMemory {
   }
 
   private map(question: AskMap): void {
-    const { token, offset, bytes, fd, fdOffset } = question;
+    const { token, name, offset, bytes, fd, fdOffset } = question;
     const other = this.ranges.overlapping(offset, bytes);
     // Whoever asks has checked that it lies in the window; but what runs a guest's commands need not be trusted.
     if (other !== undefined || this.channel === null || !this.isInWindow(offset, bytes)) {
@@ -174,7 +175,7 @@ export class HostMemory {
       return this.drop(question, outcome);
     }
     if (this.ranges.count >= this.mappingsMax) return this.drop(question, "full");
-    const mapping: Mapping = { offset, bytes, stage: "asked" };
+    const mapping: Mapping = { name, offset, bytes, stage: "asked" };
     this.ranges.add(mapping);
     this.start({ mapping, isMap: true, token, isAbandoned: false }, fd, fdOffset);
     // The message has a descriptor of its own.
@@ -187,7 +188,8 @@ export class HostMemory {
 
   private unmap(question: AskUnmap): void {
     const mapping = this.ranges.at(question.offset);
-    if (mapping?.bytes !== question.bytes || mapping.stage !== "mapped" || this.channel === null) {
+    // Another's may lie where a map was refused.
+    if (mapping?.name !== question.name || mapping.stage !== "mapped" || this.channel === null) {
       return this.drop(question);
     }
     this.start({ mapping, isMap: false, token: question.token, isAbandoned: false });

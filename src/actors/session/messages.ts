@@ -12,17 +12,21 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ring-broken"), actor: z.enum(["ctrl-queue", "cursor-queue"]) }),
   /** What the device offers, before anything else: its own feature bits, and the configuration as the driver first reads it. */
   z.object({ type: z.literal("offer"), features: u32, config: z.instanceof(Uint8Array) }),
-  /** Map `bytes` of `fd`, from `fdOffset` on, at `offset` of the device's shared memory region. Both are whole pages of it. */
+  /**
+   * Map `bytes` of `fd`, from `fdOffset` on, at `offset` of the device's shared memory region. Both are whole pages of it. The
+   * asker never uses a `name` again.
+   */
   z.object({
     type: z.literal("ask-mapping"),
     token,
+    name: z.int().nonnegative(),
     fd,
     fdOffset: address,
     offset: address,
     bytes: z.int().positive(),
   }),
-  /** Unmap what was mapped at exactly this place. */
-  z.object({ type: z.literal("ask-unmapping"), token, offset: address, bytes: z.int().positive() }),
+  /** Unmap what was mapped at this place by this name: a map that was refused may be followed by its end, too. */
+  z.object({ type: z.literal("ask-unmapping"), token, name: z.int().nonnegative(), offset: address }),
   /** The driver starts from nothing: what was mapped is nobody's any more. */
   z.object({ type: z.literal("mappings-forgotten") }),
   /** The outputs have other modes now, of which a driver would like to know. */

@@ -22,6 +22,8 @@ let window: HostWindow;
 let channel: MessageChannel;
 let blob: number;
 let token: number;
+/** Of what was last to be mapped somewhere, by its range. */
+let names: Map<string, number>;
 
 beforeEach(() => {
   fdsBefore = openFds();
@@ -30,6 +32,7 @@ beforeEach(() => {
   window = new HostWindow(16 * page);
   blob = createMemfd("blob", 8 * page);
   token = 1;
+  names = new Map();
   memory = new HostMemory(context, gpuDevice.sharedMemory);
   connect();
   memory.windowBytes = window.bytes;
@@ -71,12 +74,13 @@ function serve(): void {
 
 function map(offset: number, bytes = page, fdOffset = 0): number {
   const fd = duplicateFd(blob);
-  memory.ask({ type: "ask-mapping", token, fd, fdOffset, offset, bytes });
+  names.set(`${offset}+${bytes}`, token);
+  memory.ask({ type: "ask-mapping", token, name: token, fd, fdOffset, offset, bytes });
   return token++;
 }
 
-function unmap(offset: number, bytes = page): number {
-  memory.ask({ type: "ask-unmapping", token, offset, bytes });
+function unmap(offset: number, bytes = page, name = names.get(`${offset}+${bytes}`) ?? 0): number {
+  memory.ask({ type: "ask-unmapping", token, name, offset });
   return token++;
 }
 
@@ -153,6 +157,14 @@ describe("a good front-end", () => {
     };
     expect(answers()).toEqual({ 1: "mapped", ...refused });
     expect(window.violations).toEqual([]);
+  });
+
+  test("is not asked to unmap what another has where a map was refused", () => {
+    const [first, second] = [map(0), map(0)];
+    unmap(0, page, second);
+    unmap(0, page, first);
+    expect(answers()).toEqual({ 1: "mapped", 2: "taken", 3: false, 4: true });
+    expect(window.asked).toBe(2);
   });
 
   test("is asked for no more than it takes, and for more again when something was unmapped", () => {

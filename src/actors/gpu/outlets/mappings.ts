@@ -20,6 +20,7 @@ const codes = {
 
 /** One resource in the window, from the moment that the front-end is asked. */
 interface Mapping {
+  readonly name: number;
   readonly offset: number;
   readonly bytes: number;
   readonly resource: Resource;
@@ -36,6 +37,7 @@ export class Mappings implements HostWindow {
   private readonly byResource = new Map<number, Mapping>();
   private readonly event;
   private bytes = 0;
+  private nextName = 1;
   /** Whether the session has anything to forget. */
   private hasAsked = false;
 
@@ -55,12 +57,20 @@ export class Mappings implements HostWindow {
 
   /** Has a blob mapped whose state allows it. `offset` and `bytes` are whole pages of the window; takes over the descriptor. */
   begin(resource: Resource, offset: number, bytes: number, blob: ExportedBlob, settle: Settle): void {
-    const mapping: Mapping = { offset, bytes, resource, isOver: false };
+    const mapping: Mapping = { name: this.nextName++, offset, bytes, resource, isOver: false };
     this.lifecycle.take(resource, this.event.map);
     this.byResource.set(resource.id, mapping);
     this.count(bytes);
     this.hasAsked = true;
-    const question = { type: "ask-mapping", fd: blob.fd, fdOffset: blob.offset, offset, bytes } as const;
+    const { name } = mapping;
+    const question = {
+      type: "ask-mapping",
+      name,
+      fd: blob.fd,
+      fdOffset: blob.offset,
+      offset,
+      bytes,
+    } as const;
     this.context.asks.ask("vhost-session", question, (answer) => {
       const isMapped = answer?.outcome === "mapped";
       // Whoever has ended it meanwhile has seen to the rest.
@@ -71,8 +81,8 @@ export class Mappings implements HostWindow {
 
   /** Has a blob unmapped whose state allows it. */
   end(resource: Resource, settle: Settle): void {
-    const { offset, bytes } = this.leave(resource.id)!;
-    const question = { type: "ask-unmapping", offset, bytes } as const;
+    const { name, offset } = this.leave(resource.id)!;
+    const question = { type: "ask-unmapping", name, offset } as const;
     this.context.asks.ask("vhost-session", question, (answer) =>
       settle(answer?.isDone === true ? Response.OK_NODATA : Response.ERR_UNSPEC),
     );
@@ -105,8 +115,8 @@ export class Mappings implements HostWindow {
   }
 
   /** Unmaps for nobody: it is done behind what was asked for it before. */
-  private withdraw({ offset, bytes }: Mapping): void {
-    this.context.send("vhost-session", { type: "ask-unmapping", token: 0, offset, bytes });
+  private withdraw({ name, offset }: Mapping): void {
+    this.context.send("vhost-session", { type: "ask-unmapping", token: 0, name, offset });
   }
 
   private leave(resource: number): Mapping | null {
