@@ -176,7 +176,7 @@ describe("the guest is told", () => {
     expect(timesTold()).toBe(6);
   });
 
-  test("not again where it knows all, and never for ever where it asks for nothing", () => {
+  test("not again where it knows all, or asks for nothing, and never for ever", () => {
     set("0=640x480");
     edid(0);
     modes();
@@ -184,6 +184,10 @@ describe("the guest is told", () => {
     expect(timesTold()).toBe(1);
     set("0=320x200");
     for (let times = 0; times < 5; times++) cleared();
-    expect(timesTold()).toBe(3);
+    expect(timesTold()).toBe(2);
+    set("0=800x600");
+    edid(0);
+    for (let times = 0; times < 5; times++) cleared();
+    expect(timesTold()).toBe(4);
   });
 });
