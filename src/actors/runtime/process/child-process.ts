@@ -11,11 +11,13 @@ import type { ActorStart } from "../start.ts";
 import type { Running } from "../thread.ts";
 import type { ChildStart } from "./child.ts";
 import { readLines } from "./lines-of-text.ts";
-import { actorWord, firstGivenFd } from "./protocol.ts";
+import { actorWord, bellFd, firstGivenFd } from "./protocol.ts";
 
 const checkout = join(import.meta.dir, "../../../..");
 /** Variables by which Bun would do something else than to run the actor. */
 const notInherited = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT"];
+
+type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
 
 export interface ChildEvents {
   /** It may have sent the supervisor something. */
@@ -39,24 +41,41 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
     wordsFd: give(start.wordsFd),
     tapsFd: give(start.tapsFd),
     areaFds: giveAll(start.areaFds),
-    bellFds: { ...giveAll(start.bellFds), supervisor: 3 },
+    bellFds: { ...giveAll(start.bellFds), supervisor: bellFd },
     lines: start.lines.map(([peer, end]): [ActorName, LineEnd] => [peer, givenEnd(end, give)]),
   };
   const bytes = bytesOf({ entry: entries[name]().href, parent: process.pid, start: childStart });
-  const child = Bun.spawn([...command(), name], {
-    stdio: ["ignore", "pipe", "pipe", childBell, bytes, ...given],
-    cwd: "/",
-    env: environment(),
-    // A terminal's signals are for the server, which tells its actors.
-    detached: true,
-    onExit: (_child, code, signal) => {
-      events.ended(signal === null ? `ended with exit code ${code}` : `ended by ${signal}`);
-    },
-  });
+  const child = spawned([...command(), name], [childBell, bytes, ...given], events);
   for (const fd of [childBell, bytes, ...descriptorsOf(start.lines)]) closeFd(fd);
+  if (child === null) {
+    closeFd(bell);
+    return { end: () => undefined };
+  }
   for (const output of [child.stdout, child.stderr]) void readLines(output, (line) => events.said(line));
   void hear(bell, () => events.rung());
   return { end: () => child.kill("SIGKILL") };
+}
+
+/** The process, with `fds` from 3 on; null where the host does not start it, of which the events tell. */
+function spawned(words: string[], fds: number[], events: ChildEvents): Child | null {
+  try {
+    return Bun.spawn(words, {
+      stdio: ["ignore", "pipe", "pipe", ...fds],
+      cwd: "/",
+      env: environment(),
+      // A terminal's signals are for the server, which tells its actors.
+      detached: true,
+      onExit: (_child, code, signal) => {
+        events.ended(signal === null ? `ended with exit code ${code}` : `ended by ${signal}`);
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    const reason = `could not be started as a process: ${error.message}`;
+    // Once whoever starts it knows it.
+    setTimeout(() => events.ended(reason), 0);
+    return null;
+  }
 }
 
 function command(): string[] {
