@@ -219,7 +219,8 @@ export class ActorHost {
       said: (line) => this.events.said(name, line),
       ended: (reason) => {
         // Its last words may say more.
-        this.wakeUp();
+        do this.mailbox.drain(this.receive);
+        while (this.mailbox.isRung());
         const words = manifestOf[name].lastWords?.(this.words.keep(slotOf(name))) ?? "";
         lost(words === "" ? reason : `${reason} ${words}`);
       },
@@ -228,8 +229,9 @@ export class ActorHost {
 
   /** Takes what actors in other processes have sent, and has them ring when there is more. */
   private wakeUp(): void {
-    do this.mailbox.drain(this.receive);
-    while (!this.words.fallAsleep(supervisorSlot));
+    this.mailbox.drain(this.receive);
+    // The event loop gets its turn, whatever they send.
+    if (!this.words.fallAsleep(supervisorSlot)) setImmediate(() => this.wakeUp());
   }
 
   private readonly receive = (received: unknown, from: ActorName): void => {

@@ -28,6 +28,9 @@ interface Peer {
 /** Is told of a peer whose line makes no sense; what it sends is not looked at any more. */
 export type OnBroken = (peer: ActorName, reason: string) => void;
 
+/** Of one peer, before the others and the rest of the actor's work get their turn. */
+const messagesMax = 4096;
+
 export class Mailbox {
   private readonly peers: Peer[] = [];
   private readonly slot: number;
@@ -78,13 +81,20 @@ export class Mailbox {
     return this.words.isRung(this.slot);
   }
 
-  /** Hands every waiting message to `receive`, the supervisor's first. */
+  /**
+   * Hands waiting messages to `receive`, the supervisor's first. Whoever sends without an end does not keep the actor from all
+   * else: the bell stays rung for what is more than {@link messagesMax}.
+   */
   drain(receive: (message: unknown, from: ActorName) => void): void {
     this.words.silence(this.slot);
     for (let index = 0; index < this.peers.length; index++) {
       this.flush(this.peers[index]!);
-      for (;;) {
+      for (let count = 0; ; count++) {
         const peer = this.peers[index]!;
+        if (count === messagesMax) {
+          this.words.ring(this.slot);
+          break;
+        }
         const message = this.take(peer);
         if (message === undefined) break;
         this.took(peer.slot, message);
