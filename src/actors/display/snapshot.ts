@@ -8,12 +8,17 @@ import type { Rect } from "../../picture/damage.ts";
 import { UnreadableSurface } from "./surfaces/surface.ts";
 import type { View } from "./scanouts/scanout.ts";
 
+/** What a copy may take of the host, which the guest does not pay for. A picture of 8K takes 127 MiB. */
+const snapshotBytesMax = 256 * 1024 * 1024;
+
 /**
  * A new memfd with `view`'s pixels, tightly packed, as bytes B, G, R, X. The caller owns it. Throws SystemError, and
- * UnreadableSurface where a CPU can't read it.
+ * UnreadableSurface where a CPU can't read it, or where it is too large.
  */
 export function takeSnapshot(view: View): number {
   const bytes = view.width * view.height * bytesPerPixel;
+  if (bytes > snapshotBytesMax)
+    throw new UnreadableSurface(`${view.width}x${view.height} pixels are too many to be copied`);
   const fd = createMemfd("fencepost-snapshot", bytes);
   let memory: NativeMemory | null = null;
   try {

@@ -207,6 +207,22 @@ describe("snapshots", () => {
     closeFd(fd);
   });
 
+  test("of more pixels than the host is to pay for have no descriptor", () => {
+    stage.show(stage.surface(1, 8192, 8193));
+    expect(snapshot()).toMatchObject({
+      fd: -1,
+      error: "no picture of scanout 0: 8192x8193 pixels are too many to be copied",
+    });
+    tell({ type: "ask-pixels", token: 9, scanout: 0, x: 0, y: 0, width: 2 ** 31 - 1, height: 2 ** 31 - 1 });
+    const [answer] = stage.runner.told("inspector").slice(-1);
+    expect(answer).toMatchObject({ fd: -1, error: "8192x8193 pixels are too many to be copied" });
+    tell({ type: "ask-pixels", token: 9, scanout: 0, x: 1, y: 1, width: 8, height: 8 });
+    const part = stage.runner.told("inspector").at(-1)!;
+    if (part.type !== "pixels") throw new Error("no pixels");
+    expect(part).toMatchObject({ error: "", width: 8, height: 8 });
+    closeFd(part.fd);
+  });
+
   test("of a scanout that is off have no descriptor", () => {
     const error = "scanout 3 is off";
     expect(snapshot(3)).toEqual({ type: "snapshot", token: 9, fd: -1, width: 0, height: 0, error });

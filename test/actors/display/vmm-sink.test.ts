@@ -237,6 +237,22 @@ describe("a VMM that does not read", () => {
     expect(sinkState()).toMatchObject({ frames: 2, skipped: 0 });
   });
 
+  test("sends rows that are longer than a message may be in pieces", () => {
+    const width = 5 * 2 ** 20;
+    stage.connect();
+    const wide = stage.surface(1, width, 2, Format.R8G8B8X8);
+    const words = new Uint32Array(wide.memory.view());
+    for (let at = 0; at < words.length; at++) words[at] = at & 0xff_ffff;
+    stage.show(wide);
+    stage.settle();
+    expect(stage.peer.count(DisplayRequest.UPDATE)).toBe(3);
+    const shown = stage.peer.framebuffer(0)!.pixels;
+    const swapped = (colour: number): number =>
+      ((colour & 0xff) << 16) | (colour & 0xff00) | ((colour >> 16) & 0xff);
+    expect(shown.findIndex((pixel, at) => (pixel & 0xff_ffff) !== swapped(words[at]!))).toBe(-1);
+    expect(sinkState()).toMatchObject({ frames: 1, skipped: 0 });
+  });
+
   test("loses the rest of a frame when the size changes", () => {
     stall();
     stage.show(stage.surface(1, 4, 2 * 1024 * 1024));

@@ -11,7 +11,8 @@ import type { MemorySurface } from "../../surfaces/memory-surface.ts";
 
 /**
  * Pixels of one message. A VMM shows a message at once, so fewer would tear; cursor messages wait for one, so more
- * would make the pointer stutter. This is a frame of 2560 × 1600.
+ * would make the pointer stutter. This is a frame of 2560 × 1600. Wider rows, which only a guest has that means us harm, go in
+ * pieces: the VMM makes room for a message, and its length is a u32.
  */
 const defaultBandBytes = 16 * 1024 * 1024;
 
@@ -22,8 +23,11 @@ export class UpdateBands {
   /** Where the scanout's top left corner lies in the surface. */
   private originX = 0;
   private originY = 0;
+  /** Of what is under way: the whole damage, or the left part of what is left of it. */
   private left = 0;
   private width = 0;
+  private right = 0;
+  private top = 0;
   /** The next row to send, and the one after the last. */
   private row = 0;
   private bottom = 0;
@@ -47,9 +51,10 @@ export class UpdateBands {
     this.originX = view.x;
     this.originY = view.y;
     this.left = damage.left;
-    this.width = damage.right - damage.left;
-    this.row = damage.top;
+    this.right = damage.right;
+    this.top = damage.top;
     this.bottom = damage.bottom;
+    this.beginColumns();
     this.isCancelled = false;
   }
 
@@ -79,6 +84,7 @@ export class UpdateBands {
   /** The message is sent. Returns whether it was the last one of a whole frame. */
   sent(): boolean {
     this.isSending = false;
+    if (this.row >= this.bottom) this.nextColumns();
     if (this.row < this.bottom && !this.isCancelled) return false;
     const isWhole = !this.isCancelled;
     this.end();
@@ -96,6 +102,17 @@ export class UpdateBands {
     if (this.surface !== null) this.end();
     this.staging?.unmap();
     this.staging = null;
+  }
+
+  private beginColumns(): void {
+    this.width = Math.min(this.right - this.left, Math.floor(this.bandBytesMax / bytesPerPixel));
+    this.row = this.top;
+  }
+
+  /** Goes on right of what is sent, where there is more. */
+  private nextColumns(): void {
+    this.left += this.width;
+    if (this.left < this.right) this.beginColumns();
   }
 
   private end(): void {
