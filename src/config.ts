@@ -103,14 +103,17 @@ function resolve(
   directory: string,
   ownFile: string,
 ): ServerConfig {
-  const file = readFile(fileName(flags, env, ownFile), directory);
+  const path = fileName(flags, env, ownFile);
+  const file = readFile(path, directory);
+  // Whoever has not named it on the command line may not know which it is.
+  const source = flags["config"] === undefined ? path : "the file";
   const values: Record<string, unknown> = {};
   const mistakes: string[] = [];
   for (const [name, setting] of Object.entries<Setting>(settings)) {
     const flag = flagOf(name);
     const variable = variableOf(name);
     let raw: unknown = file[name];
-    let origin = `"${name}" in the file`;
+    let origin = `"${name}" in ${source}`;
     const text = env[variable];
     if (text !== undefined && text !== "") {
       raw = fromEnvironment(setting, text);
@@ -128,9 +131,7 @@ function resolve(
       mistakes.push(`${origin}: ${error.message}`);
     }
   }
-  for (const name of Object.keys(file)) {
-    if (!Object.hasOwn(settings, name)) mistakes.push(`"${name}" in the file is no setting`);
-  }
+  mistakes.push(...strangers(file, source));
   const { outputs, scanouts } = values as Partial<Values>;
   if (outputs !== undefined && scanouts !== undefined && scanouts < outputs.length)
     mistakes.push(`--scanouts ${scanouts}: want at least the ${outputs.length} that --outputs names`);
@@ -144,6 +145,17 @@ function resolve(
     logLevel: rest.dev ? "debug" : rest.logLevel,
     checkMessages: rest.dev || env["FENCEPOST_CHECK_MESSAGES"] === "1",
   };
+}
+
+/** What is said of keys that are no settings; of one that is written as its flag, how it is written in a file. */
+function strangers(file: Record<string, unknown>, source: Flags[string]): string[] {
+  const names = Object.keys(settings);
+  return Object.keys(file)
+    .filter((key) => !Object.hasOwn(settings, key))
+    .map((key) => {
+      const meant = names.find((name) => flagOf(name) === key.replace(/^--/, ""));
+      return `"${key}" in ${source} is no setting${meant === undefined ? "" : `: it is "${meant}" there`}`;
+    });
 }
 
 const variableOf = (name: string): string => `FENCEPOST_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;

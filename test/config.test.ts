@@ -375,8 +375,26 @@ describe("mistakes", () => {
     ]) {
       expect(message).toContain(origin);
     }
-    expect(message).toContain('"colour" in the file is no setting');
+    expect(message).toContain('"colour" in the file is no setting\n');
     expect(message).toEndWith("See --help.");
+  });
+
+  test("a key that is written as its flag is told how it is written in a file", () => {
+    for (const key of ["storage-bytes-max", "--storage-bytes-max"])
+      expect(mistake(["--config", file({ [key]: "2G" })])).toStartWith(
+        `"${key}" in the file is no setting: it is "storageBytesMax" there\n`,
+      );
+  });
+
+  test("a file that is not named on the command line is named by its path", () => {
+    const path = file({ pollUs: "x", colour: "red" });
+    for (const read of [
+      () => parseCommandLine([], {}, "/", path),
+      () => parseCommandLine([], { FENCEPOST_CONFIG: path }),
+    ]) {
+      expect(read).toThrow(`"pollUs" in ${path}: want `);
+      expect(read).toThrow(`"colour" in ${path} is no setting`);
+    }
   });
 
   test("keys that every object has are no settings", () => {
