@@ -33,6 +33,19 @@ test("systemd takes the units as they are", () => {
   expect(analyze("verify", "./wrong.service").text).toContain("ProtectAll");
 });
 
+test("a reload sets the log's level from the manager's environment, which nothing in the unit beats, and info without", () => {
+  const unit = readFileSync(join(units, "fencepost@.service"), "utf8");
+  expect(unit).not.toMatch(/^Environment=.*LOG_LEVEL/m);
+  const [, script = ""] = /^ExecReload=\/bin\/sh -c '(.*)'$/m.exec(unit) ?? [];
+  // As systemd unfolds it, with a program that tells what it was given.
+  const unfolded = script.replaceAll("$$", "$").replaceAll("%i", "vm1").replace("/usr/bin/fencepost", "echo");
+  const levelWith = (env: Record<string, string>): string =>
+    Bun.spawnSync(["/bin/sh", "-c", unfolded.replace("exec ", "")], { env }).stdout.toString();
+  const told = "ctl --control-path /run/fencepost/vm1/gpu.ctl log-level";
+  expect(levelWith({})).toBe(`${told} info\n`);
+  expect(levelWith({ LOG_LEVEL: "debug" })).toBe(`${told} debug\n`);
+});
+
 test("little of the host is open to a server", () => {
   const { text } = analyze("security", "--offline=true", "./fencepost@vm1.service");
   expect(Number(/Overall exposure level .*: ([\d.]+)/.exec(text)?.[1])).toBeLessThan(1.5);
