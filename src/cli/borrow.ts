@@ -5,6 +5,7 @@ import { readArguments, UsageError } from "../config-arguments.ts";
 import { BridgeClient, type Lent } from "../transport/wire/bridge/client.ts";
 import { readDmabuf } from "../picture/dmabuf.ts";
 import { Fourcc, type Modifier, modifierName } from "../picture/drm-formats.ts";
+import { SystemError } from "../transport/os/errors.ts";
 import { closeFd, sizeOfFd } from "../transport/os/fds.ts";
 import { writeWhole } from "../transport/os/files.ts";
 import { encodePng } from "../picture/png.ts";
@@ -73,7 +74,8 @@ function read(args: string[], directory: string): Order | null {
   const { values, positionals } = parse(args);
   if (values.help) return null;
   const [path, ...rest] = positionals;
-  if (path === undefined || rest.length > 0) throw new UsageError("want one PATH: see --help");
+  if (path === undefined || rest.length > 0)
+    throw new UsageError("want one PATH, that of a server's --resource-bridge: see --help");
   const resource = resourceOf(values);
   if (!Object.hasOwn(Fourcc, values.format)) throw new UsageError(`unknown format ${values.format}`);
   const { legacy, output } = values;
@@ -130,8 +132,18 @@ function sizeOf(text: string): Size {
   return { width, height };
 }
 
+function connected({ path, legacy }: Order): BridgeClient {
+  try {
+    return new BridgeClient(path, { form: legacy ? "2019" : "json" });
+  } catch (error) {
+    const isNobody = error instanceof SystemError && ["ENOENT", "ECONNREFUSED"].includes(error.code);
+    if (!isNobody) throw error;
+    throw new Error(`no bridge is at ${path}: --resource-bridge PATH has a server listen`, { cause: error });
+  }
+}
+
 async function borrow(order: Order): Promise<void> {
-  const client = new BridgeClient(order.path, { form: order.legacy ? "2019" : "json" });
+  const client = connected(order);
   let lent: Lent;
   try {
     lent = client.ask({ kind: "buffer", resource: order.resource });

@@ -33,7 +33,7 @@ export async function ask(path: string, request: ControlRequest): Promise<Record
     },
   }).catch(() => {
     throw new ServerGone(
-      `no server answers at ${path}; is it running, and with that --control-path?${othersBeside(path)}`,
+      `no server answers at ${path}: "ctl list" has those that run, for --control-path${othersBeside(path)}`,
     );
   });
   const timer = setTimeout(() => answered.reject(new Error("the server does not answer")), answerTimeoutMs);

@@ -90,7 +90,9 @@ test("a server on an inherited socket is found by whoever calls ctl without a pa
   expect(await ctl(["status"], { env })).toMatchObject({
     code: 1,
     text: expect.stringMatching(
-      new RegExp(`no server answers at .*; beside it is ${RegExp.escape(path)}\n$`),
+      new RegExp(
+        `no server answers at .*: "ctl list" has those that run, .*; beside it is ${RegExp.escape(path)}\n$`,
+      ),
     ),
   });
   const told = ["--control-path", path];

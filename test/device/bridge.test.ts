@@ -358,7 +358,11 @@ describe("of a guest that draws in 2D", () => {
         for (const [args, exitCode, error] of [
           [[wl, "--resource", "1"], 1, "resource 1 cannot be borrowed"],
           [[wl, "--resource", "1", "--legacy"], 1, "resource 1 cannot be borrowed"],
-          [[join(folder, "nobody"), "--resource", "1"], 1, "connect failed with ENOENT"],
+          [
+            [join(folder, "nobody"), "--resource", "1"],
+            1,
+            `no bridge is at ${join(folder, "nobody")}: --resource-bridge`,
+          ],
           [[], 2, "want one PATH"],
           [[wl, wl, "--resource", "1"], 2, "want one PATH"],
           [[wl], 2, "want either --resource or --uuid"],
