@@ -290,6 +290,7 @@ export class Supervisor {
     return {
       device: this.device.getSnapshot().value,
       pid: process.pid,
+      isolation: this.config.isolation,
       sandbox: this.sandbox.describe(),
       actors: this.inquiries.actors(this.actors),
       outsiders: this.control.outsiders.all,
