@@ -1,9 +1,10 @@
 // Boots a test guest by hand and hands it the commands typed here. See docs/guests.md.
 
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { kernels, logsPath, missingParts, roots } from "../lab/qemu/cache.ts";
+import { ask } from "../src/cli/control-client.ts";
 import { scanoutsMax } from "../src/transport/wire/virtio-gpu/protocol.ts";
 import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
 import type { Gpu } from "../lab/qemu/qemu-args.ts";
@@ -11,12 +12,14 @@ import { writeWhole } from "../src/transport/os/files.ts";
 import { encodePng } from "../src/picture/png.ts";
 import { readCommandLine, refuse } from "./lib/command-line.ts";
 
+const listed = (names: readonly string[]): string => `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+
 const help = `Boots a test guest and hands it the commands typed here: docs/guests.md lists them.
 
 Usage: bun scripts/run-guest.ts [flags]
 
-  --kernel NAME     ${kernels.join(" or ")} (default: 6.12)
-  --root NAME       ${roots.join(" or ")} (default: busybox)
+  --kernel NAME     ${listed(kernels)} (default: 6.12)
+  --root NAME       ${listed(roots)} (default: busybox)
   --socket PATH     the server's (default: none, the guest has QEMU's own device)
   --generic         by the generic vhost-user device of QEMU 11.1, whose outputs and pictures are the server's
   --outputs N       of another device, 1 to ${scanoutsMax} (default: 2)
@@ -59,11 +62,12 @@ if (missing.length > 0) refuse(`${missing.join(", ")} is missing: run ./setup.sh
 
 const gpu = gpuFor(values.socket);
 
+console.log(`booting Linux ${kernel}, which takes some seconds; logs are in ${values.log}`);
 const guest = await QemuGuest.boot({ kernel, root, gpu }, values.log).catch((error: Error) =>
   // Whatever it is, the person who asked is told, and by QEMU's own words.
   refuse(error.message, exitFailed),
 );
-console.log(`Linux ${kernel} is up on ${values.socket ?? "QEMU's own device"}; logs are in ${values.log}`);
+console.log(`Linux ${kernel} is up on ${values.socket ?? "QEMU's own device"}`);
 try {
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === "quit") break;
@@ -93,6 +97,11 @@ async function serve(line: string): Promise<void> {
 
 async function screendump(head: number, path: string): Promise<void> {
   await Bun.sleep(settleMs);
+  if (gpu.kind === "generic") {
+    // QEMU knows of no picture there.
+    await ask(`${gpu.socketPath}.ctl`, { command: "screenshot", scanout: head, path: resolve(path) });
+    return;
+  }
   const { width, height, pixels } = await guest.screendump(head);
   await writeWhole(path, await encodePng(new Uint8Array(pixels.buffer), width, height));
 }
