@@ -27,7 +27,7 @@ export async function playVulkan(options: DemoOptions, signal: AbortSignal, call
   try {
     console.log(`server     listening (pid ${server.pid})`);
     if (options.inspect) await sayWhereToLook(server, call);
-    console.log(`guest      booting Linux ${kernel} behind QEMU's generic device, a few seconds`);
+    console.log(`guest      booting Linux ${kernel} behind QEMU's generic device, ten seconds or more`);
     const booting = performance.now();
     const gpu = { kind: "generic", socketPath: server.socketPath } as const;
     guest = await QemuGuest.boot({ kernel, root: "vulkan", gpu }, `${logsPath}/demo-vulkan`, signal);

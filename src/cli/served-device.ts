@@ -91,7 +91,7 @@ function banner(config: ServerConfig, state: "listening" | "connected", ctl: str
     `    -object memory-backend-memfd,id=mem,size=1G,share=on \\`,
     `    -chardev socket,id=vgpu,path=${config.socketPath} \\`,
     `    -vga none -device vhost-user-gpu-pci,chardev=vgpu`,
-    "QEMU 11.1 has a generic device too; its guest has blobs and outputs that change, and is seen by --wayland or --inspect:",
+    "QEMU 11.1 has a generic device too: blobs, Vulkan where there is any, outputs that change; shown by --wayland or --inspect:",
     `    -vga none -device ${genericDevice},chardev=vgpu`,
   ].join("\n");
 }
