@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { defaultRegions } from "../../lab/driver/guest-memory.ts";
 import { writeDescriptor } from "../../lab/driver/descriptor-table.ts";
 import { Command, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { DescriptorFlag } from "../../src/transport/virtio/layout.ts";
@@ -10,6 +11,8 @@ import { expectWorking, serveTests } from "./support.ts";
 const { withDevice } = serveTests();
 const { NEXT, WRITE, INDIRECT } = DescriptorFlag;
 const outside = 0x7000_0000_0000;
+/** Nothing follows it. */
+const regionEnd = defaultRegions[0]!.guestAddress + defaultRegions[0]!.size;
 
 interface Room {
   request: number;
@@ -70,6 +73,22 @@ describe("a malformed chain with room for an answer is answered ERR_UNSPEC", () 
       },
     ],
     [
+      "whose last piece crosses a region's end (CVE-2018-1059)",
+      ({ request, response, guest }) => {
+        raw(guest).descriptor(0, request, 32, NEXT, 1);
+        raw(guest).descriptor(1, response, 24, WRITE | NEXT, 2);
+        raw(guest).descriptor(2, regionEnd - 12, 24, WRITE);
+      },
+    ],
+    [
+      "whose indirect table loops (85805ee887be)",
+      ({ request, response, table, guest }) => {
+        raw(guest).descriptor(0, table, 32, INDIRECT);
+        writeDescriptor(tables.get(guest)!, 0, request, 32, NEXT, 1);
+        writeDescriptor(tables.get(guest)!, 1, response, 24, WRITE | NEXT, 1);
+      },
+    ],
+    [
       "whose indirect table is nested",
       ({ request, response, table, guest }) => {
         raw(guest).descriptor(0, table, 48, INDIRECT);
@@ -91,6 +110,17 @@ describe("a malformed chain with room for an answer is answered ERR_UNSPEC", () 
 describe("a malformed chain without room for an answer is returned with nothing written", () => {
   const chains: [string, (room: Room) => void][] = [
     ["that lies outside of memory", ({ guest }) => raw(guest).descriptor(0, outside, 32, 0)],
+    [
+      "that crosses a region's end (CVE-2018-1059)",
+      ({ guest }) => raw(guest).descriptor(0, regionEnd - 12, 24, 0),
+    ],
+    [
+      "whose answer crosses a region's end (CVE-2018-1059)",
+      ({ request, guest }) => {
+        raw(guest).descriptor(0, request, 32, NEXT, 1);
+        raw(guest).descriptor(1, regionEnd - 12, 24, WRITE);
+      },
+    ],
     ["at 2^64 - 1", ({ guest }) => raw(guest).descriptor(0, 2 ** 64 - 2048, 32, 0)],
     ["of 4 GiB", ({ request, guest }) => raw(guest).descriptor(0, request, 0xffff_ffff, 0)],
     ["with an empty indirect table", ({ table, guest }) => raw(guest).descriptor(0, table, 0, INDIRECT)],

@@ -149,6 +149,15 @@ export function settle(guest: SyntheticGuest): void {
   }
 }
 
+/** Waits until the ctrl ring's used index is `index`, where no interrupt can be relied on. */
+export function untilUsed({ control, pump }: SyntheticGuest, index: number): void {
+  const deadline = performance.now() + driverPatienceMs;
+  while (control.ring.raw.usedIndex() !== index) {
+    if (performance.now() > deadline) throw new DeviceTimeout(`used index ${index} was not reached`);
+    pump.serve(2);
+  }
+}
+
 /** Waits until scanout `id` is off. */
 export function expectOff(guest: SyntheticGuest, id: number): void {
   guest.pump.until(() => guest.display!.framebuffer(id) === null, `scanout ${id} going off`);
