@@ -31,7 +31,9 @@ export async function ask(path: string, request: ControlRequest): Promise<Record
       close: () => answered.reject(new ServerGone("the server closed the connection")),
       error: (_, error) => answered.reject(error),
     },
-  }).catch(() => {
+  }).catch((error: Error) => {
+    if ("code" in error && error.code === "EACCES")
+      throw new Error(`this user may not ask the server at ${path}: only its own user may, and root`);
     throw new ServerGone(
       `no server answers at ${path}: "ctl list" has those that run, for --control-path${othersBeside(path)}`,
     );

@@ -1,5 +1,6 @@
 // The server: settings → what can be checked before anything starts → sandbox → supervisor → exit code.
 
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import packageJson from "../../package.json";
 import { Sandbox } from "../actors/sandbox/sandbox.ts";
@@ -54,7 +55,10 @@ function checkSurroundings(config: ServerConfig): void {
   const { fd, renderNode, socketPath, controlPath, resourceBridge } = config;
   if (fd !== undefined) explained(`--fd ${fd}`, () => inheritedSocketState(fd));
   if (renderNode !== undefined && !isDrmNode(renderNode)) {
-    throw new ConfigError(`--render-node ${renderNode}: is no DRM node, such as /dev/dri/renderD128`);
+    const why = existsSync(renderNode)
+      ? "is no DRM node, such as /dev/dri/renderD128"
+      : "is not there; without this setting the first node that works is taken, or the CPU";
+    throw new ConfigError(`--render-node ${renderNode}: ${why}`);
   }
   const paths = [...(fd === undefined ? [socketPath] : []), controlPath, ...resourceBridge];
   const twice = paths.find((path, index) => paths.indexOf(path) < index);

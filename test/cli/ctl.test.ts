@@ -1,12 +1,13 @@
 // `ctl` as a person calls it: what it says of a wrong command line, of a server that is not there, and when it is done.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { workerNames } from "../../src/actors/registry.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
+import { listenUnix } from "../../src/transport/os/unix-path.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { callOf, commandOf, testedExecutable } from "../support/programs.ts";
 import { type RunOptions, ServerRun } from "../support/server-run.ts";
@@ -77,6 +78,28 @@ describe("a mistake in the command line ends with code 2 and one sentence, wheth
     });
   }
 });
+
+test.skipIf(process.getuid!() !== 0)(
+  "another user is told that the server is not theirs to ask",
+  async () => {
+    const client = join(import.meta.dir, "../../src/cli/control-client.ts");
+    const script = join(folder, "ask.ts");
+    writeFileSync(
+      script,
+      `import { ask } from "${client}";
+    await ask(process.argv[2], { command: "status" }).catch((error) => console.log(error.message));`,
+    );
+    const path = join(folder, "theirs.ctl");
+    const fd = listenUnix(path, "stream");
+    chmodSync(path, 0o600);
+    chmodSync(folder, 0o755);
+    const other = ["setpriv", "--reuid", "65534", "--clear-groups", process.execPath, script, path];
+    expect(Bun.spawnSync(other).stdout.toString()).toBe(
+      `this user may not ask the server at ${path}: only its own user may, and root\n`,
+    );
+    closeFd(fd);
+  },
+);
 
 test("a server on an inherited socket is found by whoever calls ctl without a path, and ctl says what it has done", async () => {
   mkdirSync(join(folder, "session"), { mode: 0o700 });

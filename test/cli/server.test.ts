@@ -312,7 +312,7 @@ describe("inherited descriptors", () => {
 describe("what was asked for and cannot be had ends with code 2 and a sentence", () => {
   const asked: (readonly [readonly string[], string])[] = [
     [["--render-node", "/dev/null"], "--render-node /dev/null: is no DRM node"],
-    [["--render-node", "/nonexistent"], "--render-node /nonexistent: is no DRM node"],
+    [["--render-node", "/nonexistent"], "--render-node /nonexistent: is not there; "],
     [
       ["--vulkan", "on", "--renderer", "software"],
       "--vulkan on cannot be had: --renderer software has no 3D",
