@@ -9,7 +9,7 @@ export const containment = {
     group: "Operation",
     value: "KIND",
     help: "give up what it has no need of: auto, what the host lets it; on; or off",
-    kind: oneOf(["auto", "on", "off"]).default("off"),
+    kind: oneOf(["auto", "on", "off"]).default("auto"),
   },
   writeBelow: {
     group: "Operation",
