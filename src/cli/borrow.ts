@@ -136,7 +136,8 @@ function connected({ path, legacy }: Order): BridgeClient {
   try {
     return new BridgeClient(path, { form: legacy ? "2019" : "json" });
   } catch (error) {
-    const isNobody = error instanceof SystemError && ["ENOENT", "ECONNREFUSED"].includes(error.code);
+    const isNobody =
+      error instanceof SystemError && ["ENOENT", "ECONNREFUSED", "EPROTOTYPE"].includes(error.code);
     if (!isNobody) throw error;
     throw new Error(`no bridge is at ${path}: --resource-bridge PATH has a server listen`, { cause: error });
   }

@@ -363,6 +363,7 @@ describe("of a guest that draws in 2D", () => {
             1,
             `no bridge is at ${join(folder, "nobody")}: --resource-bridge`,
           ],
+          [[server().socketPath, "--resource", "1"], 1, `no bridge is at ${server().socketPath}: `],
           [[], 2, "want one PATH"],
           [[wl, wl, "--resource", "1"], 2, "want one PATH"],
           [[wl], 2, "want either --resource or --uuid"],
