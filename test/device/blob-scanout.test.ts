@@ -11,6 +11,7 @@ import {
   Format,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { driverPatienceMs } from "../support/patience.ts";
 import { expectOff, expectOk, expectShown, expectType, pattern, serveTests, settle } from "./support.ts";
 
 const { withDevice, server } = serveTests("--renderer", "software", "--surface-pieces-max", "64");
@@ -308,6 +309,12 @@ describe("what ends a picture in the guest's pages", () => {
       expectShown(guest, 0, width, height, pattern(width, height));
       guest.hotRemove(region);
       expectOff(guest, 0);
+      const line = "scanout 0 is off until its picture's pages are guest memory";
+      // It is said again each second, where too much is said for one.
+      const isSaid = (): boolean => server().log().includes(line);
+      for (const end = performance.now() + driverPatienceMs; !isSaid() && performance.now() < end;)
+        guest.pump.serve(10);
+      expect(server().log()).toContain(line);
       expectOk(guest.gpu.flushResource(1, area));
       guest.memory.removeRegion(region);
       const again = guest.hotAdd(layout);

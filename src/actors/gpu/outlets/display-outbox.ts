@@ -175,7 +175,7 @@ export class DisplayOutbox implements Screen {
       } else {
         const { x, y, width, height } = pending;
         const surface = this.announce(pending.shown);
-        if (surface === 0) this.owe(scanout);
+        if (surface === 0) this.owe(scanout, pending.shown);
         else {
           this.refresh(pending, 0, 0, width, height);
           this.note(Shown.view, scanout, pending, pending);
@@ -200,9 +200,15 @@ export class DisplayOutbox implements Screen {
   }
 
   /** Turns off a scanout whose picture cannot be shared, and tries again later. */
-  private owe(scanout: number): void {
+  private owe(scanout: number, { pixels }: Showable): void {
     const { context } = this;
-    context.log.guest(() => `scanout ${scanout} is off until the host has room to share its picture`);
+    context.log.guest(() => {
+      const { isThere } = pixels;
+      const until = isThere
+        ? "the host has room to share its picture"
+        : "its picture's pages are guest memory";
+      return `scanout ${scanout} is off until ${until}`;
+    });
     context.send("display", { type: "hide-scanout", scanout });
     if (this.owed === 0) context.timers.after(retryMs, () => this.payOwed());
     this.owed |= 1 << scanout;

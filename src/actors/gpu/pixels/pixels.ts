@@ -214,7 +214,7 @@ export abstract class Pixels {
   }
 
   /** Whether there is anything to show. */
-  protected get isThere(): boolean {
+  get isThere(): boolean {
     return true;
   }
 

@@ -102,7 +102,7 @@ export class GuestView extends Pixels {
   }
 
   /** While some of the pages is no guest memory there is nothing to show. */
-  protected override get isThere(): boolean {
+  override get isThere(): boolean {
     const { pages } = this.blob;
     return pages !== null && pages.countPieces() >= 0;
   }
