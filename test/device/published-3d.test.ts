@@ -50,27 +50,65 @@ const blit =
   (stream: virgl.CommandStream): void =>
     virgl.blit(stream, { ...side, ...to }, { ...side, ...from });
 
-const streams: [id: string, what: string, write: (stream: virgl.CommandStream) => void][] = [
+/** Null: the library takes it with success, and nothing comes of it. */
+const streams: [
+  id: string,
+  what: string,
+  code: number | null,
+  write: (stream: virgl.CommandStream) => void,
+][] = [
   [
     "CVE-2019-18388",
     "a surface of no resource",
+    ERR_INVALID_PARAMETER,
     (stream) => virgl.createSurface(stream, 1, { resourceId: 0, format: B8G8R8A8_UNORM }),
   ],
-  ["CVE-2019-18389", "an inline write with less data than its box", inlineWrite({}, 4)],
-  ["CVE-2019-18389", "an inline write of a box beyond its resource", inlineWrite({ width: 4096 }, 256)],
-  ["CVE-2019-18389", "an inline write of a box that wraps", inlineWrite({ x: -8 >>> 0, width: 16 }, 512)],
-  ["CVE-2019-18391", "an inline write with a huge stride", inlineWrite({}, 256, { stride: 0x4000_0000 })],
-  ["CVE-2019-18391", "an inline write of a huge box", inlineWrite({ width: big, height: big }, 256)],
-  ["CVE-2019-18391", "an inline write of a level that there is not", inlineWrite({}, 256, { level: 99 })],
-  ["CVE-2019-18390", "a blit from a format that there is not", blit({ format: 400 })],
-  ["CVE-2019-18390", "a blit from a format of all ones", blit({ format: 0xffff_ffff })],
-  ["CVE-2019-18390", "a blit to a format of all ones", blit({}, { format: 0xffff_ffff })],
-  ["CVE-2019-18390", "a blit from a resource that there is not", blit({ resourceId: 99 })],
-  ["CVE-2020-8002", "a grid without a compute shader", (stream) => launchGrid(stream, 0, 0)],
-  ["CVE-2020-8002", "a grid from a buffer that there is not", (stream) => launchGrid(stream, 99, 0)],
+  [
+    "CVE-2019-18389",
+    "an inline write with less data than its box",
+    ERR_INVALID_PARAMETER,
+    inlineWrite({}, 4),
+  ],
+  [
+    "CVE-2019-18389",
+    "an inline write of a box beyond its resource",
+    ERR_INVALID_PARAMETER,
+    inlineWrite({ width: 4096 }, 256),
+  ],
+  [
+    "CVE-2019-18389",
+    "an inline write of a box that wraps",
+    ERR_INVALID_PARAMETER,
+    inlineWrite({ x: -8 >>> 0, width: 16 }, 512),
+  ],
+  [
+    "CVE-2019-18391",
+    "an inline write with a huge stride",
+    ERR_INVALID_PARAMETER,
+    inlineWrite({}, 256, { stride: 0x4000_0000 }),
+  ],
+  [
+    "CVE-2019-18391",
+    "an inline write of a huge box",
+    ERR_INVALID_PARAMETER,
+    inlineWrite({ width: big, height: big }, 256),
+  ],
+  [
+    "CVE-2019-18391",
+    "an inline write of a level that there is not",
+    ERR_INVALID_PARAMETER,
+    inlineWrite({}, 256, { level: 99 }),
+  ],
+  ["CVE-2019-18390", "a blit from a format that there is not", null, blit({ format: 400 })],
+  ["CVE-2019-18390", "a blit from a format of all ones", null, blit({ format: 0xffff_ffff })],
+  ["CVE-2019-18390", "a blit to a format of all ones", null, blit({}, { format: 0xffff_ffff })],
+  ["CVE-2019-18390", "a blit from a resource that there is not", null, blit({ resourceId: 99 })],
+  ["CVE-2020-8002", "a grid without a compute shader", null, (stream) => launchGrid(stream, 0, 0)],
+  ["CVE-2020-8002", "a grid from a buffer that there is not", null, (stream) => launchGrid(stream, 99, 0)],
   [
     "CVE-2022-0135",
     "a transfer of more layers than there are",
+    ERR_INVALID_PARAMETER,
     (stream) =>
       virgl.transfer3d(stream, "to-host", { resourceId: 1, box: { ...side.box, z: 1, depth: 1 << 20 } }),
   ],
@@ -89,11 +127,14 @@ function begin(guest: SyntheticGuest) {
 describe("a stream costs no more than its context:", () => {
   const { withDevice } = serveTests(...virglServer);
 
-  test.each(streams)("%s: %s", (_id, _what, write) =>
+  test.each(streams)("%s: %s", (_id, _what, code, write) =>
     withDevice(patient, (guest) => {
       const other = begin(guest);
-      run(guest, write);
-      // The library takes some with success; what it was given is run by the time that a download is.
+      const result = run(guest, write);
+      if (code !== null) {
+        expectType(result, code);
+        expectType(guest.gpu.submit3d(1, new Uint8Array(4)), Response.ERR_UNSPEC);
+      }
       expect(download(guest, other)).toEqual(new Uint32Array(64).fill(bgra(1, 2, 3, 4)));
       draw(guest, (stream) => clearTo(stream, other, [5, 6, 7, 8]), 2);
       expect(download(guest, other)).toEqual(new Uint32Array(64).fill(bgra(5, 6, 7, 8)));
