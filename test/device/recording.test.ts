@@ -238,7 +238,8 @@ describe("a recording from the start", () => {
     writeFileSync(path, "old", { mode: 0o644 });
     await serve("--record", path);
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(server.log()).toContain("it holds what the guest shows");
+    // The recorder says so when it is heard.
+    while (!server.log().includes("it holds what the guest shows")) await Bun.sleep(5);
     await recorded();
   });
 
