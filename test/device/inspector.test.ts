@@ -378,7 +378,7 @@ test("outputs are told, and changed by a POST that has the token and is no other
     expect(await told(refused)).toEqual({ error: "an output has 32 to 16384 pixels each way" });
     expect((await post(" ".repeat(65_536))).status).toBe(413);
     const elsewhere = new URL("/api/actors", address());
-    expect((await fetch(elsewhere, { method: "POST", body: "", headers: bearer() })).status).toBe(404);
+    expect((await fetch(elsewhere, { method: "POST", body: "", headers: bearer() })).status).toBe(405);
     expect((await fetch(path, { method: "PUT", body: "0=off", headers: bearer() })).status).toBe(405);
     expect(await told(await fetch(path, { headers: bearer() }))).toMatchObject({ outputs: [{ isOn: true }] });
   }));

@@ -29,7 +29,7 @@ export async function answer(url: URL, told: Told, ns: number): Promise<Response
 
 /** Answers a POST of `url`, which changes what the guest is told. */
 export async function change(url: URL, text: string, { outputs }: Views): Promise<Response> {
-  if (url.pathname !== "/api/outputs") return json({ error: `there is no ${url.pathname} to POST to` }, 404);
+  if (url.pathname !== "/api/outputs") return json({ error: `${url.pathname} takes no POST` }, 405);
   try {
     return orSilent(await outputs.set(text));
   } catch (error) {
