@@ -53,15 +53,18 @@ test(
     withPage("screen", async (page, { gpu }) => {
       const screen = gpu.createImage(9, Format.B8G8R8X8, width, height);
       let turn = 0;
+      /** Of the last picture; there may be more than 255. */
+      const colour = (): number => (turn * 0x01_0203) & 0xff_ffff;
       const draw = (): void => {
-        screen.pixels.fill(++turn * 0x01_0203);
+        turn++;
+        screen.pixels.fill(colour());
         gpu.present(screen);
       };
       gpu.show(0, screen);
       const other = await open("latency");
       await page.locator("figcaption", { hasText: `${width}×${height}` }).waitFor();
       draw();
-      while ((await middle(page)) !== turn * 0x01_0203) await page.waitForTimeout(20);
+      while ((await middle(page)) !== colour()) await page.waitForTimeout(20);
       const thaw = await freeze(page);
       try {
         // The first are unsent, and in the sockets.
@@ -80,9 +83,9 @@ test(
         await thaw();
       }
       await page.locator(".losses", { hasText: /[1-9]\d* batches missed/ }).waitFor();
-      while ((await middle(page)) !== turn * 0x01_0203) await page.waitForTimeout(20);
+      while ((await middle(page)) !== colour()) await page.waitForTimeout(20);
       draw();
-      while ((await middle(page)) !== turn * 0x01_0203) await page.waitForTimeout(20);
+      while ((await middle(page)) !== colour()) await page.waitForTimeout(20);
       await page.keyboard.press("5");
       await page.locator(".long-list .line", { hasText: "RESOURCE_FLUSH" }).first().waitFor();
     }),
