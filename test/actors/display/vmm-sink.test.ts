@@ -443,11 +443,16 @@ describe("the end of a VMM", () => {
 describe("pace", () => {
   const all = { x: 0, y: 0, width: 8, height: 8 };
   let clock = 1_000_000;
+  /** After so many looks at the clock it jumps; 0: not. */
+  let looks = 0;
   const frames = (): number => stage.peer.count(DisplayRequest.UPDATE);
 
   function paced(frameRate: ServerConfig["frameRate"], options: DisplayPeerOptions = {}): void {
     stage.stop();
-    const nanoseconds = spyOn(Bun, "nanoseconds").mockImplementation(() => clock * 1e6);
+    const nanoseconds = spyOn(Bun, "nanoseconds").mockImplementation(() => {
+      if (looks > 0 && --looks === 0) clock += 0.2;
+      return clock * 1e6;
+    });
     restore = () => nanoseconds.mockRestore();
     stage = new Stage(new FakeContext("display", { ...serverConfig(), frameRate }));
     stage.connect(options);
@@ -518,6 +523,24 @@ describe("pace", () => {
     expect(framesASecond()).toBe(1000);
     expect(periodTold()).toBe(0);
     expect(sinkState()["frameRate"]).toBe("unlimited");
+  });
+
+  test("lets no pixels come before the picture that they are of, wherever in a turn their slot begins", () => {
+    paced(50);
+    for (let look = 1; look <= 40; look++) {
+      pass(1000);
+      stage.show(stage.surface(2 * look, 8, 8).paint(gradient));
+      stage.settle();
+      pass(5);
+      stage.show(stage.surface(2 * look + 1, 9, 7).paint(gradient));
+      pass(14.9);
+      looks = look;
+      stage.settle();
+      looks = 0;
+      pass(100);
+      expectShown(0, gradient);
+      expect(stage.peer.framebuffer(0)).toMatchObject({ width: 9, height: 7 });
+    }
   });
 
   test("is a cursor's too, which never waits for a picture's slot", () => {

@@ -4,6 +4,7 @@
 // own a command waits for the renderer only if something was given to that since the last fence; else for those before it at
 // most. On a ring it always does: what a context draws there may have come by shared memory, and this command only marks its end.
 
+import { pauseMs } from "../../../transport/os/pause.ts";
 import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Lifecycles } from "./lifecycles.ts";
 import { PARKED, type Parked } from "../../queue/queue-handler.ts";
@@ -142,7 +143,7 @@ export class Fences {
   drain(): void {
     for (const end = performance.now() + drainMs; this.count > 0 && performance.now() < end;) {
       this.poll();
-      if (this.count > 0) Bun.sleepSync(1);
+      if (this.count > 0) pauseMs(1);
     }
     this.finishAll();
   }

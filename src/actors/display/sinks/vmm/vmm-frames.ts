@@ -20,9 +20,13 @@ export class VmmFrames {
   private turnOf = 0;
   private frameBytes = 0;
 
-  /** `viewOf` returns what the VMM is to show of a scanout. */
+  /**
+   * `viewOf` returns what the VMM is to show of a scanout, `isUntold` whether it has yet to hear of that: a slot may begin between
+   * the two looks for one.
+   */
   constructor(
     private readonly viewOf: (scanout: number) => View | null,
+    private readonly isUntold: (scanout: number) => boolean,
     private readonly updates: DmabufUpdates,
     private readonly counters: FrameCounters,
     private readonly pace: VmmPace,
@@ -55,7 +59,7 @@ export class VmmFrames {
     this.counters.skip();
   }
 
-  /** Starts the next message on an idle `writer`; the VMM knows of every view by now. Returns whether there was one. */
+  /** Starts the next message on an idle `writer`, of a view that the VMM knows of. Returns whether there was one. */
   start(writer: MessageWriter): boolean {
     if (!this.bands.isActive()) {
       const scanout = this.next();
@@ -120,7 +124,7 @@ export class VmmFrames {
       late = after === 0 ? lowestBit(set) : this.turnOf + lowestBit(after);
       const view = this.viewOf(late);
       if (view === null) this.replace(late, null);
-      else if (!this.isWaiting(late, view) && this.pace.may(late)) return late;
+      else if (!this.isUntold(late) && !this.isWaiting(late, view) && this.pace.may(late)) return late;
     }
     return -1;
   }

@@ -61,6 +61,11 @@ export class VmmScanouts {
     this.changed |= 1 << scanout;
   }
 
+  /** Whether the VMM has yet to be told what `scanout` shows. */
+  isUntold(scanout: number): boolean {
+    return (this.changed & (1 << scanout)) !== 0;
+  }
+
   /** Whether the VMM would show `view`'s pixels where it shows those of the view before it. */
   fits(scanout: number, view: View | null): boolean {
     const { width, height, dmabuf } = this.shown[scanout]!;

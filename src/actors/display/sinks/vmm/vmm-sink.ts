@@ -90,7 +90,8 @@ export class VmmSink implements Sink {
     this.updates = new DmabufUpdates({ words, timers, log, counters, timeoutMs });
     this.counters = new FrameCounters(context, this.name);
     const viewOf = (id: number): View | null => this.viewOf(id);
-    this.frames = new VmmFrames(viewOf, this.updates, this.counters, this.pace, bandBytesMax);
+    const isUntold = (id: number): boolean => this.shown.isUntold(id);
+    this.frames = new VmmFrames(viewOf, isUntold, this.updates, this.counters, this.pace, bandBytesMax);
     this.shown = new VmmScanouts({
       words,
       viewOf,
