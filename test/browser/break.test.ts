@@ -71,6 +71,8 @@ test("a break, steps and going on, by keyboard alone: the page tells every field
       "resource 7 cpu2d.backed 320×200 B8G8R8X8 is shown as it is now",
       "scanout 0 on resource 7 shows it",
     ]);
+    // The list comes behind the stop.
+    while ((await ran(page)).length === 0) await page.waitForTimeout(20);
     expect((await ran(page))[0]).toBe("TRANSFER_TO_HOST_2D 320×200 at 0,0");
     expect(answers()).toEqual([OK_NODATA]);
 
