@@ -37,6 +37,9 @@ export type Invocation =
     }
   | { kind: "help" | "version" | "capabilities" };
 
+/** What a server is started with. */
+export type Served = Extract<Invocation, { kind: "serve" }>;
+
 /** Variables of ours that are no settings. */
 const otherVariables: ReadonlySet<string> = new Set([
   "FENCEPOST_CHECK_MESSAGES",
@@ -65,9 +68,9 @@ export function parseCommandLine(
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
   if (flags["print-capabilities"]) return { kind: "capabilities" };
-  const config = resolve(flags, env, directory, ownFile);
-  const name = fileName(flags, env, ownFile);
-  const file = typeof name === "string" && name !== "" ? resolvePath(directory, name) : null;
+  const path = fileName(flags, env, ownFile);
+  const config = resolve(flags, env, directory, path);
+  const file = typeof path === "string" && path !== "" ? resolvePath(directory, path) : null;
   return { kind: "serve", config, file, unknown: unknownVariables(env) };
 }
 
@@ -97,13 +100,13 @@ function readFlags(args: string[]): Flags {
   }
 }
 
+/** `path` is that of the file, as it was said. */
 function resolve(
   flags: Flags,
   env: Record<string, string | undefined>,
   directory: string,
-  ownFile: string,
+  path: Flags[string],
 ): ServerConfig {
-  const path = fileName(flags, env, ownFile);
   const file = readFile(path, directory);
   // Whoever has not named it on the command line may not know which it is.
   const source = flags["config"] === undefined ? path : "the file";

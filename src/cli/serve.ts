@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import packageJson from "../../package.json";
 import { Sandbox } from "../actors/sandbox/sandbox.ts";
 import { helpText } from "../config-help.ts";
-import { ConfigError, type Invocation, parseCommandLine, type ServerConfig } from "../config.ts";
+import { ConfigError, parseCommandLine, type Served, type ServerConfig } from "../config.ts";
 import { isDrmNode, renderNodes } from "../transport/os/drm-node.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
@@ -23,8 +23,6 @@ function capabilities(): Record<string, unknown> {
 }
 
 const exitUsage = 2;
-
-type Served = Extract<Invocation, { kind: "serve" }>;
 
 export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
   try {

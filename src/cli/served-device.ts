@@ -7,7 +7,7 @@ import type { SessionState, SupervisorEvents } from "../actors/supervisor/events
 import { openLog } from "../actors/supervisor/log-output.ts";
 import { LogSink } from "../actors/supervisor/log-sink.ts";
 import { Supervisor } from "../actors/supervisor/supervisor.ts";
-import type { Invocation, ServerConfig } from "../config.ts";
+import type { Served, ServerConfig } from "../config.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
 import { explained } from "./explained.ts";
 import { ServiceManager } from "./service-manager.ts";
@@ -21,8 +21,6 @@ const sessionStatus: Readonly<Record<SessionState, string>> = {
   suspended: "the guest's driver has stopped",
   closed: "the VMM has gone",
 };
-
-type Served = Extract<Invocation, { kind: "serve" }>;
 
 /** How long the last lines of the log may wait for a reader. */
 const lastLinesMs = 200;

@@ -31,11 +31,4 @@ export const LANDLOCK_RULE_PATH_BENEATH = 1;
 
 export const LINUX_CAPABILITY_VERSION_3 = 0x2008_0522;
 
-export const RLIMIT_CORE = 4;
-export const RLIMIT_MSGQUEUE = 12;
-export const RLIMIT_NICE = 13;
-export const RLIMIT_RTPRIO = 14;
-
 export const O_PATH = 0o10000000;
-
-export const EPERM = 1;

@@ -88,6 +88,7 @@ export function cString(text: string): Uint8Array {
 }
 
 // asm-generic values, shared by x86-64 and arm64.
+export const EPERM = 1;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
@@ -106,6 +107,14 @@ export const ECONNRESET = 104;
 export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;
 export const EDQUOT = 122;
+
+/** Resources of `prlimit`. */
+export const RLIMIT_CORE = 4;
+export const RLIMIT_NOFILE = 7;
+export const RLIMIT_AS = 9;
+export const RLIMIT_MSGQUEUE = 12;
+export const RLIMIT_NICE = 13;
+export const RLIMIT_RTPRIO = 14;
 
 export const CLOCK_MONOTONIC = 1;
 

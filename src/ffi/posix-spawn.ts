@@ -24,8 +24,3 @@ export const SpawnFlag = { SETPGROUP: 2, SETSIGDEF: 4, SETSIGMASK: 8 } as const;
 /** More than any of posix_spawn_file_actions_t, posix_spawnattr_t and sigset_t takes. */
 export const opaqueBytes = 512;
 export const sigsetBytes = 128;
-
-/** Resources of `prlimit`; asm-generic values, shared by x86-64 and arm64. */
-export const RLIMIT_CORE = 4;
-export const RLIMIT_NOFILE = 7;
-export const RLIMIT_AS = 9;

@@ -12,6 +12,7 @@ import { expectedPattern } from "./support/pattern.ts";
 import { ctrlCounters } from "./support/renderer-use.ts";
 import { runStep, steps } from "./support/scenario.ts";
 import { serverScreen, waitForScreen } from "./support/screen.ts";
+import { endServed } from "./support/served-guest.ts";
 
 const kernel = "6.12";
 const bootTimeoutMs = 120_000;
@@ -42,12 +43,7 @@ function guestTests(renderer: (typeof renderers)[number]): void {
     guest = await QemuGuest.boot({ kernel, gpu }, logDirectory);
   }, bootTimeoutMs);
 
-  afterAll(async () => {
-    await guest?.stop();
-    if (server === undefined) return;
-    await Bun.write(join(logDirectory, "server.txt"), server.log());
-    await server.stop();
-  });
+  afterAll(() => endServed({ guest, server }, logDirectory));
 
   const setOutputs = async (list: string): Promise<void> => {
     expect(await server.control({ command: "outputs-set", outputs: list })).toMatchObject({ ok: true });

@@ -12,6 +12,7 @@ import { cubeFault } from "./support/cube.ts";
 import { startCube, stopCube } from "./support/gl.ts";
 import { whereGuestsAre } from "./support/guests.ts";
 import { pagePicture } from "./support/page.ts";
+import { endServed } from "./support/served-guest.ts";
 
 const kernel = "6.12";
 const bootTimeoutMs = 120_000;
@@ -38,11 +39,8 @@ function guestTests(): void {
 
   afterAll(async () => {
     await browser.close();
-    await guest?.stop();
-    if (server === undefined) return;
-    await Bun.write(join(logDirectory, "server.txt"), server.log());
     // The renderer may still be busy with what was stuck.
-    await server.stop();
+    await endServed({ guest, server }, logDirectory);
   }, bootTimeoutMs);
 
   const inPage = (name: string, body: () => Promise<void>): void =>

@@ -13,6 +13,7 @@ import { expectedCursor, expectedPattern } from "./support/pattern.ts";
 import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
 import { runStep, type Step, steps } from "./support/scenario.ts";
 import { waitForScreen } from "./support/screen.ts";
+import { endServed } from "./support/served-guest.ts";
 
 const bootTimeoutMs = 120_000;
 const testTimeoutMs = 60_000;
@@ -78,12 +79,7 @@ function fencepostTests(kernel: Kernel, renderer: Renderer, baseline: Baseline):
     guest = await QemuGuest.boot({ kernel, gpu }, logDirectory);
   }, bootTimeoutMs);
 
-  afterAll(async () => {
-    await guest?.stop();
-    if (server === undefined) return;
-    await Bun.write(join(logDirectory, "server.txt"), server.log());
-    await server.stop();
-  });
+  afterAll(() => endServed({ guest, server }, logDirectory));
 
   const expectNoNewWarning = async (): Promise<void> => {
     const known = new Set(baseline.warnings);

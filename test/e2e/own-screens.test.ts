@@ -15,6 +15,7 @@ import { whereGuestsAre } from "./support/guests.ts";
 import { pagePicture } from "./support/page.ts";
 import { expectedPattern } from "./support/pattern.ts";
 import { savePng, type Screen, serverScreen, waitForScreen } from "./support/screen.ts";
+import { endServed } from "./support/served-guest.ts";
 
 const kernel = "6.12";
 const bootTimeoutMs = 120_000;
@@ -45,11 +46,7 @@ function guestTests(): void {
 
   afterAll(async () => {
     await browser.close();
-    await guest?.stop();
-    if (server !== undefined) {
-      await Bun.write(join(logDirectory, "server.txt"), server.log());
-      await server.stop();
-    }
+    await endServed({ guest, server }, logDirectory);
     await weston.end();
   }, bootTimeoutMs);
 

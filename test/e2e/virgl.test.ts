@@ -19,6 +19,7 @@ import {
   waitForRendererUse,
 } from "./support/renderer-use.ts";
 import { waitForScreen } from "./support/screen.ts";
+import { endServed } from "./support/served-guest.ts";
 
 const bootTimeoutMs = 120_000;
 const testTimeoutMs = 240_000;
@@ -211,12 +212,7 @@ function useSession(kernel: Kernel, renderer: "software" | "virgl"): Session {
     await boot("debian");
   }, bootTimeoutMs);
 
-  afterAll(async () => {
-    await running.guest?.stop();
-    if (running.server === undefined) return;
-    await Bun.write(join(logDirectory, "server.txt"), running.server.log());
-    await running.server.stop();
-  });
+  afterAll(() => endServed(running, logDirectory));
 
   return {
     kernel,

@@ -17,6 +17,7 @@ import {
   steadyRendererUse,
   waitForRendererUse,
 } from "./support/renderer-use.ts";
+import { endServed } from "./support/served-guest.ts";
 import { inBackground, onLavapipe, withDriver } from "./support/vulkan.ts";
 
 const kernel = "6.12";
@@ -221,11 +222,7 @@ function useGuest(name: string, options: ServerOptions): Session {
   }, bootTimeoutMs);
 
   afterAll(async () => {
-    await running.guest?.stop();
-    if (running.server !== undefined) {
-      await Bun.write(join(logDirectory, "server.txt"), running.server.log());
-      await running.server.stop();
-    }
+    await endServed(running, logDirectory);
     if (running.shared !== undefined) rmSync(running.shared, { recursive: true });
   });
 

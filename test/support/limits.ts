@@ -1,10 +1,10 @@
 // This process at the end of what it may have.
 
 import { dlopen, ptr } from "bun:ffi";
+import { RLIMIT_NOFILE } from "../../src/ffi/libc.ts";
 import { closeFd, createEventfd } from "../../src/transport/os/fds.ts";
 
 const RLIMIT_FSIZE = 1;
-const RLIMIT_NOFILE = 7;
 const { symbols } = dlopen("libc.so.6", {
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
   setrlimit: { args: ["i32", "ptr"], returns: "i32" },

@@ -14,8 +14,8 @@ import {
 } from "../../ffi/libc.ts";
 import { checked } from "./errors.ts";
 import { closeFd } from "./fds.ts";
+import { sockaddrOf, sunPathBytes } from "./unix-path.ts";
 
-const sunPathBytes = 108;
 /** The socket that this one was connected to is no longer there; another may be, at its path. */
 const wasReplaced: ReadonlySet<number> = new Set([ECONNREFUSED, ECONNRESET]);
 
@@ -61,8 +61,5 @@ export function datagramAddress(path: string): Uint8Array {
     0,
     sunPathBytes,
   );
-  const address = new Uint8Array(2 + name.length);
-  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
-  address.set(name, 2);
-  return address;
+  return sockaddrOf(name);
 }

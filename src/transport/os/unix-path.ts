@@ -21,7 +21,8 @@ import {
 import { checked, Refusal, SystemError } from "./errors.ts";
 import { type SocketKind, typeOf } from "./unix-socket.ts";
 
-const sunPathBytes = 108;
+/** What a struct sockaddr_un has room for. */
+export const sunPathBytes = 108;
 
 /** Loaded when it is needed: it takes half a MiB, and most actors that accept or connect never look at a path. */
 const files = () => process.getBuiltinModule("node:fs");
@@ -154,9 +155,14 @@ function socketAddress(path: string): Uint8Array {
     throw new Refusal(
       `the path of a socket is no longer than ${sunPathBytes - 1} bytes: ${path} has ${bytes.length - 1}`,
     );
-  const address = new Uint8Array(2 + bytes.length);
+  return sockaddrOf(bytes);
+}
+
+/** A struct sockaddr_un of a name of {@link sunPathBytes} at most: a path with its end, or, behind a zero, one without a file (unix(7)). */
+export function sockaddrOf(name: Uint8Array): Uint8Array {
+  const address = new Uint8Array(2 + name.length);
   new DataView(address.buffer).setUint16(0, AF_UNIX, true);
-  address.set(bytes, 2);
+  address.set(name, 2);
   return address;
 }
 

@@ -2,8 +2,7 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { RLIMIT_CORE, RLIMIT_NOFILE } from "../../../src/ffi/posix-spawn.ts";
-import { asPointer, libc } from "../../../src/ffi/libc.ts";
+import { asPointer, libc, RLIMIT_CORE, RLIMIT_NOFILE } from "../../../src/ffi/libc.ts";
 import { ChildProcess, type Program } from "../../../src/transport/os/child-process.ts";
 import { Epoll, EPOLLIN } from "../../../src/transport/os/epoll.ts";
 import { closeFd, createPipe } from "../../../src/transport/os/fds.ts";

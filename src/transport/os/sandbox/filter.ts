@@ -1,7 +1,7 @@
 // A seccomp filter of what a process may call, as a program for the kernel.
 
-import { EPERM, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../ffi/confinement.ts";
-import { ENOSYS } from "../../../ffi/libc.ts";
+import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../ffi/confinement.ts";
+import { ENOSYS, EPERM } from "../../../ffi/libc.ts";
 import { Assembler, type Instruction, type Label, seccompData } from "./bpf.ts";
 import { type Architecture, type CallName, numbersOf } from "./calls.ts";
 

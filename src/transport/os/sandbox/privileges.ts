@@ -9,12 +9,8 @@ import {
   PR_CAPBSET_DROP,
   PR_CAPBSET_READ,
   PR_SET_NO_NEW_PRIVS,
-  RLIMIT_CORE,
-  RLIMIT_MSGQUEUE,
-  RLIMIT_NICE,
-  RLIMIT_RTPRIO,
 } from "../../../ffi/confinement.ts";
-import { errno } from "../../../ffi/libc.ts";
+import { errno, RLIMIT_CORE, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO } from "../../../ffi/libc.ts";
 import { checked, SystemError } from "../errors.ts";
 import { numberOf, ownArchitecture } from "./calls.ts";
 

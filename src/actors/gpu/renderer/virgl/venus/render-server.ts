@@ -5,8 +5,16 @@
 // one end of a socket pair as soon as it starts; whichever server runs is put behind that end, and told the one thing.
 
 import { accessSync, constants, readFileSync } from "node:fs";
-import { asPointer, libc, MSG_DONTWAIT, MSG_NOSIGNAL, O_CLOEXEC } from "../../../../../ffi/libc.ts";
-import { RLIMIT_AS, RLIMIT_CORE, RLIMIT_NOFILE } from "../../../../../ffi/posix-spawn.ts";
+import {
+  asPointer,
+  libc,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  O_CLOEXEC,
+  RLIMIT_AS,
+  RLIMIT_CORE,
+  RLIMIT_NOFILE,
+} from "../../../../../ffi/libc.ts";
 import { ChildProcess } from "../../../../../transport/os/child-process.ts";
 import { asRefusal } from "../../../../../transport/os/errors.ts";
 import { closeFd } from "../../../../../transport/os/fds.ts";
