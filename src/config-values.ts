@@ -63,6 +63,13 @@ export function byteCount(min = 0, max = Number.MAX_SAFE_INTEGER): Kind<number> 
   });
 }
 
+/** Descriptors of a ring (virtio 1.3 §2.7). */
+export const RingSize = new Kind((given) => {
+  const size = integer(2, 32_768).read(given);
+  if ((size & (size - 1)) === 0) return size;
+  throw new ValueError("want a power of two from 2 to 32768");
+});
+
 const windowBytesMin = 4096;
 const windowBytesMax = 8 * units.G;
 

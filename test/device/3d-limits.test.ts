@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { limitTest } from "../support/limit-test.ts";
 import {
   bgra,
   clearTo,
@@ -18,7 +19,18 @@ import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 
 const { withDevice } = serveTests(
   ...virglServer,
-  ...["--backing-entries-max", "1", "--sub-contexts-max", "3", "--objects-max", "10"],
+  ...[
+    "--backing-entries-max",
+    "1",
+    "--backing-pieces-max",
+    "256",
+    "--attachments-max",
+    "5",
+    "--sub-contexts-max",
+    "3",
+    "--objects-max",
+    "10",
+  ],
   ...["--gl-contexts-max", "9", "--total-objects-max", "25", "--object-bytes-max", "65536"],
 );
 const { ERR_OUT_OF_MEMORY } = Response;
@@ -35,7 +47,7 @@ describe("a command stream", () => {
   };
   const handles = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at);
 
-  test("makes no more sub-contexts than a context may have", () =>
+  limitTest("subContextsMax", "makes no more sub-contexts than a context may have", () =>
     withDevice(patient, (guest) => {
       makeContext(guest);
       expectType(run(guest, create([1, 2, 3, 4])), ERR_OUT_OF_MEMORY);
@@ -50,28 +62,33 @@ describe("a command stream", () => {
       expectOk(guest.gpu.destroyContext(1));
       makeContext(guest, 1);
       draw(guest, create([1, 2, 3]));
-    }));
+    }),
+  );
 
-  test("makes no more objects than a context may have, in whatever sub-context, shaders included", () =>
-    withDevice(patient, (guest) => {
-      makeContext(guest);
-      expectType(run(guest, blends(handles(1, 11))), ERR_OUT_OF_MEMORY);
-      draw(guest, blends(handles(1, 9)));
-      draw(guest, (stream) => {
-        virgl.createShader(stream, 10, virgl.ShaderType.FRAGMENT, virgl.flatFragments);
-      });
-      expectType(run(guest, blends([11])), ERR_OUT_OF_MEMORY);
-      expectType(
-        run(guest, (stream) => {
-          virgl.createSubContext(stream, 1);
-          virgl.createBlend(stream, 1);
-        }),
-        ERR_OUT_OF_MEMORY,
-      );
-      draw(guest, destroyBlends([3, 4, 4, 77]));
-      draw(guest, blends([11, 12]));
-      expectType(run(guest, blends([13])), ERR_OUT_OF_MEMORY);
-    }));
+  limitTest(
+    "objectsMax",
+    "makes no more objects than a context may have, in whatever sub-context, shaders included",
+    () =>
+      withDevice(patient, (guest) => {
+        makeContext(guest);
+        expectType(run(guest, blends(handles(1, 11))), ERR_OUT_OF_MEMORY);
+        draw(guest, blends(handles(1, 9)));
+        draw(guest, (stream) => {
+          virgl.createShader(stream, 10, virgl.ShaderType.FRAGMENT, virgl.flatFragments);
+        });
+        expectType(run(guest, blends([11])), ERR_OUT_OF_MEMORY);
+        expectType(
+          run(guest, (stream) => {
+            virgl.createSubContext(stream, 1);
+            virgl.createBlend(stream, 1);
+          }),
+          ERR_OUT_OF_MEMORY,
+        );
+        draw(guest, destroyBlends([3, 4, 4, 77]));
+        draw(guest, blends([11, 12]));
+        expectType(run(guest, blends([13])), ERR_OUT_OF_MEMORY);
+      }),
+  );
 
   test("does nothing where it would make too much, and its context goes on", () =>
     withDevice(patient, (guest) => {
@@ -120,7 +137,7 @@ describe("all contexts together", () => {
     for (let handle = 1; handle <= count; handle++) virgl.createBlend(stream, handle);
   };
 
-  test("have no more GL contexts than a guest may have", () =>
+  limitTest("glContextsMax", "have no more GL contexts than a guest may have", () =>
     withDevice(patient, (guest) => {
       for (const id of [1, 2]) {
         makeContext(guest, id);
@@ -135,9 +152,10 @@ describe("all contexts together", () => {
       expectOk(guest.gpu.destroyContext(1));
       for (const id of [1, 4, 5]) makeContext(guest, id);
       expectType(guest.gpu.createContext(6), ERR_OUT_OF_MEMORY);
-    }));
+    }),
+  );
 
-  test("have no more objects than a guest may have", () =>
+  limitTest("totalObjectsMax", "have no more objects than a guest may have", () =>
     withDevice(patient, (guest) => {
       for (const id of [1, 2, 3]) makeContext(guest, id);
       for (const id of [1, 2]) draw(guest, blends(10), id);
@@ -146,9 +164,10 @@ describe("all contexts together", () => {
       expectType(run(guest, blends(1), 3), ERR_OUT_OF_MEMORY);
       expectOk(guest.gpu.destroyContext(2));
       draw(guest, blends(5), 3);
-    }));
+    }),
+  );
 
-  test("have no longer objects than a guest may have, in pieces or whole", () =>
+  limitTest("objectBytesMax", "have no longer objects than a guest may have, in pieces or whole", () =>
     withDevice(patient, (guest) => {
       const text = `${virgl.flatFragments}${" ".repeat(30_000)}`;
       const shader = (handle: number) => (stream: virgl.CommandStream) =>
@@ -162,7 +181,30 @@ describe("all contexts together", () => {
       draw(guest, shader(2), 1);
       expectOk(guest.gpu.destroyContext(1));
       draw(guest, shader(1), 2);
-    }));
+    }),
+  );
+
+  limitTest("attachmentsMax", "hold no more resources than a guest may have held", () =>
+    withDevice(patient, (guest) => {
+      const { gpu } = guest;
+      for (const id of [1, 2]) makeContext(guest, id);
+      for (const id of [1, 2, 3]) makeTexture(guest, id, 8, 8, {}, []);
+      for (const id of [1, 2, 3]) expectOk(gpu.attachResource(1, id));
+      for (const id of [1, 2]) expectOk(gpu.attachResource(2, id));
+      expectType(gpu.attachResource(2, 3), ERR_OUT_OF_MEMORY);
+      // What is attached already takes no more room.
+      expectOk(gpu.attachResource(1, 3));
+      draw(guest, (stream) => virgl.createBlend(stream, 1), 2);
+      expectOk(gpu.detachResource(1, 1));
+      expectOk(gpu.attachResource(2, 3));
+      expectType(gpu.attachResource(1, 1), ERR_OUT_OF_MEMORY);
+      expectOk(gpu.unrefResource(2));
+      expectOk(gpu.attachResource(1, 1));
+      expectOk(gpu.destroyContext(2));
+      makeContext(guest, 2);
+      for (const id of [1, 3]) expectOk(gpu.attachResource(2, id));
+    }),
+  );
 
   test("have nothing any more when the guest has gone", async () => {
     for (let round = 0; round < 3; round++) {

@@ -9,6 +9,7 @@ import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Capset, ConfigSpace, Feature, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
+import { limitTest } from "../support/limit-test.ts";
 import {
   bgra,
   clearTo,
@@ -220,13 +221,18 @@ describe("contexts", () => {
   test("context_init means nothing otherwise", () =>
     withDevice(patient, ({ gpu }) => expectOk(gpu.createContext(1, "", 0xffff_ffff))));
 
-  test("a limit on their number is ERR_OUT_OF_MEMORY, and mends when one goes", () =>
-    withDevice(patient, ({ gpu }) => {
-      for (let id = 1; id <= contextsMax; id++) expectOk(gpu.createContext(id));
-      expectType(gpu.createContext(contextsMax + 1), ERR_OUT_OF_MEMORY);
-      expectOk(gpu.destroyContext(1));
-      expectOk(gpu.createContext(contextsMax + 1));
-    }));
+  limitTest(
+    "contextsMax",
+    "one too many is ERR_OUT_OF_MEMORY, which leaves the others be, and mends when one goes",
+    () =>
+      withDevice(patient, ({ gpu }) => {
+        for (let id = 1; id <= contextsMax; id++) expectOk(gpu.createContext(id));
+        expectType(gpu.createContext(contextsMax + 1), ERR_OUT_OF_MEMORY);
+        for (let id = 1; id <= contextsMax; id++) expectOk(gpu.submit3d(id, new Uint8Array(0)));
+        expectOk(gpu.destroyContext(1));
+        expectOk(gpu.createContext(contextsMax + 1));
+      }),
+  );
 });
 
 describe("attaching", () => {

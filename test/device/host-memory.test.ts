@@ -19,6 +19,7 @@ import {
   OfResource,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { limitTest } from "../support/limit-test.ts";
 import { expectOk, expectType, expectWorking, serveScripted } from "./support.ts";
 
 const { OK_MAP_INFO, OK_NODATA, ERR_UNSPEC, ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID } = Response;
@@ -26,7 +27,7 @@ const page = 4096;
 const windowBytes = 64 * page;
 
 const { server, withDevice, expectServing } = serveScripted(
-  ...["--host-memory", "256K", "--host-memory-timeout-ms", "600000"],
+  ...["--host-memory", "256K", "--host-memory-timeout-ms", "600000", "--mappings-max", "200"],
 );
 
 const features = [
@@ -440,7 +441,7 @@ describe("a front-end", () => {
   });
 });
 
-test("more maps than may be under way are refused", () =>
+limitTest("mappingsMax", "more maps than may be under way are refused", () =>
   withWindow(
     (guest, window) => {
       const { control } = guest;
@@ -450,17 +451,18 @@ test("more maps than may be under way are refused", () =>
       const maps = ids.map((id) => control.submit(mapBlob(id, ((id - 1) % 64) * page)));
       expectWorking(guest);
       for (const [index, { done, result }] of maps.entries()) {
-        expect(done).toBe(index >= 256);
+        expect(done).toBe(index >= 200);
         if (done) expectType(result, Response.ERR_OUT_OF_MEMORY);
       }
       window.catchUp();
       control.waitAll();
       for (const { result } of maps.slice(0, 64)) expectType(result, OK_MAP_INFO);
-      for (const { result } of maps.slice(64, 256)) expectType(result, ERR_INVALID_PARAMETER);
+      for (const { result } of maps.slice(64, 200)) expectType(result, ERR_INVALID_PARAMETER);
       expect(window.mapped.size).toBe(64);
     },
     { ...generic, queueSizes: [1024, 16] },
-  ));
+  ),
+);
 
 test("the status tells of the window", () =>
   withWindow(async (guest) => {

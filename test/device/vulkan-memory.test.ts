@@ -14,6 +14,7 @@ import {
   Feature,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { limitTest } from "../support/limit-test.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { patient } from "./3d-support.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
@@ -101,6 +102,30 @@ test("a device's memory is the guest's to write, wherever it is mapped", () =>
     answer(guest, VenusCommand.vkEnumerateInstanceVersion, Reply.apiVersion, again);
     expect(window.violations).toEqual([]);
   }));
+
+const narrow = serveTests("--renderer", "virgl", "--vulkan", "on", "--vulkan-bytes-max", "4G");
+
+limitTest(
+  "vulkanBytesMax",
+  "memory beyond what a process may have is not allocated, and other contexts go on",
+  () =>
+    narrow.withDevice(options, (guest) => {
+      makeContext(guest);
+      const gib = 2 ** 30;
+      const allocate = (memory: number, bytes: number, stream = new VenusStream()): number | undefined => {
+        stream.replyTo(1, page).allocateMemory(13, memory, bytes);
+        return answer(guest, VenusCommand.vkAllocateMemory, Reply.result, stream)[Reply.result];
+      };
+      const begun = new VenusStream().replyTo(1, page).createInstance(11).enumeratePhysicalDevices(11, 12);
+      const results = [allocate(20, gib, begun.createDevice(12, 13))];
+      while (results.at(-1) === 0 && results.length < 8) results.push(allocate(20 + results.length, gib));
+      expect(results[0]).toBe(0);
+      expect(results.length).toBeLessThanOrEqual(4);
+      expect(allocate(40, page)).toBe(0);
+      expectOk(guest.gpu.createContext(2, "other", Capset.VENUS));
+      expectWorking(guest);
+    }),
+);
 
 test("a context that goes takes its memory along, which is unmapped", () =>
   withDevice(options, (guest) => {

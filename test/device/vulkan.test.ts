@@ -16,6 +16,7 @@ import {
   MapCache,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { limitTest } from "../support/limit-test.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { patient } from "./3d-support.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
@@ -132,14 +133,15 @@ describe("Vulkan contexts", () => {
       }
     }));
 
-  test("may be so many as the settings say", () =>
+  limitTest("vulkanContextsMax", "may be so many as the settings say", () =>
     withDevice(options, ({ gpu }) => {
       for (let id = 1; id <= contextsMax; id++) expectOk(gpu.createContext(id, "", Capset.VENUS));
       expectType(gpu.createContext(9, "", Capset.VENUS), ERR_OUT_OF_MEMORY);
       expectOk(gpu.createContext(9, "", Capset.VIRGL2));
       expectOk(gpu.destroyContext(2));
       expectOk(gpu.createContext(10, "", Capset.VENUS));
-    }));
+    }),
+  );
 
   test("leave no process and no descriptor when their guest goes", async () => {
     const cycle = () =>
@@ -309,24 +311,28 @@ describe("when the process", () => {
       expectOk(control.wait(fenced));
     }));
 
-  test("of a Vulkan context stands still, it is ended when it would be waited for", async () => {
-    const start = server().log().length;
-    await withDevice(options, async (guest) => {
-      const { gpu } = guest;
-      makeContext(guest, 1);
-      makeContext(guest, 2);
-      const [first] = await processesOf(2);
-      process.kill(first!, "SIGSTOP");
-      const blob = { resourceId: 9, mem: BlobMem.HOST3D, flags: BlobFlag.MAPPABLE, size: 4096 };
-      expectType(gpu.createBlob(blob, [], { contextId: 1 }), ERR_UNSPEC);
-      await untilLogged(
-        start,
-        `context 1 (vulkan-1) is lost: its process (${first}) has not answered for 3000 ms`,
-      );
-      expectOk(gpu.submit3d(2, version(2), { fenceId: 2n, ringIndex: 0 }));
-      expectOk(gpu.createBlob(blob, [], { contextId: 2 }));
-    });
-  });
+  limitTest(
+    "vulkanStallMs",
+    "of a Vulkan context stands still, it is ended when it would be waited for",
+    async () => {
+      const start = server().log().length;
+      await withDevice(options, async (guest) => {
+        const { gpu } = guest;
+        makeContext(guest, 1);
+        makeContext(guest, 2);
+        const [first] = await processesOf(2);
+        process.kill(first!, "SIGSTOP");
+        const blob = { resourceId: 9, mem: BlobMem.HOST3D, flags: BlobFlag.MAPPABLE, size: 4096 };
+        expectType(gpu.createBlob(blob, [], { contextId: 1 }), ERR_UNSPEC);
+        await untilLogged(
+          start,
+          `context 1 (vulkan-1) is lost: its process (${first}) has not answered for 3000 ms`,
+        );
+        expectOk(gpu.submit3d(2, version(2), { fenceId: 2n, ringIndex: 0 }));
+        expectOk(gpu.createBlob(blob, [], { contextId: 2 }));
+      });
+    },
+  );
 
   test("of a Vulkan context stands still, fences do not pile up before it without end", async () => {
     await withDevice(options, async (guest) => {

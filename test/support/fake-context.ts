@@ -54,7 +54,7 @@ export class FakeContext implements ActorContext {
   readonly life: number;
   readonly asks: Asks;
   readonly logged: { level: string; text: string }[] = [];
-  readonly log = new Log("debug", (level, text) => this.logged.push({ level, text }));
+  readonly log = new Log("debug", (level, text) => this.logged.push({ level, text }), 10);
   /** What {@link drain} delivers. */
   readonly arriving: (() => void)[] = [];
   /** How far each actor is behind. */

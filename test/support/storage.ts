@@ -9,7 +9,7 @@ export const storageKind = process.env["FENCEPOST_STORAGE"] as "gbm" | "udmabuf"
 /** A log that keeps its lines as "LEVEL TEXT". */
 export function keptLog(): { log: Log; lines: string[] } {
   const lines: string[] = [];
-  return { log: new Log("debug", (level, text) => lines.push(`${level} ${text}`)), lines };
+  return { log: new Log("debug", (level, text) => lines.push(`${level} ${text}`), 10), lines };
 }
 
 /** A picture that somebody lent, mapped as a borrower would. */

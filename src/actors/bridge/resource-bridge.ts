@@ -23,8 +23,6 @@ import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { BridgeCounter } from "./counters.ts";
 import { Peer, type PeerOwner, type PeerTools } from "./peer.ts";
 
-/** Peers at a time, on all paths together. Each has at most two descriptors of ours. */
-export const peersMax = 128;
 /** Peers that wait to be accepted, on one path. */
 const backlog = 64;
 /** What a peer may leave unread: the least that the kernel knows, which is a few answers. */
@@ -120,6 +118,7 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
       return;
     }
     if (fd === NOBODY) return;
+    const { bridgePeersMax: peersMax } = this.context.config;
     if (this.peers.size >= peersMax) {
       this.context.counters[BridgeCounter.peersRefused]!++;
       this.context.log.guest(() => `a resource bridge's peer is refused: there are ${peersMax} already`);

@@ -16,8 +16,6 @@ import { CursorShelf } from "./cursor-shelf.ts";
 
 /** Longer than every cursor command. */
 const requestBytesMax = 4096;
-/** Images that may be on their way at once; a driver waits for each. */
-const imagesMax = 64;
 
 /** Whether there is a scanout; what it shows is nothing to a cursor. */
 class Scanout extends Entity {
@@ -118,7 +116,8 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     const x = request.u32(Cursor.x) | 0;
     const y = request.u32(Cursor.y) | 0;
     const resource = request.u32(Cursor.resourceId);
-    if (type === Command.UPDATE_CURSOR && resource !== 0 && this.images.size >= imagesMax) {
+    const isFull = this.images.size >= this.context.config.cursorImagesMax;
+    if (type === Command.UPDATE_CURSOR && resource !== 0 && isFull) {
       return Response.ERR_OUT_OF_MEMORY;
     }
     this.lifecycle.take(this.scanouts[scanout]!, event);

@@ -131,6 +131,7 @@ export class Inspector implements Actor<InspectorMessage> {
         this.traces,
         this.records,
         now,
+        config.pagesMax,
       );
       log.info(`open ${server.url}`);
       this.context.send("supervisor", { type: "inspector-opened", url: server.url });

@@ -13,8 +13,6 @@ import type { Traces } from "./trace/traces.ts";
 import type { Views } from "./views.ts";
 import { Vigil } from "./vigil.ts";
 
-/** Pages that may be open at a time. */
-const pagesMax = 16;
 const messageBytesMax = 16 * 1024;
 
 const traceHeaders = {
@@ -46,6 +44,8 @@ export class InspectorServer {
     private readonly traces: Traces,
     private readonly records: RecordStreams,
     private readonly now: () => number,
+    /** Pages that may be open at a time. */
+    private readonly pagesMax: number,
   ) {
     const port = address.port === 0 ? words[0]! : address.port;
     try {
@@ -97,7 +97,7 @@ export class InspectorServer {
     if (refused !== null) return refused;
     const url = new URL(request.url);
     if (url.pathname === "/feed") {
-      if (this.pages.size >= pagesMax) return new Response("too many pages are open\n", { status: 503 });
+      if (this.pages.size >= this.pagesMax) return new Response("too many pages are open\n", { status: 503 });
       if (server.upgrade(request, { data: {} })) return undefined;
       return new Response("this is a WebSocket\n", { status: 426 });
     }

@@ -10,7 +10,6 @@ export const printable = (text: string): string =>
     return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u{${code}}`;
   });
 
-const perWindowMax = 10;
 const windowMs = 1000;
 
 /**
@@ -26,6 +25,8 @@ export class Log {
   constructor(
     lowest: Level,
     private readonly write: (level: Level, text: string) => void,
+    /** Lines a second of {@link limited}. */
+    private readonly linesMax: number,
   ) {
     this.lowest = levels.indexOf(lowest);
   }
@@ -50,12 +51,12 @@ export class Log {
     this.at("error", text);
   }
 
-  /** A mistake of the guest's: a warning, at most ten a second. `text` is made only when it is written. */
+  /** A mistake of the guest's: a warning, at most `linesMax` a second. `text` is made only when it is written. */
   guest(text: () => string): void {
     this.limited("warning", text);
   }
 
-  /** What a guest, or whoever may connect, can bring about again and again: at most ten a second, of all levels together. */
+  /** What a guest, or whoever may connect, can bring about again and again: of all levels together at most `linesMax` a second. */
   limited(level: Level, text: () => string): void {
     const at = Bun.nanoseconds() / 1e6;
     if (at >= this.windowEnd) {
@@ -64,7 +65,7 @@ export class Log {
       this.inWindow = 0;
       this.withheld = 0;
     }
-    if (this.inWindow++ < perWindowMax) this.at(level, text());
+    if (this.inWindow++ < this.linesMax) this.at(level, text());
     else this.withheld++;
   }
 

@@ -7,7 +7,7 @@ import type { LifecycleTables } from "../machines/index.ts";
 import { type ActorName, type AreaName, areas, type Inbox, schemaOf, type WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "./actor.ts";
 import { Asks } from "./asks.ts";
-import { Log } from "./log.ts";
+import { type Level, Log } from "./log.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { type ActorStart, ownStart } from "./start.ts";
 import { Own, SharedWords, slotOf } from "./shared-words.ts";
@@ -52,9 +52,9 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     const onBroken = start.isChild ? null : (peer: ActorName, reason: string) => this.blame(peer, reason);
     this.mailbox = new Mailbox(name, words, start.bellFds, this.tap, onBroken);
     for (const [peer, end] of start.lines) this.mailbox.link(peer, end);
-    this.log = new Log(start.config.logLevel, (level, text) => {
-      this.send("supervisor", { type: "log", level, text });
-    });
+    const { logLevel, logLinesMax } = start.config;
+    const write = (level: Level, text: string): void => this.send("supervisor", { type: "log", level, text });
+    this.log = new Log(logLevel, write, logLinesMax);
     this.epoll = this.watchBell();
     this.counters = words.counters(this.slot);
     this.keep = words.keep(this.slot);

@@ -40,7 +40,7 @@ export class Rings {
     private readonly events: RingEvents,
   ) {
     const lifecycle = new Lifecycle(context.machines.vring, context.tap);
-    this.vrings = device.queues.map((_, index) => new Vring(index, lifecycle));
+    this.vrings = device.queues.map((_, index) => new Vring(index, lifecycle, context.config.queueSizeMax));
   }
 
   /** Throws a {@link ProtocolError} for a vring that the device has not. */

@@ -3,7 +3,6 @@
 import { closeFd } from "../../transport/os/fds.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import type { VringAddresses } from "../../transport/wire/vhost-user/requests.ts";
-import { queueSizeMax } from "../../transport/virtio/layout.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import { Entity, type Lifecycle } from "../machines/lifecycle.ts";
 
@@ -27,6 +26,7 @@ export class Vring extends Entity {
   constructor(
     readonly index: number,
     private readonly lifecycle: Lifecycle<VringEvent>,
+    private readonly sizeMax: number,
   ) {
     super();
     this.id = index;
@@ -71,9 +71,9 @@ export class Vring extends Entity {
   }
 
   setNum(num: number): void {
-    if (num === 0 || num > queueSizeMax || (num & (num - 1)) !== 0) {
+    if (num === 0 || num > this.sizeMax || (num & (num - 1)) !== 0) {
       throw new ProtocolError(
-        `vring ${this.index} cannot have ${num} entries: want a power of two up to ${queueSizeMax}`,
+        `vring ${this.index} cannot have ${num} entries: want a power of two up to ${this.sizeMax}`,
       );
     }
     this.take("SET_NUM");

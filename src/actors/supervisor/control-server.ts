@@ -20,6 +20,8 @@ const unsentBytesMax = 1024 * 1024;
 /** Requests of one client that wait for their turn; it is not read from while there are more. */
 const waitingMax = 64;
 
+const tooMany = `${JSON.stringify({ ok: false, error: "too many programs talk to this server already" })}\n`;
+
 /** A picture: `height` rows of `width` pixels, bytes B, G, R, X, tightly packed. */
 export interface Picture {
   width: number;
@@ -61,9 +63,11 @@ interface Connection {
 export class ControlServer {
   readonly outsiders = new Outsiders();
   private server: { stop(closeActiveConnections?: boolean): void } | null = null;
+  private peers = 0;
 
   constructor(
     private readonly path: string,
+    private readonly peersMax: number,
     private readonly handlers: ControlHandlers,
   ) {}
 
@@ -93,17 +97,15 @@ export class ControlServer {
       unix: this.path,
       socket: {
         open: (socket) => {
-          socket.data = {
-            received: "",
-            lines: [],
-            isServing: false,
-            isClosed: false,
-            unsent: Buffer.alloc(0),
-          };
+          const isClosed = this.peers >= this.peersMax;
+          socket.data = { received: "", lines: [], isServing: false, isClosed, unsent: Buffer.alloc(0) };
+          this.peers++;
+          if (isClosed) socket.end(tooMany);
         },
         data: (socket, bytes) => this.data(socket, bytes),
         drain: send,
         close: (socket) => {
+          this.peers--;
           socket.data.isClosed = true;
           this.outsiders.forget(socket.data);
         },

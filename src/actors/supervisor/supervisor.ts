@@ -51,7 +51,7 @@ export class Supervisor {
     private readonly events: SupervisorEvents,
     private readonly sandbox: Pick<Sandbox, "close" | "describe" | "checkFile">,
   ) {
-    this.sessionLog = new Log("debug", (level, text) => log.write(level, "supervisor", text));
+    this.sessionLog = new Log("debug", (at, text) => log.write(at, "supervisor", text), config.logLinesMax);
     this.host = new ActorHost(config, loadTables(), {
       message: (from, message) => this.receive(from, message),
       crashed: (name, reason) => this.crashed(name, reason),
@@ -62,7 +62,7 @@ export class Supervisor {
     this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
     this.tracing = new Tracing(this.host);
     this.recordings = new Recordings(this.host, this.actors);
-    this.control = new ControlServer(config.controlPath, {
+    this.control = new ControlServer(config.controlPath, config.controlPeersMax, {
       status: async () => ({ ...this.ownStatus(), ...(await this.inquiries.status()) }),
       ...this.inquiries.answers,
       checkFile: (path) => sandbox.checkFile(path),

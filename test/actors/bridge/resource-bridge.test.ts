@@ -8,7 +8,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { bridgeCounters } from "../../../src/actors/bridge/counters.ts";
 import { takeTimeoutMs } from "../../../src/actors/bridge/peer.ts";
-import { peersMax, ResourceBridge } from "../../../src/actors/bridge/resource-bridge.ts";
+import { ResourceBridge } from "../../../src/actors/bridge/resource-bridge.ts";
 import {
   BridgeClient,
   type BridgeClientOptions,
@@ -376,6 +376,7 @@ describe("a peer without manners", () => {
 
   test("is one of too many: more than fit are refused, and there is room again when one goes", () => {
     const before = openFds();
+    const { bridgePeersMax: peersMax } = serverConfig();
     const many = Array.from({ length: peersMax }, (_, index) => connect(paths[index % 2]));
     for (let round = 0; round <= peersMax / 32; round++) serve();
     expect(counters()).toMatchObject({ peers: peersMax, peersRefused: 0 });

@@ -14,21 +14,24 @@ import {
   Response,
   ringsMax,
 } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
-import { FakeContext } from "../../support/fake-context.ts";
+import { FakeContext, serverConfig } from "../../support/fake-context.ts";
+import { limitTest } from "../../support/limit-test.ts";
 import { type Answer, QueueBench } from "../../support/queue-bench.ts";
 import { ScriptedRenderer } from "../../support/scripted-renderer.ts";
 
 /** Venus's, whose contexts take their work from a ring in shared memory. */
 const venus = 4;
-const { ERR_INVALID_CONTEXT_ID, ERR_INVALID_PARAMETER, ERR_UNSPEC, OK_NODATA } = Response;
+const { ERR_INVALID_CONTEXT_ID, ERR_INVALID_PARAMETER, ERR_OUT_OF_MEMORY, ERR_UNSPEC, OK_NODATA } = Response;
 const ringFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;
+
+const fencesMax = 100;
 
 let renderer: ScriptedRenderer;
 let context: FakeContext;
 let bench: QueueBench;
 let ctrl: CtrlQueue;
 beforeEach(() => {
-  context = new FakeContext("ctrl-queue");
+  context = new FakeContext("ctrl-queue", serverConfig("--fences-max", String(fencesMax)));
   ctrl = new CtrlQueue(context, (_, __, arena) => (renderer = new ScriptedRenderer(arena)));
   renderer.capsets.push({ id: venus, maxVersion: 0, bytes: 160 });
   bench = new QueueBench(context, ctrl, { size: 256 });
@@ -115,6 +118,21 @@ describe("a ring", () => {
     }
     expect(fences.ofContexts.size).toBe(0);
     expect(fences.pending).toBe(0);
+  });
+
+  limitTest("fencesMax", "is refused what would be one fence too many, and does what has none", () => {
+    make(2, venus);
+    const heads = Array.from({ length: fencesMax }, (_, at) => offer(mark(1 + (at % 2), at % ringsMax)));
+    expect(bench.command(mark(1, 0))).toMatchObject({ type: ERR_OUT_OF_MEMORY, flags: ringFlags });
+    // It was not run.
+    expect(run(commands.createResource2d(9, 1, 4, 4, { fenceId: 1n }))).toBe(ERR_OUT_OF_MEMORY);
+    expect(run(commands.createResource2d(9, 1, 4, 4))).toBe(OK_NODATA);
+    expect(run(commands3d.submit3d(2, new Uint8Array(0), { ringIndex: 5 }))).toBe(OK_NODATA);
+    finishAll();
+    expect(heads.filter((head) => answerOf(head)?.type === OK_NODATA)).toHaveLength(fencesMax);
+    const head = offer(mark(2, 0));
+    finishAll();
+    expect(answerOf(head)?.type).toBe(OK_NODATA);
   });
 
   test("without a fence runs the command at once", () => {

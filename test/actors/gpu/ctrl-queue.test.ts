@@ -225,7 +225,7 @@ describe("limits", () => {
   });
 
   test("ATTACH_BACKING beyond what all backings may have returns ERR_OUT_OF_MEMORY", () => {
-    begin("--backing-entries-max", "4");
+    begin("--backing-entries-max", "4", "--backing-pieces-max", "1024");
     const memory = bench.guest.allocate(4096);
     const scattered = [0, 1, 2, 3].map((index) => memory.slice(index * 64, 4));
     for (let id = 1; id <= 257; id++) run(createResource2d(id, bgrx, 1, 1));

@@ -81,7 +81,7 @@ test("a timer that sets itself again waits for its next deadline", () => {
 test("lines below the level are not written", () => {
   for (const [index, lowest] of levels.entries()) {
     const written: string[] = [];
-    const log = new Log(lowest, (level) => written.push(level));
+    const log = new Log(lowest, (level) => written.push(level), 10);
     log.debug("");
     log.info("");
     log.warning("");
@@ -92,7 +92,7 @@ test("lines below the level are not written", () => {
 
 test("a guest's mistakes are written ten a second, and the others counted", () => {
   const written: string[] = [];
-  const log = new Log("debug", (level, text) => written.push(`${level} ${text}`));
+  const log = new Log("debug", (level, text) => written.push(`${level} ${text}`), 10);
   let made = 0;
   for (let count = 0; count < 1000; count++) log.guest(() => `mistake ${made++}`);
   expect(made).toBe(10);
@@ -110,7 +110,7 @@ test("a guest's mistakes are written ten a second, and the others counted", () =
 
 test("what can be brought about again and again keeps its level, and shares the limit", () => {
   const written: string[] = [];
-  const log = new Log("info", (level, text) => written.push(`${level} ${text}`));
+  const log = new Log("info", (level, text) => written.push(`${level} ${text}`), 10);
   for (let count = 0; count < 100; count++) log.limited(count % 2 === 0 ? "info" : "error", () => `${count}`);
   expect(written.slice(0, 3)).toEqual(["info 0", "error 1", "info 2"]);
   expect(written).toHaveLength(10);

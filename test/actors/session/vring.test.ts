@@ -12,7 +12,7 @@ const addresses: VringAddresses = { logsUsed: false, desc: 0x1000, avail: 0x2000
 
 let vring: Vring;
 beforeEach(() => {
-  vring = new Vring(1, new Lifecycle(machine));
+  vring = new Vring(1, new Lifecycle(machine), 32_768);
 });
 afterEach(() => vring.close());
 

@@ -18,6 +18,9 @@ let calls: string[];
 let handlers: ControlHandlers;
 let clients: Socket[];
 
+/** More than any test needs. */
+const peersMax = 16;
+
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "fencepost-test-"));
   path = join(folder, "control.sock");
@@ -52,7 +55,7 @@ beforeEach(async () => {
     },
     shutdown: () => void calls.push("shutdown"),
   };
-  server = new ControlServer(path, {
+  server = new ControlServer(path, peersMax, {
     status: () => handlers.status(),
     screenshot: (scanout) => handlers.screenshot(scanout),
     inspector: () => handlers.inspector(),
@@ -402,7 +405,7 @@ test("only its owner may use the socket, and it goes with the server", () => {
 });
 
 test("a socket that a dead server left behind is replaced, a live one is refused", async () => {
-  const other = new ControlServer(path, handlers);
+  const other = new ControlServer(path, peersMax, handlers);
   expect(() => other.open()).toThrow(/another process is listening on .*control.sock/);
 
   const stale = join(folder, "stale.sock");
@@ -412,7 +415,7 @@ test("a socket that a dead server left behind is replaced, a live one is refused
   const left = join(folder, "left.sock");
   renameSync(stale, left);
   await new Promise((resolve) => dead.close(resolve));
-  const replacing = new ControlServer(left, handlers);
+  const replacing = new ControlServer(left, peersMax, handlers);
   replacing.open();
   replacing.close();
 });
@@ -426,7 +429,7 @@ for (const [name, kind, backlog] of [
     const listener = listenUnix(taken, kind, backlog);
     const waiting = connectUnix(taken, kind);
 
-    expect(() => new ControlServer(taken, handlers).open()).toThrow(/another process is listening/);
+    expect(() => new ControlServer(taken, peersMax, handlers).open()).toThrow(/another process is listening/);
     expect(existsSync(taken)).toBe(true);
     closeFd(waiting);
     closeFd(listener);
@@ -436,6 +439,6 @@ for (const [name, kind, backlog] of [
 test("a file that is no socket is left alone", async () => {
   const file = join(folder, "precious");
   writeFileSync(file, "precious");
-  expect(() => new ControlServer(file, handlers).open()).toThrow("exists and is not a socket");
+  expect(() => new ControlServer(file, peersMax, handlers).open()).toThrow("exists and is not a socket");
   expect(readFileSync(file, "utf8")).toBe("precious");
 });

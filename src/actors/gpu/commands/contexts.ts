@@ -78,6 +78,7 @@ export class ContextCommands {
     const resource = model.resources.get(request.u32(CtxResource.resourceId));
     const refused = this.resources.may(resource, this.event.attachResource);
     if (refused !== 0) return refused;
+    if (!model.contexts.hasRoomFor(context!, resource!.id)) return Response.ERR_OUT_OF_MEMORY;
     const isInCpu = this.resources.isIn(resource!, this.inCpu);
     if (isInCpu && !model.promote(resource!)) return Response.ERR_OUT_OF_MEMORY;
     const { pixels } = resource!;

@@ -32,11 +32,13 @@ const namesRing = (model: Model, flags: number): boolean =>
 const fenceFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;
 
 /** Runs requests by `dispatch`, and has those that are fenced wait for the renderer. */
-export function withFences({ model }: Parts, dispatch: Command): Command {
+export function withFences({ model, context: { config } }: Parts, dispatch: Command): Command {
   const { contexts, fences, lifecycles } = model;
+  const { fencesMax } = config;
   const fence = lifecycles.context.event("FENCE");
 
   function runFenced(request: Request, flags: number): number {
+    if ((flags & HeaderFlag.FENCE) !== 0 && fences.pending >= fencesMax) return Response.ERR_OUT_OF_MEMORY;
     const hasRing = namesRing(model, flags);
     if (hasRing) {
       if ((request.u32(Header.ringIndex) & 0xff) >= ringsMax) return Response.ERR_INVALID_PARAMETER;

@@ -20,8 +20,6 @@ import type { Parts } from "./parts.ts";
 
 /** What the guest's pages are: the window's smallest part. */
 const pageBytes = 4096;
-/** Maps under way. Each has a descriptor. */
-const openMax = 256;
 
 const wholePages = (bytes: number): number => Math.ceil(bytes / pageBytes) * pageBytes;
 
@@ -58,7 +56,7 @@ export class MapCommands {
     // Offset and size are below 2^53, or infinite: their sum is no less than it is.
     const isInside = offset % pageBytes === 0 && offset + bytes <= mappings.windowBytes;
     if ((flags & BlobFlag.MAPPABLE) === 0 || !isInside) return Response.ERR_INVALID_PARAMETER;
-    if (this.mapsOpen >= openMax) return Response.ERR_OUT_OF_MEMORY;
+    if (this.mapsOpen >= this.parts.context.config.mappingsMax) return Response.ERR_OUT_OF_MEMORY;
     const blob = this.memoryOf(resource!, bytes);
     if (blob === null) return Response.ERR_UNSPEC;
     const { mapInfo } = blob;

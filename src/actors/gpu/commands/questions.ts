@@ -16,9 +16,6 @@ import type { AnswerTo, Question } from "../../runtime/asks.ts";
 import type { QueueRunner } from "../../queue/queue-runner.ts";
 import type { Parts } from "./parts.ts";
 
-/** A driver asks one at a time; more than this is a flood. */
-const openMax = 64;
-
 export class Questions {
   /** The commands that wait, by the token of their question. */
   private readonly parked = new Map<number, Parked>();
@@ -60,7 +57,7 @@ export class Questions {
     question: Asked,
     settle: (parked: Parked, answer: NonNullable<AnswerTo<Asked>>) => void,
   ): number {
-    if (this.parked.size >= openMax) return Response.ERR_OUT_OF_MEMORY;
+    if (this.parked.size >= this.context.config.questionsMax) return Response.ERR_OUT_OF_MEMORY;
     const parked = this.queue.park();
     let token = 0;
     token = this.context.asks.ask(

@@ -30,10 +30,13 @@ export class GpuContext extends Entity {
 export class ContextTable {
   private readonly byId = new Map<number, GpuContext>();
   private readonly event;
+  /** Of all contexts. */
+  private attachmentCount = 0;
 
   constructor(
     private readonly lifecycles: Lifecycles,
     private readonly countMax: number,
+    private readonly attachmentsMax: number,
   ) {
     this.event = {
       create: lifecycles.context.event("CTX_CREATE"),
@@ -66,15 +69,24 @@ export class ContextTable {
   }
 
   destroy(context: GpuContext): void {
+    this.attachmentCount -= context.attachments.size;
     this.lifecycles.context.take(context, this.event.destroy);
     this.byId.delete(context.id);
   }
 
+  /** Whether the resource may be attached: it is already, or there is room for one more. */
+  hasRoomFor({ attachments }: GpuContext, resource: number): boolean {
+    return this.attachmentCount < this.attachmentsMax || attachments.has(resource);
+  }
+
   /** Attaching twice is no mistake. */
   attach({ attachments }: GpuContext, resource: number): void {
-    const attachment = attachments.get(resource) ?? new Attachment(resource);
+    let attachment = attachments.get(resource);
+    if (attachment === undefined) {
+      attachments.set(resource, (attachment = new Attachment(resource)));
+      this.attachmentCount++;
+    }
     this.lifecycles.attachment.take(attachment, this.event.attach);
-    attachments.set(resource, attachment);
   }
 
   /** Whether the resource may be detached: returns 0, or the virtio error. */
@@ -86,6 +98,7 @@ export class ContextTable {
   detach({ attachments }: GpuContext, resource: number): void {
     this.lifecycles.attachment.take(attachments.get(resource)!, this.event.detach);
     attachments.delete(resource);
+    this.attachmentCount--;
   }
 
   /** A resource is gone: no context has it any more. */

@@ -9,7 +9,6 @@ import type { BlobLayout } from "../pixels/blobs/layout.ts";
 import type { Showable } from "../pixels/pixels.ts";
 import type { PixelSource } from "../pixels/source.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
-import { fullBackingsMax } from "../renderer/backing.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { baseFeatures } from "../device-type.ts";
 import { ContextTable, type GpuContext } from "./contexts.ts";
@@ -47,9 +46,8 @@ export class Model {
     private readonly screen: Screen,
     private readonly window: HostWindow,
   ) {
-    const runsMax = fullBackingsMax * config.backingEntriesMax;
-    this.resources = new ResourceTable(source, config.resourcesMax, runsMax);
-    this.contexts = new ContextTable(lifecycles, config.contextsMax);
+    this.resources = new ResourceTable(source, config.resourcesMax, config.backingPiecesMax);
+    this.contexts = new ContextTable(lifecycles, config.contextsMax, config.attachmentsMax);
     this.scanouts = new Scanouts(lifecycles, this.resources, (scanout) => screen.hide(scanout));
     this.fences = new Fences(queue, lifecycles.fence, renderer, 0, lifecycles.tap);
     this.unrefEvent = lifecycles.resource.event("UNREF");

@@ -7,9 +7,6 @@ import type { GuestSpan, MemoryMap } from "../../../transport/virtio/memory-map.
 import { windowMask } from "../../../transport/virtio/memory-windows.ts";
 import { MemoryEntry } from "../../../transport/wire/virtio-gpu/protocol.ts";
 
-/** Backings of the greatest length that may exist at a time; by default they take 100 MB of the host. */
-export const fullBackingsMax = 256;
-
 /** A memcpy's length is a u32. */
 const copyBytesMax = 0x8000_0000;
 

@@ -4,7 +4,6 @@ import type { ServerConfig } from "../../../config.ts";
 import { ConfigError } from "../../../config-error.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Arena } from "./arena.ts";
-import { fullBackingsMax } from "./backing.ts";
 import { libraryOutputFd } from "./library-output.ts";
 import { NullRenderer } from "./null/null-renderer.ts";
 import type { Renderer } from "./renderer.ts";
@@ -23,13 +22,13 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
     return new NullRenderer();
   }
   try {
-    const { renderNode, logLevel, backingEntriesMax } = config;
+    const { renderNode, logLevel, backingPiecesMax } = config;
     const { renderer, noVulkan } = startVirgl({
       arena,
       venus: venusSetup(config),
       renderNode,
       verbose: logLevel === "debug",
-      backingPiecesMax: fullBackingsMax * backingEntriesMax,
+      backingPiecesMax,
       limits: {
         subContexts: config.subContextsMax,
         objects: config.objectsMax,

@@ -9,7 +9,6 @@ import { TraceFile } from "./trace-file.ts";
 import { Tracer } from "./tracer.ts";
 import { TraceStream } from "./trace-stream.ts";
 
-const streamsMax = 4;
 /** How long an inspector that stops waits for the disk. */
 const stopMs = 2_000;
 /** How old what is known of the guest's resources may be. */
@@ -53,8 +52,9 @@ export class Traces {
 
   /** One for whoever reads it, until they have enough. Throws a {@link Refusal}. */
   stream(): ReadableStream<Uint8Array> {
-    if (this.running.size - (this.file === null ? 0 : 1) >= streamsMax) {
-      throw new Refusal(`${streamsMax} traces are being read already`);
+    const { traceReadersMax } = this.context.config;
+    if (this.running.size - (this.file === null ? 0 : 1) >= traceReadersMax) {
+      throw new Refusal(`${traceReadersMax} traces are being read already`);
     }
     const stream = new TraceStream();
     this.add(stream, () => {});

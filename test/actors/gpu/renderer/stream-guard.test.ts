@@ -14,6 +14,9 @@ import { NativeMemory } from "../../../../src/transport/os/native-memory.ts";
 import { type MappedGuest, mapGuest } from "../../../support/guest-map.ts";
 
 const limits = { subContexts: 4, objects: 100, glContexts: 20, totalObjects: 300, objectBytes: 4000 };
+const setStreamoutTargets = 25;
+const createSubContext = 29;
+const destroySubContext = 30;
 const clearSurface = 62;
 const getLayout = 63;
 const texture = { target: 2, format: 1, bind: 2 | 8 };
@@ -186,6 +189,31 @@ test("a shader's pieces count together, and what replaces an object counts alone
   expect(run(shader(7, 0, 0x8000_0014, 9, 0, 1))).toBe(ENOMEM);
   expect(run(shader(7, 0, 8, 9, 0))).toBe(0);
   expect([tally.objects, tally.objectWords]).toEqual([1, 5]);
+  one.close();
+  expect([tally.objects, tally.objectWords]).toEqual([0, 0]);
+});
+
+test("each set of streamout targets counts as an object until its sub-context goes", () => {
+  const tally = new Tally();
+  const own = new StreamGuard(resources, { ...limits, objects: 3 }, tally);
+  const one = new Census(tally);
+  const run = (...streams: Uint32Array[]): number => {
+    const words = Uint32Array.from(streams.flatMap((stream) => [...stream]));
+    const error = own.check(one, words, 0, words.length);
+    if (error === 0) new StreamEffects(resources).follow(one, words, 0, words.length, false);
+    return error;
+  };
+  const targets = (...handles: number[]) => command(setStreamoutTargets, 0, ...handles);
+  expect(run(command(createSubContext, 1))).toBe(0);
+  expect(run(targets(5))).toBe(0);
+  // None at all are no object, and what is known is none more.
+  for (let round = 0; round < 5; round++) expect([run(targets()), run(targets(5))]).toEqual([0, 0]);
+  expect(run(targets(5, 6), targets(6, 5))).toBe(0);
+  expect([tally.objects, tally.objectWords]).toEqual([3, 5]);
+  expect(run(targets(6))).toBe(ENOMEM);
+  expect(run(command(destroySubContext, 1))).toBe(0);
+  expect([tally.objects, tally.objectWords]).toEqual([0, 0]);
+  expect(run(targets(6))).toBe(0);
   one.close();
   expect([tally.objects, tally.objectWords]).toEqual([0, 0]);
 });

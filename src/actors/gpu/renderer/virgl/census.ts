@@ -7,6 +7,8 @@ class SubContext {
   readonly objects = new HandleSet();
   /** The resource that a query's result is written to, by the query's handle. */
   readonly queried = new Map<number, VirglResource>();
+  /** Each set of streamout targets that was ever set, by its handles: the library never forgets one. */
+  readonly streamouts: Uint32Array[] = [];
 }
 
 /** What all contexts have together. */
@@ -68,6 +70,17 @@ export class Census {
     return this.current.queried.get(handle) ?? null;
   }
 
+  /** The handles of streamout targets, if any, are `words` from `from` to `to`: an object of the library's, unless it has that set. */
+  setStreamout(words: Uint32Array, from: number, to: number): void {
+    if (from >= to) return;
+    const { streamouts } = this.current;
+    for (const known of streamouts) if (isSame(known, words, from, to)) return;
+    const handles = new Uint32Array(to - from);
+    for (let at = 0; at < handles.length; at++) handles[at] = words[from + at]!;
+    streamouts.push(handles);
+    this.count(1, to - from);
+  }
+
   /** The new one is the current one; one that is there stays as it is, and is not made current. */
   createSubContext(id: number): void {
     if (this.subContexts.has(id)) return;
@@ -87,6 +100,7 @@ export class Census {
     this.subContexts.delete(id);
     this.tally.glContexts--;
     this.count(-gone.objects.size, -gone.objects.weight);
+    for (const { length } of gone.streamouts) this.count(-1, -length);
     if (this.current === gone) this.current = this.subContexts.get(0)!;
   }
 
@@ -97,4 +111,10 @@ export class Census {
     tally.objects += objects;
     tally.objectWords += words;
   }
+}
+
+function isSame(known: Uint32Array, words: Uint32Array, from: number, to: number): boolean {
+  if (known.length !== to - from) return false;
+  for (let at = 0; at < known.length; at++) if (known[at] !== words[from + at]) return false;
+  return true;
 }

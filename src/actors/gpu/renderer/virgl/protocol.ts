@@ -16,6 +16,7 @@ export const Ccmd = {
   BLIT: 16,
   RESOURCE_COPY_REGION: 17,
   GET_QUERY_RESULT: 21,
+  SET_STREAMOUT_TARGETS: 25,
   SET_SUB_CTX: 28,
   CREATE_SUB_CTX: 29,
   DESTROY_SUB_CTX: 30,
@@ -38,6 +39,9 @@ export const videoCommands = [53, 54, 55, 56, 57, 58, 59, 60, 61] as const;
 
 /** VIRGL_OBJECT_QUERY. */
 export const queryObject = 9;
+
+/** SET_STREAMOUT_TARGETS: where the first target's handle is. */
+export const StreamoutField = { first: 2 } as const;
 
 /** What RESOURCE_INLINE_WRITE, TRANSFER3D and COPY_TRANSFER3D have in common. The box is x, y, z, width, height, depth. */
 export const TransferField = { resource: 1, level: 2, stride: 4, layerStride: 5, box: 6, words: 11 } as const;

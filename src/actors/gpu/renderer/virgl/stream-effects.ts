@@ -15,6 +15,7 @@ import {
   QueryState,
   ShaderField,
   shaderObject,
+  StreamoutField,
   Transfer3d,
   TransferField,
 } from "./protocol.ts";
@@ -59,6 +60,9 @@ export class StreamEffects implements StreamVisitor {
         return 0;
       case Ccmd.DESTROY_OBJECT:
         census.destroyObject(first);
+        return 0;
+      case Ccmd.SET_STREAMOUT_TARGETS:
+        census.setStreamout(words, header + StreamoutField.first, header + length + 1);
         return 0;
       case Ccmd.CREATE_SUB_CTX:
         census.createSubContext(first);

@@ -15,6 +15,7 @@ import {
   queryObject,
   QueryState,
   ResultField,
+  StreamoutField,
   Transfer3d,
   TransferField,
   videoCommands,
@@ -42,6 +43,7 @@ const guarded = wantedOf([
   Ccmd.SET_INDEX_BUFFER,
   Ccmd.SET_SHADER_IMAGES,
   Ccmd.GET_QUERY_RESULT,
+  Ccmd.SET_STREAMOUT_TARGETS,
   Ccmd.GET_QUERY_RESULT_QBO,
   Ccmd.SET_SUB_CTX,
   Ccmd.CREATE_SUB_CTX,
@@ -118,6 +120,14 @@ export class StreamGuard implements StreamVisitor {
         return object === queryObject && length >= QueryField.words
           ? this.query(words[header + QueryField.resource]!)
           : 0;
+      case Ccmd.SET_STREAMOUT_TARGETS:
+        // The library makes an object of each set of them, and keeps it for as long as the sub-context.
+        if (length >= StreamoutField.first) {
+          this.created++;
+          this.createdWords += length;
+          this.hasEffects = true;
+        }
+        return 0;
       case Ccmd.CREATE_SUB_CTX:
         this.subContexts++;
         this.hasEffects = true;
