@@ -14,7 +14,8 @@ Usage: bun run package [--output DIR]
 
   --output DIR   where it goes (default: build)
 
-DEBFULLNAME and DEBEMAIL are its maintainer's, and SOURCE_DATE_EPOCH the time of its files (default: the last commit's).`;
+DEBFULLNAME and DEBEMAIL are its maintainer's, and SOURCE_DATE_EPOCH the time of its files (default: the last commit's author
+and time).`;
 
 const { values } = readCommandLine(help, { options: { output: { type: "string", default: "build" } } });
 

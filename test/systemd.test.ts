@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import packageJson from "../package.json";
 
 const units = join(import.meta.dir, "../systemd");
 let folder: string;
@@ -44,6 +45,28 @@ test("a reload sets the log's level from the manager's environment, which nothin
   const told = "ctl --control-path /run/fencepost/vm1/gpu.ctl log-level";
   expect(levelWith({})).toBe(`${told} info\n`);
   expect(levelWith({ LOG_LEVEL: "debug" })).toBe(`${told} debug\n`);
+});
+
+test("what another's environment would have Bun do is left out", () => {
+  const preloaded = join(folder, "preloaded.js");
+  writeFileSync(preloaded, 'console.log("preloaded");');
+  const hostile: Record<string, string> = {
+    ...{ BUN_OPTIONS: `--preload=${preloaded}`, BUN_BE_BUN: "1", NODE_OPTIONS: `--require=${preloaded}` },
+    ...{ BUN_INSPECT: "ws://127.0.0.1:1/", BUN_INSPECT_PRELOAD: preloaded, LD_PRELOAD: "/nothing.so" },
+  };
+  const said = (without: readonly string[]): string => {
+    const kept = Object.entries({ ...process.env, ...hostile }).filter(([name]) => !without.includes(name));
+    const { stdout, stderr } = Bun.spawnSync([join(units, "../bin/fencepost"), "--version"], {
+      env: Object.fromEntries(kept),
+    });
+    return `${stdout}${stderr}`;
+  };
+  const unit = readFileSync(join(units, "fencepost@.service"), "utf8");
+  const left = Array.from(unit.matchAll(/^UnsetEnvironment=(.*)$/gm), ([, names]) =>
+    names!.split(" "),
+  ).flat();
+  expect(said([])).toContain("preloaded");
+  expect(said(left)).toBe(`fencepost ${packageJson.version}\n`);
 });
 
 test("little of the host is open to a server", () => {

@@ -24,7 +24,10 @@ const capabilityFile = { description: "Fencepost", type: "gpu", binary: "/usr/bi
 /** Without these there is no 3D, and nothing is shown but by the CPU. */
 const recommended = ["libvirglrenderer1", "libegl1", "libopengl0", "libgl1-mesa-dri", "libgbm1"];
 
-export const debName = (): string => `fencepost_${packageJson.version}_${architecture}.deb`;
+/** A tilde sorts before everything, so that 1.0.0 comes after its candidates. */
+const debVersion = packageJson.version.replace("-", "~");
+
+export const debName = (): string => `fencepost_${debVersion}_${architecture}.deb`;
 
 /** Lays out all else below `tree`, which has usr/bin/fencepost and usr/share. */
 export function layOut(tree: string): void {
@@ -53,7 +56,7 @@ export function layOut(tree: string): void {
 
 /** Packs `tree` as `path`. Throws with what dpkg-deb says. */
 export function pack(tree: string, path: string): void {
-  const time = process.env["SOURCE_DATE_EPOCH"] ?? lastCommit();
+  const time = process.env["SOURCE_DATE_EPOCH"] ?? lastCommit("%ct");
   // Debian 12 and later unpack it; xz takes ten times as long for a twentieth less.
   const command = ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z9", "--build", tree, path];
   const env = { ...process.env, ...(time === null ? {} : { SOURCE_DATE_EPOCH: time }) };
@@ -61,9 +64,9 @@ export function pack(tree: string, path: string): void {
   if (!success) throw new Error(`dpkg-deb: ${stderr.toString().trim()}`);
 }
 
-/** The time of the last commit, in seconds; null where there is none. */
-function lastCommit(): string | null {
-  const { success, stdout } = Bun.spawnSync(["git", "log", "-1", "--format=%ct"], { cwd: root });
+/** What git tells of the last commit by such a format; null where there is none. */
+function lastCommit(format: string): string | null {
+  const { success, stdout } = Bun.spawnSync(["git", "log", "-1", `--format=${format}`], { cwd: root });
   return success ? stdout.toString().trim() : null;
 }
 
@@ -82,13 +85,16 @@ function normalize(tree: string): void {
 function control(tree: string): void {
   const files = filesIn(tree).filter((name) => statSync(join(tree, name)).isFile());
   const bytes = files.reduce((sum, name) => sum + statSync(join(tree, name)).size, 0);
-  const { DEBFULLNAME: name = "Fencepost", DEBEMAIL: email = "fencepost@localhost" } = process.env;
+  const {
+    DEBFULLNAME: name = lastCommit("%an") ?? "Fencepost's contributors",
+    DEBEMAIL: email = lastCommit("%ae") ?? "fencepost@localhost",
+  } = process.env;
   const folder = join(tree, "DEBIAN");
   mkdirSync(folder);
   writeFileSync(
     join(folder, "control"),
     `Package: fencepost
-Version: ${packageJson.version}
+Version: ${debVersion}
 Architecture: ${architecture}
 Maintainer: ${name} <${email}>
 Installed-Size: ${Math.ceil(bytes / 1024)}

@@ -1,10 +1,11 @@
-// The package for npm: what it has is enough to run, with Bun and the packages that it names.
+// The package for npm: what it has is enough to run, with Bun and the packages that it names. What dpkg takes Debian's for.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../../package.json";
+import { debName, layOut } from "../../scripts/lib/deb.ts";
 import { ServerRun } from "../support/server-run.ts";
 
 const root = join(import.meta.dir, "../..");
@@ -43,4 +44,18 @@ test("it brings no tests, no benches and no guests", () => {
   expect(names.filter((name) => ["test", "bench", "scripts", ".cache"].includes(name))).toEqual([]);
   expect(existsSync(join(folder, "package/lab/guest"))).toBe(false);
   expect(names).toContain("LICENSE");
+});
+
+test("Debian's package has a version that its release comes after, and a maintainer", () => {
+  const tree = join(folder, "tree");
+  mkdirSync(join(tree, "usr/share/man/man1"), { recursive: true });
+  layOut(tree);
+  const control = readFileSync(join(tree, "DEBIAN/control"), "utf8");
+  const [, version = ""] = /^Version: (.*)$/m.exec(control) ?? [];
+  expect(debName()).toStartWith(`fencepost_${version}_`);
+  const [release = ""] = packageJson.version.split("-");
+  const later = packageJson.version === release ? `${release}.1` : release;
+  expect(Bun.spawnSync(["dpkg", "--compare-versions", version, "lt", later]).exitCode).toBe(0);
+  expect(Bun.spawnSync(["dpkg", "--compare-versions", version, "gt", "0.9"]).exitCode).toBe(0);
+  expect(control).toMatch(/^Maintainer: [^<]+ <[^@>]+@[^@>]+>$/m);
 });
