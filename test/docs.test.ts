@@ -1,20 +1,13 @@
 // Paths that documents name in backticks, or list as a block, exist.
 
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { documents, root } from "./support/reader/documents.ts";
 
-const root = join(import.meta.dir, "..");
 const files = Bun.spawnSync(["git", "ls-files", "-co", "--exclude-standard"], { cwd: root })
   .stdout.toString()
   .split("\n");
-const documents = [
-  "README.md",
-  "CONTRIBUTING.md",
-  ...readdirSync(join(root, "docs"))
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`),
-];
 
 /** `a/{b,c}/d.ts` as `a/b/d.ts` and `a/c/d.ts`. */
 function spread(path: string): string[] {

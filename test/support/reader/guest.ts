@@ -1,0 +1,28 @@
+// A guest for the commands of a document: `bun guest.ts SOCKET` shows resource 7 at 1280×800, changes it every now and then,
+// and makes a mistake each time, until it is ended.
+
+import { areaOf } from "../../../lab/driver/gpu-driver.ts";
+import { SyntheticGuest } from "../../../lab/driver/synthetic-guest.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+
+const everyMs = 30;
+const mebibyte = 2 ** 20;
+/** One that is paused by somebody who looks waits for as long as that takes. */
+const patienceMs = 600_000;
+
+const guest = SyntheticGuest.boot(process.argv[2]!, {
+  memory: [{ guestAddress: 0, size: 32 * mebibyte }],
+  display: null,
+  patienceMs,
+});
+const { gpu } = guest;
+const screen = gpu.createImage(7, Format.B8G8R8X8, 1280, 800);
+gpu.show(0, screen);
+console.log("shows");
+for (let frame = 1; ; frame++) {
+  screen.pixels.fill(frame * 0x10101);
+  gpu.transferToHost2d(7, areaOf(screen));
+  gpu.flushResource(7, areaOf(screen));
+  gpu.flushResource(8, areaOf(screen));
+  await Bun.sleep(everyMs);
+}
