@@ -61,6 +61,12 @@ export const entries: Readonly<Record<WorkerName, () => URL>> = {
   "vhost-session": () => new URL("./session/main.ts", import.meta.url),
 };
 
+/** Whether another one takes its place should it crash. */
+export const mayReturn = (name: WorkerName, { isolation }: Pick<ServerConfig, "isolation">): boolean => {
+  const { survives } = manifestOf[name];
+  return survives === "as-process" ? isolation === "process" : survives;
+};
+
 /** The workers with which one has a line: it talks to them, or they to it. */
 export function peersOf(name: WorkerName): readonly WorkerName[] {
   return workerNames.filter(

@@ -2,7 +2,7 @@
 
 import { manifestOf, workerNames } from "../actors/registry.ts";
 
-export const restartable = workerNames.filter((name) => manifestOf[name].survives);
+export const restartable = workerNames.filter((name) => manifestOf[name].survives !== false);
 export const limitMax = 10_000;
 export const limitDefault = 200;
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
-import { manifestOf, workerNames } from "../../src/actors/registry.ts";
+import { mayReturn, workerNames } from "../../src/actors/registry.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, serveTests } from "./support.ts";
 
@@ -16,10 +16,11 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 // With all actors that there may be.
 const { withDevice, server } = serveTests("--inspect", "--record", join(directory, "recording"));
+const isolation = process.env["FENCEPOST_ISOLATION"] === "process" ? "process" : "thread";
 const frames = 240;
 const killAt = [60, 120, 180];
 
-for (const actor of workerNames.filter((name) => manifestOf[name].survives)) {
+for (const actor of workerNames.filter((name) => mayReturn(name, { isolation }))) {
   test(`the ${actor} killed three times in an animation costs no command and no frame that stays`, () =>
     withDevice({}, async (guest) => {
       const { gpu } = guest;

@@ -6,6 +6,7 @@ import {
   type AreaName,
   areas,
   type Inbox,
+  mayReturn,
   type WorkerName,
 } from "../../src/actors/registry.ts";
 import type { ActorContext } from "../../src/actors/runtime/actor.ts";
@@ -52,6 +53,7 @@ export class FakeContext implements ActorContext {
   tap: Tap | null = null;
   readonly sent: Sent[] = [];
   readonly life: number;
+  readonly mayReturn: boolean;
   readonly asks: Asks;
   readonly logged: { level: string; text: string }[] = [];
   readonly log = new Log("debug", (level, text) => this.logged.push({ level, text }), 10);
@@ -75,6 +77,7 @@ export class FakeContext implements ActorContext {
   ) {
     const own = keep.subarray(keepWords - ownWords);
     this.life = ++own[Own.lives]!;
+    this.mayReturn = mayReturn(name, config);
     this.asks = new Asks({
       send: (to, message) => this.send(to, message),
       after: (ms, run) => this.timers.after(ms, run),

@@ -57,7 +57,7 @@ function choicesOf(): Choices {
     wordsFor(kind),
   ]);
   const choices = Object.fromEntries(kinds.filter(([, words]) => words !== null)) as Choices;
-  const actors = workerNames.filter((name) => manifestOf[name].survives);
+  const actors = workerNames.filter((name) => manifestOf[name].survives === true);
   return { ...choices, LEVEL: choices["--log-level"]!, ACTOR: actors };
 }
 

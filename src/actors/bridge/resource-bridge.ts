@@ -52,10 +52,11 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
         ? ({ type: "ask-buffer", resource: request.resource } as const)
         : ({ type: "ask-fence", ...halvesOf(request.seqno) } as const);
     let token = 0;
-    token = this.context.asks.ask("ctrl-queue", question, (answer) => {
+    const settle = (answer: ResourceBridgeMessage | null): void => {
       this.asked.delete(token);
       this.answer(peer, answer);
-    });
+    };
+    token = this.context.asks.ask("ctrl-queue", question, settle, { again: true });
     if (token > 0) this.asked.set(token, peer);
   }
 

@@ -11,6 +11,7 @@ import { QueueRunner } from "../queue/queue-runner.ts";
 import { RecordingSwitch } from "../queue/recording-switch.ts";
 import { Entity, Lifecycle } from "../machines/lifecycle.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
+import type { AnswerTo } from "../runtime/asks.ts";
 import { CursorOutbox } from "./cursor-outbox.ts";
 import { CursorShelf } from "./cursor-shelf.ts";
 
@@ -188,12 +189,14 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
   private fetchImage(scanout: number, resource: number, slot: number, hotX: number, hotY: number): void {
     const image = { parked: this.queue.park(), scanout, slot, hotX, hotY, resource, isShown: true };
     let token = 0;
-    token = this.context.asks.ask("ctrl-queue", { type: "ask-cursor-image", resource, slot }, (answer) => {
+    const question = { type: "ask-cursor-image", resource, slot } as const;
+    const settle = (answer: AnswerTo<typeof question>): void => {
       this.images.delete(token);
-      // A ctrl queue that is gone ends the device.
+      // A ctrl queue that is gone for good ends the device.
       if (answer === null) this.queue.refuse(image.parked, Response.ERR_UNSPEC);
       else this.imageArrived(image, answer.error, answer.isNew);
-    });
+    };
+    token = this.context.asks.ask("ctrl-queue", question, settle, { again: true });
     if (token > 0) this.images.set(token, image);
   }
 

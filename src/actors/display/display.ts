@@ -3,7 +3,7 @@
 import { SystemError } from "../../transport/os/errors.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
-import type { ActorName } from "../registry.ts";
+import type { ActorName, WorkerName } from "../registry.ts";
 import type { OutputChange } from "../output-changes.ts";
 import type { DisplayMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -20,7 +20,7 @@ import { Sinks } from "./sinks/sinks.ts";
 import { copyRect, takeSnapshot } from "./snapshot.ts";
 import { Unseen } from "./unseen.ts";
 import { UnreadableSurface } from "./surfaces/surface.ts";
-import { Surfaces } from "./surfaces/surfaces.ts";
+import { type AnySurface, Surfaces } from "./surfaces/surfaces.ts";
 
 type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { type: Type }>;
 
@@ -107,6 +107,17 @@ export class Display implements Actor<DisplayMessage> {
     }
   }
 
+  /** What it has shown stays to be seen until another one shows something in its place. */
+  peerLost(peer: WorkerName): void {
+    if (peer !== "ctrl-queue") return;
+    this.surfaces.orphan();
+    this.dropOrphans();
+  }
+
+  peerBack(peer: WorkerName): void {
+    if (peer === "ctrl-queue") this.sinks.tellTakesAgain();
+  }
+
   turn(): boolean {
     if (this.questions.length > 0) this.askQuestions();
     const more = this.sinks.pump();
@@ -150,13 +161,23 @@ export class Display implements Actor<DisplayMessage> {
     scanout.view = view;
     scanout.isKnown = true;
     this.sinks.scanout(scanout);
+    this.dropOrphans();
     this.unseen.shown();
+  }
+
+  private dropOrphans(): void {
+    const isShown = (surface: AnySurface): boolean => this.scanouts.some(({ view }) => view?.surface === surface);
+    for (const surface of this.surfaces.takeOrphans(isShown)) {
+      surface.drop();
+      this.sinks.dropped(surface);
+    }
   }
 
   private turnOff(scanout: Scanout): void {
     scanout.view = null;
     scanout.isKnown = true;
     this.sinks.scanout(scanout);
+    this.dropOrphans();
   }
 
   private flush(message: MessageOf<"flush">): void {

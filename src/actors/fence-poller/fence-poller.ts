@@ -26,6 +26,11 @@ export class FencePoller implements Actor<FencePollerMessage> {
     this.check();
   }
 
+  /** Its fences went with it. */
+  peerLost(): void {
+    this.pending = 0;
+  }
+
   private tick(): void {
     if (!this.ticks || this.pending === 0 || this.isTicking) return;
     this.isTicking = true;

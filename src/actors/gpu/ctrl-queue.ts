@@ -4,14 +4,17 @@ import type { ActorName, WorkerName } from "../registry.ts";
 import type { CtrlQueueMessage } from "./messages.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import { Header } from "../../transport/wire/virtio-gpu/protocol.ts";
-import { type QueueHandler } from "../queue/queue-handler.ts";
+import { PARKED, type QueueHandler } from "../queue/queue-handler.ts";
 import { QueueRunner } from "../queue/queue-runner.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
+import { now } from "../runtime/timers.ts";
 import type { Request } from "../queue/request.ts";
 import type { Command } from "./commands/parts.ts";
 import { CtrlCounter } from "./counters.ts";
 import { describeScanouts } from "./description.ts";
 import { Device } from "./device.ts";
+import { Inheritance } from "./inheritance.ts";
+import { Journal } from "./journal/journal.ts";
 import { describeInventory } from "./inventory.ts";
 import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
 import { KeptWord } from "./manifest.ts";
@@ -30,19 +33,27 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly run: Command;
   private rehearsal: WarmUp | null = null;
   private hasWarmedUp = false;
+  private readonly journal: Journal | null;
+  /** What a predecessor has left, until the guest's memory is there. */
+  private inheritance: Inheritance | null = null;
 
   /** `start` makes the renderer. */
   constructor(
     private readonly context: ActorContext,
     start: typeof startRenderer = startRenderer,
   ) {
-    this.queue = new QueueRunner(context, this, gpuDevice.commands, context.config.commandBytesMax);
-    const { config, epoll, log } = context;
+    const { config, epoll, log, mayReturn } = context;
+    const record = mayReturn ? context.area("succession", "write") : null;
+    this.queue = new QueueRunner(context, this, gpuDevice.commands, config.commandBytesMax, record);
+    this.journal = mayReturn ? new Journal(context.area("journal", "write")) : null;
+    const startedAt = now();
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
     const renderer = start(config, log, this.queue.request.arena);
     this.startsPrograms = renderer.description?.vulkan !== undefined;
-    this.device = new Device(context, this.queue, renderer, chooseTier(config, log));
+    this.device = new Device(context, this.queue, renderer, chooseTier(config, log), this.journal);
     this.run = this.device.execute;
+    if (this.journal !== null && context.life > 1)
+      this.inheritance = Inheritance.of(context, this.queue, this.device, this.journal, startedAt);
     context.send("vhost-session", {
       type: "offer",
       features: baseFeatures | renderer.features,
@@ -51,9 +62,18 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   receive(message: CtrlQueueMessage, from?: ActorName): void {
+    const { inheritance } = this;
+    if (inheritance === null) return this.take(message, from);
+    if (from !== "vhost-session") return inheritance.putOff(() => this.take(message, from));
+    this.take(message, from);
+    if (message.type === "map-memory") this.inherit(inheritance);
+  }
+
+  private take(message: CtrlQueueMessage, from?: ActorName): void {
     // What concerns the ring or its memory; the display's socket comes long before.
     if (from === "vhost-session" && message.type !== "vmm-display-changed") this.endRehearsal();
     if (this.device.mappings.receive(message)) return;
+    if (message.type === "start-ring") this.journal?.featuresAre(message.features);
     if (this.queue.receive(message)) return;
     // The commands of a rehearsal are nobody's to stop at.
     if (message.type === "set-breaks") this.endRehearsal();
@@ -135,9 +155,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   execute(request: Request): number {
     this.device.fenceWatch.glance();
     const { keep } = this.context;
+    const { succession } = this.queue;
     keep[KeptWord.context] = request.words[Header.contextId / 4]!;
+    if (succession !== null) keep[KeptWord.head] = succession.head;
     keep[KeptWord.command] = request.words[Header.type / 4]!;
     const response = this.run(request);
+    if (succession !== null && response !== PARKED) succession.ran(response, this.queue.responseBytes);
     keep[KeptWord.command] = 0;
     return response;
   }
@@ -173,7 +196,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.queue.recording?.reset();
     this.device.mappings.forget();
     this.device.model.reset();
+    this.journal?.clear();
     this.count();
+    if (this.inheritance !== null) this.release(this.inheritance);
   }
 
   finishParked(): void {
@@ -189,18 +214,34 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.endRehearsal();
     this.queue.close();
     this.device.close();
+    this.journal?.close();
     this.libraryOutput?.close();
+  }
+
+  private inherit(inheritance: Inheritance): void {
+    inheritance.take();
+    this.release(inheritance);
+    this.count();
+  }
+
+  /** There is nothing to wait for any more. */
+  private release(inheritance: Inheritance): void {
+    this.inheritance = null;
+    inheritance.goOn();
   }
 
   private rehearse(): void {
     if (this.device.recordings.areOn || this.hasWarmedUp || this.device.breaks.areWanted) return;
+    if (this.inheritance !== null) return;
     this.hasWarmedUp = true;
+    if (this.journal !== null) this.journal.isPaused = true;
     this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
   }
 
   private endRehearsal(): void {
     this.rehearsal?.end();
     this.rehearsal = null;
+    if (this.journal !== null) this.journal.isPaused = false;
   }
 
   private describe(token: number): void {

@@ -9,6 +9,8 @@ import type { Command } from "./commands/parts.ts";
 import { withFences } from "./commands/fenced.ts";
 import { RecordedReads } from "./commands/recorded-reads.ts";
 import { commandName, Commands, dispatcher } from "./commands/table.ts";
+import type { Journal } from "./journal/journal.ts";
+import type { KeptState } from "./journal/kept-state.ts";
 import { Lifecycles } from "./model/lifecycles.ts";
 import { Model } from "./model/model.ts";
 import { AfterCommands } from "./outlets/after-commands.ts";
@@ -28,6 +30,7 @@ import { Budget } from "./pixels/storage/budget.ts";
 import { Storages } from "./pixels/storage/storages.ts";
 import type { Tier } from "./pixels/storage/tier.ts";
 import type { Renderer } from "./renderer/renderer.ts";
+import { Restore, type Restored } from "./restore.ts";
 
 export class Device {
   readonly model: Model;
@@ -35,6 +38,8 @@ export class Device {
   readonly commands: Commands;
   /** Runs a request of the ring. */
   readonly execute: Command;
+  /** Makes what a predecessor had. */
+  readonly restore: (state: KeptState) => Restored;
   /** What other actors asked for. */
   readonly afterCommands: AfterCommands;
   readonly cursorImages: CursorImages;
@@ -52,6 +57,7 @@ export class Device {
     queue: QueueRunner,
     readonly renderer: Renderer,
     readonly tier: Tier,
+    journal: Journal | null,
   ) {
     const { config, machines, log, tap } = context;
     if (tap !== null) {
@@ -67,11 +73,15 @@ export class Device {
     const { source, outbox, mappings } = this;
     this.model = new Model(config, lifecycles, queue, renderer, source, outbox, mappings);
     const reads = new RecordedReads(this.model.resources);
-    const parts = { context, queue, model: this.model, outbox, mappings, reads };
+    const parts = { context, queue, model: this.model, outbox, mappings, reads, journal };
     this.commands = new Commands(parts);
     renderer.onTrouble = (text) => log.warning(text);
     renderer.onContextLost = (id, reason) => this.commands.contexts.ended(id, reason);
-    this.execute = withFences(parts, dispatcher(parts, this.commands));
+    const dispatch = dispatcher(parts, this.commands);
+    this.execute = withFences(parts, dispatch);
+    const { model, commands } = this;
+    this.restore = (state) =>
+      new Restore({ queue, model, outbox, commands, run: dispatch, keep: context.keep }, state).run();
     this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));
     this.fenceWatch = new FenceWatch(context, this.model.fences, renderer, commandName);
     this.breaks = new Breaks(context, queue, this.model);

@@ -1,6 +1,7 @@
 // The ctrl queue: runs the guest's commands, and owns its resources and the renderer.
 
 import { Command, cursorSize, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { successionBytes } from "../queue/succession.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 import { ctrlQueueCounters } from "./counters.ts";
 
@@ -38,8 +39,20 @@ export const Shelf = {
  */
 export const SlotState = { empty: 0, full: 1, writing: 2, reading: 3, stale: 4 } as const;
 
-/** Words that the ctrl queue keeps for whoever asks what it died of: the command that it runs, or 0, and the header's context. */
-export const KeptWord = { command: 0, context: 1 } as const;
+/** Words that the ctrl queue keeps for its successor, and for whoever asks what it died of. */
+export const KeptWord = {
+  /** The command that it runs, or 0; its header's context, and the head of its chain. */
+  command: 0,
+  context: 1,
+  head: 2,
+  /** The last number that a surface was given. */
+  surface: 3,
+  /** The resource that it was about to restore, or 0. */
+  restoring: 4,
+} as const;
+
+/** Bytes of the area "journal": {@link Journal} says how they are used. Pages are made when first touched. */
+export const journalBytes = 256 * 1024 * 1024;
 
 /** Such as "amid SUBMIT_3D of context 2". */
 function lastWords(keep: Int32Array): string {
@@ -61,12 +74,14 @@ export const manifest = {
     "resource-bridge",
     "vhost-session",
   ],
-  survives: false,
+  survives: "as-process",
   counters: ctrlQueueCounters,
   place: "process",
   areas: {
     "cursor-images": cursorPoolBytes,
     "cursor-shelf": Shelf.imagesAt + Shelf.slots * cursorImageBytes,
+    succession: successionBytes,
+    journal: journalBytes,
   },
   rights: ["guest-memory", "gpu"],
   lastWords,

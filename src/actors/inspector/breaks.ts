@@ -57,6 +57,17 @@ export class Breaks {
     if (this.wanted.delete(who)) this.set();
   }
 
+  /** The ctrl queue is gone, and with it where it stood. */
+  lost(): void {
+    this.last = null;
+    this.isFresh = true;
+  }
+
+  /** There is another one, which is to stop at the same. */
+  again(): void {
+    if (this.wanted.size > 0) this.set();
+  }
+
   /** The ctrl queue stops, or goes on. */
   take(changed: BreakChanged): void {
     this.last = changed;

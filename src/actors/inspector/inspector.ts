@@ -2,6 +2,7 @@
 
 import { asRefusal } from "../../transport/os/errors.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
+import type { WorkerName } from "../registry.ts";
 import { slotOf } from "../runtime/shared-words.ts";
 import { MonotonicClock } from "../../transport/os/monotonic-clock.ts";
 import { Accounts } from "./accounts.ts";
@@ -77,6 +78,14 @@ export class Inspector implements Actor<InspectorMessage> {
           this.context.send("supervisor", { type: "trace-end", token: message.token, bytes });
         });
     }
+  }
+
+  peerLost(peer: WorkerName): void {
+    if (peer === "ctrl-queue") this.breaks.lost();
+  }
+
+  peerBack(peer: WorkerName): void {
+    if (peer === "ctrl-queue") this.breaks.again();
   }
 
   /** Returns whether an answer is waited for that a page is to have soon. */

@@ -5,11 +5,13 @@ import { Chain, ChainFault } from "../../transport/virtio/chain.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
 import { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { closeFd } from "../../transport/os/fds.ts";
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { QueueMessage, RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Tap } from "../runtime/tap/tap.ts";
 import { QueueCounter } from "./counters.ts";
 import { BadChains } from "./bad-chains.ts";
+import { batchMax, glimpse, heavyBytesMax } from "./batch.ts";
 import type { CommandForm } from "./command-form.ts";
 import type { Gate } from "./gate.ts";
 import { GuestShare } from "./guest-share.ts";
@@ -20,13 +22,7 @@ import type { QueueRecording } from "./recording.ts";
 import { Request } from "./request.ts";
 import { RunningRing } from "./running-ring.ts";
 import { SessionReplies } from "./session-replies.ts";
-
-/** Commands taken before messages, timers and the used index get their turn. */
-const batchMax = 64;
-/** Commands after which the guest may see what is finished, if it is looking anyway and wants no interrupt. */
-const glimpse = 16;
-/** Bytes copied for one batch before its finished commands are shown to the guest. */
-const heavyBytesMax = 256 * 1024;
+import { Succession } from "./succession.ts";
 
 export class QueueRunner {
   readonly memory: MemoryMap;
@@ -41,6 +37,7 @@ export class QueueRunner {
   gate: Gate | null = null;
   /** What is told the recorder; null while nothing is recorded. */
   recording: QueueRecording | null = null;
+  readonly succession: Succession | null;
 
   private readonly chain: Chain;
   private readonly guest: GuestShare;
@@ -62,6 +59,7 @@ export class QueueRunner {
     private readonly handler: QueueHandler,
     private readonly form: CommandForm,
     requestBytesMax: number,
+    record: NativeMemory | null = null,
   ) {
     this.headerBytes = this.responseBytes = form.headerBytes;
     this.memory = new MemoryMap(handler.lendsPages);
@@ -71,6 +69,7 @@ export class QueueRunner {
     this.bad = new BadChains(context, form, this.chain, this.request);
     this.held = new HeldAnswers(this.request);
     this.session = new SessionReplies(context);
+    this.succession = record === null ? null : new Succession(record, form, this.chain);
   }
 
   /** Handles the messages that concern the ring; returns false for any other. */
@@ -250,7 +249,7 @@ export class QueueRunner {
       type = this.bad.length();
     } else {
       if (this.recording !== null) this.recording.taken(chain.writableBytes);
-      type = this.handler.execute(request);
+      type = (ring.tookAgain && this.succession?.answerOf(ring)) || this.handler.execute(request);
       if (type === PARKED) tap?.rest();
       if (type === PARKED) return type;
       if (type >= this.form.firstError) this.responseBytes = headerBytes;
@@ -267,7 +266,7 @@ export class QueueRunner {
   private start(message: RingStart): void {
     const left = this.stop();
     this.idleAt = message.base < 0 ? left : message.base;
-    this.running = new RunningRing(this.context, this.memory, message);
+    this.running = new RunningRing(this.context, this.memory, message, this.succession);
     this.ring = this.running.ring;
     this.features = message.features;
     this.enabled = message.enabled;

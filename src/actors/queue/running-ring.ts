@@ -11,6 +11,7 @@ import type { QueueActor } from "../device-type.ts";
 import type { RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
+import type { Succession } from "./succession.ts";
 
 /** Kicks of a new ring that may bring nothing: quirks.qemuKicksAtStart. */
 const vainKicksMax = 3;
@@ -29,11 +30,13 @@ export class RunningRing {
     private readonly context: ActorContext,
     memory: MemoryMap,
     message: RingStart,
+    private readonly succession: Succession | null,
   ) {
     const { kickFd, callFd, errFd, inflightFd, inflightOffset, inflightNum } = message;
     let inflight: InflightRing | null = null;
     try {
-      if (inflightFd >= 0) inflight = new InflightRing(inflightFd, inflightOffset, inflightNum);
+      if (succession !== null) inflight = succession.recordOf(message);
+      else if (inflightFd >= 0) inflight = InflightRing.map(inflightFd, inflightOffset, inflightNum);
       this.ring = new SplitRing(message, memory, message.base, inflight);
       // Edge-triggered: a kick's eventfd is never read.
       if (kickFd >= 0) context.epoll.add(kickFd, EPOLLIN | EPOLLET, () => this.kicked());
@@ -48,6 +51,7 @@ export class RunningRing {
     this.kickFd = kickFd;
     this.ring.callee = new Notifier(callFd);
     this.failure = new Notifier(errFd);
+    if (succession !== null) succession.ring = this.ring;
     this.freshPosition = this.ring.isFresh ? this.ring.position : -1;
   }
 
@@ -93,6 +97,7 @@ export class RunningRing {
     this.ring.callee.close();
     this.ring.detach();
     this.inflight?.unmap();
+    if (this.succession !== null) this.succession.ring = null;
     this.failure.close();
   }
 

@@ -111,6 +111,7 @@ export class Recorder implements Actor<RecorderMessage> {
 
   peerLost(peer: WorkerName): void {
     if (peer === "cursor-queue") this.end({ reason: "crashed", text: "the cursor queue has crashed" });
+    if (peer === "ctrl-queue") this.end({ reason: "crashed", text: "the ctrl queue has crashed" });
   }
 
   turn(): boolean {
@@ -170,11 +171,16 @@ export class Recorder implements Actor<RecorderMessage> {
     for (const ring of this.rings) ring.reset();
     const startNs = this.clock.now();
     context.asks.ask("ctrl-queue", { type: "ask-recording-start", checksums }, (beginning) => {
-      // A ctrl queue that is gone ends the device.
-      if (beginning === null) answer("the ctrl queue is gone", 0);
+      if (beginning === null) answer(this.discard("the ctrl queue has crashed"), 0);
       else answer(this.began(beginning, checksums, startNs), beginning.contexts);
     });
     return "";
+  }
+
+  private discard(error: string): string {
+    this.starting?.discard();
+    this.starting = null;
+    return error;
   }
 
   private began(beginning: Beginning, checksums: boolean, startNs: number): string {

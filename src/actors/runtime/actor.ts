@@ -26,6 +26,8 @@ export interface ActorContext {
   readonly keep: Int32Array;
   /** How many of this actor there were, this one included: more than 1 after a crash. */
   readonly life: number;
+  /** Whether another one takes this one's place should it crash. */
+  readonly mayReturn: boolean;
   /** Questions to others, and their answers. */
   readonly asks: Asks;
   /** Maps an area that actors share, as a manifest names it; the caller unmaps it. Throws a {@link SystemError}. */

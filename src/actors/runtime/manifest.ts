@@ -18,8 +18,11 @@ export interface Manifest {
   readonly name: string;
   /** Actors that it sends messages to; all of them have a line to the supervisor. */
   readonly talksTo: readonly string[];
-  /** Whether the others can restore its state: a crash of any other ends the device. */
-  readonly survives: boolean;
+  /**
+   * Whether its state can be restored: a crash of any other ends the device. "as-process": only where it has a process of its
+   * own, with which all goes that it had of the host.
+   */
+  readonly survives: boolean | "as-process";
   /** Whether the device goes on without it where it crashes again and again. */
   readonly isSpare?: boolean;
   /** What it counts, in the order in which it lies in shared memory. */

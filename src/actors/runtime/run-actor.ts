@@ -32,7 +32,7 @@ export async function runActor<Name extends WorkerName>(
     }
   } catch (error) {
     // What is mapped and open outlives the thread: a successor would find it taken, and the process would grow.
-    if (manifestOf[name].survives) releaseQuietly(worker.actor);
+    if (manifestOf[name].survives === true) releaseQuietly(worker.actor);
     worker.epoll.close();
     const reason = (error as Error).message;
     if (error instanceof ConfigError) {

@@ -44,7 +44,7 @@ export async function runInEventLoop<Name extends WorkerName>(
   } catch (error) {
     clearInterval(timer);
     clearTimeout(soon);
-    if (manifestOf[name].survives) releaseQuietly(worker.actor);
+    if (manifestOf[name].survives === true) releaseQuietly(worker.actor);
     worker.epoll.close();
     worker.send("supervisor", { type: "crashed", reason: (error as Error).message });
     worker.leave();

@@ -4,7 +4,15 @@ import type { ServerConfig } from "../../config.ts";
 import { Epoll, EPOLLET, EPOLLIN } from "../../transport/os/epoll.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { LifecycleTables } from "../machines/index.ts";
-import { type ActorName, type AreaName, areas, type Inbox, schemaOf, type WorkerName } from "../registry.ts";
+import {
+  type ActorName,
+  type AreaName,
+  areas,
+  type Inbox,
+  mayReturn,
+  schemaOf,
+  type WorkerName,
+} from "../registry.ts";
 import type { Actor, ActorContext } from "./actor.ts";
 import { Asks } from "./asks.ts";
 import { type Level, Log } from "./log.ts";
@@ -26,6 +34,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   readonly counters: Float64Array;
   readonly keep: Int32Array;
   readonly life: number;
+  readonly mayReturn: boolean;
   readonly asks: Asks;
   /** Whom messages are for, once it is made. */
   actor: Actor<Inbox[Name]> | null = null;
@@ -60,6 +69,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     this.keep = words.keep(this.slot);
     const own = words.own(this.slot);
     this.life = ++own[Own.lives]!;
+    this.mayReturn = mayReturn(name, start.config);
     this.asks = new Asks({
       send: (to, message) => this.mailbox.send(to, message),
       after: (ms, run) => timers.after(ms, run),

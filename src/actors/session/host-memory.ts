@@ -117,6 +117,15 @@ export class HostMemory {
     if (this.task !== null) this.ranges.add(this.task.mapping);
   }
 
+  /** Whoever has asked is gone, and what was mapped is nobody's any more: it is taken back. */
+  forsake(): void {
+    for (const question of this.waiting.splice(0)) this.drop(question);
+    if (this.task !== null) this.abandon(this.task);
+    for (const { name, offset, stage } of this.ranges.all())
+      if (stage === "mapped") this.waiting.push({ type: "ask-unmapping", token: 0, name, offset });
+    this.next();
+  }
+
   close(): void {
     this.disconnect();
     this.ranges.clear();

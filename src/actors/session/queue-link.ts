@@ -33,7 +33,7 @@ export class QueueLink {
   /**
    * Sends each actor its message at once and waits for all, as long as it takes: a queue may be in one long command of
    * the renderer's. Returns the answers in the same order; null for one that is lost, or that a stop does not wait for.
-   * A queue that was restarted meanwhile is asked again to stop its ring; it was told all the rest.
+   * A queue that was restarted meanwhile is asked again to stop its ring or to forget its driver; it was told all the rest.
    */
   ask(questions: readonly (readonly [QueueActor, Asked])[]): Answer[] {
     const posed = questions.map(([actor, question]) => this.pose(actor, question));
@@ -73,7 +73,7 @@ export class QueueLink {
 
   private pose(actor: QueueActor, question: Asked): Posed {
     const posed: Posed = { actor, token: 0, answer: undefined };
-    const again = question.type === "stop-ring";
+    const again = question.type === "stop-ring" || question.type === "reset";
     posed.token = this.context.asks.ask(actor, question, (answer) => (posed.answer = answer), { again });
     return posed;
   }

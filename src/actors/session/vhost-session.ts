@@ -54,8 +54,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.session?.ringBroken(message.actor);
         return;
       case "offer":
-        this.offer = message;
-        this.open();
+        this.offered(message);
         return;
       case "ask-mapping":
       case "ask-unmapping":
@@ -75,6 +74,17 @@ export class VhostSession implements Actor<VhostSessionMessage> {
         this.describe(message.token);
         return;
     }
+  }
+
+  /** What was offered holds, whoever takes over: a guest cannot be told of anything else. */
+  private offered(offer: Offer): void {
+    if (this.offer === null) {
+      this.offer = offer;
+      return this.open();
+    }
+    const isSame = offer.features === this.offer.features && Buffer.compare(offer.config, this.offer.config) === 0;
+    const reason = "the ctrl queue's successor has not the same renderer as that had";
+    if (!isSame) this.context.send("supervisor", { type: "failed", reason });
   }
 
   /** Has host memory mapped, or refuses that where the front-end has gone. */
@@ -144,6 +154,10 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     this.channel = channel;
     this.session = new Session(this.context, this.queues, this.life, this.device, this.offer!);
     this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
+  }
+
+  peerLost(peer: WorkerName): void {
+    if (peer === this.device.sharedMemory?.queue) this.session?.hostMemory.forsake();
   }
 
   /** Tells a restarted actor what its predecessor knew. */

@@ -2,14 +2,15 @@
 
 import { type Actor as Machine, createActor } from "xstate";
 import { actorMachine } from "../machines/actor.ts";
-import { manifestOf, type WorkerName } from "../registry.ts";
+import type { ServerConfig } from "../../config.ts";
+import { manifestOf, mayReturn, type WorkerName } from "../registry.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 
 export type Life = Machine<typeof actorMachine>;
 
 /** Follows the life of an actor that is about to start. */
-export function begun(name: WorkerName): Life {
-  const life = createActor(actorMachine, { input: { restartable: manifestOf[name].survives } });
+export function begun(name: WorkerName, config: ServerConfig): Life {
+  const life = createActor(actorMachine, { input: { restartable: mayReturn(name, config) } });
   life.start().send({ type: "SPAWN" });
   return life;
 }

@@ -1,5 +1,6 @@
 // The recording that somebody has asked for, by an actor that is started for it where the settings had not asked for one.
 
+import type { ServerConfig } from "../../config.ts";
 import type { WorkerName } from "../registry.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
@@ -15,6 +16,7 @@ export class Recordings {
   constructor(
     private readonly host: ActorHost,
     private readonly lives: Map<WorkerName, Life>,
+    private readonly config: ServerConfig,
   ) {}
 
   /**
@@ -50,7 +52,7 @@ export class Recordings {
   /** Starts the recorder, if there is none. */
   private provide(): void {
     if (!this.isAbsent) return;
-    this.lives.set("recorder", begun("recorder"));
+    this.lives.set("recorder", begun("recorder", this.config));
     this.host.add("recorder");
   }
 

@@ -57,11 +57,11 @@ export class Supervisor {
       crashed: (name, reason) => this.crashed(name, reason),
       said: (name, line) => this.sessionLog.guest(() => `the process of the ${name} says: ${line}`),
     });
-    for (const name of this.host.names) this.actors.set(name, begun(name));
+    for (const name of this.host.names) this.actors.set(name, begun(name, config));
     this.socket = new VmmSocket(config);
     this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
     this.tracing = new Tracing(this.host);
-    this.recordings = new Recordings(this.host, this.actors);
+    this.recordings = new Recordings(this.host, this.actors, config);
     this.control = new ControlServer(config.controlPath, config.controlPeersMax, {
       status: async () => ({ ...this.ownStatus(), ...(await this.inquiries.status()) }),
       ...this.inquiries.answers,

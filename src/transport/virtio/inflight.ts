@@ -1,4 +1,4 @@
-// The record of chains under way, in memory that the VMM keeps while we are gone.
+// The record of chains under way, in memory that outlives us: of the VMM's, or where it has none of our own.
 // vhost-user "Inflight I/O tracking", split virtqueues.
 
 import { Refusal } from "../os/errors.ts";
@@ -8,27 +8,50 @@ import { inflightBytes, InflightRegion } from "./layout.ts";
 const { entry } = InflightRegion;
 const version = 1;
 
+/** Two words a descriptor: the low half of the entry's counter, and the response's type. */
+const answerWords = 2;
+export const answersBytes = (num: number): number => num * answerWords * 4;
+
 export class InflightRing {
-  private readonly memory: NativeMemory;
   private readonly bytes: Uint8Array;
   private readonly words16: Uint16Array;
   private readonly words32: Uint32Array;
   private readonly resubmit: number[] = [];
+  /** What some of them were to be answered, by head. */
+  private readonly given = new Map<number, number>();
+  /** Whether nobody has written it before: it says nothing of where the ring is. */
+  isBlank = false;
+  private mapped: NativeMemory | null = null;
   private counter = 0;
   private batchHead = -1;
   private batchSize = 0;
 
-  /** Maps one queue's region of `num` descriptors from `fd`, which may be closed afterwards. */
+  /**
+   * The record of `num` descriptors in `memory`. `answers`: where what was answered is kept until the guest sees it, for a
+   * successor in this place to say so again and run nothing twice; null where there is none.
+   */
   constructor(
-    fd: number,
-    offset: number,
+    memory: ArrayBuffer,
     private readonly num: number,
+    private readonly answers: Uint32Array | null = null,
   ) {
+    this.bytes = new Uint8Array(memory);
+    this.words16 = new Uint16Array(memory);
+    this.words32 = new Uint32Array(memory);
+  }
+
+  /** Maps one queue's region of `num` descriptors from `fd`, which may be closed afterwards. */
+  static map(fd: number, offset: number, num: number, answers: Uint32Array | null = null): InflightRing {
     if (offset % 8 !== 0) throw new Refusal(`the inflight record's offset ${offset} is misaligned`);
-    this.memory = NativeMemory.mapForeign(fd, offset, inflightBytes(num), "the inflight record");
-    this.bytes = new Uint8Array(this.memory.view());
-    this.words16 = new Uint16Array(this.memory.view());
-    this.words32 = new Uint32Array(this.memory.view());
+    const mapped = NativeMemory.mapForeign(fd, offset, inflightBytes(num), "the inflight record");
+    const ring = new InflightRing(mapped.view(), num, answers);
+    ring.mapped = mapped;
+    return ring;
+  }
+
+  /** Whoever has made it lets go of it. */
+  unmap(): void {
+    this.mapped?.unmap();
   }
 
   /** Chains that were under way when the last back-end went, and were not taken again yet. */
@@ -60,6 +83,7 @@ export class InflightRing {
       words16[InflightRegion.version / 2] = version;
       words16[InflightRegion.descriptorCount / 2] = num;
       words16[InflightRegion.usedIndex / 2] = usedIndex;
+      this.isBlank = true;
       return 0;
     }
     if (words16[InflightRegion.usedIndex / 2] !== usedIndex) {
@@ -76,7 +100,21 @@ export class InflightRing {
     this.resubmit.sort((a, b) => (this.counterOf(a) < this.counterOf(b) ? -1 : 1));
     const last = this.resubmit.at(-1);
     if (last !== undefined) this.counter = this.counterOf(last);
+    if (this.answers !== null) this.readAnswers(this.answers);
     return this.resubmit.length;
+  }
+
+  /** A chain's response of this type says it all, and is about to be given. */
+  answered(head: number, type: number): void {
+    const { answers } = this;
+    if (answers === null) return;
+    answers[head * answerWords + 1] = type;
+    Atomics.store(answers, head * answerWords, this.words32[(this.at(head) + entry.counter) / 4]!);
+  }
+
+  /** What a chain that is taken again was answered before: the response's type, or 0 where it was not. */
+  answerOf(head: number): number {
+    return this.given.get(head) ?? 0;
   }
 
   take(head: number): void {
@@ -114,8 +152,13 @@ export class InflightRing {
     Atomics.store(this.words16, InflightRegion.usedIndex / 2, usedIndex);
   }
 
-  unmap(): void {
-    this.memory.unmap();
+  /** Those of chains that are not under way would be mistaken for others', once their counters come again. */
+  private readAnswers(answers: Uint32Array): void {
+    for (const head of this.resubmit) {
+      const counter = this.words32[(this.at(head) + entry.counter) / 4]!;
+      if (answers[head * answerWords] === counter) this.given.set(head, answers[head * answerWords + 1]!);
+    }
+    for (let head = 0; head < this.num; head++) if (!this.given.has(head)) answers[head * answerWords] = 0;
   }
 
   private at(head: number): number {

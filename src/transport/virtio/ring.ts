@@ -36,6 +36,8 @@ export interface Ring {
   readonly position: Position;
   /** The guest-physical address of the index from which {@link offered} comes: 16 bits. */
   readonly offeredAt: number;
+  /** Whether the last chain was taken before, by somebody who is gone: {@link answerOf} says more. */
+  readonly tookAgain: boolean;
   /** Whether its memory is there: only then can anything be taken or given back. */
   readonly isAttached: boolean;
 
@@ -57,6 +59,10 @@ export interface Ring {
   /** Whether all before `position` were taken. */
   hasTaken(position: Position): boolean;
 
+  /** Notes that the chain at `head` has run, and gets a response of this type and no more: it is not to be run again. */
+  answered(head: number, type: number): void;
+  /** What was noted of a chain that is taken again, or 0. */
+  answerOf(head: number): number;
   /** Gives the chain at `head` back, with `written` bytes of response; the guest sees it after {@link publish}. */
   complete(head: number, written: number): void;
   /** As {@link complete}, with the response of `length` bytes at native address `source`. */

@@ -28,8 +28,7 @@ export class SplitRing implements Ring {
   private usedIndex: number;
   /** Chains that were taken and not completed. */
   private inFlight = 0;
-  /** Whether the last one was taken again, of those that the inflight record has. */
-  private wasAgain = false;
+  tookAgain = false;
 
   /** Whether the guest's indexes made no sense: nothing more is to be taken. */
   isBroken = false;
@@ -39,7 +38,7 @@ export class SplitRing implements Ring {
 
   /**
    * Starts at avail index `base`, or with -1 at the used index. With an inflight record, what it says was under way
-   * is taken again first. Throws a {@link Refusal} when a part of the ring is misaligned or outside of guest memory.
+   * is taken again first, and where the ring is. Throws a {@link Refusal} when a part of the ring is misaligned or outside of guest memory.
    */
   constructor(
     private readonly layout: RingLayout,
@@ -53,8 +52,8 @@ export class SplitRing implements Ring {
     this.usedIndex = Atomics.load(this.used16, INDEX);
     this.published = this.usedIndex;
     const resubmitted = inflight?.recover(this.usedIndex) ?? 0;
-    if (inflight !== null) this.next = (this.usedIndex + resubmitted) & 0xffff;
-    else this.next = base >= 0 ? base : this.usedIndex;
+    const isAtBase = base >= 0 && inflight?.isBlank !== false;
+    this.next = isAtBase ? base : (this.usedIndex + resubmitted) & 0xffff;
     this.seenAvail = this.next;
   }
 
@@ -105,7 +104,7 @@ export class SplitRing implements Ring {
     if (head < 0) return head === NONE ? Pop.EMPTY : this.breaks(Pop.BROKEN);
     if (head > this.mask) return Pop.SKIPPED;
     if (this.inflight !== null) {
-      this.wasAgain = again;
+      this.tookAgain = again;
       if (!again) this.inflight.take(head);
     }
     this.inFlight++;
@@ -115,7 +114,7 @@ export class SplitRing implements Ring {
 
   putBack({ head }: Chain): void {
     this.inFlight--;
-    if (this.wasAgain) return this.inflight!.putBack(head);
+    if (this.tookAgain) return this.inflight!.putBack(head);
     this.inflight?.forget(head);
     this.next = (this.next - 1) & 0xffff;
   }
@@ -167,6 +166,14 @@ export class SplitRing implements Ring {
       this.memory.wrote(this.usedLog + at * 4, 8);
     }
     this.usedIndex = (this.usedIndex + 1) & 0xffff;
+  }
+
+  answered(head: number, type: number): void {
+    this.inflight?.answered(head, type);
+  }
+
+  answerOf(head: number): number {
+    return this.inflight?.answerOf(head) ?? 0;
   }
 
   completeParked(parked: ParkedChain, source: number, length: number): void {

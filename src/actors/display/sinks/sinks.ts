@@ -144,6 +144,12 @@ export class Sinks {
     return undefined;
   }
 
+  /** There is another ctrl queue, which takes it that nothing but memory can be shown. */
+  tellTakesAgain(): void {
+    this.told[0] = 0;
+    this.tellTakes();
+  }
+
   /** Tells the ctrl queue which surfaces can be shown, where it does not know it from us or a predecessor. */
   private tellTakes(): void {
     const { dmabuf, modifiers } = this.takes;

@@ -17,6 +17,8 @@ export type AnySurface = MemorySurface | DmabufSurface;
 
 export class Surfaces {
   private readonly all = new Map<number, AnySurface>();
+  /** Those of a ctrl queue that has died, for as long as they are shown. */
+  private orphans: AnySurface[] = [];
 
   private readonly lives: SurfaceLives;
 
@@ -49,6 +51,18 @@ export class Surfaces {
     this.count();
     if (surface.isUsable) return;
     this.context.log.limited("error", () => `surface ${surface.id} can't be shown: ${surface.failure}`);
+  }
+
+  /** Whoever has made them is gone, and does not drop them. */
+  orphan(): void {
+    this.orphans = [...this.all.values()];
+  }
+
+  /** Takes those out that nobody has to keep: `isShown` says whether one is still to be seen. */
+  takeOrphans(isShown: (surface: AnySurface) => boolean): AnySurface[] {
+    const gone = this.orphans.filter((one) => !isShown(one));
+    if (gone.length > 0) this.orphans = this.orphans.filter(isShown);
+    return gone.filter(({ id }) => this.all.has(id));
   }
 
   /** Tells the ctrl queue that nobody reads a surface any more. */

@@ -37,6 +37,15 @@ export class BlobCommands {
   }
 
   createBlob(request: Request): number {
+    return this.make(request, false);
+  }
+
+  /** Has a host blob whose memory was in the renderer of a predecessor: there is nothing to see in it, nor to map. */
+  restoreLost(request: Request): number {
+    return this.make(request, true);
+  }
+
+  private make(request: Request, isLost: boolean): number {
     const { model } = this.parts;
     const id = request.u32(CreateBlob.resourceId);
     const mem = request.u32(CreateBlob.blobMem);
@@ -53,7 +62,7 @@ export class BlobCommands {
     if (size === 0 || size > Number.MAX_SAFE_INTEGER) return Response.ERR_INVALID_PARAMETER;
     const isHost = mem !== BlobMem.GUEST;
     const contextId = request.u32(Header.contextId);
-    const refused = isHost ? this.contexts.may(model.contexts.get(contextId), this.event) : 0;
+    const refused = isHost && !isLost ? this.contexts.may(model.contexts.get(contextId), this.event) : 0;
     if (refused !== 0) return refused;
     if (!model.resources.hasRoom(isHost ? size : 0)) return Response.ERR_OUT_OF_MEMORY;
     const backing = this.pagesOf(request, mem, size);
@@ -63,13 +72,13 @@ export class BlobCommands {
       idLow: request.u32(CreateBlob.blobId),
       idHigh: request.u32(CreateBlob.blobId + 4),
     };
-    const error = isHost ? model.renderer.createBlob(id, contextId, shape, backing) : 0;
+    const error = isHost && !isLost ? model.renderer.createBlob(id, contextId, shape, backing) : 0;
     if (error !== 0) {
       backing?.free();
       return codeOfErrno(error);
     }
     this.resources.take(model.resources.addBlob(id, shape, backing), event);
-    if (isHost) this.contexts.take(model.contexts.get(contextId)!, this.event);
+    if (isHost && !isLost) this.contexts.take(model.contexts.get(contextId)!, this.event);
     return Response.OK_NODATA;
   }
 

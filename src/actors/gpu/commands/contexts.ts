@@ -57,9 +57,18 @@ export class ContextCommands {
     }
     if (!contexts.hasRoom) return Response.ERR_OUT_OF_MEMORY;
     const length = Math.min(request.u32(CtxCreate.nameLength), CtxCreate.nameBytesMax);
+    const name = request.text(CtxCreate.name, length);
+    if (this.parts.journal?.isDeadly(name) === true) return this.refuse(name);
     if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
-    contexts.create(id, request.text(CtxCreate.name, length), capset);
+    contexts.create(id, name, capset);
     return Response.OK_NODATA;
+  }
+
+  /** Has a context that the renderer of a predecessor had: it takes no work, and may be destroyed. */
+  restoreLost(id: number, name: string, contextInit: number): void {
+    const { contexts } = this.parts.model;
+    contexts.create(id, name, contextInit & capsetMask);
+    this.contexts.take(contexts.get(id)!, this.event.fault);
   }
 
   destroy(request: Request): number {
@@ -136,6 +145,13 @@ export class ContextCommands {
     if (context === undefined) return;
     this.lose(context, reason);
     fences.contextLost(id);
+  }
+
+  private refuse(name: string): number {
+    this.parts.context.log.guest(
+      () => `no more contexts are made for "${name}": in others of that name the renderer has died again and again`,
+    );
+    return Response.ERR_UNSPEC;
   }
 
   private lose(context: GpuContext, reason: string): void {

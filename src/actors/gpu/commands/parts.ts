@@ -6,6 +6,7 @@ import type { ActorContext } from "../../runtime/actor.ts";
 import type { DisplayOutbox } from "../outlets/display-outbox.ts";
 import type { Mappings } from "../outlets/mappings.ts";
 import type { Model } from "../model/model.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { RecordedReads } from "./recorded-reads.ts";
 
 export interface Parts {
@@ -16,6 +17,8 @@ export interface Parts {
   mappings: Mappings;
   /** For a recording: what a renderer reads. */
   reads: RecordedReads;
+  /** For a successor; null where there is none. */
+  journal: Journal | null;
 }
 
 /** Runs a request whose length and feature were checked; returns the response's type. */

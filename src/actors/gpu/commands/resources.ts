@@ -15,6 +15,7 @@ import {
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { uuidBytes, writeUuid } from "../../../transport/wire/uuid.ts";
 import type { Request } from "../../queue/request.ts";
+import type { Resource } from "../model/resources.ts";
 import type { Shape } from "../pixels/form.ts";
 import { textureBytes } from "../pixels/texture-bytes.ts";
 import { memfdBytes } from "../pixels/storage/memfd-storage.ts";
@@ -120,9 +121,14 @@ export class ResourceCommands {
     const resource = model.resources.get(request.u32(DetachBacking.resourceId));
     const refusal = this.lifecycle.may(resource, this.event.detach);
     if (refusal !== 0) return refusal;
-    model.detachBacking(resource!);
-    this.lifecycle.take(resource!, this.event.detach);
+    this.detach(resource!);
     return Response.OK_NODATA;
+  }
+
+  /** Takes the backing away from a resource that has one. */
+  detach(resource: Resource): void {
+    this.parts.model.detachBacking(resource);
+    this.lifecycle.take(resource, this.event.detach);
   }
 
   /** Another virtio device of the guest may be told the UUID, and ask for the resource by it: docs/bridge.md. */

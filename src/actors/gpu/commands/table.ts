@@ -68,10 +68,28 @@ interface Row {
   /** The feature without which there is no such command; null for those of every device. */
   readonly feature: number | null;
   readonly run: (commands: Commands, request: Request) => number;
+  /** Whether it makes or ends something that a successor has to have: the journal is told. None of these is put off. */
+  readonly isKept: boolean;
 }
 
+const kept: ReadonlySet<keyof typeof Type> = new Set([
+  "RESOURCE_CREATE_2D",
+  "RESOURCE_CREATE_3D",
+  "RESOURCE_CREATE_BLOB",
+  "RESOURCE_UNREF",
+  "RESOURCE_ATTACH_BACKING",
+  "RESOURCE_DETACH_BACKING",
+  "RESOURCE_ASSIGN_UUID",
+  "SET_SCANOUT",
+  "SET_SCANOUT_BLOB",
+  "CTX_CREATE",
+  "CTX_DESTROY",
+  "CTX_ATTACH_RESOURCE",
+  "CTX_DETACH_RESOURCE",
+]);
+
 function row(name: keyof typeof Type, bytes: number, run: Row["run"], feature: number | null = null): Row {
-  return { type: Type[name], name, bytes, feature, run };
+  return { type: Type[name], name, bytes, feature, run, isKept: kept.has(name) };
 }
 
 const { RESOURCE_BLOB, RESOURCE_UUID, VIRGL } = Feature;
@@ -161,12 +179,14 @@ export function commandName(type: number): string {
 }
 
 /** Runs any request of the ctrl queue. */
-export function dispatcher({ model }: Parts, commands: Commands): Command {
+export function dispatcher({ model, journal }: Parts, commands: Commands): Command {
   return (request) => {
     const { type } = request;
     const found = type >= tableBase && type < tableBase + tableSize ? byType[type - tableBase] : undefined;
     if (found === undefined || request.length < found.bytes) return Response.ERR_UNSPEC;
     if (found.feature !== null && !model.has(found.feature)) return Response.ERR_UNSPEC;
-    return found.run(commands, request);
+    const response = found.run(commands, request);
+    if (found.isKept && journal !== null && response < Response.ERR_UNSPEC) journal.keep(request);
+    return response;
   };
 }

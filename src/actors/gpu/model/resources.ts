@@ -1,5 +1,6 @@
 // The guest's resources by id, with their lives, and the limits on them.
 
+import { readUuid, uuidBytes } from "../../../transport/wire/uuid.ts";
 import { ENOMEM } from "../../../ffi/libc.ts";
 import { Entity } from "../../machines/lifecycle.ts";
 import { BlobView } from "../pixels/blobs/blob-view.ts";
@@ -86,6 +87,15 @@ export class ResourceTable {
       this.byUuid.set(own.uuid, own);
     }
     return own.uuid;
+  }
+
+  /** Gives the resource the UUID of these four words again, if nobody has it. */
+  restoreUuid(resource: Resource, words: Uint32Array): void {
+    const own = resource as OneResource;
+    const uuid = readUuid(new Uint8Array(words.buffer, words.byteOffset, uuidBytes));
+    if (own.uuid !== "" || this.byUuid.has(uuid)) return;
+    own.uuid = uuid;
+    this.byUuid.set(uuid, own);
   }
 
   all(): IterableIterator<Resource> {

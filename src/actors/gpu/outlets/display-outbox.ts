@@ -6,6 +6,7 @@ import { Damage, type Rect } from "../../../picture/damage.ts";
 import { DisplayPacing } from "../../queue/display-pacing.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { Shown } from "../../runtime/tap/layout.ts";
+import { KeptWord } from "../manifest.ts";
 import type { Screen } from "../model/model.ts";
 import type { Resource } from "../model/resources.ts";
 import type { Showable } from "../pixels/pixels.ts";
@@ -30,6 +31,8 @@ class Pending {
   command = 0;
   /** The renderer's epoch of which the display was last sent everything. */
   epoch = -1;
+  /** Whether the display shows more of it than there is, until it is flushed. */
+  isAwaited = false;
   /** In the scanout's coordinates. */
   readonly damage = new Damage();
 }
@@ -37,7 +40,6 @@ class Pending {
 export class DisplayOutbox implements Screen {
   private readonly scanouts = Array.from({ length: scanoutsMax }, () => new Pending());
   private readonly leases = new Leases();
-  private nextSurface = 1;
   private dirty = 0;
   /** Surfaces that the display has yet to drop: after it was told what is shown in their place. */
   private readonly drops: number[] = [];
@@ -69,6 +71,14 @@ export class DisplayOutbox implements Screen {
     return this.scanouts[scanout]!;
   }
 
+  /** What the scanout shows is nothing yet: the display goes on with what it has until the guest flushes. */
+  awaitFlush(scanout: number): void {
+    const pending = this.scanouts[scanout]!;
+    pending.changed = false;
+    pending.isAwaited = true;
+    this.dirty &= ~(1 << scanout);
+  }
+
   hide(scanout: number): void {
     this.scanouts[scanout]!.shown = null;
     this.markChanged(scanout);
@@ -79,6 +89,10 @@ export class DisplayOutbox implements Screen {
     for (let bits = resource.scanouts; bits !== 0; bits &= bits - 1) {
       const scanout = 31 - Math.clz32(bits & -bits);
       const pending = this.scanouts[scanout]!;
+      if (pending.isAwaited) {
+        this.markChanged(scanout);
+        continue;
+      }
       const { pixels } = pending.shown!;
       const { epoch } = pixels;
       // A page flip was sent whole, and is flushed just after.
@@ -229,13 +243,18 @@ export class DisplayOutbox implements Screen {
       dmabuf && !this.context.config.copyPictures && this.isShownWhole(picture) && hasDescriptor();
     if (mayBeDmabuf) takeDescriptor();
     const pieces = this.context.config.surfacePiecesMax - this.leases.pieces;
-    const surface = pixels.offer(this.nextSurface++, { dmabuf: mayBeDmabuf, modifiers, pieces });
+    const surface = pixels.offer(this.nextSurface(), { dmabuf: mayBeDmabuf, modifiers, pieces });
     if (pixels.isDmabuf) this.leases.countDmabuf(pixels.surface);
     else if (mayBeDmabuf) giveDescriptor();
     if (surface?.type === "add-guest-surface")
       this.leases.countPieces(surface.surface, surface.pieces.length / 3);
     if (surface !== null) this.context.send("display", surface);
     return pixels.surface;
+  }
+
+  /** A number that no predecessor has given either. */
+  private nextSurface(): number {
+    return (this.context.keep[KeptWord.surface]! += 1);
   }
 
   /** Whether every scanout of the picture shows all of it: quirks.qemuShowsWholeDmabufs. */
@@ -261,6 +280,7 @@ export class DisplayOutbox implements Screen {
   private markChanged(scanout: number): void {
     const pending = this.scanouts[scanout]!;
     pending.changed = true;
+    pending.isAwaited = false;
     if (this.context.tap !== null) pending.command = this.context.tap.command;
     pending.damage.clear();
     this.dirty |= 1 << scanout;

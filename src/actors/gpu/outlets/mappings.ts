@@ -37,7 +37,7 @@ export class Mappings implements HostWindow {
   private readonly byResource = new Map<number, Mapping>();
   private readonly event;
   private bytes = 0;
-  private nextName = 1;
+  private nextName: number;
   /** Whether the session has anything to forget. */
   private hasAsked = false;
 
@@ -45,6 +45,8 @@ export class Mappings implements HostWindow {
     private readonly context: ActorContext,
     private readonly lifecycle: Lifecycles["resource"],
   ) {
+    // No predecessor has given so many.
+    this.nextName = context.life * 2 ** 32;
     this.event = { map: lifecycle.event("MAP_BLOB"), unmap: lifecycle.event("UNMAP_BLOB") };
   }
 

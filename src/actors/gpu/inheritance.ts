@@ -1,0 +1,83 @@
+// What the ctrl queue has from a predecessor whose process has died: the command that it died of, and the journal, which can be
+// followed once the guest's memory is there.
+
+import type { QueueRunner } from "../queue/queue-runner.ts";
+import type { ActorContext } from "../runtime/actor.ts";
+import { now } from "../runtime/timers.ts";
+import { commandName } from "./commands/table.ts";
+import type { Device } from "./device.ts";
+import type { Journal } from "./journal/journal.ts";
+import { contextName } from "./journal/kept-state.ts";
+import { KeptWord } from "./manifest.ts";
+
+/** Names in one line of the log. */
+const namesMax = 8;
+
+export class Inheritance {
+  private readonly waiting: (() => void)[] = [];
+  /** "SUBMIT_3D of context 2 (kmscube)": what the predecessor died of, or "" where nothing says that. */
+  private readonly guilt: string;
+
+  private constructor(
+    private readonly context: ActorContext,
+    private readonly device: Device,
+    private readonly journal: Journal,
+    queue: QueueRunner,
+    private readonly startedAt: number,
+  ) {
+    this.guilt = this.accuse(queue);
+  }
+
+  /** Null where the guest has made nothing: what was asked for meanwhile need not wait then. Throws where not all of it is known. */
+  static of(
+    context: ActorContext,
+    queue: QueueRunner,
+    device: Device,
+    journal: Journal,
+    startedAt: number,
+  ): Inheritance | null {
+    if (journal.isOver) throw new Error("the guest has made more than the journal has room for");
+    const inheritance = new Inheritance(context, device, journal, queue, startedAt);
+    return journal.isEmpty ? null : inheritance;
+  }
+
+  /** Does `work` once what was inherited is there. */
+  putOff(work: () => void): void {
+    this.waiting.push(work);
+  }
+
+  /** Makes all of it again; the guest's memory is there. */
+  take(): void {
+    const { journal, device, context } = this;
+    journal.isPaused = true;
+    const { resources, left, contexts } = device.restore(journal.read());
+    journal.isPaused = false;
+    const ms = Math.round(now() - this.startedAt);
+    const lost = contexts.length === 0 ? "" : `; 3D contexts are lost: ${contexts.slice(0, namesMax).join(", ")}`;
+    const more = contexts.length > namesMax ? ` and ${contexts.length - namesMax} more` : "";
+    const without = left === 0 ? "" : `, ${left} could not be`;
+    const guilt = this.guilt === "" ? "" : `; ${this.guilt} is not run again`;
+    context.log.warning(
+      `took over in ${ms} ms: ${resources} resources are there again${without}${lost}${more}${guilt}`,
+    );
+  }
+
+  /** Does what has waited. */
+  goOn(): void {
+    for (const work of this.waiting.splice(0)) work();
+  }
+
+  private accuse(queue: QueueRunner): string {
+    const { keep } = this.context;
+    const type = keep[KeptWord.command]! >>> 0;
+    if (type === 0) return "";
+    keep[KeptWord.command] = 0;
+    if (queue.succession !== null) queue.succession.guiltyHead = keep[KeptWord.head]!;
+    const id = keep[KeptWord.context]! >>> 0;
+    if (id === 0) return commandName(type);
+    const kept = this.journal.read().contexts.get(id);
+    const name = kept === undefined ? "" : contextName(kept.create);
+    if (name !== "") this.journal.died(name);
+    return `${commandName(type)} of context ${id}${name === "" ? "" : ` (${name})`}`;
+  }
+}

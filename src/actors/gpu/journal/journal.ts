@@ -1,0 +1,105 @@
+// The journal: what the guest has made, for a ctrl queue that takes the place of one whose process has died. It holds requests
+// as they were run; what they make is the guest's, and is checked as theirs when they are run again.
+
+import type { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { Command, OfResource, ResourceUuid } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Request } from "../../queue/request.ts";
+import { JournalLog } from "./journal-log.ts";
+import { JournalKind, KeptState } from "./kept-state.ts";
+
+/** It is written anew when it is so many times as long as it was then, and no shorter than this. */
+const growth = 4;
+const rewriteBytesMin = 512 * 1024;
+/** Deaths in contexts of one name before no more of them are made; and how many names are remembered. */
+const deathsMax = 3;
+const namesMax = 64;
+const uuidWords = 5;
+
+export class Journal {
+  /** Nothing is written while this is so: what runs is there already, or is nobody's. */
+  isPaused = false;
+  private readonly log: JournalLog;
+  private readonly deaths: Map<string, number>;
+  private readonly uuid = new Uint32Array(uuidWords);
+  private rewriteAt = rewriteBytesMin;
+
+  /** `memory` is the area "journal". */
+  constructor(memory: NativeMemory) {
+    this.log = new JournalLog(memory);
+    this.deaths = this.log.bytes === 0 ? new Map() : this.read().deaths;
+  }
+
+  /** Whether a predecessor has left anything. */
+  get isEmpty(): boolean {
+    return this.log.bytes === 0;
+  }
+
+  /** Whether the guest has made more than there is room for: what is read lacks some of it. */
+  get isOver(): boolean {
+    return this.log.isOver;
+  }
+
+  /** What the guest has made until now. */
+  read(): KeptState {
+    return KeptState.of(this.log.records());
+  }
+
+  /** The driver has negotiated these. */
+  featuresAre(features: number): void {
+    this.add(JournalKind.features, Uint32Array.of(features), 1);
+  }
+
+  /** `request` was run with success. */
+  keep(request: Request): void {
+    if (request.type !== Command.RESOURCE_ASSIGN_UUID) {
+      this.add(JournalKind.request, request.words, (request.length + 3) >>> 2);
+      return;
+    }
+    const { uuid } = this;
+    uuid[0] = request.u32(OfResource.resourceId);
+    const at = ResourceUuid.uuid / 4;
+    uuid.set(request.responseWords.subarray(at, at + uuidWords - 1), 1);
+    this.add(JournalKind.uuid, uuid, uuidWords);
+  }
+
+  /** Somebody has died in a context of this name. Returns how many have. */
+  died(name: string): number {
+    const count = (this.deaths.get(name) ?? 0) + 1;
+    if (count > 1 || this.deaths.size < namesMax) this.deaths.set(name, count);
+    this.rewrite();
+    return count;
+  }
+
+  /** Whether so many have died in contexts of this name that none is made any more. */
+  isDeadly(name: string): boolean {
+    return this.deaths.size > 0 && (this.deaths.get(name) ?? 0) >= deathsMax;
+  }
+
+  /** The guest has made nothing. */
+  clear(): void {
+    if (this.isPaused) return;
+    this.deaths.clear();
+    this.log.clear();
+    this.rewriteAt = rewriteBytesMin;
+  }
+
+  close(): void {
+    this.log.close();
+  }
+
+  private add(kind: number, words: Uint32Array, count: number): void {
+    if (this.isPaused || this.log.isOver) return;
+    if (this.log.bytes >= this.rewriteAt || !this.log.hasRoom(count)) this.rewrite();
+    if (this.log.hasRoom(count)) this.log.append(kind, words, 0, count);
+    else this.log.overflow();
+  }
+
+  /** Leaves out what was undone. */
+  private rewrite(): void {
+    const state = this.read();
+    state.deaths.clear();
+    for (const [name, count] of this.deaths) state.deaths.set(name, count);
+    this.log.rewrite((append) => state.write(append));
+    this.rewriteAt = Math.max(rewriteBytesMin, growth * this.log.bytes);
+  }
+}

@@ -1,0 +1,176 @@
+// What a guest has made, as the requests that would make it again: those that were run, less all that later ones have undone.
+
+import {
+  AttachBacking,
+  BlobMem,
+  Command,
+  CreateBlob,
+  CtxCreate,
+  CtxResource,
+  DetachBacking,
+  Header,
+  ResourceUnref,
+  scanoutsMax,
+  SetScanout,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Append, JournalRecord } from "./journal-log.ts";
+
+/**
+ * What a record is. `request`: a request that was run. `uuid`: a resource, and the four words of its UUID. `features`: those
+ * that the driver has negotiated. `death`: how often somebody has died in a context that is called so, in UTF-8.
+ */
+export const JournalKind = { request: 1, uuid: 2, features: 3, death: 4 } as const;
+
+export interface KeptResource {
+  readonly create: Uint32Array;
+  /** For a blob: it was created with pages, and has none of those. */
+  isBare: boolean;
+  backing: Uint32Array | null;
+  uuid: Uint32Array | null;
+}
+
+export interface KeptContext {
+  readonly create: Uint32Array;
+  readonly attached: Map<number, Uint32Array>;
+}
+
+/** Every one of the creating commands has its resource here. */
+const resourceAt = CreateBlob.resourceId / 4;
+
+export class KeptState {
+  features = 0;
+  readonly contexts = new Map<number, KeptContext>();
+  readonly resources = new Map<number, KeptResource>();
+  /** The request by which each scanout shows what it does, or null. */
+  readonly scanouts: (Uint32Array | null)[] = Array.from({ length: scanoutsMax }, () => null);
+  readonly deaths = new Map<string, number>();
+
+  static of(records: Iterable<JournalRecord>): KeptState {
+    const state = new KeptState();
+    for (const record of records) state.take(record);
+    return state;
+  }
+
+  get isEmpty(): boolean {
+    return this.contexts.size === 0 && this.resources.size === 0;
+  }
+
+  /** Writes the records of this state alone. */
+  write(append: Append): void {
+    const { request, uuid, features, death } = JournalKind;
+    append(features, Uint32Array.of(this.features));
+    for (const { create } of this.contexts.values()) append(request, create);
+    for (const [id, resource] of this.resources) {
+      append(request, resource.create);
+      if (resource.isBare) append(request, detachOf(id));
+      if (resource.backing !== null) append(request, resource.backing);
+      if (resource.uuid !== null) append(uuid, resource.uuid);
+    }
+    for (const { attached } of this.contexts.values()) for (const one of attached.values()) append(request, one);
+    for (const shown of this.scanouts) if (shown !== null) append(request, shown);
+    for (const [name, count] of this.deaths) append(death, deathOf(name, count));
+  }
+
+  private take({ kind, words }: JournalRecord): void {
+    if (kind === JournalKind.request && words.length >= Header.bytes / 4) this.run(words);
+    if (kind === JournalKind.features) this.features = words[0]!;
+    if (kind === JournalKind.death) this.deaths.set(nameOf(words), words[0]!);
+    if (kind !== JournalKind.uuid) return;
+    const resource = this.resources.get(words[0]!);
+    if (resource !== undefined) resource.uuid = words;
+  }
+
+  private run(words: Uint32Array): void {
+    const id = words[resourceAt]!;
+    const context = words[Header.contextId / 4]!;
+    switch (words[0]) {
+      case Command.RESOURCE_CREATE_2D:
+      case Command.RESOURCE_CREATE_3D:
+      case Command.RESOURCE_CREATE_BLOB:
+        this.resources.set(id, { create: words, isBare: false, backing: null, uuid: null });
+        return;
+      case Command.RESOURCE_UNREF:
+        return this.unref(words[ResourceUnref.resourceId / 4]!);
+      case Command.RESOURCE_ATTACH_BACKING:
+        this.setBacking(words[AttachBacking.resourceId / 4]!, words);
+        return;
+      case Command.RESOURCE_DETACH_BACKING:
+        this.setBacking(words[DetachBacking.resourceId / 4]!, null);
+        return;
+      case Command.SET_SCANOUT:
+      case Command.SET_SCANOUT_BLOB:
+        return this.show(words);
+      case Command.CTX_CREATE:
+        if (words.length >= CtxCreate.bytes / 4)
+          this.contexts.set(context, { create: words, attached: new Map() });
+        return;
+      case Command.CTX_DESTROY:
+        this.contexts.delete(context);
+        return;
+      case Command.CTX_ATTACH_RESOURCE:
+        this.contexts.get(context)?.attached.set(words[CtxResource.resourceId / 4]!, words);
+        return;
+      case Command.CTX_DETACH_RESOURCE:
+        this.contexts.get(context)?.attached.delete(words[CtxResource.resourceId / 4]!);
+        return;
+    }
+  }
+
+  private unref(id: number): void {
+    this.resources.delete(id);
+    for (const { attached } of this.contexts.values()) attached.delete(id);
+    this.hide(id);
+  }
+
+  private setBacking(id: number, backing: Uint32Array | null): void {
+    const resource = this.resources.get(id);
+    if (resource === undefined) return;
+    resource.backing = backing;
+    const { create } = resource;
+    if (backing !== null || create[0] !== Command.RESOURCE_CREATE_BLOB) return;
+    resource.isBare = true;
+    // Its pages were its picture.
+    if (create[CreateBlob.blobMem / 4] === BlobMem.GUEST) this.hide(id);
+  }
+
+  /** Both commands have scanout and resource at the same place. */
+  private show(words: Uint32Array): void {
+    const scanout = words[SetScanout.scanoutId / 4]!;
+    if (scanout < scanoutsMax) this.scanouts[scanout] = words[SetScanout.resourceId / 4] === 0 ? null : words;
+  }
+
+  private hide(id: number): void {
+    this.scanouts.forEach((words, scanout) => {
+      if (words?.[SetScanout.resourceId / 4] === id) this.scanouts[scanout] = null;
+    });
+  }
+}
+
+/** What a context is called in its CTX_CREATE: mostly the guest's process, or "". */
+export function contextName(create: Uint32Array): string {
+  const length = Math.min(create[CtxCreate.nameLength / 4]!, CtxCreate.nameBytesMax);
+  const bytes = new Uint8Array(create.buffer, create.byteOffset + CtxCreate.name, length);
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+function detachOf(id: number): Uint32Array {
+  const words = new Uint32Array(DetachBacking.bytes / 4);
+  words[0] = Command.RESOURCE_DETACH_BACKING;
+  words[DetachBacking.resourceId / 4] = id;
+  return words;
+}
+
+/** The count, the length of the name, and that in bytes. */
+function deathOf(name: string, count: number): Uint32Array {
+  const bytes = new TextEncoder().encode(name);
+  const words = new Uint32Array(2 + Math.ceil(bytes.length / 4));
+  words.set([count, bytes.length]);
+  new Uint8Array(words.buffer).set(bytes, 8);
+  return words;
+}
+
+function nameOf(words: Uint32Array): string {
+  const length = Math.min(words[1]!, (words.length - 2) * 4);
+  return new TextDecoder().decode(new Uint8Array(words.buffer, words.byteOffset + 8, length));
+}

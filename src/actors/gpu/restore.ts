@@ -1,0 +1,101 @@
+// Makes again what a predecessor's journal says that the guest has. What was the renderer's is lost with it: contexts take no more
+// work, their pictures are blank until something is drawn there. Pixels of 2D resources are read from the guest's own pages.
+
+import { BlobMem, Command, CreateBlob, CtxCreate, Header, Response, SetScanout } from "../../transport/wire/virtio-gpu/protocol.ts";
+import type { QueueRunner } from "../queue/queue-runner.ts";
+import type { Commands } from "./commands/table.ts";
+import type { Command as Run } from "./commands/parts.ts";
+import { contextName, type KeptContext, type KeptResource, type KeptState } from "./journal/kept-state.ts";
+import { KeptWord } from "./manifest.ts";
+import type { Model } from "./model/model.ts";
+import type { DisplayOutbox } from "./outlets/display-outbox.ts";
+import { CpuPixels } from "./pixels/cpu-pixels.ts";
+
+export interface RestoreParts {
+  queue: QueueRunner;
+  model: Model;
+  outbox: DisplayOutbox;
+  commands: Commands;
+  /** Runs a request, whatever it is fenced with. */
+  run: Run;
+  keep: Int32Array;
+}
+
+/** What has become of it, in numbers of each. */
+export interface Restored {
+  resources: number;
+  /** That were made and are not there again. */
+  left: number;
+  /** Names of contexts, or their numbers where they have none. */
+  contexts: string[];
+}
+
+export class Restore {
+  private readonly restored: Restored = { resources: 0, left: 0, contexts: [] };
+  /** The resource that a predecessor was restoring when it died, or 0: it is left out. */
+  private readonly deadly: number;
+
+  constructor(
+    private readonly parts: RestoreParts,
+    private readonly state: KeptState,
+  ) {
+    this.deadly = parts.keep[KeptWord.restoring]!;
+  }
+
+  run(): Restored {
+    const { queue, outbox, keep } = this.parts;
+    const { features, contexts, resources, scanouts } = this.state;
+    queue.features = features;
+    for (const [id, context] of contexts) this.context(id, context);
+    for (const [id, resource] of resources) {
+      keep[KeptWord.restoring] = id;
+      this.resource(id, resource);
+    }
+    keep[KeptWord.restoring] = 0;
+    for (const { attached } of contexts.values()) for (const request of attached.values()) this.again(request);
+    scanouts.forEach((request, scanout) => {
+      if (request === null || !this.again(request)) return;
+      const shown = resources.get(request[SetScanout.resourceId / 4]!);
+      // What the display shows of it is more than there is.
+      if (shown?.create[0] === Command.RESOURCE_CREATE_3D) outbox.awaitFlush(scanout);
+    });
+    return this.restored;
+  }
+
+  private context(id: number, { create }: KeptContext): void {
+    const name = contextName(create);
+    this.parts.commands.contexts.restoreLost(id, name, create[CtxCreate.contextInit / 4]!);
+    this.restored.contexts.push(name === "" ? String(id) : name);
+  }
+
+  private resource(id: number, { create, isBare, backing, uuid }: KeptResource): void {
+    if ((id | 0) === this.deadly || !this.create(create)) {
+      this.restored.left++;
+      return;
+    }
+    this.restored.resources++;
+    const { resources } = this.parts.model;
+    const resource = resources.get(id)!;
+    if (isBare && resource.backing !== null) this.parts.commands.resources.detach(resource);
+    if (backing !== null) this.again(backing);
+    if (uuid !== null) resources.restoreUuid(resource, uuid.subarray(1));
+    const { width, height, pixels } = resource;
+    const isKept = pixels instanceof CpuPixels && resource.backing !== null && resource.backing.length > 0;
+    if (isKept) pixels.transfer(resource.backing!, 0, 0, width, height, 0);
+  }
+
+  private create(request: Uint32Array): boolean {
+    const isHosts =
+      request[Header.type / 4] === Command.RESOURCE_CREATE_BLOB &&
+      request[CreateBlob.blobMem / 4] !== BlobMem.GUEST;
+    return isHosts ? this.again(request, (one) => this.parts.commands.blobs.restoreLost(one)) : this.again(request);
+  }
+
+  /** Runs a request as if it came from the ring; returns whether it was granted. */
+  private again(words: Uint32Array, run: Run = this.parts.run): boolean {
+    const { request } = this.parts.queue;
+    request.words.set(words);
+    request.length = words.length * 4;
+    return run(request) < Response.ERR_UNSPEC;
+  }
+}
