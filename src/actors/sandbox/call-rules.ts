@@ -65,6 +65,7 @@ const notWritableCode: Rule = [
 export const programs: Rules = {
   ...allow(
     "execve",
+    "chdir",
     "vfork",
     "wait4",
     "waitid",

@@ -47,6 +47,8 @@ export function serverCalls(config: ServerConfig, startsPrograms: boolean, pid =
       ],
       prlimit64: [[{ argument: 0, is: [0, pid] }]],
       ...(startsPrograms || isParent ? programs : {}),
+      // Another child's engine has its memory for code from its start. Its own filter is narrower than this.
+      ...(isParent ? allow("mmap", "mprotect") : {}),
     },
     missing,
   };

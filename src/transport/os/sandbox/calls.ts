@@ -10,6 +10,7 @@ const numbers = {
   brk: [12, 214],
   capget: [125, 90],
   capset: [126, 91],
+  chdir: [80, 49],
   chmod: [90, -1],
   chown: [92, -1],
   chroot: [161, 51],
