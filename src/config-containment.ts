@@ -1,6 +1,6 @@
 // The settings of what a server may reach of its host, should somebody else run code in it.
 
-import { oneOf, Paths } from "./config-values.ts";
+import { integer, oneOf, Paths } from "./config-values.ts";
 
 const foldersMax = 16;
 
@@ -18,5 +18,11 @@ export const containment = {
     path: true,
     help: "let ctl have files written below this folder, too; may be given more than once",
     kind: Paths(foldersMax).default([]),
+  },
+  stallMs: {
+    group: "Operation",
+    value: "MS",
+    help: "with --isolation process, how long that may be inside of one call before another one takes its place",
+    kind: integer(1_000, 3_600_000).default(30_000),
   },
 } as const;

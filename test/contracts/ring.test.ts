@@ -57,7 +57,7 @@ function splitPair(eventIdx: boolean, isRecorded: boolean): Pair {
   const places = new Map<number, number>();
   const records: InflightRing[] = [];
   const resume = (position: Position): Ring => {
-    const inflight = record < 0 ? null : InflightRing.map(record, 0, size);
+    const inflight = record < 0 ? null : InflightRing.open(record, 0, size);
     if (inflight !== null) records.push(inflight);
     const layout = {
       num: size,

@@ -68,8 +68,8 @@ test("a scanout that goes off while there is no display is turned off at the VMM
     guest.pump.until(() => guest.display!.framebuffer(0) !== null, "the picture again");
   }));
 
-test("the ctrl queue killed ends the device in order, with an exit code that says so", async () => {
-  const lone = await ServerProcess.start();
+test("the ctrl queue killed as a thread ends the device in order, with an exit code that says so", async () => {
+  const lone = await ServerProcess.start({ args: ["--isolation", "thread"] });
   const guest = SyntheticGuest.boot(lone.socketPath, {});
   await lone.control({ command: "kill", actor: "ctrl-queue" });
   expect(await lone.exited).toBe(3);

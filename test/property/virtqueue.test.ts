@@ -381,7 +381,7 @@ test("a device that dies at any moment leaves a record from which its successor 
           waiting.push(head);
         };
         for (const [walk, diesBeforeMarks] of lives) {
-          const inflight = InflightRing.map(fd, 0, size);
+          const inflight = InflightRing.open(fd, 0, size);
           const ring = ringOf(driver, base, false, inflight);
           base = 0;
           const taken: number[] = [];
@@ -402,7 +402,7 @@ test("a device that dies at any moment leaves a record from which its successor 
           }
           inflight.unmap();
         }
-        const inflight = InflightRing.map(fd, 0, size);
+        const inflight = InflightRing.open(fd, 0, size);
         const ring = ringOf(driver, 0, false, inflight);
         while (ring.pop(chain) === Pop.CHAIN) ring.complete(chain.head, 0);
         ring.publish();

@@ -166,7 +166,8 @@ export class Display implements Actor<DisplayMessage> {
   }
 
   private dropOrphans(): void {
-    const isShown = (surface: AnySurface): boolean => this.scanouts.some(({ view }) => view?.surface === surface);
+    const isShown = (surface: AnySurface): boolean =>
+      this.scanouts.some(({ view }) => view?.surface === surface);
     for (const surface of this.surfaces.takeOrphans(isShown)) {
       surface.drop();
       this.sinks.dropped(surface);

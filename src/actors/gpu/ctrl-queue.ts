@@ -73,8 +73,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     // What concerns the ring or its memory; the display's socket comes long before.
     if (from === "vhost-session" && message.type !== "vmm-display-changed") this.endRehearsal();
     if (this.device.mappings.receive(message)) return;
-    if (message.type === "start-ring") this.journal?.featuresAre(message.features);
-    if (this.queue.receive(message)) return;
+    if (this.serveRing(message)) return;
     // The commands of a rehearsal are nobody's to stop at.
     if (message.type === "set-breaks") this.endRehearsal();
     if (this.device.breaks.receive(message)) return;
@@ -122,6 +121,13 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         exports.lendFence(message);
         return;
     }
+  }
+
+  /** As {@link QueueRunner.receive}. */
+  private serveRing(message: CtrlQueueMessage): boolean {
+    if (!this.queue.receive(message)) return false;
+    if (message.type === "start-ring") this.journal?.featuresAre(message.features);
+    return true;
   }
 
   peerLost(peer: WorkerName): void {

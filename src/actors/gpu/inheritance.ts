@@ -52,8 +52,10 @@ export class Inheritance {
     journal.isPaused = true;
     const { resources, left, contexts } = device.restore(journal.read());
     journal.isPaused = false;
+    if (resources + left + contexts.length === 0 && this.guilt === "") return;
     const ms = Math.round(now() - this.startedAt);
-    const lost = contexts.length === 0 ? "" : `; 3D contexts are lost: ${contexts.slice(0, namesMax).join(", ")}`;
+    const lost =
+      contexts.length === 0 ? "" : `; 3D contexts are lost: ${contexts.slice(0, namesMax).join(", ")}`;
     const more = contexts.length > namesMax ? ` and ${contexts.length - namesMax} more` : "";
     const without = left === 0 ? "" : `, ${left} could not be`;
     const guilt = this.guilt === "" ? "" : `; ${this.guilt} is not run again`;

@@ -52,7 +52,7 @@ export const KeptWord = {
 } as const;
 
 /** Bytes of the area "journal": {@link Journal} says how they are used. Pages are made when first touched. */
-export const journalBytes = 256 * 1024 * 1024;
+const journalBytes = 256 * 1024 * 1024;
 
 /** Such as "amid SUBMIT_3D of context 2". */
 function lastWords(keep: Int32Array): string {

@@ -1,7 +1,15 @@
 // Makes again what a predecessor's journal says that the guest has. What was the renderer's is lost with it: contexts take no more
 // work, their pictures are blank until something is drawn there. Pixels of 2D resources are read from the guest's own pages.
 
-import { BlobMem, Command, CreateBlob, CtxCreate, Header, Response, SetScanout } from "../../transport/wire/virtio-gpu/protocol.ts";
+import {
+  BlobMem,
+  Command,
+  CreateBlob,
+  CtxCreate,
+  Header,
+  Response,
+  SetScanout,
+} from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { Commands } from "./commands/table.ts";
 import type { Command as Run } from "./commands/parts.ts";
@@ -52,7 +60,8 @@ export class Restore {
       this.resource(id, resource);
     }
     keep[KeptWord.restoring] = 0;
-    for (const { attached } of contexts.values()) for (const request of attached.values()) this.again(request);
+    for (const { attached } of contexts.values())
+      for (const request of attached.values()) this.again(request);
     scanouts.forEach((request, scanout) => {
       if (request === null || !this.again(request)) return;
       const shown = resources.get(request[SetScanout.resourceId / 4]!);
@@ -88,7 +97,9 @@ export class Restore {
     const isHosts =
       request[Header.type / 4] === Command.RESOURCE_CREATE_BLOB &&
       request[CreateBlob.blobMem / 4] !== BlobMem.GUEST;
-    return isHosts ? this.again(request, (one) => this.parts.commands.blobs.restoreLost(one)) : this.again(request);
+    return isHosts
+      ? this.again(request, (one) => this.parts.commands.blobs.restoreLost(one))
+      : this.again(request);
   }
 
   /** Runs a request as if it came from the ring; returns whether it was granted. */

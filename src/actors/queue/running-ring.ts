@@ -36,7 +36,7 @@ export class RunningRing {
     let inflight: InflightRing | null = null;
     try {
       if (succession !== null) inflight = succession.recordOf(message);
-      else if (inflightFd >= 0) inflight = InflightRing.map(inflightFd, inflightOffset, inflightNum);
+      else if (inflightFd >= 0) inflight = InflightRing.open(inflightFd, inflightOffset, inflightNum);
       this.ring = new SplitRing(message, memory, message.base, inflight);
       // Edge-triggered: a kick's eventfd is never read.
       if (kickFd >= 0) context.epoll.add(kickFd, EPOLLIN | EPOLLET, () => this.kicked());

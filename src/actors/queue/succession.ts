@@ -40,7 +40,7 @@ export class Succession {
     }
     return inflightFd < 0
       ? new InflightRing(own, num, answers)
-      : InflightRing.map(inflightFd, inflightOffset, inflightNum, answers);
+      : InflightRing.open(inflightFd, inflightOffset, inflightNum, answers);
   }
 
   /** The request that runs has done all that it does, and is answered with `bytes` of this type. */

@@ -20,6 +20,7 @@ import type { LineEnd } from "./lines/line.ts";
 import { lineEnds, portsOf } from "./lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { startChild } from "./process/child-process.ts";
+import { StallWatch } from "./process/stall-watch.ts";
 import type { ActorStart } from "./start.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
@@ -46,6 +47,7 @@ export class ActorHost {
   /** Questions of the supervisor, and their answers. */
   readonly asks: Asks;
   private readonly workers = new Map<WorkerName, Running>();
+  private readonly watches = new Map<WorkerName, StallWatch>();
   private readonly waitingForStop = new Map<WorkerName, () => void>();
   /** Actors that were replaced, and are not ready yet. */
   private readonly returning = new Set<WorkerName>();
@@ -160,6 +162,7 @@ export class ActorHost {
         worker.end();
       }
       this.workers.delete(name);
+      this.watches.get(name)?.stop();
     }
     for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
   }
@@ -221,8 +224,7 @@ export class ActorHost {
         // Its last words may say more.
         do this.mailbox.drain(this.receive);
         while (this.mailbox.isRung());
-        const words = manifestOf[name].lastWords?.(this.words.keep(slotOf(name))) ?? "";
-        lost(words === "" ? reason : `${reason} ${words}`);
+        lost(this.withLastWords(name, reason));
       },
     });
   }
@@ -240,6 +242,7 @@ export class ActorHost {
     if (message.type === "crashed") return this.lost(name, message.reason);
     if (message.type === "peer-broken")
       return this.distrust(message.peer as WorkerName, name, message.reason);
+    if (message.type === "started") this.watch(name);
     if (message.type === "started" && this.returning.delete(name)) {
       this.asks.find(name);
       this.asks.recover(name);
@@ -252,16 +255,35 @@ export class ActorHost {
     if (!this.asks.takes(message)) this.events.message(name, message);
   };
 
+  /** Looks whether an actor in a process of its own goes on, until it is gone. */
+  private watch(name: WorkerName): void {
+    if (!this.isChild(name)) return;
+    const { stallMs } = this.config;
+    const reason = `ended, since it was inside of one call for ${stallMs} ms`;
+    this.watches.get(name)?.stop();
+    const stalled = (): void => this.ended(name, reason);
+    this.watches.set(name, new StallWatch(this.words, slotOf(name), stallMs, stalled));
+  }
+
   /** What an actor in a process of its own sends makes no sense: it may be anybody by now. */
   private distrust(name: WorkerName, by: ActorName, reason: string): void {
-    if (this.workers.has(name) && this.isChild(name))
-      this.lost(name, `ended, since to the ${by} it ${reason}`);
+    this.ended(name, `ended, since to the ${by} it ${reason}`);
+  }
+
+  private ended(name: WorkerName, reason: string): void {
+    if (this.workers.has(name) && this.isChild(name)) this.lost(name, this.withLastWords(name, reason));
+  }
+
+  private withLastWords(name: WorkerName, reason: string): string {
+    const words = manifestOf[name].lastWords?.(this.words.keep(slotOf(name))) ?? "";
+    return words === "" ? reason : `${reason} ${words}`;
   }
 
   private lost(name: WorkerName, reason: string): void {
     const worker = this.workers.get(name);
     if (worker === undefined) return;
     this.workers.delete(name);
+    this.watches.get(name)?.stop();
     // A thread's loop has ended; a process may go on.
     if (this.isChild(name)) worker.end();
     this.waitingForStop.get(name)?.();

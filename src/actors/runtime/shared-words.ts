@@ -11,9 +11,12 @@ const countersMax = 64;
 /** Words that each actor has for its successor. */
 export const keepWords = 96;
 /** The last of the words that an actor keeps are the runtime's. */
-export const ownWords = 2;
-/** Among those: how many of this actor there were, and the last token that one of them gave a question. */
-export const Own = { lives: 0, lastToken: 1 } as const;
+export const ownWords = 3;
+/**
+ * Among those: how many of this actor there were, the last token that one of them gave a question, and how often it was ready
+ * to sleep.
+ */
+export const Own = { lives: 0, lastToken: 1, turns: 2 } as const;
 
 // Offsets of each part, in bytes.
 const doorbellsAt = 0;
@@ -73,6 +76,10 @@ export class SharedWords {
     if (!this.isRung(slot)) return true;
     this.wakeUp(slot);
     return false;
+  }
+
+  isAsleep(slot: number): boolean {
+    return Atomics.load(this.words, slot * lineWords + ASLEEP) !== 0;
   }
 
   wakeUp(slot: number): void {

@@ -47,6 +47,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   private readonly mailbox: Mailbox;
   /** The doorbell alone, for {@link waitUntil}. */
   private bell: Epoll | null = null;
+  private readonly own: Int32Array;
   private schema: Schema | null = null;
   private stopping = false;
 
@@ -67,7 +68,8 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     this.epoll = this.watchBell();
     this.counters = words.counters(this.slot);
     this.keep = words.keep(this.slot);
-    const own = words.own(this.slot);
+    this.own = words.own(this.slot);
+    const { own } = this;
     this.life = ++own[Own.lives]!;
     this.mayReturn = mayReturn(name, start.config);
     this.asks = new Asks({
@@ -134,7 +136,8 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
 
   /** Sleeps until a descriptor is ready, a message comes or a timer is due. */
   sleep(): void {
-    const { words, slot, tap } = this;
+    const { words, slot, tap, own } = this;
+    own[Own.turns]!++;
     if (tap !== null) tap.sleeps();
     // Descriptors get their turn under a steady stream of messages too.
     const asleep = words.fallAsleep(slot);

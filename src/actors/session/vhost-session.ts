@@ -82,7 +82,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       this.offer = offer;
       return this.open();
     }
-    const isSame = offer.features === this.offer.features && Buffer.compare(offer.config, this.offer.config) === 0;
+    const isSame =
+      offer.features === this.offer.features && Buffer.compare(offer.config, this.offer.config) === 0;
     const reason = "the ctrl queue's successor has not the same renderer as that had";
     if (!isSame) this.context.send("supervisor", { type: "failed", reason });
   }

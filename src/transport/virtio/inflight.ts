@@ -41,7 +41,7 @@ export class InflightRing {
   }
 
   /** Maps one queue's region of `num` descriptors from `fd`, which may be closed afterwards. */
-  static map(fd: number, offset: number, num: number, answers: Uint32Array | null = null): InflightRing {
+  static open(fd: number, offset: number, num: number, answers: Uint32Array | null = null): InflightRing {
     if (offset % 8 !== 0) throw new Refusal(`the inflight record's offset ${offset} is misaligned`);
     const mapped = NativeMemory.mapForeign(fd, offset, inflightBytes(num), "the inflight record");
     const ring = new InflightRing(mapped.view(), num, answers);

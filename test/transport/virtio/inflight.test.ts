@@ -24,7 +24,7 @@ afterEach(() => {
 
 /** A back-end's view of the record, which starts at `usedIndex`. */
 function open(usedIndex = 0, offset = 0): InflightRing {
-  const ring = InflightRing.map(fd, offset, num);
+  const ring = InflightRing.open(fd, offset, num);
   rings.push(ring);
   ring.recover(usedIndex);
   return ring;
@@ -259,7 +259,7 @@ test("publishing nothing keeps the record", () => {
 });
 
 test("a record outside of its file or at an odd offset is refused", () => {
-  expect(() => InflightRing.map(fd, inflightBytes(num) + 8, num)).toThrow(/lies outside of its file/);
-  expect(() => InflightRing.map(fd, 0, 32768)).toThrow(/lies outside of its file/);
-  expect(() => InflightRing.map(fd, 4, num)).toThrow(/offset 4/);
+  expect(() => InflightRing.open(fd, inflightBytes(num) + 8, num)).toThrow(/lies outside of its file/);
+  expect(() => InflightRing.open(fd, 0, 32768)).toThrow(/lies outside of its file/);
+  expect(() => InflightRing.open(fd, 4, num)).toThrow(/offset 4/);
 });

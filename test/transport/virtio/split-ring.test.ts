@@ -598,7 +598,7 @@ describe("the inflight record", () => {
   });
 
   function recorded(driver: DriverRing, base = 0): SplitRing {
-    const record = InflightRing.map(fd, 0, 8);
+    const record = InflightRing.open(fd, 0, 8);
     records.push(record);
     return makeDevice(driver, base, false, record);
   }
@@ -652,7 +652,7 @@ describe("the inflight record", () => {
 
   test("heads that the ring does not have are skipped", () => {
     const driver = makeDriver(2);
-    const record = InflightRing.map(fd, 0, 8);
+    const record = InflightRing.open(fd, 0, 8);
     records.push(record);
     record.recover(0);
     record.take(7);

@@ -149,7 +149,8 @@ export class ContextCommands {
 
   private refuse(name: string): number {
     this.parts.context.log.guest(
-      () => `no more contexts are made for "${name}": in others of that name the renderer has died again and again`,
+      () =>
+        `no more contexts are made for "${name}": in others of that name the renderer has died again and again`,
     );
     return Response.ERR_UNSPEC;
   }

@@ -66,7 +66,8 @@ export class KeptState {
       if (resource.backing !== null) append(request, resource.backing);
       if (resource.uuid !== null) append(uuid, resource.uuid);
     }
-    for (const { attached } of this.contexts.values()) for (const one of attached.values()) append(request, one);
+    for (const { attached } of this.contexts.values())
+      for (const one of attached.values()) append(request, one);
     for (const shown of this.scanouts) if (shown !== null) append(request, shown);
     for (const [name, count] of this.deaths) append(death, deathOf(name, count));
   }

@@ -1,0 +1,51 @@
+// Whether an actor that has a process of its own goes on: one that is inside of a library's call for ever neither dies nor answers,
+// and can be ended.
+
+import { Own, type SharedWords } from "../shared-words.ts";
+
+/** How often one looks. Looks are counted, not time: a server that was suspended finds its actors where they were. */
+const lookMs = 500;
+
+export class StallWatch {
+  private readonly own: Int32Array;
+  private readonly counters: Float64Array;
+  private readonly looksMax: number;
+  private readonly timer: Timer;
+  private last = Number.NaN;
+  private looks = 0;
+
+  /** Calls `stalled` when the actor of `slot` has neither slept nor counted anything for `limitMs`. */
+  constructor(
+    private readonly words: SharedWords,
+    private readonly slot: number,
+    limitMs: number,
+    private readonly stalled: () => void,
+  ) {
+    this.own = words.own(slot);
+    this.counters = words.counters(slot);
+    this.looksMax = Math.ceil(limitMs / lookMs);
+    this.timer = setInterval(() => this.look(), lookMs);
+    // It keeps nobody from ending.
+    this.timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private look(): void {
+    const progress = this.progress();
+    const isStill = progress === this.last && !this.words.isAsleep(this.slot);
+    this.last = progress;
+    this.looks = isStill ? this.looks + 1 : 0;
+    if (this.looks < this.looksMax) return;
+    this.looks = 0;
+    this.stalled();
+  }
+
+  private progress(): number {
+    let sum = Atomics.load(this.own, Own.turns);
+    for (const counter of this.counters) sum += counter;
+    return sum;
+  }
+}
