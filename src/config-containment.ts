@@ -22,7 +22,7 @@ export const containment = {
   stallMs: {
     group: "Operation",
     value: "MS",
-    help: "with --isolation process, how long that may be inside of one call before another one takes its place",
+    help: "how long an isolated process may be in one call: then another takes over",
     kind: integer(1_000, 3_600_000).default(30_000),
   },
 } as const;

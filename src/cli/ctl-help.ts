@@ -23,7 +23,9 @@ Commands:
   outputs                   the guest's outputs: mode, place, and what it shows there
   outputs set MODE…         what they are from now on, each WxH or off; those that are not named go off
   outputs set N=MODE…       of these alone: WxH, off, or on with the last mode, as in 1=1920x1080,0=off
-  kill ACTOR                make an actor crash, to see it come back (${restartable.join(", ")})
+  kill ACTOR                make an actor crash, to see it come back; the device ends with its ctrl-queue, but not
+                            with --isolation process:
+                            ${restartable.join(", ")}
   shutdown                  end the server in order
 
 Of a server with --inspect or --dev, as tables, in which "!" marks what deserves a look:

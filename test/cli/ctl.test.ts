@@ -45,7 +45,7 @@ describe("a mistake in the command line ends with code 2 and one sentence, wheth
     [["trace", "stop", "a.pftrace"], "too many arguments for trace stop: a.pftrace"],
     [
       ["kill"],
-      "kill wants an actor: inspector, recorder, display, fence-poller, resource-bridge, cursor-queue",
+      "kill wants an actor: inspector, recorder, display, fence-poller, resource-bridge, ctrl-queue, cursor-queue",
     ],
     [["list", "all"], "too many arguments for list: all"],
     [["log-level", "loud"], "level: want one of debug, info, warning, error"],

@@ -3,7 +3,7 @@
 
 import type { Level } from "./log.ts";
 import type { ServerConfig } from "../../config.ts";
-import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
+import { closeFd, createEventfd, createMemfd, signalEventfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import {
   type ActorName,
@@ -261,8 +261,12 @@ export class ActorHost {
     const { stallMs } = this.config;
     const reason = `ended, since it was inside of one call for ${stallMs} ms`;
     this.watches.get(name)?.stop();
+    const slot = slotOf(name);
+    const wake = (): void => {
+      if (this.words.ring(slot)) signalEventfd(this.bellFds[name]!);
+    };
     const stalled = (): void => this.ended(name, reason);
-    this.watches.set(name, new StallWatch(this.words, slotOf(name), stallMs, stalled));
+    this.watches.set(name, new StallWatch(this.words, slot, stallMs, wake, stalled));
   }
 
   /** What an actor in a process of its own sends makes no sense: it may be anybody by now. */

@@ -78,10 +78,6 @@ export class SharedWords {
     return false;
   }
 
-  isAsleep(slot: number): boolean {
-    return Atomics.load(this.words, slot * lineWords + ASLEEP) !== 0;
-  }
-
   wakeUp(slot: number): void {
     Atomics.store(this.words, slot * lineWords + ASLEEP, 0);
   }

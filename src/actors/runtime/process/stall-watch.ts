@@ -14,11 +14,15 @@ export class StallWatch {
   private last = Number.NaN;
   private looks = 0;
 
-  /** Calls `stalled` when the actor of `slot` has neither slept nor counted anything for `limitMs`. */
+  /**
+   * Calls `stalled` when the actor of `slot` has neither woken up nor counted anything for `limitMs`. `wake` wakes it: one that has
+   * nothing to do is asked before.
+   */
   constructor(
-    private readonly words: SharedWords,
-    private readonly slot: number,
+    words: SharedWords,
+    slot: number,
     limitMs: number,
+    private readonly wake: () => void,
     private readonly stalled: () => void,
   ) {
     this.own = words.own(slot);
@@ -35,9 +39,9 @@ export class StallWatch {
 
   private look(): void {
     const progress = this.progress();
-    const isStill = progress === this.last && !this.words.isAsleep(this.slot);
+    this.looks = progress === this.last ? this.looks + 1 : 0;
     this.last = progress;
-    this.looks = isStill ? this.looks + 1 : 0;
+    if (this.looks === Math.floor(this.looksMax / 2)) this.wake();
     if (this.looks < this.looksMax) return;
     this.looks = 0;
     this.stalled();
