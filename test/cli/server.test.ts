@@ -122,6 +122,19 @@ describe("the end", () => {
     expect(code).toBe(0);
     expect(text).toContain("stopped: received SIGTERM");
   });
+
+  test("a lock that it was started with is kept until then: libvirt looks for that of its process's id", async () => {
+    const file = join(folder, "pid");
+    const locked = 'exec 5>"$1" && flock --nonblock 5 && shift && exec "$@"';
+    const command = ["sh", "-c", locked, "sh", file, ...commandOf("serve")];
+    const run = start(["--socket-path", socket], { command });
+    await run.untilUp();
+    const isFree = (): boolean => Bun.spawnSync(["flock", "--nonblock", file, "true"]).success;
+    expect(isFree()).toBeFalse();
+    run.kill("SIGTERM");
+    expect(await run.ended()).toMatchObject({ code: 0 });
+    expect(isFree()).toBeTrue();
+  });
 });
 
 describe("sockets", () => {

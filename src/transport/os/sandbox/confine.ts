@@ -4,7 +4,7 @@
 // runs this program again in the place of this one: with the same id, descriptors and arguments, and a note in its environment.
 
 import { ptr } from "bun:ffi";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { confinement } from "../../../ffi/confinement.ts";
 import { cString, errno, F_SETFD, libc } from "../../../ffi/libc.ts";
 import { asRefusal, checked, SystemError } from "../errors.ts";
@@ -69,15 +69,16 @@ export function layer(as: string, take: () => void): Layer {
 }
 
 /**
- * Runs this program again, in the place of this process, as one that has `layers` and still those `descriptors`: the engine has those that
- * it was given closed when another program is run. Throws a {@link SystemError}.
+ * Runs this program again, in the place of this process, as one that has `layers` and still those `descriptors`, and what is locked: the engine
+ * has those that it was given closed when another program is run. Throws a {@link SystemError}.
  */
 export function beginAnew(
   layers: Layers,
   environment: Readonly<Record<string, string | undefined>>,
   descriptors: readonly number[],
 ): never {
-  for (const fd of descriptors) checked(libc.fcntl(fd, F_SETFD, 0), "fcntl", `keeping descriptor ${fd}`);
+  for (const fd of [...descriptors, ...lockedDescriptors()])
+    checked(libc.fcntl(fd, F_SETFD, 0), "fcntl", `keeping descriptor ${fd}`);
   const args = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
   const given = { ...environment, [variable]: `${process.pid}:${JSON.stringify(layers)}` };
   const pairs = Object.entries(given).flatMap(([name, value]) =>
@@ -86,6 +87,22 @@ export function beginAnew(
   const [argv, env] = [strings(args), strings(pairs)];
   confinement.execve(cString(process.execPath), argv.pointers, env.pointers);
   throw new SystemError("execve", errno(), "beginning anew inside of the sandbox");
+}
+
+/** Whoever starts a server, such as libvirt, may know by the lock of a file of its process's id that it lives (proc_pid_fdinfo(5)). */
+const lockedDescriptors = (): number[] =>
+  readdirSync("/proc/self/fdinfo")
+    .filter((fd) => Number(fd) > 2 && /^lock:/m.test(fdInfo(fd)))
+    .map(Number);
+
+function fdInfo(fd: string): string {
+  try {
+    return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
+  } catch (error) {
+    // The folder was listed by a descriptor of its own, and other threads close theirs.
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    throw error;
+  }
 }
 
 /** A NULL-terminated array of C strings; `bytes` have to live as long as it is used. */
