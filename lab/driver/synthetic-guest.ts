@@ -170,8 +170,11 @@ export class SyntheticGuest {
   openDisplay(options: DisplayPeerOptions = {}): DisplayPeer {
     const [ours, theirs] = socketPair("stream");
     this.display = new DisplayPeer(ours, this.pump, options);
-    this.frontend.gpuSetSocket(theirs);
-    closeFd(theirs);
+    try {
+      this.frontend.gpuSetSocket(theirs);
+    } finally {
+      closeFd(theirs);
+    }
     return this.display;
   }
 

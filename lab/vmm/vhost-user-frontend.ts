@@ -176,8 +176,11 @@ export class VhostUserFrontend {
     );
     this.backendChannel?.close();
     this.backendChannel = channel;
-    this.tell(RequestType.SET_BACKEND_REQ_FD, payloads.noBytes, [theirs]);
-    closeFd(theirs);
+    try {
+      this.tell(RequestType.SET_BACKEND_REQ_FD, payloads.noBytes, [theirs]);
+    } finally {
+      closeFd(theirs);
+    }
   }
 
   /** Asks for the sizes of the shared memory regions by their ids, and makes the window for the first. */

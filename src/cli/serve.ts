@@ -7,6 +7,7 @@ import { Sandbox } from "../actors/sandbox/sandbox.ts";
 import { helpText } from "../config-help.ts";
 import { ConfigError, parseCommandLine, type Served, type ServerConfig } from "../config.ts";
 import { isDrmNode, renderNodes } from "../transport/os/drm-node.ts";
+import { SystemError } from "../transport/os/errors.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
 import { begun, type CallOf } from "./begin.ts";
@@ -22,6 +23,7 @@ function capabilities(): Record<string, unknown> {
   return { type: "gpu", features };
 }
 
+const exitFailed = 1;
 const exitUsage = 2;
 
 export async function main(args: string[], directory: string, callOf: CallOf): Promise<number> {
@@ -42,9 +44,10 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
         return await serveInside(enter(request), request, callOf("ctl"));
     }
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof ConfigError || error instanceof SystemError)) throw error;
     console.error(`fencepost: ${error.message}`);
-    return exitUsage;
+    // What the host has no room for is nobody's mistake in the settings.
+    return error instanceof ConfigError ? exitUsage : exitFailed;
   }
 }
 

@@ -2,6 +2,7 @@
 // virtio 1.3 §5.7.6.10.
 
 import { Cursor, Command, Response, scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
 import { gpuDevice } from "../gpu/device-type.ts";
 import { slotsPerScanout } from "../gpu/manifest.ts";
 import type { WorkerName } from "../registry.ts";
@@ -76,8 +77,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
         this.context.send("vhost-session", { type: "done", token: message.token, error: "" });
         return;
       case "start-recording":
-        this.recorder.start();
-        this.recordCursors();
+        this.startRecording();
         return;
       case "record-cursors":
         this.recordCursors();
@@ -159,6 +159,15 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     this.queue.close();
     this.outbox.close();
     this.shelf.close();
+  }
+
+  private startRecording(): void {
+    try {
+      this.recorder.start();
+    } catch (error) {
+      this.context.log.error(`the recording goes without the cursor: ${asRefusal(error).message}`);
+    }
+    this.recordCursors();
   }
 
   private recordCursors(): void {

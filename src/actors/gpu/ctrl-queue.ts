@@ -2,6 +2,7 @@
 
 import type { ActorName, WorkerName } from "../registry.ts";
 import type { CtrlQueueMessage } from "./messages.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import { Header } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { PARKED, type QueueHandler } from "../queue/queue-handler.ts";
@@ -105,6 +106,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         return;
       case "ask-description":
         this.describe(message.token);
+        return;
+      case "surface-refused":
+        outbox.surfaceRefused(message.surface, model.pictures());
         return;
       case "surface-released":
         outbox.surfaceReleased(message.surface);
@@ -241,7 +245,13 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (this.inheritance !== null) return;
     this.hasWarmedUp = true;
     if (this.journal !== null) this.journal.isPaused = true;
-    this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
+    try {
+      this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
+    } catch (error) {
+      if (this.journal !== null) this.journal.isPaused = false;
+      // The guest's first commands are slower then.
+      this.context.log.debug(`no rehearsal: ${asRefusal(error).message}`);
+    }
   }
 
   private endRehearsal(): void {

@@ -37,6 +37,8 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("mappings-lost") }),
   /** The display no longer uses a surface that was dropped. */
   z.object({ type: z.literal("surface-released"), surface: z.int() }),
+  /** The display had no room to map a surface, and will not show it: it wants to be offered the picture again later. */
+  z.object({ type: z.literal("surface-refused"), surface: z.int() }),
   /** Which surfaces the display can show by dma-buf: any at all, and such as have a format modifier. At first none. */
   z.object({ type: z.literal("sinks-changed"), dmabuf: z.boolean(), modifiers: z.boolean() }),
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */

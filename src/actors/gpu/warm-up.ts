@@ -2,7 +2,7 @@
 // before the guest's driver comes. Nothing of it is left: neither resources, nor counts, nor a word in the log or the tap. A
 // server that nobody has connected to does without: what is compiled takes memory.
 
-import { createMemfd } from "../../transport/os/fds.ts";
+import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { Descriptor, DescriptorFlag, descriptorTableBytes } from "../../transport/virtio/layout.ts";
 import {
@@ -58,9 +58,14 @@ export class WarmUp {
     private readonly tap: Tap | null,
     private readonly clear: () => void,
   ) {
-    if (tap !== null) tap.rehearse();
     const fd = createMemfd("fencepost-warm-up", memoryBytes);
-    this.memory = NativeMemory.mapShared(fd, 0, memoryBytes, "write");
+    try {
+      this.memory = NativeMemory.mapShared(fd, 0, memoryBytes, "write");
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
+    if (tap !== null) tap.rehearse();
     this.availIndex = new Uint16Array(this.memory.view(availAt + 2, 2));
     this.usedIndex = new Uint16Array(this.memory.view(usedAt + 2, 2));
     this.write();

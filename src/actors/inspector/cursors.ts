@@ -1,7 +1,7 @@
 // Where the cursors are that sinks draw on top, for pages that look at the screen: asked for when the display has heard of them.
 
-import { closeFd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
+import { bytesIn } from "../../transport/os/sent-bytes.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { CursorRecord } from "./screen-feed.ts";
@@ -37,20 +37,24 @@ export class CursorWatch {
     this.isAsked = true;
     const settle = (answer: CursorAnswer): void => {
       this.isAsked = false;
-      if (answer === null) this.isDue = true;
-      else this.tell(read(answer));
+      const cursors = answer === null ? null : read(answer);
+      if (cursors === null) this.isDue = true;
+      else this.tell(cursors);
     };
     this.context.asks.ask("display", { type: "ask-cursors" }, settle, { timeoutMs });
   }
 }
 
-/** Takes over the answer's descriptor. */
-function read({ fd, cursors }: NonNullable<CursorAnswer>): CursorRecord[] {
+/** Takes over the answer's descriptor. Returns null where there is no room for the images now. */
+function read({ fd, cursors }: NonNullable<CursorAnswer>): CursorRecord[] | null {
   if (fd < 0) return [];
-  const memory = NativeMemory.mapShared(fd, 0, cursors.length * imageBytes, "read");
-  closeFd(fd);
-  const all = new Uint8Array(memory.view()).slice();
-  memory.unmap();
+  let all: Uint8Array;
+  try {
+    all = bytesIn(fd, cursors.length * imageBytes);
+  } catch (refused) {
+    asRefusal(refused);
+    return null;
+  }
   return cursors.map((one, index) => ({
     ...one,
     image: all.subarray(index * imageBytes, (index + 1) * imageBytes),

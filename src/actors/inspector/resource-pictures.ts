@@ -3,7 +3,8 @@
 import { encodePng } from "../../picture/png.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { ActorContext } from "../runtime/actor.ts";
-import { pixelsIn } from "./sent-pixels.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
+import { bytesIn } from "../../transport/os/sent-bytes.ts";
 
 const timeoutMs = 3_000;
 /** Looks that may wait for their turn. */
@@ -41,6 +42,10 @@ export class ResourcePictures {
     if (answer === null) return { error: "the ctrl queue does not answer" };
     const { fd, width, height, error } = answer;
     if (fd < 0) return { error };
-    return { png: await encodePng(pixelsIn(fd, width * height * 4), width, height) };
+    try {
+      return { png: await encodePng(bytesIn(fd, width * height * 4), width, height) };
+    } catch (refused) {
+      return { error: asRefusal(refused).message };
+    }
   }
 }

@@ -6,7 +6,8 @@ import type { ActorContext } from "../runtime/actor.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
 import type { PictureRecord } from "./feed.ts";
 import type { ScreenRecord } from "./screen-feed.ts";
-import { pixelsIn } from "./sent-pixels.ts";
+import { asRefusal } from "../../transport/os/errors.ts";
+import { bytesIn } from "../../transport/os/sent-bytes.ts";
 
 const timeoutMs = 3_000;
 /** A turn that comes with an answer asks for nothing new so soon after the last question. */
@@ -110,5 +111,9 @@ function read(scanout: number, answer: NonNullable<Pixels>): ScreenRecord {
   const { fd, x, y, width, height, viewWidth, viewHeight, error } = answer;
   const place = { scanout, x, y, width, height, viewWidth, viewHeight, error };
   if (fd < 0) return { ...place, pixels: new Uint8Array(0) };
-  return { ...place, pixels: pixelsIn(fd, width * height * 4) };
+  try {
+    return { ...place, pixels: bytesIn(fd, width * height * 4) };
+  } catch (refused) {
+    return { ...place, error: asRefusal(refused).message, pixels: new Uint8Array(0) };
+  }
 }

@@ -13,6 +13,7 @@ export class RecordingSwitch {
     private readonly headerBytes: number,
   ) {}
 
+  /** Throws a {@link SystemError} where the host has no room for the ring. */
   start(): QueueRecording {
     this.stop();
     const { context, queue, number, headerBytes } = this;

@@ -29,12 +29,13 @@ export class QueueRecording {
   ) {
     const { config } = context;
     const most = Math.min(config.recordRingBytes, Rings.ringBytesMax[queue]);
-    this.ring = new RecordRing(
-      context.area("recording", "write"),
-      queue,
-      2 ** Math.floor(Math.log2(most)),
-      config.recordWaitMs,
-    );
+    const memory = context.area("recording", "write");
+    try {
+      this.ring = new RecordRing(memory, queue, 2 ** Math.floor(Math.log2(most)), config.recordWaitMs);
+    } catch (error) {
+      memory.unmap();
+      throw error;
+    }
   }
 
   /** A command was copied in, and runs now; `room` is bytes for its answer. */

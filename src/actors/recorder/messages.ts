@@ -20,6 +20,8 @@ export const RecorderMessage = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("recording-start"),
     token,
+    /** Why it does not, or "". */
+    error: z.string(),
     isFromStart: z.boolean(),
     /** 3D contexts that there are, of which nothing can be told. */
     contexts: z.number(),

@@ -187,6 +187,10 @@ export class Recorder implements Actor<RecorderMessage> {
     const output = this.starting!;
     this.starting = null;
     const { context, rings } = this;
+    if (beginning.error !== "") {
+      output.discard();
+      return beginning.error;
+    }
     try {
       this.current = new CurrentRecording(output, context.config, beginning, checksums, rings, startNs);
     } catch (error) {

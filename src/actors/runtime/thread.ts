@@ -23,8 +23,11 @@ export function startThread(name: WorkerName, start: ActorStart, lost: (reason: 
   // What the actor's loop could not catch, such as a module that does not load.
   worker.onerror = (event) => {
     event.preventDefault();
-    lost(event.message.trim());
+    lost(messageOf(event.message));
   };
   // One that is inside of a library call ends with the process.
   return { end: () => void worker.terminate() };
 }
+
+/** The engine shows lines of the program before what was thrown, and a stack behind it. */
+const messageOf = (text: string): string => /^(?:\w*[eE]rror): (.*)$/m.exec(text)?.[1] ?? text.trim();

@@ -72,7 +72,12 @@ export class HostMemory {
   connect(fd: number): void {
     this.disconnect();
     this.unsaid = "";
-    this.channel = new BackendChannel(fd, this.type?.id ?? 0);
+    try {
+      this.channel = new BackendChannel(fd, this.type?.id ?? 0);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
     this.context.epoll.add(fd, EPOLLIN, () => this.serve());
   }
 

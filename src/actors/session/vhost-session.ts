@@ -115,7 +115,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     // Both are told at start, by two senders and so in any order.
     if (this.socket < 0 || this.offer === null) return;
     setNonBlocking(this.socket);
-    if (this.isConnected) return this.begin(this.socket);
+    if (this.isConnected) return this.begin(new Channel(this.socket));
     this.listener = this.socket;
     this.watchListener();
     this.report();
@@ -126,9 +126,16 @@ export class VhostSession implements Actor<VhostSessionMessage> {
       const fd = acceptUnix(this.listener);
       if (fd === EXHAUSTED) return this.acceptLater();
       if (fd === NOBODY) return;
+      let channel: Channel;
+      try {
+        channel = new Channel(fd);
+      } catch (error) {
+        closeFd(fd);
+        return this.turnAway(asRefusal(error));
+      }
       this.context.epoll.remove(this.listener);
       this.watchWaiting();
-      this.begin(fd);
+      this.begin(channel);
     });
   }
 
@@ -141,20 +148,28 @@ export class VhostSession implements Actor<VhostSessionMessage> {
     });
   }
 
+  private turnAway(refusal: Refusal): void {
+    this.context.log.limited("error", () => `a front-end cannot be served: ${refusal.message}`);
+    this.pauseListening();
+  }
+
   private acceptLater(): void {
     this.context.log.warning("a front-end has to wait: the host is out of descriptors or memory");
+    this.pauseListening();
+  }
+
+  private pauseListening(): void {
     this.context.epoll.remove(this.listener);
     this.context.timers.after(acceptPauseMs, () => this.watchListener());
   }
 
-  private begin(fd: number): void {
+  private begin(channel: Channel): void {
     this.context.counters[SessionCounter.sessions]!++;
     for (const queue of this.device.queues) this.context.send(queue, { type: "expect-driver" });
     this.life.connected();
-    const channel = new Channel(fd);
     this.channel = channel;
     this.session = new Session(this.context, this.queues, this.life, this.device, this.offer!);
-    this.context.epoll.add(fd, EPOLLIN, () => this.serve(channel));
+    this.context.epoll.add(channel.fd, EPOLLIN, () => this.serve(channel));
   }
 
   peerLost(peer: WorkerName): void {

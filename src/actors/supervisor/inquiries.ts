@@ -1,7 +1,6 @@
 // Questions of the supervisor to running actors: counters, descriptions, pictures.
 
-import { libc } from "../../ffi/libc.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { bytesIn } from "../../transport/os/sent-bytes.ts";
 import type { ControlHandlers, Picture } from "./control-server.ts";
 import type { Life } from "./lives.ts";
 import { manifestOf, type WorkerName } from "../registry.ts";
@@ -79,11 +78,7 @@ export class Inquiries {
     if (answer === null) throw new Error("the display does not answer");
     const { fd, width, height, error } = answer;
     if (fd < 0) throw new Error(error);
-    const memory = NativeMemory.mapShared(fd, 0, width * height * 4, "read");
-    libc.close(fd);
-    const pixels = new Uint8Array(memory.view()).slice();
-    memory.unmap();
-    return { width, height, pixels };
+    return { width, height, pixels: bytesIn(fd, width * height * 4) };
   }
 
   /** The outputs, once they are as `changes` says. Throws where they cannot be. */

@@ -1,6 +1,6 @@
 // A surface whose pixels lie in shared memory, mapped once.
 
-import { asRefusal } from "../../../transport/os/errors.ts";
+import { asRefusal, SystemError } from "../../../transport/os/errors.ts";
 import { closeFd, isMemfd, sizeOfFd } from "../../../transport/os/fds.ts";
 import { hugeBytes } from "../../../transport/os/huge-pages.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
@@ -110,6 +110,7 @@ export class MemorySurface extends Surface {
     try {
       return message.type === "add-surface" ? this.mapStorage(message) : this.mapPages(message);
     } catch (error) {
+      this.lacksRoom = error instanceof SystemError && error.call === "mmap";
       return asRefusal(error).message;
     }
   }

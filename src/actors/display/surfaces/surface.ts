@@ -31,6 +31,8 @@ export abstract class Surface extends Entity {
   readonly height: number;
   /** Why it can't be shown, where it can't. */
   failure = "";
+  /** Whether that is for want of room, which there may be later. */
+  lacksRoom = false;
   /** Sinks with a frame of it under way. */
   private readers = 0;
 

@@ -50,6 +50,7 @@ export class Surfaces {
     this.all.set(surface.id, surface);
     this.count();
     if (surface.isUsable) return;
+    if (surface.lacksRoom) this.context.send("ctrl-queue", { type: "surface-refused", surface: surface.id });
     this.context.log.limited("error", () => `surface ${surface.id} can't be shown: ${surface.failure}`);
   }
 

@@ -136,6 +136,17 @@ export class DisplayOutbox implements Screen {
     for (let bits = scanouts; bits !== 0; bits &= bits - 1) this.markChanged(31 - Math.clz32(bits & -bits));
   }
 
+  /** The display had no room to map a surface: it is offered the picture again later. */
+  surfaceRefused(surface: number, pictures: Iterable<Showable>): void {
+    for (const picture of pictures) {
+      if (picture.pixels.surface !== surface) continue;
+      this.drops.push(surface);
+      picture.pixels.withdraw();
+      for (let bits = picture.scanouts; bits !== 0; bits &= bits - 1)
+        this.owe(31 - Math.clz32(bits & -bits), picture);
+    }
+  }
+
   surfaceReleased(surface: number): void {
     this.leases.end(surface);
   }

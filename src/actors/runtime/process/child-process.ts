@@ -102,9 +102,14 @@ const descriptorsOf = (lines: ActorStart["lines"]): number[] =>
 function bytesOf(start: ChildStart): number {
   const bytes = new Uint8Array(serialize(start));
   const fd = createMemfd("fencepost-start", bytes.length);
-  const memory = NativeMemory.mapShared(fd, 0, bytes.length, "write");
-  new Uint8Array(memory.view()).set(bytes);
-  memory.unmap();
+  try {
+    const memory = NativeMemory.mapShared(fd, 0, bytes.length, "write");
+    new Uint8Array(memory.view()).set(bytes);
+    memory.unmap();
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
   return fd;
 }
 

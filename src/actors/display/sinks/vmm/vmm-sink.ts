@@ -68,14 +68,15 @@ export class VmmSink implements Sink {
     const { context, io, words, socket, resumed, modes, answers, bandBytesMax } = options;
     const { timers, log, counters } = context;
     setNonBlocking(socket);
+    // What may find no room comes before anything that knows of this sink.
+    this.writer = new MessageWriter(io, words);
+    this.reader = new ReplyReader(io, words);
     this.pace = new VmmPace(context, socket);
     // A reader makes room with each piece that it takes, and nobody is to wake up for each.
     this.watchesRoom = this.pace.periodMs === 0;
     sizeSendBuffer(socket, this.watchesRoom ? sendBufferBytes.unpaced : sendBufferBytes.paced);
     context.epoll.add(socket, eventsOf(this.watchesRoom), (events) => this.ready(events));
     if (!resumed) words.fill(0, 0, StreamWord.count);
-    this.writer = new MessageWriter(io, words);
-    this.reader = new ReplyReader(io, words);
     this.writer.resume();
     this.reader.resume();
     const timeoutMs = context.config.displayTimeoutMs;

@@ -4,6 +4,7 @@ import { RingKind } from "../../../recorder/manifest.ts";
 import type { QueueRecording } from "../../../queue/recording.ts";
 import type { QueueRunner } from "../../../queue/queue-runner.ts";
 import { RecordingSwitch } from "../../../queue/recording-switch.ts";
+import { asRefusal } from "../../../../transport/os/errors.ts";
 import type { ActorContext } from "../../../runtime/actor.ts";
 import { baseFeatures, gpuDevice } from "../../device-type.ts";
 import type { CtrlQueueMessage } from "../../messages.ts";
@@ -78,22 +79,33 @@ export class Recordings {
     const { context, queue, model, tier } = this;
     const { description, features } = model.renderer;
     const isFromStart = queue.served === null && model.resources.count === 0;
-    const recording = this.recorder.start();
-    recording.hasChecksums = checksums;
+    const recording = this.begun();
     context.send("recorder", {
       type: "recording-start",
       token,
+      error: typeof recording === "string" ? recording : "",
       isFromStart,
       contexts: model.contexts.count,
       features: baseFeatures | features,
       renderer: { ...description },
       storage: tier.kind,
     });
+    if (typeof recording === "string") return;
+    recording.hasChecksums = checksums;
     if (queue.served !== null) recording.ringStarted(queue.features, 0);
     // It may be more than the ring has room for, once.
     recording.ring.waitMs = Math.max(context.config.recordWaitMs, firstKeyframeMs);
     this.writeKeyframe(recording);
     recording.ring.waitMs = context.config.recordWaitMs;
+  }
+
+  /** Returns why there is none where the host has no room for it. */
+  private begun(): QueueRecording | string {
+    try {
+      return this.recorder.start();
+    } catch (error) {
+      return asRefusal(error).message;
+    }
   }
 
   private writeKeyframe(recording: QueueRecording): void {
