@@ -93,11 +93,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         outbox.displayTakes(message.dmabuf, message.modifiers, model.pictures());
         return;
       case "poll-renderer":
-        fenceWatch.ask();
-        return;
+        return fenceWatch.ask();
       case "check-fences":
-        fenceWatch.check();
-        return;
+        return fenceWatch.check();
       case "ask-inventory":
         this.context.send("inspector", describeInventory(model, message.token));
         return;
@@ -108,8 +106,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         this.describe(message.token);
         return;
       case "surface-refused":
-        outbox.surfaceRefused(message.surface, model.pictures());
-        return;
+        return outbox.surfaceRefused(message.surface, model.pictures());
       case "surface-released":
         outbox.surfaceReleased(message.surface);
         // A stopped ring is never idle.
