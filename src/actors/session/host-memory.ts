@@ -72,12 +72,7 @@ export class HostMemory {
   connect(fd: number): void {
     this.disconnect();
     this.unsaid = "";
-    try {
-      this.channel = new BackendChannel(fd, this.type?.id ?? 0);
-    } catch (error) {
-      closeFd(fd);
-      throw error;
-    }
+    this.channel = BackendChannel.over(fd, this.type?.id ?? 0);
     this.context.epoll.add(fd, EPOLLIN, () => this.serve());
   }
 

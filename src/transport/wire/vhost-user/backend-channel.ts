@@ -27,11 +27,20 @@ export class BackendChannel {
   /** The request that is under way, or 0. */
   private asked = 0;
 
-  /** Takes over `fd`. `id`: the shared memory region that is mapped into. */
-  constructor(
+  private constructor(
     readonly fd: number,
     private readonly id: number,
   ) {}
+
+  /** Takes over `fd`, also where it throws. `id`: the shared memory region that is mapped into. */
+  static over(fd: number, id: number): BackendChannel {
+    try {
+      return new BackendChannel(fd, id);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
+  }
 
   /** Tells that the configuration space has changed. Never waits; returns whether the front-end will hear of it. */
   configChanged(): boolean {
