@@ -23,6 +23,7 @@ const elsewhere: readonly (readonly [RegExp, string, string | null])[] = [
   [/^crosvm /, "Debian has no crosvm", null],
   [/^dmesg |^vulkaninfo /, "is for the guest", "test/e2e/vulkan.test.ts"],
   [/--vulkan --inspect$/, "boots a guest", "test/e2e/demo.test.ts"],
+  [/--bisect (?:@|virgl "virgl)/, "starts many servers", "test/lab/replay/bisect-3d.test.ts"],
   [/--root (?:debian|vulkan)$/, "boots a guest from a disk", "test/e2e/virgl.test.ts"],
   [/^scripts\/debian-13\.sh/, "makes a root of Debian 13", null],
 ];
@@ -30,6 +31,7 @@ const elsewhere: readonly (readonly [RegExp, string, string | null])[] = [
 /** In place of what takes long: that it would be taken. */
 const instead: readonly (readonly [RegExp, (command: string) => string])[] = [
   [/^bun bench/, (command) => `${command} --list`],
+  [/^bun run package$/, (command) => `${command} --help`],
   [/^bun scripts\/soak\.ts/, () => "bun scripts/soak.ts --help"],
   [/^scripts\/[\w-]+\.sh$/, (command) => `${command} --help`],
   [
@@ -97,6 +99,7 @@ async function type(shell: ReaderShell, command: string): Promise<void> {
   else if (typeof shown === "string") await shell.runUntilWritten(command, shown);
   else if (found(held, command) !== undefined) await shell.begin(command, found(held, command)!);
   else if (shown !== undefined) await shell.runUntil(command, shown);
+  else if (/^bun run ctl continue/.test(command)) await shell.release(command);
   else await shell.run(found(instead, command)?.(command) ?? command);
 }
 

@@ -64,6 +64,12 @@ export class ReaderShell {
     await job.until((text) => shown.test(text));
   }
 
+  /** Runs it, and then interrupts what goes on in the other shell. */
+  async release(command: string): Promise<void> {
+    await this.run(command);
+    await this.endHeld();
+  }
+
   /** Runs it until there is something in the file that it writes, and interrupts it. */
   async runUntilWritten(command: string, file: string): Promise<void> {
     rmSync(join(this.folder, file), { force: true });
