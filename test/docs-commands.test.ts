@@ -99,7 +99,7 @@ async function type(shell: ReaderShell, command: string): Promise<void> {
   else if (typeof shown === "string") await shell.runUntilWritten(command, shown);
   else if (found(held, command) !== undefined) await shell.begin(command, found(held, command)!);
   else if (shown !== undefined) await shell.runUntil(command, shown);
-  else if (/^bun run ctl continue/.test(command)) await shell.release(command);
+  else if (command === "bun run ctl continue") await shell.release(command);
   else await shell.run(found(instead, command)?.(command) ?? command);
 }
 
