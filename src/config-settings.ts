@@ -144,8 +144,8 @@ export const settings = {
   isolation: {
     group: "Device",
     value: "KIND",
-    help: "run the guest's commands in a thread, or in a process of their own",
-    kind: oneOf(["thread", "process"]).default("thread"),
+    help: "run the guest's commands in a process of their own, or in a thread",
+    kind: oneOf(["thread", "process"]).default("process"),
   },
   fenceAlarmMs: {
     group: "Device",

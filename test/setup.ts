@@ -1,6 +1,7 @@
 // Every test run checks messages against their schemas on receipt (see src/actors/runtime). Servers start without a
 // renderer, which takes time that most tests have no use for; those of 3D ask for it. Storage is memfd everywhere, and
-// not what the machine's GPU may have, unless somebody asks for another kind to be tested.
+// not what the machine's GPU may have, unless somebody asks for another kind to be tested. A guest's commands run in a thread, which
+// starts sooner than a process; `bun run test:isolated` runs the device's tests with one, and tests of processes ask for it.
 //
 // Tests have the time that a busy machine takes (support/patience.ts), unless they say otherwise.
 //
@@ -18,6 +19,7 @@ ServerProcess.own = commandOf("serve");
 process.env["FENCEPOST_CHECK_MESSAGES"] ??= "1";
 process.env["FENCEPOST_RENDERER"] ??= "software";
 process.env["FENCEPOST_STORAGE"] ??= "memfd";
+process.env["FENCEPOST_ISOLATION"] ??= "thread";
 
 Object.assign(globalThis, {
   watchLeaks: (path: string) => {

@@ -23,8 +23,8 @@ Commands:
   outputs                   the guest's outputs: mode, place, and what it shows there
   outputs set MODE…         what they are from now on, each WxH or off; those that are not named go off
   outputs set N=MODE…       of these alone: WxH, off, or on with the last mode, as in 1=1920x1080,0=off
-  kill ACTOR                make an actor crash, to see it come back; the device ends with its ctrl-queue, but not
-                            with --isolation process:
+  kill ACTOR                make an actor crash, to see it come back; with --isolation thread the device ends with
+                            its ctrl-queue:
                             ${restartable.join(", ")}
   shutdown                  end the server in order
 

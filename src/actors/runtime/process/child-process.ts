@@ -1,7 +1,8 @@
 // An actor in a process of its own: started by this one with what it is given, and watched.
 
 import { serialize } from "bun:jsc";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { closeFd, createMemfd } from "../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { socketPair } from "../../../transport/os/unix-socket.ts";
@@ -79,10 +80,23 @@ function spawned(words: string[], fds: number[], events: ChildEvents): Child | n
 }
 
 function command(): string[] {
-  if (Bun.isStandaloneExecutable) return [process.execPath, actorWord];
+  if (Bun.isStandaloneExecutable) return [...program(), actorWord];
   const config = `--config=${join(checkout, "bunfig.toml")}`;
   const entry = join(import.meta.dir, "child.ts");
-  return [process.execPath, "--smol", "--no-env-file", "--no-install", config, entry];
+  return [...program(), "--smol", "--no-env-file", "--no-install", config, entry];
+}
+
+/** Words of a dynamic loader that another one follows. */
+const loaderWords = ["--library-path", "--preload", "--inhibit-rpath", "--audit", "--argv0"];
+
+/** This program: where a dynamic loader was given it by name, that is what has to be started with it. */
+function program(): string[] {
+  const { execPath } = process;
+  if (!/^ld(?:-linux.*)?\.so/.test(basename(execPath))) return [execPath];
+  const words = readFileSync("/proc/self/cmdline", "utf8").split("\0");
+  let at = 1;
+  while (words[at]?.startsWith("--")) at += loaderWords.includes(words[at]!) ? 2 : 1;
+  return [execPath, ...words.slice(1, at + 1)];
 }
 
 function environment(): Record<string, string | undefined> {
