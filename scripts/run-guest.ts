@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { kernels, logsPath, missingParts, roots } from "../lab/qemu/cache.ts";
 import { ask } from "../src/cli/control-client.ts";
 import { scanoutsMax } from "../src/transport/wire/virtio-gpu/protocol.ts";
+import { desktopCommands } from "../lab/qemu/desktop.ts";
 import { QemuGuest } from "../lab/qemu/qemu-guest.ts";
 import type { Gpu } from "../lab/qemu/qemu-args.ts";
 import { writeWhole } from "../src/transport/os/files.ts";
@@ -22,6 +23,7 @@ Usage: bun scripts/run-guest.ts [flags]
   --root NAME       ${listed(roots)} (default: busybox)
   --socket PATH     the server's (default: none, the guest has QEMU's own device)
   --generic         by the generic vhost-user device of QEMU 11.1, whose outputs and pictures are the server's
+  --desktop         with a desktop, behind the generic device and on the root vulkan
   --outputs N       of another device, 1 to ${scanoutsMax} (default: 2)
   --log DIRECTORY   what QEMU and the guest say (default: .cache/logs/by-hand)
   -h, --help        this text
@@ -37,9 +39,10 @@ const commandTimeoutMs = 3_600_000;
 const { values } = readCommandLine(help, {
   options: {
     kernel: { type: "string", default: "6.12" },
-    root: { type: "string", default: "busybox" },
+    root: { type: "string" },
     socket: { type: "string" },
     generic: { type: "boolean", default: false },
+    desktop: { type: "boolean", default: false },
     outputs: { type: "string", default: "2" },
     log: { type: "string", default: join(logsPath, "by-hand") },
   },
@@ -47,8 +50,9 @@ const { values } = readCommandLine(help, {
 
 const kernel = kernels.find((name) => name === values.kernel);
 if (kernel === undefined) refuse(`there is no kernel ${values.kernel}, only ${kernels.join(" and ")}`);
-const root = roots.find((name) => name === values.root);
-if (root === undefined) refuse(`there is no root ${values.root}, only ${roots.join(" and ")}`);
+const rootName = values.root ?? (values.desktop ? "vulkan" : "busybox");
+const root = roots.find((name) => name === rootName);
+if (root === undefined) refuse(`there is no root ${rootName}, only ${roots.join(" and ")}`);
 const outputs = Number(values.outputs);
 if (!/^\d+$/.test(values.outputs) || outputs < 1 || outputs > scanoutsMax) {
   refuse(`--outputs wants 1 to ${scanoutsMax}`);
@@ -56,7 +60,8 @@ if (!/^\d+$/.test(values.outputs) || outputs < 1 || outputs > scanoutsMax) {
 if (values.socket !== undefined && !statSync(values.socket, { throwIfNoEntry: false })?.isSocket()) {
   refuse(`there is no server's socket at ${values.socket}`);
 }
-if (values.generic && values.socket === undefined) refuse("--generic wants the server's --socket");
+const isGeneric = values.generic || values.desktop;
+if (isGeneric && values.socket === undefined) refuse("--generic and --desktop want the server's --socket");
 const missing = missingParts();
 if (missing.length > 0) refuse(`${missing.join(", ")} is missing: run ./setup.sh`, exitFailed);
 
@@ -69,6 +74,7 @@ const guest = await QemuGuest.boot({ kernel, root, gpu }, values.log).catch((err
 );
 console.log(`Linux ${kernel} is up on ${values.socket ?? "QEMU's own device"}`);
 try {
+  for (const line of values.desktop ? desktopCommands : []) await serve(line);
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === "quit") break;
     if (line.trim() !== "") await serve(line.trim());
@@ -79,7 +85,7 @@ try {
 
 function gpuFor(socketPath: string | undefined): Gpu {
   if (socketPath === undefined) return { kind: "in-process", outputs };
-  return values.generic ? { kind: "generic", socketPath } : { kind: "vhost-user", socketPath, outputs };
+  return isGeneric ? { kind: "generic", socketPath } : { kind: "vhost-user", socketPath, outputs };
 }
 
 async function serve(line: string): Promise<void> {

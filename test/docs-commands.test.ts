@@ -24,6 +24,7 @@ const elsewhere: readonly (readonly [RegExp, string, string | null])[] = [
   [/^dmesg |^vulkaninfo /, "is for the guest", "test/e2e/vulkan.test.ts"],
   [/--vulkan --inspect$/, "boots a guest", "test/e2e/demo.test.ts"],
   [/--bisect (?:@|virgl "virgl)/, "starts many servers", "test/lab/replay/bisect-3d.test.ts"],
+  [/--desktop$/, "boots a guest from a disk", "test/e2e/own-screens.test.ts"],
   [/--root (?:debian|vulkan)$/, "boots a guest from a disk", "test/e2e/virgl.test.ts"],
   [/^scripts\/debian-13\.sh/, "makes a root of Debian 13", null],
 ];

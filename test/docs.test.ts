@@ -1,8 +1,8 @@
 // Paths that documents name in backticks, or list as a block, exist.
 
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { documents, root } from "./support/reader/documents.ts";
 
 const files = Bun.spawnSync(["git", "ls-files", "-co", "--exclude-standard"], { cwd: root })
@@ -45,6 +45,17 @@ test.each(documents)("what %s names is there", (path) => {
     .flatMap(spread)
     .filter((name) => !exists(name));
   expect(gone).toEqual([]);
+});
+
+test("the index leads to every document, and each link of a document to what is there", () => {
+  const linksOf = (path: string): string[] =>
+    Array.from(readFileSync(join(root, path), "utf8").matchAll(/\]\(([^)#:]+)\)/g), ([, to]) =>
+      join(dirname(path), to!),
+    );
+  expect(documents.flatMap(linksOf).filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  const index = linksOf("docs/README.md");
+  const led = documents.filter((path) => path.startsWith("docs/") && path !== "docs/README.md");
+  expect(led.filter((path) => !index.includes(path))).toEqual([]);
 });
 
 test("the picture of the ctrl queue's rooms is what imports say today", () => {

@@ -7,6 +7,7 @@ import type { Page } from "playwright-core";
 import { logsPath } from "../../lab/qemu/cache.ts";
 import { until } from "../../lab/qemu/deadline.ts";
 import { diffImages, type Image } from "../../lab/qemu/image.ts";
+import { desktopCommands } from "../../lab/qemu/desktop.ts";
 import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { browserTests, urlIn } from "../browser/browser-tests.ts";
@@ -100,10 +101,7 @@ function guestTests(): void {
   test(
     "a desktop, Weston's, is on both, as the server has it",
     async () => {
-      const settings = "XDG_RUNTIME_DIR=/tmp/weston LIBSEAT_BACKEND=builtin";
-      const flags = "--backend=drm --renderer=pixman --continue-without-input --idle-time=0";
-      await guest!.run("sh mkdir -m 700 /tmp/weston");
-      await guest!.run(`sh (${settings} weston ${flags}) >/tmp/weston.log 2>&1 &`);
+      for (const command of desktopCommands) await guest!.run(command);
       const screens = [windowScreen, pageScreen, serverScreen(server, logDirectory)];
       const seen = await until(
         "the same desktop on all",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { logsPath } from "../../lab/qemu/cache.ts";
 import { until } from "../../lab/qemu/deadline.ts";
 import { diffImages, type Image } from "../../lab/qemu/image.ts";
+import { desktopCommands } from "../../lab/qemu/desktop.ts";
 import { QemuGuest } from "../../lab/qemu/qemu-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { waitForTurningCube } from "./support/cube.ts";
@@ -71,10 +72,7 @@ function desktopTests(): void {
     async () => {
       const { guest, server } = session();
       const screen = serverScreen(server, session().logDirectory);
-      const settings = "XDG_RUNTIME_DIR=/tmp/weston LIBSEAT_BACKEND=builtin";
-      const flags = "--backend=drm --renderer=pixman --continue-without-input --idle-time=0";
-      await guest.run("sh mkdir -m 700 /tmp/weston");
-      await guest.run(`sh (${settings} weston ${flags}) >/tmp/weston.log 2>&1 &`);
+      for (const command of desktopCommands) await guest.run(command);
       const shown = async (): Promise<Image | undefined> => {
         const image = await screen.screendump(0);
         return image !== null && isDesktop(image) ? image : undefined;
