@@ -44,7 +44,7 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** Copy a resource's pixels into the cursor pool's `slot`, after the commands that already wait. */
   z.object({ type: z.literal("ask-cursor-image"), token, resource: u32, slot: z.int().nonnegative() }),
   /** Lend the pixels of a resource, by its id or its UUID, after the commands that already wait. */
-  z.object({ type: z.literal("ask-buffer"), token, resource: z.union([u32, z.uuid()]) }),
+  z.object({ type: z.literal("ask-buffer"), token, resource: z.union([u32, z.guid()]) }),
   /** Lend a fence by the halves of the id that the guest gave it, after the commands that already wait. */
   z.object({
     type: z.literal("ask-fence"),
