@@ -37,14 +37,14 @@ class Walk {
     if (depth > depthMax || ++this.values > valuesMax) throw new RecordingError("holds msgpack without end");
     const type = this.uint(1);
     if (type < 0x80 || type >= 0xe0) return;
-    if (type < 0x90) return this.many((type & 0x0f) * 2, depth);
+    if (type < 0x90) return this.map(type & 0x0f, depth);
     if (type < 0xa0) return this.many(type & 0x0f, depth);
     if (type < 0xc0) return this.skip(type & 0x1f);
     const [what, size] = forms[type] ?? unknownForm;
     if (what === "fixed") return this.skip(size);
     if (what === "bytes") return this.skip(this.uint(size));
     if (what === "array") return this.many(this.uint(size), depth);
-    if (what === "map") return this.many(this.uint(size) * 2, depth);
+    if (what === "map") return this.map(this.uint(size), depth);
     throw new RecordingError(`holds msgpack of type 0x${type.toString(16)}`);
   }
 
@@ -52,6 +52,18 @@ class Walk {
     // Each takes a byte at least.
     if (count > this.bytes.length - this.at) throw cutOff();
     for (let index = 0; index < count; index++) this.value(depth + 1);
+  }
+
+  /** Of names alone: what else could be one is no plain object's. */
+  private map(count: number, depth: number): void {
+    if (count * 2 > this.bytes.length - this.at) throw cutOff();
+    for (let index = 0; index < count; index++) {
+      const type = this.bytes[this.at];
+      if (type !== undefined && !isText(type))
+        throw new RecordingError("holds a msgpack map whose keys are no text");
+      this.value(depth + 1);
+      this.value(depth + 1);
+    }
   }
 
   private skip(bytes: number): void {
@@ -66,6 +78,8 @@ class Walk {
     return size === 2 ? view.getUint16(at) : view.getUint32(at);
   }
 }
+
+const isText = (type: number): boolean => (type >= 0xa0 && type < 0xc0) || (type >= 0xd9 && type <= 0xdb);
 
 const cutOff = (): RecordingError => new RecordingError("holds msgpack that is cut off");
 
