@@ -1,21 +1,21 @@
-// A Wayland compositor that does what a test says: it keeps books of its client's objects, and answers nothing that it
+// A Wayland compositor that does what it is told: it keeps books of its client's objects, and answers nothing that it
 // is not told to, save what no client can do without. For what a real compositor does not show on this machine.
 
-import type { Pump } from "../../../lab/driver/pump.ts";
-import { EPOLLIN } from "../../../src/transport/os/epoll.ts";
-import { SystemError } from "../../../src/transport/os/errors.ts";
-import { closeFd, setNonBlocking, sizeOfFd } from "../../../src/transport/os/fds.ts";
-import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
-import { acceptUnix, listenUnix } from "../../../src/transport/os/unix-path.ts";
-import { CLOSED, sizeSendBuffer, SocketIo, WOULD_BLOCK } from "../../../src/transport/os/unix-socket.ts";
-import type { Interface } from "../../../src/transport/wire/wayland/descriptions.ts";
-import * as protocol from "../../../src/transport/wire/wayland/protocol.ts";
+import type { Pump } from "../driver/pump.ts";
+import { EPOLLIN } from "../../src/transport/os/epoll.ts";
+import { SystemError } from "../../src/transport/os/errors.ts";
+import { closeFd, setNonBlocking, sizeOfFd } from "../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import { acceptUnix, listenUnix } from "../../src/transport/os/unix-path.ts";
+import { CLOSED, sizeSendBuffer, SocketIo, WOULD_BLOCK } from "../../src/transport/os/unix-socket.ts";
+import type { Interface } from "../../src/transport/wire/wayland/descriptions.ts";
+import * as protocol from "../../src/transport/wire/wayland/protocol.ts";
 import {
   decodeArguments,
   encodeMessage,
   headerBytes,
   type WireValue,
-} from "../../../src/transport/wire/wayland/wire.ts";
+} from "../../src/transport/wire/wayland/wire.ts";
 
 const interfaces = new Map(
   Object.values(protocol)
@@ -61,6 +61,10 @@ export class ScriptedCompositor {
   failsImports = false;
   /** While false, the client's socket is not read. */
   isReading = true;
+  /** Told of a request of what the client was never given, or has destroyed. */
+  strayed = (what: string): void => {
+    throw new Error(what);
+  };
 
   constructor(
     readonly path: string,
@@ -87,7 +91,7 @@ export class ScriptedCompositor {
     return all[0]!;
   }
 
-  /** Sends an event; objects stand for their ids, and descriptors stay the test's. */
+  /** Sends an event; objects stand for their ids, and descriptors stay the caller's. */
   send(object: ServerObject, name: string, ...values: (WireValue | ServerObject)[]): void {
     const opcode = object.interface.events.findIndex((event) => event.name === name);
     if (opcode < 0) throw new Error(`${object.interface.name} has no event ${name}`);
@@ -231,7 +235,11 @@ export class ScriptedCompositor {
       const size = word >>> 16;
       if (this.length - at < size) break;
       const body = new DataView(this.data.buffer, at + headerBytes, size - headerBytes);
-      this.request(this.byId.get(this.data.getUint32(at, true))!, word & 0xffff, body);
+      const id = this.data.getUint32(at, true);
+      const object = this.byId.get(id);
+      if (object === undefined) this.strayed(`a request of object ${id}, which is none`);
+      else this.request(object, word & 0xffff, body);
+      if (this.client < 0) return;
       at += size;
     }
     new Uint8Array(this.memory.view()).copyWithin(0, at, this.length);

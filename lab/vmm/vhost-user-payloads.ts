@@ -12,6 +12,9 @@ import {
 } from "../../src/transport/wire/vhost-user/protocol.ts";
 import type { GuestRegion } from "../driver/guest-memory.ts";
 
+/** Memory as the VMM says that it shares it. */
+type MappedRange = Pick<GuestRegion, "guestAddress" | "size" | "userAddress">;
+
 export interface VringAddresses {
   desc: number;
   used: number;
@@ -34,7 +37,7 @@ export function u64(value: bigint): Uint8Array {
 }
 
 /** The payload of SET_MEM_TABLE. */
-export function memoryTable(regions: readonly GuestRegion[]): Uint8Array {
+export function memoryTable(regions: readonly MappedRange[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(MemoryTable.regions + regions.length * MemoryRegion.bytes));
   view.setUint32(MemoryTable.count, regions.length, true);
   regions.forEach((region, index) =>
@@ -72,7 +75,7 @@ export function vringState(index: number, num: number): Uint8Array {
 }
 
 /** The payload of ADD_MEM_REG and REM_MEM_REG. */
-export function singleRegion(region: GuestRegion): Uint8Array {
+export function singleRegion(region: MappedRange): Uint8Array {
   const view = new DataView(new ArrayBuffer(SingleRegion.bytes));
   writeRegion(view, SingleRegion.region, region);
   return bytesOf(view);
@@ -98,7 +101,7 @@ export function inflight(size: number, offset: number, queueCount: number, queue
   return bytesOf(view);
 }
 
-function writeRegion(view: DataView, offset: number, region: GuestRegion): void {
+function writeRegion(view: DataView, offset: number, region: MappedRange): void {
   view.setBigUint64(offset + MemoryRegion.guestAddress, BigInt(region.guestAddress), true);
   view.setBigUint64(offset + MemoryRegion.size, BigInt(region.size), true);
   view.setBigUint64(offset + MemoryRegion.userAddress, BigInt(region.userAddress), true);

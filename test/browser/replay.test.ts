@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import type { RecordedPixel } from "../../src/transport/wire/replay/messages.ts";
-import { chanceOf } from "../support/random-guest.ts";
+import { chanceOf } from "../../lab/fuzz/chance.ts";
 import { drawOldCorner, picturesSize, record } from "../support/recorded.ts";
 import { ReplayRun } from "../support/replay-run.ts";
 import { browserTests } from "./browser-tests.ts";

@@ -12,7 +12,7 @@ import { RecordingError } from "../../src/transport/wire/record/recording-error.
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import { type Recording, totalsOf } from "../../src/transport/wire/record/recording.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { type Chance, chanceOf } from "../support/random-guest.ts";
+import { type Chance, chanceOf } from "../../lab/fuzz/chance.ts";
 import { runProgram } from "../support/run-program.ts";
 import { Tape } from "../support/tape.ts";
 import { TapedScreen } from "../support/taped-screen.ts";

@@ -9,7 +9,7 @@ import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { driverPatienceMs } from "../support/patience.ts";
-import { ScriptedCompositor } from "../support/wayland/scripted-compositor.ts";
+import { ScriptedCompositor } from "../../lab/vmm/scripted-compositor.ts";
 import { expectOk } from "./support.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-window-"));

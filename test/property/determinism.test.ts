@@ -9,7 +9,8 @@ import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import { driverPatienceMs } from "../support/patience.ts";
-import { type Chance, chanceOf, draw2d, draw3d } from "../support/random-guest.ts";
+import { type Chance, chanceOf } from "../../lab/fuzz/chance.ts";
+import { draw2d, draw3d } from "../support/random-guest.ts";
 import { commandOf } from "../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-determinism-"));

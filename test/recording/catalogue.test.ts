@@ -8,7 +8,7 @@ import { Touches } from "../../src/recording/touches.ts";
 import type { Recording } from "../../src/transport/wire/record/recording.ts";
 import { recordingFrom } from "../../src/transport/wire/record/reader.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { chanceOf } from "../support/random-guest.ts";
+import { chanceOf } from "../../lab/fuzz/chance.ts";
 import { Tape } from "../support/tape.ts";
 
 const size = { width: 12, height: 9 };

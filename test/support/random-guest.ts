@@ -4,25 +4,12 @@ import * as commands from "../../lab/driver/commands.ts";
 import type { Rectangle } from "../../lab/driver/commands.ts";
 import type { GuestBuffer } from "../../lab/driver/guest-memory.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
+import type { Chance } from "../../lab/fuzz/chance.ts";
 import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { bindPipeline, vertexBuffer, type Vertex } from "../device/3d-pipeline.ts";
 import { expectOk } from "../device/support.ts";
-
-/** Returns a whole number from 0 to below `end`. */
-export type Chance = (end: number) => number;
-
-/** A generator of 32 bits (mulberry32), so that a seed says all. */
-export function chanceOf(seed: number): Chance {
-  let state = seed;
-  return (end) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % end;
-  };
-}
 
 const size = { width: 97, height: 61 };
 const stride = size.width * 4;

@@ -7,7 +7,7 @@ import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { BlobMem, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk } from "../device/support.ts";
 import { driverPatienceMs } from "./patience.ts";
-import type { Chance } from "./random-guest.ts";
+import type { Chance } from "../../lab/fuzz/chance.ts";
 
 export const picturesSize = { width: 160, height: 120 };
 

@@ -12,11 +12,7 @@ import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
 import { withoutDuplicates } from "../../support/errno.ts";
 import { openFds } from "../../support/fds.ts";
-import {
-  ScriptedCompositor,
-  type ServerObject,
-  usualGlobals,
-} from "../../support/wayland/scripted-compositor.ts";
+import { ScriptedCompositor, type ServerObject, usualGlobals } from "../../../lab/vmm/scripted-compositor.ts";
 import { gradient, Stage, type TestSurface } from "./stage.ts";
 
 const width = 37;

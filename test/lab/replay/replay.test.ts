@@ -16,7 +16,7 @@ import { join } from "node:path";
 import * as commands from "../../../lab/driver/commands.ts";
 import { ServerProcess } from "../../../lab/vmm/server-process.ts";
 import { entryFields } from "../../../src/transport/wire/record/entries.ts";
-import { type Chance, chanceOf } from "../../support/random-guest.ts";
+import { type Chance, chanceOf } from "../../../lab/fuzz/chance.ts";
 import { Command, Feature, Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { runProgram } from "../../support/run-program.ts";
 import { Tape } from "../../support/tape.ts";

@@ -15,7 +15,7 @@ import type {
   ReplayMarks,
 } from "../../../src/transport/wire/replay/messages.ts";
 import type { CommandRecord } from "../../../src/actors/inspector/feed.ts";
-import { chanceOf } from "../../support/random-guest.ts";
+import { chanceOf } from "../../../lab/fuzz/chance.ts";
 import { drawOldCorner, record } from "../../support/recorded.ts";
 import { ReplayRun } from "../../support/replay-run.ts";
 

@@ -13,7 +13,8 @@ import { openRecording } from "../../../src/transport/wire/record/reader.ts";
 import { Feature } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { runProgram } from "../../support/run-program.ts";
 import { driverPatienceMs } from "../../support/patience.ts";
-import { chanceOf, draw3d } from "../../support/random-guest.ts";
+import { chanceOf } from "../../../lab/fuzz/chance.ts";
+import { draw3d } from "../../support/random-guest.ts";
 import { drawBlobs, drawPictures, record } from "../../support/recorded.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-seeking-"));

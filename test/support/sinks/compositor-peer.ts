@@ -8,7 +8,7 @@ import type { Rect } from "../../../src/picture/damage.ts";
 import { Pump } from "../../../lab/driver/pump.ts";
 import { Stage } from "../../actors/display/stage.ts";
 import { FakeContext, serverConfig } from "../fake-context.ts";
-import { ScriptedCompositor, type ServerObject } from "../wayland/scripted-compositor.ts";
+import { ScriptedCompositor, type ServerObject } from "../../../lab/vmm/scripted-compositor.ts";
 import type { CursorSeen, SinkPeer } from "./peer.ts";
 
 /** Longer than the display waits before it looks for a compositor again. */
