@@ -1,0 +1,139 @@
+// Whether a server is as well after a batch as it was before: it runs, answers, has crashed nowhere, holds what it held,
+// and serves a guest.
+
+import { readFileSync } from "node:fs";
+import type { ServerProcess } from "../vmm/server-process.ts";
+import { tryGuest } from "./sane-guest.ts";
+import { patienceMs } from "./target.ts";
+
+/** What a log has of an actor that crashed, or of an exception. */
+const trouble =
+  /^.*\bcrashed: .*$|^\s+at .*:\d+:\d+\)?$|^.*\b(?:Type|Range|Reference|Syntax|Assertion)Error\b.*$/m;
+/** Signals that a C library ends by, and not what somebody else ends it by. */
+const died = /SIG(?:SEGV|ABRT|BUS|ILL|FPE|TRAP)/;
+/** What comes and goes: a thread of Mesa's, a socket that is being closed. */
+const slack = { fds: 6, mappings: 12 };
+/** How long what was closed may take to go. */
+const settleMs = 10_000;
+const noticeMs = 1_000;
+/** Looks without a change, after which it is said to hold what it does. */
+const calmLooks = 4;
+
+export interface Illness {
+  /** The renderer's death of what it was sent is the library's fault; the rest is ours. */
+  readonly kind: "found" | "renderer";
+  readonly what: string;
+}
+
+interface Holdings {
+  fds: number;
+  mappings: number;
+}
+
+export class Health {
+  private before: Holdings | null = null;
+  private logRead = 0;
+  private looks = 0;
+
+  constructor(
+    private readonly server: ServerProcess,
+    private readonly reachesRenderer: boolean,
+  ) {}
+
+  /** Returns what is wrong, or null. The first look says what the server holds when it is well. */
+  async look(): Promise<Illness | null> {
+    const { server } = this;
+    if (server.exitCode !== null) return this.ended(server.exitCode);
+    const said = this.trouble();
+    if (said !== null) return said;
+    const unwell = tryGuest(server.socketPath, this.looks++) ?? (await this.silent());
+    if (unwell !== null) {
+      // A process's end is known a moment after it.
+      await Promise.race([server.exited, Bun.sleep(noticeMs)]);
+      return server.exitCode === null ? found(unwell) : this.ended(server.exitCode);
+    }
+    return this.trouble() ?? this.leaks();
+  }
+
+  private ended(code: number): Illness {
+    const log = lastWordsOf(this.server);
+    const isRenderer = this.reachesRenderer && died.test(log);
+    return { kind: isRenderer ? "renderer" : "found", what: `the server ended with code ${code}` };
+  }
+
+  private trouble(): Illness | null {
+    const log = this.server.log();
+    const line = trouble.exec(log.slice(this.logRead))?.[0];
+    this.logRead = log.length;
+    if (line === undefined) return null;
+    const isRenderer = this.reachesRenderer && died.test(line);
+    return { kind: isRenderer ? "renderer" : "found", what: line.trim() };
+  }
+
+  private async silent(): Promise<string | null> {
+    try {
+      const { ok } = await this.server.control({ command: "status" }, patienceMs);
+      return ok ? null : "ctl status was refused";
+    } catch (error) {
+      // Whatever it is, a server that is well answers.
+      return `ctl status: ${(error as Error).message}`;
+    }
+  }
+
+  /** More than before counts only when it stays. */
+  private async leaks(): Promise<Illness | null> {
+    const { before } = this;
+    let now = this.holdings();
+    if (before === null) {
+      this.before = await this.settled();
+      return null;
+    }
+    const isMore = (): boolean =>
+      now.fds > before.fds + slack.fds || now.mappings > before.mappings + slack.mappings;
+    for (const deadline = performance.now() + settleMs; isMore() && performance.now() < deadline;) {
+      await Bun.sleep(50);
+      now = this.holdings();
+    }
+    if (!isMore()) return null;
+    return found(
+      `the server holds ${now.fds} descriptors and ${now.mappings} shared mappings; it was ${before.fds} and ${before.mappings}`,
+    );
+  }
+
+  /** What it holds once nothing is on its way out any more. */
+  private async settled(): Promise<Holdings> {
+    let least = this.holdings();
+    for (let calm = 0; calm < calmLooks; calm++) {
+      await Bun.sleep(50);
+      const { fds, mappings } = this.holdings();
+      if (fds < least.fds || mappings < least.mappings) calm = 0;
+      least = { fds: Math.min(fds, least.fds), mappings: Math.min(mappings, least.mappings) };
+    }
+    return least;
+  }
+
+  private holdings(): Holdings {
+    const { server } = this;
+    const mappings = [server.pid, ...server.actorProcesses].reduce(
+      (sum, pid) => sum + sharedMappings(pid),
+      0,
+    );
+    return { fds: server.usage().fds, mappings };
+  }
+}
+
+const found = (what: string): Illness => ({ kind: "found", what });
+
+/** The end of what it has said. */
+const lastWords = 4000;
+const lastWordsOf = (server: ServerProcess): string => server.log().slice(-lastWords);
+
+function sharedMappings(pid: number): number {
+  try {
+    const maps = readFileSync(`/proc/${pid}/maps`, "latin1");
+    return maps.match(/ \/(?:memfd:|dmabuf|dev\/(?!zero))/g)?.length ?? 0;
+  } catch {
+    // It has ended meanwhile, which the next look says.
+    return 0;
+  }
+}

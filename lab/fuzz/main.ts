@@ -1,0 +1,73 @@
+// `bun run fuzz`.
+
+import { UsageError } from "../../src/config-arguments.ts";
+import { type Tally, fuzz } from "./campaign.ts";
+import { Findings } from "./findings.ts";
+import { type FuzzOptions, helpText, parseFuzzOptions } from "./options.ts";
+import { ProgressLine } from "./progress-line.ts";
+import { headings, lineOf } from "./report.ts";
+import { fallsIll } from "./shrinking.ts";
+import { targets } from "./targets.ts";
+
+const exitFound = 1;
+const exitUsage = 2;
+const minuteMs = 60_000;
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: FuzzOptions;
+  try {
+    options = parseFuzzOptions(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`fuzz: ${error.message}. See --help.`);
+    return exitUsage;
+  }
+  if (options.help) console.log(helpText);
+  else if (options.list) for (const { name, about } of targets) console.log(`${name.padEnd(16)} ${about}`);
+  else return options.range === null ? await run(options) : await repeat(options);
+  return 0;
+}
+
+/** Inputs that were found once. */
+async function repeat({ targets: [target], seed, range }: FuzzOptions): Promise<number> {
+  const illness = await fallsIll(target!, { seed, ...range! });
+  console.log(illness === null ? "the server stays well" : illness.what);
+  return illness === null ? 0 : exitFound;
+}
+
+async function run({ targets: chosen, seed, minutes, inputsMax, save }: FuzzOptions): Promise<number> {
+  const stopping = new AbortController();
+  // Twice is meant: whoever waits for no summary gets none.
+  process.once("SIGINT", () => stopping.abort());
+  process.once("SIGTERM", () => stopping.abort());
+  const findings = new Findings(save, () => !stopping.signal.aborted);
+  const progress = new ProgressLine();
+  const milliseconds = (minutes * minuteMs) / chosen.length;
+  console.log(`seed ${seed}\n${headings}`);
+  const tallies: Tally[] = [];
+  for (const target of chosen) {
+    if (stopping.signal.aborted) break;
+    const told = (tally: Tally): void => progress.tell(tally);
+    const tally = await fuzz(target, {
+      seed,
+      milliseconds,
+      inputsMax,
+      findings,
+      told,
+      signal: stopping.signal,
+    });
+    progress.end();
+    console.log(lineOf(tally));
+    for (const { what, repeat: again } of tally.found) console.log(`  found: ${what}\n  ${again}`);
+    tallies.push(tally);
+  }
+  const sum = (of: (tally: Tally) => number): number =>
+    tallies.reduce((total, tally) => total + of(tally), 0);
+  const found = sum((tally) => tally.found.length);
+  console.log(
+    `${sum(({ inputs }) => inputs)} inputs, ${found} found, ${sum(({ deaths }) => deaths)} deaths of the renderer`,
+  );
+  return found > 0 ? exitFound : 0;
+}

@@ -1,0 +1,83 @@
+// Command streams in virglrenderer's grammar: what a driver would write, with a few words wrong, and what none would.
+
+import * as commands3d from "../../driver/commands-3d.ts";
+import type { Submission } from "../../driver/command-queue.ts";
+import { SyntheticGuest } from "../../driver/synthetic-guest.ts";
+import * as virgl from "../../driver/virgl/index.ts";
+import { Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { type Chance, mutated, oneIn } from "../chance.ts";
+import { buffers, resources, writeStream } from "../stream-grammar.ts";
+import { type Attack, patienceMs, type Target } from "../target.ts";
+import { untilAnswered } from "../waiting.ts";
+
+const contexts = 8;
+/** Streams that are under way at a time, of contexts in turn. */
+const inFlight = 16;
+
+export const streams: Target = {
+  name: "streams",
+  about: "a command stream for virglrenderer",
+  batch: 1_000,
+  recordable: true,
+  reachesRenderer: true,
+  flags: () => ["--renderer", "virgl", "--isolation", "process", "--vulkan", "off"],
+  begin: ({ server }) => new StreamAttack(server.socketPath),
+};
+
+class StreamAttack implements Attack {
+  private readonly guest: SyntheticGuest;
+  private readonly stream = new virgl.CommandStream(4096);
+  private sent: { context: number; submission: Submission }[] = [];
+  private next = 0;
+
+  constructor(socketPath: string) {
+    this.guest = SyntheticGuest.boot(socketPath, { patienceMs });
+    const { control, memory } = this.guest;
+    for (const resource of resources) {
+      control.submit(commands3d.createResource3d(resource));
+      const bytes =
+        resource.width * (resource.height ?? 1) * (resource.target === virgl.Target.BUFFER ? 1 : 4);
+      this.guest.gpu.attachBacking(resource.resourceId, [memory.allocate(bytes)]);
+    }
+    for (let context = 1; context <= contexts; context++) this.make(context);
+    untilAnswered(this.guest);
+  }
+
+  input(chance: Chance): void {
+    const context = 1 + (this.next++ % contexts);
+    writeStream(this.stream.reset(), chance);
+    const plain = this.stream.bytes;
+    const bytes = oneIn(chance, 3) ? mutated(chance, plain, 2 ** 16) : plain;
+    const submission = this.guest.control.submit(commands3d.submit3d(context, bytes), { hold: true });
+    this.sent.push({ context, submission });
+    if (this.sent.length >= inFlight) this.settle();
+  }
+
+  end(): void {
+    try {
+      this.settle();
+    } finally {
+      this.guest.close();
+    }
+  }
+
+  /** Waits, and makes those contexts anew that were lost. */
+  private settle(): void {
+    untilAnswered(this.guest);
+    const lost = this.sent.filter(({ submission }) => submission.result.type !== Response.OK_NODATA);
+    this.sent = [];
+    for (const context of new Set(lost.map((one) => one.context))) {
+      this.guest.control.submit(commands3d.destroyContext(context), { hold: true });
+      this.make(context);
+    }
+  }
+
+  private make(context: number): void {
+    const { control } = this.guest;
+    control.submit(commands3d.createContext(context, `fuzz-${context}`), { hold: true });
+    for (const { resourceId } of resources)
+      control.submit(commands3d.attachResource(context, resourceId), { hold: true });
+    virgl.createQuery(this.stream.reset(), 40, buffers.query);
+    control.submit(commands3d.submit3d(context, this.stream.bytes), { hold: true });
+  }
+}

@@ -1,0 +1,173 @@
+// The fuzzer: a little of each target against a real server, and faults that are planted for it to find.
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chanceOfInput } from "../../lab/fuzz/chance.ts";
+import { fuzz } from "../../lab/fuzz/campaign.ts";
+import { Findings } from "../../lab/fuzz/findings.ts";
+import { firstDifference } from "../../lab/fuzz/sane-guest.ts";
+import { Session } from "../../lab/fuzz/session.ts";
+import { shrink } from "../../lab/fuzz/shrinking.ts";
+import type { Place, Target } from "../../lab/fuzz/target.ts";
+import { targets } from "../../lab/fuzz/targets.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "fencepost-fuzz-test-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const seed = 1;
+const inputsOf = (target: Target): number => (target.reachesRenderer === true ? 120 : 400);
+
+for (const target of targets) {
+  test(`a server stays well after what ${target.name} sends`, async () => {
+    const session = await Session.start(target);
+    try {
+      expect(await session.run({ seed, from: 0, to: 0 })).toBeNull();
+      const illness = await session.run({ seed, from: 0, to: inputsOf(target) });
+      if (illness !== null) throw new Error(`${illness.what}\n${session.log()}`);
+    } finally {
+      expect(await session.end()).toBeNull();
+    }
+  });
+}
+
+/** A target that does what `input` says, with its number in the batch. */
+const planted = (input: (place: Place, chance: number) => void | Promise<void>): Target => ({
+  name: "planted",
+  about: "a fault that is known",
+  batch: 8,
+  flags: () => ["--renderer", "software", "--vulkan", "off"],
+  begin: (place) => ({ input: (chance) => input(place, chance(1000)), end: () => {} }),
+});
+
+async function illnessOf(target: Target): Promise<string> {
+  const session = await Session.start(target);
+  try {
+    expect(await session.run({ seed, from: 0, to: 0 })).toBeNull();
+    return (await session.run({ seed, from: 0, to: target.batch }))?.what ?? "nothing";
+  } finally {
+    await session.end();
+  }
+}
+
+describe("it finds", () => {
+  test("a server that was killed", async () => {
+    const kills = planted(({ server }) => void process.kill(server.pid, "SIGKILL"));
+    expect(await illnessOf(kills)).toBe("the server ended with code 137");
+  });
+
+  test("an actor that has crashed, though another one came", async () => {
+    const crashes = planted(async ({ server }) => {
+      await server.control({ command: "kill", actor: "cursor-queue" });
+    });
+    expect(await illnessOf(crashes)).toContain("cursor-queue: crashed: ");
+  });
+
+  test("descriptors that the server keeps", async () => {
+    const open: Socket[] = [];
+    const leaks = planted(async ({ server }) => {
+      const socket = createConnection(server.controlPath);
+      await new Promise((resolve) => socket.once("connect", resolve));
+      open.push(socket);
+    });
+    expect(await illnessOf({ ...leaks, batch: 12 })).toMatch(/^the server holds \d+ descriptors and/);
+    for (const socket of open) socket.destroy();
+  });
+
+  test("what a target itself sees", async () => {
+    const sees = planted(() => {
+      throw new Error("no answer");
+    });
+    expect(await illnessOf(sees)).toBe("Error: no answer");
+  });
+
+  test("a pixel that is wrong", () => {
+    const expected = Uint32Array.from({ length: 12 }, (_, at) => at * 0x10203);
+    expect(firstDifference(expected, expected)).toBe(12);
+    expect(firstDifference(expected.with(7, 1), expected)).toBe(7);
+    expect(firstDifference(null, expected)).toBe(0);
+  });
+});
+
+describe("what was found", () => {
+  const kills = (harmful: number): Target =>
+    planted(({ server }, number) => {
+      if (number === harmful) process.kill(server.pid, "SIGKILL");
+    });
+  const numberOf = (input: number): number => chanceOfInput(seed, input)(1000);
+
+  test("becomes the one input that does it", async () => {
+    const range = { seed, from: 0, to: 4 };
+    expect(await shrink(kills(numberOf(2)), range, () => true)).toEqual({ seed, from: 2, to: 3 });
+    expect(await shrink(kills(1000), range, () => true)).toBeNull();
+  });
+
+  test("is kept with the command that repeats it, and counted with its inputs", async () => {
+    const told = () => {};
+    const save = join(directory, "found");
+    const findings = new Findings(save, () => true);
+    const options = { seed, milliseconds: 60_000, inputsMax: 1, findings, told };
+    const tally = await fuzz(kills(numberOf(0)), { ...options, signal: AbortSignal.timeout(60_000) });
+    expect(tally).toMatchObject({ inputs: 1, deaths: 0 });
+    const repeat = `bun run fuzz --target planted --seed ${seed} --inputs 0-1`;
+    expect(tally.found).toMatchObject([
+      { what: "the server ended with code 137", isRepeatable: true, repeat },
+    ]);
+    const [file] = readdirSync(save);
+    expect(JSON.parse(readFileSync(join(save, file!), "utf8"))).toMatchObject({ from: 0, to: 1, repeat });
+  });
+});
+
+describe("its command line", () => {
+  const run = async (...args: string[]): Promise<{ code: number; out: string; error: string }> => {
+    const main = join(import.meta.dir, "../../lab/fuzz/main.ts");
+    const child = Bun.spawn([process.execPath, main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const [out, error] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    return { code: await child.exited, out, error };
+  };
+
+  test("names all targets", async () => {
+    const { code, out } = await run("--list");
+    expect(code).toBe(0);
+    expect(
+      out
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" ")[0]),
+    ).toEqual(targets.map(({ name }) => name));
+  });
+
+  test("says what is wrong with it, with code 2", async () => {
+    for (const args of [
+      ["--target", "moon"],
+      ["--minutes", "0"],
+      ["--inputs", "3-3"],
+      ["--inputs", "1-2"],
+    ]) {
+      const { code, error } = await run(...args);
+      expect(error).toMatch(/^fuzz: --(?:target|minutes|inputs) .*\. See --help\.\n$/);
+      expect(code).toBe(2);
+    }
+  });
+
+  test("tells how many inputs there were, and ends with code 0 where nothing was found", async () => {
+    const { code, out } = await run(
+      "--target",
+      "bridge",
+      "--inputs",
+      "50",
+      "--seed",
+      "3",
+      "--save",
+      directory,
+    );
+    expect(out).toMatch(/^bridge +50 +1 +\d+ +0 +0$/m);
+    expect(out).toEndWith("50 inputs, 0 found, 0 deaths of the renderer\n");
+    expect(code).toBe(0);
+  });
+});
