@@ -51,8 +51,9 @@ class Campaign {
     try {
       for (let { seed } = this.options; this.goesOn(); seed++) await this.batch(seed);
     } finally {
+      const log = this.session?.log() ?? "";
       const illness = (await this.session?.end()) ?? null;
-      if (illness !== null) await this.fellIll(illness, this.options.seed, this.target.batch, "");
+      if (illness !== null) await this.fellIll(illness, this.options.seed, this.target.batch, log);
     }
   }
 
@@ -61,8 +62,12 @@ class Campaign {
     this.session ??= await this.start();
     const before = tally.inputs;
     const to = Math.min(target.batch, this.options.inputsMax - before);
+    const died = this.session.deaths.length;
     const illness = await this.session.run({ seed, from: 0, to });
     tally.batches++;
+    const deaths = this.session.deaths.slice(died);
+    tally.deaths += deaths.length;
+    if (deaths.length > 0) this.options.findings.keepDeaths(target, { seed, from: 0, to }, deaths);
     this.clock();
     if (illness === null) return;
     const log = this.session.log();
@@ -83,12 +88,9 @@ class Campaign {
   }
 
   private async fellIll(illness: Illness, seed: number, to: number, log: string): Promise<void> {
-    const { findings } = this.options;
+    if (illness.isRenderer) return;
     const range = { seed, from: 0, to };
-    if (illness.kind === "renderer") {
-      this.tally.deaths++;
-      findings.keepDeath(this.target, range, illness, log);
-    } else this.tally.found.push(await findings.keep(this.target, range, illness, log));
+    this.tally.found.push(await this.options.findings.keep(this.target, range, illness, log));
   }
 
   private sent(inputs: number): boolean {

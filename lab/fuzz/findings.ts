@@ -47,16 +47,10 @@ export class Findings {
     return finding;
   }
 
-  /** A death of the renderer: kept as it is, since there are many. */
-  keepDeath(target: Target, range: Range, { what }: Illness, log: string): void {
-    const finding = {
-      target: target.name,
-      ...range,
-      what,
-      repeat: repeatOf(target, range),
-      log: log.slice(-logBytesMax),
-    };
-    writeFileSync(`${this.pathOf(target, range)}.renderer.json`, `${JSON.stringify(finding, null, 2)}\n`);
+  /** Deaths of the renderer, by what the log says of them: kept as they are, since there are many. */
+  keepDeaths(target: Target, range: Range, deaths: readonly string[]): void {
+    const kept = { target: target.name, ...range, deaths, repeat: repeatOf(target, range) };
+    writeFileSync(`${this.pathOf(target, range)}.renderer.json`, `${JSON.stringify(kept, null, 2)}\n`);
   }
 
   private pathOf(target: Target, { seed, from, to }: Range): string {

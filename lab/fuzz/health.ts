@@ -7,22 +7,23 @@ import { tryGuest } from "./sane-guest.ts";
 import { patienceMs } from "./target.ts";
 
 /** What a log has of an actor that crashed, or of an exception. */
-const trouble =
-  /^.*\bcrashed: .*$|^\s+at .*:\d+:\d+\)?$|^.*\b(?:Type|Range|Reference|Syntax|Assertion)Error\b.*$/m;
-/** Signals that a C library ends by, and not what somebody else ends it by. */
-const died = /SIG(?:SEGV|ABRT|BUS|ILL|FPE|TRAP)/;
+const trouble = /\bcrashed: |^\s+at .*:\d+:\d+\)?$|\b(?:Type|Range|Reference|Syntax|Assertion)Error\b/;
+/** What a C library's death in its own process looks like: a signal, or a call without end. */
+const died =
+  /\bctrl-queue: crashed: (?:ended by SIG(?:SEGV|ABRT|BUS|ILL|FPE|TRAP)|ended, since it was inside of one call)/;
 /** What comes and goes: a thread of Mesa's, a socket that is being closed. */
 const slack = { fds: 6, mappings: 12 };
 /** How long what was closed may take to go. */
 const settleMs = 10_000;
 const noticeMs = 1_000;
+const exitActorLost = 3;
 /** Looks without a change, after which it is said to hold what it does. */
 const calmLooks = 4;
 
 export interface Illness {
-  /** The renderer's death of what it was sent is the library's fault; the rest is ours. */
-  readonly kind: "found" | "renderer";
   readonly what: string;
+  /** Whether the renderer has died so often of what it was sent that the device has ended in order, as it should. */
+  readonly isRenderer: boolean;
 }
 
 interface Holdings {
@@ -31,6 +32,8 @@ interface Holdings {
 }
 
 export class Health {
+  /** What the log says of each death of the renderer. */
+  readonly deaths: string[] = [];
   private before: Holdings | null = null;
   private logRead = 0;
   private looks = 0;
@@ -56,18 +59,19 @@ export class Health {
   }
 
   private ended(code: number): Illness {
-    const log = lastWordsOf(this.server);
-    const isRenderer = this.reachesRenderer && died.test(log);
-    return { kind: isRenderer ? "renderer" : "found", what: `the server ended with code ${code}` };
+    const said = this.trouble();
+    const isRenderer = said === null && this.deaths.length > 0 && code === exitActorLost;
+    return { isRenderer, what: said?.what ?? `the server ended with code ${code}` };
   }
 
+  /** What the log says that it should not. The renderer may die, where that is all that is lost. */
   private trouble(): Illness | null {
     const log = this.server.log();
-    const line = trouble.exec(log.slice(this.logRead))?.[0];
+    const lines = log.slice(this.logRead).split("\n");
     this.logRead = log.length;
-    if (line === undefined) return null;
-    const isRenderer = this.reachesRenderer && died.test(line);
-    return { kind: isRenderer ? "renderer" : "found", what: line.trim() };
+    if (this.reachesRenderer) this.deaths.push(...lines.filter((line) => died.test(line)));
+    const line = lines.find((one) => trouble.test(one) && !(this.reachesRenderer && died.test(one)));
+    return line === undefined ? null : found(line.trim());
   }
 
   private async silent(): Promise<string | null> {
@@ -122,11 +126,7 @@ export class Health {
   }
 }
 
-const found = (what: string): Illness => ({ kind: "found", what });
-
-/** The end of what it has said. */
-const lastWords = 4000;
-const lastWordsOf = (server: ServerProcess): string => server.log().slice(-lastWords);
+const found = (what: string): Illness => ({ what, isRenderer: false });
 
 function sharedMappings(pid: number): number {
   try {

@@ -56,7 +56,12 @@ export class Session {
     const illness = await this.health.look();
     // What the target saw of a server that has ended is only that.
     if (illness !== null && (failed === null || this.server.exitCode !== null)) return illness;
-    return failed === null ? null : { kind: "found", what: failed };
+    return failed === null ? null : { what: failed, isRenderer: false };
+  }
+
+  /** What the log says of each death of the renderer so far. */
+  get deaths(): readonly string[] {
+    return this.health.deaths;
   }
 
   log(): string {
@@ -70,7 +75,7 @@ export class Session {
     rmSync(this.directory, { recursive: true, force: true });
     return hadEnded || code === 0
       ? null
-      : { kind: "found", what: `asked to end, it ended with code ${code}` };
+      : { isRenderer: false, what: `asked to end, it ended with code ${code}` };
   }
 
   /** Returns what the target has seen, or null. It goes as well as it can, whatever the server has done to it. */

@@ -4,7 +4,9 @@ import * as commands3d from "../../driver/commands-3d.ts";
 import type { Submission } from "../../driver/command-queue.ts";
 import { SyntheticGuest } from "../../driver/synthetic-guest.ts";
 import * as virgl from "../../driver/virgl/index.ts";
-import { Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { areaOf, expectOk, type Image } from "../../driver/gpu-driver.ts";
+import { firstDifference } from "../sane-guest.ts";
 import { type Chance, mutated, oneIn } from "../chance.ts";
 import { buffers, resources, writeStream } from "../stream-grammar.ts";
 import { type Attack, patienceMs, type Target } from "../target.ts";
@@ -20,7 +22,7 @@ export const streams: Target = {
   batch: 1_000,
   recordable: true,
   reachesRenderer: true,
-  flags: () => ["--renderer", "virgl", "--isolation", "process", "--vulkan", "off"],
+  flags: () => ["--renderer", "virgl", "--isolation", "process", "--vulkan", "off", "--stall-ms", "2000"],
   begin: ({ server }) => new StreamAttack(server.socketPath),
 };
 
@@ -29,10 +31,17 @@ class StreamAttack implements Attack {
   private readonly stream = new virgl.CommandStream(4096);
   private sent: { context: number; submission: Submission }[] = [];
   private next = 0;
+  /** Contexts so far: a name that has died too often gets no more. */
+  private made = 0;
+  /** What is shown all the while, and outlives the renderer. */
+  private readonly shown: Image;
 
   constructor(socketPath: string) {
     this.guest = SyntheticGuest.boot(socketPath, { patienceMs });
-    const { control, memory } = this.guest;
+    const { control, gpu, memory } = this.guest;
+    this.shown = gpu.createImage(100, Format.B8G8R8X8, 64, 32);
+    this.shown.pixels.forEach((_, at) => (this.shown.pixels[at] = at * 0x10305));
+    gpu.show(0, this.shown);
     for (const resource of resources) {
       control.submit(commands3d.createResource3d(resource));
       const bytes =
@@ -56,9 +65,20 @@ class StreamAttack implements Attack {
   end(): void {
     try {
       this.settle();
+      this.look();
     } finally {
       this.guest.close();
     }
+  }
+
+  /** A picture of 2D is what it was, and is shown where it is. */
+  private look(): void {
+    const { gpu, display, pump } = this.guest;
+    expectOk(gpu.flushResource(this.shown.resourceId, areaOf(this.shown)), "RESOURCE_FLUSH");
+    const { pixels } = this.shown;
+    const isRight = (): boolean =>
+      firstDifference(display!.framebuffer(0)?.pixels ?? null, pixels) === pixels.length;
+    pump.until(isRight, "the picture that was there all the while");
   }
 
   /** Waits, and makes those contexts anew that were lost. */
@@ -74,7 +94,7 @@ class StreamAttack implements Attack {
 
   private make(context: number): void {
     const { control } = this.guest;
-    control.submit(commands3d.createContext(context, `fuzz-${context}`), { hold: true });
+    control.submit(commands3d.createContext(context, `fuzz-${this.made++}`), { hold: true });
     for (const { resourceId } of resources)
       control.submit(commands3d.attachResource(context, resourceId), { hold: true });
     virgl.createQuery(this.stream.reset(), 40, buffers.query);
