@@ -14,7 +14,7 @@ const died =
 /** What comes and goes: a thread of Mesa's, a socket that is being closed. */
 const slack = { fds: 6, mappings: 12 };
 /** How long what was closed may take to go. */
-const settleMs = 10_000;
+const settleMs = 4_000;
 const noticeMs = 1_000;
 const exitActorLost = 3;
 /** Looks without a change, after which it is said to hold what it does. */

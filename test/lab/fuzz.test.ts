@@ -18,7 +18,7 @@ const directory = mkdtempSync(join(tmpdir(), "fencepost-fuzz-test-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const seed = 1;
-const inputsOf = (target: Target): number => (target.reachesRenderer === true ? 120 : 400);
+const inputsOf = (target: Target): number => (target.reachesRenderer === true ? 100 : 300);
 
 for (const target of targets) {
   test(`a server stays well after what ${target.name} sends`, async () => {
