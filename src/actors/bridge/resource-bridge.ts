@@ -98,9 +98,11 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
       this.context.log.info(`lends resources to peers on ${path}`);
     } catch (error) {
       const reason = `no resource bridge: ${asRefusal(error).message}`;
-      // A guest that runs already shall not end for that.
-      if (this.context.life > 1) this.context.log.error(reason);
-      else this.context.send("supervisor", { type: "failed", reason });
+      // A guest that runs already shall not end for that, and the host may have room later.
+      if (this.context.life > 1) {
+        this.context.log.limited("error", () => reason);
+        this.context.timers.after(acceptPauseMs, () => this.listen(path));
+      } else this.context.send("supervisor", { type: "failed", reason });
     }
   }
 
