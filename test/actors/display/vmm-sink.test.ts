@@ -510,6 +510,14 @@ describe("pace", () => {
     expect(periodTold()).toBeCloseTo(1e6 / 75, -2);
   });
 
+  test("is the same when another output's EDID is the first that is asked for", () => {
+    paced(undefined);
+    stage.runner.tell({ type: "ask-edid", token: 1, scanout: 1 });
+    stage.settle();
+    expect(framesASecond()).toBe(60);
+    expect(periodTold()).toBe(16_667);
+  });
+
   test("is what the settings say, whatever the EDID does", () => {
     paced(25);
     stage.runner.tell({ type: "ask-edid", token: 1, scanout: 0 });

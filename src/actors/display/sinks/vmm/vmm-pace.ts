@@ -16,7 +16,7 @@ const lookAfter = 3 / 8;
 export class VmmPace {
   private readonly pacer: Pacer;
   /** What the VMM's EDIDs say, by scanout. */
-  private readonly hz: number[] = [];
+  private readonly hz = new Map<number, number>();
   private gaveAt = 0;
   private isLooking = false;
   private hasLooked = false;
@@ -36,8 +36,8 @@ export class VmmPace {
 
   /** The output of `scanout` is said to refresh `hz` times a second. Outputs go by the fastest of them. */
   refreshes(scanout: number, hz: number): void {
-    this.hz[scanout] = hz;
-    const periods = this.hz.map((one) => periodOf(this.context.config, one));
+    this.hz.set(scanout, hz);
+    const periods = Array.from(this.hz.values(), (one) => periodOf(this.context.config, one));
     this.pacer.periodMs = Math.min(...periods);
   }
 
