@@ -79,8 +79,8 @@ export class SyntheticGuest {
   }
 
   /** Connects, negotiates, and starts the device: ready for commands. */
-  static boot(socketPath: string, options: GuestOptions = {}): SyntheticGuest {
-    const guest = SyntheticGuest.connect(socketPath, options);
+  static boot(socketPath: string, options: GuestOptions = {}, pump?: Pump): SyntheticGuest {
+    const guest = SyntheticGuest.connect(socketPath, options, pump);
     try {
       guest.initialise();
       guest.start();
@@ -91,9 +91,13 @@ export class SyntheticGuest {
     return guest;
   }
 
-  /** Connects only: the first message is the caller's. */
-  static connect(socketPath: string, options: GuestOptions = {}): SyntheticGuest {
-    return new SyntheticGuest(socketPath, options, new Pump(options.patienceMs));
+  /** Connects only: the first message is the caller's. `pump` waits for it, and is closed with it. */
+  static connect(
+    socketPath: string,
+    options: GuestOptions = {},
+    pump: Pump = new Pump(options.patienceMs),
+  ): SyntheticGuest {
+    return new SyntheticGuest(socketPath, options, pump);
   }
 
   get control(): CommandQueue {

@@ -21,6 +21,7 @@ import {
 import type { QueueMessage } from "../queue/messages.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { Tap } from "../runtime/tap/tap.ts";
+import { milliseconds } from "../../transport/os/clock.ts";
 
 /** In all, and at a time: messages wait for as long. */
 const warmUpMs = 300;
@@ -79,9 +80,9 @@ export class WarmUp {
 
   /** Runs for a moment. A guest that comes meanwhile ends it. */
   run(): void {
-    const from = performance.now();
+    const from = milliseconds();
     let tookMs = 0;
-    for (; tookMs < sliceMs; tookMs = performance.now() - from) {
+    for (; tookMs < sliceMs; tookMs = milliseconds() - from) {
       this.availIndex[0] = this.availIndex[0]! + commandsMax;
       while (this.queue.turn()) if (this.isOver) return;
       if (this.isOver) return;

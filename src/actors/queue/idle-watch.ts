@@ -3,6 +3,7 @@
 import type { Ring } from "../../transport/virtio/ring.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
+import { nanoseconds } from "../../transport/os/clock.ts";
 
 /** For how long, where the settings do not say more: a sleep and its wake-up cost more than this. */
 const sleepCostNs = 3_000;
@@ -14,7 +15,7 @@ const sleepCostNs = 3_000;
 export function watchIdle(ring: Ring, context: ActorContext, yields: boolean): boolean {
   const forNs = Math.max(context.config.pollUs * 1000, yields ? 0 : sleepCostNs);
   if (forNs === 0) return false;
-  const until = Bun.nanoseconds() + forNs;
+  const until = nanoseconds() + forNs;
   do {
     for (let spin = 0; spin < 32; spin++) {
       if (context.isRung()) return false;
@@ -23,6 +24,6 @@ export function watchIdle(ring: Ring, context: ActorContext, yields: boolean): b
         return true;
       }
     }
-  } while (Bun.nanoseconds() < until);
+  } while (nanoseconds() < until);
   return false;
 }

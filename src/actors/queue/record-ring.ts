@@ -5,6 +5,7 @@ import { asPointer, libc } from "../../ffi/libc.ts";
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { GaveUp, RingEntry, RingHead, Rings } from "../recorder/manifest.ts";
 import { MonotonicClock } from "../../transport/os/monotonic-clock.ts";
+import { pauseMs } from "../../transport/os/clock.ts";
 
 /** Guest memory that has to be copied piece by piece. */
 export interface GuestBytes {
@@ -147,7 +148,7 @@ export class RecordRing {
       this.waitedNs = 0;
     }
     while (this.waitedNs < this.waitMs * 1e6) {
-      libc.poll(null, 0, 1);
+      pauseMs(1);
       const now = this.clock.now();
       this.waitedNs += now - before;
       before = now;

@@ -10,6 +10,7 @@ import type { RecorderMessage } from "./messages.ts";
 import type { RecordingOutput } from "./recording-output.ts";
 import type { RingReader } from "./ring-reader.ts";
 import { Transcript } from "./transcript.ts";
+import { wallMilliseconds } from "../../transport/os/clock.ts";
 
 /** What a recording never holds, or not exactly. */
 const notRecorded = [
@@ -94,7 +95,7 @@ function startOf(config: ServerConfig, beginning: Beginning, hasChecksums: boole
   const names = Object.keys(limits) as (keyof typeof limits)[];
   return {
     server: packageJson.version,
-    wallMs: Date.now(),
+    wallMs: wallMilliseconds(),
     monotonicNs: startNs,
     isFromStart,
     hasChecksums,

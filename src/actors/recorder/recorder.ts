@@ -1,7 +1,6 @@
 // The recorder: empties the queues' rings into a file. Whatever becomes of that, the guest goes on.
 
 import { ConfigError } from "../../config-error.ts";
-import { libc } from "../../ffi/libc.ts";
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
@@ -17,6 +16,7 @@ import { RecordingFile } from "./recording-file.ts";
 import type { RecordingOutput } from "./recording-output.ts";
 import { RecordingStream } from "./recording-stream.ts";
 import { RingReader } from "./ring-reader.ts";
+import { pauseMs } from "../../transport/os/clock.ts";
 
 /** How soon the rings are looked at again: where something came, and where nothing has come for longer and longer. */
 const lookMs = 4;
@@ -149,7 +149,7 @@ export class Recorder implements Actor<RecorderMessage> {
   stop(): void {
     this.finishWith(this.context.isStopping() ? serverEnded : crashed, stopMs);
     while (this.current !== null) {
-      libc.poll(null, 0, 1);
+      pauseMs(1);
       this.settle();
     }
     this.starting?.close();

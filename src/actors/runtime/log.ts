@@ -1,5 +1,7 @@
 // Log lines on their way to the supervisor's one sink. What a guest can provoke is rate-limited.
 
+import { milliseconds } from "../../transport/os/clock.ts";
+
 export const levels = ["debug", "info", "warning", "error"] as const;
 export type Level = (typeof levels)[number];
 
@@ -58,7 +60,7 @@ export class Log {
 
   /** What a guest, or whoever may connect, can bring about again and again: of all levels together at most `linesMax` a second. */
   limited(level: Level, text: () => string): void {
-    const at = Bun.nanoseconds() / 1e6;
+    const at = milliseconds();
     if (at >= this.windowEnd) {
       if (this.withheld > 0) this.at("warning", `${this.withheld} more lines were not logged`);
       this.windowEnd = at + windowMs;

@@ -24,10 +24,7 @@ export async function runActor<Name extends WorkerName>(
     // What loading the modules has left would stay for as long as nothing happens here; others still start.
     worker.timers.after(tidyAfterMs, () => worker.tidy());
     while (!worker.isStopping()) {
-      worker.tap?.look();
-      if (worker.isRung()) worker.drain();
-      worker.timers.runDue();
-      const more = worker.actor.turn?.() ?? false;
+      const more = worker.turn();
       if (!more && !worker.isStopping()) worker.sleep();
     }
   } catch (error) {

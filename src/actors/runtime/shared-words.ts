@@ -51,6 +51,11 @@ export class SharedWords {
     return new SharedWords(fd);
   }
 
+  /** No view of any word may be used any more. */
+  close(): void {
+    this.memory.unmap();
+  }
+
   /** Sets `slot`'s bell. Returns true when its actor sleeps, and the caller must write its eventfd. */
   ring(slot: number): boolean {
     Atomics.store(this.words, slot * lineWords + BELL, 1);

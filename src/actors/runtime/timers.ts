@@ -1,12 +1,14 @@
 // Deadlines of an actor that blocks in epoll_wait, where the event loop's timers do not run.
 
+import { milliseconds } from "../../transport/os/clock.ts";
+
 interface Timer {
   at: number;
   run: () => void;
 }
 
 /** Milliseconds of a clock that never goes back. */
-export const now = (): number => Bun.nanoseconds() / 1e6;
+export const now = milliseconds;
 
 export class Timers {
   private readonly timers = new Set<Timer>();

@@ -39,8 +39,6 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   /** Whom messages are for, once it is made. */
   actor: Actor<Inbox[Name]> | null = null;
 
-  private readonly start: ActorStart = ownStart();
-  private readonly words = SharedWords.open(this.start.wordsFd);
   private readonly slot: number;
   /** Not 0 while a message waits. */
   private readonly rung: Int32Array;
@@ -48,11 +46,15 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   /** The doorbell alone, for {@link waitUntil}. */
   private bell: Epoll | null = null;
   private readonly own: Int32Array;
-  private schema: Schema | null = null;
+  protected schema: Schema | null = null;
   private stopping = false;
 
-  constructor(readonly name: Name) {
-    const { start, words, timers } = this;
+  constructor(
+    readonly name: Name,
+    private readonly start: ActorStart = ownStart(),
+    private readonly words: SharedWords = SharedWords.open(start.wordsFd),
+  ) {
+    const { timers } = this;
     this.config = start.config;
     this.machines = start.machines;
     this.slot = slotOf(name);
@@ -82,6 +84,14 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   /** Loads what messages are checked with, where they are. */
   async prepare(): Promise<void> {
     if (this.config.checkMessages) this.schema = await schemaOf(this.name);
+  }
+
+  /** One turn of the actor, but for its sleep. Returns whether there is more to do. */
+  turn(): boolean {
+    this.tap?.look();
+    if (this.isRung()) this.drain();
+    this.timers.runDue();
+    return this.actor!.turn?.() ?? false;
   }
 
   /** Lets go of what the runtime has, once the actor has said that it has ended. */

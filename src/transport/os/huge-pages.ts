@@ -2,6 +2,7 @@
 // as one page where it would do so 512 times; on its own it gives shared memory none.
 
 import { asPointer, libc, MADV_COLLAPSE } from "../../ffi/libc.ts";
+import { nanoseconds } from "./clock.ts";
 
 export const hugeBytes = 2 * 1024 * 1024;
 
@@ -55,12 +56,12 @@ export class HugePages {
 
   /** Has the kernel make `count` of them before chunk `end`, if it will. Returns that none is left to make. */
   private make(end: number, count: number): 0 {
-    if (count === 0 || Bun.nanoseconds() < restUntil) return 0;
+    if (count === 0 || nanoseconds() < restUntil) return 0;
     const first = this.address + (end - count) * hugeBytes;
     // In each there has to be some page for others to join.
     for (let chunk = 0; chunk < count; chunk++) libc.memset(asPointer(first + chunk * hugeBytes), 0, 1);
     const refused = libc.madvise(asPointer(first), count * hugeBytes, MADV_COLLAPSE) !== 0;
-    if (refused) restUntil = Bun.nanoseconds() + restNs;
+    if (refused) restUntil = nanoseconds() + restNs;
     return 0;
   }
 }

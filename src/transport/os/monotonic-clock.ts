@@ -2,6 +2,7 @@
 
 import { asPointer, CLOCK_MONOTONIC, libc } from "../../ffi/libc.ts";
 import { NativeMemory } from "./native-memory.ts";
+import { isSimulated, nanoseconds } from "./clock.ts";
 
 /** struct timespec. */
 const bytes = 16;
@@ -13,6 +14,7 @@ export class MonotonicClock {
 
   /** Nanoseconds; exact for a hundred days of the host's. Makes no object. */
   now(): number {
+    if (isSimulated()) return nanoseconds();
     libc.clock_gettime(CLOCK_MONOTONIC, this.pointer);
     const { words } = this;
     return (words[1]! * 2 ** 32 + words[0]!) * 1e9 + words[2]!;

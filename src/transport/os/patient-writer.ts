@@ -13,6 +13,7 @@ import {
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
 } from "../../ffi/libc.ts";
+import { milliseconds } from "./clock.ts";
 
 /** A pipe that poll(2) calls writable has room for so much (PIPE_BUF). */
 const pieceBytes = 4096;
@@ -58,9 +59,9 @@ export class PatientWriter {
 
   /** Gives what waits a last chance, for at most `ms`. */
   flush(ms: number): void {
-    for (const end = performance.now() + ms; ;) {
+    for (const end = milliseconds() + ms; ;) {
       this.proceed();
-      const leftMs = Math.ceil(end - performance.now());
+      const leftMs = Math.ceil(end - milliseconds());
       if (this.waiting.length === 0 || leftMs <= 0 || this.isBroken || this.isFull) break;
       this.isWritable(leftMs);
     }

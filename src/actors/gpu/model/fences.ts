@@ -4,7 +4,6 @@
 // own a command waits for the renderer only if something was given to that since the last fence; else for those before it at
 // most. On a ring it always does: what a context draws there may have come by shared memory, and this command only marks its end.
 
-import { pauseMs } from "../../../transport/os/pause.ts";
 import { Header, Response, ringsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Lifecycles } from "./lifecycles.ts";
 import { PARKED, type Parked } from "../../queue/queue-handler.ts";
@@ -14,6 +13,7 @@ import { RecordKind } from "../../runtime/tap/layout.ts";
 import type { Tap } from "../../runtime/tap/tap.ts";
 import type { Renderer } from "../renderer/renderer.ts";
 import { describeWaiting, type StuckFence, Timeline, Waiting } from "./timeline.ts";
+import { milliseconds, pauseMs } from "../../../transport/os/clock.ts";
 
 /** How long a stopping ring waits for the renderer, in milliseconds. */
 const drainMs = 1_000;
@@ -142,7 +142,7 @@ export class Fences {
 
   /** Gives the renderer some time to finish what the guest waits for, and answers the rest unfinished: the ring stops. */
   drain(): void {
-    for (const end = performance.now() + drainMs; this.count > 0 && performance.now() < end;) {
+    for (const end = milliseconds() + drainMs; this.count > 0 && milliseconds() < end;) {
       this.poll();
       if (this.count > 0) pauseMs(1);
     }
@@ -156,7 +156,7 @@ export class Fences {
 
   /** Calls `report` with each command that has waited for longer than `limitMs`, once. */
   alarm(limitMs: number, report: (stuck: StuckFence) => void): void {
-    const now = performance.now();
+    const now = milliseconds();
     for (const timeline of this.timelines()) {
       for (let index = timeline.first; index < timeline.waiting.length; index++) {
         const waiting = timeline.waiting[index]!;
@@ -234,7 +234,7 @@ export class Fences {
     waiting.command = request.type;
     waiting.parked = parked;
     waiting.id = timeline.fence;
-    waiting.since = performance.now();
+    waiting.since = milliseconds();
     this.lifecycle.renew(waiting);
     this.lifecycle.take(waiting, failed ? this.event.fail : this.event.submit);
     timeline.waiting.push(waiting);
@@ -282,7 +282,7 @@ export class Fences {
     // One that failed is signalled by nobody.
     if (lifecycle.can(waiting, event.signal)) lifecycle.take(waiting, event.signal);
     lifecycle.take(waiting, event.retire);
-    this.lastWaitMs = performance.now() - waiting.since;
+    this.lastWaitMs = milliseconds() - waiting.since;
     let bytes: number = Header.bytes;
     if (waiting.body !== null) {
       bytes += waiting.body.length;

@@ -4,6 +4,7 @@ import { Header } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import { Entity } from "../../machines/lifecycle.ts";
 import type { Parked } from "../../queue/queue-handler.ts";
 import type { Lifecycles } from "./lifecycles.ts";
+import { milliseconds } from "../../../transport/os/clock.ts";
 
 /** A command that waits. Objects are reused. */
 export class Waiting extends Entity {
@@ -68,7 +69,7 @@ export function describeWaiting(
     for (let index = first; index < waiting.length && all.length < max; index++) {
       const one = waiting[index]!;
       const state = lifecycle.nameOf(one);
-      const ageMs = performance.now() - one.since;
+      const ageMs = milliseconds() - one.since;
       // The device's own timeline is of no context; its commands are.
       const { header, command: number } = one.parked!;
       const context = header[Header.contextId / 4]!;

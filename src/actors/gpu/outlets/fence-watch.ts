@@ -6,6 +6,7 @@ import { EPOLLET, EPOLLIN } from "../../../transport/os/epoll.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import { CtrlCounter } from "../counters.ts";
 import type { Fences } from "../model/fences.ts";
+import { nanoseconds } from "../../../transport/os/clock.ts";
 
 /** How long to wait for fences before sleeping. */
 const lingerNs = 30_000;
@@ -47,7 +48,7 @@ export class FenceWatch {
   /** Before a command: a queue that never runs empty does not sleep, and would hear of no fence. */
   glance(): void {
     if (this.fences.pending === 0) return;
-    const now = Bun.nanoseconds();
+    const now = nanoseconds();
     if (now - this.glancedNs < glanceNs) return;
     this.glancedNs = now;
     this.fences.poll();
@@ -94,12 +95,12 @@ export class FenceWatch {
    */
   linger(isWanted: () => boolean): void {
     if (this.fences.pending === 0 || this.yields) return;
-    const until = Bun.nanoseconds() + lingerNs;
+    const until = nanoseconds() + lingerNs;
     do {
       // Where processors are few, the renderer's own threads need this one.
       libc.sched_yield();
       this.fences.poll();
-    } while (this.fences.pending > 0 && !isWanted() && Bun.nanoseconds() < until);
+    } while (this.fences.pending > 0 && !isWanted() && nanoseconds() < until);
   }
 
   private rest(): void {

@@ -10,6 +10,7 @@ import { CLOSED, SocketIo } from "../../os/unix-socket.ts";
 import { form2019 } from "./form-2019.ts";
 import { jsonForm } from "./json-form.ts";
 import { type BridgeAnswer, type BridgeRequest, packetBytesMax, type WireForm } from "./protocol.ts";
+import { milliseconds } from "../../os/clock.ts";
 
 /** The bridge hung up, was silent for too long, or answered what is no answer. */
 export class BridgeFailure extends Error {}
@@ -73,10 +74,10 @@ export class BridgeClient {
 
   /** Waits for the next packet; its descriptors are the caller's to close. */
   receivePacket(): { packet: Uint8Array; fds: number[] } {
-    const deadline = performance.now() + this.patienceMs;
+    const deadline = milliseconds() + this.patienceMs;
     // A signal ends a wait early.
-    while (this.epoll.wait(Math.max(0, Math.ceil(deadline - performance.now()))) === 0) {
-      if (performance.now() >= deadline) throw new BridgeFailure("the bridge does not answer");
+    while (this.epoll.wait(Math.max(0, Math.ceil(deadline - milliseconds()))) === 0) {
+      if (milliseconds() >= deadline) throw new BridgeFailure("the bridge does not answer");
     }
     const length = orFailure(() => this.io.receive(this.fd, this.buffer.address, packetBytesMax));
     if (length === CLOSED) throw new BridgeFailure("the bridge has closed the connection");

@@ -1,6 +1,8 @@
 // Decides which chunks are packed. That costs processor time; so does writing what is not packed, in pages of the page cache,
 // and a disk may be slower than both.
 
+import { nanoseconds } from "../../os/clock.ts";
+
 /** What packs no better than this is left as it is. */
 const worth = 0.9;
 /** Smaller chunks are looked at by packing them. */
@@ -21,7 +23,7 @@ export class Packer {
   /** `level` is zstd's, `now` a clock of nanoseconds. */
   constructor(
     private readonly level: number,
-    private readonly now: () => number = Bun.nanoseconds,
+    private readonly now: () => number = nanoseconds,
   ) {}
 
   /** Stores a chunk's bytes, packed where that pays; somebody waits for it where it `isHurried`. */

@@ -15,6 +15,7 @@ import type { ContextTable } from "../../model/contexts.ts";
 import type { Fences } from "../../model/fences.ts";
 import { RememberedRequests } from "./remembered.ts";
 import { bytesOf, RequestView } from "./request-view.ts";
+import { milliseconds, nanoseconds } from "../../../../transport/os/clock.ts";
 
 /** How often the fences' ages are looked at, where a break is about them, and what waits behind the one that is kept. */
 const ageMs = 20;
@@ -117,13 +118,13 @@ export class BreakGate implements Gate {
       if (this.steps === 0) return this.keep(request, bytes, number);
       if (--this.steps === 0) this.rest();
     }
-    this.takenNs = Bun.nanoseconds();
+    this.takenNs = nanoseconds();
     return true;
   }
 
   ran(type: number): void {
     if (type === PARKED) return;
-    this.running.ranNs = Bun.nanoseconds() - this.takenNs;
+    this.running.ranNs = nanoseconds() - this.takenNs;
     this.judge(this.running, type);
   }
 
@@ -174,7 +175,7 @@ export class BreakGate implements Gate {
 
   /** Stops if a break holds for a command that waits for its fence. */
   private judgeWaiting(): void {
-    const now = performance.now();
+    const now = milliseconds();
     for (const one of this.breaks) {
       if (one.test.moment !== "wait") continue;
       let isOut = false;

@@ -4,6 +4,7 @@ import { Header } from "../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Parked } from "../../../queue/queue-handler.ts";
 import { requestBytesMax } from "../../../runtime/tap/layout.ts";
 import type { RequestView } from "./request-view.ts";
+import { nanoseconds } from "../../../../transport/os/clock.ts";
 
 /** Made once for each {@link Parked}, which are as few as descriptors, and used again with it. */
 interface Remembered {
@@ -27,7 +28,7 @@ export class RememberedRequests {
     one.length = Math.min(length, requestBytesMax);
     one.number = number;
     one.takenNs = takenNs;
-    one.parkedNs = Bun.nanoseconds();
+    one.parkedNs = nanoseconds();
     const end = (one.length + 3) >>> 2;
     for (let word = 0; word < end; word++) one.words[word] = words[word]!;
   }
@@ -37,7 +38,7 @@ export class RememberedRequests {
     const one = this.all.get(parked);
     if (one === undefined || one.length === 0) return view.of(parked.header, Header.bytes, parked.command);
     view.of(one.words, one.length, one.number);
-    const now = Bun.nanoseconds();
+    const now = nanoseconds();
     view.ranNs = now - one.takenNs;
     if (view.isFenced) view.waitedNs = now - one.parkedNs;
     return view;

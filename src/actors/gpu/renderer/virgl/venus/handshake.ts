@@ -7,6 +7,7 @@ import { EPOLLIN } from "../../../../../transport/os/epoll.ts";
 import { signalEventfd } from "../../../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../../../transport/os/native-memory.ts";
 import type { VenusLibrary } from "./library.ts";
+import { milliseconds } from "../../../../../transport/os/clock.ts";
 
 /** Numbers of our own fences; those of guests' commands have 32 bits. */
 const firstNumber = 2 ** 40;
@@ -47,10 +48,10 @@ export class Handshake {
     const error = library.contextFences.virgl_renderer_context_create_fence(id, FENCE_MERGEABLE, 0, number);
     if (error !== 0) return "has ended";
     words.set([fenceFd, EPOLLIN, endFd, EPOLLIN]);
-    for (const end = performance.now() + limitMs; ;) {
+    for (const end = milliseconds() + limitMs; ;) {
       library.contextPolls.virgl_renderer_context_poll(id);
       if (this.answered === number) break;
-      const left = Math.ceil(end - performance.now());
+      const left = Math.ceil(end - milliseconds());
       if (left <= 0) return `has not answered for ${limitMs} ms`;
       libc.poll(asPointer(this.memory.address), 2, left);
       if (endFd >= 0 && words[3]! >>> 16 !== 0) return "has ended";

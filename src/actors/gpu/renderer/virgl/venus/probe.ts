@@ -8,6 +8,7 @@ import { VenusStream } from "../../../../../transport/wire/venus/stream.ts";
 import { BlobFlag, BlobMem } from "../../../../../transport/wire/virtio-gpu/protocol.ts";
 import type { VenusContexts } from "./contexts.ts";
 import type { HostBlobs } from "./host-blobs.ts";
+import { milliseconds } from "../../../../../transport/os/clock.ts";
 
 /** Nobody else has contexts or resources yet. */
 const [context, resource] = [1, 1];
@@ -82,7 +83,7 @@ class Probe {
     if (this.contexts.createFence(context, 0, wanted) !== 0) return false;
     let isLost = false;
     this.contexts.onLost = () => (isLost = true);
-    for (const end = performance.now() + patienceMs; !isDone && !isLost && performance.now() < end;) {
+    for (const end = milliseconds() + patienceMs; !isDone && !isLost && milliseconds() < end;) {
       this.contexts.poll(10);
     }
     return isDone;

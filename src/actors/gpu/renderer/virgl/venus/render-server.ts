@@ -20,6 +20,7 @@ import { asRefusal } from "../../../../../transport/os/errors.ts";
 import { closeFd } from "../../../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../../../transport/os/native-memory.ts";
 import { socketPair } from "../../../../../transport/os/unix-socket.ts";
+import { milliseconds } from "../../../../../transport/os/clock.ts";
 
 /** Where Debian, Fedora and Arch put it. */
 const usualPaths = ["/usr/libexec/virgl_render_server", "/usr/lib/virgl_render_server"] as const;
@@ -120,7 +121,7 @@ export class RenderServer {
 
   /** Starts another in place of one that has ended; not at once where that has hardly lived. */
   restart(): boolean {
-    if (performance.now() - this.startedAt < restartMs) return false;
+    if (milliseconds() - this.startedAt < restartMs) return false;
     try {
       this.start();
     } catch (error) {
@@ -159,7 +160,7 @@ export class RenderServer {
       closeFd(its);
     }
     this.serverFd = ours;
-    this.startedAt = performance.now();
+    this.startedAt = milliseconds();
   }
 
   private attach(): boolean {

@@ -1,0 +1,334 @@
+// A guest's driver that does what chance says, sense and nonsense, and tells the model of each command before it is sent.
+
+import type { CommandQueue } from "../../lab/driver/command-queue.ts";
+import * as commands from "../../lab/driver/commands.ts";
+import * as commands3d from "../../lab/driver/commands-3d.ts";
+import type { HeaderFields, Rectangle } from "../../lab/driver/commands.ts";
+import type { GuestBuffer, GuestRange } from "../../lab/driver/guest-memory.ts";
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import type { Chance } from "../../lab/fuzz/chance.ts";
+import type { Answers } from "./answers.ts";
+import { cursorPixels, formats, Model, type ModelResource, scanoutCount } from "./model.ts";
+
+/** Resources and contexts have ids from 0 to here, so that chance finds the same ones again. */
+const idsEnd = 7;
+const contextsEnd = 4;
+const sidesMax = 96;
+/** More than the device has for all resources together. */
+const hugeSide = 0xffff;
+/** Beyond the guest's memory. */
+const nowhere = 0x7f00_0000;
+
+export class Driver {
+  readonly model: Model;
+  private readonly buffers = new Map<number, GuestBuffer>();
+  private chance: Chance = () => 0;
+
+  constructor(
+    readonly guest: SyntheticGuest,
+    private readonly answers: Answers,
+    /** Whether every mistake is left out. */
+    private readonly isClean: boolean,
+  ) {
+    this.model = new Model(guest.memory);
+  }
+
+  /** Does one thing. */
+  act(chance: Chance): void {
+    this.chance = chance;
+    const actions = [
+      () => this.create(),
+      () => this.create(),
+      () => this.attachBacking(),
+      () => this.attachBacking(),
+      () => this.scribble(),
+      () => this.scribble(),
+      () => this.transfer(),
+      () => this.transfer(),
+      () => this.transfer(),
+      () => this.setScanout(),
+      () => this.setScanout(),
+      () => this.flush(),
+      () => this.flush(),
+      () => this.unref(),
+      () => this.detachBacking(),
+      () => this.context(),
+      () => this.context(),
+      () => this.attachment(),
+      () => this.submit3d(),
+      () => this.question(),
+      () => this.nonsense(),
+      () => this.updateCursor(),
+      () => this.moveCursor(),
+      () => this.moveCursor(),
+    ];
+    actions[chance(actions.length)]!();
+    this.look();
+  }
+
+  /** Takes answers that have come. */
+  look(): void {
+    for (const queue of this.guest.queues) queue.collect();
+    this.answers.check();
+  }
+
+  /** Waits for all answers. */
+  finish(): void {
+    for (const queue of this.guest.queues) {
+      queue.commit();
+      queue.waitAll();
+    }
+    this.answers.check();
+  }
+
+  /** Has all that is shown brought to the display. */
+  flushAll(): void {
+    for (const { id, width, height } of this.model.resources.values()) {
+      const rect = { x: 0, y: 0, width, height };
+      this.send("RESOURCE_FLUSH", commands.flushResource(id, rect), this.model.flush(id, rect), {});
+    }
+    this.finish();
+  }
+
+  private create(): void {
+    const { chance, model } = this;
+    const id = this.anyId();
+    const isCursor = chance(4) === 0;
+    const [width, height] = isCursor ? [cursorPixels, cursorPixels] : this.sides();
+    const format = isCursor
+      ? Format.B8G8R8A8
+      : this.isWrong()
+        ? chance(200)
+        : formats[chance(formats.length)]!;
+    const header = this.header();
+    const request = commands.createResource2d(id, format, width, height, header);
+    this.send("RESOURCE_CREATE_2D", request, model.create(id, format, width, height, 2 ** 30), header);
+  }
+
+  private attachBacking(): void {
+    const { chance, model } = this;
+    const resource = this.anyResource();
+    const bytes = resource === undefined ? 64 : resource.width * resource.height * 4;
+    const id = resource?.id ?? this.anyId();
+    const length = this.isWrong() ? chance(bytes) : bytes;
+    const ranges = this.pagesOf(id, length);
+    const wrong = this.isWrong() ? chance(2) : -1;
+    const sent = wrong === 0 ? [...ranges, { address: nowhere, length: 4096 }] : ranges;
+    const header = this.header();
+    const count = sent.length + (wrong === 1 ? 1 : 0);
+    const request = commands.attachBacking(id, sent, header, count);
+    this.send("RESOURCE_ATTACH_BACKING", request, model.attachBacking(id, ranges, wrong < 0), header);
+  }
+
+  /** Memory in a few pieces, in any order. */
+  private pagesOf(id: number, length: number): GuestRange[] {
+    const { chance } = this;
+    const { model, guest } = this;
+    const old = model.resources.get(id)?.backing;
+    // What the device may still read is not given twice.
+    if (old !== null && old !== undefined) return [...old];
+    if (length === 0) return [];
+    const buffer = guest.memory.allocate(length, 4);
+    this.buffers.set(id, buffer);
+    const cut = chance(3) === 0 ? 4 * chance(Math.floor(length / 4) + 1) : 0;
+    const pieces = [
+      { address: buffer.address + cut, length: length - cut },
+      { address: buffer.address, length: cut },
+    ];
+    return pieces.filter((piece) => piece.length > 0);
+  }
+
+  /** The guest draws. */
+  private scribble(): void {
+    const resource = this.anyResource();
+    const buffer = resource === undefined ? undefined : this.buffers.get(resource.id);
+    if (buffer === undefined) return;
+    // The device may read what is under way when it likes.
+    this.finish();
+    const { chance } = this;
+    const [from, step] = [chance(2 ** 31), 1 + chance(2 ** 20)];
+    const { words } = buffer;
+    for (let index = 0; index < words.length; index++) words[index] = from + index * step;
+  }
+
+  private transfer(): void {
+    const { model } = this;
+    const resource = this.anyResource();
+    const rect = this.rectangle(resource);
+    const id = resource?.id ?? this.anyId();
+    const stride = (resource?.width ?? 1) * 4;
+    let offset = rect.y * stride + rect.x * 4;
+    if (this.isWrong()) offset = 4 * this.chance(2 ** 20);
+    if (resource !== undefined && resource.isRendered && !isHeld(resource, rect, offset)) return;
+    const header = this.header();
+    const request = commands.transferToHost2d(id, rect, offset, header);
+    this.send("TRANSFER_TO_HOST_2D", request, model.transfer(id, rect, offset), header);
+  }
+
+  private setScanout(): void {
+    const { chance, model } = this;
+    const scanout = this.isWrong() ? chance(2 * scanoutCount) : chance(2);
+    const resource = this.anyResource();
+    const id = chance(6) === 0 ? 0 : (resource?.id ?? this.anyId());
+    const rect = this.rectangle(resource);
+    const header = this.header();
+    const request = commands.setScanout(scanout, id, rect, header);
+    this.send("SET_SCANOUT", request, model.setScanout(scanout, id, rect), header);
+  }
+
+  private flush(): void {
+    const resource = this.anyResource();
+    const rect = this.rectangle(resource);
+    const id = resource?.id ?? this.anyId();
+    const header = this.header();
+    this.send("RESOURCE_FLUSH", commands.flushResource(id, rect, header), this.model.flush(id, rect), header);
+  }
+
+  private unref(): void {
+    const id = this.anyId();
+    const header = this.header();
+    this.send("RESOURCE_UNREF", commands.unrefResource(id, header), this.model.unref(id), header);
+  }
+
+  private detachBacking(): void {
+    const id = this.anyId();
+    const header = this.header();
+    const type = this.model.detachBacking(id);
+    this.send("RESOURCE_DETACH_BACKING", commands.detachBacking(id, header), type, header);
+  }
+
+  private context(): void {
+    const id = this.chance(contextsEnd);
+    const header = { ...this.header(), contextId: id };
+    if (this.chance(4) > 0) {
+      const request = commands3d.createContext(id, "chance", 0, header);
+      this.send("CTX_CREATE", request, this.model.createContext(id), header);
+    } else {
+      const request = commands3d.destroyContext(id, header);
+      this.send("CTX_DESTROY", request, this.model.destroyContext(id), header);
+    }
+  }
+
+  private attachment(): void {
+    const contextId = this.chance(contextsEnd);
+    const id = this.anyId();
+    const header = { ...this.header(), contextId };
+    const isAttach = this.chance(2) === 0;
+    const make = isAttach ? commands3d.attachResource : commands3d.detachResource;
+    const type = isAttach ? this.model.attach(contextId, id) : this.model.detach(contextId, id);
+    this.send(
+      isAttach ? "CTX_ATTACH_RESOURCE" : "CTX_DETACH_RESOURCE",
+      make(contextId, id, header),
+      type,
+      header,
+    );
+  }
+
+  /** A stream of nothing, or one whose command is longer than it; on a ring of its context, maybe. */
+  private submit3d(): void {
+    const { chance, model } = this;
+    const contextId = chance(contextsEnd);
+    const isSound = !this.isWrong();
+    const words = new Uint32Array(1 + chance(8)).fill(isSound ? 0 : 0xffff_0001);
+    const fenced = { ...this.header(), contextId };
+    const hasRing = fenced.fenceId !== undefined && chance(2) === 0;
+    const header = hasRing ? { ...fenced, ringIndex: chance(3) } : fenced;
+    const request = commands3d.submit3d(contextId, new Uint8Array(words.buffer), header);
+    this.send("SUBMIT_3D", request, model.submit(contextId, isSound), header);
+  }
+
+  private question(): void {
+    const { chance } = this;
+    const header = this.header();
+    if (chance(2) === 0)
+      return this.send("GET_DISPLAY_INFO", commands.getDisplayInfo(header), Response.OK_DISPLAY_INFO, header);
+    const scanout = chance(this.isClean ? scanoutCount : 2 * scanoutCount);
+    const type = scanout < scanoutCount ? Response.OK_EDID : Response.ERR_INVALID_SCANOUT_ID;
+    this.send("GET_EDID", commands.getEdid(scanout, header), type, header);
+  }
+
+  /** A command that there is not, or one that is too short. */
+  private nonsense(): void {
+    if (this.isClean) return;
+    const { chance } = this;
+    const type = chance(2) === 0 ? 0x0300 + chance(100) : 0x0101 + chance(6);
+    const header = this.header();
+    this.send("a short command", commands.request(type, 24 + chance(4), header), Response.ERR_UNSPEC, header);
+  }
+
+  private updateCursor(): void {
+    const { chance, model } = this;
+    const resource = this.anyResource();
+    const id = chance(5) === 0 ? 0 : (resource?.id ?? this.anyId());
+    const place = this.place();
+    const [hotX, hotY] = [chance(cursorPixels), chance(cursorPixels)];
+    // Which of the ctrl queue's commands come before it is the device's choice, unless there are none.
+    if (id !== 0) this.finish();
+    const type = model.updateCursor({ ...place, scanout: place.scanoutId, resource: id, hotX, hotY });
+    this.send("UPDATE_CURSOR", commands.updateCursor(place, id, hotX, hotY), type, {}, this.guest.cursor);
+    if (id !== 0) this.finish();
+  }
+
+  private moveCursor(): void {
+    const place = this.place();
+    const resource = this.chance(5) === 0 ? 0 : 1;
+    const type = this.model.moveCursor({ ...place, scanout: place.scanoutId, resource, hotX: 0, hotY: 0 });
+    this.send("MOVE_CURSOR", commands.moveCursor(place, resource), type, {}, this.guest.cursor);
+  }
+
+  private place(): commands.CursorPlace {
+    const { chance } = this;
+    const scanoutId = this.isWrong() ? chance(2 * scanoutCount) : chance(2);
+    return { scanoutId, x: chance(200), y: chance(200) };
+  }
+
+  private send(
+    name: string,
+    request: DataView,
+    type: number,
+    header: HeaderFields,
+    queue: CommandQueue = this.guest.control,
+  ): void {
+    this.answers.expect(queue, name, request, type, header, this.chance(4) === 0);
+  }
+
+  private header(): HeaderFields {
+    return this.chance(4) === 0 ? { fenceId: BigInt(this.chance(2 ** 31)) * 5n } : {};
+  }
+
+  private isWrong(): boolean {
+    return this.chance(8) === 0 && !this.isClean;
+  }
+
+  private anyId(): number {
+    return this.chance(idsEnd);
+  }
+
+  private anyResource(): ModelResource | undefined {
+    const all = [...this.model.resources.values()];
+    return this.isWrong() || all.length === 0 ? undefined : all[this.chance(all.length)]!;
+  }
+
+  private sides(): [width: number, height: number] {
+    const [width, height] = [1 + this.chance(sidesMax), 1 + this.chance(sidesMax)];
+    if (!this.isWrong()) return [width, height];
+    const wrong = this.chance(3);
+    return wrong === 0 ? [0, height] : wrong === 1 ? [width, 0] : [hugeSide, hugeSide];
+  }
+
+  private rectangle(resource: ModelResource | undefined): Rectangle {
+    const { chance } = this;
+    const { width, height } = resource ?? { width: sidesMax, height: sidesMax };
+    if (this.isWrong())
+      return { x: chance(200), y: chance(200), width: chance(2 ** 32), height: chance(200) };
+    const [x, y] = chance(2) === 0 ? [0, 0] : [chance(width), chance(height)];
+    return { x, y, width: 1 + chance(width - x), height: 1 + chance(height - y) };
+  }
+}
+
+/** Whether the backing holds all that a transfer reads. */
+function isHeld({ width, backing }: ModelResource, rect: Rectangle, offset: number): boolean {
+  const bytes = (backing ?? []).reduce((sum, { length }) => sum + length, 0);
+  return offset + width * 4 * (rect.height - 1) + rect.width * 4 <= bytes;
+}

@@ -1,0 +1,174 @@
+// What the host of the actors is to a server, to a simulation: it makes the memory, bells and lines that they share, and
+// gives each its turns. Each line is a port or a pair of rings, as chance has it: actors do not know.
+
+import type { ServerConfig } from "../../../src/config.ts";
+import { closeFd, createEventfd, createMemfd } from "../../../src/transport/os/fds.ts";
+import type { LifecycleTables } from "../../../src/actors/machines/index.ts";
+import {
+  type ActorName,
+  type Inbox,
+  manifestOf,
+  peersOf,
+  type schemaOf,
+  type WorkerName,
+  workersFor,
+} from "../../../src/actors/registry.ts";
+import type { LineEnd } from "../../../src/actors/runtime/lines/line.ts";
+import { lineEnds, portsOf } from "../../../src/actors/runtime/lines/open.ts";
+import { Mailbox, type RuntimeMessage } from "../../../src/actors/runtime/mailbox.ts";
+import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
+import { Timers } from "../../../src/actors/runtime/timers.ts";
+import type { Chance } from "../../../lab/fuzz/chance.ts";
+import type { Party, Scheduler } from "./scheduler.ts";
+import { type Create, SimulatedWorker } from "./simulated-worker.ts";
+
+/** How each actor is made, and what its messages are checked with. */
+export interface Cast {
+  readonly create: { readonly [Name in WorkerName]?: Create<Name> };
+  readonly schemas: Readonly<Record<ActorName, Awaited<ReturnType<typeof schemaOf>>>>;
+}
+
+export class SimulatedHost implements Party {
+  readonly name = "supervisor";
+  readonly names: readonly WorkerName[];
+  /** The supervisor's. */
+  readonly timers = new Timers();
+  private readonly words = SharedWords.create();
+  private readonly bellFds: Record<string, number> = {};
+  private readonly areaFds: Record<string, number> = {};
+  private readonly mailbox: Mailbox;
+  private readonly alive = new Set<WorkerName>();
+  private taken = 0;
+
+  /** `receive` is the supervisor. */
+  constructor(
+    private readonly config: ServerConfig,
+    private readonly machines: LifecycleTables,
+    private readonly scheduler: Scheduler,
+    private readonly cast: Cast,
+    private readonly chance: Chance,
+    private readonly receive: (from: WorkerName, message: Inbox["supervisor"]) => void,
+  ) {
+    this.names = workersFor(config).filter((name) => cast.create[name] !== undefined);
+    for (const name of this.names) {
+      this.bellFds[name] = createEventfd();
+      for (const [area, bytes] of Object.entries(manifestOf[name].areas))
+        this.areaFds[area] = createMemfd(`fencepost-${area}`, bytes);
+    }
+    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds);
+    scheduler.add(this);
+  }
+
+  start(): void {
+    const lines = new Map<WorkerName, [ActorName, LineEnd][]>(this.names.map((name) => [name, []]));
+    for (const name of this.names) {
+      for (const peer of this.peersOf(name)) {
+        if (name > peer) continue;
+        const [end, otherEnd] = this.ends();
+        lines.get(name)!.push([peer, end]);
+        lines.get(peer)!.push([name, otherEnd]);
+      }
+    }
+    for (const name of this.names) this.spawn(name, lines.get(name)!);
+  }
+
+  announceLoss(name: WorkerName, returns: boolean): void {
+    this.alive.delete(name);
+    for (const peer of this.peersOf(name)) this.tell(peer, { runtime: "peer-lost", peer: name, returns });
+  }
+
+  announceReturn(name: WorkerName): void {
+    for (const peer of this.peersOf(name)) this.tell(peer, { runtime: "peer-back", peer: name });
+  }
+
+  restart(name: WorkerName): void {
+    const lines: [ActorName, LineEnd][] = [];
+    for (const peer of this.peersOf(name)) {
+      const [end, otherEnd] = this.ends();
+      lines.push([peer, end]);
+      this.tell(peer, { runtime: "link", peer: name, line: otherEnd });
+    }
+    this.spawn(name, lines);
+  }
+
+  send<To extends WorkerName>(to: To, message: Inbox[To]): void {
+    this.mailbox.send(to, message);
+  }
+
+  isAlive(name: WorkerName): boolean {
+    return this.alive.has(name);
+  }
+
+  /** Makes the actor throw, as a bug of its own would. */
+  crash(name: WorkerName): void {
+    this.tell(name, { runtime: "crash" });
+  }
+
+  stop(name: WorkerName): void {
+    this.tell(name, { runtime: "stop" });
+  }
+
+  /** Is told that the actor has ended. */
+  ended(name: WorkerName): void {
+    this.alive.delete(name);
+  }
+
+  counters(name: WorkerName): Float64Array {
+    return this.words.counters(slotOf(name));
+  }
+
+  step(): boolean {
+    const { taken, timers } = this;
+    const isDue = timers.timeout() === 0;
+    timers.runDue();
+    this.mailbox.drain((message, from) => {
+      this.taken++;
+      this.receive(from as WorkerName, message as Inbox["supervisor"]);
+    });
+    return isDue || this.taken > taken;
+  }
+
+  dueMs(): number {
+    return this.timers.timeout();
+  }
+
+  /** All actors have ended. */
+  close(): void {
+    this.scheduler.remove(this);
+    this.mailbox.leave();
+    for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
+    this.words.close();
+    closeFd(this.words.fd);
+  }
+
+  private ends(): [LineEnd, LineEnd] {
+    return lineEnds(this.chance(4) === 0 ? "rings" : "port");
+  }
+
+  private tell(to: WorkerName, message: RuntimeMessage): void {
+    this.mailbox.sendRuntime(to, message, "line" in message ? portsOf([message.line]) : []);
+  }
+
+  private peersOf(name: WorkerName): readonly WorkerName[] {
+    return peersOf(name).filter((peer) => this.names.includes(peer));
+  }
+
+  private spawn<Name extends WorkerName>(name: Name, lines: [ActorName, LineEnd][]): void {
+    const [ours, theirs] = lineEnds("port");
+    this.mailbox.link(name, ours);
+    const start = {
+      config: this.config,
+      machines: this.machines,
+      wordsFd: this.words.fd,
+      tapsFd: -1,
+      bellFds: this.bellFds,
+      areaFds: this.areaFds,
+      lines: [["supervisor", theirs] as [ActorName, LineEnd], ...lines],
+      isChild: false,
+    };
+    const create = this.cast.create[name] as Create<Name>;
+    const schema = this.cast.schemas[name];
+    this.alive.add(name);
+    this.scheduler.add(new SimulatedWorker(name, start, this.words, this.scheduler, create, schema));
+  }
+}

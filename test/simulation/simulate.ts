@@ -1,0 +1,182 @@
+// One seed: a guest that does what chance says, in a system that chance troubles, and what a model says must come of it.
+
+import type { WorkerName } from "../../src/actors/registry.ts";
+import { Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { type Chance, chanceOf, chanceOfInput } from "../../lab/fuzz/chance.ts";
+import { Answers, Mismatch } from "./answers.ts";
+import { Driver } from "./driver.ts";
+import { compareScreen } from "./screen.ts";
+import { World } from "./world.ts";
+
+export interface Outcome {
+  /** What the device did otherwise than the model says, or what it died of; "" where nothing was found. */
+  failure: string;
+  /** All that has happened, as one number: the same for the same seed. */
+  transcript: string;
+  steps: number;
+  commands: number;
+  turns: number;
+  kills: number;
+  /** Guests that came after the first. */
+  guests: number;
+  /** Pictures that were compared, of all scanouts together. */
+  pictures: number;
+  /** What the steps have done, and what the actors have logged. */
+  log: readonly string[];
+}
+
+export interface Plan {
+  seed: number;
+  /** Which of the seed's steps are done; without it, all. */
+  only?: ReadonlySet<number>;
+  /** A guest without mistakes, in a system without trouble. */
+  isClean?: boolean;
+}
+
+/** Steps of each seed. */
+export const stepsOfSeed = 120;
+
+/** The actors that may be killed: what these know, others can tell their successors. */
+const mortal: readonly WorkerName[] = ["display", "cursor-queue", "fence-poller", "resource-bridge"];
+const memory = [
+  { guestAddress: 0, size: 4 << 20 },
+  { guestAddress: 2 ** 32, size: 8 << 20 },
+];
+
+/** Runs a seed, or the steps of it that the plan has. */
+export function simulate(plan: Plan): Outcome {
+  const run = new Run(plan);
+  try {
+    run.all();
+  } catch (error) {
+    run.failed(error as Error);
+  }
+  run.close();
+  return run.outcome();
+}
+
+class Run {
+  private readonly hash = new Bun.CryptoHasher("sha1");
+  private readonly chance: Chance;
+  private readonly world: World;
+  private readonly answers = new Answers((line) => this.note(line));
+  private driver!: Driver;
+  private failure = "";
+  private steps = 0;
+  private guests = 0;
+  private pictures = 0;
+
+  constructor(private readonly plan: Plan) {
+    this.chance = chanceOf(plan.seed);
+    this.world = new World(this.chance);
+    this.world.scheduler.onTurn = (name, atNs) => this.hash.update(`${name} ${atNs}`);
+  }
+
+  all(): void {
+    this.boot();
+    const { only, seed } = this.plan;
+    for (let step = 0; step < stepsOfSeed; step++) {
+      if (only !== undefined && !only.has(step)) continue;
+      // Of its own, so that a step is the same without those before it.
+      this.step(step, chanceOfInput(seed, step));
+      this.steps++;
+    }
+    this.compare();
+  }
+
+  failed(error: Error): void {
+    const { failure } = this.world.supervisor;
+    const text =
+      error instanceof Mismatch ? error.message : `${error.name}: ${error.message}\n${error.stack}`;
+    this.failure = failure === "" ? text : failure;
+  }
+
+  close(): void {
+    try {
+      this.world.close();
+    } catch (error) {
+      if (this.failure === "") this.failed(error as Error);
+    }
+    const { failure } = this.world.supervisor;
+    if (this.failure === "") this.failure = failure;
+  }
+
+  outcome(): Outcome {
+    const { failure, steps, pictures, world } = this;
+    return {
+      failure,
+      transcript: this.hash.digest("hex"),
+      steps,
+      commands: this.answers.commands,
+      turns: world.scheduler.turns,
+      kills: world.supervisor.kills,
+      guests: this.guests - 1,
+      pictures,
+      log: world.supervisor.log,
+    };
+  }
+
+  private note(line: string): void {
+    this.hash.update(line);
+    this.world.supervisor.log.push(line);
+  }
+
+  private step(step: number, chance: Chance): void {
+    const { scheduler, supervisor } = this.world;
+    const { isClean = false } = this.plan;
+    const kind = chance(40);
+    this.note(`step ${step} at ${scheduler.atNs / 1e6} ms`);
+    if (kind === 0) this.compare();
+    else if (kind < 6) for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
+    else if (kind === 6) scheduler.until(() => false, chance(40));
+    else if (kind === 7 && !isClean) this.kill(mortal[chance(mortal.length)]!);
+    else if (kind === 8 && !isClean) scheduler.hold(this.anyParty(chance), chance(60));
+    else if (kind === 9 && chance(4) === 0 && !isClean) this.reboot();
+    else this.driver.act(chance);
+    if (supervisor.failure !== "") throw new Mismatch(supervisor.failure);
+  }
+
+  private kill(name: WorkerName): void {
+    const { supervisor } = this.world;
+    if (!supervisor.isUp(name)) return;
+    this.note(`kill ${name}`);
+    supervisor.kill(name);
+  }
+
+  private anyParty(chance: Chance): string {
+    const all = [...this.world.supervisor.host.names, "vmm"];
+    return all[chance(all.length)]!;
+  }
+
+  /** Nothing is under way: what is shown has to be what the model says. */
+  private compare(): void {
+    const { scheduler, supervisor, guest } = this.world;
+    this.driver.finish();
+    scheduler.until(() => supervisor.areUp, 5_000);
+    this.driver.flushAll();
+    scheduler.settle(200, 5_000);
+    compareScreen(guest.display!, this.driver.model);
+    this.pictures++;
+  }
+
+  /** The VMM goes amid what it does, and another one comes. */
+  private reboot(): void {
+    this.answers.forget();
+    this.world.hangUp();
+    this.boot();
+  }
+
+  private boot(): void {
+    const { chance } = this;
+    const queueSizes = [[16, 64, 256][chance(3)]!, 16] as const;
+    const guest = this.world.boot({
+      memory,
+      queueSizes,
+      eventIdx: chance(2) === 0,
+      indirect: chance(2) === 0,
+      gpuFeatures: [Feature.EDID, Feature.VIRGL, Feature.CONTEXT_INIT],
+    });
+    this.guests++;
+    this.driver = new Driver(guest, this.answers, this.plan.isClean ?? false);
+  }
+}

@@ -1,0 +1,61 @@
+// The whole system in one thread: seeds that find nothing, the same seed twice, and a seed that is made to fail.
+
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { shrink } from "./shrink.ts";
+import { simulate, stepsOfSeed } from "./simulate.ts";
+
+const seeds = 50;
+
+test("a guest without mistakes in a system without trouble is shown what it draws", () => {
+  const { failure, commands, pictures, kills } = simulate({ seed: 1, isClean: true });
+  expect({ failure, kills }).toEqual({ failure: "", kills: 0 });
+  expect(commands).toBeGreaterThan(50);
+  expect(pictures).toBeGreaterThan(0);
+});
+
+test("the same seed is the same to the last turn, and another is another", () => {
+  const [first, again, other] = [7, 7, 8].map((seed) => simulate({ seed }).transcript);
+  expect(again).toBe(first!);
+  expect(other).not.toBe(first!);
+});
+
+test(`${seeds} seeds show what the model says, whoever is killed, held up or gone`, () => {
+  let kills = 0;
+  let guests = 0;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { failure, ...outcome } = simulate({ seed });
+    if (failure !== "") throw new Error(`bun run simulate --seed ${seed}: ${failure}`);
+    kills += outcome.kills;
+    guests += outcome.guests;
+  }
+  expect(kills).toBeGreaterThan(seeds);
+  expect(guests).toBeGreaterThan(seeds / 4);
+}, 60_000);
+
+test("a seed that fails is told with the steps that it takes, and no others", () => {
+  const needs = [17, 60];
+  const { steps, failure } = shrink({ seed: 1 }, ({ only }) => {
+    const fails = only === undefined || needs.every((step) => only.has(step));
+    return { failure: fails ? "so it is" : "" };
+  });
+  expect(steps).toEqual(needs);
+  expect(failure).toBe("so it is");
+  expect(stepsOfSeed).toBeGreaterThan(needs[1]!);
+});
+
+test("actors and transport have no other door to time than the one that a simulation may shut", () => {
+  const others =
+    /\b(?:performance\.now|Date\.now|Bun\.(?:nanoseconds|sleep|sleepSync)|libc\.poll\(null|libc\.clock_gettime)\b/;
+  // These have the engine's event loop, or are the host's own clock.
+  const allowed =
+    /^src\/(?:actors\/(?:inspector|supervisor)\/|transport\/os\/(?:clock|monotonic-clock)\.ts$)/;
+  const found = ["src/actors", "src/transport"].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .map((file) => join(folder, file))
+      .filter((file) => file.endsWith(".ts") && !allowed.test(file))
+      .filter((file) => others.test(readFileSync(file, "utf8"))),
+  );
+  expect(found).toEqual([]);
+});

@@ -1,0 +1,156 @@
+// The whole system in one thread: the actors of a server, and the VMM and guest in front of it, with a clock and an order of
+// turns that a seed gives.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Pump, DeviceTimeout } from "../../lab/driver/pump.ts";
+import { SyntheticGuest, type GuestOptions } from "../../lab/driver/synthetic-guest.ts";
+import { ResourceBridge } from "../../src/actors/bridge/resource-bridge.ts";
+import { CursorQueue } from "../../src/actors/cursor/cursor-queue.ts";
+import { Display } from "../../src/actors/display/display.ts";
+import { loadSinks } from "../../src/actors/display/sinks/registry.ts";
+import { FencePoller } from "../../src/actors/fence-poller/fence-poller.ts";
+import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
+import { gpuDevice } from "../../src/actors/gpu/device-type.ts";
+import { loadTables } from "../../src/actors/machines/tables.ts";
+import type { ActorName, Inbox } from "../../src/actors/registry.ts";
+import type { ActorContext } from "../../src/actors/runtime/actor.ts";
+import { type Party, Scheduler } from "./runtime/scheduler.ts";
+import type { Cast } from "./runtime/simulated-host.ts";
+import { VhostSession } from "../../src/actors/session/vhost-session.ts";
+import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
+import { simulateTime } from "../../src/transport/os/clock.ts";
+import { listenUnix } from "../../src/transport/os/unix-path.ts";
+import type { Chance } from "../../lab/fuzz/chance.ts";
+import { schemas } from "../support/schemas.ts";
+import { ScriptedRenderer } from "../support/scripted-renderer.ts";
+import { SimulatedSupervisor } from "./supervisor.ts";
+
+/** Of the simulation's time: whoever has not answered by then never will. */
+const patienceMs = 30_000;
+
+/** The VMM's loop: whoever waits in it lets all others have their turns. */
+class SimulatedPump extends Pump implements Party {
+  readonly name = "vmm";
+
+  constructor(private readonly scheduler: Scheduler) {
+    super(patienceMs);
+    scheduler.add(this);
+  }
+
+  step(): boolean {
+    return this.epoll.wait(0) > 0;
+  }
+
+  dueMs(): number {
+    return -1;
+  }
+
+  override until(happened: () => boolean, what: string, timeoutMs = this.patienceMs): void {
+    if (!this.scheduler.until(happened, timeoutMs))
+      throw new DeviceTimeout(`${what}: nothing after ${timeoutMs} ms`);
+  }
+
+  override serve(ms: number): void {
+    this.scheduler.until(() => false, ms);
+  }
+
+  override close(): void {
+    this.scheduler.remove(this);
+    super.close();
+  }
+}
+
+/** A rehearsal makes the engine compile the commands' loop, and takes longer than a whole simulation. */
+class UnrehearsedQueue extends CtrlQueue {
+  override receive(message: Inbox["ctrl-queue"], from?: ActorName): void {
+    if (message.type !== "expect-driver") super.receive(message, from);
+  }
+}
+
+const directory = mkdtempSync(join(tmpdir(), "fencepost-simulation-"));
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+
+function configOf(...flags: string[]): ServerConfig {
+  const request = parseCommandLine(
+    ["--socket-path", join(directory, `vmm-${worlds}`), "--isolation", "thread", "--vulkan", "off", ...flags],
+    {
+      FENCEPOST_RENDERER: "software",
+      FENCEPOST_STORAGE: "memfd",
+      FENCEPOST_CHECK_MESSAGES: "1",
+    },
+  );
+  if (request.kind !== "serve") throw new Error("no settings");
+  return request.config;
+}
+
+/** A socket has a name of its own, so that none is in the way of the next world. */
+let worlds = 0;
+const tables = loadTables();
+const sinks = await loadSinks(configOf());
+
+export class World {
+  readonly scheduler: Scheduler;
+  readonly supervisor: SimulatedSupervisor;
+  renderer: ScriptedRenderer | null = null;
+  private readonly config: ServerConfig;
+  private guestNow: SyntheticGuest | null = null;
+
+  constructor(chance: Chance) {
+    this.scheduler = new Scheduler(chance);
+    simulateTime(this.scheduler);
+    worlds++;
+    this.config = configOf("--frame-rate", chance(2) === 0 ? "unlimited" : "60");
+    const { scheduler, config } = this;
+    const listener = listenUnix(config.socketPath, "stream");
+    this.supervisor = new SimulatedSupervisor(scheduler, config, tables, this.cast(), chance, listener);
+  }
+
+  get guest(): SyntheticGuest {
+    return this.guestNow!;
+  }
+
+  /** A VMM connects, and its guest's driver starts. */
+  boot(options: GuestOptions): SyntheticGuest {
+    const { socketPath } = this.config;
+    return (this.guestNow = SyntheticGuest.boot(socketPath, options, new SimulatedPump(this.scheduler)));
+  }
+
+  /** The VMM is gone. */
+  hangUp(): void {
+    this.guestNow?.close();
+    this.guestNow = null;
+  }
+
+  close(): void {
+    try {
+      this.hangUp();
+      // What the display still has of a ctrl queue that stops goes with their process, which this one outlives.
+      this.scheduler.settle(200, 5_000);
+      this.supervisor.stop();
+    } finally {
+      simulateTime(null);
+    }
+  }
+
+  private cast(): Cast {
+    return {
+      schemas,
+      create: {
+        display: (context) => new Display(context, sinks),
+        "fence-poller": (context) => new FencePoller(context),
+        "resource-bridge": (context) => new ResourceBridge(context),
+        "ctrl-queue": (context) => this.ctrlQueue(context),
+        "cursor-queue": (context) => new CursorQueue(context),
+        "vhost-session": (context) => new VhostSession(context, gpuDevice),
+      },
+    };
+  }
+
+  private ctrlQueue(context: ActorContext): CtrlQueue {
+    return new UnrehearsedQueue(context, (_config, _log, arena) => {
+      return (this.renderer = new ScriptedRenderer(arena));
+    });
+  }
+}
