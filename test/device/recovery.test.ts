@@ -2,15 +2,18 @@
 // loses no more than what was in the renderer.
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { areaOf, type Image } from "../../lab/driver/gpu-driver.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import * as virgl from "../../lab/driver/virgl/index.ts";
+import { Ccmd, queryObject } from "../../src/actors/gpu/renderer/virgl/protocol.ts";
 import { BlobMem, Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { readShared } from "../support/gpu-reader.ts";
-import { makeContext, makeTexture } from "./3d-support.ts";
+import { makeBuffer, makeContext, makeTexture } from "./3d-support.ts";
 import { slowDraws } from "./slow-draws.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern } from "./support.ts";
 
@@ -235,5 +238,74 @@ describe("what was in the renderer", () => {
     expectType(gpu.createContext(9, "test-1"), Response.ERR_UNSPEC);
     expectOk(gpu.createContext(9, "other"));
     expect(server.log()).toContain('no more contexts are made for "test-1"');
+  });
+});
+
+describe("streams that virglrenderer dies of, where nothing keeps them from it", () => {
+  const bare = 60;
+  const texture = 61;
+  const query = 7;
+  const buffer = 62;
+  const words = (command: number, ...operands: number[]): number[] => [
+    (operands.length << 16) | command,
+    ...operands,
+  ];
+  /** Each is what the guard keeps from the library. */
+  const deadly: [string, number[]][] = [
+    ["an answer to where no backing is", words(Ccmd.GET_MEMORY_INFO, bare)],
+    [
+      "an image of a format that there is not",
+      words(Ccmd.SET_SHADER_IMAGES, 1, 0, 0x7fff_ffff, 3, 0, 0, texture),
+    ],
+    [
+      "a query's result into what is no buffer",
+      [
+        ...words(Ccmd.CREATE_OBJECT | (queryObject << 8), query, 0, 0, buffer),
+        ...words(virgl.Ccmd.BEGIN_QUERY, query),
+        ...words(virgl.Ccmd.END_QUERY, query),
+        ...words(Ccmd.GET_QUERY_RESULT_QBO, query, texture, 1, 0, 0xffff_0000, 0),
+      ],
+    ],
+  ];
+
+  test.each(deadly)("%s", async (_, stream) => {
+    server = await ServerProcess.start({
+      command: [process.execPath, join(import.meta.dir, "../support/unguarded-device/server.ts")],
+      args: ["--isolation", "process", "--vulkan", "off", "--renderer", "virgl"],
+    });
+    guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+    const { gpu } = guest;
+    const image = gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+    draw(image);
+    gpu.show(0, image);
+    gpu.present(image);
+    makeContext(guest, 2);
+    const { BUFFER } = virgl.Target;
+    const { R8_UNORM } = virgl.VirglFormat;
+    expectOk(
+      gpu.createResource3d({
+        resourceId: bare,
+        target: BUFFER,
+        format: R8_UNORM,
+        bind: virgl.Bind.VERTEX_BUFFER,
+        width: 64,
+      }),
+    );
+    expectOk(gpu.attachResource(2, bare));
+    makeBuffer(guest, buffer, virgl.Bind.CUSTOM, new Uint8Array(64), [2]);
+    makeTexture(guest, texture, 16, 16, {}, [2]);
+
+    const result = gpu.submit3d(2, new Uint8Array(Uint32Array.from(stream).buffer));
+
+    expectType(result, Response.ERR_UNSPEC);
+    expect(server.log()).toMatch(/crashed: ended by SIG(?:SEGV|ABRT|BUS) amid SUBMIT_3D of context 2/);
+    await until("it has taken over", () =>
+      server.log().includes("SUBMIT_3D of context 2 (test-2) is not run again"),
+    );
+    expectShown(guest, 0, 64, 48, pattern(64, 48));
+    draw(image, 4);
+    gpu.present(image);
+    expectShown(guest, 0, 64, 48, pattern(64, 48, 4));
+    makeContext(guest, 3);
   });
 });
