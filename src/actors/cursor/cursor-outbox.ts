@@ -15,24 +15,36 @@ class CursorState {
   hotY = 0;
   /** The slot of the last image, or -1 before the first one. */
   slot = -1;
-  visible: boolean | "unknown" = false;
+  visible = false;
+  /** Whether somebody may have seen it, be it of a cursor queue that crashed. */
+  wasShown = false;
   /** What the display does not know yet. */
   moved = false;
   changed = false;
 }
+
+/** Words of a cursor among those that outlive a crash: position, hot spot, and where the image is and whether it is seen. */
+const Kept = { x: 0, y: 1, hotX: 2, hotY: 3, state: 4, count: 5 } as const;
+const keptVisible = 1 << 16;
+const keptShown = 1 << 17;
+const keptSlot = 0xffff;
 
 export class CursorOutbox {
   private readonly cursors = Array.from({ length: scanoutsMax }, () => new CursorState());
   private dirty = 0;
   private readonly pacing: DisplayPacing;
 
-  /** `succeeds`: a cursor queue that crashed may have shown cursors. */
-  constructor(
-    private readonly context: ActorContext,
-    succeeds: boolean,
-  ) {
-    if (succeeds) for (const cursor of this.cursors) cursor.visible = "unknown";
+  /** A cursor queue that crashed may have answered the guest, and not told the display yet. */
+  constructor(private readonly context: ActorContext) {
     this.pacing = new DisplayPacing(context);
+    if (context.life === 1) return;
+    this.cursors.forEach((cursor, scanout) => this.recall(cursor, scanout * Kept.count));
+    this.restore();
+  }
+
+  /** Where the image of `scanout` lies, or -1 before the first one. */
+  slotOf(scanout: number): number {
+    return this.cursors[scanout]!.slot;
   }
 
   move(scanout: number, x: number, y: number): void {
@@ -42,7 +54,7 @@ export class CursorOutbox {
   }
 
   isHidden(scanout: number): boolean {
-    return this.cursors[scanout]!.visible === false;
+    return !this.cursors[scanout]!.visible;
   }
 
   /** Shows the last image again, if there was one. */
@@ -55,6 +67,7 @@ export class CursorOutbox {
     const cursor = this.cursors[scanout]!;
     cursor.x = x;
     cursor.y = y;
+    this.keep(scanout);
   }
 
   /** A new image, or -1 for the one before. It is shown unless it was hidden meanwhile. */
@@ -63,6 +76,7 @@ export class CursorOutbox {
     if (slot >= 0) cursor.slot = slot;
     cursor.hotX = hotX;
     cursor.hotY = hotY;
+    this.keep(scanout);
     if (isShown && cursor.slot >= 0) this.change(scanout, true);
   }
 
@@ -77,15 +91,16 @@ export class CursorOutbox {
    */
   clear(): void {
     this.cursors.forEach((cursor, scanout) => {
-      if (cursor.visible !== false) this.hide(scanout, cursor.x, cursor.y);
+      if (cursor.visible) this.hide(scanout, cursor.x, cursor.y);
       cursor.slot = -1;
+      this.keep(scanout);
     });
   }
 
-  /** Tells a display that knows nothing every cursor that is visible. */
+  /** Tells a display that knows nothing every cursor that somebody may have seen, also that it is hidden by now. */
   restore(): void {
     this.cursors.forEach((cursor, scanout) => {
-      if (cursor.visible !== true) return;
+      if (!cursor.wasShown) return;
       cursor.changed = true;
       this.dirty |= 1 << scanout;
     });
@@ -97,7 +112,7 @@ export class CursorOutbox {
     for (let scanout = 0; scanout < scanoutsMax; scanout++) {
       const { x, y, hotX, hotY, slot, visible } = this.cursors[scanout]!;
       if (slot < 0) continue;
-      ring.begin(EntryKind.cursor, cursorImageBytes, scanout, x, y, hotX, hotY, visible === true ? 1 : 0);
+      ring.begin(EntryKind.cursor, cursorImageBytes, scanout, x, y, hotX, hotY, visible ? 1 : 0);
       ring.put(images + slot * cursorImageBytes, cursorImageBytes);
       ring.end();
     }
@@ -119,7 +134,7 @@ export class CursorOutbox {
 
   private sendOne(scanout: number): void {
     const { x, y, slot, visible, hotX, hotY, changed, moved } = this.cursors[scanout]!;
-    if (changed && visible === false) this.context.send("display", { type: "hide-cursor", scanout, x, y });
+    if (changed && !visible) this.context.send("display", { type: "hide-cursor", scanout, x, y });
     else if (changed) this.context.send("display", { type: "show-cursor", scanout, slot, x, y, hotX, hotY });
     else if (moved) this.context.send("display", { type: "move-cursor", scanout, x, y });
     this.cursors[scanout]!.changed = false;
@@ -127,9 +142,35 @@ export class CursorOutbox {
   }
 
   private change(scanout: number, visible: boolean): void {
-    this.cursors[scanout]!.visible = visible;
-    this.cursors[scanout]!.changed = true;
+    const cursor = this.cursors[scanout]!;
+    cursor.visible = visible;
+    cursor.changed = true;
+    if (visible) cursor.wasShown = true;
+    this.keep(scanout);
     this.mark(scanout);
+  }
+
+  private keep(scanout: number): void {
+    const { keep } = this.context;
+    const { x, y, hotX, hotY, slot, visible, wasShown } = this.cursors[scanout]!;
+    const at = scanout * Kept.count;
+    keep[at + Kept.x] = x;
+    keep[at + Kept.y] = y;
+    keep[at + Kept.hotX] = hotX;
+    keep[at + Kept.hotY] = hotY;
+    keep[at + Kept.state] = (slot + 1) | (visible ? keptVisible : 0) | (wasShown ? keptShown : 0);
+  }
+
+  private recall(cursor: CursorState, at: number): void {
+    const { keep } = this.context;
+    cursor.x = keep[at + Kept.x]!;
+    cursor.y = keep[at + Kept.y]!;
+    cursor.hotX = keep[at + Kept.hotX]! >>> 0;
+    cursor.hotY = keep[at + Kept.hotY]! >>> 0;
+    const state = keep[at + Kept.state]!;
+    cursor.slot = (state & keptSlot) - 1;
+    cursor.visible = (state & keptVisible) !== 0;
+    cursor.wasShown = (state & keptShown) !== 0;
   }
 
   private mark(scanout: number): void {

@@ -53,7 +53,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
 
   constructor(private readonly context: ActorContext) {
     this.queue = new QueueRunner(context, this, gpuDevice.commands, requestBytesMax);
-    this.outbox = new CursorOutbox(context, context.life > 1);
+    this.outbox = new CursorOutbox(context);
     const [shelf, pool] = [context.area("cursor-shelf", "write"), context.area("cursor-images", "write")];
     this.shelf = new CursorShelf(shelf, pool, this.queue.memory);
     this.pool = pool;
@@ -65,7 +65,11 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
       update: this.lifecycle.event("UPDATE_CURSOR"),
       move: this.lifecycle.event("MOVE_CURSOR"),
     };
-    for (let id = 0; id < scanoutsMax; id++) this.scanouts.push(new Scanout(id));
+    for (let id = 0; id < scanoutsMax; id++) {
+      this.scanouts.push(new Scanout(id));
+      // Not where the image lies that a predecessor has left.
+      this.slotTurn[id] = (this.outbox.slotOf(id) + 1) % slotsPerScanout;
+    }
     this.plug(context.config.scanouts);
   }
 

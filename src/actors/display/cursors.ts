@@ -20,6 +20,8 @@ export class Cursors {
     private readonly counters: Float64Array,
     private readonly loaded: (scanout: Scanout) => void,
     private readonly moved: (scanout: Scanout) => void,
+    /** Whether a display that crashed may have shown cursors. */
+    private readonly succeeds: boolean,
   ) {}
 
   load(message: CursorMessage): void {
@@ -29,7 +31,7 @@ export class Cursors {
     if (slot < 0 || offset + cursorImageBytes > pool.length) throw new RangeError(`no cursor slot ${slot}`);
     const scanout = this.scanouts[id]!;
     scanout.cursor.load(pool.address + offset);
-    Object.assign(scanout.cursor, { isVisible: true, x, y, hotX, hotY });
+    Object.assign(scanout.cursor, { isVisible: true, isTakenBack: false, x, y, hotX, hotY });
     this.counters[Counter.cursorImages]!++;
     this.loaded(scanout);
   }
@@ -41,8 +43,10 @@ export class Cursors {
     cursor.y = y;
     this.counters[Counter.cursorMoves]!++;
     // Where a hidden cursor is, is said when it appears.
-    if (!cursor.isVisible) return;
-    cursor.isVisible = type === "move-cursor";
+    const isHidden = type === "hide-cursor";
+    if (!cursor.isVisible && !(isHidden && this.succeeds)) return;
+    cursor.isVisible = !isHidden;
+    cursor.isTakenBack = isHidden && this.succeeds;
     this.moved(scanout);
   }
 

@@ -63,6 +63,7 @@ export class Display implements Actor<DisplayMessage> {
       context.counters,
       (scanout) => this.sinks.cursor(scanout),
       (scanout) => this.sinks.cursorMove(scanout),
+      context.life > 1,
     );
   }
 

@@ -1,10 +1,9 @@
 // The cursor queue without its worker: what it answers the guest, asks the ctrl queue and tells the display.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { CursorOutbox } from "../../../src/actors/cursor/cursor-outbox.ts";
 import { CursorQueue } from "../../../src/actors/cursor/cursor-queue.ts";
 import { slotsPerScanout } from "../../../src/actors/gpu/manifest.ts";
 import { getDisplayInfo, moveCursor, request, updateCursor } from "../../../lab/driver/commands.ts";
-import { Command, Response, scanoutsMax } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Command, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { limitTest } from "../../support/limit-test.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
@@ -37,6 +36,34 @@ test("a successor takes no answer to what its predecessor asked", () => {
   successor.collect();
   expect(successor.takeAnswer(head)).toBeNull();
   successor.close();
+});
+
+describe("a successor tells the display", () => {
+  /** What it is told at once of scanout 0. */
+  function told(): unknown[] {
+    const next = new FakeContext("cursor-queue", undefined, context.keep);
+    const successor = new QueueBench(next, new CursorQueue(next), { size: 256 });
+    const messages = next.take("display");
+    successor.close();
+    return messages;
+  }
+
+  test("of a cursor that its predecessor has answered for", () => {
+    show(0, 7, 8);
+    const { slot } = context.take("display").find(({ type }) => type === "show-cursor") as { slot: number };
+    bench.command(moveCursor(at(0, -5, 60), 1));
+    expect(told()).toEqual([{ type: "show-cursor", scanout: 0, slot, x: -5, y: 60, hotX: 3, hotY: 4 }]);
+  });
+
+  test("of one that was hidden, which nobody else knows", () => {
+    show(0);
+    bench.command(moveCursor(at(0, 3, 4), 0));
+    expect(told()).toEqual([{ type: "hide-cursor", scanout: 0, x: 3, y: 4 }]);
+  });
+
+  test("nothing of scanouts that never had any", () => {
+    expect(told()).toEqual([]);
+  });
 });
 
 function image(token: number, error = 0, isNew = error === 0): void {
@@ -325,22 +352,6 @@ describe("a move with resource zero", () => {
 
     expect(context.take("display")).toMatchObject([{ type: "show-cursor", x: 4, y: 4, hotX: 3 }]);
   });
-
-  test("of a new driver finds nothing that a predecessor has shown", () => {
-    const outbox = new CursorOutbox(context, true);
-
-    outbox.clear();
-    outbox.tell();
-    while (context.timers.timeout() >= 0) {
-      context.epoll.wait(context.timers.timeout());
-      context.timers.runDue();
-      outbox.tell();
-    }
-    outbox.close();
-
-    const hidden = context.take("display").filter(({ type }) => type === "hide-cursor");
-    expect(hidden).toHaveLength(scanoutsMax);
-  });
 });
 
 describe("an update with a picture that is no cursor", () => {
@@ -420,12 +431,13 @@ describe("the life of the ring", () => {
     bench.ask(bench.ringStart());
     bench.run();
 
-    expect(context.take("display")).toMatchObject([
+    const hidden = [
       { type: "hide-cursor", scanout: 0 },
       { type: "hide-cursor", scanout: 2 },
-    ]);
+    ];
+    expect(context.take("display")).toMatchObject(hidden);
     bench.returnPeer("display");
-    expect(context.take("display")).toEqual([]);
+    expect(context.take("display")).toMatchObject(hidden);
   });
 
   test("a paused driver that goes on keeps its cursor", () => {
@@ -439,7 +451,7 @@ describe("the life of the ring", () => {
     expect(context.take("display")).toMatchObject([{ type: "show-cursor", scanout: 0 }]);
   });
 
-  test("a restored display is told every cursor that is visible, where it is now", () => {
+  test("a restored display is told every cursor that there was, where it is now", () => {
     show(0, 1, 1);
     show(4, 2, 2);
     show(5);
@@ -452,6 +464,7 @@ describe("the life of the ring", () => {
     expect(context.take("display")).toMatchObject([
       { type: "show-cursor", scanout: 0, x: 70, y: 80, hotX: 3, hotY: 4 },
       { type: "show-cursor", scanout: 4, x: 2, y: 2 },
+      { type: "hide-cursor", scanout: 5 },
     ]);
   });
 

@@ -133,6 +133,24 @@ const cuts = [
   ...Array.from({ length: 12 + 20 + width * height * 4 + 1 }, (_, at) => smallBytes + imageBytes + at),
 ];
 
+test("a cursor that was hidden while there was no display is taken from the VMM by the next one", () => {
+  const current = scene();
+  const seen: RawMessage[] = [];
+  const crashed = start(current, false);
+  for (let round = 0; round < 10; round++) {
+    crashed.run(4);
+    serve(current.vmm, seen);
+  }
+  const next = new DisplayRunner(new FakeContext("display", config, current.keep));
+  cleanups.push(() => next.stop());
+  const { backEndFd } = current.vmm;
+  next.tell({ type: "hide-cursor", scanout: 0, x: 9, y: 8 });
+  next.tell({ type: "take-vmm-socket", fd: duplicateFd(backEndFd), resumed: true });
+  next.run();
+  serve(current.vmm, seen);
+  expect(seen.at(-1)!.request).toBe(DisplayRequest.CURSOR_POS_HIDE);
+});
+
 describe("a crash while it sends", () => {
   test("after every byte", () => {
     for (const cut of cuts) {

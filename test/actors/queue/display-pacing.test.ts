@@ -71,7 +71,7 @@ describe("a display without a limit", () => {
   });
 
   test("is told the last change of a flood too", () => {
-    const outbox = new CursorOutbox(context, false);
+    const outbox = new CursorOutbox(context);
     const places = () => context.take("display").map((message) => ("x" in message ? message.x : -1));
     for (let x = 1; x <= 100; x++) {
       outbox.move(3, x, 7);

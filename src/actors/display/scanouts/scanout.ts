@@ -27,6 +27,8 @@ export class Scanout {
 /** The pointer of one scanout; its position and hot spot are in pixels. */
 class Cursor {
   isVisible = false;
+  /** Whether it was hidden after a display that crashed may have shown it. */
+  isTakenBack = false;
   x = 0;
   y = 0;
   hotX = 0;

@@ -135,6 +135,7 @@ export class Sinks {
     for (const scanout of this.owner.scanouts) {
       if (scanout.isKnown) sink.scanout(scanout);
       if (scanout.cursor.isVisible) sink.cursor(scanout);
+      else if (scanout.cursor.isTakenBack) sink.cursorMove(scanout);
       if (scanout.view !== null) this.stale |= 1 << scanout.id;
     }
   }
