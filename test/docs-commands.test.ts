@@ -32,6 +32,7 @@ const elsewhere: readonly (readonly [RegExp, string, string | null])[] = [
 /** In place of what takes long: that it would be taken. */
 const instead: readonly (readonly [RegExp, (command: string) => string])[] = [
   [/^bun bench/, (command) => `${command} --list`],
+  [/^bun run fuzz /, () => "bun run fuzz --list"],
   [/^bun run package$/, (command) => `${command} --help`],
   [/^bun scripts\/soak\.ts/, () => "bun scripts/soak.ts --help"],
   [/^scripts\/[\w-]+\.sh$/, (command) => `${command} --help`],
