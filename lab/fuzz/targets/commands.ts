@@ -42,7 +42,8 @@ class CommandAttack implements Attack {
     if (oneIn(chance, 4)) bytes = mutated(chance, bytes, requestBytesMax);
     const isCursor = bytes.length > 1 && bytes[1] === 3 ? !oneIn(chance, 40) : oneIn(chance, 40);
     const queue = isCursor ? cursor : control;
-    const isOdd = oneIn(chance, 8);
+    // A chain has a descriptor at least.
+    const isOdd = bytes.length > 0 && oneIn(chance, 8);
     queue.submit(bytes, {
       hold: ++this.sent % together !== 0,
       ...(isOdd ? { responseBytes: pick(chance, [0, 1, 23, 24, 2000]) } : {}),
