@@ -77,7 +77,7 @@ class Campaign {
     this.clock();
   }
 
-  /** A server's first look, at nothing, says what it holds when it is well. */
+  /** A server that was sent nothing is well. */
   private async start(): Promise<Session> {
     const session = await Session.start(this.target, { sent: (inputs) => this.sent(inputs) });
     const illness = await session.run({ seed: this.options.seed, from: 0, to: 0 });

@@ -16,6 +16,8 @@ const slack = { fds: 6, mappings: 12 };
 /** How long what was closed may take to go. */
 const settleMs = 4_000;
 const noticeMs = 1_000;
+/** Looks after which it is known what a server holds: one at a new server, and one after a batch. */
+const looksToKnow = 2;
 const exitActorLost = 3;
 /** Looks without a change, after which it is said to hold what it does. */
 const calmLooks = 4;
@@ -43,7 +45,7 @@ export class Health {
     private readonly reachesRenderer: boolean,
   ) {}
 
-  /** Returns what is wrong, or null. The first look says what the server holds when it is well. */
+  /** Returns what is wrong, or null. The first two looks say what the server holds when it is well. */
   async look(): Promise<Illness | null> {
     const { server } = this;
     if (server.exitCode !== null) return this.ended(server.exitCode);
@@ -88,7 +90,8 @@ export class Health {
   private async leaks(): Promise<Illness | null> {
     const { before } = this;
     let now = this.holdings();
-    if (before === null) {
+    // What a door needs that was opened once, such as an actor that comes when it is asked for, is there after the first batch.
+    if (before === null || this.looks <= looksToKnow) {
       this.before = await this.settled();
       return null;
     }
