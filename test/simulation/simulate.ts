@@ -1,6 +1,8 @@
 // One seed: a guest that does what chance says, in a system that chance troubles, and what a model says must come of it.
 
+import type { DisplayPeer } from "../../lab/vmm/display-peer.ts";
 import type { WorkerName } from "../../src/actors/registry.ts";
+import { Flags, RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Chance, chanceOf, chanceOfInput } from "../../lab/fuzz/chance.ts";
 import { Answers, Mismatch } from "./answers.ts";
@@ -61,6 +63,7 @@ class Run {
   private readonly world: World;
   private readonly answers = new Answers((line) => this.note(line));
   private driver!: Driver;
+  private readonly stalled = new Set<DisplayPeer>();
   private failure = "";
   private steps = 0;
   private guests = 0;
@@ -132,6 +135,9 @@ class Run {
     else if (kind === 7 && !isClean) this.kill(mortal[chance(mortal.length)]!);
     else if (kind === 8 && !isClean) scheduler.hold(this.anyParty(chance), chance(60));
     else if (kind === 9 && chance(4) === 0 && !isClean) this.reboot();
+    else if (kind === 10 && !isClean) this.delayFences(chance(80));
+    else if (kind === 11 && !isClean) this.stallDisplay(chance(120));
+    else if (kind === 12 && !isClean) this.askInPieces(chance);
     else this.driver.act(chance);
     if (supervisor.failure !== "") throw new Mismatch(supervisor.failure);
   }
@@ -141,6 +147,37 @@ class Run {
     if (!supervisor.isUp(name)) return;
     this.note(`kill ${name}`);
     supervisor.kill(name);
+  }
+
+  /** The renderer finishes nothing for so many milliseconds. */
+  private delayFences(ms: number): void {
+    const renderer = this.world.renderer!;
+    renderer.isStuck = true;
+    this.world.supervisor.host.timers.after(ms, () => (renderer.isStuck = false));
+  }
+
+  /** The VMM reads nothing of its display for so many milliseconds. */
+  private stallDisplay(ms: number): void {
+    const display = this.world.guest.display!;
+    if (this.stalled.has(display)) return;
+    this.stalled.add(display);
+    display.pause();
+    this.world.supervisor.host.timers.after(ms, () => {
+      this.stalled.delete(display);
+      if (!display.closed) display.resume();
+    });
+  }
+
+  /** A request of the VMM that comes in two pieces, with turns in between. */
+  private askInPieces(chance: Chance): void {
+    const { scheduler, guest } = this.world;
+    const bytes = new Uint8Array(Uint32Array.of(RequestType.GET_FEATURES, Flags.version, 0).buffer);
+    const cut = 1 + chance(bytes.length - 1);
+    guest.frontend.sendBytes(bytes.subarray(0, cut));
+    for (let turn = chance(20); turn > 0; turn--) scheduler.turn();
+    guest.frontend.sendBytes(bytes.subarray(cut));
+    const features = guest.frontend.receive("the features").payload.getBigUint64(0, true);
+    if (features !== guest.offered) throw new Mismatch(`features are ${features}, and were ${guest.offered}`);
   }
 
   private anyParty(chance: Chance): string {
