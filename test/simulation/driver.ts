@@ -43,7 +43,10 @@ export class Driver {
       () => this.attachBacking(),
       () => this.attachBacking(),
       () => this.scribble(),
-      () => this.scribble(),
+      () => this.draw(),
+      () => this.draw(),
+      () => this.draw(),
+      () => this.draw(),
       () => this.transfer(),
       () => this.transfer(),
       () => this.transfer(),
@@ -106,9 +109,8 @@ export class Driver {
     this.send("RESOURCE_CREATE_2D", request, model.create(id, format, width, height, 2 ** 30), header);
   }
 
-  private attachBacking(): void {
+  private attachBacking(resource = this.anyResource()): void {
     const { chance, model } = this;
-    const resource = this.anyResource();
     const bytes = resource === undefined ? 64 : resource.width * resource.height * 4;
     const id = resource?.id ?? this.anyId();
     const length = this.isWrong() ? chance(bytes) : bytes;
@@ -139,9 +141,18 @@ export class Driver {
     return pieces.filter((piece) => piece.length > 0);
   }
 
-  /** The guest draws. */
-  private scribble(): void {
+  /** The guest draws, has it brought to the device, and shown. */
+  private draw(): void {
     const resource = this.anyResource();
+    if (resource === undefined) return this.create();
+    if (resource.backing === null) this.attachBacking(resource);
+    this.scribble(resource);
+    this.transfer(resource);
+    if (this.chance(2) === 0) this.setScanout(resource);
+    this.flush(resource);
+  }
+
+  private scribble(resource = this.anyResource()): void {
     const buffer = resource === undefined ? undefined : this.buffers.get(resource.id);
     if (buffer === undefined) return;
     // The device may read what is under way when it likes.
@@ -152,9 +163,8 @@ export class Driver {
     for (let index = 0; index < words.length; index++) words[index] = from + index * step;
   }
 
-  private transfer(): void {
+  private transfer(resource = this.anyResource()): void {
     const { model } = this;
-    const resource = this.anyResource();
     const rect = this.rectangle(resource);
     const id = resource?.id ?? this.anyId();
     const stride = (resource?.width ?? 1) * 4;
@@ -166,10 +176,9 @@ export class Driver {
     this.send("TRANSFER_TO_HOST_2D", request, model.transfer(id, rect, offset), header);
   }
 
-  private setScanout(): void {
+  private setScanout(resource = this.anyResource()): void {
     const { chance, model } = this;
     const scanout = this.isWrong() ? chance(2 * scanoutCount) : chance(2);
-    const resource = this.anyResource();
     const id = chance(6) === 0 ? 0 : (resource?.id ?? this.anyId());
     const rect = this.rectangle(resource);
     const header = this.header();
@@ -177,8 +186,7 @@ export class Driver {
     this.send("SET_SCANOUT", request, model.setScanout(scanout, id, rect), header);
   }
 
-  private flush(): void {
-    const resource = this.anyResource();
+  private flush(resource = this.anyResource()): void {
     const rect = this.rectangle(resource);
     const id = resource?.id ?? this.anyId();
     const header = this.header();

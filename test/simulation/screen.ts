@@ -6,23 +6,25 @@ import { type Model, scanoutCount } from "./model.ts";
 
 const rgb = 0xff_ffff;
 
-/** Compares every scanout and cursor; throws a {@link Mismatch} of the first pixel that differs. */
-export function compareScreen(display: DisplayPeer, model: Model): void {
+/** Compares every scanout and cursor; throws a {@link Mismatch} of the first pixel that differs. Returns the pixels that are not black. */
+export function compareScreen(display: DisplayPeer, model: Model): number {
+  let drawn = 0;
   if (display.violations.length > 0) throw new Mismatch(`the display was sent: ${display.violations[0]}`);
   for (let scanout = 0; scanout < scanoutCount; scanout++) {
-    comparePicture(display, model, scanout);
+    drawn += comparePicture(display, model, scanout);
     compareCursor(display, model, scanout);
   }
+  return drawn;
 }
 
-function comparePicture(display: DisplayPeer, model: Model, scanout: number): void {
+function comparePicture(display: DisplayPeer, model: Model, scanout: number): number {
   const shown = display.framebuffer(scanout);
   const expected = model.picture(scanout);
   const [has, wants] = [sizeOf(shown), sizeOf(expected)];
   if (has !== wants) throw new Mismatch(`scanout ${scanout} is ${has}, not ${wants}`);
-  if (shown === null || expected === null) return;
+  if (shown === null || expected === null) return 0;
   const at = expected.pixels.findIndex((pixel, index) => pixel !== (shown.pixels[index]! & rgb));
-  if (at < 0) return;
+  if (at < 0) return expected.pixels.reduce((sum, pixel) => sum + (pixel === 0 ? 0 : 1), 0);
   const [x, y] = [at % expected.width, Math.floor(at / expected.width)];
   const [is, not] = [shown.pixels[at]! & rgb, expected.pixels[at]!];
   throw new Mismatch(

@@ -23,6 +23,8 @@ export interface Outcome {
   guests: number;
   /** Pictures that were compared, of all scanouts together. */
   pictures: number;
+  /** Pixels of these that were not black. */
+  pixels: number;
   /** What the steps have done, and what the actors have logged. */
   log: readonly string[];
 }
@@ -68,6 +70,7 @@ class Run {
   private steps = 0;
   private guests = 0;
   private pictures = 0;
+  private pixels = 0;
 
   constructor(private readonly plan: Plan) {
     this.chance = chanceOf(plan.seed);
@@ -105,7 +108,7 @@ class Run {
   }
 
   outcome(): Outcome {
-    const { failure, steps, pictures, world } = this;
+    const { failure, steps, pictures, pixels, world } = this;
     return {
       failure,
       transcript: this.hash.digest("hex"),
@@ -115,6 +118,7 @@ class Run {
       kills: world.supervisor.kills,
       guests: this.guests - 1,
       pictures,
+      pixels,
       log: world.supervisor.log,
     };
   }
@@ -192,7 +196,7 @@ class Run {
     scheduler.until(() => supervisor.areUp, 5_000);
     this.driver.flushAll();
     scheduler.settle(200, 5_000);
-    compareScreen(guest.display!, this.driver.model);
+    this.pixels += compareScreen(guest.display!, this.driver.model);
     this.pictures++;
   }
 
