@@ -34,7 +34,8 @@ export class FaultyServer {
   /** Starts one, and waits until it is up or has ended. */
   async start(args: readonly string[]): Promise<ServerProcess> {
     const own = await ServerProcess.start({
-      args: ["--vulkan", "off", ...args],
+      // Each actor as a thread: a process would begin without the door.
+      args: ["--vulkan", "off", "--isolation", "thread", ...args],
       command: [process.execPath, join(import.meta.dir, "server.ts")],
       env: { FAULTS: this.path },
     });
