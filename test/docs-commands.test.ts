@@ -124,7 +124,7 @@ test.each(pages)(
     if (first !== undefined) await shell.serve(first);
     for (const command of commandsOf(page).filter(isHere).filter(canBe)) await type(shell, command);
   },
-  120_000,
+  300_000,
 );
 
 test("what is not run, or run otherwise, is in a document, and is shown where it says", () => {
