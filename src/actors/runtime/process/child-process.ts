@@ -127,7 +127,9 @@ function bytesOf(start: ChildStart): number {
   return fd;
 }
 
-/** Calls `rung` for as long as somebody has the other end of `bell`. */
+/** Calls `rung` for as long as somebody has the other end of `bell`, and closes it. */
 async function hear(bell: number, rung: () => void): Promise<void> {
   for await (const bytes of Bun.file(bell).stream()) if (bytes.length > 0) rung();
+  // The stream leaves a descriptor that it was given open.
+  closeFd(bell);
 }
