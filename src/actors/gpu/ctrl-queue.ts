@@ -44,7 +44,8 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     start: typeof startRenderer = startRenderer,
   ) {
     const { config, epoll, log, mayReturn } = context;
-    const record = mayReturn ? context.area("succession", "write") : null;
+    const guilty = context.keep.subarray(KeptWord.guilty, KeptWord.guilty + 1);
+    const record = mayReturn ? { memory: context.area("succession", "write"), guilty } : null;
     this.queue = new QueueRunner(context, this, gpuDevice.commands, config.commandBytesMax, record);
     this.journal = mayReturn ? new Journal(context.area("journal", "write")) : null;
     const startedAt = now();

@@ -73,8 +73,8 @@ export class Inheritance {
     const { keep } = this.context;
     const type = keep[KeptWord.command]! >>> 0;
     if (type === 0) return "";
+    queue.succession?.accuse(keep[KeptWord.head]!);
     keep[KeptWord.command] = 0;
-    if (queue.succession !== null) queue.succession.guiltyHead = keep[KeptWord.head]!;
     const id = keep[KeptWord.context]! >>> 0;
     if (id === 0) return commandName(type);
     const kept = this.journal.read().contexts.get(id);

@@ -49,6 +49,8 @@ export const KeptWord = {
   surface: 3,
   /** The resource that it was about to restore, or 0. */
   restoring: 4,
+  /** The head of the chain that is not to be run again, plus 1; or 0. */
+  guilty: 5,
 } as const;
 
 /** Bytes of the area "journal": {@link Journal} says how they are used. Pages are made when first touched. */

@@ -59,15 +59,22 @@ export class Restore {
       keep[KeptWord.restoring] = id;
       this.resource(id, resource);
     }
-    keep[KeptWord.restoring] = 0;
-    for (const { attached } of contexts.values())
-      for (const request of attached.values()) this.again(request);
+    for (const { attached } of contexts.values()) {
+      for (const [id, request] of attached) {
+        keep[KeptWord.restoring] = id;
+        this.again(request);
+      }
+    }
     scanouts.forEach((request, scanout) => {
-      if (request === null || !this.again(request)) return;
-      const shown = resources.get(request[SetScanout.resourceId / 4]!);
+      if (request === null) return;
+      const id = request[SetScanout.resourceId / 4]!;
+      keep[KeptWord.restoring] = id;
+      if (!this.again(request)) return;
+      const shown = resources.get(id);
       // What the display shows of it is more than there is.
       if (shown?.create[0] === Command.RESOURCE_CREATE_3D) outbox.awaitFlush(scanout);
     });
+    keep[KeptWord.restoring] = 0;
     return this.restored;
   }
 
@@ -105,6 +112,8 @@ export class Restore {
   /** Runs a request as if it came from the ring; returns whether it was granted. */
   private again(words: Uint32Array, run: Run = this.parts.run): boolean {
     const { request } = this.parts.queue;
+    // Longer than any that was run: somebody else has written it.
+    if (words.length > request.words.length) return false;
     request.words.set(words);
     request.length = words.length * 4;
     return run(request) < Response.ERR_UNSPEC;

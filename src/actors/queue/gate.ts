@@ -1,5 +1,7 @@
 // What may stop a queue between two commands. A queue has none unless somebody wants it: then it costs a null check.
 
+import type { Chain } from "../../transport/virtio/chain.ts";
+import type { Ring } from "../../transport/virtio/ring.ts";
 import type { Parked } from "./queue-handler.ts";
 import type { Request } from "./request.ts";
 
@@ -16,4 +18,18 @@ export interface Gate {
   /** The one that was admitted last is parked now; {@link completed} says when it has its answer. */
   parked(parked: Parked): void;
   completed(parked: Parked, type: number): void;
+}
+
+/** Has `serve` run the request that was taken from `ring` if `gate` lets it; returns whether it did. */
+export function serveThrough(
+  gate: Gate,
+  ring: Ring,
+  chain: Chain,
+  request: Request,
+  serve: (ring: Ring) => number,
+): boolean {
+  const isAdmitted = gate.admits(request, chain.readableBytes);
+  if (isAdmitted) gate.ran(serve(ring));
+  else ring.putBack(chain);
+  return isAdmitted;
 }

@@ -4,8 +4,6 @@
 import { Chain, ChainFault } from "../../transport/virtio/chain.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
 import { MemoryMap } from "../../transport/virtio/memory-map.ts";
-import { closeFd } from "../../transport/os/fds.ts";
-import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { QueueMessage, RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Tap } from "../runtime/tap/tap.ts";
@@ -13,16 +11,17 @@ import { QueueCounter } from "./counters.ts";
 import { BadChains } from "./bad-chains.ts";
 import { batchMax, glimpse, heavyBytesMax } from "./batch.ts";
 import type { CommandForm } from "./command-form.ts";
-import type { Gate } from "./gate.ts";
+import { type Gate, serveThrough } from "./gate.ts";
 import { GuestShare } from "./guest-share.ts";
 import { HeldAnswers } from "./held-answers.ts";
 import { watchIdle } from "./idle-watch.ts";
+import { serveOwed } from "./owed.ts";
 import { PARKED, Parked, type QueueHandler } from "./queue-handler.ts";
 import type { QueueRecording } from "./recording.ts";
 import { Request } from "./request.ts";
-import { RunningRing } from "./running-ring.ts";
+import { redirect, RunningRing } from "./running-ring.ts";
 import { SessionReplies } from "./session-replies.ts";
-import { Succession } from "./succession.ts";
+import { Succession, type SuccessionParts } from "./succession.ts";
 
 export class QueueRunner {
   readonly memory: MemoryMap;
@@ -59,7 +58,7 @@ export class QueueRunner {
     private readonly handler: QueueHandler,
     private readonly form: CommandForm,
     requestBytesMax: number,
-    record: NativeMemory | null = null,
+    record: SuccessionParts | null = null,
   ) {
     this.headerBytes = this.responseBytes = form.headerBytes;
     this.memory = new MemoryMap(handler.lendsPages);
@@ -70,6 +69,7 @@ export class QueueRunner {
     this.held = new HeldAnswers(this.request);
     this.session = new SessionReplies(context);
     this.succession = record === null ? null : new Succession(record, form, this.chain);
+    context.counters[QueueCounter.parked] = 0;
   }
 
   /** Handles the messages that concern the ring; returns false for any other. */
@@ -90,18 +90,15 @@ export class QueueRunner {
         this.ring?.logUsedAt(own.usedLog);
         return true;
       case "set-ring-call":
-        if (this.running === null) closeFd(own.callFd);
-        else this.running.callBy(own.callFd);
-        return true;
       case "set-ring-err":
-        if (this.running === null) closeFd(own.errFd);
-        else this.running.failBy(own.errFd);
+        redirect(this.running, own);
         return true;
       case "enable-ring":
         this.enable(own.enabled);
         this.session.done(own.token);
         return true;
       case "stop-ring":
+        this.settle();
         this.context.send("vhost-session", { type: "ring-stopped", token: own.token, base: this.stop() });
         return true;
       case "reset":
@@ -202,7 +199,7 @@ export class QueueRunner {
       if (popped === Pop.CHAIN) {
         this.request.take(this.chain);
         if (this.gate === null) this.serve(this.ring!);
-        else if (!this.serveThrough(this.gate, this.ring!)) return false;
+        else if (!serveThrough(this.gate, this.ring!, this.chain, this.request, this.gated)) return false;
       } else if (popped === Pop.EMPTY) return false;
       else if (popped === Pop.BROKEN || popped === Pop.CROWDED) {
         this.running!.fail(popped);
@@ -226,13 +223,7 @@ export class QueueRunner {
     if (this.tap !== null) this.tap.published(isCalled);
   }
 
-  /** Serves the command if `gate` lets it; returns whether it did. */
-  private serveThrough(gate: Gate, ring: Ring): boolean {
-    const isAdmitted = gate.admits(this.request, this.chain.readableBytes);
-    if (isAdmitted) gate.ran(this.serve(ring));
-    else ring.putBack(this.chain);
-    return isAdmitted;
-  }
+  private readonly gated = (ring: Ring): number => this.serve(ring);
 
   /** Runs the request that was copied, and answers it. Returns the response's type, or {@link PARKED}. */
   private serve(ring: Ring): number {
@@ -271,6 +262,7 @@ export class QueueRunner {
     this.features = message.features;
     this.enabled = message.enabled;
     if (this.running.startedFresh) this.handler.reset();
+    if (!message.enabled) this.settle();
     this.recording?.ringStarted(message.features, message.num);
   }
 
@@ -278,8 +270,17 @@ export class QueueRunner {
   private enable(enabled: boolean): void {
     this.enabled = enabled;
     if (enabled || this.ring === null) return;
+    this.settle();
     this.handler.finishParked();
     this.show(this.ring);
+  }
+
+  /** Answers what a predecessor had taken, and nobody will take again. */
+  private settle(): void {
+    const { ring } = this;
+    if (ring === null) return;
+    serveOwed(ring, this.chain, this.request, () => this.serve(ring));
+    this.show(ring);
   }
 
   /** Stops taking commands and answers those that are parked. Returns where the next chain would be taken. */

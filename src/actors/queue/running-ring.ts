@@ -8,7 +8,7 @@ import type { MemoryMap } from "../../transport/virtio/memory-map.ts";
 import { Pop, type Position, type Ring } from "../../transport/virtio/ring.ts";
 import { SplitRing } from "../../transport/virtio/split-ring.ts";
 import type { QueueActor } from "../device-type.ts";
-import type { RingStart } from "./messages.ts";
+import type { QueueMessage, RingStart } from "./messages.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { QueueCounter } from "./counters.ts";
 import type { Succession } from "./succession.ts";
@@ -52,6 +52,8 @@ export class RunningRing {
     this.ring.callee = new Notifier(callFd);
     this.failure = new Notifier(errFd);
     if (succession !== null) succession.ring = this.ring;
+    // Whoever had it before may have died between what it showed the guest and the call.
+    if (message.base < 0) this.ring.callAgain();
     this.freshPosition = this.ring.isFresh ? this.ring.position : -1;
   }
 
@@ -112,4 +114,16 @@ export class RunningRing {
       );
     }
   }
+}
+
+/** Has a ring call the guest, or the VMM, by the message's descriptor from now on; closes it where none runs. */
+export function redirect(
+  ring: RunningRing | null,
+  message: Extract<QueueMessage, { type: "set-ring-call" | "set-ring-err" }>,
+): void {
+  if (message.type === "set-ring-call") {
+    if (ring === null) closeFd(message.callFd);
+    else ring.callBy(message.callFd);
+  } else if (ring === null) closeFd(message.errFd);
+  else ring.failBy(message.errFd);
 }

@@ -13,21 +13,36 @@ const answersAll = answersBytes(queueSizeMax);
 /** Bytes of the memory that outlives the actor. */
 export const successionBytes = answersAll + inflightBytes(queueSizeMax);
 
+/** What outlives the actor: {@link successionBytes} of memory, and a word that says which chain one has died of. */
+export interface SuccessionParts {
+  memory: NativeMemory;
+  guilty: Int32Array;
+}
+
 export class Succession {
-  /** The head of the chain that an actor in this place died of, or -1: it is not run again. */
-  guiltyHead = -1;
   ring: Ring | null = null;
 
-  /** `memory`: {@link successionBytes} of it. `chain`: whose request runs. */
+  private readonly memory: NativeMemory;
+  private readonly guilty: Int32Array;
+
+  /** `chain`: whose request runs. */
   constructor(
-    private readonly memory: NativeMemory,
+    { memory, guilty }: SuccessionParts,
     private readonly form: CommandForm,
     private readonly chain: Chain,
-  ) {}
+  ) {
+    this.memory = memory;
+    this.guilty = guilty;
+  }
 
   /** The head of the chain whose request runs. */
   get head(): number {
     return this.chain.head;
+  }
+
+  /** An actor in this place has died of the chain at `head`: it is not run again, also by who comes after us. */
+  accuse(head: number): void {
+    this.guilty[0] = head + 1;
   }
 
   /** The record of a ring that starts: the VMM's, or our own. Nothing of a ring before it is left. Throws a {@link Refusal}. */
@@ -38,9 +53,14 @@ export class Succession {
       answers.fill(0);
       new Uint8Array(own).fill(0);
     }
-    return inflightFd < 0
-      ? new InflightRing(own, num, answers)
-      : InflightRing.open(inflightFd, inflightOffset, inflightNum, answers);
+    const record =
+      inflightFd < 0
+        ? new InflightRing(own, num, answers)
+        : InflightRing.open(inflightFd, inflightOffset, inflightNum, answers);
+    const guilty = this.guilty[0]!;
+    if (base < 0 && guilty > 0) record.condemn(guilty - 1, this.form.malformed);
+    this.guilty[0] = 0;
+    return record;
   }
 
   /** The request that runs has done all that it does, and is answered with `bytes` of this type. */
@@ -56,9 +76,6 @@ export class Succession {
 
   /** What a chain that was taken before is answered, by somebody who is gone; 0 where that had not come to it. */
   answerOf(ring: Ring): number {
-    const { head } = this.chain;
-    if (head !== this.guiltyHead) return ring.answerOf(head);
-    this.guiltyHead = -1;
-    return this.form.malformed;
+    return ring.answerOf(this.chain.head);
   }
 }

@@ -149,6 +149,7 @@ export class Rings {
       // One that is being stopped is started again to say where it is.
       const isServed = vring.isStarted && !vring.isBroken;
       if (isServed || this.queues.owesBase(actor)) this.start(vring, -1);
+      if (isServed) this.resumeMemory(vring);
     }
   }
 

@@ -112,6 +112,11 @@ export class InflightRing {
     Atomics.store(answers, head * answerWords, this.words32[(this.at(head) + entry.counter) / 4]!);
   }
 
+  /** Before {@link recover}: a chain that is under way is answered so, whoever takes it again. */
+  condemn(head: number, type: number): void {
+    if (head < this.num) this.answered(head, type);
+  }
+
   /** What a chain that is taken again was answered before: the response's type, or 0 where it was not. */
   answerOf(head: number): number {
     return this.given.get(head) ?? 0;

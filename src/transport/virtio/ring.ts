@@ -38,6 +38,8 @@ export interface Ring {
   readonly offeredAt: number;
   /** Whether the last chain was taken before, by somebody who is gone: {@link answerOf} says more. */
   readonly tookAgain: boolean;
+  /** Chains that somebody who is gone has taken and not given back, and that are still to be taken again. */
+  readonly owed: number;
   /** Whether its memory is there: only then can anything be taken or given back. */
   readonly isAttached: boolean;
 

@@ -91,6 +91,10 @@ export class SplitRing implements Ring {
     this.isAttached = false;
   }
 
+  get owed(): number {
+    return this.inflight?.waiting ?? 0;
+  }
+
   logUsedAt(address: number): void {
     this.usedLog = address;
   }
@@ -98,7 +102,7 @@ export class SplitRing implements Ring {
   pop(chain: Chain): number {
     if (!this.isAttached) return Pop.EMPTY;
     // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
-    const again = this.inflight !== null && this.inflight.waiting > 0;
+    const again = this.owed > 0;
     if (this.inFlight === this.layout.num) return this.hasMore() ? this.breaks(Pop.CROWDED) : Pop.EMPTY;
     const head = again ? this.inflight!.next() : this.nextHead();
     if (head < 0) return head === NONE ? Pop.EMPTY : this.breaks(Pop.BROKEN);
@@ -139,7 +143,7 @@ export class SplitRing implements Ring {
 
   hasMore(): boolean {
     if (!this.isAttached) return false;
-    if (this.inflight !== null && this.inflight.waiting > 0) return true;
+    if (this.owed > 0) return true;
     return Atomics.load(this.avail, INDEX) !== this.next;
   }
 

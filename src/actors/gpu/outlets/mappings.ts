@@ -39,7 +39,7 @@ export class Mappings implements HostWindow {
   private bytes = 0;
   private nextName: number;
   /** Whether the session has anything to forget. */
-  private hasAsked = false;
+  private hasAsked: boolean;
 
   constructor(
     private readonly context: ActorContext,
@@ -47,6 +47,9 @@ export class Mappings implements HostWindow {
   ) {
     // No predecessor has given so many.
     this.nextName = context.life * 2 ** 32;
+    // What one has asked may still be to be taken back.
+    this.hasAsked = context.life > 1;
+    this.count(0);
     this.event = { map: lifecycle.event("MAP_BLOB"), unmap: lifecycle.event("UNMAP_BLOB") };
   }
 

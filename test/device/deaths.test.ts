@@ -1,0 +1,51 @@
+// What the server itself keeps of actors' processes that have died: nothing.
+
+import { afterEach, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { driverPatienceMs } from "../support/patience.ts";
+import { expectShown, expectWorking, pattern } from "./support.ts";
+
+let server: ServerProcess;
+let guest: SyntheticGuest | null = null;
+afterEach(async () => {
+  guest?.close();
+  guest = null;
+  const code = await server.stop();
+  expect(`${code}\n${server.log()}`).toStartWith("0\n");
+});
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  const deadline = performance.now() + driverPatienceMs;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`not so in time: ${what}\n${server.log()}`);
+    await Bun.sleep(2);
+  }
+}
+
+const descriptors = (): number => readdirSync(`/proc/${server.pid}/fd`).length;
+
+test("deaths cost the server no descriptors", async () => {
+  server = await ServerProcess.start({ args: ["--isolation", "process", "--renderer", "software"] });
+  guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+  const { gpu } = guest;
+  const image = gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+  image.pixels.set(pattern(64, 48));
+  gpu.show(0, image);
+  gpu.present(image);
+  const before = descriptors();
+
+  for (let death = 1; death <= 4; death++) {
+    process.kill(server.actorProcesses[0]!, "SIGKILL");
+    await until(
+      "another one has taken over",
+      () => server.log().split("ctrl-queue: took over").length > death,
+    );
+  }
+
+  expectWorking(guest);
+  expectShown(guest, 0, 64, 48, pattern(64, 48));
+  await until("all is closed that was theirs", () => descriptors() <= before);
+});
