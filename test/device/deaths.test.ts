@@ -37,7 +37,7 @@ test("deaths cost the server no descriptors", async () => {
   gpu.present(image);
   const before = descriptors();
 
-  for (let death = 1; death <= 4; death++) {
+  for (let death = 1; death <= 2; death++) {
     process.kill(server.actorProcesses[0]!, "SIGKILL");
     await until(
       "another one has taken over",

@@ -20,7 +20,7 @@ class Life implements QueueHandler {
   private readonly parked: Parked[] = [];
   private readonly memory;
 
-  constructor(keep?: Int32Array, counters?: Float64Array) {
+  constructor(keep?: FakeContext["keep"], counters?: Float64Array) {
     this.context = new FakeContext("ctrl-queue", serverConfig("--isolation", "process"), keep);
     if (counters !== undefined) this.context.counters.set(counters);
     const guilty = this.context.keep.subarray(KeptWord.guilty, KeptWord.guilty + 1);
