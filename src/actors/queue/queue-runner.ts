@@ -275,7 +275,7 @@ export class QueueRunner {
     this.show(this.ring);
   }
 
-  /** Answers what a predecessor had taken, and nobody will take again. */
+  /** Has what a predecessor had taken run and answered, since nobody takes it again. */
   private settle(): void {
     const { ring } = this;
     if (ring === null) return;

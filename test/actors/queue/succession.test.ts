@@ -121,7 +121,7 @@ test("so is one that is disabled by then, and one that is disabled later", () =>
   expectAnswers(OK_NODATA, OK_NODATA);
 });
 
-test("what one died of is not run by those after the next, should that die before it answers", () => {
+test("what one died of is not run by those after the next, where that dies before it answers", () => {
   life.queue.succession!.accuse(lost[1]!);
   succeed();
   succeed();
