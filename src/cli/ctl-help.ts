@@ -29,7 +29,7 @@ Commands:
   shutdown                  end the server in order
 
 Of a server with --inspect or --dev, as tables, in which "!" marks what deserves a look:
-  actors                    each one's state, messages a second and waiting, restarts
+  actors                    each one's state, messages a second and waiting, restarts, last crash
   resources                 what the guest has made, its memory, leaks and oversized ones
   contexts                  the guest's contexts: the programs that draw
   fences                    commands that wait for the renderer now, oldest first; stuck ones

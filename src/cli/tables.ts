@@ -10,7 +10,7 @@ import type {
 import { stuckMs } from "../actors/inspector/feed.ts";
 import { isError, runNs, summary } from "../actors/inspector/page/command-text.ts";
 import { rowsOf, totals } from "../actors/inspector/page/resources/table.ts";
-import { bytes, clock, count, duration, short } from "../actors/inspector/page/words.ts";
+import { bytes, clock, count, crashText, duration, short } from "../actors/inspector/page/words.ts";
 import { printable } from "../actors/runtime/log.ts";
 
 /** Titles of columns; those of numbers end with ">" and lie at the right. */
@@ -58,7 +58,7 @@ export function actorsTable(
   const isOdd = ({ name, state }: ActorRecord): boolean =>
     name === "supervisor" ? state === "failed" || state === "unknown" : state !== "running";
   return table(
-    ["", "ACTOR", "STATE", "AWAKE>", "MSG/S>", "WAITING>", "RESTARTS>", "LOST RECORDS>"],
+    ["", "ACTOR", "STATE", "AWAKE>", "MSG/S>", "WAITING>", "RESTARTS>", "LOST RECORDS>", "LAST CRASH"],
     actors.map((one) => [
       marked(isOdd(one) || one.restarts > 0),
       one.name,
@@ -69,6 +69,7 @@ export function actorsTable(
       count(sum(one.mailbox)),
       count(one.restarts),
       count(one.droppedRecords),
+      one.lastCrash === null ? "-" : crashText(one.lastCrash),
     ]),
   );
 }

@@ -49,3 +49,19 @@ test("deaths cost the server no descriptors", async () => {
   expectShown(guest, 0, 64, 48, pattern(64, 48));
   await until("all is closed that was theirs", () => descriptors() <= before);
 });
+
+test("whoever looks later is told of the last death: of what, when, and how long nobody was there", async () => {
+  server = await ServerProcess.start({ args: ["--isolation", "process", "--renderer", "software"] });
+  const crashOf = async (): Promise<unknown> => {
+    const { actors } = await server.control({ command: "status" });
+    return (actors as Record<string, { lastCrash: unknown }>)["ctrl-queue"]!.lastCrash;
+  };
+  expect(await crashOf()).toBeNull();
+  const from = Date.now();
+  process.kill(server.actorProcesses[0]!, "SIGSEGV");
+  await until("another one is there", () => server.log().includes("ctrl-queue: restarted"));
+  const crash = (await crashOf()) as { reason: string; at: string; backMs: number };
+  expect(crash.reason).toBe("ended by SIGSEGV");
+  expect(Date.parse(crash.at)).toBeGreaterThanOrEqual(from);
+  expect(crash.backMs).toBeGreaterThan(0);
+});

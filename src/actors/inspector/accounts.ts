@@ -2,7 +2,7 @@
 
 import type { ActorContext } from "../runtime/actor.ts";
 import { now } from "../runtime/timers.ts";
-import type { FenceRecord, Inventory } from "./feed.ts";
+import type { ActorRecord, FenceRecord, Inventory } from "./feed.ts";
 
 const timeoutMs = 3_000;
 
@@ -41,7 +41,7 @@ class Account<T> {
 /** As ctl status has it. */
 export interface Status extends Record<string, unknown> {
   device: unknown;
-  actors: Record<string, { state: unknown; restarts: number; counters: Record<string, number> }>;
+  actors: Record<string, Pick<ActorRecord, "restarts" | "lastCrash" | "counters"> & { state: unknown }>;
   outsiders: { name: string; state: string; counters: Record<string, number> }[];
 }
 

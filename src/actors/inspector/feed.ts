@@ -71,6 +71,8 @@ export interface ActorRecord {
   /** Of the actor machine: "running", "restarting", … */
   state: string;
   restarts: number;
+  /** Why and when it crashed last, in ISO 8601, and milliseconds until there was another one; null where it has not. */
+  lastCrash: { reason: string; at: string; backMs: number | null } | null;
   /** Messages on their way to it, by sender. */
   mailbox: Record<Named, number>;
   /** Messages that it has taken so far, by sender, modulo 2^32. */

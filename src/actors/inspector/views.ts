@@ -43,6 +43,7 @@ export class Views {
         name,
         state: name === "supervisor" ? String(status?.device ?? "unknown") : String(one?.state ?? "unknown"),
         restarts: one?.restarts ?? 0,
+        lastCrash: one?.lastCrash ?? null,
         mailbox: this.mailbox(name),
         taken: this.taken(name),
         thread: this.collector.readerOf(name).thread,
@@ -160,6 +161,7 @@ export class Views {
 /** What is known of somebody in another process, but for what they say. */
 const ofNobody = {
   restarts: 0,
+  lastCrash: null,
   mailbox: {},
   taken: {},
   thread: 0,

@@ -2,7 +2,9 @@
 
 import { bytesIn } from "../../transport/os/sent-bytes.ts";
 import type { ControlHandlers, Picture } from "./control-server.ts";
+import { Crashes } from "./crashes.ts";
 import type { Life } from "./lives.ts";
+import type { LogSink } from "./log-sink.ts";
 import { manifestOf, type WorkerName } from "../registry.ts";
 import type { OutputChanges } from "../output-changes.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
@@ -13,6 +15,7 @@ const answerTimeoutMs = 3_000;
 type Asked = "vhost-session" | "ctrl-queue" | "display" | "recorder";
 
 export class Inquiries {
+  readonly crashes: Crashes;
   /** What the inspector's last life has told: port and token outlive it. */
   inspectorUrl: string | null = null;
 
@@ -27,7 +30,10 @@ export class Inquiries {
     private readonly host: ActorHost,
     /** Whether the settings ask for the inspector's page. */
     private readonly hasPage: boolean,
-  ) {}
+    log: Pick<LogSink, "write">,
+  ) {
+    this.crashes = new Crashes(log);
+  }
 
   /** Where the inspector is, with its token. Throws where it is not. */
   private inspector(): string {
@@ -43,7 +49,9 @@ export class Inquiries {
   actors(lives: ReadonlyMap<WorkerName, Life>): Record<string, unknown> {
     const described = this.host.names.map((name) => {
       const { value, context } = lives.get(name)!.getSnapshot();
-      return [name, { state: value, restarts: context.restarts, counters: this.counters(name) }] as const;
+      const { restarts } = context;
+      const lastCrash = this.crashes.of(name);
+      return [name, { state: value, restarts, lastCrash, counters: this.counters(name) }] as const;
     });
     return Object.fromEntries(described);
   }

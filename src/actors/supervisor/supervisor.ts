@@ -59,7 +59,7 @@ export class Supervisor {
     });
     for (const name of this.host.names) this.actors.set(name, begun(name, config));
     this.socket = new VmmSocket(config);
-    this.inquiries = new Inquiries(this.host, config.inspect !== undefined);
+    this.inquiries = new Inquiries(this.host, config.inspect !== undefined, log);
     this.tracing = new Tracing(this.host);
     this.recordings = new Recordings(this.host, this.actors, config);
     this.control = new ControlServer(config.controlPath, config.controlPeersMax, {
@@ -253,7 +253,7 @@ export class Supervisor {
 
   private crashed(name: WorkerName, reason: string): void {
     const actor = this.actors.get(name)!;
-    this.log.write("error", name, `crashed: ${reason}`);
+    this.inquiries.crashes.crashed(name, reason);
     // A life that ended is no proof that the next one is sound.
     clearTimeout(this.settling.get(name));
     actor.send({ type: "CRASH" });
@@ -277,7 +277,7 @@ export class Supervisor {
 
   /** An actor that was restarted is there; its peers hear of it from the host. */
   private restored(name: WorkerName): void {
-    this.log.write("warning", name, "restarted");
+    this.inquiries.crashes.restarted(name);
     this.device.send({ type: "ACTOR_RESTARTED", actor: name });
     this.settling.set(
       name,

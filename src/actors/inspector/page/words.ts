@@ -1,6 +1,14 @@
 // Numbers and times as people read them. Pure, so that it is tested without a browser.
 
+import type { ActorRecord } from "../feed.ts";
+
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+/** ended by SIGSEGV amid SUBMIT_3D of context 2, 2026-11-30 09:14:36 UTC: another one after 310 ms */
+export function crashText({ reason, at, backMs }: NonNullable<ActorRecord["lastCrash"]>): string {
+  const when = `${at.slice(0, 10)} ${at.slice(11, 19)} UTC`;
+  return `${reason}, ${when}: ${backMs === null ? "none in its place" : `another one after ${count(backMs)} ms`}`;
+}
 
 /** 12,345 */
 export const count = (value: number): string => grouped.format(value);

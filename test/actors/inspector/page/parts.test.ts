@@ -7,13 +7,14 @@ import { ActorTraffic } from "../../../../src/actors/inspector/page/actor-traffi
 import { filterOf, hexDump, parts, summary } from "../../../../src/actors/inspector/page/command-text.ts";
 import { LatencyHistory } from "../../../../src/actors/inspector/page/latency-history.ts";
 import { Ring } from "../../../../src/actors/inspector/page/ring.ts";
-import { bytes, duration, position, short } from "../../../../src/actors/inspector/page/words.ts";
+import { bytes, crashText, duration, position, short } from "../../../../src/actors/inspector/page/words.ts";
 
 const actor = (name: string, taken: Record<string, number>): ActorRecord => ({
   ...{
     name,
     state: "running",
     restarts: 0,
+    lastCrash: null,
     mailbox: {},
     taken,
     thread: 7,
@@ -24,6 +25,14 @@ const actor = (name: string, taken: Record<string, number>): ActorRecord => ({
     droppedRecords: 0,
     isOutside: false,
   },
+});
+
+test("a crash is told with its reason, its time and how long nobody was there", () => {
+  const crash = { reason: "ended by SIGSEGV", at: "2026-11-30T09:14:36.195Z", backMs: 1310 };
+  expect(crashText(crash)).toBe("ended by SIGSEGV, 2026-11-30 09:14:36 UTC: another one after 1,310 ms");
+  expect(crashText({ ...crash, backMs: null })).toBe(
+    "ended by SIGSEGV, 2026-11-30 09:14:36 UTC: none in its place",
+  );
 });
 
 test("numbers have three digits and the unit that suits them", () => {

@@ -2,11 +2,23 @@
 
 import type { ActorRecord } from "../../feed.ts";
 import type { ActorTraffic } from "../actor-traffic.ts";
-import { count, short } from "../words.ts";
+import { count, crashText, short } from "../words.ts";
 
 export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; close(): void }) {
   const { actor, traffic, close } = props;
-  const { name, state, restarts, thread, busy, processor, naps, counters, droppedRecords, isOutside } = actor;
+  const {
+    name,
+    state,
+    restarts,
+    lastCrash,
+    thread,
+    busy,
+    processor,
+    naps,
+    counters,
+    droppedRecords,
+    isOutside,
+  } = actor;
   return (
     <aside class="side" aria-label={`Actor ${name}`}>
       <header>
@@ -27,6 +39,12 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
           <>
             <dt>restarts</dt>
             <dd>{restarts}</dd>
+            {lastCrash !== null && (
+              <>
+                <dt>last crash</dt>
+                <dd>{crashText(lastCrash)}</dd>
+              </>
+            )}
             <dt>thread</dt>
             <dd>{thread === 0 ? "none yet" : thread}</dd>
             <dt>time working</dt>
