@@ -1,5 +1,6 @@
 // What the inspector tells whoever looks: the records of each topic of its feed, and what a page may say. docs/inspector.md
 // explains them. All times are nanoseconds of CLOCK_MONOTONIC; 0 is "not yet" or "never".
+import type { Crashed } from "./crashed.ts";
 import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
 import type { Written } from "../command-filter.ts";
 import type { LoadRecord } from "./load-feed.ts";
@@ -66,13 +67,10 @@ export interface Batch {
 }
 
 /** An actor: four times a second. */
-export interface ActorRecord {
+export interface ActorRecord extends Crashed {
   name: Named;
   /** Of the actor machine: "running", "restarting", … */
   state: string;
-  restarts: number;
-  /** Why and when it crashed last, in ISO 8601, and milliseconds until there was another one; null where it has not. */
-  lastCrash: { reason: string; at: string; backMs: number | null } | null;
   /** Messages on their way to it, by sender. */
   mailbox: Record<Named, number>;
   /** Messages that it has taken so far, by sender, modulo 2^32. */

@@ -6,19 +6,7 @@ import { count, crashText, short } from "../words.ts";
 
 export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; close(): void }) {
   const { actor, traffic, close } = props;
-  const {
-    name,
-    state,
-    restarts,
-    lastCrash,
-    thread,
-    busy,
-    processor,
-    naps,
-    counters,
-    droppedRecords,
-    isOutside,
-  } = actor;
+  const { name, state, restarts, thread, busy, processor, naps, counters, droppedRecords, isOutside } = actor;
   return (
     <aside class="side" aria-label={`Actor ${name}`}>
       <header>
@@ -39,12 +27,7 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
           <>
             <dt>restarts</dt>
             <dd>{restarts}</dd>
-            {lastCrash !== null && (
-              <>
-                <dt>last crash</dt>
-                <dd>{crashText(lastCrash)}</dd>
-              </>
-            )}
+            <LastCrash crash={actor.lastCrash} />
             <dt>thread</dt>
             <dd>{thread === 0 ? "none yet" : thread}</dd>
             <dt>time working</dt>
@@ -67,6 +50,16 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
         ))}
       </dl>
     </aside>
+  );
+}
+
+function LastCrash({ crash }: { crash: ActorRecord["lastCrash"] }) {
+  if (crash === null) return null;
+  return (
+    <>
+      <dt>last crash</dt>
+      <dd>{crashText(crash)}</dd>
+    </>
   );
 }
 
