@@ -49,7 +49,6 @@ const token = 0;
 export class WarmUp {
   private readonly memory: NativeMemory;
   private readonly availIndex: Uint16Array;
-  private readonly usedIndex: Uint16Array;
   private leftMs = warmUpMs;
   isOver = false;
 
@@ -68,7 +67,6 @@ export class WarmUp {
     }
     if (tap !== null) tap.rehearse();
     this.availIndex = new Uint16Array(this.memory.view(availAt + 2, 2));
-    this.usedIndex = new Uint16Array(this.memory.view(usedAt + 2, 2));
     this.write();
     this.tell({
       type: "map-memory",
@@ -97,7 +95,10 @@ export class WarmUp {
     if (this.isOver) return;
     this.isOver = true;
     // A driver that starts from nothing: what the last one made is forgotten, and the next one begins at 0.
-    this.availIndex[0] = this.usedIndex[0] = 0;
+    this.tell({ type: "stop-ring", token });
+    this.availIndex[0] = 0;
+    // A ring in which anything was ever used is that of a driver that goes on.
+    new Uint32Array(this.memory.view(usedAt, backingAt - usedAt)).fill(0);
     this.startRing(false);
     this.tell({ type: "stop-ring", token });
     this.tell({ type: "map-memory", regions: [], token });

@@ -61,6 +61,18 @@ test("commands run that all succeed, and of them is nothing left", () => {
   ctrl.stop();
 });
 
+test("a guest ends it amid a resource's life, and that is gone", () => {
+  let commandsRun = 0;
+  // The sixth of a batch is within a life.
+  context.isRung = () => ++commandsRun === 6;
+  context.drain = () => ctrl.receive({ type: "stop-ring", token: 1 }, "vhost-session");
+  ctrl.turn();
+  expect(commandsRun).toBeGreaterThanOrEqual(6);
+  ctrl.receive({ type: "ask-inventory", token: 2 }, "inspector");
+  expect(context.sent.at(-1)).toMatchObject({ to: "inspector", message: { resources: [] } });
+  ctrl.stop();
+});
+
 test("a guest ends it, and finds nothing of it", () => {
   watch(() => ctrl.turn());
   const fromSession = (message: CtrlQueueMessage): void => ctrl.receive(message, "vhost-session");
