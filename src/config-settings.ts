@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { containment } from "./config-containment.ts";
+import { keeping } from "./config-keeping.ts";
 import { limits } from "./config-limits.ts";
 import {
   byteCount,
@@ -235,36 +236,7 @@ export const settings = {
     help: "where a trace ends",
     kind: byteCount(2 ** 16).default(512 * 2 ** 20),
   },
-  record: {
-    group: "Operation",
-    value: "FILE",
-    path: true,
-    help: "record what the guest does, and shows, to this file (docs/recording.md)",
-    kind: PathName.optional(),
-  },
-  recordKeyframeBytes: {
-    group: "Operation",
-    value: "BYTES",
-    help: "have the state in a recording again after so much; 0: once",
-    kind: byteCount().default(32 * 2 ** 20),
-  },
-  recordRingBytes: {
-    group: "Operation",
-    value: "BYTES",
-    help: "what may wait for the recording's disk",
-    kind: byteCount(2 ** 20, 2 ** 28).default(32 * 2 ** 20),
-  },
-  recordWaitMs: {
-    group: "Operation",
-    value: "MS",
-    help: "of a second the guest waits so long for it; then the recording ends",
-    kind: integer(0, 1_000).default(100),
-  },
-  recordChecksums: {
-    group: "Operation",
-    help: "record a checksum of each flush, to compare a replay with",
-    kind: Switch,
-  },
+  ...keeping,
   ...containment,
   dev: {
     group: "Operation",

@@ -30,6 +30,7 @@ const limitKind = integer(1, limitMax).default(limitDefault);
 const argumentOf: Readonly<Record<string, string | null>> = {
   status: null,
   screenshot: "a file to write",
+  snapshot: "a file to write",
   inspector: null,
   "trace start": "a file to write",
   "trace stop": null,
@@ -215,9 +216,7 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
       ...(command === "log-level" ? { level: argument } : {}),
       ...(command === "outputs set" ? { outputs: argument } : {}),
       // The server has a working directory of its own.
-      ...(command === "screenshot" || command.endsWith(" start")
-        ? { path: resolve(directory, argument!) }
-        : {}),
+      ...(argumentOf[command] === "a file to write" ? { path: resolve(directory, argument!) } : {}),
       ...(scanout === undefined ? {} : { scanout: /^\d+$/.test(scanout) ? Number(scanout) : scanout }),
     });
   } catch (error) {
@@ -228,7 +227,7 @@ function requestFrom(positionals: string[], flags: Flags, directory: string): Co
 
 /** Sends one request and prints the answer. */
 async function send(path: string, request: ControlRequest, isJson: boolean): Promise<void> {
-  const answer = await (request.command === "screenshot" ? picture(path, request) : ask(path, request));
+  const answer = await (isWhole(request) ? fileOf(path, request) : ask(path, request));
   if (!isJson && (request.command === "outputs" || request.command === "outputs-set")) {
     console.log((await import("./outputs.ts")).outputsText(answer as unknown as OutputsAnswer));
     return;
@@ -236,17 +235,18 @@ async function send(path: string, request: ControlRequest, isJson: boolean): Pro
   console.log(done(request, answer) ?? JSON.stringify(answer, null, 2));
 }
 
-/** A picture goes wherever the caller may write: where the server may not, by way of its socket's folder. */
-async function picture(
-  path: string,
-  request: Extract<ControlRequest, { command: "screenshot" }>,
-): Promise<Record<string, unknown>> {
+type Whole = Extract<ControlRequest, { command: "screenshot" | "snapshot" }>;
+const isWhole = (request: ControlRequest): request is Whole =>
+  request.command === "screenshot" || request.command === "snapshot";
+
+/** What is written at once goes wherever the caller may write: where the server may not, by way of its socket's folder. */
+async function fileOf(path: string, request: Whole): Promise<Record<string, unknown>> {
   try {
     return await ask(path, request);
   } catch (error) {
     if (!(error instanceof OutsideSandbox)) throw error;
   }
-  const nearby = `${path}.${process.pid}.png`;
+  const nearby = `${path}.${process.pid}.file`;
   try {
     const answer = await ask(path, { ...request, path: nearby });
     withFile(request.path, () => copyFileSync(nearby, request.path));
@@ -262,10 +262,17 @@ function done(request: ControlRequest, answer: Record<string, unknown>): string 
   if (request.command === "trace-start") return `tracing into ${answer["path"]}, until ctl trace stop`;
   if (request.command === "trace-stop" || request.command === "record-stop")
     return `${answer["path"]} has ${answer["bytes"]} bytes`;
+  if (request.command === "snapshot") return snapshotText(answer);
   if (request.command === "log-level") return `the log has ${request.level} and what is graver`;
   if (request.command === "kill") return `${request.actor} was told to crash: see status for what follows`;
   if (request.command === "record-start") return recordingText(answer);
   return request.command === "shutdown" ? "the server ends" : null;
+}
+
+function snapshotText({ path, bytes, resources, contexts }: Record<string, unknown>): string {
+  const names = (contexts as string[]).join(", ");
+  const text = `${path} has ${bytes} bytes: ${resources} resources`;
+  return names === "" ? text : `${text}, but not what 3D contexts have: ${names}`;
 }
 
 function recordingText({ path, contexts }: Record<string, unknown>): string {

@@ -13,6 +13,8 @@ Usage: ${call} [--control-path PATH] COMMAND
 Commands:
   status                    the state of the device, its actors, scanouts, recording and counters, as JSON
   screenshot [-n N] FILE    write what scanout N shows (default 0) to a PNG file, without the cursor
+  snapshot FILE             write what the guest has to a file, from which --restore of a server goes on; it lacks what
+                            3D contexts have
   inspector                 the inspector's URL with its token, to open in a browser
   trace start FILE          write what the device does from now on to a file for Perfetto (docs/inspector.md)
   trace stop                end that file

@@ -72,7 +72,11 @@ function checkSurroundings(config: ServerConfig): void {
 
 function enter({ config, file }: Served): Sandbox {
   const descriptors = config.fd === undefined ? [] : [config.fd];
-  return Sandbox.enter("server", config, { ...begun, descriptors, files: file === null ? [] : [file] });
+  return Sandbox.enter("server", config, {
+    ...begun,
+    descriptors,
+    files: [file, config.restore].filter((one) => typeof one === "string"),
+  });
 }
 
 /** Loaded in the sandbox alone: the process that begins anew there has no use for it. */

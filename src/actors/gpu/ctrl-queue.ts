@@ -20,6 +20,7 @@ import { describeInventory } from "./inventory.ts";
 import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
 import { KeptWord } from "./manifest.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
+import { Snapshots } from "./snapshots.ts";
 import { startRenderer } from "./renderer/start.ts";
 import { chooseTier } from "./pixels/storage/probe.ts";
 import { WarmUp } from "./warm-up.ts";
@@ -34,7 +35,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly run: Command;
   private rehearsal: WarmUp | null = null;
   private hasWarmedUp = false;
-  private readonly journal: Journal | null;
+  private readonly journal: Journal;
+  private readonly snapshots: Snapshots;
+  private wasReset = false;
   /** What a predecessor has left, until the guest's memory is there. */
   private inheritance: Inheritance | null = null;
 
@@ -47,14 +50,15 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     const guilty = context.keep.subarray(KeptWord.guilty, KeptWord.guilty + 1);
     const record = mayReturn ? { memory: context.area("succession", "write"), guilty } : null;
     this.queue = new QueueRunner(context, this, gpuDevice.commands, config.commandBytesMax, record);
-    this.journal = mayReturn ? new Journal(context.area("journal", "write")) : null;
+    this.journal = new Journal(context.area("journal", "write"));
     const startedAt = now();
     this.libraryOutput = config.renderer === "software" ? null : new LibraryOutput(epoll, log);
     const renderer = start(config, log, this.queue.request.arena);
     this.startsPrograms = renderer.description?.vulkan !== undefined;
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log), this.journal);
     this.run = this.device.execute;
-    if (this.journal !== null && context.life > 1)
+    this.snapshots = new Snapshots(context, this.queue, this.device, this.journal);
+    if (mayReturn && context.life > 1)
       this.inheritance = Inheritance.of(context, this.queue, this.device, this.journal, startedAt);
     context.send("vhost-session", {
       type: "offer",
@@ -97,6 +101,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         return fenceWatch.ask();
       case "check-fences":
         return fenceWatch.check();
+      case "ask-state":
+        this.snapshots.tell(message.token);
+        return;
+      case "restore-state":
+        this.snapshots.load(message.fd, message.bytes);
+        return;
       case "ask-inventory":
         this.context.send("inspector", describeInventory(model, message.token));
         return;
@@ -127,8 +137,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
 
   /** As {@link QueueRunner.receive}. */
   private serveRing(message: CtrlQueueMessage): boolean {
+    this.wasReset = false;
     if (!this.queue.receive(message)) return false;
-    if (message.type === "start-ring") this.journal?.featuresAre(message.features);
+    if (message.type !== "start-ring") return true;
+    this.journal.featuresAre(message.features);
+    if (this.queue.served !== null) this.snapshots.begin(this.wasReset);
     return true;
   }
 
@@ -201,10 +214,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   reset(): void {
+    this.wasReset = true;
     this.queue.recording?.reset();
     this.device.mappings.forget();
     this.device.model.reset();
-    this.journal?.clear();
+    this.journal.clear();
     this.count();
     if (this.inheritance !== null) this.release(this.inheritance);
   }
@@ -222,7 +236,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.endRehearsal();
     this.queue.close();
     this.device.close();
-    this.journal?.close();
+    this.journal.close();
     this.libraryOutput?.close();
   }
 
@@ -242,11 +256,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (this.device.recordings.areOn || this.hasWarmedUp || this.device.breaks.areWanted) return;
     if (this.inheritance !== null) return;
     this.hasWarmedUp = true;
-    if (this.journal !== null) this.journal.isPaused = true;
+    this.journal.isPaused = true;
     try {
       this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
     } catch (error) {
-      if (this.journal !== null) this.journal.isPaused = false;
+      this.journal.isPaused = false;
       // The guest's first commands are slower then.
       this.context.log.debug(`no rehearsal: ${asRefusal(error).message}`);
     }
@@ -255,7 +269,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private endRehearsal(): void {
     this.rehearsal?.end();
     this.rehearsal = null;
-    if (this.journal !== null) this.journal.isPaused = false;
+    this.journal.isPaused = false;
   }
 
   private describe(token: number): void {

@@ -11,6 +11,7 @@ import { RecordedReads } from "./commands/recorded-reads.ts";
 import { commandName, Commands, dispatcher } from "./commands/table.ts";
 import type { Journal } from "./journal/journal.ts";
 import type { KeptState } from "./journal/kept-state.ts";
+import type { KeptPixels } from "./journal/snapshot-file.ts";
 import { Lifecycles } from "./model/lifecycles.ts";
 import { Model } from "./model/model.ts";
 import { AfterCommands } from "./outlets/after-commands.ts";
@@ -38,8 +39,8 @@ export class Device {
   readonly commands: Commands;
   /** Runs a request of the ring. */
   readonly execute: Command;
-  /** Makes what a predecessor had. */
-  readonly restore: (state: KeptState) => Restored;
+  /** Makes what a predecessor had, or a snapshot has, and pixels where that has them. */
+  readonly restore: (state: KeptState, pixels?: ReadonlyMap<number, KeptPixels>) => Restored;
   /** What other actors asked for. */
   readonly afterCommands: AfterCommands;
   readonly cursorImages: CursorImages;
@@ -57,7 +58,7 @@ export class Device {
     queue: QueueRunner,
     readonly renderer: Renderer,
     readonly tier: Tier,
-    journal: Journal | null,
+    journal: Journal,
   ) {
     const { config, machines, log, tap } = context;
     if (tap !== null) {
@@ -80,8 +81,8 @@ export class Device {
     const dispatch = dispatcher(parts, this.commands);
     this.execute = withFences(parts, dispatch);
     const { model, commands } = this;
-    this.restore = (state) =>
-      new Restore({ queue, model, outbox, commands, run: dispatch, keep: context.keep }, state).run();
+    this.restore = (state, pixels = new Map()) =>
+      new Restore({ queue, model, outbox, commands, run: dispatch, keep: context.keep }, state, pixels).run();
     this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));
     this.fenceWatch = new FenceWatch(context, this.model.fences, renderer, commandName);
     this.breaks = new Breaks(context, queue, this.model);

@@ -9,9 +9,7 @@ import type { Device } from "./device.ts";
 import type { Journal } from "./journal/journal.ts";
 import { contextName } from "./journal/kept-state.ts";
 import { KeptWord } from "./manifest.ts";
-
-/** Names in one line of the log. */
-const namesMax = 8;
+import { restoredText } from "./restore.ts";
 
 export class Inheritance {
   private readonly waiting: (() => void)[] = [];
@@ -50,18 +48,13 @@ export class Inheritance {
   take(): void {
     const { journal, device, context } = this;
     journal.isPaused = true;
-    const { resources, left, contexts } = device.restore(journal.read());
+    const restored = device.restore(journal.read());
     journal.isPaused = false;
+    const { resources, left, contexts } = restored;
     if (resources + left + contexts.length === 0 && this.guilt === "") return;
     const ms = Math.round(now() - this.startedAt);
-    const lost =
-      contexts.length === 0 ? "" : `; 3D contexts are lost: ${contexts.slice(0, namesMax).join(", ")}`;
-    const more = contexts.length > namesMax ? ` and ${contexts.length - namesMax} more` : "";
-    const without = left === 0 ? "" : `, ${left} could not be`;
     const guilt = this.guilt === "" ? "" : `; ${this.guilt} is not run again`;
-    context.log.warning(
-      `took over in ${ms} ms: ${resources} resources are there again${without}${lost}${more}${guilt}`,
-    );
+    context.log.warning(`took over in ${ms} ms: ${restoredText(restored)}${guilt}`);
   }
 
   /** Does what has waited. */

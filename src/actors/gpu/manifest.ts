@@ -56,6 +56,9 @@ export const KeptWord = {
 /** Bytes of the area "journal": {@link Journal} says how they are used. Pages are made when first touched. */
 const journalBytes = 256 * 1024 * 1024;
 
+/** The longest snapshot that is taken, or read. */
+export const snapshotBytesMax = 2 ** 31;
+
 /** Such as "amid SUBMIT_3D of context 2". */
 function lastWords(keep: Int32Array): string {
   const type = keep[KeptWord.command]! >>> 0;

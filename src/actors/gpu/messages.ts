@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { DriverExpected, queueMessages, RecordingStop, VmmDisplay } from "../queue/messages.ts";
-import { token, u32 } from "../runtime/fields.ts";
+import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const DisplayMode = z.object({ x: u32, y: u32, width: u32, height: u32, enabled: z.boolean() });
 export type DisplayMode = z.infer<typeof DisplayMode>;
@@ -59,6 +59,10 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** Tell the recorder what is done from now on, beginning with the state. Answered with `recording-start`. */
   z.object({ type: z.literal("ask-recording-start"), token, checksums: z.boolean() }),
   RecordingStop,
+  /** What has the guest, as the bytes of a snapshot? */
+  z.object({ type: z.literal("ask-state"), token }),
+  /** Such bytes, for a guest that comes and goes on. */
+  z.object({ type: z.literal("restore-state"), fd, bytes: z.int().positive() }),
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),
 ]);

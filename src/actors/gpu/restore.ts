@@ -1,5 +1,6 @@
 // Makes again what a predecessor's journal says that the guest has. What was the renderer's is lost with it: contexts take no more
-// work, their pictures are blank until something is drawn there. Pixels of 2D resources are read from the guest's own pages.
+// work, their pictures are blank until something is drawn there. Pixels of 2D resources are those of a snapshot, or else are read from
+// the guest's own pages.
 
 import {
   BlobMem,
@@ -13,6 +14,7 @@ import {
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { Commands } from "./commands/table.ts";
 import type { Command as Run } from "./commands/parts.ts";
+import type { KeptPixels } from "./journal/snapshot-file.ts";
 import { contextName, type KeptContext, type KeptResource, type KeptState } from "./journal/kept-state.ts";
 import { KeptWord } from "./manifest.ts";
 import type { Model } from "./model/model.ts";
@@ -38,6 +40,18 @@ export interface Restored {
   contexts: string[];
 }
 
+/** Names in one line of the log. */
+const namesMax = 8;
+
+/** What has become of it, in words. */
+export function restoredText({ resources, left, contexts }: Restored): string {
+  const without = left === 0 ? "" : `, ${left} could not be`;
+  const lost =
+    contexts.length === 0 ? "" : `; 3D contexts are lost: ${contexts.slice(0, namesMax).join(", ")}`;
+  const more = contexts.length > namesMax ? ` and ${contexts.length - namesMax} more` : "";
+  return `${resources} resources are there again${without}${lost}${more}`;
+}
+
 export class Restore {
   private readonly restored: Restored = { resources: 0, left: 0, contexts: [] };
   /** The resource that a predecessor was restoring when it died, or 0: it is left out. */
@@ -46,6 +60,7 @@ export class Restore {
   constructor(
     private readonly parts: RestoreParts,
     private readonly state: KeptState,
+    private readonly pixels: ReadonlyMap<number, KeptPixels>,
   ) {
     this.deadly = parts.keep[KeptWord.restoring]!;
   }
@@ -96,6 +111,11 @@ export class Restore {
     if (backing !== null) this.again(backing);
     if (uuid !== null) resources.restoreUuid(resource, uuid.subarray(1));
     const { width, height, pixels } = resource;
+    const kept = this.pixels.get(id);
+    if (kept?.width === width && kept.height === height && pixels instanceof CpuPixels) {
+      pixels.put(kept.words);
+      return;
+    }
     const isKept = pixels instanceof CpuPixels && resource.backing !== null && resource.backing.length > 0;
     if (isKept) pixels.transfer(resource.backing!, 0, 0, width, height, 0);
   }

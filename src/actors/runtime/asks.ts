@@ -45,6 +45,7 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   "recording-stream": true,
   "ring-stopped": true,
   snapshot: true,
+  state: true,
   status: true,
   stream: true,
   "trace-end": true,

@@ -16,6 +16,7 @@ const fieldsOf = {
     // The server works in /, which no client means by a name alone.
     path: AbsolutePath,
   },
+  snapshot: { path: AbsolutePath },
   inspector: {},
   "trace-start": { path: AbsolutePath },
   "trace-stop": {},

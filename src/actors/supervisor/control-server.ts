@@ -29,9 +29,17 @@ export interface Picture {
   pixels: Uint8Array<ArrayBuffer>;
 }
 
+/** What the guest has, and what of it the bytes lack: its 3D contexts' state, by their names or numbers. */
+export interface StateSnapshot {
+  bytes: Uint8Array;
+  resources: number;
+  contexts: string[];
+}
+
 export interface ControlHandlers {
   status(): Promise<Record<string, unknown>>;
   screenshot(scanout: number): Promise<Picture>;
+  snapshot(): Promise<StateSnapshot>;
   /** Throws where the server may not write to a file that it is told to. */
   checkFile(path: string): void;
   /** The inspector's URL, with its token. Throws where there is none. */
@@ -165,6 +173,12 @@ export class ControlServer {
         const { encodePng } = await import("../../picture/png.ts");
         await writeWhole(path, await encodePng(pixels, width, height), { flags: patiently });
         return { path, width, height };
+      }
+      case "snapshot": {
+        const { bytes, resources, contexts } = await this.handlers.snapshot();
+        // It is what the guest shows, which is its owner's business.
+        await writeWhole(request.path, bytes, { flags: patiently, mode: 0o600 });
+        return { path: request.path, bytes: bytes.length, resources, contexts };
       }
       case "inspector":
         return { url: this.handlers.inspector() };

@@ -1,7 +1,9 @@
 // Questions of the supervisor to running actors: counters, descriptions, pictures.
 
+import { closeFd, isMemfd, isSizeSealed, sizeOfFd } from "../../transport/os/fds.ts";
+import { snapshotBytesMax } from "../gpu/manifest.ts";
 import { bytesIn } from "../../transport/os/sent-bytes.ts";
-import type { ControlHandlers, Picture } from "./control-server.ts";
+import type { ControlHandlers, Picture, StateSnapshot } from "./control-server.ts";
 import { Crashes } from "./crashes.ts";
 import type { Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
@@ -20,8 +22,9 @@ export class Inquiries {
   inspectorUrl: string | null = null;
 
   /** What the control socket asks of it. */
-  readonly answers: Pick<ControlHandlers, "screenshot" | "inspector" | "outputs"> = {
+  readonly answers: Pick<ControlHandlers, "screenshot" | "snapshot" | "inspector" | "outputs"> = {
     screenshot: (scanout) => this.snapshot(scanout),
+    snapshot: () => this.state(),
     inspector: () => this.inspector(),
     outputs: (changes) => this.outputs(changes),
   };
@@ -87,6 +90,20 @@ export class Inquiries {
     const { fd, width, height, error } = answer;
     if (fd < 0) throw new Error(error);
     return { width, height, pixels: bytesIn(fd, width * height * 4) };
+  }
+
+  /** What the guest has, as the bytes of a snapshot. Throws when that cannot be had, or the ctrl queue does not answer. */
+  private async state(): Promise<StateSnapshot> {
+    const answer = await this.ask("ctrl-queue", { type: "ask-state" });
+    if (answer === null) throw new Error("the ctrl queue does not answer");
+    const { fd, bytes, resources, contexts, error } = answer;
+    if (fd < 0) throw new Error(error);
+    // It comes from a process that a guest may have taken over, and reading beyond its end would end this one.
+    if (!isMemfd(fd) || !isSizeSealed(fd) || sizeOfFd(fd) < bytes || bytes > snapshotBytesMax) {
+      closeFd(fd);
+      throw new Error("the ctrl queue's answer makes no sense");
+    }
+    return { bytes: bytesIn(fd, bytes), resources, contexts };
   }
 
   /** The outputs, once they are as `changes` says. Throws where they cannot be. */

@@ -4,6 +4,7 @@ import type { ServerConfig } from "../../config.ts";
 import type { WorkerName } from "../registry.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
+import type { ControlHandlers } from "./control-server.ts";
 import { begun, isAbsent, type Life } from "./lives.ts";
 import type { SupervisorMessage } from "./messages.ts";
 
@@ -13,6 +14,12 @@ const answerTimeoutMs = 12_000;
 type Wanted = Extract<SupervisorMessage, { type: "ask-stream" }>;
 
 export class Recordings {
+  /** What the control socket asks of it. */
+  readonly answers: Pick<ControlHandlers, "startRecording" | "stopRecording"> = {
+    startRecording: (path) => this.start(path),
+    stopRecording: () => this.stop(),
+  };
+
   constructor(
     private readonly host: ActorHost,
     private readonly lives: Map<WorkerName, Life>,

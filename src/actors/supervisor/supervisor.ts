@@ -17,6 +17,7 @@ import { Inquiries } from "./inquiries.ts";
 import { areUp, begun, isSpare, type Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 import { Recordings } from "./recordings.ts";
+import { RestoreFile } from "./restore-file.ts";
 import { Tracing } from "./tracing.ts";
 import { VmmSocket } from "./vmm-socket.ts";
 
@@ -32,6 +33,7 @@ export class Supervisor {
   private readonly inquiries: Inquiries;
   private readonly tracing: Tracing;
   private readonly recordings: Recordings;
+  private readonly restoreFile = new RestoreFile();
   private readonly control: ControlServer;
   /** What a front-end, and a guest that starts its driver again and again, can have said. */
   private readonly sessionLog: Log;
@@ -68,8 +70,7 @@ export class Supervisor {
       checkFile: (path) => sandbox.checkFile(path),
       startTrace: (path) => this.tracing.start(path),
       stopTrace: () => this.tracing.stop(),
-      startRecording: (path) => this.recordings.start(path),
-      stopRecording: () => this.recordings.stop(),
+      ...this.recordings.answers,
       setLogLevel: (level) => this.host.setLogLevel((this.log.level = level)),
       kill: (actor) => this.host.crash(actor),
       shutdown: () => this.shutdown("asked to on the control socket"),
@@ -139,12 +140,13 @@ export class Supervisor {
 
   /** The bridge binds its own paths. */
   private openSockets(): void {
-    const { resourceBridge, trace } = this.config;
+    const { resourceBridge, trace, restore } = this.config;
     this.orEnd("FATAL", "", () => this.socket.open());
     for (const path of resourceBridge)
       this.orEnd("FATAL", "no resource bridge: ", () => freeSocketPath(path));
     this.orEnd("FATAL", "no control socket: ", () => this.control.open());
     // What cannot be had is the settings' matter.
+    this.orEnd("MISCONFIGURED", "--restore: ", () => restore !== undefined && this.restoreFile.read(restore));
     this.orEnd("MISCONFIGURED", "--trace: ", () => trace !== undefined && this.tracing.prepare(trace));
   }
 
@@ -166,16 +168,13 @@ export class Supervisor {
         if (from === "vhost-session") this.socket.settled();
         return;
       case "log":
-        this.log.write(message.level, from, message.text);
-        return;
+        return this.log.write(message.level, from, message.text);
       case "session-changed":
         return this.sessionChanged(message.state);
       case "failed":
-        this.device.send({ type: "FATAL", reason: message.reason });
-        return;
+        return this.device.send({ type: "FATAL", reason: message.reason });
       case "misconfigured":
-        this.device.send({ type: "MISCONFIGURED", reason: message.reason });
-        return;
+        return this.device.send({ type: "MISCONFIGURED", reason: message.reason });
       case "shut-down":
         return this.shutdown(message.reason);
       case "inspector-opened":
@@ -196,6 +195,7 @@ export class Supervisor {
     const actor = this.actors.get(name)!;
     const isRestart = actor.getSnapshot().context.restarts > 0;
     actor.send({ type: "READY" });
+    if (name === "ctrl-queue") this.restoreFile.offer(this.host);
     if (name === "inspector") this.tracing.proceed();
     if (isRestart) this.restored(name);
     this.serve();
@@ -230,6 +230,7 @@ export class Supervisor {
         this.device.send({ type: "SESSION_UP" });
         return;
       case "running":
+        this.restoreFile.drop();
         this.sessionLog.limited("info", () => "the guest's driver has started");
         this.device.send({ type: "DRIVER_OK" });
         return;

@@ -33,6 +33,10 @@ beforeEach(async () => {
       if (scanout === 15) return Promise.reject(new Error("scanout 15 is off"));
       return Promise.resolve({ width: 2, height: 1, pixels: Uint8Array.of(1, 2, 3, 0, 4, 5, 6, 0) });
     },
+    snapshot: () => {
+      calls.push("snapshot");
+      return Promise.resolve({ bytes: Uint8Array.of(7, 8, 9), resources: 3, contexts: ["kmscube"] });
+    },
     startTrace: (file) => void calls.push(`trace ${file}`),
     stopTrace: () => Promise.resolve({ path: "/tmp/one.pftrace", bytes: 12 }),
     inspector: () => {
@@ -58,6 +62,7 @@ beforeEach(async () => {
   server = new ControlServer(path, peersMax, {
     status: () => handlers.status(),
     screenshot: (scanout) => handlers.screenshot(scanout),
+    snapshot: () => handlers.snapshot(),
     inspector: () => handlers.inspector(),
     outputs: (changes) => handlers.outputs(changes),
     startTrace: (file) => handlers.startTrace(file),
@@ -193,6 +198,20 @@ test("a screenshot leaves a PNG and says how large it is", async () => {
   expect(calls).toEqual(["screenshot 0"]);
 });
 
+test("a snapshot is its owner's file alone, and tells what it lacks", async () => {
+  const client = await connect();
+  const file = join(folder, "guest.snapshot");
+  expect(await client.ask({ command: "snapshot", path: file })).toEqual({
+    ok: true,
+    path: file,
+    bytes: 3,
+    resources: 3,
+    contexts: ["kmscube"],
+  });
+  expect(readFileSync(file)).toEqual(Buffer.of(7, 8, 9));
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
 test("a screenshot that cannot be taken or written says why", async () => {
   const client = await connect();
   expect(await client.ask({ command: "screenshot", scanout: 15, path: join(folder, "a.png") })).toEqual({
@@ -203,7 +222,7 @@ test("a screenshot that cannot be taken or written says why", async () => {
   expect(answer).toEqual({ ok: false, error: `there is no folder ${folder}/none: make it` });
 });
 
-test.each(["screenshot", "trace-start", "record-start"])(
+test.each(["screenshot", "snapshot", "trace-start", "record-start"])(
   "%s of a file that the sandbox forbids is refused before anything is done",
   async (command) => {
     const client = await connect();
@@ -267,15 +286,15 @@ test("what makes no sense is answered with what is wanted", async () => {
     ["null", "want one JSON object a line"],
     [
       "{}",
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
+      "command: want one of status, screenshot, snapshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
     ],
     [
       '{"command":"dance"}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
+      "command: want one of status, screenshot, snapshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
     ],
     [
       '{"command":["status"]}',
-      "command: want one of status, screenshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
+      "command: want one of status, screenshot, snapshot, inspector, trace-start, trace-stop, record-start, record-stop, outputs, outputs-set, outsider, log-level, kill, shutdown",
     ],
     ['{"command":"screenshot"}', "path: want an absolute path"],
     ['{"command":"screenshot","path":"/a","scanout":16}', "scanout: want a whole number from 0 to 15"],

@@ -58,7 +58,7 @@ export class ContextCommands {
     if (!contexts.hasRoom) return Response.ERR_OUT_OF_MEMORY;
     const length = Math.min(request.u32(CtxCreate.nameLength), CtxCreate.nameBytesMax);
     const name = request.text(CtxCreate.name, length);
-    if (this.parts.journal?.isDeadly(name) === true) return this.refuse(name);
+    if (this.parts.journal.isDeadly(name)) return this.refuse(name);
     if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
     contexts.create(id, name, capset);
     return Response.OK_NODATA;

@@ -17,8 +17,8 @@ export interface Parts {
   mappings: Mappings;
   /** For a recording: what a renderer reads. */
   reads: RecordedReads;
-  /** For a successor; null where there is none. */
-  journal: Journal | null;
+  /** For a successor, and snapshots. */
+  journal: Journal;
 }
 
 /** Runs a request whose length and feature were checked; returns the response's type. */

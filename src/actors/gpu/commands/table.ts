@@ -186,7 +186,7 @@ export function dispatcher({ model, journal }: Parts, commands: Commands): Comma
     if (found === undefined || request.length < found.bytes) return Response.ERR_UNSPEC;
     if (found.feature !== null && !model.has(found.feature)) return Response.ERR_UNSPEC;
     const response = found.run(commands, request);
-    if (found.isKept && journal !== null && response < Response.ERR_UNSPEC) journal.keep(request);
+    if (found.isKept && response < Response.ERR_UNSPEC) journal.keep(request);
     return response;
   };
 }

@@ -62,6 +62,11 @@ export class Journal {
     this.add(JournalKind.uuid, uuid, uuidWords);
   }
 
+  /** The guest has what `state` says, and nothing else. */
+  fill(state: KeptState): void {
+    if (!this.log.rewrite((append) => state.write(append))) this.log.overflow();
+  }
+
   /** Somebody has died in a context of this name. Returns how many have. */
   died(name: string): number {
     const count = (this.deaths.get(name) ?? 0) + 1;

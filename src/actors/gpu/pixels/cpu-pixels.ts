@@ -1,6 +1,7 @@
 // Pixels of a 2D resource in memory of ours, made when they are first needed: one that is only created costs none.
 
-import { EFAULT, ENOMEM } from "../../../ffi/libc.ts";
+import { ptr } from "bun:ffi";
+import { asPointer, EFAULT, ENOMEM, libc } from "../../../ffi/libc.ts";
 import { bytesPerPixel } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRecording } from "../../queue/recording.ts";
 import type { Backing } from "../renderer/backing.ts";
@@ -90,6 +91,23 @@ export class CpuPixels extends Pixels {
     }
     this.shelf.put(this.form, storage);
     return isWhole ? 0 : EFAULT;
+  }
+
+  /** Puts `rows` of all its pixels, tightly packed, in the place of what was there. Returns an errno, or 0. */
+  put(rows: Uint32Array): number {
+    const { width, height, id } = this.form;
+    const storage = this.memory();
+    if (storage === null) return ENOMEM;
+    const destination = storage.beginWrite(0, 0, width, height);
+    if (destination === 0) return EFAULT;
+    for (let row = 0; row < height; row++) {
+      const from = rows.subarray(row * width, (row + 1) * width);
+      libc.memcpy(asPointer(destination + row * storage.writeStride), ptr(from), from.byteLength);
+    }
+    storage.endWrite();
+    this.isKnown = false;
+    this.shelf.drop(id);
+    return 0;
   }
 
   look(target: CopiedPicture): number {

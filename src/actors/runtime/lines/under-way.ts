@@ -30,11 +30,13 @@ const isBringing: Readonly<Record<Bringing, true>> = {
   "map-memory": true,
   picture: true,
   pixels: true,
+  "restore-state": true,
   "set-ring-call": true,
   "set-ring-err": true,
   snapshot: true,
   "start-ring": true,
   "start-trace": true,
+  state: true,
   "take-vmm-socket": true,
 };
 /** Messages that bring descriptors: in fields named `fd`, or ending in `Fd`, or in those of `regions`. */

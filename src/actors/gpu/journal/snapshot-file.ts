@@ -1,0 +1,155 @@
+// A snapshot as bytes: a head, then records as the journal has them, little-endian words all along. It may come from anybody: what
+// the requests in it would make is checked as a guest's are, when they are run.
+
+import { Refusal } from "../../../transport/os/errors.ts";
+import {
+  AttachBacking,
+  Command,
+  CreateBlob,
+  CtxCreate,
+  CtxResource,
+  DetachBacking,
+  ResourceCreate2d,
+  ResourceCreate3d,
+  SetScanout,
+  SetScanoutBlob,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import type { Append, JournalRecord } from "./journal-log.ts";
+import { JournalKind, KeptState } from "./kept-state.ts";
+
+/** Words of the head. The checksum is the crc32 of all that follows the head. */
+const Head = { magicLow: 0, magicHigh: 1, version: 2, checksum: 3, bodyWords: 4, words: 8 } as const;
+/** "fencepst" */
+const magic = [0x636e6566, 0x74737065] as const;
+const version = 1;
+/** Of a record: what it is, and how many words follow. */
+const recordHeadWords = 2;
+/** The kind of a record with pixels: a resource, its width and height, then its rows, tightly packed, in the resource's format. */
+const pixelsKind = 16;
+const pixelsHeadWords = 3;
+const uuidWords = 5;
+
+/** Bytes that each request of a snapshot has at least. */
+const bytesMin: ReadonlyMap<number, number> = new Map([
+  [Command.RESOURCE_CREATE_2D, ResourceCreate2d.bytes],
+  [Command.RESOURCE_CREATE_3D, ResourceCreate3d.bytes],
+  [Command.RESOURCE_CREATE_BLOB, CreateBlob.bytes],
+  [Command.RESOURCE_ATTACH_BACKING, AttachBacking.bytes],
+  [Command.RESOURCE_DETACH_BACKING, DetachBacking.bytes],
+  [Command.SET_SCANOUT, SetScanout.bytes],
+  [Command.SET_SCANOUT_BLOB, SetScanoutBlob.bytes],
+  [Command.CTX_CREATE, CtxCreate.bytes],
+  [Command.CTX_ATTACH_RESOURCE, CtxResource.bytes],
+]);
+
+/** Rows of a resource's pixels, tightly packed, in its own format. */
+export interface KeptPixels {
+  readonly width: number;
+  readonly height: number;
+  readonly words: Uint32Array;
+}
+
+/** Where pixels come from: `copy` puts them into `target`, row by row, all zero before. */
+export interface PixelsToKeep {
+  readonly id: number;
+  readonly width: number;
+  readonly height: number;
+  copy(target: Uint32Array): void;
+}
+
+export interface Snapshot {
+  readonly state: KeptState;
+  /** By the resource that has them. */
+  readonly pixels: ReadonlyMap<number, KeptPixels>;
+}
+
+/** Bytes of the file. */
+export function snapshotBytes(state: KeptState, pixels: readonly PixelsToKeep[]): number {
+  let words = Head.words;
+  write(state, (_kind, _words, at = 0, count = _words.length - at) => (words += recordHeadWords + count));
+  for (const { width, height } of pixels) words += recordHeadWords + pixelsHeadWords + width * height;
+  return words * 4;
+}
+
+/** Writes the file to `target`, all zero before, which is as long as {@link snapshotBytes} says. */
+export function writeSnapshot(target: Uint32Array, state: KeptState, pixels: readonly PixelsToKeep[]): void {
+  let at: number = Head.words;
+  const append: Append = (kind, words, from = 0, count = words.length - from) => {
+    target.set([kind, count], at);
+    target.set(words.subarray(from, from + count), at + recordHeadWords);
+    at += recordHeadWords + count;
+  };
+  write(state, append);
+  for (const one of pixels) {
+    const count = one.width * one.height;
+    append(pixelsKind, Uint32Array.of(one.id, one.width, one.height));
+    target[at - pixelsHeadWords - 1] = pixelsHeadWords + count;
+    one.copy(target.subarray(at, at + count));
+    at += count;
+  }
+  const body = target.subarray(Head.words, at);
+  target.set([...magic, version, checksumOf(body), body.length]);
+}
+
+/** Throws a {@link Refusal} that says what is wrong with the file. `requestBytesMax`: the longest request that is run. */
+export function readSnapshot(file: Uint32Array, requestBytesMax: number): Snapshot {
+  if (file.length < Head.words || magic.some((word, at) => file[at] !== word))
+    throw new Refusal("it is no snapshot");
+  if (file[Head.version] !== version)
+    throw new Refusal(
+      `it has form ${file[Head.version]} of a snapshot, and this server reads form ${version}`,
+    );
+  const body = file.subarray(Head.words);
+  if (body.length < file[Head.bodyWords]!) throw new Refusal("its end is missing");
+  if (body.length > file[Head.bodyWords]! || checksumOf(body) !== file[Head.checksum])
+    throw new Refusal("it is damaged: its checksum is another");
+  const pixels = new Map<number, KeptPixels>();
+  const records: JournalRecord[] = [];
+  for (const record of recordsOf(body)) {
+    if (record.kind === pixelsKind) keepPixels(pixels, record.words);
+    else records.push(checked(record, requestBytesMax));
+  }
+  return { state: KeptState.of(records), pixels };
+}
+
+/** Deaths are this server's alone. */
+function write(state: KeptState, append: Append): void {
+  state.write((kind, ...what) => {
+    if (kind !== JournalKind.death) append(kind, ...what);
+  });
+}
+
+const checksumOf = (words: Uint32Array): number =>
+  Bun.hash.crc32(new Uint8Array(words.buffer as ArrayBuffer, words.byteOffset, words.byteLength));
+
+function* recordsOf(body: Uint32Array): Generator<JournalRecord> {
+  for (let at = 0; at < body.length;) {
+    const [kind, count] = [body[at]!, body[at + 1] ?? Infinity];
+    at += recordHeadWords;
+    if (count > body.length - at) throw new Refusal("it makes no sense: a record goes beyond its end");
+    yield { kind, words: body.subarray(at, at + count) };
+    at += count;
+  }
+}
+
+function keepPixels(pixels: Map<number, KeptPixels>, words: Uint32Array): void {
+  const [id = 0, width = 0, height = 0] = words;
+  if (words.length < pixelsHeadWords || words.length - pixelsHeadWords !== width * height)
+    throw new Refusal(`it makes no sense: the pixels of resource ${id} are not as many as it says`);
+  pixels.set(id, { width, height, words: words.subarray(pixelsHeadWords) });
+}
+
+function checked(record: JournalRecord, requestBytesMax: number): JournalRecord {
+  const { kind, words } = record;
+  const bytes = words.length * 4;
+  const isSound =
+    kind === JournalKind.features
+      ? words.length === 1
+      : kind === JournalKind.uuid
+        ? words.length === uuidWords
+        : kind === JournalKind.request &&
+          bytes >= (bytesMin.get(words[0] ?? 0) ?? Infinity) &&
+          bytes <= requestBytesMax;
+  if (!isSound) throw new Refusal(`it makes no sense: a record of kind ${kind} and ${bytes} bytes`);
+  return record;
+}

@@ -1,0 +1,43 @@
+// The snapshot that the settings name: read once, given to each ctrl queue until a guest's driver is there.
+
+import { readFileSync, statSync } from "node:fs";
+import { Refusal } from "../../transport/os/errors.ts";
+import { closeFd, createMemfd, duplicateFd } from "../../transport/os/fds.ts";
+import { withFile } from "../../transport/os/files.ts";
+import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { snapshotBytesMax } from "../gpu/manifest.ts";
+import type { ActorHost } from "../runtime/host.ts";
+
+export class RestoreFile {
+  private fd = -1;
+  private bytes = 0;
+
+  /** Throws a {@link Refusal} where it cannot be had. */
+  read(path: string): void {
+    const content = withFile(path, () => {
+      const stat = statSync(path);
+      if (!stat.isFile()) throw new Refusal(`${path} is no file`);
+      if (stat.size > snapshotBytesMax) throw new Refusal(`${path} is too long for a snapshot`);
+      return readFileSync(path);
+    });
+    if (content.length === 0 || content.length % 4 !== 0)
+      throw new Refusal(`${path} is no snapshot, or cut off`);
+    this.bytes = content.length;
+    this.fd = createMemfd("fencepost-restore", this.bytes);
+    const memory = NativeMemory.mapShared(this.fd, 0, this.bytes, "write");
+    new Uint8Array(memory.view()).set(content);
+    memory.unmap();
+  }
+
+  /** Gives it to a ctrl queue that has come up. */
+  offer(host: Pick<ActorHost, "send">): void {
+    if (this.fd < 0) return;
+    host.send("ctrl-queue", { type: "restore-state", fd: duplicateFd(this.fd), bytes: this.bytes });
+  }
+
+  /** A guest's driver is there, which takes it up or does without. */
+  drop(): void {
+    closeFd(this.fd);
+    this.fd = -1;
+  }
+}
