@@ -3,6 +3,7 @@
 import type { ActorName, WorkerName } from "../registry.ts";
 import type { CtrlQueueMessage } from "./messages.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { GuestSpan } from "../../transport/virtio/memory-map.ts";
 import { Header } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { PARKED, type QueueHandler } from "../queue/queue-handler.ts";
@@ -35,6 +36,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly run: Command;
   private rehearsal: WarmUp | null = null;
   private hasWarmedUp = false;
+  private readonly record: NativeMemory | null;
   private readonly journal: Journal;
   private readonly snapshots: Snapshots;
   private wasReset = false;
@@ -47,8 +49,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     start: typeof startRenderer = startRenderer,
   ) {
     const { config, epoll, log, mayReturn } = context;
+    this.record = mayReturn ? context.area("succession", "write") : null;
     const guilty = context.keep.subarray(KeptWord.guilty, KeptWord.guilty + 1);
-    const record = mayReturn ? { memory: context.area("succession", "write"), guilty } : null;
+    const record = this.record === null ? null : { memory: this.record, guilty };
     this.queue = new QueueRunner(context, this, gpuDevice.commands, config.commandBytesMax, record);
     this.journal = new Journal(context.area("journal", "write"));
     const startedAt = now();
@@ -104,7 +107,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
       case "ask-state":
         this.snapshots.tell(message.token);
         return;
-      case "restore-state":
+      case "take-state":
         this.snapshots.load(message.fd, message.bytes);
         return;
       case "ask-inventory":
@@ -237,6 +240,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.queue.close();
     this.device.close();
     this.journal.close();
+    this.record?.unmap();
     this.libraryOutput?.close();
   }
 

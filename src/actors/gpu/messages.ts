@@ -62,7 +62,7 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** What has the guest, as the bytes of a snapshot? */
   z.object({ type: z.literal("ask-state"), token }),
   /** Such bytes, for a guest that comes and goes on. */
-  z.object({ type: z.literal("restore-state"), fd, bytes: z.int().positive() }),
+  z.object({ type: z.literal("take-state"), fd, bytes: z.int().positive() }),
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),
 ]);

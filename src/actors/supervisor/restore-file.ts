@@ -32,7 +32,7 @@ export class RestoreFile {
   /** Gives it to a ctrl queue that has come up. */
   offer(host: Pick<ActorHost, "send">): void {
     if (this.fd < 0) return;
-    host.send("ctrl-queue", { type: "restore-state", fd: duplicateFd(this.fd), bytes: this.bytes });
+    host.send("ctrl-queue", { type: "take-state", fd: duplicateFd(this.fd), bytes: this.bytes });
   }
 
   /** A guest's driver is there, which takes it up or does without. */

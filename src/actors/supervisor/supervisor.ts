@@ -184,8 +184,7 @@ export class Supervisor {
         this.tracing.path = null;
         return;
       case "ask-status":
-        this.host.send("inspector", { type: "status", token: message.token, state: this.ownStatus() });
-        return;
+        return this.host.send("inspector", { type: "status", token: message.token, state: this.ownStatus() });
       case "ask-stream":
         return void this.recordings.stream(message);
     }

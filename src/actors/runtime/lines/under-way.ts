@@ -30,7 +30,7 @@ const isBringing: Readonly<Record<Bringing, true>> = {
   "map-memory": true,
   picture: true,
   pixels: true,
-  "restore-state": true,
+  "take-state": true,
   "set-ring-call": true,
   "set-ring-err": true,
   snapshot: true,
