@@ -87,7 +87,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (message.type === "set-breaks") this.endRehearsal();
     if (this.device.breaks.receive(message)) return;
     if (message.type === "ask-recording-start") this.endRehearsal();
-    if (this.device.recordings.receive(message)) return;
+    if (this.device.recordings.receive(message) || this.snapshots.receive(message)) return;
     const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
       case "expect-driver":
@@ -104,12 +104,6 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         return fenceWatch.ask();
       case "check-fences":
         return fenceWatch.check();
-      case "ask-state":
-        this.snapshots.tell(message.token);
-        return;
-      case "take-state":
-        this.snapshots.load(message.fd, message.bytes);
-        return;
       case "ask-inventory":
         this.context.send("inspector", describeInventory(model, message.token));
         return;

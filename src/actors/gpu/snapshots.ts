@@ -7,6 +7,7 @@ import { bytesIn } from "../../transport/os/sent-bytes.ts";
 import { Command } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import type { CtrlQueueMessage } from "./messages.ts";
 import type { Device } from "./device.ts";
 import type { Journal } from "./journal/journal.ts";
 import { contextName, type KeptState } from "./journal/kept-state.ts";
@@ -33,8 +34,16 @@ export class Snapshots {
     private readonly journal: Journal,
   ) {}
 
+  /** Returns false for what is none of its messages. */
+  receive(message: CtrlQueueMessage): boolean {
+    if (message.type === "ask-state") this.tell(message.token);
+    else if (message.type === "take-state") this.load(message.fd, message.bytes);
+    else return false;
+    return true;
+  }
+
   /** Answers with a file of all that the guest has, as far as it can be had. */
-  tell(token: number): void {
+  private tell(token: number): void {
     const nothing = { fd: -1, bytes: 0, resources: 0, contexts: [] as string[] };
     try {
       this.context.send("supervisor", { type: "state", token, error: "", ...this.make() });
@@ -44,7 +53,7 @@ export class Snapshots {
   }
 
   /** Keeps a file, whose descriptor it takes over, for the guest that comes. One that makes no sense ends the device. */
-  load(fd: number, bytes: number): void {
+  private load(fd: number, bytes: number): void {
     try {
       this.waiting = readSnapshot(new Uint32Array(bytesIn(fd, bytes).buffer), this.queue.request.bytesMax);
     } catch (error) {
