@@ -50,6 +50,21 @@ test("deaths cost the server no descriptors", async () => {
   await until("all is closed that was theirs", () => descriptors() <= before);
 });
 
+test("one that does not come up is ended, too, and the next one serves", async () => {
+  const args = ["--isolation", "process", "--renderer", "software", "--stall-ms", "1000"];
+  server = await ServerProcess.start({ args });
+  guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+  const first = server.actorProcesses[0]!;
+  process.kill(first, "SIGKILL");
+  const next = (): number | undefined => server.actorProcesses.find((pid) => pid !== first);
+  await until("there is another process", () => next() !== undefined);
+  process.kill(next()!, "SIGSTOP");
+  await until("it is ended", () =>
+    server.log().includes("crashed: ended, since it was starting for 5000 ms"),
+  );
+  expectWorking(guest);
+}, 60_000);
+
 test("whoever looks later is told of the last death: of what, when, and how long nobody was there", async () => {
   server = await ServerProcess.start({ args: ["--isolation", "process", "--renderer", "software"] });
   const crashOf = async (): Promise<unknown> => {

@@ -47,6 +47,8 @@ export class Inheritance {
   /** Makes all of it again; the guest's memory is there. */
   take(): void {
     const { journal, device, context } = this;
+    const deadly = context.keep[KeptWord.restoring]!;
+    if (deadly !== 0) journal.leaveOut(deadly);
     journal.isPaused = true;
     const restored = device.restore(journal.read());
     journal.isPaused = false;

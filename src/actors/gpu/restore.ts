@@ -53,16 +53,15 @@ export function restoredText({ resources, left, contexts }: Restored): string {
 }
 
 export class Restore {
-  private readonly restored: Restored = { resources: 0, left: 0, contexts: [] };
-  /** The resource that a predecessor was restoring when it died, or 0: it is left out. */
-  private readonly deadly: number;
+  private readonly restored: Restored;
 
   constructor(
     private readonly parts: RestoreParts,
     private readonly state: KeptState,
     private readonly pixels: ReadonlyMap<number, KeptPixels>,
   ) {
-    this.deadly = parts.keep[KeptWord.restoring]!;
+    // The one that a predecessor died of is left out.
+    this.restored = { resources: 0, left: parts.keep[KeptWord.restoring] === 0 ? 0 : 1, contexts: [] };
   }
 
   run(): Restored {
@@ -100,7 +99,7 @@ export class Restore {
   }
 
   private resource(id: number, { create, isBare, backing, uuid }: KeptResource): void {
-    if ((id | 0) === this.deadly || !this.create(create)) {
+    if (!this.create(create)) {
       this.restored.left++;
       return;
     }

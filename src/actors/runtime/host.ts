@@ -27,6 +27,8 @@ import { SharedWords, slotOf } from "./shared-words.ts";
 import { type Running, startThread } from "./thread.ts";
 
 const supervisorSlot = slotOf("supervisor");
+/** How long a successor's process may take to start: more than ten seconds where the CPU is emulated. */
+const startMsMax = 60_000;
 
 export interface HostEvents {
   message(from: WorkerName, message: Exclude<Inbox["supervisor"], { type: "crashed" | "peer-broken" }>): void;
@@ -118,6 +120,7 @@ export class ActorHost {
       this.post(peer, { runtime: "link", peer: name, line: otherEnd }, portsOf([otherEnd]));
     }
     this.spawn(name, lines);
+    this.watch(name, Math.min(startMsMax, 5 * this.config.stallMs), "starting");
   }
 
   send<To extends WorkerName>(to: To, message: Inbox[To]): void {
@@ -256,17 +259,16 @@ export class ActorHost {
   };
 
   /** Looks whether an actor in a process of its own goes on, until it is gone. */
-  private watch(name: WorkerName): void {
+  private watch(name: WorkerName, limitMs = this.config.stallMs, what = "inside of one call"): void {
     if (!this.isChild(name)) return;
-    const { stallMs } = this.config;
-    const reason = `ended, since it was inside of one call for ${stallMs} ms`;
+    const reason = `ended, since it was ${what} for ${limitMs} ms`;
     this.watches.get(name)?.stop();
     const slot = slotOf(name);
     const wake = (): void => {
       if (this.words.ring(slot)) signalEventfd(this.bellFds[name]!);
     };
     const stalled = (): void => this.ended(name, reason);
-    this.watches.set(name, new StallWatch(this.words, slot, stallMs, wake, stalled));
+    this.watches.set(name, new StallWatch(this.words, slot, limitMs, wake, stalled));
   }
 
   /** What an actor in a process of its own sends makes no sense: it may be anybody by now. */

@@ -2,7 +2,12 @@
 // as they were run; what they make is the guest's, and is checked as theirs when they are run again.
 
 import type { NativeMemory } from "../../../transport/os/native-memory.ts";
-import { Command, OfResource, ResourceUuid } from "../../../transport/wire/virtio-gpu/protocol.ts";
+import {
+  Command,
+  OfResource,
+  ResourceUnref,
+  ResourceUuid,
+} from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
 import { JournalLog } from "./journal-log.ts";
 import { JournalKind, KeptState } from "./kept-state.ts";
@@ -65,6 +70,14 @@ export class Journal {
   /** The guest has what `state` says, and nothing else. */
   fill(state: KeptState): void {
     if (!this.log.rewrite((append) => state.write(append))) this.log.overflow();
+  }
+
+  /** The resource is not to be made again, as if the guest had ended it. */
+  leaveOut(resource: number): void {
+    const words = new Uint32Array(ResourceUnref.bytes / 4);
+    words[0] = Command.RESOURCE_UNREF;
+    words[ResourceUnref.resourceId / 4] = resource;
+    this.add(JournalKind.request, words, words.length);
   }
 
   /** Somebody has died in a context of this name. Returns how many have. */

@@ -222,3 +222,19 @@ test("a journal that was written anew says the same", () => {
     }),
   );
 });
+
+test("a resource that is left out is gone for all who come after, with what it was attached to and shown on", () => {
+  const pair = new Pair();
+  const area = { x: 0, y: 0, width: 8, height: 8 };
+  for (const id of [1, 2]) pair.keep(commands.createResource2d(id, Format.B8G8R8X8, 8, 8));
+  pair.keep(commands3d.createContext(5, "demo"));
+  pair.keep(commands3d.attachResource(5, 2));
+  pair.keep(commands.setScanout(0, 2, area));
+
+  pair.another().leaveOut(2);
+
+  const { resources, contexts, scanouts } = pair.read();
+  expect([...resources.keys()]).toEqual([1]);
+  expect(contexts.get(5)!.attached.size).toBe(0);
+  expect(scanouts[0]).toBeNull();
+});
