@@ -3,9 +3,17 @@
 
 import type { NativeMemory } from "../../../transport/os/native-memory.ts";
 
-/** Words of the first page: which half holds, and the bytes that are used of each; the last says that some state found no room. */
-const Head = { half: 0, used: 1, isOver: 3, words: 4 } as const;
+/**
+ * Words of the first page: which half holds, the bytes that are used of each, whether some state found no room, and of each place
+ * which of its two copies holds: 1 or 2, or 0 where neither does.
+ */
+const Head = { half: 0, used: 1, isOver: 3, places: 16, words: 64 } as const;
 const headBytes = 4096;
+/** For what is said again and again, and only the last of it counts: so many places, of so many words each. */
+const placesMax = 16;
+const placeWords = 32;
+const placesBytes = placesMax * 2 * placeWords * 4;
+const halvesAt = headBytes + placesBytes;
 /** Of a record: what it is, and how many words follow. */
 const recordHeadBytes = 8;
 /** Bodies that are copied word by word: a call takes as long as some more. */
@@ -23,15 +31,17 @@ export class JournalLog {
   private readonly head: Int32Array;
   private readonly halfBytes: number;
   private readonly halves: readonly Uint32Array[];
+  private readonly places: Uint32Array;
   private half: number;
   /** Bytes that are used of it. */
   private used: number;
 
   constructor(private readonly memory: NativeMemory) {
     this.head = new Int32Array(memory.view(0, Head.words * 4));
-    this.halfBytes = Math.floor((memory.length - headBytes) / 8192) * 4096;
+    this.places = new Uint32Array(memory.view(headBytes, placesBytes));
+    this.halfBytes = Math.floor((memory.length - halvesAt) / 8192) * 4096;
     this.halves = [0, 1].map(
-      (half) => new Uint32Array(memory.view(headBytes + half * this.halfBytes, this.halfBytes)),
+      (half) => new Uint32Array(memory.view(halvesAt + half * this.halfBytes, this.halfBytes)),
     );
     // Whoever has written it may have been anybody's by then.
     this.half = Atomics.load(this.head, Head.half) & 1;
@@ -58,6 +68,27 @@ export class JournalLog {
     Atomics.store(this.head, Head.used + this.half, this.used);
   };
 
+  /** Puts `count` words, 31 at most, in the place of what was said there before. */
+  put(place: number, words: Uint32Array, count: number): void {
+    const copy = Atomics.load(this.head, Head.places + place) === 1 ? 2 : 1;
+    const at = this.atCopy(place, copy);
+    this.places[at] = count;
+    for (let word = 0; word < count; word++) this.places[at + 1 + word] = words[word]!;
+    Atomics.store(this.head, Head.places + place, copy);
+  }
+
+  /** What was put at a place, or null. */
+  placed(place: number): Uint32Array | null {
+    const copy = Atomics.load(this.head, Head.places + place);
+    if (copy !== 1 && copy !== 2) return null;
+    const at = this.atCopy(place, copy);
+    return this.places.subarray(at + 1, at + 1 + Math.min(this.places[at]!, placeWords - 1));
+  }
+
+  empty(place: number): void {
+    Atomics.store(this.head, Head.places + place, 0);
+  }
+
   /** What is there is not all, and never will be until {@link clear}. */
   overflow(): void {
     Atomics.store(this.head, Head.isOver, 1);
@@ -81,6 +112,7 @@ export class JournalLog {
   }
 
   clear(): void {
+    for (let place = 0; place < placesMax; place++) this.empty(place);
     this.used = 0;
     Atomics.store(this.head, Head.used + this.half, 0);
     Atomics.store(this.head, Head.isOver, 0);
@@ -101,6 +133,10 @@ export class JournalLog {
 
   close(): void {
     this.memory.unmap();
+  }
+
+  private atCopy(place: number, copy: number): number {
+    return (2 * place + copy - 1) * placeWords;
   }
 
   private write(

@@ -4,9 +4,13 @@
 import type { NativeMemory } from "../../../transport/os/native-memory.ts";
 import {
   Command,
+  DetachBacking,
   OfResource,
   ResourceUnref,
   ResourceUuid,
+  scanoutsMax,
+  SetScanout,
+  SetScanoutBlob,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
 import { JournalLog } from "./journal-log.ts";
@@ -25,6 +29,8 @@ export class Journal {
   isPaused = false;
   private readonly log: JournalLog;
   private readonly deaths: Map<string, number>;
+  /** The resource on each scanout, or 0. */
+  private readonly shown = new Uint32Array(scanoutsMax);
   private readonly uuid = new Uint32Array(uuidWords);
   private rewriteAt = rewriteBytesMin;
 
@@ -32,6 +38,9 @@ export class Journal {
   constructor(memory: NativeMemory) {
     this.log = new JournalLog(memory);
     this.deaths = this.log.bytes === 0 ? new Map() : this.read().deaths;
+    for (let scanout = 0; scanout < scanoutsMax; scanout++) {
+      this.shown[scanout] = this.log.placed(scanout)?.[SetScanout.resourceId / 4] ?? 0;
+    }
   }
 
   /** Whether a predecessor has left anything. */
@@ -46,7 +55,10 @@ export class Journal {
 
   /** What the guest has made until now. */
   read(): KeptState {
-    return KeptState.of(this.log.records());
+    const state = KeptState.of(this.log.records());
+    for (let scanout = 0; scanout < scanoutsMax; scanout++)
+      state.scanouts[scanout] = this.log.placed(scanout);
+    return state;
   }
 
   /** The driver has negotiated these. */
@@ -56,10 +68,23 @@ export class Journal {
 
   /** `request` was run with success. */
   keep(request: Request): void {
-    if (request.type !== Command.RESOURCE_ASSIGN_UUID) {
-      this.add(JournalKind.request, request.words, (request.length + 3) >>> 2);
-      return;
+    const { words, type } = request;
+    switch (type) {
+      case Command.SET_SCANOUT:
+      case Command.SET_SCANOUT_BLOB:
+        return this.show(words, type === Command.SET_SCANOUT ? SetScanout.bytes : SetScanoutBlob.bytes);
+      case Command.RESOURCE_ASSIGN_UUID:
+        return this.keepUuid(request);
+      case Command.RESOURCE_UNREF:
+        this.hide(words[ResourceUnref.resourceId / 4]!);
+        break;
+      case Command.RESOURCE_DETACH_BACKING:
+        this.hide(words[DetachBacking.resourceId / 4]!, Command.SET_SCANOUT_BLOB);
     }
+    this.add(JournalKind.request, words, (request.length + 3) >>> 2);
+  }
+
+  private keepUuid(request: Request): void {
     const { uuid } = this;
     uuid[0] = request.u32(OfResource.resourceId);
     const at = ResourceUuid.uuid / 4;
@@ -69,11 +94,13 @@ export class Journal {
 
   /** The guest has what `state` says, and nothing else. */
   fill(state: KeptState): void {
+    for (const shown of state.scanouts) if (shown !== null) this.show(shown, shown.byteLength);
     if (!this.log.rewrite((append) => state.write(append))) this.log.overflow();
   }
 
   /** The resource is not to be made again, as if the guest had ended it. */
   leaveOut(resource: number): void {
+    this.hide(resource);
     const words = new Uint32Array(ResourceUnref.bytes / 4);
     words[0] = Command.RESOURCE_UNREF;
     words[ResourceUnref.resourceId / 4] = resource;
@@ -97,12 +124,34 @@ export class Journal {
   clear(): void {
     if (this.isPaused) return;
     this.deaths.clear();
+    this.shown.fill(0);
     this.log.clear();
     this.rewriteAt = rewriteBytesMin;
   }
 
   close(): void {
     this.log.close();
+  }
+
+  /** Guests flip pages by this: it makes no object, and takes no room. */
+  private show(words: Uint32Array, bytes: number): void {
+    if (this.isPaused) return;
+    const scanout = words[SetScanout.scanoutId / 4]!;
+    const resource = words[SetScanout.resourceId / 4]!;
+    this.shown[scanout] = resource;
+    if (resource === 0) this.log.empty(scanout);
+    else this.log.put(scanout, words, bytes / 4);
+  }
+
+  /** The resource is not shown any more: where it is by a command of type `by`, if that is said. */
+  private hide(resource: number, by = 0): void {
+    if (this.isPaused) return;
+    for (let scanout = 0; scanout < scanoutsMax; scanout++) {
+      if (this.shown[scanout] !== resource) continue;
+      if (by !== 0 && this.log.placed(scanout)?.[0] !== by) continue;
+      this.shown[scanout] = 0;
+      this.log.empty(scanout);
+    }
   }
 
   private add(kind: number, words: Uint32Array, count: number): void {

@@ -2,7 +2,6 @@
 
 import {
   AttachBacking,
-  BlobMem,
   Command,
   CreateBlob,
   CtxCreate,
@@ -56,6 +55,12 @@ export class KeptState {
   }
 
   /** Writes the records of this state alone. */
+  writeAll(append: Append): void {
+    this.write(append);
+    for (const shown of this.scanouts) if (shown !== null) append(JournalKind.request, shown);
+  }
+
+  /** The same but for what is shown, which has places of its own in a journal. */
   write(append: Append): void {
     const { request, uuid, features, death } = JournalKind;
     append(features, Uint32Array.of(this.features));
@@ -68,7 +73,6 @@ export class KeptState {
     }
     for (const { attached } of this.contexts.values())
       for (const one of attached.values()) append(request, one);
-    for (const shown of this.scanouts) if (shown !== null) append(request, shown);
     for (const [name, count] of this.deaths) append(death, deathOf(name, count));
   }
 
@@ -120,30 +124,19 @@ export class KeptState {
   private unref(id: number): void {
     this.resources.delete(id);
     for (const { attached } of this.contexts.values()) attached.delete(id);
-    this.hide(id);
+  }
+
+  /** Both commands have their scanout at the same place. */
+  private show(words: Uint32Array): void {
+    const scanout = words[SetScanout.scanoutId / 4]!;
+    if (scanout < scanoutsMax) this.scanouts[scanout] = words;
   }
 
   private setBacking(id: number, backing: Uint32Array | null): void {
     const resource = this.resources.get(id);
     if (resource === undefined) return;
     resource.backing = backing;
-    const { create } = resource;
-    if (backing !== null || create[0] !== Command.RESOURCE_CREATE_BLOB) return;
-    resource.isBare = true;
-    // Its pages were its picture.
-    if (create[CreateBlob.blobMem / 4] === BlobMem.GUEST) this.hide(id);
-  }
-
-  /** Both commands have scanout and resource at the same place. */
-  private show(words: Uint32Array): void {
-    const scanout = words[SetScanout.scanoutId / 4]!;
-    if (scanout < scanoutsMax) this.scanouts[scanout] = words[SetScanout.resourceId / 4] === 0 ? null : words;
-  }
-
-  private hide(id: number): void {
-    this.scanouts.forEach((words, scanout) => {
-      if (words?.[SetScanout.resourceId / 4] === id) this.scanouts[scanout] = null;
-    });
+    if (backing === null && resource.create[0] === Command.RESOURCE_CREATE_BLOB) resource.isBare = true;
   }
 }
 

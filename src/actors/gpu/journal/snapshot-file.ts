@@ -114,7 +114,7 @@ export function readSnapshot(file: Uint32Array, requestBytesMax: number): Snapsh
 
 /** Deaths are this server's alone. */
 function write(state: KeptState, append: Append): void {
-  state.write((kind, ...what) => {
+  state.writeAll((kind, ...what) => {
     if (kind !== JournalKind.death) append(kind, ...what);
   });
 }

@@ -136,6 +136,18 @@ test("a blob that was made with pages and has lost them is shown no more, and ha
   expect(pair.read().resources.get(5)!.backing![AttachBacking.bytes / 4]).toBe(0x9000);
 });
 
+test("a resource that takes another's number is not shown in its place", () => {
+  const pair = new Pair();
+  pair.keep(commands.createResource2d(1, Format.B8G8R8X8, 4, 4));
+  for (let flip = 0; flip < 3; flip++) pair.keep(commands.setScanout(2, 1, { ...area, x: flip }));
+  expect(pair.read().scanouts[2]![SetScanout.x / 4]).toBe(2);
+  const successor = pair.another();
+  Object.assign(pair, { journal: successor });
+  pair.keep(commands.unrefResource(1));
+  pair.keep(commands.createResource2d(1, Format.B8G8R8X8, 4, 4));
+  expect(pair.read().scanouts[2]).toBeNull();
+});
+
 test("a UUID and deaths are kept, and a driver that starts anew is told of neither", () => {
   const pair = new Pair();
   pair.keep(commands.createResource2d(1, Format.B8G8R8X8, 4, 4));
@@ -179,7 +191,7 @@ test("whatever a process has left there that was somebody else's by then, it can
       const size = 64 * 1024;
       const fd = createMemfd("journal", size);
       const memory = NativeMemory.mapShared(fd, 0, size, "write");
-      new Uint8Array(memory.view()).set(bytes, 4096);
+      new Uint8Array(memory.view()).set(bytes, 8192);
       new Int32Array(memory.view())[1] = used;
       const journal = new Journal(memory);
       const state = journal.read();
