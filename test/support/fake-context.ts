@@ -32,12 +32,13 @@ export type Sent = { [To in keyof Inbox]: { to: To; message: Inbox[To] } }[keyof
 
 /** Settings as the server has them; without a pace where `flags` name none, so that no test waits for a slot. */
 export function serverConfig(...flags: string[]): ServerConfig {
-  const { FENCEPOST_RENDERER, FENCEPOST_STORAGE, FENCEPOST_RENDER_NODE } = process.env;
+  const { FENCEPOST_RENDERER, FENCEPOST_STORAGE, FENCEPOST_RENDER_NODE, FENCEPOST_ISOLATION } = process.env;
   const env = {
     FENCEPOST_FRAME_RATE: "unlimited",
     FENCEPOST_RENDERER,
     FENCEPOST_STORAGE,
     FENCEPOST_RENDER_NODE,
+    FENCEPOST_ISOLATION,
   };
   const request = parseCommandLine(flags, env);
   if (request.kind !== "serve") throw new Error("no settings");
