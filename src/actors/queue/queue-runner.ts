@@ -180,11 +180,11 @@ export class QueueRunner {
     this.complete(parked, error, this.headerBytes);
   }
 
+  /** Releases the ring and the guest's memory. */
   close(): void {
     this.stop();
     this.guest.close();
     this.request.close();
-    this.succession?.close();
   }
 
   /** Takes up to {@link batchMax} commands; returns whether the ring may hold more. */

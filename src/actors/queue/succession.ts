@@ -45,10 +45,6 @@ export class Succession {
     this.guilty[0] = head + 1;
   }
 
-  close(): void {
-    this.memory.unmap();
-  }
-
   /** The record of a ring that starts: the VMM's, or our own. Nothing of a ring before it is left. Throws a {@link Refusal}. */
   recordOf({ base, num, inflightFd, inflightOffset, inflightNum }: RingStart): InflightRing {
     const answers = new Uint32Array(this.memory.view(0, answersBytes(Math.max(num, inflightNum))));
