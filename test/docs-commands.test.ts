@@ -34,7 +34,7 @@ const instead: readonly (readonly [RegExp, (command: string) => string])[] = [
   [/^bun bench/, (command) => `${command} --list`],
   [/^bun run fuzz /, () => "bun run fuzz --list"],
   [/^bun run package$/, (command) => `${command} --help`],
-  [/^bun scripts\/soak\.ts/, () => "bun scripts/soak.ts --help"],
+  [/^bun scripts\/soak-page\.ts/, () => "bun scripts/soak-page.ts --help"],
   [/^scripts\/[\w-]+\.sh$/, (command) => `${command} --help`],
   [
     /^bun test/,

@@ -1,6 +1,6 @@
-// A guest of moderate diligence, for scripts/soak.ts: small commands, a desktop's damage, resources that come and go.
+// A guest of moderate diligence, for scripts/soak-page.ts: small commands, a desktop's damage, resources that come and go.
 //
-//   bun scripts/lib/soak-guest.ts SOCKET
+//   bun scripts/lib/page-guest.ts SOCKET
 
 import { areaOf, expectOk } from "../../lab/driver/gpu-driver.ts";
 import * as commands from "../../lab/driver/commands.ts";

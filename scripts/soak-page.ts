@@ -9,7 +9,7 @@ import { readCommandLine, refuse } from "./lib/command-line.ts";
 const help = `Keeps a server with --inspect under a moderate load (2,000 small commands, 10 flushes of a desktop's damage and two
 resources a second), with its page open in Chromium: a view a minute, in turn. Prints at intervals what all of it takes.
 
-Usage: bun scripts/soak.ts [flags]
+Usage: bun scripts/soak-page.ts [flags]
 
   --minutes N       how long (default: 60)
   --seconds N       between two looks (default: 60)
@@ -34,7 +34,7 @@ if (!(minutes > 0) || !(seconds > 0)) refuse("--minutes and --seconds want numbe
 
 const server = await ServerProcess.start({ args: ["--inspect", `--renderer=${values.renderer}`] });
 const guest = Bun.spawn(
-  bound([process.execPath, join(import.meta.dir, "lib/soak-guest.ts"), server.socketPath]),
+  bound([process.execPath, join(import.meta.dir, "lib/page-guest.ts"), server.socketPath]),
   {
     stdio: ["ignore", "inherit", "inherit"],
   },

@@ -1,0 +1,77 @@
+// What a server and the processes of its actors hold, and whether that grows.
+
+import { readdirSync, readFileSync } from "node:fs";
+import type { ServerProcess } from "../vmm/server-process.ts";
+
+const pageBytes = 4096;
+const mebibyte = 2 ** 20;
+const calmLooks = 5;
+const lookMs = 50;
+const settleMs = 5_000;
+
+/** Of the server's own process, and of those of its actors together. */
+export interface Holdings {
+  readonly serverMib: number;
+  readonly childMib: number;
+  readonly fds: number;
+  /** Lines of /proc/PID/maps. */
+  readonly mappings: number;
+  /** Mappings of memory that can be shared: memfds, dma-bufs, devices. */
+  readonly shared: number;
+}
+
+/**
+ * How much more than at the baseline is no growth. A heap is collected when its engine likes, a child is some seconds
+ * old or some minutes; what is open and what is shared is exact but for what comes and goes.
+ */
+export const slack: Holdings = { serverMib: 64, childMib: 96, fds: 6, mappings: 150, shared: 12 };
+
+export const unitOf: Readonly<Record<keyof Holdings, string>> = {
+  serverMib: "MiB of the server's memory",
+  childMib: "MiB of its child's memory",
+  fds: "descriptors",
+  mappings: "mappings",
+  shared: "shared mappings",
+};
+
+export const kinds = Object.keys(slack) as (keyof Holdings)[];
+
+function look(server: ServerProcess): Holdings {
+  const children = server.actorProcesses;
+  const all = [server.pid, ...children];
+  const sum = (pids: readonly number[], of: (pid: number) => number): number =>
+    pids.reduce((total, pid) => total + of(pid), 0);
+  const maps = all.map((pid) => readFileSync(`/proc/${pid}/maps`, "latin1"));
+  const count = (pattern: RegExp): number =>
+    maps.reduce((total, text) => total + (text.match(pattern)?.length ?? 0), 0);
+  return {
+    serverMib: residentMib(server.pid),
+    childMib: sum(children, residentMib),
+    fds: sum(all, (pid) => readdirSync(`/proc/${pid}/fd`).length),
+    mappings: count(/\n/g),
+    shared: count(/ \/(?:memfd:|dmabuf|dev\/(?!zero))/g),
+  };
+}
+
+const residentMib = (pid: number): number =>
+  (Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]) * pageBytes) / mebibyte;
+
+/** What is held once nothing is on its way out any more: descriptors and mappings have stayed for a while. */
+export async function holdingsOf(server: ServerProcess): Promise<Holdings> {
+  let last = look(server);
+  const deadline = performance.now() + settleMs;
+  for (let calm = 0; calm < calmLooks && performance.now() < deadline; calm++) {
+    await Bun.sleep(lookMs);
+    const now = look(server);
+    if (now.fds !== last.fds || now.shared !== last.shared) calm = 0;
+    last = now;
+  }
+  return last;
+}
+
+/** What has grown beyond its slack, in words; "" where nothing has. */
+export const growth = (before: Holdings, now: Holdings): string =>
+  kinds
+    .filter((kind) => now[kind] > before[kind] + slack[kind])
+    .map((kind) => `${Math.round(now[kind])} ${unitOf[kind]}, where ${Math.round(before[kind])} were`)
+    .join("; ");
