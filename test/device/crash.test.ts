@@ -1,7 +1,7 @@
 // Actors that throw while a guest draws: those that can lose their state come back, and the guest notices nothing.
 
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
@@ -54,6 +54,16 @@ for (const actor of workerNames.filter((name) => mayReturn(name, { isolation }))
       expect(cursor.pixels.every((pixel) => pixel === 0xff80_4020)).toBe(true);
     }));
 }
+
+test("a death maps nothing more of the words that all share", () =>
+  withDevice({}, async () => {
+    const mapped = (): number =>
+      readFileSync(`/proc/${server().pid}/maps`, "latin1").match(/fencepost-words/g)?.length ?? 0;
+    const before = mapped();
+    await kill("fence-poller");
+    await kill("cursor-queue");
+    expect(mapped()).toBe(before);
+  }));
 
 test("a scanout that goes off while there is no display is turned off at the VMM by the next one", () =>
   withDevice({}, async (guest) => {

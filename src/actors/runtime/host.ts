@@ -200,6 +200,7 @@ export class ActorHost {
       config: this.config,
       machines: this.machines,
       wordsFd: this.words.fd,
+      wordsAddress: this.words.address,
       tapsFd: this.areaFds["taps"] ?? -1,
       bellFds: this.bellFds,
       areaFds: this.areaFds,

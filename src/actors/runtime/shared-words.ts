@@ -35,20 +35,31 @@ export const slotOf = (name: ActorName): number =>
 export class SharedWords {
   private readonly words: Int32Array;
   private readonly received: Int32Array;
-  private readonly memory: NativeMemory;
 
-  private constructor(readonly fd: number) {
-    this.memory = NativeMemory.mapShared(fd, 0, totalBytes, "write");
+  private constructor(
+    readonly fd: number,
+    private readonly memory: Pick<NativeMemory, "address" | "view">,
+  ) {
     this.words = new Int32Array(this.memory.view(doorbellsAt, receivedAt - doorbellsAt));
     this.received = new Int32Array(this.memory.view(receivedAt, keepAt - receivedAt));
   }
 
   static create(): SharedWords {
-    return new SharedWords(createMemfd("fencepost-words", totalBytes));
+    return SharedWords.open(createMemfd("fencepost-words", totalBytes));
   }
 
   static open(fd: number): SharedWords {
-    return new SharedWords(fd);
+    return new SharedWords(fd, NativeMemory.mapShared(fd, 0, totalBytes, "write"));
+  }
+
+  /** Those that this process has mapped, for one of its threads: a mapping of its own would outlive it. */
+  static mappedAt(fd: number, address: number): SharedWords {
+    return new SharedWords(fd, NativeMemory.mappedAt(address, totalBytes));
+  }
+
+  /** Where they are mapped, in this process. */
+  get address(): number {
+    return this.memory.address;
   }
 
   /** No view of any word may be used any more. */

@@ -10,6 +10,8 @@ export interface ActorStart {
   config: ServerConfig;
   machines: LifecycleTables;
   wordsFd: number;
+  /** Where a thread finds them mapped; a process maps them itself. */
+  wordsAddress: number;
   /** Where the actors' taps lie; -1 where nobody will ever read them. */
   tapsFd: number;
   bellFds: Record<string, number>;

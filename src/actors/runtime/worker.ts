@@ -22,6 +22,9 @@ import { Own, SharedWords, slotOf } from "./shared-words.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
 import { now, Timers } from "./timers.ts";
 
+const openWords = ({ isChild, wordsFd, wordsAddress }: ActorStart): SharedWords =>
+  isChild ? SharedWords.open(wordsFd) : SharedWords.mappedAt(wordsFd, wordsAddress);
+
 type Schema = Awaited<ReturnType<typeof schemaOf>>;
 
 export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
@@ -52,7 +55,7 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   constructor(
     readonly name: Name,
     private readonly start: ActorStart = ownStart(),
-    private readonly words: SharedWords = SharedWords.open(start.wordsFd),
+    private readonly words: SharedWords = openWords(start),
   ) {
     const { timers } = this;
     this.config = start.config;

@@ -40,6 +40,11 @@ export class NativeMemory {
     return new NativeMemory(base, length, base, length);
   }
 
+  /** What another thread of this process has mapped at `address`, and keeps for as long as this one uses it; nobody unmaps it by this. */
+  static mappedAt(address: number, length: number): Pick<NativeMemory, "address" | "length" | "view"> {
+    return new NativeMemory(address, length, address, length);
+  }
+
   /** Maps `length` bytes of `fd` from `offset` (any alignment), shared. The fd may be closed afterwards. */
   static mapShared(fd: number, offset: number, length: number, access: "read" | "write"): NativeMemory {
     const skew = offset % pageBytes;

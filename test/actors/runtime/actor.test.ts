@@ -57,6 +57,7 @@ class World {
         config,
         machines,
         wordsFd: this.words.fd,
+        wordsAddress: this.words.address,
         tapsFd: -1,
         bellFds: this.bells,
         lines,

@@ -160,6 +160,7 @@ export class SimulatedHost implements Party {
       config: this.config,
       machines: this.machines,
       wordsFd: this.words.fd,
+      wordsAddress: this.words.address,
       tapsFd: -1,
       bellFds: this.bellFds,
       areaFds: this.areaFds,
