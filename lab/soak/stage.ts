@@ -108,14 +108,14 @@ export class Stage {
   }
 
   /** Scanout 0 comes to show `expected`, row by row: all pixels are looked at. Throws {@link Wrong}. */
-  expectShown(expected: Uint32Array, width: number, what: string): void {
+  expectShown(expected: Uint32Array, width: number, what: string, timeoutMs?: number): void {
     const { display, pump } = this.guest;
     const difference = (): number => {
       const shown = display!.framebuffer(0);
       return shown?.width === width ? firstDifference(shown.pixels, expected) : 0;
     };
     try {
-      pump.until(() => difference() === expected.length, what);
+      pump.until(() => difference() === expected.length, what, timeoutMs);
     } catch (error) {
       if (!(error instanceof DeviceTimeout)) throw error;
       const at = difference();
