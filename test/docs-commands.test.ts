@@ -33,6 +33,7 @@ const elsewhere: readonly (readonly [RegExp, string, string | null])[] = [
 const instead: readonly (readonly [RegExp, (command: string) => string])[] = [
   [/^bun bench/, (command) => `${command} --list`],
   [/^bun run fuzz /, () => "bun run fuzz --list"],
+  [/^bun run soak /, () => "bun run soak --help"],
   [/^bun run package$/, (command) => `${command} --help`],
   [/^bun scripts\/soak-page\.ts/, () => "bun scripts/soak-page.ts --help"],
   [/^scripts\/[\w-]+\.sh$/, (command) => `${command} --help`],

@@ -20,7 +20,7 @@ export class Wrong extends Error {
 export const screenSize = { width: 512, height: 384 };
 export const screenId = 0x5c_0000;
 /** How long the server may take for anything: the machine may be busy, and a child may have to come back. */
-export const patienceMs = 60_000;
+const patienceMs = 60_000;
 const pollMs = 2;
 
 const { EDID, VIRGL, RESOURCE_BLOB, RESOURCE_UUID } = Feature;

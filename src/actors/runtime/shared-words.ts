@@ -38,7 +38,7 @@ export class SharedWords {
 
   private constructor(
     readonly fd: number,
-    private readonly memory: Pick<NativeMemory, "address" | "view">,
+    private readonly memory: NativeMemory,
   ) {
     this.words = new Int32Array(this.memory.view(doorbellsAt, receivedAt - doorbellsAt));
     this.received = new Int32Array(this.memory.view(receivedAt, keepAt - receivedAt));

@@ -40,8 +40,8 @@ export class NativeMemory {
     return new NativeMemory(base, length, base, length);
   }
 
-  /** What another thread of this process has mapped at `address`, and keeps for as long as this one uses it; nobody unmaps it by this. */
-  static mappedAt(address: number, length: number): Pick<NativeMemory, "address" | "length" | "view"> {
+  /** What another thread of this process has mapped at `address`, and keeps: it is theirs to unmap. */
+  static mappedAt(address: number, length: number): NativeMemory {
     return new NativeMemory(address, length, address, length);
   }
 
