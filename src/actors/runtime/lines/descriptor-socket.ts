@@ -10,9 +10,17 @@ import { LineError } from "./line.ts";
 
 const hasEnded: ReadonlySet<number> = new Set([EPIPE, ECONNRESET]);
 
-/** One a thread, made when a first line needs it. */
+/** One a thread, from its first line to its last: memory outlives a thread that has crashed. */
 let shared: { io: SocketIo; byte: NativeMemory } | null = null;
+let users = 0;
 const scratch = () => (shared ??= { io: new SocketIo(), byte: NativeMemory.allocate(1) });
+
+function letGo(): void {
+  if (--users > 0 || shared === null) return;
+  shared.io.close();
+  shared.byte.unmap();
+  shared = null;
+}
 
 export class DescriptorSocket {
   /** How many descriptors of the message that is being sent have gone already. */
@@ -22,6 +30,7 @@ export class DescriptorSocket {
   constructor(private readonly fd: number) {
     // Made with the line, not amid the first message.
     scratch();
+    users++;
   }
 
   /**
@@ -58,6 +67,7 @@ export class DescriptorSocket {
 
   close(): void {
     closeFd(this.fd);
+    letGo();
   }
 
   /** To a process that has ended everything can be sent: it is lost, as the message is. */
