@@ -69,6 +69,13 @@ export async function holdingsOf(server: ServerProcess): Promise<Holdings> {
   return last;
 }
 
+/** Memory is what it was least of late, since a heap is a saw's edge: it grows until its engine collects. The rest is as it is now. */
+export const settledOf = (recent: readonly Holdings[], now: Holdings): Holdings => ({
+  ...now,
+  serverMib: Math.min(now.serverMib, ...recent.map(({ serverMib }) => serverMib)),
+  childMib: Math.min(now.childMib, ...recent.map(({ childMib }) => childMib)),
+});
+
 /** What has grown beyond its slack, in words; "" where nothing has. */
 export const growth = (before: Holdings, now: Holdings): string =>
   kinds

@@ -15,7 +15,7 @@ Usage: bun run soak [flags]
   --inspect         with the inspector, and deaths of it
   -h, --help        this text
 
-Drift is against the fifth minute, or a quarter of a shorter run; more of anything than this fails: ${bounds}.
+Drift is against the fifth minute, or a quarter of a shorter run; of memory the least of five looks counts. More than this fails: ${bounds}.
 Ctrl-C ends it with the last line. Exit codes: 0 all was well, 1 something was not, 2 a mistake in the command line.`;
 
 export interface CommandLine {

@@ -6,7 +6,7 @@ import { Obituary } from "../../lab/soak/obituary.ts";
 import type { Phase } from "../../lab/soak/phase.ts";
 import { phases } from "../../lab/soak/phases.ts";
 import { animation } from "../../lab/soak/phases/pictures.ts";
-import { growth, type Holdings } from "../../lab/soak/holdings.ts";
+import { growth, type Holdings, settledOf } from "../../lab/soak/holdings.ts";
 import { parseSoakOptions } from "../../lab/soak/options.ts";
 import { headings, lineOf } from "../../lab/soak/report.ts";
 import { type Look, soak } from "../../lab/soak/soak.ts";
@@ -114,6 +114,15 @@ test("growth is told of what is more than its slack, and of nothing else", () =>
   expect(growth(before, { ...before, serverMib: 100 + 60, fds: 106, shared: 20 })).toBe("");
   expect(growth(before, { ...before, fds: 107, mappings: 1000 })).toBe(
     "107 descriptors, where 100 were; 1000 mappings, where 500 were",
+  );
+});
+
+test("a heap that was collected of late has not grown, and one that stays has", () => {
+  const before: Holdings = { serverMib: 100, childMib: 100, fds: 100, mappings: 500, shared: 40 };
+  const peak = { ...before, serverMib: 200, childMib: 300, fds: 90 };
+  expect(settledOf([before, peak], peak)).toEqual({ ...before, fds: 90 });
+  expect(growth(before, settledOf([peak, peak, peak, peak], peak))).toStartWith(
+    "200 MiB of the server's memory",
   );
 });
 
