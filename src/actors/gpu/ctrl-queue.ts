@@ -256,7 +256,9 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.hasWarmedUp = true;
     this.journal.isPaused = true;
     try {
-      this.rehearsal = new WarmUp(this.queue, this.context.tap, () => this.context.counters.fill(0));
+      const { counters } = this.context;
+      const counted = counters.slice();
+      this.rehearsal = new WarmUp(this.queue, this.context.tap, () => counters.set(counted));
     } catch (error) {
       this.journal.isPaused = false;
       // The guest's first commands are slower then.

@@ -79,7 +79,7 @@ export class KeptState {
   private take({ kind, words }: JournalRecord): void {
     if (kind === JournalKind.request && words.length >= Header.bytes / 4) this.run(words);
     if (kind === JournalKind.features) this.features = words[0]!;
-    if (kind === JournalKind.death) this.deaths.set(nameOf(words), words[0]!);
+    if (kind === JournalKind.death && words.length >= 2) this.deaths.set(nameOf(words), words[0]!);
     if (kind !== JournalKind.uuid) return;
     const resource = this.resources.get(words[0]!);
     if (resource !== undefined) resource.uuid = words;
