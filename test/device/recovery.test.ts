@@ -152,17 +152,6 @@ describe.each(["software", "virgl"])("with --renderer %s", (renderer) => {
   });
 });
 
-test("deaths cost no descriptor", async () => {
-  const { gpu } = await boot({}, "--renderer", "software");
-  gpu.show(0, gpu.createImage(1, Format.B8G8R8X8, 64, 48));
-  // What is made once is there after the first.
-  await die();
-  await until("the predecessor's last descriptors are closed", () => server.actorProcesses.length === 1);
-  const before = server.usage().fds;
-  for (let death = 0; death < 3; death++) await die();
-  await until("there are as many as before", () => server.usage().fds <= before);
-});
-
 test("a process that does not go on is ended, and another one takes its place", async () => {
   const { gpu } = await boot({}, "--renderer", "software", "--stall-ms", "1000");
   const image = gpu.createImage(1, Format.B8G8R8X8, 64, 48);

@@ -257,7 +257,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.journal.isPaused = true;
     try {
       const { counters } = this.context;
-      const counted = counters.slice();
+      const counted = Float64Array.from(counters);
       this.rehearsal = new WarmUp(this.queue, this.context.tap, () => counters.set(counted));
     } catch (error) {
       this.journal.isPaused = false;
