@@ -1,7 +1,6 @@
 // Whether a server is as well after a batch as it was before: it runs, answers, has crashed nowhere, holds what it held,
 // and serves a guest.
 
-import { readFileSync } from "node:fs";
 import type { ServerProcess } from "../vmm/server-process.ts";
 import { tryGuest } from "./sane-guest.ts";
 import { patienceMs } from "./target.ts";
@@ -120,23 +119,9 @@ export class Health {
   }
 
   private holdings(): Holdings {
-    const { server } = this;
-    const mappings = [server.pid, ...server.actorProcesses].reduce(
-      (sum, pid) => sum + sharedMappings(pid),
-      0,
-    );
-    return { fds: server.usage().fds, mappings };
+    const { fds, sharedMappings: mappings } = this.server.usage();
+    return { fds, mappings };
   }
 }
 
 const found = (what: string): Illness => ({ what, isRenderer: false });
-
-function sharedMappings(pid: number): number {
-  try {
-    const maps = readFileSync(`/proc/${pid}/maps`, "latin1");
-    return maps.match(/ \/(?:memfd:|dmabuf|dev\/(?!zero))/g)?.length ?? 0;
-  } catch {
-    // It has ended meanwhile, which the next look says.
-    return 0;
-  }
-}

@@ -1,9 +1,8 @@
 // What a server and the processes of its actors hold, and whether that grows.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { usageOf } from "../vmm/process-usage.ts";
 import type { ServerProcess } from "../vmm/server-process.ts";
 
-const pageBytes = 4096;
 const mebibyte = 2 ** 20;
 const calmLooks = 5;
 const lookMs = 50;
@@ -14,9 +13,7 @@ export interface Holdings {
   readonly serverMib: number;
   readonly childMib: number;
   readonly fds: number;
-  /** Lines of /proc/PID/maps. */
   readonly mappings: number;
-  /** Mappings of memory that can be shared: memfds, dma-bufs, devices. */
   readonly shared: number;
 }
 
@@ -37,24 +34,15 @@ export const unitOf: Readonly<Record<keyof Holdings, string>> = {
 export const kinds = Object.keys(slack) as (keyof Holdings)[];
 
 function look(server: ServerProcess): Holdings {
-  const children = server.actorProcesses;
-  const all = [server.pid, ...children];
-  const sum = (pids: readonly number[], of: (pid: number) => number): number =>
-    pids.reduce((total, pid) => total + of(pid), 0);
-  const maps = all.map((pid) => readFileSync(`/proc/${pid}/maps`, "latin1"));
-  const count = (pattern: RegExp): number =>
-    maps.reduce((total, text) => total + (text.match(pattern)?.length ?? 0), 0);
+  const [own, child] = [usageOf([server.pid]), usageOf(server.actorProcesses)];
   return {
-    serverMib: residentMib(server.pid),
-    childMib: sum(children, residentMib),
-    fds: sum(all, (pid) => readdirSync(`/proc/${pid}/fd`).length),
-    mappings: count(/\n/g),
-    shared: count(/ \/(?:memfd:|dmabuf|dev\/(?!zero))/g),
+    serverMib: own.residentBytes / mebibyte,
+    childMib: child.residentBytes / mebibyte,
+    fds: own.fds + child.fds,
+    mappings: own.mappings + child.mappings,
+    shared: own.sharedMappings + child.sharedMappings,
   };
 }
-
-const residentMib = (pid: number): number =>
-  (Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]) * pageBytes) / mebibyte;
 
 /** What is held once nothing is on its way out any more: descriptors and mappings have stayed for a while. */
 export async function holdingsOf(server: ServerProcess): Promise<Holdings> {

@@ -1,6 +1,7 @@
 // The real server as a child process, in a temporary directory of its own, with its log kept for whoever asks why.
 
 import { bound } from "../bound-child.ts";
+import { type ProcessUsage, usageOf } from "./process-usage.ts";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { constants, tmpdir } from "node:os";
@@ -134,15 +135,9 @@ export class ServerProcess {
     return [this.pid, ...this.actorProcesses].flatMap(childrenOf).filter((pid) => !isActor(pid));
   }
 
-  /** Resident memory in bytes, and open descriptors, of all its actors. */
-  usage(): { residentBytes: number; fds: number } {
-    const total = { residentBytes: 0, fds: 0 };
-    for (const pid of [this.pid, ...this.actorProcesses]) {
-      const pages = Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
-      total.residentBytes += pages * 4096;
-      total.fds += [...new Bun.Glob("*").scanSync({ cwd: `/proc/${pid}/fd`, onlyFiles: false })].length;
-    }
-    return total;
+  /** Of all its actors. */
+  usage(): ProcessUsage {
+    return usageOf([this.pid, ...this.actorProcesses]);
   }
 
   /** Sends one command to the control socket and answers its line. */
