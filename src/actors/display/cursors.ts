@@ -1,9 +1,8 @@
 // The cursors of all scanouts, as the cursor queue tells of them: images from its pool, positions, and when one hides.
 
-import { asPointer, libc } from "../../ffi/libc.ts";
 import { SystemError } from "../../transport/os/errors.ts";
-import { closeFd, createMemfd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
+import type { NativeMemory } from "../../transport/os/native-memory.ts";
+import { memfdWith } from "../../transport/os/sent-bytes.ts";
 import type { DisplayMessage } from "./messages.ts";
 import { Counter } from "./counters.ts";
 import { cursorImageBytes } from "../gpu/manifest.ts";
@@ -69,19 +68,15 @@ export class Cursors {
 
 /** A new memfd with one image behind the other; -1 where the host has no room. */
 function joined(images: readonly NativeMemory[]): number {
-  let fd = -1;
   try {
-    fd = createMemfd("fencepost-cursors", images.length * cursorImageBytes);
-    const memory = NativeMemory.mapShared(fd, 0, images.length * cursorImageBytes, "write");
-    images.forEach(({ address }, index) => {
-      const target = asPointer(memory.address + index * cursorImageBytes);
-      libc.memcpy(target, asPointer(address), cursorImageBytes);
+    return memfdWith("fencepost-cursors", images.length * cursorImageBytes, (memory) => {
+      const target = new Uint8Array(memory);
+      images.forEach((image, index) =>
+        target.set(new Uint8Array(image.view(0, cursorImageBytes)), index * cursorImageBytes),
+      );
     });
-    memory.unmap();
-    return fd;
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    if (fd >= 0) closeFd(fd);
     return -1;
   }
 }

@@ -1,8 +1,7 @@
 // A copy of what a scanout shows, for a file: the cursor is not in it.
 
 import { SystemError } from "../../transport/os/errors.ts";
-import { closeFd, createMemfd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { memfdWith } from "../../transport/os/sent-bytes.ts";
 import { bytesPerPixel } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { Rect } from "../../picture/damage.ts";
 import { UnreadableSurface } from "./surfaces/surface.ts";
@@ -19,18 +18,7 @@ export function takeSnapshot(view: View): number {
   const bytes = view.width * view.height * bytesPerPixel;
   if (bytes > snapshotBytesMax)
     throw new UnreadableSurface(`${view.width}x${view.height} pixels are too many to be copied`);
-  const fd = createMemfd("fencepost-snapshot", bytes);
-  let memory: NativeMemory | null = null;
-  try {
-    memory = NativeMemory.mapShared(fd, 0, bytes, "write");
-    view.surface.copy(view, new Uint32Array(memory.view()));
-  } catch (error) {
-    closeFd(fd);
-    throw error;
-  } finally {
-    memory?.unmap();
-  }
-  return fd;
+  return memfdWith("fencepost-snapshot", bytes, (pixels) => view.surface.copy(view, new Uint32Array(pixels)));
 }
 
 /** What of `wanted` lies in `view`, copied to a new memfd as above; fd -1 where there is nothing, or `error` says why. */

@@ -1,9 +1,7 @@
 // Snapshots: what the guest has, taken between two commands, and taken up by a server to whose rings a guest comes that is under way.
 
 import { asRefusal, Refusal } from "../../transport/os/errors.ts";
-import { closeFd, createMemfd } from "../../transport/os/fds.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
-import { bytesIn } from "../../transport/os/sent-bytes.ts";
+import { bytesIn, memfdWith } from "../../transport/os/sent-bytes.ts";
 import { Command } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
 import type { ActorContext } from "../runtime/actor.ts";
@@ -87,15 +85,9 @@ export class Snapshots {
     const pixels = this.pixelsOf(state);
     const bytes = snapshotBytes(state, pixels);
     if (bytes > snapshotBytesMax) throw new Refusal(`what the guest has would take ${bytes} bytes`);
-    const fd = createMemfd("fencepost-snapshot", bytes);
-    try {
-      const memory = NativeMemory.mapShared(fd, 0, bytes, "write");
-      writeSnapshot(new Uint32Array(memory.view()), state, pixels);
-      memory.unmap();
-    } catch (error) {
-      closeFd(fd);
-      throw error;
-    }
+    const fd = memfdWith("fencepost-snapshot", bytes, (file) =>
+      writeSnapshot(new Uint32Array(file), state, pixels),
+    );
     const contexts = Array.from(state.contexts, ([id, { create }]) => contextName(create) || String(id));
     return { fd, bytes, resources: state.resources.size, contexts };
   }

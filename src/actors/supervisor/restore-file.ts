@@ -2,9 +2,9 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { Refusal } from "../../transport/os/errors.ts";
-import { closeFd, createMemfd, duplicateFd } from "../../transport/os/fds.ts";
+import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
 import { withFile } from "../../transport/os/files.ts";
-import { NativeMemory } from "../../transport/os/native-memory.ts";
+import { memfdWith } from "../../transport/os/sent-bytes.ts";
 import { snapshotBytesMax } from "../gpu/manifest.ts";
 import type { ActorHost } from "../runtime/host.ts";
 
@@ -23,10 +23,7 @@ export class RestoreFile {
     if (content.length === 0 || content.length % 4 !== 0)
       throw new Refusal(`${path} is no snapshot, or cut off`);
     this.bytes = content.length;
-    this.fd = createMemfd("fencepost-restore", this.bytes);
-    const memory = NativeMemory.mapShared(this.fd, 0, this.bytes, "write");
-    new Uint8Array(memory.view()).set(content);
-    memory.unmap();
+    this.fd = memfdWith("fencepost-restore", this.bytes, (file) => new Uint8Array(file).set(content));
   }
 
   /** Gives it to a ctrl queue that has come up. */

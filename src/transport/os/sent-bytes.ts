@@ -1,6 +1,6 @@
-// Bytes that another actor has copied for us, and sent as a descriptor.
+// Bytes that one actor copies for another, and sends as a descriptor.
 
-import { closeFd } from "./fds.ts";
+import { closeFd, createMemfd } from "./fds.ts";
 import { NativeMemory } from "./native-memory.ts";
 
 /** The first `count` bytes of the file, whose descriptor it takes over. Throws where they cannot be mapped. */
@@ -13,4 +13,20 @@ export function bytesIn(fd: number, count: number): Uint8Array<ArrayBuffer> {
   } finally {
     closeFd(fd);
   }
+}
+
+/** A new memfd of `count` bytes, which `fill` writes. The caller owns it; it is closed where `fill` throws, or nothing can be mapped. */
+export function memfdWith(name: string, count: number, fill: (bytes: ArrayBuffer) => void): number {
+  const fd = createMemfd(name, count);
+  let memory: NativeMemory | null = null;
+  try {
+    memory = NativeMemory.mapShared(fd, 0, count, "write");
+    fill(memory.view());
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  } finally {
+    memory?.unmap();
+  }
+  return fd;
 }

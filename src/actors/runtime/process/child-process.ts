@@ -3,8 +3,8 @@
 import { serialize } from "bun:jsc";
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { closeFd, createMemfd } from "../../../transport/os/fds.ts";
-import { NativeMemory } from "../../../transport/os/native-memory.ts";
+import { closeFd } from "../../../transport/os/fds.ts";
+import { memfdWith } from "../../../transport/os/sent-bytes.ts";
 import { socketPair } from "../../../transport/os/unix-socket.ts";
 import { type ActorName, entries, type WorkerName } from "../../registry.ts";
 import type { LineEnd } from "../lines/line.ts";
@@ -115,16 +115,7 @@ const descriptorsOf = (lines: ActorStart["lines"]): number[] =>
 /** A descriptor to read the start from. */
 function bytesOf(start: ChildStart): number {
   const bytes = new Uint8Array(serialize(start));
-  const fd = createMemfd("fencepost-start", bytes.length);
-  try {
-    const memory = NativeMemory.mapShared(fd, 0, bytes.length, "write");
-    new Uint8Array(memory.view()).set(bytes);
-    memory.unmap();
-  } catch (error) {
-    closeFd(fd);
-    throw error;
-  }
-  return fd;
+  return memfdWith("fencepost-start", bytes.length, (memory) => new Uint8Array(memory).set(bytes));
 }
 
 /** Calls `rung` for as long as somebody has the other end of `bell`, and closes it. */
