@@ -167,6 +167,8 @@ export class Display implements Actor<DisplayMessage> {
   }
 
   private dropOrphans(): void {
+    // A page flip comes by here.
+    if (!this.surfaces.hasOrphans) return;
     const isShown = (surface: AnySurface): boolean =>
       this.scanouts.some(({ view }) => view?.surface === surface);
     for (const surface of this.surfaces.takeOrphans(isShown)) {

@@ -59,6 +59,10 @@ export class Surfaces {
     this.orphans = [...this.all.values()];
   }
 
+  get hasOrphans(): boolean {
+    return this.orphans.length > 0;
+  }
+
   /** Takes those out that nobody has to keep: `isShown` says whether one is still to be seen. */
   takeOrphans(isShown: (surface: AnySurface) => boolean): AnySurface[] {
     const gone = this.orphans.filter((one) => !isShown(one));
