@@ -240,7 +240,7 @@ export class QueueRunner {
       type = this.bad.length();
     } else {
       if (this.recording !== null) this.recording.taken(chain.writableBytes);
-      type = (ring.tookAgain && this.succession?.answerOf(ring)) || this.handler.execute(request);
+      type = (ring.tookAgain && ring.answerOf(chain.head)) || this.handler.execute(request);
       if (type === PARKED) tap?.rest();
       if (type === PARKED) return type;
       if (type >= this.form.firstError) this.responseBytes = headerBytes;

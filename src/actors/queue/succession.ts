@@ -22,18 +22,12 @@ export interface SuccessionParts {
 export class Succession {
   ring: Ring | null = null;
 
-  private readonly memory: NativeMemory;
-  private readonly guilty: Int32Array;
-
   /** `chain`: whose request runs. */
   constructor(
-    { memory, guilty }: SuccessionParts,
+    private readonly parts: SuccessionParts,
     private readonly form: CommandForm,
     private readonly chain: Chain,
-  ) {
-    this.memory = memory;
-    this.guilty = guilty;
-  }
+  ) {}
 
   /** The head of the chain whose request runs. */
   get head(): number {
@@ -42,13 +36,14 @@ export class Succession {
 
   /** An actor in this place has died of the chain at `head`: it is not run again, also by who comes after us. */
   accuse(head: number): void {
-    this.guilty[0] = head + 1;
+    this.parts.guilty[0] = head + 1;
   }
 
   /** The record of a ring that starts: the VMM's, or our own. Nothing of a ring before it is left. Throws a {@link Refusal}. */
   recordOf({ base, num, inflightFd, inflightOffset, inflightNum }: RingStart): InflightRing {
-    const answers = new Uint32Array(this.memory.view(0, answersBytes(Math.max(num, inflightNum))));
-    const own = this.memory.view(answersAll, inflightBytes(num));
+    const { memory, guilty } = this.parts;
+    const answers = new Uint32Array(memory.view(0, answersBytes(Math.max(num, inflightNum))));
+    const own = memory.view(answersAll, inflightBytes(num));
     if (base >= 0) {
       answers.fill(0);
       new Uint8Array(own).fill(0);
@@ -57,9 +52,9 @@ export class Succession {
       inflightFd < 0
         ? new InflightRing(own, num, answers)
         : InflightRing.open(inflightFd, inflightOffset, inflightNum, answers);
-    const guilty = this.guilty[0]!;
-    if (base < 0 && guilty > 0) record.condemn(guilty - 1, this.form.malformed);
-    this.guilty[0] = 0;
+    const accused = guilty[0]!;
+    if (base < 0 && accused > 0) record.condemn(accused - 1, this.form.malformed);
+    guilty[0] = 0;
     return record;
   }
 
@@ -72,10 +67,5 @@ export class Succession {
   /** The same of one that was parked, and is answered without a body. */
   ranParked(parked: Parked, type: number): void {
     this.ring?.answered(parked.chain.head, type);
-  }
-
-  /** What a chain that was taken before is answered, by somebody who is gone; 0 where that had not come to it. */
-  answerOf(ring: Ring): number {
-    return ring.answerOf(this.chain.head);
   }
 }

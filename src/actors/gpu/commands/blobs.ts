@@ -61,8 +61,9 @@ export class BlobCommands {
     // Above 2^53 no size is exact, and none is anywhere near what there is.
     if (size === 0 || size > Number.MAX_SAFE_INTEGER) return Response.ERR_INVALID_PARAMETER;
     const isHost = mem !== BlobMem.GUEST;
+    const isRenderers = isHost && !isLost;
     const contextId = request.u32(Header.contextId);
-    const refused = isHost && !isLost ? this.contexts.may(model.contexts.get(contextId), this.event) : 0;
+    const refused = isRenderers ? this.contexts.may(model.contexts.get(contextId), this.event) : 0;
     if (refused !== 0) return refused;
     if (!model.resources.hasRoom(isHost ? size : 0)) return Response.ERR_OUT_OF_MEMORY;
     const backing = this.pagesOf(request, mem, size);
@@ -72,13 +73,13 @@ export class BlobCommands {
       idLow: request.u32(CreateBlob.blobId),
       idHigh: request.u32(CreateBlob.blobId + 4),
     };
-    const error = isHost && !isLost ? model.renderer.createBlob(id, contextId, shape, backing) : 0;
+    const error = isRenderers ? model.renderer.createBlob(id, contextId, shape, backing) : 0;
     if (error !== 0) {
       backing?.free();
       return codeOfErrno(error);
     }
     this.resources.take(model.resources.addBlob(id, shape, backing), event);
-    if (isHost && !isLost) this.contexts.take(model.contexts.get(contextId)!, this.event);
+    if (isRenderers) this.contexts.take(model.contexts.get(contextId)!, this.event);
     return Response.OK_NODATA;
   }
 
