@@ -15,7 +15,7 @@ import { Weston } from "../support/wayland/weston.ts";
 import { whereGuestsAre } from "./support/guests.ts";
 import { pagePicture } from "./support/page.ts";
 import { expectedPattern } from "./support/pattern.ts";
-import { savePng, type Screen, serverScreen, waitForScreen } from "./support/screen.ts";
+import { isDesktop, savePng, type Screen, serverScreen, waitForScreen } from "./support/screen.ts";
 import { endServed } from "./support/served-guest.ts";
 
 const kernel = "6.12";
@@ -124,12 +124,6 @@ async function desktopOn(screens: readonly Screen[]): Promise<Image | undefined>
   const [first, ...others] = await Promise.all(screens.map((screen) => screen.screendump(0)));
   const isSame = (other: Image | null): boolean => other !== null && diffImages(other, first!) === null;
   return first && isDesktop(first) && others.every(isSame) ? first : undefined;
-}
-
-/** Its background is everywhere, and has many colours. */
-function isDesktop({ pixels }: Image): boolean {
-  const lit = pixels.filter((pixel) => pixel !== 0).length;
-  return lit > pixels.length * 0.9 && new Set(pixels).size > 64;
 }
 
 /** A text console: few of its pixels are lit, and of few colours. */

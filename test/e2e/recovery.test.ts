@@ -11,7 +11,7 @@ import { type ServerOptions, ServerProcess } from "../../lab/vmm/server-process.
 import { waitForTurningCube } from "./support/cube.ts";
 import { cubeRenderer, startCube, stopCube } from "./support/gl.ts";
 import { whereGuestsAre } from "./support/guests.ts";
-import { savePng, serverScreen } from "./support/screen.ts";
+import { isDesktop, savePng, serverScreen } from "./support/screen.ts";
 import { endServed } from "./support/served-guest.ts";
 
 const bootTimeoutMs = 120_000;
@@ -84,9 +84,13 @@ function desktopTests(): void {
       const { guest, server } = session();
       const screen = serverScreen(server, session().logDirectory);
       for (const command of desktopCommands) await guest.run(command);
+      let last: Image | null = null;
+      // It fades in, and its panel comes behind it.
       const shown = async (): Promise<Image | undefined> => {
-        const image = await screen.screendump(0);
-        return image !== null && isDesktop(image) ? image : undefined;
+        const [before, image] = [last, await screen.screendump(0)];
+        last = image;
+        const isStill = before !== null && image !== null && diffImages(before, image) === null;
+        return isStill && isDesktop(image) ? image : undefined;
       };
       const before = await until("the desktop", shown, testTimeoutMs / 2, 200);
 
@@ -140,12 +144,6 @@ const successors = (server: ServerProcess): number => server.log().split(" ctrl-
 /** Waits for the process that takes the place of one that has died, or is about to. */
 async function successor(server: ServerProcess, before: number): Promise<void> {
   await until("another process", async () => successors(server) > before || undefined, noticeMs, 20);
-}
-
-/** Its background is everywhere, and has many colours. */
-function isDesktop({ pixels }: Image): boolean {
-  const lit = pixels.filter((pixel) => pixel !== 0).length;
-  return lit > pixels.length * 0.9 && new Set(pixels).size > 64;
 }
 
 function changedShare(before: Image, after: Image): number {

@@ -55,6 +55,12 @@ export async function waitForScreen(screen: Screen, head: number, expected: Imag
   }
 }
 
+/** Whether it is a desktop: its background is everywhere, and has many colours. */
+export function isDesktop({ pixels }: Image): boolean {
+  const lit = pixels.filter((pixel) => pixel !== 0).length;
+  return lit > pixels.length * 0.9 && new Set(pixels).size > 64;
+}
+
 export async function savePng(path: string, { width, height, pixels }: Image): Promise<void> {
   await Bun.write(path, await encodePng(new Uint8Array(pixels.buffer), width, height));
 }
