@@ -6,7 +6,7 @@ import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { driverPatienceMs } from "../support/patience.ts";
-import { expectShown, expectWorking, pattern } from "./support.ts";
+import { expectShown, expectWorking, pattern, untilSo } from "./support.ts";
 
 let server: ServerProcess;
 let guest: SyntheticGuest | null = null;
@@ -17,13 +17,7 @@ afterEach(async () => {
   expect(`${code}\n${server.log()}`).toStartWith("0\n");
 });
 
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + driverPatienceMs;
-  while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`not so in time: ${what}\n${server.log()}`);
-    await Bun.sleep(2);
-  }
-}
+const until = (what: string, isSo: () => boolean): Promise<void> => untilSo(what, isSo, () => server.log());
 
 const descriptors = (): number => readdirSync(`/proc/${server.pid}/fd`).length;
 

@@ -22,7 +22,7 @@ import { FaultyServer } from "../support/faulty-server/faulty-server.ts";
 import { draw } from "../support/faulty-server/scenes.ts";
 import { holdThreads } from "../support/held-threads.ts";
 import { driverPatienceMs } from "../support/patience.ts";
-import { expectOk, expectShown, expectWorking, pattern, serveTests } from "./support.ts";
+import { expectOk, expectShown, expectWorking, pattern, serveTests, untilSo } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fencepost-faults-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -34,11 +34,8 @@ const { withDevice, server, expectServing } = serveTests(
 );
 const [width, height] = [320, 200];
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + driverPatienceMs;
-  for (; !holds(); await Bun.sleep(5))
-    if (performance.now() > deadline) throw new Error(`not so in time: ${what}\n${server().log()}`);
-}
+const until = (what: string, holds: () => boolean): Promise<void> =>
+  untilSo(what, holds, () => server().log());
 
 /** Offers a command; what is returned waits for its answer. */
 function waiting(queue: CommandQueue, request: DataView): () => void {

@@ -12,8 +12,7 @@ import { KeptWord } from "../../src/actors/gpu/manifest.ts";
 import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
 import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { slowDraws } from "./slow-draws.ts";
-import { driverPatienceMs } from "../support/patience.ts";
-import { expectShown, expectWorking, pattern } from "./support.ts";
+import { expectShown, expectWorking, pattern, untilSo } from "./support.ts";
 
 let server: ServerProcess;
 let guest: SyntheticGuest | null = null;
@@ -47,13 +46,7 @@ function pathsOf(pid: number): string[] {
   );
 }
 
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + driverPatienceMs;
-  while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`not so in time: ${what}\n${server.log()}`);
-    await Bun.sleep(5);
-  }
-}
+const until = (what: string, isSo: () => boolean): Promise<void> => untilSo(what, isSo, () => server.log());
 
 /** The words that the ctrl queue keeps, as its process has them. */
 function keptWords(child: number): Int32Array {

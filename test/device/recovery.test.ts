@@ -15,7 +15,7 @@ import { driverPatienceMs } from "../support/patience.ts";
 import { readShared } from "../support/gpu-reader.ts";
 import { makeBuffer, makeContext, makeTexture } from "./3d-support.ts";
 import { slowDraws } from "./slow-draws.ts";
-import { expectOk, expectShown, expectType, expectWorking, pattern } from "./support.ts";
+import { expectOk, expectShown, expectType, expectWorking, pattern, untilSo } from "./support.ts";
 
 let server: ServerProcess;
 let guest: SyntheticGuest | null = null;
@@ -34,13 +34,7 @@ async function boot(options: GuestOptions, ...args: string[]): Promise<Synthetic
 
 const successors = (): number => server.log().split(" ctrl-queue: restarted").length - 1;
 
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + driverPatienceMs;
-  while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`not so in time: ${what}\n${server.log()}`);
-    await Bun.sleep(2);
-  }
-}
+const until = (what: string, isSo: () => boolean): Promise<void> => untilSo(what, isSo, () => server.log());
 
 /** Ends the process, and waits for its successor. */
 async function die(signal: "SIGKILL" | "SIGSEGV" | "SIGABRT" = "SIGKILL"): Promise<void> {

@@ -87,6 +87,13 @@ function serve(options: ServerOptions): DeviceFixture {
 
 const withPatience = (options: GuestOptions): GuestOptions => ({ patienceMs: driverPatienceMs, ...options });
 
+/** Waits until `isSo`, with a guest's patience; `log` says what went on meanwhile. */
+export async function untilSo(what: string, isSo: () => boolean, log: () => string): Promise<void> {
+  const deadline = performance.now() + driverPatienceMs;
+  for (; !isSo(); await Bun.sleep(2))
+    if (performance.now() > deadline) throw new Error(`not so in time: ${what}\n${log()}`);
+}
+
 const names = new Map<number, string>(Object.entries(Response).map(([name, value]) => [value, name]));
 
 /** Fails with names instead of numbers unless the command was answered with `type`, in a whole header. */
