@@ -14,7 +14,8 @@ const storageBytesMax = 245 * 4096;
 const { withDevice, server, expectServing } = serveTests(
   ...["--resources-max", "100", "--storage-bytes-max", String(storageBytesMax)],
   ...["--backing-entries-max", "10", "--backing-pieces-max", "25", "--command-bytes-max", "4096"],
-  ...["--queue-size-max", "1024"],
+  // So that no line is left out.
+  ...["--queue-size-max", "1024", "--log-lines-max", "1000"],
 );
 const { ERR_OUT_OF_MEMORY } = Response;
 
