@@ -13,6 +13,9 @@ import { Session } from "../../lab/fuzz/session.ts";
 import { shrink } from "../../lab/fuzz/shrinking.ts";
 import type { Place, Target } from "../../lab/fuzz/target.ts";
 import { targets } from "../../lab/fuzz/targets.ts";
+import { rings } from "../../lab/fuzz/targets/rings.ts";
+import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { untilSo } from "../device/support.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-fuzz-test-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -32,6 +35,29 @@ for (const target of targets) {
     }
   });
 }
+
+test("whoever offers chains that are none starts anew when the process that read them has died", async () => {
+  const server = await ServerProcess.start({ args: [...rings.flags(directory), "--isolation", "process"] });
+  const attack = await rings.begin({ server, directory });
+  // One in 400 is named so, or here each eighth.
+  const send = (inputs: number): void => {
+    for (let input = 0; input < inputs; input++) {
+      const chance = chanceOfInput(seed, input);
+      void attack.input((end) => (end === 400 ? input % 8 : chance(end)));
+    }
+  };
+  try {
+    send(64);
+    process.kill(server.ctrlQueuePid, "SIGSEGV");
+    const isBack = (): boolean => server.log().includes(" ctrl-queue: restarted");
+    await untilSo("another process", isBack, () => server.log());
+    // A successor cannot tell how many of them were none.
+    send(64);
+  } finally {
+    await attack.end();
+    expect(await server.stop()).toBe(0);
+  }
+});
 
 /** A target that does what `input` says, with its number in the batch. */
 const planted = (input: (place: Place, chance: number) => void | Promise<void>): Target => ({

@@ -4,6 +4,7 @@ import * as commands from "../../driver/commands.ts";
 import type { GuestBuffer } from "../../driver/guest-memory.ts";
 import { DeviceTimeout } from "../../driver/pump.ts";
 import { SyntheticGuest } from "../../driver/synthetic-guest.ts";
+import type { ServerProcess } from "../../vmm/server-process.ts";
 import { EPOLLIN } from "../../../src/transport/os/epoll.ts";
 import { DescriptorFlag, Descriptor } from "../../../src/transport/virtio/layout.ts";
 import { Command, Queue } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -13,13 +14,15 @@ import { type Attack, awayFromEdges, patienceMs, type Target } from "../target.t
 /** Chains that are offered at once. */
 const together = 32;
 const types = Object.values(Command);
+/** Milliseconds between two looks at who serves. */
+const lookMs = 50;
 
 export const rings: Target = {
   name: "rings",
   about: "a descriptor chain, and what becomes of it while it is read",
   batch: 20_000,
   flags: () => ["--renderer", "software", "--vulkan", "off", "--storage-bytes-max", "67108864"],
-  begin: ({ server }) => new RingAttack(server.socketPath),
+  begin: ({ server }) => new RingAttack(server),
 };
 
 class RingAttack implements Attack {
@@ -29,8 +32,10 @@ class RingAttack implements Attack {
   private readonly offered = [0, 0];
   private readonly nameless = [0, 0];
   private readonly isBroken = [false, false];
+  /** The process that has served the guest from its start. */
+  private served = 0;
 
-  constructor(private readonly socketPath: string) {
+  constructor(private readonly server: ServerProcess) {
     this.boot();
   }
 
@@ -53,7 +58,8 @@ class RingAttack implements Attack {
   }
 
   private boot(): void {
-    this.guest = SyntheticGuest.boot(this.socketPath, { memory: awayFromEdges, patienceMs });
+    this.guest = SyntheticGuest.boot(this.server.socketPath, { memory: awayFromEdges, patienceMs });
+    this.served = this.server.ctrlQueuePid;
     this.pages = this.guest.memory.allocate(16 * 4096);
     this.guest.queues.forEach(({ ring }, index) => {
       this.offered[index] = 0;
@@ -118,18 +124,27 @@ class RingAttack implements Attack {
     this.settle(index, isLie);
   }
 
-  /** Until all is used that was offered, or the ring is given up; a guest that lied of its index starts anew. */
+  /**
+   * Until all is used that was offered, or the ring is given up, or the process that read it has died: a head that is offered
+   * twice is under way once for its successor, which may answer more or less than was asked. Then, and when it has lied of its
+   * index, the guest starts anew.
+   */
   private settle(index: number, isLie: boolean): void {
     const { ring } = this.guest.queues[index]!;
     const expected = (this.offered[index]! - this.nameless[index]!) & 0xffff;
-    const deadline = performance.now() + patienceMs;
-    while (!isLie && !this.isBroken[index] && ring.raw.usedIndex() !== expected) {
-      if (performance.now() > deadline)
-        throw new DeviceTimeout(`queue ${index} used ${ring.raw.usedIndex()} of ${expected} chains`);
+    const begun = performance.now();
+    let [lookAt, isOver] = [begun + lookMs, isLie];
+    while (!isOver && !this.isBroken[index] && ring.raw.usedIndex() !== expected) {
       this.guest.pump.epoll.wait(1);
+      const now = performance.now();
+      if (now < lookAt) continue;
+      lookAt = now + lookMs;
+      isOver = this.server.ctrlQueuePid !== this.served;
+      if (now > begun + patienceMs)
+        throw new DeviceTimeout(`queue ${index} used ${ring.raw.usedIndex()} of ${expected} chains`);
       if (this.guest.frontend.closed) throw new Error("the session has ended for what is in the ring");
     }
-    if (!isLie && !this.isBroken[index]) return;
+    if (!isOver && !this.isBroken[index]) return;
     this.guest.close();
     this.boot();
   }

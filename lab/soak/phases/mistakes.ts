@@ -50,10 +50,10 @@ export const mistakes: Phase = {
   },
 };
 
-/** One of the fuzzer's doors, with so many inputs, while nobody else is there. */
-const visit = (target: Target, inputs: number, kills?: string): Phase => ({
+/** One of the fuzzer's doors, with so many inputs, while nobody else is there. What reaches a renderer may end it. */
+const visit = (target: Target, inputs: number, more: Pick<Phase, "kills" | "is3d"> = {}): Phase => ({
   name: `visitors: ${target.name}`,
-  ...(kills === undefined ? {} : { kills, is3d: true }),
+  ...more,
   run: async (stage) => {
     stage.leave();
     await attack(stage, target, inputs);
@@ -75,7 +75,7 @@ async function attack({ server, chance }: Stage, target: Target, inputs: number)
 
 export const visits: readonly Phase[] = [
   visit(vhostUser, 100),
-  visit(rings, 300),
+  visit(rings, 300, { kills: "ctrl-queue" }),
   visit(commandTarget, 1_000),
-  visit(streams, 30, "ctrl-queue"),
+  visit(streams, 30, { kills: "ctrl-queue", is3d: true }),
 ];
