@@ -88,23 +88,30 @@ const feed = new FeedConnection(`ws://${location.host}/feed`, {
 
 export const connect = (): void => feed.open();
 
-/** What the open view shows, and what is wanted whatever view is open. */
+/** What the open view shows, what is wanted whatever view is open, and what the command log asks for while it is open. */
 let open: readonly Topic[] = [];
 const kept = new Set<Topic>();
+let logFilter: string | null = null;
+
+/** Asks the feed for what all of them want of a topic. In any order: a view's effects may end after the next view's begin. */
+function settle(topic: Topic): void {
+  if (topic === "commands" && logFilter !== null) feed.subscribe(topic, logFilter);
+  else if (open.includes(topic) || kept.has(topic)) feed.subscribe(topic);
+  else feed.unsubscribe(topic);
+}
 
 /** Has the feed tell of these topics, of those that are kept, and of no others. */
 export function subscribeTo(topics: readonly Topic[]): void {
-  for (const topic of open) if (!topics.includes(topic) && !kept.has(topic)) feed.unsubscribe(topic);
-  for (const topic of topics) if (!open.includes(topic)) feed.subscribe(topic);
+  const before = open;
   open = topics;
+  for (const topic of new Set([...before, ...topics])) settle(topic);
 }
 
 /** Has the feed tell of a topic whatever view is open, or no longer. */
 export function keepTopic(topic: Topic, isKept: boolean): void {
   if (isKept) kept.add(topic);
   else kept.delete(topic);
-  if (isKept) feed.subscribe(topic);
-  else if (!open.includes(topic)) feed.unsubscribe(topic);
+  settle(topic);
 }
 
 /** Says something to the server; what it does not like about it is in {@link feedError}. */
@@ -116,10 +123,15 @@ export function say(request: PageRequest): void {
 /** Has the feed tell only of commands that `filter` holds for. */
 export function filterCommands(filter: string): void {
   feedError.value = "";
-  feed.subscribe("commands", filter);
+  logFilter = filter;
+  settle("commands");
 }
 
-export const stopCommands = (): void => feed.unsubscribe("commands");
+/** The command log asks for nothing more. */
+export function stopCommands(): void {
+  logFilter = null;
+  settle("commands");
+}
 
 /** Asks `path` of the server, such as "/api/machines". Throws what the server says is wrong. */
 export const ask = <T>(path: string): Promise<T> => fetched(path, {});
