@@ -7,6 +7,7 @@ import {
   MemoryRegion,
   MemoryTable,
   SingleRegion,
+  StateTransfer,
   VringAddress,
   VringState,
 } from "../../src/transport/wire/vhost-user/protocol.ts";
@@ -71,6 +72,14 @@ export function vringState(index: number, num: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(VringState.bytes));
   view.setUint32(VringState.index, index, true);
   view.setUint32(VringState.num, num, true);
+  return bytesOf(view);
+}
+
+/** The payload of SET_DEVICE_STATE_FD. */
+export function stateTransfer(direction: number, phase: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(StateTransfer.bytes));
+  view.setUint32(StateTransfer.direction, direction, true);
+  view.setUint32(StateTransfer.phase, phase, true);
   return bytesOf(view);
 }
 

@@ -18,6 +18,13 @@ export interface SharedMemoryType {
   readonly queue: "ctrl-queue";
 }
 
+/** How a device's state is taken along by a front-end. */
+export interface StateType {
+  /** Who has it, and keeps what is loaded until a driver goes on. */
+  readonly queue: "ctrl-queue";
+  readonly bytesMax: number;
+}
+
 export interface DeviceType {
   /** For people, as in "a GPU has 2". */
   readonly title: string;
@@ -29,6 +36,8 @@ export interface DeviceType {
   readonly hasDisplaySocket: boolean;
   /** Null where it has none. */
   readonly sharedMemory: SharedMemoryType | null;
+  /** Null where it can't be saved. */
+  readonly state: StateType | null;
   /**
    * The driver has written `data` at `offset` of the configuration space `fields`, which this changes as that asks. Returns
    * whether the driver says that it has read the outputs' modes.

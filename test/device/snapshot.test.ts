@@ -143,7 +143,7 @@ test("files that are no snapshots are refused with exit code 2, and say why", as
   const damaged = Buffer.from(sound);
   damaged[damaged.length - 8]! ^= 1;
   const later = Buffer.from(sound);
-  later[8] = 2;
+  later[8] = 3;
   const broken = join(folder, "broken.snapshot");
   for (const [bytes, why] of [
     [Buffer.alloc(0), "is no snapshot, or cut off"],
@@ -151,7 +151,7 @@ test("files that are no snapshots are refused with exit code 2, and say why", as
     [Buffer.alloc(64), "it is no snapshot"],
     [sound.subarray(0, sound.length - 4), "its end is missing"],
     [damaged, "it is damaged: its checksum is another"],
-    [later, "it has form 2 of a snapshot, and this server reads form 1"],
+    [later, "it has form 3 of a snapshot, and this server reads form 2"],
   ] as const) {
     writeFileSync(broken, bytes);
     const { exitCode, text } = await run("--restore", broken);

@@ -7,8 +7,9 @@ import { cursorImageBytes } from "../gpu/manifest.ts";
 import { DisplayPacing } from "../queue/display-pacing.ts";
 import type { RecordRing } from "../queue/record-ring.ts";
 import type { ActorContext } from "../runtime/actor.ts";
+import type { CursorState } from "./messages.ts";
 
-class CursorState {
+class Cursor {
   x = 0;
   y = 0;
   hotX = 0;
@@ -30,7 +31,7 @@ const keptShown = 1 << 17;
 const keptSlot = 0xffff;
 
 export class CursorOutbox {
-  private readonly cursors = Array.from({ length: scanoutsMax }, () => new CursorState());
+  private readonly cursors = Array.from({ length: scanoutsMax }, () => new Cursor());
   private dirty = 0;
   private readonly pacing: DisplayPacing;
 
@@ -107,6 +108,23 @@ export class CursorOutbox {
     this.tell();
   }
 
+  /** Every cursor that has an image. */
+  states(): CursorState[] {
+    const states: CursorState[] = [];
+    this.cursors.forEach(({ slot, x, y, hotX, hotY, visible }, scanout) => {
+      if (slot >= 0) states.push({ scanout, slot, x, y, hotX, hotY, isVisible: visible });
+    });
+    return states;
+  }
+
+  /** Takes one of a guest that goes on here. One that it has set here itself is newer; returns whether there was none. */
+  take({ scanout, slot, x, y, hotX, hotY, isVisible }: CursorState): boolean {
+    if (this.slotOf(scanout) >= 0) return false;
+    this.place(scanout, x, y);
+    this.load(scanout, slot, hotX, hotY, isVisible);
+    return true;
+  }
+
   /** Writes every cursor that has an image, which lies in the pool at native address `images`. */
   record(ring: RecordRing, images: number): void {
     for (let scanout = 0; scanout < scanoutsMax; scanout++) {
@@ -161,7 +179,7 @@ export class CursorOutbox {
     keep[at + Kept.state] = (slot + 1) | (visible ? keptVisible : 0) | (wasShown ? keptShown : 0);
   }
 
-  private recall(cursor: CursorState, at: number): void {
+  private recall(cursor: Cursor, at: number): void {
     const { keep } = this.context;
     cursor.x = keep[at + Kept.x]!;
     cursor.y = keep[at + Kept.y]!;

@@ -6,7 +6,7 @@ import { asRefusal } from "../../transport/os/errors.ts";
 import { gpuDevice } from "../gpu/device-type.ts";
 import { slotsPerScanout } from "../gpu/manifest.ts";
 import type { WorkerName } from "../registry.ts";
-import type { CursorQueueMessage } from "./messages.ts";
+import type { CursorQueueMessage, CursorState } from "./messages.ts";
 import { PARKED, type Parked, type QueueHandler } from "../queue/queue-handler.ts";
 import { QueueRunner } from "../queue/queue-runner.ts";
 import { RecordingSwitch } from "../queue/recording-switch.ts";
@@ -86,6 +86,15 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
       case "record-cursors":
         this.recordCursors();
         return;
+      case "ask-cursor-states":
+        this.context.send("ctrl-queue", {
+          ...{ type: "cursor-states", token: message.token },
+          cursors: this.outbox.states(),
+        });
+        return;
+      case "take-cursors":
+        for (const cursor of message.cursors) this.take(cursor);
+        return;
       case "ask-recording-stop":
         this.recorder.stop();
         this.context.send("recorder", { type: "recording-stop", token: message.token });
@@ -163,6 +172,10 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     this.queue.close();
     this.outbox.close();
     this.shelf.close();
+  }
+
+  private take(cursor: CursorState): void {
+    if (this.outbox.take(cursor)) this.slotTurn[cursor.scanout] = (cursor.slot + 1) % slotsPerScanout;
   }
 
   private startRecording(): void {

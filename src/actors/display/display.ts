@@ -24,6 +24,8 @@ import { type AnySurface, Surfaces } from "./surfaces/surfaces.ts";
 
 type MessageOf<Type extends DisplayMessage["type"]> = Extract<DisplayMessage, { type: Type }>;
 
+type OutputsAsker = "supervisor" | "inspector" | "ctrl-queue";
+
 export class Display implements Actor<DisplayMessage> {
   private readonly scanouts = Array.from({ length: scanoutsMax }, (_, id) => new Scanout(id));
   private readonly surfaces: Surfaces;
@@ -93,7 +95,9 @@ export class Display implements Actor<DisplayMessage> {
       case "modes-read":
         return this.news.cleared();
       case "ask-outputs":
-        return this.tellOutputs(message, from === "inspector" ? from : "supervisor");
+        return this.tellOutputs(message, from === "inspector" || from === "ctrl-queue" ? from : "supervisor");
+      case "take-outputs":
+        return this.takeOutputs(message);
       case "ask-snapshot":
         return this.snapshot(message);
       case "ask-pixels":
@@ -215,7 +219,16 @@ export class Display implements Actor<DisplayMessage> {
     if (this.outputs.change({ changes, isAll })) this.news.changed();
   }
 
-  private tellOutputs({ token, changes }: MessageOf<"ask-outputs">, to: "supervisor" | "inspector"): void {
+  /** The guest knows of them, and is told nothing. */
+  private takeOutputs({ outputs }: MessageOf<"take-outputs">): void {
+    const changes = outputs.map(({ isOn, width, height }, output) => ({
+      ...{ output, isOn },
+      size: width > 0 && height > 0 ? { width, height } : null,
+    }));
+    this.outputs.change({ changes, isAll: true });
+  }
+
+  private tellOutputs({ token, changes }: MessageOf<"ask-outputs">, to: OutputsAsker): void {
     const said = this.sinks.outputs;
     const error = changes === null ? "" : refusalOf(changes, said !== null, this.outputs.count);
     if (changes !== null && error === "") this.change(changes.changes, changes.isAll);

@@ -115,8 +115,10 @@ export const DisplayMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ask-edid"), token, scanout: scanoutId }),
   /** The driver says that it has read the modes that it was told of. */
   z.object({ type: z.literal("modes-read") }),
-  /** What the outputs are, once they are as `changes` says, where that is not null. Asked by the supervisor and the inspector. */
+  /** What the outputs are, once they are as `changes` says, where that is not null. Asked by supervisor, inspector and ctrl queue. */
   z.object({ type: z.literal("ask-outputs"), token, changes: OutputChanges.nullable() }),
+  /** The modes of a guest that goes on here, which it knows already; one of no size has had none. */
+  z.object({ type: z.literal("take-outputs"), outputs: z.array(Size.extend({ isOn: z.boolean() })).max(16) }),
   /** A question of the supervisor: a copy of what a scanout shows. */
   z.object({ type: z.literal("ask-snapshot"), token, scanout: scanoutId }),
   /** The same of a rectangle, for the inspector. */

@@ -60,12 +60,14 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.startsPrograms = renderer.description?.vulkan !== undefined;
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log), this.journal);
     this.run = this.device.execute;
-    this.snapshots = new Snapshots(context, this.queue, this.device, this.journal);
+    const features = baseFeatures | renderer.features;
+    const clear = (): void => this.reset();
+    this.snapshots = new Snapshots(context, this.queue, this.device, this.journal, features, clear);
     if (mayReturn && context.life > 1)
       this.inheritance = Inheritance.of(context, this.queue, this.device, this.journal, startedAt);
     context.send("vhost-session", {
       type: "offer",
-      features: baseFeatures | renderer.features,
+      features,
       config: gpuConfig(config.scanouts, renderer.capsets.length),
     });
   }
@@ -87,7 +89,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (message.type === "set-breaks") this.endRehearsal();
     if (this.device.breaks.receive(message)) return;
     if (message.type === "ask-recording-start") this.endRehearsal();
-    if (this.device.recordings.receive(message) || this.snapshots.receive(message)) return;
+    if (this.device.recordings.receive(message) || this.snapshots.receive(message, from)) return;
     const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
       case "expect-driver":
@@ -136,6 +138,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private serveRing(message: CtrlQueueMessage): boolean {
     this.wasReset = false;
     if (!this.queue.receive(message)) return false;
+    if (message.type === "reset") this.snapshots.reset();
     if (message.type !== "start-ring") return true;
     this.journal.featuresAre(message.features);
     if (this.queue.served !== null) this.snapshots.begin(this.wasReset);

@@ -3,6 +3,7 @@
 import { ConfigSpace, Event, Feature, SharedMemoryId } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { DeviceType } from "../device-type.ts";
 import { gpuCommands } from "./command-form.ts";
+import { snapshotBytesMax } from "./manifest.ts";
 
 export const gpuDevice: DeviceType = {
   title: "a GPU",
@@ -10,6 +11,7 @@ export const gpuDevice: DeviceType = {
   commands: gpuCommands,
   hasDisplaySocket: true,
   sharedMemory: { id: SharedMemoryId.HOST_VISIBLE, feature: Feature.RESOURCE_BLOB, queue: "ctrl-queue" },
+  state: { queue: "ctrl-queue", bytesMax: snapshotBytesMax },
 
   /** The driver can write one field: events_clear, which clears bits of events_read. */
   written(fields, offset, data): boolean {

@@ -1,6 +1,8 @@
 // What the ctrl queue receives.
 
 import { z } from "zod";
+import { CursorStatesTold } from "../cursor/messages.ts";
+import { OutputsTold } from "../display/messages.ts";
 import { DriverExpected, queueMessages, RecordingStop, VmmDisplay } from "../queue/messages.ts";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
@@ -9,6 +11,21 @@ export type DisplayMode = z.infer<typeof DisplayMode>;
 
 const Break = z.object({ holder: z.int(), filter: z.string() });
 export type Break = z.infer<typeof Break>;
+
+/** A snapshot in so many bytes of a file, and what 3D contexts it lacks; or fd -1, and `error` says why. */
+export const StateTold = z.object({
+  type: z.literal("state"),
+  token,
+  error: z.string(),
+  fd,
+  bytes: z.int().nonnegative(),
+  resources: z.int().nonnegative(),
+  contexts: z.array(z.string()),
+});
+export type StateTold = z.infer<typeof StateTold>;
+
+/** A snapshot is kept for the guest that comes; or `error` says what is wrong with it. */
+export const RestoreTold = z.object({ type: z.literal("restore"), token, error: z.string() });
 
 export const CtrlQueueMessage = z.discriminatedUnion("type", [
   ...queueMessages,
@@ -59,10 +76,13 @@ export const CtrlQueueMessage = z.discriminatedUnion("type", [
   /** Tell the recorder what is done from now on, beginning with the state. Answered with `recording-start`. */
   z.object({ type: z.literal("ask-recording-start"), token, checksums: z.boolean() }),
   RecordingStop,
-  /** What has the guest, as the bytes of a snapshot? */
-  z.object({ type: z.literal("ask-state"), token }),
-  /** Such bytes, for a guest that comes and goes on. */
-  z.object({ type: z.literal("take-state"), fd, bytes: z.int().positive() }),
+  /** What has the guest, as the bytes of a snapshot? `isWhole`: with all of it, or none. Asked by supervisor and session. */
+  z.object({ type: z.literal("ask-state"), token, isWhole: z.boolean() }),
+  /** Keep such bytes for a guest that comes and goes on. */
+  z.object({ type: z.literal("ask-restore"), token, fd, bytes: z.int().positive() }),
+  /** What others have of a snapshot. */
+  CursorStatesTold,
+  OutputsTold,
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),
 ]);

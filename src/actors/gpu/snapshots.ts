@@ -2,10 +2,12 @@
 
 import { asRefusal, Refusal } from "../../transport/os/errors.ts";
 import { bytesIn, memfdWith } from "../../transport/os/sent-bytes.ts";
-import { Command } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { BlobMem, Command, CreateBlob, Feature } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { QueueRunner } from "../queue/queue-runner.ts";
+import type { ActorName } from "../registry.ts";
 import type { ActorContext } from "../runtime/actor.ts";
-import type { CtrlQueueMessage } from "./messages.ts";
+import type { AnswerTo } from "../runtime/asks.ts";
+import type { CtrlQueueMessage, StateTold } from "./messages.ts";
 import type { Device } from "./device.ts";
 import type { Journal } from "./journal/journal.ts";
 import { contextName, type KeptState } from "./journal/kept-state.ts";
@@ -16,48 +18,46 @@ import {
   snapshotBytes,
   writeSnapshot,
 } from "./journal/snapshot-file.ts";
-import { snapshotBytesMax } from "./manifest.ts";
+import { slotsPerScanout, snapshotBytesMax } from "./manifest.ts";
 import type { Resource } from "./model/resources.ts";
 import { CpuPixels } from "./pixels/cpu-pixels.ts";
 import { restoredText } from "./restore.ts";
 
-export class Snapshots {
-  /** What the driver takes up if it goes on, and is dropped if it starts anew. */
-  private waiting: Snapshot | null = null;
+/** What other actors have of it; they wait for nobody. */
+type Cursors = AnswerTo<{ type: "ask-cursor-states" }>;
+type Outputs = AnswerTo<{ type: "ask-outputs" }>;
+const patience = { again: true, timeoutMs: 2_500 } as const;
 
+type Question = Extract<CtrlQueueMessage, { type: "ask-state" | "ask-restore" }>;
+type Asker = "supervisor" | "vhost-session";
+type Made = Omit<StateTold, "type" | "token" | "error">;
+
+/** What a driver takes up if it goes on, and is dropped if it starts anew; a front-end's goes with the front-end. */
+interface Waiting {
+  readonly snapshot: Snapshot;
+  readonly from: Asker;
+}
+
+export class Snapshots {
+  private waiting: Waiting | null = null;
+
+  /** `features` are those that the device offers; `clear` forgets all that the guest has. */
   constructor(
     private readonly context: ActorContext,
     private readonly queue: QueueRunner,
     private readonly device: Device,
     private readonly journal: Journal,
+    private readonly features: number,
+    private readonly clear: () => void,
   ) {}
 
   /** Returns false for what is none of its messages. */
-  receive(message: CtrlQueueMessage): boolean {
-    if (message.type === "ask-state") this.tell(message.token);
-    else if (message.type === "take-state") this.load(message.fd, message.bytes);
-    else return false;
+  receive(message: CtrlQueueMessage, from?: ActorName): boolean {
+    if (message.type !== "ask-state" && message.type !== "ask-restore") return false;
+    const asker = from === "vhost-session" ? from : "supervisor";
+    if (message.type === "ask-state") this.gather(message, asker);
+    else this.keep(message, asker);
     return true;
-  }
-
-  /** Answers with a file of all that the guest has, as far as it can be had. */
-  private tell(token: number): void {
-    const nothing = { fd: -1, bytes: 0, resources: 0, contexts: [] as string[] };
-    try {
-      this.context.send("supervisor", { type: "state", token, error: "", ...this.make() });
-    } catch (error) {
-      this.context.send("supervisor", { type: "state", token, error: asRefusal(error).message, ...nothing });
-    }
-  }
-
-  /** Keeps a file, whose descriptor it takes over, for the guest that comes. One that makes no sense ends the device. */
-  private load(fd: number, bytes: number): void {
-    try {
-      this.waiting = readSnapshot(new Uint32Array(bytesIn(fd, bytes).buffer), this.queue.request.bytesMax);
-    } catch (error) {
-      const reason = `--restore: ${asRefusal(error).message}`;
-      this.context.send("supervisor", { type: "misconfigured", reason });
-    }
   }
 
   /** A driver's ring runs. */
@@ -69,26 +69,73 @@ export class Snapshots {
       context.log.warning("the snapshot is not taken up: the guest's driver has started anew");
       return;
     }
-    const { state, pixels } = waiting;
+    const { state, pixels } = waiting.snapshot;
+    // A front-end may bring one to a device that has run already.
+    if (!journal.read().isEmpty) this.clear();
     state.features = queue.features;
     journal.isPaused = true;
     const restored = this.device.restore(state, pixels);
     journal.isPaused = false;
     journal.fill(state);
+    this.restoreOthers(waiting.snapshot);
     context.log.info(`took up a snapshot: ${restoredText(restored)}`);
   }
 
-  private make(): { fd: number; bytes: number; resources: number; contexts: string[] } {
+  /** The device starts from nothing, or its front-end has gone. */
+  reset(): void {
+    if (this.waiting?.from === "vhost-session") this.waiting = null;
+  }
+
+  /** Answers with a file of all that the guest has, as far as it can be had, once others have told what they have of it. */
+  private gather({ token, isWhole }: Question & { type: "ask-state" }, asker: Asker): void {
+    const { asks } = this.context;
+    let cursors: Cursors | undefined;
+    let outputs: Outputs | undefined;
+    const tell = (): void => {
+      if (cursors === undefined || outputs === undefined) return;
+      this.context.send(asker, { type: "state", token, ...this.attempt(cursors, outputs, isWhole) });
+    };
+    asks.ask(
+      "cursor-queue",
+      { type: "ask-cursor-states" },
+      (answer) => ((cursors = answer), tell()),
+      patience,
+    );
+    asks.ask(
+      "display",
+      { type: "ask-outputs", changes: null },
+      (answer) => ((outputs = answer), tell()),
+      patience,
+    );
+  }
+
+  private attempt(cursors: Cursors, outputs: Outputs, isWhole: boolean): Made & { error: string } {
+    try {
+      if (cursors === null) throw new Refusal("the cursor queue does not answer");
+      if (outputs === null) throw new Refusal("the display does not answer");
+      return { error: "", ...this.make(cursors, outputs, isWhole) };
+    } catch (error) {
+      return { error: asRefusal(error).message, fd: -1, bytes: 0, resources: 0, contexts: [] };
+    }
+  }
+
+  private make(cursors: Cursors & object, outputs: Outputs & object, isWhole: boolean): Made {
     const { journal } = this;
     if (journal.isOver) throw new Refusal("the guest has made more than there is room for in the journal");
     const state = journal.read();
-    const pixels = this.pixelsOf(state);
-    const bytes = snapshotBytes(state, pixels);
-    if (bytes > snapshotBytesMax) throw new Refusal(`what the guest has would take ${bytes} bytes`);
-    const fd = memfdWith("fencepost-snapshot", bytes, (file) =>
-      writeSnapshot(new Uint32Array(file), state, pixels),
-    );
     const contexts = Array.from(state.contexts, ([id, { create }]) => contextName(create) || String(id));
+    const lacking = isWhole ? lackingOf(state, contexts) : "";
+    if (lacking !== "") throw new Refusal(`the guest has ${lacking}, which nobody can save`);
+    const { cursorImages } = this.device;
+    const parts = {
+      state,
+      pixels: this.pixelsOf(state),
+      cursors: cursors.cursors.map((one) => ({ ...one, image: cursorImages.imageIn(one.slot) })),
+      outputs: outputs.said === "vmm" ? [] : outputs.outputs,
+    };
+    const bytes = snapshotBytes(parts);
+    if (bytes > snapshotBytesMax) throw new Refusal(`what the guest has would take ${bytes} bytes`);
+    const fd = memfdWith("fencepost-snapshot", bytes, (file) => writeSnapshot(new Uint32Array(file), parts));
     return { fd, bytes, resources: state.resources.size, contexts };
   }
 
@@ -103,6 +150,54 @@ export class Snapshots {
     }
     return kept;
   }
+
+  /** Keeps a file, whose descriptor it takes over, for the guest that comes; says what is wrong with it, or "". */
+  private keep({ token, fd, bytes }: Question & { type: "ask-restore" }, from: Asker): void {
+    let error = "";
+    this.waiting = null;
+    try {
+      const file = bytesIn(fd, bytes);
+      if (bytes % 4 !== 0) throw new Refusal("its end is missing");
+      const snapshot = readSnapshot(new Uint32Array(file.buffer), this.queue.request.bytesMax);
+      this.checkFeatures(snapshot.state.features);
+      this.waiting = { snapshot, from };
+    } catch (caught) {
+      error = asRefusal(caught).message;
+    }
+    this.context.send(from, { type: "restore", token, error });
+  }
+
+  /** What a guest was promised cannot be taken back from it. */
+  private checkFeatures(features: number): void {
+    const missing = Object.entries(Feature).filter(([, bit]) => features & ~this.features & (1 << bit));
+    if (missing.length === 0) return;
+    const names = missing.map(([name]) => name).join(", ");
+    throw new Refusal(`its guest has ${names}, which this server does not offer`);
+  }
+
+  private restoreOthers({ cursors, outputs }: Snapshot): void {
+    const { context, device } = this;
+    const places = cursors.map(({ image, ...place }) => {
+      const slot = place.scanout * slotsPerScanout;
+      device.cursorImages.imageIn(slot).set(image);
+      return { ...place, slot };
+    });
+    context.send("cursor-queue", { type: "take-cursors", cursors: places });
+    if (outputs.length > 0) context.send("display", { type: "take-outputs", outputs: [...outputs] });
+    const beyond = outputs.findIndex(({ isOn }, output) => isOn && output >= context.config.scanouts);
+    if (beyond >= 0)
+      context.log.warning(`the guest has output ${beyond}: start the server with --scanouts ${beyond + 1}`);
+  }
+}
+
+/** What of it is in the renderer alone, in words, or "". */
+function lackingOf({ resources }: KeptState, contexts: readonly string[]): string {
+  if (contexts.length > 0) return `3D contexts (${contexts.join(", ")})`;
+  const isRenderers = (create: Uint32Array): boolean =>
+    create[0] === Command.RESOURCE_CREATE_3D ||
+    (create[0] === Command.RESOURCE_CREATE_BLOB && create[CreateBlob.blobMem / 4] !== BlobMem.GUEST);
+  const count = [...resources.values()].filter(({ create }) => isRenderers(create)).length;
+  return count === 0 ? "" : `${count} 3D resources`;
 }
 
 /** Null where nothing was ever put there. Throws a {@link Refusal} where they cannot be had. */

@@ -27,6 +27,7 @@ type AnswerNames = AnswerName<Message["type"]>;
 const answers: Readonly<Record<AnswerNames, true>> = {
   buffer: true,
   "cursor-image": true,
+  "cursor-states": true,
   cursors: true,
   description: true,
   "display-info": true,
@@ -43,6 +44,7 @@ const answers: Readonly<Record<AnswerNames, true>> = {
   "recording-start": true,
   "recording-stop": true,
   "recording-stream": true,
+  restore: true,
   "ring-stopped": true,
   snapshot: true,
   state: true,

@@ -1,6 +1,7 @@
 // What the vhost session receives.
 
 import { z } from "zod";
+import { RestoreTold, StateTold } from "../gpu/messages.ts";
 import { address, fd, token, u32 } from "../runtime/fields.ts";
 
 export const VhostSessionMessage = z.discriminatedUnion("type", [
@@ -31,6 +32,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("mappings-forgotten") }),
   /** The outputs have other modes now, of which a driver would like to know. */
   z.object({ type: z.literal("display-changed") }),
+  StateTold,
+  RestoreTold,
   /** Every actor is up: serve who comes to this socket, or is its other end where it is connected. */
   z.object({ type: z.literal("listen"), fd }),
   /** A question of the supervisor. */

@@ -3,9 +3,11 @@
 import { ProtocolFeature, TransportFeature } from "../../transport/wire/vhost-user/protocol.ts";
 import { refuseHarmful } from "./unoffered.ts";
 
+const { BACKEND_SEND_FD, DEVICE_STATE } = ProtocolFeature;
+
 /** What any device of ours offers of the protocol; sending descriptors to the front-end is for shared memory alone. */
 const protocolFeatures = Object.values(ProtocolFeature).filter(
-  (bit) => bit !== ProtocolFeature.BACKEND_SEND_FD,
+  (bit) => bit !== BACKEND_SEND_FD && bit !== DEVICE_STATE,
 );
 
 const bits = (...positions: number[]): bigint =>
@@ -24,15 +26,17 @@ export class Negotiation {
   private taken = 0n;
   private takenProtocol = 0n;
 
-  /** `sharedMemoryBit`: that of the protocol for shared memory regions (front-ends.ts); null where there are none. */
+  /** `sharedMemoryBit`: that of the protocol for shared memory regions (front-ends.ts); null where there are none. `hasState`: whether the device's can be taken along. */
   constructor(
     deviceFeatures: number,
     private readonly sharedMemoryBit: number | null,
+    hasState: boolean,
   ) {
     this.offered = transportFeatures | BigInt(deviceFeatures);
     this.offeredProtocol =
       bits(...protocolFeatures) |
-      (sharedMemoryBit === null ? 0n : bits(ProtocolFeature.BACKEND_SEND_FD, sharedMemoryBit));
+      (hasState ? bits(DEVICE_STATE) : 0n) |
+      (sharedMemoryBit === null ? 0n : bits(BACKEND_SEND_FD, sharedMemoryBit));
   }
 
   /** The front-end takes `features`; throws a {@link ProtocolError} for some that were not offered. */

@@ -2,7 +2,7 @@
 // vhost-user.rst; the order of requests differs between front-ends and is not relied upon.
 
 import { Refusal } from "../../transport/os/errors.ts";
-import { closeFd, duplicateFd } from "../../transport/os/fds.ts";
+import { closeFd } from "../../transport/os/fds.ts";
 import type { Message } from "../../transport/wire/vhost-user/channel.ts";
 import {
   memorySlotsMax,
@@ -16,6 +16,7 @@ import {
   inflightRecord,
   noBytes,
   sharedMemoryConfig,
+  stateTransfer,
   u64,
   vringBase,
 } from "../../transport/wire/vhost-user/replies.ts";
@@ -24,6 +25,8 @@ import { frontEnds } from "../../transport/wire/front-ends.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import { ConfigSpace } from "./config-space.ts";
+import { DeviceState, type Reply } from "./device-state.ts";
+import { DisplaySocket } from "./display-socket.ts";
 import { HostMemory, mappingsOfSlots } from "./host-memory.ts";
 import { InflightRecord } from "./inflight-record.ts";
 import { Negotiation } from "./negotiation.ts";
@@ -45,8 +48,10 @@ export interface Offer {
 
 /** A request could not be done, and the session goes on. */
 const FAILED = "failed";
+/** Its reply comes when that is known. */
+const LATER = "later";
 /** What becomes of a request: a reply of its own, or success where there is none. */
-type Outcome = { payload: Uint8Array; fds?: readonly number[] } | typeof FAILED | void;
+type Outcome = { payload: Uint8Array; fds?: readonly number[] } | typeof FAILED | typeof LATER | void;
 type Handlers = {
   [Type in VhostRequest["type"]]: (request: VhostRequest & { type: Type }) => Outcome;
 };
@@ -58,7 +63,10 @@ export class Session {
   private readonly rings: Rings;
   private readonly config: ConfigSpace;
   readonly hostMemory: HostMemory;
-  private displaySocket = -1;
+  private readonly state: DeviceState;
+  /** Answers the request under way. */
+  private reply: Reply = () => undefined;
+  readonly display: DisplaySocket;
   /** Descriptors of the request under way that nobody has kept yet. */
   private received: number[] = [];
 
@@ -76,6 +84,7 @@ export class Session {
     this.negotiation = new Negotiation(
       offer.features,
       hasMemory ? frontEnds[frontEnd].sharedMemoryBit : null,
+      device.state !== null,
     );
     this.memory = new SharedMemory(queues, device.queues);
     this.inflight = new InflightRecord(device.queues.length);
@@ -83,6 +92,8 @@ export class Session {
     const { negotiation, memory, inflight, hostMemory } = this;
     this.rings = new Rings(context, queues, device, { negotiation, memory, inflight, hostMemory }, events);
     this.config = new ConfigSpace(device, offer.config);
+    this.display = new DisplaySocket(context, queues, device);
+    this.state = new DeviceState(context, device.state);
   }
 
   /** Guest memory that is shared. */
@@ -91,12 +102,14 @@ export class Session {
   }
 
   /** Runs one request and sends what it earns by `reply`. Throws a {@link Refusal} that ends the session. */
-  handle(message: Message, reply: (payload: Uint8Array, fds: readonly number[]) => void): void {
+  handle(message: Message, reply: Reply): void {
     const wantsStatus =
       message.needsReply && this.negotiation.speaks(ProtocolFeature.REPLY_ACK) && !hasReply(message.request);
     this.received = message.fds;
+    this.reply = reply;
     let outcome: Outcome;
     try {
+      this.state.mayBeAsked();
       const request = decodeRequest(message);
       outcome = (this.handlers[request.type] as (request: VhostRequest) => Outcome)(request);
     } catch (error) {
@@ -106,7 +119,7 @@ export class Session {
       this.received.splice(0).forEach(closeFd);
     }
     if (typeof outcome === "object") reply(outcome.payload, outcome.fds ?? []);
-    else if (wantsStatus) reply(u64(outcome === FAILED ? 1 : 0), []);
+    else if (wantsStatus && outcome !== LATER) reply(u64(outcome === FAILED ? 1 : 0), []);
   }
 
   private readonly handlers: Handlers = {
@@ -165,6 +178,7 @@ export class Session {
       const ring = this.rings.at(vring);
       if (fd < 0)
         throw new ProtocolError("a vring without a kick descriptor would have to be polled for ever");
+      this.state.ringStarts();
       this.rings.kick(ring, this.keep(fd));
     },
     SET_VRING_CALL: ({ vring, fd }) => this.rings.call(this.rings.at(vring), this.keep(fd)),
@@ -188,27 +202,29 @@ export class Session {
     // quirks.qemuSetsDisplayAtEachStart
     GPU_SET_SOCKET: ({ fd }) => {
       if (!this.device.hasDisplaySocket) throw new ProtocolError(`${this.device.title} has no display`);
-      const isFirst = this.displaySocket < 0;
-      closeFd(this.displaySocket);
-      this.displaySocket = this.keep(fd);
-      if (isFirst) this.tellOfDisplay(this.device.queues, true);
-      this.sendDisplaySocket(false);
+      this.display.take(this.keep(fd));
+    },
+    SET_DEVICE_STATE_FD: (wanted) => {
+      const isBegun = this.ownState().begin(wanted, !this.rings.areRunning);
+      if (isBegun) this.keep(wanted.fd);
+      return { payload: stateTransfer(isBegun) };
+    },
+    CHECK_DEVICE_STATE: () => {
+      const payload = this.ownState().check(this.reply);
+      return payload === null ? LATER : { payload };
     },
     RESET_DEVICE: () => {
+      this.state.forget();
       this.rings.reset();
       this.events.deviceReset();
     },
   };
 
-  /** Gives a display that was restarted the socket that it shows on. */
-  restoreDisplay(): void {
-    if (this.displaySocket >= 0) this.sendDisplaySocket(true);
-  }
-
   /** Gives a queue that was restarted what it needs from here. */
   restoreQueue(actor: QueueActor): void {
     this.memory.shareWithNew(actor);
-    if (this.displaySocket >= 0) this.tellOfDisplay([actor], true);
+    this.display.tellNew(actor);
+    this.state.offerAgain(actor);
     this.rings.restart(actor);
   }
 
@@ -219,17 +235,14 @@ export class Session {
 
   /** Stops the rings and releases everything; the queues forget the driver. */
   close(): void {
+    this.state.close();
     this.hostMemory.close();
     this.queues.resetAll(this.device.queues);
-    this.context.send("display", { type: "vmm-socket-closed" });
+    this.display.forget();
     this.memory.close();
     this.rings.close();
     this.inflight.close();
-    if (this.displaySocket >= 0) {
-      closeFd(this.displaySocket);
-      this.displaySocket = -1;
-      this.tellOfDisplay(this.device.queues, false);
-    }
+    this.display.close();
   }
 
   /** The guest has broken the ring that `actor` serves. */
@@ -243,7 +256,7 @@ export class Session {
    * front-end need not know whom to tell (quirks.qemuDiesOfEarlyConfigChange).
    */
   displayChanged(): void {
-    if (this.displaySocket >= 0) return;
+    if (this.display.isThere) return;
     this.config.displayChanged();
     const isTold =
       this.rings.areRunning &&
@@ -267,13 +280,9 @@ export class Session {
     );
   }
 
-  private tellOfDisplay(actors: readonly QueueActor[], isConnected: boolean): void {
-    this.queues.askAll(actors.map((actor) => [actor, { type: "vmm-display-changed", isConnected }]));
-  }
-
-  private sendDisplaySocket(resumed: boolean): void {
-    this.queues.letCatchUp("display");
-    this.context.send("display", { type: "take-vmm-socket", fd: duplicateFd(this.displaySocket), resumed });
+  private ownState(): DeviceState {
+    if (this.negotiation.speaks(ProtocolFeature.DEVICE_STATE)) return this.state;
+    throw new ProtocolError("DEVICE_STATE was not negotiated");
   }
 
   /** Takes a descriptor out of those that end with the request. */

@@ -180,7 +180,7 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   peerBack(peer: WorkerName): void {
     const queue = this.queueOf(peer);
     try {
-      if (queue === undefined) this.session?.restoreDisplay();
+      if (queue === undefined) this.session?.display.giveAgain();
       else this.session?.restoreQueue(queue);
     } catch (error) {
       // Some request waits for this actor, and fails with it.

@@ -1,8 +1,8 @@
 // Questions of the supervisor to running actors: counters, descriptions, pictures.
 
-import { closeFd, isMemfd, isSizeSealed, sizeOfFd } from "../../transport/os/fds.ts";
+import { closeFd } from "../../transport/os/fds.ts";
 import { snapshotBytesMax } from "../gpu/manifest.ts";
-import { bytesIn } from "../../transport/os/sent-bytes.ts";
+import { bytesIn, isSentWhole } from "../../transport/os/sent-bytes.ts";
 import type { ControlHandlers, Picture, StateSnapshot } from "./control-server.ts";
 import { Crashes } from "./crashes.ts";
 import type { Life } from "./lives.ts";
@@ -94,12 +94,12 @@ export class Inquiries {
 
   /** What the guest has, as the bytes of a snapshot. Throws when that cannot be had, or the ctrl queue does not answer. */
   private async state(): Promise<StateSnapshot> {
-    const answer = await this.ask("ctrl-queue", { type: "ask-state" });
+    const answer = await this.ask("ctrl-queue", { type: "ask-state", isWhole: false });
     if (answer === null) throw new Error("the ctrl queue does not answer");
     const { fd, bytes, resources, contexts, error } = answer;
     if (fd < 0) throw new Error(error);
     // It comes from a process that a guest may have taken over, and reading beyond its end would end this one.
-    if (!isMemfd(fd) || !isSizeSealed(fd) || sizeOfFd(fd) < bytes || bytes > snapshotBytesMax) {
+    if (bytes > snapshotBytesMax || !isSentWhole(fd, bytes)) {
       closeFd(fd);
       throw new Error("the ctrl queue's answer makes no sense");
     }

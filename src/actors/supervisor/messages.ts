@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { OutputsTold } from "../display/messages.ts";
+import { RestoreTold, StateTold } from "../gpu/messages.ts";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const SupervisorMessage = z.discriminatedUnion("type", [
@@ -30,16 +31,8 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   /** A tightly packed copy of a scanout in bytes B, G, R, X; or fd -1, and `error` says why. */
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
   OutputsTold,
-  /** A snapshot in so many bytes of a file, and what 3D contexts it lacks; or fd -1, and `error` says why. */
-  z.object({
-    type: z.literal("state"),
-    token,
-    error: z.string(),
-    fd,
-    bytes: z.int().nonnegative(),
-    resources: z.int().nonnegative(),
-    contexts: z.array(z.string()),
-  }),
+  StateTold,
+  RestoreTold,
   /** A recording has begun, or has ended; `error` is "" or says why not, or why before its time. */
   z.object({ type: z.literal("recording"), token, error: z.string(), contexts: z.number() }),
   z.object({ type: z.literal("recording-stream"), token, error: z.string() }),

@@ -26,10 +26,13 @@ export class RestoreFile {
     this.fd = memfdWith("fencepost-restore", this.bytes, (file) => new Uint8Array(file).set(content));
   }
 
-  /** Gives it to a ctrl queue that has come up. */
-  offer(host: Pick<ActorHost, "send">): void {
+  /** Gives it to a ctrl queue that has come up; `refused` is told what is wrong with it, if anything is. */
+  offer({ asks }: Pick<ActorHost, "asks">, refused: (reason: string) => void): void {
     if (this.fd < 0) return;
-    host.send("ctrl-queue", { type: "take-state", fd: duplicateFd(this.fd), bytes: this.bytes });
+    const question = { type: "ask-restore", fd: duplicateFd(this.fd), bytes: this.bytes } as const;
+    asks.ask("ctrl-queue", question, (answer) => {
+      if (answer !== null && answer.error !== "") refused(`--restore: ${answer.error}`);
+    });
   }
 
   /** A guest's driver is there, which takes it up or does without. */

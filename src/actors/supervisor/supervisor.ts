@@ -89,14 +89,8 @@ export class Supervisor {
     // What is wrong so far is said before a renderer is started for nothing.
     if (this.device.getSnapshot().matches("stopping")) return await this.stop();
     this.host.start();
-    this.readyTimer = setTimeout(
-      () =>
-        this.device.send({
-          type: "FATAL",
-          reason: `the actors did not start within ${readyTimeoutMs / 1000} s`,
-        }),
-      readyTimeoutMs,
-    );
+    const reason = `the actors did not start within ${readyTimeoutMs / 1000} s`;
+    this.readyTimer = setTimeout(() => this.device.send({ type: "FATAL", reason }), readyTimeoutMs);
     await stopping;
     clearTimeout(this.readyTimer);
     return await this.stop();
@@ -194,7 +188,8 @@ export class Supervisor {
     const actor = this.actors.get(name)!;
     const isRestart = actor.getSnapshot().context.restarts > 0;
     actor.send({ type: "READY" });
-    if (name === "ctrl-queue") this.restoreFile.offer(this.host);
+    if (name === "ctrl-queue")
+      this.restoreFile.offer(this.host, (reason) => this.device.send({ type: "MISCONFIGURED", reason }));
     if (name === "inspector") this.tracing.proceed();
     if (isRestart) this.restored(name);
     this.serve();

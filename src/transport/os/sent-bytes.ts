@@ -1,6 +1,6 @@
 // Bytes that one actor copies for another, and sends as a descriptor.
 
-import { closeFd, createMemfd } from "./fds.ts";
+import { closeFd, createMemfd, isMemfd, isSizeSealed, sizeOfFd } from "./fds.ts";
 import { NativeMemory } from "./native-memory.ts";
 
 /** The first `count` bytes of the file, whose descriptor it takes over. Throws where they cannot be mapped. */
@@ -14,6 +14,10 @@ export function bytesIn(fd: number, count: number): Uint8Array<ArrayBuffer> {
     closeFd(fd);
   }
 }
+
+/** Whether nobody can take any of the first `count` bytes away: whoever read them then would end by SIGBUS. */
+export const isSentWhole = (fd: number, count: number): boolean =>
+  isMemfd(fd) && isSizeSealed(fd) && sizeOfFd(fd) >= count;
 
 /** A new memfd of `count` bytes, which `fill` writes. The caller owns it; it is closed where `fill` throws, or nothing can be mapped. */
 export function memfdWith(name: string, count: number, fill: (bytes: ArrayBuffer) => void): number {

@@ -15,6 +15,7 @@ const bell: DeviceType = {
   commands: gpuDevice.commands,
   hasDisplaySocket: false,
   sharedMemory: null,
+  state: null,
   written(fields, offset, data): boolean {
     const at = 5 - offset;
     if (at >= 0 && at < data.length) fields.setUint8(5, data[at]!);

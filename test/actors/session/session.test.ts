@@ -87,7 +87,7 @@ function inflight(queues: number, size: number, bytes = 0, offset = 0, length = 
 const number = (payload: Uint8Array): bigint => new DataView(payload.slice().buffer).getBigUint64(0, true);
 
 const features = 0x1_7400_000en;
-const protocolFeatures = 0x40_b62bn;
+const protocolFeatures = 0x48_b62bn;
 
 /** Gives one region and starts both rings with 64 entries. */
 function startRings(): void {

@@ -41,6 +41,11 @@ export class CursorImages {
     });
   }
 
+  /** The image in a slot of the pool, to read and write. */
+  imageIn(slot: number): Uint32Array {
+    return this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
+  }
+
   close(): void {
     this.pool.unmap();
   }
@@ -58,7 +63,7 @@ export class CursorImages {
       return otherSize;
     }
     if (blob === null && !isPicture(resource!)) return Response.ERR_INVALID_PARAMETER;
-    const image = this.words.subarray(slot * imageWords, (slot + 1) * imageWords);
+    const image = this.imageIn(slot);
     // The fourth byte is alpha whatever the format says: Linux puts ARGB cursors into resources of B8G8R8X8.
     if (!resource!.pixels.copyTo(image)) return Response.ERR_OUT_OF_MEMORY;
     lifecycles.resource.take(resource!, this.event);

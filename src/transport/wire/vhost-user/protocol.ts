@@ -38,6 +38,8 @@ export const RequestType = {
   REM_MEM_REG: 38,
   SET_STATUS: 39,
   GET_STATUS: 40,
+  SET_DEVICE_STATE_FD: 42,
+  CHECK_DEVICE_STATE: 43,
   GET_SHMEM_CONFIG: 44,
 } as const;
 
@@ -60,6 +62,7 @@ export const ProtocolFeature = {
   INFLIGHT_SHMFD: 12,
   RESET_DEVICE: 13,
   CONFIGURE_MEM_SLOTS: 15,
+  DEVICE_STATE: 19,
 } as const;
 
 /** Virtio and vhost feature bits that any device type negotiates. */
@@ -114,6 +117,10 @@ export const Inflight = {
   bytes: 20,
   bytesMax: 24,
 } as const;
+/** SET_DEVICE_STATE_FD: which way, and at which time, of which only one is known: while the device is stopped. */
+export const StateTransfer = { direction: 0, phase: 4, bytes: 8, save: 0, load: 1, stopped: 0 } as const;
+/** Its answer: a u64 that is an error where its low byte is not 0; `noFd` says that the front-end's channel is used. */
+export const StateReply = { error: 1, noFd: 0x100 } as const;
 /** GET_CONFIG and SET_CONFIG: a header, then `size` bytes of configuration space. */
 export const ConfigPayload = { offset: 0, size: 4, flags: 8, data: 12 } as const;
 /** GET_SHMEM_CONFIG: how many shared memory regions there are, and the bytes of each by its id, 0 where there is none. */

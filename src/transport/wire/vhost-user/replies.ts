@@ -1,6 +1,6 @@
 // Payloads of the back-end's replies, and which requests have one.
 
-import { ConfigPayload, Inflight, RequestType, ShmemConfig, VringState } from "./protocol.ts";
+import { ConfigPayload, Inflight, RequestType, ShmemConfig, StateReply, VringState } from "./protocol.ts";
 import type { ConfigRange, InflightShape } from "./requests.ts";
 
 const replied: ReadonlySet<number> = new Set([
@@ -13,6 +13,8 @@ const replied: ReadonlySet<number> = new Set([
   RequestType.GET_VRING_BASE,
   RequestType.SET_LOG_BASE,
   RequestType.GET_SHMEM_CONFIG,
+  RequestType.SET_DEVICE_STATE_FD,
+  RequestType.CHECK_DEVICE_STATE,
 ]);
 
 /** Whether a request has a reply of its own, and so no status beside it, whatever REPLY_ACK says. */
@@ -56,6 +58,13 @@ export function inflightRecord({ queueCount, queueSize, bytes }: InflightShape, 
   view.setUint16(Inflight.queueSize, queueSize, true);
   return reply;
 }
+
+/** Of SET_DEVICE_STATE_FD: no channel of ours takes the place of the front-end's. */
+export const stateTransfer = (isBegun: boolean): Uint8Array =>
+  u64(StateReply.noFd | (isBegun ? 0 : StateReply.error));
+
+/** Of CHECK_DEVICE_STATE. */
+export const stateCheck = (isWhole: boolean): Uint8Array => u64(isWhole ? 0 : StateReply.error);
 
 /** Of GET_SHMEM_CONFIG: one region of so many bytes, or with 0 none. */
 export function sharedMemoryConfig(id: number, size: number): Uint8Array {

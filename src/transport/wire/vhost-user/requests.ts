@@ -1,8 +1,6 @@
 // vhost-user requests, decoded: what a front-end asks, checked as far as the message alone tells.
 // vhost-user.rst "Front-end message types". What the device makes of it is the session's.
 
-import { isEventfd } from "../../os/fds.ts";
-import { notStream } from "../../os/unix-socket.ts";
 import type { Message } from "./channel.ts";
 import {
   ConfigPayload,
@@ -13,11 +11,13 @@ import {
   RequestType,
   requestName,
   SingleRegion,
+  StateTransfer,
   tableRegionsMax,
   VringAddress,
   VringFd,
   VringState,
 } from "./protocol.ts";
+import { eventfdOf, fdOf, readSize, sized, sizeError, streamOf } from "./payload.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 /** What a VMM whose memory is its own has left out, for its operator. */
@@ -67,7 +67,8 @@ interface BareRequest {
     | "SET_OWNER"
     | "RESET_OWNER"
     | "RESET_DEVICE"
-    | "GET_SHMEM_CONFIG";
+    | "GET_SHMEM_CONFIG"
+    | "CHECK_DEVICE_STATE";
 }
 
 /**
@@ -88,6 +89,7 @@ export type VhostRequest =
   | { type: "SET_VRING_ENABLE"; vring: number; enabled: boolean }
   | { type: "SET_VRING_KICK" | "SET_VRING_CALL" | "SET_VRING_ERR"; vring: number; fd: number }
   | ({ type: "GET_CONFIG" | "SET_CONFIG" } & ConfigRange)
+  | { type: "SET_DEVICE_STATE_FD"; direction: number; phase: number; fd: number }
   | ({ type: "GET_INFLIGHT_FD" } & InflightShape)
   | ({ type: "SET_INFLIGHT_FD"; size: number; offset: number; fd: number } & InflightShape);
 
@@ -162,6 +164,8 @@ const decoders: Readonly<Record<number, Decoder>> = {
   [RequestType.RESET_DEVICE]: bare("RESET_DEVICE"),
   [RequestType.GET_MAX_MEM_SLOTS]: bare("GET_MAX_MEM_SLOTS"),
   [RequestType.GET_SHMEM_CONFIG]: bare("GET_SHMEM_CONFIG"),
+  [RequestType.SET_DEVICE_STATE_FD]: stateTransfer,
+  [RequestType.CHECK_DEVICE_STATE]: bare("CHECK_DEVICE_STATE"),
   [RequestType.ADD_MEM_REG]: (message) => {
     const region = singleRegion(message);
     if (message.fds.length === 0) throw new ProtocolError(`ADD_MEM_REG brought no descriptor: ${notShared}`);
@@ -228,6 +232,13 @@ function inflightRecord(message: Message): VhostRequest {
   return { type: "SET_INFLIGHT_FD", ...shape, size, offset, fd: fdOf(message) };
 }
 
+function stateTransfer(message: Message): VhostRequest {
+  const payload = sized(message, StateTransfer.bytes);
+  const direction = payload.getUint32(StateTransfer.direction, true);
+  const phase = payload.getUint32(StateTransfer.phase, true);
+  return { type: "SET_DEVICE_STATE_FD", direction, phase, fd: fdOf(message) };
+}
+
 function inflightShape(message: Message): InflightShape {
   const { payload } = message;
   const bytes = payload.byteLength;
@@ -256,45 +267,4 @@ function vringState(message: Message): { vring: number; num: number } {
     vring: payload.getUint32(VringState.index, true),
     num: payload.getUint32(VringState.num, true),
   };
-}
-
-function sized(message: Message, bytes: number): DataView {
-  if (message.payload.byteLength !== bytes) throw sizeError(message);
-  return message.payload;
-}
-
-function sizeError({ request, payload }: Message): ProtocolError {
-  return new ProtocolError(`${requestName(request)} has a payload of ${payload.byteLength} bytes`);
-}
-
-/** A u64 of the payload as a Number; 2^53 or more is no address and no size. */
-function readSize(payload: DataView, offset: number, what: string): number {
-  const value = payload.getBigUint64(offset, true);
-  if (value > BigInt(Number.MAX_SAFE_INTEGER))
-    throw new ProtocolError(`${what} 0x${value.toString(16)} is too large`);
-  return Number(value);
-}
-
-/** The only descriptor that the message may bring. */
-function fdOf({ request, fds }: Message): number {
-  if (fds.length !== 1)
-    throw new ProtocolError(`${requestName(request)} brought ${fds.length} descriptors instead of one`);
-  return fds[0]!;
-}
-
-/** As {@link fdOf}, for a descriptor that one side signals and the other waits for. */
-function eventfdOf(message: Message): number {
-  const fd = fdOf(message);
-  if (isEventfd(fd)) return fd;
-  throw new ProtocolError(`${requestName(message.request)} brought a descriptor that is no eventfd`);
-}
-
-/** As {@link fdOf}, for one that is written to: what is no stream would fail later and elsewhere. */
-function streamOf(message: Message): number {
-  const fd = fdOf(message);
-  const instead = notStream(fd);
-  if (instead === "") return fd;
-  throw new ProtocolError(
-    `${requestName(message.request)} brought ${instead} where a connected Unix stream socket is due`,
-  );
 }

@@ -5,9 +5,11 @@ import * as fc from "fast-check";
 import * as commands from "../../../../lab/driver/commands.ts";
 import { JournalKind, KeptState } from "../../../../src/actors/gpu/journal/kept-state.ts";
 import {
-  type PixelsToKeep,
+  type KeptCursor,
+  type KeptOutput,
   readSnapshot,
   snapshotBytes,
+  type SnapshotParts,
   writeSnapshot,
 } from "../../../../src/actors/gpu/journal/snapshot-file.ts";
 import { Refusal } from "../../../../src/transport/os/errors.ts";
@@ -32,10 +34,19 @@ function aState(): KeptState {
   ]);
 }
 
-function fileOf(state = aState(), rows = [1, 2, 3, 4, 5, 6]): Uint32Array {
-  const pixels: PixelsToKeep[] = [{ id: 7, width: 3, height: 2, copy: (target) => target.set(rows) }];
-  const file = new Uint32Array(snapshotBytes(state, pixels) / 4);
-  writeSnapshot(file, state, pixels);
+const image = new Uint32Array(64 * 64).fill(0x8012_3456, 7);
+const aCursor: KeptCursor = { scanout: 2, x: -5, y: 9, hotX: 1, hotY: 3, isVisible: true, image };
+const someOutputs: KeptOutput[] = [
+  { width: 1280, height: 800, isOn: true },
+  { width: 0, height: 0, isOn: false },
+];
+
+function fileOf(others: Partial<SnapshotParts> = {}): Uint32Array {
+  const copy = (target: Uint32Array): void => target.set([1, 2, 3, 4, 5, 6]);
+  const pixels = [{ id: 7, width: 3, height: 2, copy }];
+  const parts = { state: aState(), pixels, cursors: [], outputs: [], ...others };
+  const file = new Uint32Array(snapshotBytes(parts) / 4);
+  writeSnapshot(file, parts);
   return file;
 }
 
@@ -47,11 +58,14 @@ function signed(file: Uint32Array): Uint32Array {
 }
 
 test("what was written is read, but for what this server alone remembers", () => {
-  const { state, pixels } = readSnapshot(fileOf(), requestBytesMax);
+  const file = fileOf({ cursors: [aCursor], outputs: someOutputs });
+  const { state, pixels, cursors, outputs } = readSnapshot(file, requestBytesMax);
   const expected = aState();
   expected.deaths.clear();
   expect(state).toEqual(expected);
   expect([...pixels]).toEqual([[7, { width: 3, height: 2, words: Uint32Array.of(1, 2, 3, 4, 5, 6) }]]);
+  expect(cursors).toEqual([aCursor]);
+  expect(outputs).toEqual(someOutputs);
 });
 
 test("a file that ends anywhere before its end is refused", () => {
@@ -87,6 +101,17 @@ test("records that make no sense are refused, though the checksum is theirs", ()
     [record(99, 0), "a record of kind 99"],
     [record(16, 3, 7, 2, 2), "the pixels of resource 7"],
     [record(16, 0), "the pixels of resource 0"],
+    [record(17, 0), "the cursor of scanout 16"],
+    [record(17, 7, 2, 0, 0, 0, 0, 1, 5), "the cursor of scanout 2"],
+    [record(17, 4102, 16, ...new Uint32Array(4101)), "the cursor of scanout 16"],
+    [record(17, 4102, 2, 0, 0, 0, 0, 2, ...image), "the cursor of scanout 2"],
+    [signed(fileOf({ cursors: [aCursor, aCursor] })), "the cursor of scanout 2"],
+    [record(18, 2, 800, 600), "its outputs"],
+    [record(18, 51, ...new Uint32Array(51)), "its outputs"],
+    [record(18, 3, 800, 600, 1, 18, 3, 800, 600, 1), "its outputs"],
+    [record(18, 3, 800, 600, 2), "the mode of output 0"],
+    [record(18, 6, 800, 600, 1, 16_385, 600, 0), "the mode of output 1"],
+    [record(18, 3, 800, 0, 1), "the mode of output 0"],
   ] as const)
     expect(() => readSnapshot(file, requestBytesMax)).toThrow(why);
 });
@@ -95,7 +120,7 @@ test("whatever the records are, they are read or refused", () => {
   const word = fc.oneof(fc.nat(20), fc.nat(0xffff_ffff), fc.constantFrom(0x101, 0x105, 0x106, 0x109, 0x200));
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(200), word), { maxLength: 6 }), (changes) => {
-      const file = fileOf();
+      const file = fileOf({ outputs: someOutputs });
       for (const [at, value] of changes) file[headWords + (at % (file.length - headWords))] = value;
       try {
         readSnapshot(signed(file), requestBytesMax);
