@@ -4,13 +4,14 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { moveCursor } from "../../lab/driver/commands.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { makeContext, makeTexture } from "./3d-support.ts";
-import { expectOk, expectShown, expectType, expectWorking, pattern } from "./support.ts";
+import { expectOk, expectShown, expectType, expectWorking, pattern, untilSo } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fencepost-snapshot-"));
 const file = join(folder, "guest.snapshot");
@@ -104,6 +105,41 @@ describe.each([
     const { gpu } = boot(second);
     expectType(gpu.unrefResource(1), Response.ERR_INVALID_RESOURCE_ID);
     expect(second.log()).toContain("the snapshot is not taken up");
+  });
+});
+
+test("the cursor and the modes of outputs are in it, and a server that has fewer outputs says so", async () => {
+  const settings = ["--renderer", "software", "--outputs", "800x600"];
+  const first = await serve(...settings, "--scanouts", "2");
+  const guest = boot(first, { display: null });
+  const { gpu } = guest;
+  const cursor = gpu.createImage(3, Format.B8G8R8A8, 64, 64);
+  cursor.pixels.fill(0x8012_3456);
+  expectOk(gpu.transferToHost2d(3, areaOf(cursor)));
+  expectOk(gpu.updateCursor({ scanoutId: 0, x: 30, y: 7 }, 3, 5, 9));
+  expectOk(gpu.updateCursor({ scanoutId: 1, x: 1, y: 2 }, 3));
+  expectOk(gpu.updateCursor({ scanoutId: 1, x: 1, y: 2 }, 0));
+  await first.control({ command: "outputs-set", outputs: "1024x768,640x480" });
+  expect(await first.control({ command: "snapshot", path: file })).toMatchObject({ ok: true });
+
+  const second = await serve(...settings, "--restore", file);
+  const next = goOn(second);
+  next.pump.until(() => next.display!.cursors[0]!.visible, "the cursor");
+  expect(next.display!.cursors[0]).toMatchObject({ x: 30, y: 7, hotX: 5, hotY: 9 });
+  expect(next.display!.cursors[0]!.pixels.every((pixel) => pixel === 0x8012_3456)).toBe(true);
+  // Hidden, it is there all the same.
+  expectOk(next.gpu.cursor.call(moveCursor({ scanoutId: 1, x: 4, y: 5 }, 3)));
+  next.pump.until(() => next.display!.cursors[1]!.visible, "the other cursor");
+  expect(next.display!.cursors[1]!.pixels[0]).toBe(0x8012_3456);
+  next.close();
+  guests.splice(guests.indexOf(next), 1);
+  await untilSo(
+    "output 0 of the guest's size",
+    () => second.log().includes("the guest has output 1: start the server with --scanouts 2"),
+    () => second.log(),
+  );
+  expect(await second.control({ command: "outputs" })).toMatchObject({
+    outputs: [{ isOn: true, width: 1024, height: 768 }],
   });
 });
 

@@ -127,18 +127,16 @@ class FrontEndAttack implements Attack {
       case RequestType.GET_CONFIG:
       case RequestType.SET_CONFIG: {
         const size = chance(40);
-        return payloads.configRequest(
-          odd(chance, chance(20)),
-          odd(chance, size),
-          odd(chance, 0),
-          new Uint8Array(size),
-        );
+        const [at, said] = [odd(chance, chance(20)), odd(chance, size)];
+        return payloads.configRequest(at, said, odd(chance, 0), new Uint8Array(size));
       }
       case RequestType.SET_LOG_BASE:
         return payloads.log(odd(chance, 4096), odd(chance, 0));
       case RequestType.GET_INFLIGHT_FD:
       case RequestType.SET_INFLIGHT_FD:
         return payloads.inflight(odd(chance, 8192), odd(chance, 0), odd(chance, 2), odd(chance, 64));
+      case RequestType.SET_DEVICE_STATE_FD:
+        return payloads.stateTransfer(odd(chance, chance(2), 20), odd(chance, 0, 20));
       default:
         return Uint8Array.from({ length: oneIn(chance, 4) ? chance(64) : 0 }, () => chance(256));
     }
@@ -163,6 +161,7 @@ class FrontEndAttack implements Attack {
       [RequestType.SET_VRING_ERR]: 3,
       [RequestType.SET_BACKEND_REQ_FD]: 6,
       [RequestType.GPU_SET_SOCKET]: 7,
+      [RequestType.SET_DEVICE_STATE_FD]: 4 + chance(2),
     };
     const at = usual[request];
     const any = (): number => pick(chance, this.fds);

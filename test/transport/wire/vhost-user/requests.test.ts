@@ -75,6 +75,7 @@ const bare: [number, string][] = [
   [RequestType.RESET_OWNER, "RESET_OWNER"],
   [RequestType.RESET_DEVICE, "RESET_DEVICE"],
   [RequestType.GET_SHMEM_CONFIG, "GET_SHMEM_CONFIG"],
+  [RequestType.CHECK_DEVICE_STATE, "CHECK_DEVICE_STATE"],
 ];
 
 type Sound = [request: number, payload: Uint8Array, kinds: Kind[], says: object];
@@ -159,6 +160,8 @@ const sound: Sound[] = [
     ["memfd"],
     { queueCount: 2, queueSize: 256, bytes: 24, size: 1024, offset: 64, fd: "0" },
   ],
+  // What they mean, and what the descriptor is good for, is the session's to say.
+  [RequestType.SET_DEVICE_STATE_FD, bytesOf(1, 7), ["pipe"], { direction: 1, phase: 7, fd: "0" }],
 ];
 
 type Faulty = [what: string, request: number, payload: Uint8Array, kinds: Kind[], text: RegExp];
@@ -322,6 +325,8 @@ const faulty: Faulty[] = [
     ["memfd"],
     /^inflight offset/,
   ],
+  ...cut(RequestType.SET_DEVICE_STATE_FD, bytesOf(0, 0), ["pipe"]),
+  ...withoutDescriptor(RequestType.SET_DEVICE_STATE_FD, bytesOf(0, 0), "pipe"),
   ["that is not known", 4711, nothing, [], /^request 4711 was not negotiated or is not known$/],
   ["that was never offered", RequestType.SET_STATUS, bytesOf(0n), [], /^SET_STATUS was not negotiated/],
 ];
