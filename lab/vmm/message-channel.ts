@@ -75,8 +75,11 @@ export class MessageChannel {
     }
   }
 
+  /** What has come and nobody has taken is nobody's any more. */
   close(): void {
     this.hangUp();
+    for (const { fds } of this.inbox.splice(0)) fds.forEach(closeFd);
+    this.fds.splice(0).forEach(closeFd);
     this.io.close();
     this.memory.unmap();
   }
