@@ -1,6 +1,6 @@
 // All targets one after the other, each for its share of the time: batch after batch, with a seed each.
 
-import type { Finding, Findings } from "./findings.ts";
+import type { Death, Finding, Findings } from "./findings.ts";
 import type { Illness } from "./health.ts";
 import { Session } from "./session.ts";
 import type { Target } from "./target.ts";
@@ -12,6 +12,8 @@ export interface Tally {
   seconds: number;
   /** Renderers that died of what they were sent. */
   deaths: number;
+  /** One of each cause, of those that repeat. */
+  readonly kept: Death[];
   readonly found: Finding[];
 }
 
@@ -44,7 +46,7 @@ class Campaign {
     private readonly target: Target,
     private readonly options: CampaignOptions,
   ) {
-    this.tally = { target: target.name, inputs: 0, batches: 0, seconds: 0, deaths: 0, found: [] };
+    this.tally = { target: target.name, inputs: 0, batches: 0, seconds: 0, deaths: 0, kept: [], found: [] };
   }
 
   async run(): Promise<void> {
@@ -67,8 +69,9 @@ class Campaign {
     tally.batches++;
     const deaths = this.session.deaths.slice(died);
     tally.deaths += deaths.length;
-    if (deaths.length > 0) this.options.findings.keepDeaths(target, { seed, from: 0, to }, deaths);
     this.clock();
+    if (deaths.length > 0)
+      tally.kept.push(...(await this.options.findings.keepDeaths(target, { seed, from: 0, to }, deaths)));
     if (illness === null) return;
     const log = this.session.log();
     await this.session.end();

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Illness } from "./health.ts";
 import type { Range } from "./session.ts";
-import { fallsIll, shrink } from "./shrinking.ts";
+import { causeOf, diesOf, fallsIll, shrink } from "./shrinking.ts";
 import type { Target } from "./target.ts";
 
 export interface Finding extends Range {
@@ -16,9 +16,21 @@ export interface Finding extends Range {
   readonly repeat: string;
 }
 
+/** A death of the renderer, made as small as it gets. */
+export interface Death extends Range {
+  readonly target: string;
+  readonly cause: string;
+  readonly repeat: string;
+}
+
 const logBytesMax = 20_000;
+/** Batches of which a cause is made smaller before it is taken to be beyond repeating. */
+const attemptsPerCause = 2;
 
 export class Findings {
+  /** Batches that were tried, by target and cause; endless where one is kept. */
+  private readonly tried = new Map<string, number>();
+
   /** `directory` is made when something is found. */
   constructor(
     private readonly directory: string,
@@ -27,7 +39,7 @@ export class Findings {
 
   /** Makes the batch smaller, and keeps it. `log` is that of the server which fell ill. */
   async keep(target: Target, range: Range, { what }: Illness, log: string): Promise<Finding> {
-    const smallest = await shrink(target, range, this.goesOn);
+    const smallest = await shrink(range, fallsIll(target), this.goesOn);
     const kept = smallest ?? range;
     const finding = {
       target: target.name,
@@ -43,14 +55,38 @@ export class Findings {
     );
     // Only a guest's commands are recorded.
     if (smallest !== null && target.recordable === true)
-      await fallsIll(target, kept, ["--record", `${path}.rec`]);
+      await fallsIll(target)(kept, ["--record", `${path}.rec`]);
     return finding;
   }
 
-  /** Deaths of the renderer, by what the log says of them: kept as they are, since there are many. */
-  keepDeaths(target: Target, range: Range, deaths: readonly string[]): void {
-    const kept = { target: target.name, ...range, deaths, repeat: repeatOf(target, range) };
-    writeFileSync(`${this.pathOf(target, range)}.renderer.json`, `${JSON.stringify(kept, null, 2)}\n`);
+  /** Deaths of the renderer in a batch, as the log has them: the first of each cause is made smaller, the others are only told. */
+  async keepDeaths(target: Target, range: Range, deaths: readonly string[]): Promise<Death[]> {
+    const path = `${this.pathOf(target, range)}.renderer.json`;
+    writeFileSync(
+      path,
+      `${JSON.stringify({ target: target.name, ...range, deaths, repeat: repeatOf(target, range) }, null, 2)}\n`,
+    );
+    const kept: Death[] = [];
+    for (const cause of new Set(deaths.map(causeOf))) {
+      const key = `${target.name} ${cause}`;
+      const tried = this.tried.get(key) ?? 0;
+      if (tried >= attemptsPerCause) continue;
+      const death = await this.smallest(target, range, cause);
+      this.tried.set(key, death === null ? tried + 1 : Infinity);
+      if (death !== null) kept.push(death);
+    }
+    return kept;
+  }
+
+  private async smallest(target: Target, range: Range, cause: string): Promise<Death | null> {
+    const dies = diesOf(target, cause);
+    const smallest = await shrink(range, dies, this.goesOn);
+    if (smallest === null) return null;
+    const death = { target: target.name, ...smallest, cause, repeat: repeatOf(target, smallest) };
+    const path = `${this.pathOf(target, smallest)}.death`;
+    writeFileSync(`${path}.json`, `${JSON.stringify(death, null, 2)}\n`);
+    if (target.recordable === true) await dies(smallest, ["--record", `${path}.rec`]);
+    return death;
   }
 
   private pathOf(target: Target, { seed, from, to }: Range): string {

@@ -6,7 +6,7 @@ import { Findings } from "./findings.ts";
 import { type FuzzOptions, helpText, parseFuzzOptions } from "./options.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { headings, lineOf } from "./report.ts";
-import { fallsIll } from "./shrinking.ts";
+import { outcomeOf } from "./shrinking.ts";
 import { targets } from "./targets.ts";
 
 const exitFound = 1;
@@ -32,7 +32,8 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Inputs that were found once. */
 async function repeat({ targets: [target], seed, range }: FuzzOptions): Promise<number> {
-  const illness = await fallsIll(target!, { seed, ...range! });
+  const { illness, deaths } = await outcomeOf(target!, { seed, ...range! });
+  for (const death of deaths) console.log(death);
   console.log(illness === null ? "the server stays well" : illness.what);
   return illness === null ? 0 : exitFound;
 }
@@ -61,6 +62,7 @@ async function run({ targets: chosen, seed, minutes, inputsMax, save }: FuzzOpti
     progress.end();
     console.log(lineOf(tally));
     for (const { what, repeat: again } of tally.found) console.log(`  found: ${what}\n  ${again}`);
+    for (const { cause, repeat: again } of tally.kept) console.log(`  renderer: ${cause}\n  ${again}`);
     tallies.push(tally);
   }
   const sum = (of: (tally: Tally) => number): number =>

@@ -5,10 +5,12 @@ import { bridge } from "./targets/bridge.ts";
 import { commandTarget } from "./targets/commands.ts";
 import { control } from "./targets/control.ts";
 import { displayReplies } from "./targets/display-replies.ts";
+import { hostBlobs } from "./targets/host-blobs.ts";
 import { inspector } from "./targets/inspector.ts";
 import { recordings } from "./targets/recordings.ts";
 import { rings } from "./targets/rings.ts";
 import { streams } from "./targets/streams.ts";
+import { venus } from "./targets/venus.ts";
 import { vhostUser } from "./targets/vhost-user.ts";
 import { wayland } from "./targets/wayland.ts";
 
@@ -17,6 +19,8 @@ export const targets: readonly Target[] = [
   rings,
   commandTarget,
   streams,
+  venus,
+  hostBlobs,
   displayReplies,
   wayland,
   bridge,

@@ -10,12 +10,15 @@ import { fuzz } from "../../lab/fuzz/campaign.ts";
 import { Findings } from "../../lab/fuzz/findings.ts";
 import { firstDifference } from "../../lab/fuzz/sane-guest.ts";
 import { Session } from "../../lab/fuzz/session.ts";
-import { shrink } from "../../lab/fuzz/shrinking.ts";
-import type { Place, Target } from "../../lab/fuzz/target.ts";
+import { causeOf, fallsIll, shrink } from "../../lab/fuzz/shrinking.ts";
+import { patienceMs, type Place, type Target } from "../../lab/fuzz/target.ts";
 import { targets } from "../../lab/fuzz/targets.ts";
 import { rings } from "../../lab/fuzz/targets/rings.ts";
+import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { untilSo } from "../device/support.ts";
+import { commandOf } from "../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-fuzz-test-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -128,8 +131,8 @@ describe("what was found", () => {
 
   test("becomes the one input that does it", async () => {
     const range = { seed, from: 0, to: 4 };
-    expect(await shrink(kills(numberOf(2)), range, () => true)).toEqual({ seed, from: 2, to: 3 });
-    expect(await shrink(kills(1000), range, () => true)).toBeNull();
+    expect(await shrink(range, fallsIll(kills(numberOf(2))), () => true)).toEqual({ seed, from: 2, to: 3 });
+    expect(await shrink(range, fallsIll(kills(1000)), () => true)).toBeNull();
   });
 
   test("is kept with the command that repeats it, and counted with its inputs", async () => {
@@ -146,6 +149,46 @@ describe("what was found", () => {
     const [file] = readdirSync(save);
     expect(JSON.parse(readFileSync(join(save, file!), "utf8"))).toMatchObject({ from: 0, to: 1, repeat });
   });
+});
+
+test("a death of the renderer is kept with the inputs that do it again, and with a recording that replays", async () => {
+  const save = join(directory, "deaths");
+  const dies: Target = {
+    ...planted(() => {}),
+    name: "deadly",
+    batch: 1,
+    reachesRenderer: true,
+    recordable: true,
+    flags: () => ["--renderer", "software", "--isolation", "process", "--vulkan", "off"],
+    begin: ({ server }) => {
+      const guest = SyntheticGuest.boot(server.socketPath, { patienceMs });
+      return {
+        input: () => {
+          guest.gpu.createResource2d(7, Format.B8G8R8X8, 8, 8);
+          process.kill(server.ctrlQueuePid, "SIGSEGV");
+          guest.gpu.unrefResource(7);
+        },
+        end: () => guest.close(),
+      };
+    },
+  };
+  const options = { seed, milliseconds: 60_000, inputsMax: 1, findings: new Findings(save, () => true) };
+  const tally = await fuzz(dies, { ...options, told: () => {}, signal: AbortSignal.timeout(60_000) });
+  expect(tally).toMatchObject({ inputs: 1, deaths: 1, found: [] });
+  const repeat = `bun run fuzz --target deadly --seed ${seed} --inputs 0-1`;
+  expect(tally.kept).toMatchObject([{ from: 0, to: 1, repeat }]);
+  expect(tally.kept[0]!.cause).toMatch(/^ended by SIGSEGV/);
+  const recording = join(save, `deadly-${seed}-0-1.death.rec`);
+  const replay = Bun.spawn([...commandOf("replay"), recording], { stdout: "pipe", stderr: "pipe" });
+  const text = await new Response(replay.stdout).text();
+  expect(text).toMatch(/^played to command 1,.*\n.*the ctrl queue has crashed\n$/);
+  expect(await replay.exited).toBe(0);
+}, 60_000);
+
+test("deaths of one cause are told apart from others, and not from those of other contexts", () => {
+  const said = "14:49:30.464 error   ctrl-queue: crashed: ended by SIGSEGV amid SUBMIT_3D";
+  expect(causeOf(`${said} of context 12`)).toBe("ended by SIGSEGV amid SUBMIT_3D");
+  expect(causeOf(`${said} of context 3`)).toBe(causeOf(said));
 });
 
 describe("its command line", () => {
