@@ -10,7 +10,32 @@ set -euo pipefail
 . "$(dirname "$0")/lib/debian.sh"
 
 target="$cache/renderer"
+
+# A program of this system's with another's libraries has to be started by that one's loader.
+write_programs() {
+  cat >"$target/run" <<'EOF_RUN'
+#!/bin/sh
+# Runs a program on the libraries beside this file: scripts/fetch-renderer.sh.
+usr="$(dirname "$(readlink -f "$0")")/usr"
+libraries="$usr/lib/x86_64-linux-gnu"
+program="$(command -v "$1")" || { echo "$0: there is no program $1" >&2; exit 127; }
+shift
+export __EGL_VENDOR_LIBRARY_DIRS="$usr/share/glvnd/egl_vendor.d" LIBGL_DRIVERS_PATH="$libraries/dri"
+export GBM_BACKENDS_PATH="$libraries/gbm" VK_DRIVER_FILES="$usr/share/vulkan/icd.d/lvp_icd.json"
+exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$(readlink -f "$program")" "$@"
+EOF_RUN
+  cat >"$target/render-server" <<'EOF_SERVER'
+#!/bin/sh
+# virglrenderer's render server, on the libraries beside this file. In its sandbox it can run nothing else.
+usr="${0%/*}/usr"
+libraries="$usr/lib/x86_64-linux-gnu"
+exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$usr/libexec/virgl_render_server" "$@"
+EOF_SERVER
+  chmod +x "$target/run" "$target/render-server"
+}
+
 if [ -e "$target/stamp" ]; then
+  write_programs
   say "$(cat "$target/stamp") is in .cache/renderer"
   exit 0
 fi
@@ -34,25 +59,6 @@ rm -rf "$target"
 unpack_packages "$target" "$suite" "${all[@]}"
 rm -rf "$target/.packages" "$target"/{etc,var} "$target/usr/share"/{doc,man,lintian,bug,gdb}
 
-# A program of this system's with another's libraries has to be started by that one's loader.
-cat >"$target/run" <<'EOF_RUN'
-#!/bin/sh
-# Runs a program on the libraries beside this file: scripts/fetch-renderer.sh.
-usr="$(dirname "$(readlink -f "$0")")/usr"
-libraries="$usr/lib/x86_64-linux-gnu"
-program="$(command -v "$1")" || { echo "$0: there is no program $1" >&2; exit 127; }
-shift
-export __EGL_VENDOR_LIBRARY_DIRS="$usr/share/glvnd/egl_vendor.d" LIBGL_DRIVERS_PATH="$libraries/dri"
-export GBM_BACKENDS_PATH="$libraries/gbm" VK_DRIVER_FILES="$usr/share/vulkan/icd.d/lvp_icd.json"
-exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$(readlink -f "$program")" "$@"
-EOF_RUN
-cat >"$target/render-server" <<'EOF_SERVER'
-#!/bin/sh
-# virglrenderer's render server, on the libraries beside this file.
-usr="$(dirname "$(readlink -f "$0")")/usr"
-libraries="$usr/lib/x86_64-linux-gnu"
-exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$usr/libexec/virgl_render_server" "$@"
-EOF_SERVER
-chmod +x "$target/run" "$target/render-server"
+write_programs
 "$target/run" "$(command -v bun)" --version >/dev/null || fail "bun does not run on what is in .cache/renderer"
 echo "virglrenderer $version" >"$target/stamp"

@@ -20,6 +20,7 @@ const device = [
   "limits",
   "recording",
   "resource",
+  "vulkan-sandbox",
   "window",
 ];
 const usual = [

@@ -59,6 +59,7 @@ function startOfVirgl(): Renderer {
       contextsMax: 2,
       stallMs: 10_000,
       processBytesMax: 0,
+      sandbox: "auto",
     },
   }).renderer;
 }

@@ -157,6 +157,26 @@ describe("Vulkan contexts", () => {
     await until("the processes of contexts to end", isSettled, driverPatienceMs);
     await until("descriptors to be closed", () => server().usage().fds <= fds || undefined, driverPatienceMs);
   });
+
+  test("are in a sandbox of their own, inside of that of who starts them", () =>
+    withDevice(options, async (guest) => {
+      makeContext(guest);
+      await processesOf(1);
+      const filters = (pid: number): number =>
+        Number(/^Seccomp_filters:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]);
+      const outer = filters(server().ctrlQueuePid);
+      expect([...renderServers(), ...contextProcesses()].map(filters)).toEqual([outer + 1, outer + 1]);
+      const { renderer } = (await server().control({ command: "status" })) as unknown as {
+        renderer: { vulkanSandbox: unknown };
+      };
+      expect(renderer.vulkanSandbox).toEqual({
+        privileges: "no new privileges",
+        capabilities: "no capabilities",
+        limits: "limits",
+        files: expect.stringMatching(/^Landlock \d+$/),
+        calls: expect.stringMatching(/^\d+ system calls$/),
+      });
+    }));
 });
 
 describe("memory", () => {

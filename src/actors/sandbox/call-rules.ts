@@ -54,13 +54,15 @@ export const engine = (pid: number): Rules => ({
 });
 
 /** What is written is not run. The engine has its own memory for both from its start. */
-const notWritableCode: Rule = [
+export const notWritableCode: Rule = [
   [{ argument: 2, mask: PROT_WRITE | PROT_EXEC, isNot: PROT_WRITE | PROT_EXEC }],
 ];
 
+/** CLONE_NEW*: a process gets no namespace of its own. */
+export const noNamespace: Rule = [[{ argument: 0, mask: 0x7e02_0000, is: [0] }]];
+
 /**
- * Starting programs, and what those do that were started: they are inside of the same filter. None of them gets a namespace of its own. They
- * may give up more.
+ * Starting programs, and what those do that were started: they are inside of the same filter. They may give up more.
  */
 export const programs: Rules = {
   ...allow(
@@ -89,8 +91,11 @@ export const programs: Rules = {
   ),
   ...allow("rt_sigaction", "rt_sigpending", "sigaltstack", "restart_syscall", "prctl", "capget", "capset"),
   ...allow("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"),
-  clone: [[{ argument: 0, mask: 0x7e02_0000, is: [0] }]],
+  clone: noNamespace,
 };
+
+/** Besides, where it is this program that is started once more: its engine has its memory for code from its start. What it becomes has a narrower filter. */
+export const ownPrograms: Rules = allow("mmap", "mprotect");
 
 /** Files: what of them can be reached, Landlock says. */
 export const files: Rules = allow(

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ServerConfig } from "../../config.ts";
+import { interpretersOf } from "../../transport/os/interpreters.ts";
 import type { PathRule, Reach } from "../../transport/os/sandbox/landlock.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -37,6 +38,11 @@ const settings = [
   ...["drirc", "egl", "glvnd", "vulkan", "OpenCL", "fencepost", "fencepost.json", "alternatives"],
 ].map((name) => `/etc/${name}`);
 const kernel = ["/proc", "/sys"];
+/** Of these what says nothing of other processes. */
+const ofHost = [
+  "/sys",
+  ...["cpuinfo", "meminfo", "version", "modules", "devices", "driver", "sys"].map((name) => `/proc/${name}`),
+];
 const devices = [
   "/dev/dri",
   "/dev/udmabuf",
@@ -78,6 +84,28 @@ export const reachOfRenderer = (config: ServerConfig, { environment }: Call): Re
   listens: false,
   meetsAbstract: false,
 });
+
+/**
+ * What the render server reaches, whose program is `path`, and the processes that run guests' Vulkan: that program alone is run, and of /proc there
+ * is only what a driver asks of the host.
+ */
+export function reachOfRenderServer(path: string, environment: Environment): Reach {
+  const program = realpathSync(path);
+  const own = dirname(program);
+  return {
+    paths: [
+      ...rules("run", [program, ...interpretersOf(program), ...(isSystem(own) ? [] : [own])]),
+      ...rules("read", [...system, ...settings, ...ofHost, ...namedBy(environment)]),
+      ...rules("device", [...devices, ...nvidiaDevices]),
+      ...rules("write", shaderCaches(environment)),
+    ],
+    listens: false,
+    meetsAbstract: false,
+  };
+}
+
+const isSystem = (folder: string): boolean =>
+  system.some((path) => existsSync(path) && `${folder}/`.startsWith(`${realpathSync(path)}/`));
 
 const reachOfAll = (config: ServerConfig, environment: Environment): PathRule[] => [
   ...rules("run", [...system, process.execPath, ...renderServer(config, environment)]),

@@ -1,7 +1,16 @@
 // The system calls of a process that runs guests' commands and nothing else, once its renderer is up.
 
 import type { Policy } from "../../transport/os/sandbox/filter.ts";
-import { allow, deviceRequests, engine, files, missing, programs, surroundings } from "./call-rules.ts";
+import {
+  allow,
+  deviceRequests,
+  engine,
+  files,
+  missing,
+  ownPrograms,
+  programs,
+  surroundings,
+} from "./call-rules.ts";
 
 /**
  * No more than fifty: no exec, no socket, nothing that makes a connection, and no process. With `startsPrograms` it has what those need
@@ -24,7 +33,7 @@ export function rendererCalls(startsPrograms: boolean, pid = process.pid): Polic
         "unlink",
         "statx",
       ),
-      ...(startsPrograms ? { ...files, ...surroundings, ...programs } : {}),
+      ...(startsPrograms ? { ...files, ...surroundings, ...programs, ...ownPrograms } : {}),
     },
     missing,
   };

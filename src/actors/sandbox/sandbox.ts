@@ -9,22 +9,13 @@ import {
   confinedAs,
   confineThread,
   layer,
-  type LayerName,
-  layerNames,
   type Layers,
 } from "../../transport/os/sandbox/confine.ts";
 import { filterCalls, filterLack } from "../../transport/os/sandbox/seccomp.ts";
 import { kinds, type ProcessKind } from "./kinds.ts";
 import { OutsideSandbox } from "./outside.ts";
 import { type Call, ownShaderCache, writableFolders } from "./reach.ts";
-
-const mends: Readonly<Record<LayerName, string>> = {
-  privileges: "run a kernel of 3.5 or later",
-  capabilities: "run it as another user than root",
-  limits: "run it where no other sandbox forbids setrlimit",
-  files: "run a kernel of 5.13 or later with lsm=landlock among its parameters",
-  calls: "run a kernel with CONFIG_SECCOMP_FILTER, on x86-64 or arm64",
-};
+import { describeLayers, firstLack, report, type Said } from "./report.ts";
 
 export class Sandbox {
   private constructor(
@@ -59,7 +50,7 @@ export class Sandbox {
    * what the settings want; null where it is.
    */
   close(startsPrograms: boolean): {
-    said: { level: "info" | "warning"; text: string }[];
+    said: Said[];
     refusal: string | null;
   } {
     const { config, layers } = this;
@@ -87,32 +78,8 @@ export class Sandbox {
 
   /** For `ctl status`. */
   describe(): Record<string, unknown> {
-    const said = layerNames.flatMap((name) => {
-      const one = this.layers[name];
-      return one === undefined ? [] : [[name, one.holds ? one.as : `none: ${one.lack}`] as const];
-    });
-    return { setting: this.config.sandbox, ...Object.fromEntries(said) };
+    return { setting: this.config.sandbox, ...describeLayers(this.layers) };
   }
-}
-
-function report(layers: Layers): { level: "info" | "warning"; text: string }[] {
-  const held = layerNames.flatMap((name) => (layers[name]?.holds ? [layers[name].as] : []));
-  const lacking = layerNames.flatMap((name) => {
-    const one = layers[name];
-    return one === undefined || one.holds
-      ? []
-      : [{ level: "warning", text: `the sandbox goes without its layer "${name}": ${one.lack}` } as const];
-  });
-  return [{ level: "info", text: `sandbox: ${held.join(", ") || "none"}` }, ...lacking];
-}
-
-function firstLack(layers: Layers): string | null {
-  for (const name of layerNames) {
-    const one = layers[name];
-    if (one !== undefined && !one.holds)
-      return `--sandbox on: no layer "${name}": ${one.lack}; ${mends[name]}, or use --sandbox auto`;
-  }
-  return null;
 }
 
 function realPath(path: string): string | null {

@@ -9,6 +9,7 @@ import {
   engine,
   files,
   missing,
+  ownPrograms,
   programs,
   type Rules,
   surroundings,
@@ -16,6 +17,7 @@ import {
 
 const AF_INET = 2;
 const AF_INET6 = 10;
+
 /** Threads of drivers that give way to others: SCHED_OTHER, SCHED_BATCH, SCHED_IDLE. */
 const ordinaryPolicies = [0, 3, 5];
 
@@ -46,9 +48,7 @@ export function serverCalls(config: ServerConfig, startsPrograms: boolean, pid =
         ],
       ],
       prlimit64: [[{ argument: 0, is: [0, pid] }]],
-      ...(startsPrograms || isParent ? programs : {}),
-      // Another child's engine has its memory for code from its start. Its own filter is narrower than this.
-      ...(isParent ? allow("mmap", "mprotect") : {}),
+      ...(startsPrograms || isParent ? { ...programs, ...ownPrograms } : {}),
     },
     missing,
   };

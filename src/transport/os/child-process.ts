@@ -27,6 +27,8 @@ export interface Program {
   descriptors: readonly number[];
   /** Resources of `prlimit` and their limits. */
   limits: readonly (readonly [resource: number, limit: number])[];
+  /** Instead of this process's own. */
+  environment?: Readonly<Record<string, string>>;
 }
 
 /** A descriptor that becomes readable when the process ends; -1 where there is none, or no such process. */
@@ -41,7 +43,7 @@ export class ChildProcess {
     this.endFd = watchProcess(pid);
   }
 
-  /** Starts a program with this process's environment. Throws a `SystemError` where it does not start. */
+  /** Throws a `SystemError` where it does not start. */
   static start(program: Program): ChildProcess {
     const child = new ChildProcess(spawn(program));
     const limit = new BigUint64Array(2);
@@ -71,7 +73,7 @@ export class ChildProcess {
   }
 }
 
-function spawn({ path, arguments: rest, descriptors }: Program): number {
+function spawn({ path, arguments: rest, descriptors, environment }: Program): number {
   const memory = NativeMemory.allocate(2 * opaqueBytes + 2 * sigsetBytes);
   const [actions, attributes] = [asPointer(memory.address), asPointer(memory.address + opaqueBytes)];
   const none = asPointer(memory.address + 2 * opaqueBytes);
@@ -94,12 +96,15 @@ function spawn({ path, arguments: rest, descriptors }: Program): number {
   posixSpawn.posix_spawnattr_setsigdefault(attributes, all);
   const argv = new CStrings([path, ...rest]);
   const pid = new Int32Array(1);
-  const environment = asPointer(pointerAt(libc.dlsym(null, cString("environ"))!));
-  const error = posixSpawn.posix_spawn(pid, cString(path), actions, attributes, argv.address, environment);
+  const own = asPointer(pointerAt(libc.dlsym(null, cString("environ"))!));
+  const given = environment && new CStrings(Object.entries(environment).map((pair) => pair.join("=")));
+  const env = given?.address ?? own;
+  const error = posixSpawn.posix_spawn(pid, cString(path), actions, attributes, argv.address, env);
   posixSpawn.posix_spawn_file_actions_destroy(actions);
   posixSpawn.posix_spawnattr_destroy(attributes);
   for (const fd of copies) closeFd(fd);
   argv.free();
+  given?.free();
   memory.unmap();
   if (error !== 0) throw new SystemError("posix_spawn", error, `starting ${path}`);
   return pid[0]!;

@@ -1,6 +1,7 @@
 // What each kind of process may call.
 
 import { expect, test } from "bun:test";
+import { renderServerCalls } from "../../../src/actors/sandbox/render-server-calls.ts";
 import { rendererCalls } from "../../../src/actors/sandbox/renderer-calls.ts";
 import { serverCalls } from "../../../src/actors/sandbox/server-calls.ts";
 import { encode } from "../../../src/transport/os/sandbox/bpf.ts";
@@ -152,6 +153,28 @@ test.each([
   for (const flags of [17, 0x4111]) expect(ask(policy, "clone", flags)).toBe("allowed");
   for (const flag of [0x1000_0000, 0x2_0000, 0x2000_0000])
     expect(ask(policy, "clone", flag | 17)).toBe("refused");
+});
+
+test("what runs guests' Vulkan has processes and the calls of a program's start, and else what others have not either", () => {
+  const policy = renderServerCalls();
+  const theirs = ["execve", "vfork", "kill"];
+  expect(forbidden.filter((name) => ask(policy, name) !== "refused")).toEqual(
+    forbidden.filter((name) => theirs.includes(name)),
+  );
+  for (const name of ["clone3", "io_uring_setup", "io_uring_enter"] as const)
+    expect(ask(policy, name)).toBe("missing");
+  for (const name of ["socket", "connect", "bind", "listen", "accept4", "sendto"] as const)
+    expect(ask(policy, name, 1)).toBe("refused");
+  expect([ask(policy, "socketpair", 1), ask(policy, "socketpair", 2)]).toEqual(["allowed", "refused"]);
+  expect([ask(policy, "clone", 17), ask(policy, "clone", 0x1000_0000 | 17)]).toEqual(["allowed", "refused"]);
+  for (const name of ["mmap", "mprotect"] as const)
+    expect([ask(policy, name, 0, 4096, 5), ask(policy, name, 0, 4096, 7)]).toEqual(["allowed", "refused"]);
+  // KVM_CREATE_VM, TIOCSTI; PR_SET_DUMPABLE.
+  expect([ask(policy, "ioctl", 3, 0xae01), ask(policy, "ioctl", 3, 0x5412)]).toEqual(["refused", "refused"]);
+  expect(ask(policy, "prctl", 4)).toBe("refused");
+  // It is inside of its starter's.
+  const [outer, inner] = [rendererCalls(true).rules, policy.rules].map((rules) => Object.keys(rules));
+  expect(inner!.filter((name) => !outer!.includes(name))).toEqual([]);
 });
 
 test("arm64 has all that each needs, be it by the calls that have replaced older ones", () => {

@@ -1,16 +1,18 @@
 // Which paths each kind of process reaches.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import {
   type Call,
   ownShaderCache,
   reachOfRenderer,
+  reachOfRenderServer,
   reachOfServer,
   writableFolders,
 } from "../../../src/actors/sandbox/reach.ts";
+import { interpretersOf } from "../../../src/transport/os/interpreters.ts";
 import type { Reach } from "../../../src/transport/os/sandbox/landlock.ts";
 import { serverConfig } from "../../support/fake-context.ts";
 
@@ -83,6 +85,19 @@ test("what is read and run besides is what is loaded, what variables name, and a
   expect(pathsOf(reach, "read")).not.toContain("/not/there");
   expect(pathsOf(reach, "run")).toContain(own!);
   expect(pathsOf(reach, "read")).toContain(realpathSync(dirname(process.execPath)));
+});
+
+test("what runs guests' Vulkan runs its own program alone, and reads nothing of other processes", () => {
+  const environment = { HOME: made("home") };
+  const reach = reachOfRenderServer("/bin/true", environment);
+  const loader = interpretersOf("/bin/true").map((path) => realpathSync(path));
+  expect(pathsOf(reach, "run")).toEqual([realpathSync("/bin/true"), ...loader]);
+  expect(pathsOf(reach, "read").filter((path) => /^\/proc(?:\/\d+|\/self)?$/.test(path))).toEqual([]);
+  expect(pathsOf(reach, "read")).toContain("/usr");
+  expect(pathsOf(reach, "write")).toEqual([join(environment.HOME, ".cache/fencepost")]);
+  const own = made("own");
+  writeFileSync(join(own, "wrapper"), "#!/bin/sh\n");
+  expect(pathsOf(reachOfRenderServer(join(own, "wrapper"), environment), "run")).toContain(own);
 });
 
 test("a server with its inspector listens, and one whose manager is abstract tells that", () => {

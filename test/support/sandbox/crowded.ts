@@ -3,8 +3,8 @@
 import { type PathRule, restrictReach } from "../../../src/transport/os/sandbox/landlock.ts";
 import { forgoNewPrivileges } from "../../../src/transport/os/sandbox/privileges.ts";
 
-/** So many rulesets a thread may have, one above the other. */
-const layersMax = 16;
+/** A thread may have sixteen rulesets, one above the other. */
+const layersMax = 16 - Number(process.env["CROWDED_LEFT"] ?? 0);
 const paths: PathRule[] = (["run", "write", "device"] as const).map((right) => ({ path: "/", right }));
 
 forgoNewPrivileges();

@@ -33,9 +33,9 @@ function untilEnd(process: ChildProcess): void {
 }
 
 /** What a script prints until it ends. */
-function outputOf(script: string, limits: Program["limits"] = []): string {
+function outputOf(script: string, more: Partial<Program> = {}): string {
   const [reader, writer] = createPipe(65536);
-  const process = shell(script, { descriptors: [writer, writer], limits });
+  const process = shell(script, { descriptors: [writer, writer], ...more });
   closeFd(writer);
   untilEnd(process);
   const memory = NativeMemory.allocate(65536);
@@ -56,6 +56,10 @@ describe("a program", () => {
       "/dev/null",
       "",
     ]);
+  });
+
+  test("gets another environment where one is named", () => {
+    expect(outputOf('echo "$ONE $HOME"', { environment: { ONE: "1=2" } })).toBe("1=2 \n");
   });
 
   test("leads a group of its own", () => {

@@ -28,6 +28,8 @@ export interface RendererDescription {
   node?: string | null;
   /** What runs Vulkan, as its driver says it, where guests have that. */
   vulkan?: string;
+  /** What its processes' sandbox is, layer by layer, where they have one of their own. */
+  vulkanSandbox?: Record<string, string>;
   capsets?: readonly CapsetDescription[];
 }
 

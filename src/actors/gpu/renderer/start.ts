@@ -3,6 +3,7 @@
 import type { ServerConfig } from "../../../config.ts";
 import { ConfigError } from "../../../config-error.ts";
 import type { Log } from "../../runtime/log.ts";
+import { report } from "../../sandbox/report.ts";
 import type { Arena } from "./arena.ts";
 import { libraryOutputFd } from "./library-output.ts";
 import { NullRenderer } from "./null/null-renderer.ts";
@@ -23,7 +24,7 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
   }
   try {
     const { renderNode, logLevel, backingPiecesMax } = config;
-    const { renderer, noVulkan } = startVirgl({
+    const { renderer, noVulkan, vulkanLayers } = startVirgl({
       arena,
       venus: venusSetup(config),
       renderNode,
@@ -40,6 +41,8 @@ export function startRenderer(config: ServerConfig, log: Log, arena: Arena): Ren
     const { gl, node, vulkan } = renderer.description;
     log.info(`3D by virglrenderer: ${gl} on ${node ?? "the CPU"}`);
     if (vulkan !== undefined) log.info(`Vulkan for guests by venus: ${vulkan}`);
+    for (const { level, text } of vulkanLayers === null ? [] : report(vulkanLayers, "sandbox of Vulkan"))
+      log[level](text);
     if (noVulkan !== "" && config.vulkan === "on") {
       renderer.close();
       throw new ConfigError(`--vulkan on cannot be had: ${noVulkan}`);
@@ -72,5 +75,6 @@ function venusSetup(config: ServerConfig): VenusSetup | null {
     contextsMax: config.vulkanContextsMax,
     stallMs: config.vulkanStallMs,
     processBytesMax: config.vulkanBytesMax,
+    sandbox: config.sandbox,
   };
 }

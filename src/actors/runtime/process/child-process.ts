@@ -1,22 +1,17 @@
 // An actor in a process of its own: started by this one with what it is given, and watched.
 
 import { serialize } from "bun:jsc";
-import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
 import { closeFd } from "../../../transport/os/fds.ts";
 import { memfdWith } from "../../../transport/os/sent-bytes.ts";
 import { socketPair } from "../../../transport/os/unix-socket.ts";
 import { type ActorName, entries, type WorkerName } from "../../registry.ts";
 import type { LineEnd } from "../lines/line.ts";
+import { ownEnvironment, ownProgram } from "./own-program.ts";
 import type { ActorStart } from "../start.ts";
 import type { Running } from "../thread.ts";
 import type { ChildStart } from "./child.ts";
 import { readLines } from "./lines-of-text.ts";
-import { actorWord, bellFd, firstGivenFd } from "./protocol.ts";
-
-const checkout = join(import.meta.dir, "../../../..");
-/** Variables by which Bun would do something else than to run the actor. */
-const notInherited = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT"];
+import { actorEntry, actorWord, bellFd, firstGivenFd } from "./protocol.ts";
 
 type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
 
@@ -46,7 +41,7 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
     lines: start.lines.map(([peer, end]): [ActorName, LineEnd] => [peer, givenEnd(end, give)]),
   };
   const bytes = bytesOf({ entry: entries[name]().href, parent: process.pid, start: childStart });
-  const child = spawned([...command(), name], [childBell, bytes, ...given], events);
+  const child = spawned([...ownProgram(actorWord, actorEntry), name], [childBell, bytes, ...given], events);
   for (const fd of [childBell, bytes, ...descriptorsOf(start.lines)]) closeFd(fd);
   if (child === null) {
     closeFd(bell);
@@ -63,7 +58,7 @@ function spawned(words: string[], fds: number[], events: ChildEvents): Child | n
     return Bun.spawn(words, {
       stdio: ["ignore", "pipe", "pipe", ...fds],
       cwd: "/",
-      env: environment(),
+      env: ownEnvironment(),
       // A terminal's signals are for the server, which tells its actors.
       detached: true,
       onExit: (_child, code, signal) => {
@@ -77,31 +72,6 @@ function spawned(words: string[], fds: number[], events: ChildEvents): Child | n
     setTimeout(() => events.ended(reason), 0);
     return null;
   }
-}
-
-function command(): string[] {
-  if (Bun.isStandaloneExecutable) return [...program(), actorWord];
-  const config = `--config=${join(checkout, "bunfig.toml")}`;
-  const entry = join(import.meta.dir, "child.ts");
-  return [...program(), "--smol", "--no-env-file", "--no-install", config, entry];
-}
-
-/** Words of a dynamic loader that another one follows. */
-const loaderWords = ["--library-path", "--preload", "--inhibit-rpath", "--audit", "--argv0"];
-
-/** This program: where a dynamic loader was given it by name, that is what has to be started with it. */
-function program(): string[] {
-  const { execPath } = process;
-  if (!/^ld(?:-linux.*)?\.so/.test(basename(execPath))) return [execPath];
-  const words = readFileSync("/proc/self/cmdline", "utf8").split("\0");
-  let at = 1;
-  while (words[at]?.startsWith("--")) at += loaderWords.includes(words[at]!) ? 2 : 1;
-  return [execPath, ...words.slice(1, at + 1)];
-}
-
-function environment(): Record<string, string | undefined> {
-  const inherited = Object.entries(process.env).filter(([key]) => !notInherited.includes(key));
-  return Object.fromEntries(inherited);
 }
 
 function givenEnd(end: LineEnd, give: (fd: number) => number): LineEnd {

@@ -7,3 +7,5 @@ export const firstGivenFd = 5;
 
 /** The executable's word for a process that runs an actor: nobody's to call. */
 export const actorWord = "actor-process";
+/** Where it lies in a checkout. */
+export const actorEntry = "src/actors/runtime/process/child.ts";

@@ -81,12 +81,28 @@ export function beginAnew(
     checked(libc.fcntl(fd, F_SETFD, 0), "fcntl", `keeping descriptor ${fd}`);
   const args = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
   const given = { ...environment, [variable]: `${process.pid}:${JSON.stringify(layers)}` };
-  const pairs = Object.entries(given).flatMap(([name, value]) =>
+  become(process.execPath, args, given);
+}
+
+/** Runs a program in the place of this process, with limits of `setrlimit`. Throws a {@link SystemError}. */
+export function become(
+  path: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  limits: readonly (readonly [resource: number, limit: number])[] = [],
+): never {
+  const pairs = Object.entries(environment).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${value}`],
   );
   const [argv, env] = [strings(args), strings(pairs)];
-  confinement.execve(cString(process.execPath), argv.pointers, env.pointers);
-  throw new SystemError("execve", errno(), "beginning anew inside of the sandbox");
+  const [program, words] = [
+    cString(path),
+    limits.map(([, value]) => new BigUint64Array(2).fill(BigInt(value))),
+  ];
+  // Nothing is allocated from here on: the engine may already have more memory than it would be given.
+  for (let at = 0; at < limits.length; at++) confinement.setrlimit(limits[at]![0], words[at]!);
+  confinement.execve(program, argv.pointers, env.pointers);
+  throw new SystemError("execve", errno(), `running ${path} in this process's place`);
 }
 
 /** Whoever starts a server, such as libvirt, may know by the lock of a file of its process's id that it lives (proc_pid_fdinfo(5)). */

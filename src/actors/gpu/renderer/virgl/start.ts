@@ -4,6 +4,7 @@ import type { Pointer } from "bun:ffi";
 import { asPointer, libc } from "../../../../ffi/libc.ts";
 import { InitFlag, openVirglrenderer, type Virglrenderer } from "../../../../ffi/virglrenderer.ts";
 import { DrmNode, renderNodes } from "../../../../transport/os/drm-node.ts";
+import type { Layers } from "../../../../transport/os/sandbox/confine.ts";
 import { missingPackages } from "../gl-libraries.ts";
 import { RendererCallbacks } from "./callbacks.ts";
 import { type Prepared, Venus, type VenusSetup } from "./venus/venus.ts";
@@ -25,6 +26,8 @@ export interface VirglOptions extends VirglSetup {
 export interface Started {
   renderer: VirglRenderer;
   noVulkan: string;
+  /** Of the sandbox of Vulkan's processes; null where they have none of their own. */
+  vulkanLayers: Layers | null;
 }
 
 /** Starts the renderer on this thread, once a process. Throws {@link RendererUnavailable}. */
@@ -97,7 +100,8 @@ class Start {
       options,
       typeof venus === "string" ? null : venus,
     );
-    return { renderer, noVulkan: this.noVulkan };
+    const vulkanLayers = venus instanceof Venus ? venus.layers : null;
+    return { renderer, noVulkan: this.noVulkan, vulkanLayers };
   }
 
   /** Nothing is to be left of what was prepared. */

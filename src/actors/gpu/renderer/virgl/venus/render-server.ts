@@ -17,10 +17,20 @@ import {
 } from "../../../../../ffi/libc.ts";
 import { ChildProcess } from "../../../../../transport/os/child-process.ts";
 import { asRefusal } from "../../../../../transport/os/errors.ts";
-import { closeFd } from "../../../../../transport/os/fds.ts";
+import { closeFd, createMemfd } from "../../../../../transport/os/fds.ts";
 import { NativeMemory } from "../../../../../transport/os/native-memory.ts";
+import type { Layers } from "../../../../../transport/os/sandbox/confine.ts";
+import { bytesIn } from "../../../../../transport/os/sent-bytes.ts";
 import { socketPair } from "../../../../../transport/os/unix-socket.ts";
 import { milliseconds } from "../../../../../transport/os/clock.ts";
+import { ownEnvironment, ownProgram } from "../../../../runtime/process/own-program.ts";
+import {
+  type RenderServerOrder,
+  renderServerEntry,
+  renderServerWord,
+  reportBytes,
+  socketFd,
+} from "../../../../runtime/process/render-server-order.ts";
 
 /** Where Debian, Fedora and Arch put it. */
 const usualPaths = ["/usr/libexec/virgl_render_server", "/usr/lib/virgl_render_server"] as const;
@@ -35,6 +45,8 @@ export interface RenderServerOptions {
   outputFd: number;
   /** Address space of each of its processes; 0 for any. */
   processBytesMax: number;
+  /** Whether it has a sandbox of its own, and must have all of that. */
+  sandbox: "auto" | "on" | "off";
 }
 
 export class RenderServer {
@@ -47,6 +59,8 @@ export class RenderServer {
   /** The end of ours of the server's own socket, until it is the library's. */
   private serverFd = -1;
   private startedAt = 0;
+  /** Where the one that was started last has written what became of its sandbox; -1 where that has been read. */
+  private reportFd = -1;
 
   /** Starts one. Throws a `Refusal` where it does not start. */
   constructor(private readonly options: RenderServerOptions) {
@@ -104,6 +118,14 @@ export class RenderServer {
     return this.attach();
   }
 
+  /** What became of its sandbox's layers, once it has answered; null where it has none. */
+  takeReport(): Layers | null {
+    if (this.reportFd < 0) return null;
+    const text = new TextDecoder().decode(bytesIn(this.reportFd, reportBytes)).split("\0")[0]!;
+    this.reportFd = -1;
+    return text === "" ? null : (JSON.parse(text) as Layers);
+  }
+
   /** Sees whether it has ended, and lets go of it then. */
   hasEnded(): boolean {
     if (this.process?.hasEnded() !== true) return false;
@@ -135,24 +157,15 @@ export class RenderServer {
   close(): void {
     if (!this.isTaken) closeFd(this.libraryFd);
     if (this.serverFd >= 0) closeFd(this.serverFd);
+    if (this.reportFd >= 0) closeFd(this.reportFd);
     this.process?.close();
     this.process = null;
   }
 
   private start(): void {
-    const { path, outputFd, processBytesMax } = this.options;
     const [ours, its] = socketPair("seqpacket");
     try {
-      this.process = ChildProcess.start({
-        path,
-        arguments: ["--socket-fd", "3"],
-        descriptors: [outputFd, outputFd, its],
-        limits: [
-          [RLIMIT_CORE, 0],
-          [RLIMIT_NOFILE, descriptorsMax],
-          ...(processBytesMax > 0 ? [[RLIMIT_AS, processBytesMax] as const] : []),
-        ],
-      });
+      this.process = this.startProgram(its);
     } catch (error) {
       closeFd(ours);
       throw error;
@@ -161,6 +174,30 @@ export class RenderServer {
     }
     this.serverFd = ours;
     this.startedAt = milliseconds();
+  }
+
+  private startProgram(socket: number): ChildProcess {
+    const { path, outputFd, processBytesMax, sandbox } = this.options;
+    const descriptors = [outputFd, outputFd, socket];
+    const limits = [
+      [RLIMIT_CORE, 0],
+      [RLIMIT_NOFILE, descriptorsMax],
+      ...(processBytesMax > 0 ? [[RLIMIT_AS, processBytesMax] as const] : []),
+    ] as const;
+    if (sandbox === "off")
+      return ChildProcess.start({ path, arguments: ["--socket-fd", String(socketFd)], descriptors, limits });
+    if (this.reportFd >= 0) closeFd(this.reportFd);
+    this.reportFd = createMemfd("fencepost-report", reportBytes);
+    const order: RenderServerOrder = { path, sandbox, limits };
+    const [program, ...words] = ownProgram(renderServerWord, renderServerEntry);
+    return ChildProcess.start({
+      path: program!,
+      arguments: [...words, JSON.stringify(order)],
+      descriptors: [...descriptors, this.reportFd],
+      // Its own: this program needs more memory to become it.
+      limits: [],
+      environment: ownEnvironment(),
+    });
   }
 
   private attach(): boolean {

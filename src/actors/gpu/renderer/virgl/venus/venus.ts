@@ -2,8 +2,10 @@
 
 import type { CapsetDescription, Renderer } from "../../renderer.ts";
 import type { Virglrenderer } from "../../../../../ffi/virglrenderer.ts";
+import type { Layers } from "../../../../../transport/os/sandbox/confine.ts";
 import { asRefusal } from "../../../../../transport/os/errors.ts";
 import { Capset } from "../../../../../transport/wire/virtio-gpu/protocol.ts";
+import { describeLayers, firstLack } from "../../../../sandbox/report.ts";
 import type { RendererCallbacks } from "../callbacks.ts";
 import { describeCapset, wireFormatOf } from "../capsets.ts";
 import { VenusContexts } from "./contexts.ts";
@@ -25,6 +27,8 @@ export interface VenusSetup {
   stallMs: number;
   /** Address space of each such process; 0 for any. */
   processBytesMax: number;
+  /** Whether such processes have a sandbox of their own. */
+  sandbox: "auto" | "on" | "off";
 }
 
 /** A render server that waits for the library to start. */
@@ -42,10 +46,13 @@ export class Venus {
     readonly contexts: VenusContexts,
     readonly blobs: HostBlobs,
     private readonly server: RenderServer,
+    /** Those of its processes' sandbox; null where they have none of their own. */
+    readonly layers: Layers | null,
   ) {}
 
-  get description(): { vulkan: string } {
-    return { vulkan: this.device };
+  get description(): { vulkan: string; vulkanSandbox?: Record<string, string> } {
+    const { device, layers } = this;
+    return { vulkan: device, ...(layers === null ? {} : { vulkanSandbox: describeLayers(layers) }) };
   }
 
   /** Before the library starts, since the server may start meanwhile. Returns what is missing as text. */
@@ -76,8 +83,9 @@ export class Venus {
     // One that has ended shows itself by this or by the first context.
     const isConnected = server.connect();
     if (!isConnected || capset.bytes === 0) {
+      const lack = lackOf(server.takeReport(), setup);
       server.close();
-      return isConnected ? "this libvirglrenderer was built without venus" : noContext;
+      return lack ?? (isConnected ? "this libvirglrenderer was built without venus" : noContext);
     }
     if (!setup.isForced && wireFormatOf(library.required, capset) === 0) {
       server.close();
@@ -87,14 +95,16 @@ export class Venus {
     callbacks.onContextFence = (context, ring, fence) => contexts.fenceRetired(context, ring, fence);
     const blobs = new HostBlobs(library, contexts);
     const found = probeVenus(contexts, blobs);
-    const venus = new Venus("device" in found ? found.device : "", capset, contexts, blobs, server);
+    const device = "device" in found ? found.device : "";
+    const layers = server.takeReport();
+    const venus = new Venus(device, capset, contexts, blobs, server, layers);
     if ("device" in found) {
       server.rest();
       return venus;
     }
     venus.close();
     venus.ended();
-    return found.missing;
+    return lackOf(layers, setup) ?? found.missing;
   }
 
   /** Tells `whom` of contexts and servers that end by themselves. */
@@ -117,3 +127,7 @@ export class Venus {
     this.server.close();
   }
 }
+
+/** Why the server has not come to be; null where its sandbox is no reason. */
+const lackOf = (layers: Layers | null, { sandbox }: VenusSetup): string | null =>
+  layers !== null && sandbox === "on" ? firstLack(layers) : null;
