@@ -2,6 +2,7 @@
 
 import type { CommandQueue, CommandResult, Submission } from "../../lab/driver/command-queue.ts";
 import type { HeaderFields } from "../../lab/driver/commands.ts";
+import type { Foreseen } from "./history.ts";
 import { Header, HeaderFlag, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const names = new Map<number, string>(Object.entries(Response).map(([name, value]) => [value, name]));
@@ -10,7 +11,7 @@ const nameOf = (type: number): string => names.get(type) ?? `0x${type.toString(1
 interface Awaited {
   readonly submission: Submission;
   readonly name: string;
-  readonly type: number;
+  readonly foreseen: Foreseen;
   readonly header: HeaderFields;
 }
 
@@ -26,21 +27,21 @@ export class Answers {
   /** `note` takes a line of the transcript. */
   constructor(private readonly note: (line: string) => void) {}
 
-  /** Submits a command, whose answer has to be of `type`. */
+  /** Submits a command, whose answer has to be as `foreseen`. */
   expect(
     queue: CommandQueue,
     name: string,
     request: DataView,
-    type: number,
+    foreseen: Foreseen,
     header: HeaderFields,
     hold: boolean,
-  ): Submission {
+  ): void {
     const submission = queue.submit(request, { hold });
     this.commands++;
     const fields = new Uint32Array(request.buffer, 24, (request.byteLength - 24) >>> 2);
     this.note(`${name} ${[...fields.subarray(0, 8)].join(" ")}${hold ? ", held back" : ""}`);
-    this.awaited.push({ submission, name, type, header });
-    return submission;
+    foreseen.submission = submission;
+    this.awaited.push({ submission, name, foreseen, header });
   }
 
   /** Looks at what has come. Throws a {@link Mismatch}. */
@@ -54,10 +55,13 @@ export class Answers {
     this.awaited = [];
   }
 
-  private compare({ submission: { result }, name, type, header }: Awaited): void {
+  private compare({ submission: { result }, name, foreseen, header }: Awaited): void {
     this.note(`answer: ${name} ${result.type} ${result.flags} ${result.fenceId} ${result.length}`);
-    if (result.type !== type)
-      throw new Mismatch(`${name} was answered ${nameOf(result.type)}, not ${nameOf(type)}`);
+    const { types } = foreseen;
+    if (!types.includes(result.type))
+      throw new Mismatch(
+        `${name} was answered ${nameOf(result.type)}, not ${types.map(nameOf).join(" or ")}`,
+      );
     if (result.length < Header.bytes) throw new Mismatch(`${name} has an answer of ${result.length} bytes`);
     const said = echoOf(result);
     const expected = expectedEcho(header);

@@ -9,7 +9,8 @@ import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { Chance } from "../../lab/fuzz/chance.ts";
 import type { Answers } from "./answers.ts";
-import { cursorPixels, formats, Model, type ModelResource, scanoutCount } from "./model.ts";
+import { type Effect, History } from "./history.ts";
+import { cursorPixels, formats, type Model, type ModelResource, scanoutCount } from "./model.ts";
 
 /** Resources and contexts have ids from 0 to here, so that chance finds the same ones again. */
 const idsEnd = 7;
@@ -21,7 +22,7 @@ const hugeSide = 0xffff;
 const nowhere = 0x7f00_0000;
 
 export class Driver {
-  readonly model: Model;
+  readonly history: History;
   private readonly buffers = new Map<number, GuestBuffer>();
   private chance: Chance = () => 0;
 
@@ -31,7 +32,11 @@ export class Driver {
     /** Whether every mistake is left out. */
     private readonly isClean: boolean,
   ) {
-    this.model = new Model(guest.memory);
+    this.history = new History(guest.memory);
+  }
+
+  get model(): Model {
+    return this.history.model;
   }
 
   /** Does one thing. */
@@ -83,19 +88,34 @@ export class Driver {
       queue.waitAll();
     }
     this.answers.check();
+    this.history.settle();
+  }
+
+  /** Asks of all that there may be whether it is there, and how, by commands that change nothing. */
+  probe(): void {
+    const nothing = { x: 0, y: 0, width: 0, height: 0 };
+    for (let id = 0; id < idsEnd; id++) {
+      const request = commands.transferToHost2d(id, nothing, 0);
+      this.send("TRANSFER_TO_HOST_2D", request, (model) => model.transfer(id, nothing, 0), {});
+    }
+    for (let id = 0; id < contextsEnd; id++) {
+      const request = commands3d.submit3d(id, new Uint8Array(0));
+      this.send("SUBMIT_3D", request, (model) => model.submit(id, true), { contextId: id });
+    }
+    this.finish();
   }
 
   /** Has all that is shown brought to the display. */
   flushAll(): void {
     for (const { id, width, height } of this.model.resources.values()) {
       const rect = { x: 0, y: 0, width, height };
-      this.send("RESOURCE_FLUSH", commands.flushResource(id, rect), this.model.flush(id, rect), {});
+      this.send("RESOURCE_FLUSH", commands.flushResource(id, rect), (model) => model.flush(id, rect), {});
     }
     this.finish();
   }
 
   private create(): void {
-    const { chance, model } = this;
+    const { chance } = this;
     const id = this.anyId();
     const isCursor = chance(4) === 0;
     const [width, height] = isCursor ? [cursorPixels, cursorPixels] : this.sides();
@@ -106,11 +126,12 @@ export class Driver {
         : formats[chance(formats.length)]!;
     const header = this.header();
     const request = commands.createResource2d(id, format, width, height, header);
-    this.send("RESOURCE_CREATE_2D", request, model.create(id, format, width, height, 2 ** 30), header);
+    const effect: Effect = (model) => model.create(id, format, width, height, 2 ** 30);
+    this.send("RESOURCE_CREATE_2D", request, effect, header);
   }
 
   private attachBacking(resource = this.anyResource()): void {
-    const { chance, model } = this;
+    const { chance } = this;
     const bytes = resource === undefined ? 64 : resource.width * resource.height * 4;
     const id = resource?.id ?? this.anyId();
     const length = this.isWrong() ? chance(bytes) : bytes;
@@ -120,7 +141,8 @@ export class Driver {
     const header = this.header();
     const count = sent.length + (wrong === 1 ? 1 : 0);
     const request = commands.attachBacking(id, sent, header, count);
-    this.send("RESOURCE_ATTACH_BACKING", request, model.attachBacking(id, ranges, wrong < 0), header);
+    const effect: Effect = (model) => model.attachBacking(id, ranges, wrong < 0);
+    this.send("RESOURCE_ATTACH_BACKING", request, effect, header);
   }
 
   /** Memory in a few pieces, in any order. */
@@ -164,57 +186,57 @@ export class Driver {
   }
 
   private transfer(resource = this.anyResource()): void {
-    const { model } = this;
     const rect = this.rectangle(resource);
     const id = resource?.id ?? this.anyId();
     const stride = (resource?.width ?? 1) * 4;
     let offset = rect.y * stride + rect.x * 4;
     if (this.isWrong()) offset = 4 * this.chance(2 ** 20);
-    if (resource !== undefined && resource.isRendered && !isHeld(resource, rect, offset)) return;
     const header = this.header();
     const request = commands.transferToHost2d(id, rect, offset, header);
-    this.send("TRANSFER_TO_HOST_2D", request, model.transfer(id, rect, offset), header);
+    this.send("TRANSFER_TO_HOST_2D", request, (model) => model.transfer(id, rect, offset), header);
   }
 
   private setScanout(resource = this.anyResource()): void {
-    const { chance, model } = this;
+    const { chance } = this;
     const scanout = this.isWrong() ? chance(2 * scanoutCount) : chance(2);
     const id = chance(6) === 0 ? 0 : (resource?.id ?? this.anyId());
     const rect = this.rectangle(resource);
     const header = this.header();
     const request = commands.setScanout(scanout, id, rect, header);
-    this.send("SET_SCANOUT", request, model.setScanout(scanout, id, rect), header);
+    this.send("SET_SCANOUT", request, (model) => model.setScanout(scanout, id, rect), header);
   }
 
   private flush(resource = this.anyResource()): void {
     const rect = this.rectangle(resource);
     const id = resource?.id ?? this.anyId();
     const header = this.header();
-    this.send("RESOURCE_FLUSH", commands.flushResource(id, rect, header), this.model.flush(id, rect), header);
+    const request = commands.flushResource(id, rect, header);
+    this.send("RESOURCE_FLUSH", request, (model) => model.flush(id, rect), header);
   }
 
   private unref(): void {
     const id = this.anyId();
     const header = this.header();
-    this.send("RESOURCE_UNREF", commands.unrefResource(id, header), this.model.unref(id), header);
+    this.send("RESOURCE_UNREF", commands.unrefResource(id, header), (model) => model.unref(id), header);
   }
 
   private detachBacking(): void {
     const id = this.anyId();
     const header = this.header();
-    const type = this.model.detachBacking(id);
-    this.send("RESOURCE_DETACH_BACKING", commands.detachBacking(id, header), type, header);
+    const request = commands.detachBacking(id, header);
+    this.send("RESOURCE_DETACH_BACKING", request, (model) => model.detachBacking(id), header);
   }
 
   private context(): void {
     const id = this.chance(contextsEnd);
     const header = { ...this.header(), contextId: id };
     if (this.chance(4) > 0) {
-      const request = commands3d.createContext(id, "chance", 0, header);
-      this.send("CTX_CREATE", request, this.model.createContext(id), header);
+      const name = `program-${this.chance(2)}`;
+      const request = commands3d.createContext(id, name, 0, header);
+      this.send("CTX_CREATE", request, (model) => model.createContext(id, name), header);
     } else {
       const request = commands3d.destroyContext(id, header);
-      this.send("CTX_DESTROY", request, this.model.destroyContext(id), header);
+      this.send("CTX_DESTROY", request, (model) => model.destroyContext(id), header);
     }
   }
 
@@ -223,19 +245,18 @@ export class Driver {
     const id = this.anyId();
     const header = { ...this.header(), contextId };
     const isAttach = this.chance(2) === 0;
-    const make = isAttach ? commands3d.attachResource : commands3d.detachResource;
-    const type = isAttach ? this.model.attach(contextId, id) : this.model.detach(contextId, id);
-    this.send(
-      isAttach ? "CTX_ATTACH_RESOURCE" : "CTX_DETACH_RESOURCE",
-      make(contextId, id, header),
-      type,
-      header,
-    );
+    if (isAttach) {
+      const request = commands3d.attachResource(contextId, id, header);
+      this.send("CTX_ATTACH_RESOURCE", request, (model) => model.attach(contextId, id), header);
+    } else {
+      const request = commands3d.detachResource(contextId, id, header);
+      this.send("CTX_DETACH_RESOURCE", request, (model) => model.detach(contextId, id), header);
+    }
   }
 
   /** A stream of nothing, or one whose command is longer than it; on a ring of its context, maybe. */
   private submit3d(): void {
-    const { chance, model } = this;
+    const { chance } = this;
     const contextId = chance(contextsEnd);
     const isSound = !this.isWrong();
     const words = new Uint32Array(1 + chance(8)).fill(isSound ? 0 : 0xffff_0001);
@@ -243,17 +264,22 @@ export class Driver {
     const hasRing = fenced.fenceId !== undefined && chance(2) === 0;
     const header = hasRing ? { ...fenced, ringIndex: chance(3) } : fenced;
     const request = commands3d.submit3d(contextId, new Uint8Array(words.buffer), header);
-    this.send("SUBMIT_3D", request, model.submit(contextId, isSound), header);
+    this.send("SUBMIT_3D", request, (model) => model.submit(contextId, isSound), header);
   }
 
   private question(): void {
     const { chance } = this;
     const header = this.header();
     if (chance(2) === 0)
-      return this.send("GET_DISPLAY_INFO", commands.getDisplayInfo(header), Response.OK_DISPLAY_INFO, header);
+      return this.send(
+        "GET_DISPLAY_INFO",
+        commands.getDisplayInfo(header),
+        () => Response.OK_DISPLAY_INFO,
+        header,
+      );
     const scanout = chance(this.isClean ? scanoutCount : 2 * scanoutCount);
     const type = scanout < scanoutCount ? Response.OK_EDID : Response.ERR_INVALID_SCANOUT_ID;
-    this.send("GET_EDID", commands.getEdid(scanout, header), type, header);
+    this.send("GET_EDID", commands.getEdid(scanout, header), () => type, header);
   }
 
   /** A command that there is not, or one that is too short. */
@@ -262,27 +288,30 @@ export class Driver {
     const { chance } = this;
     const type = chance(2) === 0 ? 0x0300 + chance(100) : 0x0101 + chance(6);
     const header = this.header();
-    this.send("a short command", commands.request(type, 24 + chance(4), header), Response.ERR_UNSPEC, header);
+    const request = commands.request(type, 24 + chance(4), header);
+    this.send("a short command", request, () => Response.ERR_UNSPEC, header);
   }
 
   private updateCursor(): void {
-    const { chance, model } = this;
+    const { chance } = this;
     const resource = this.anyResource();
     const id = chance(5) === 0 ? 0 : (resource?.id ?? this.anyId());
     const place = this.place();
     const [hotX, hotY] = [chance(cursorPixels), chance(cursorPixels)];
     // Which of the ctrl queue's commands come before it is the device's choice, unless there are none.
     if (id !== 0) this.finish();
-    const type = model.updateCursor({ ...place, scanout: place.scanoutId, resource: id, hotX, hotY });
-    this.send("UPDATE_CURSOR", commands.updateCursor(place, id, hotX, hotY), type, {}, this.guest.cursor);
+    const request = commands.updateCursor(place, id, hotX, hotY);
+    const command = { ...place, scanout: place.scanoutId, resource: id, hotX, hotY };
+    this.send("UPDATE_CURSOR", request, (model) => model.updateCursor(command), {}, this.guest.cursor);
     if (id !== 0) this.finish();
   }
 
   private moveCursor(): void {
     const place = this.place();
     const resource = this.chance(5) === 0 ? 0 : 1;
-    const type = this.model.moveCursor({ ...place, scanout: place.scanoutId, resource, hotX: 0, hotY: 0 });
-    this.send("MOVE_CURSOR", commands.moveCursor(place, resource), type, {}, this.guest.cursor);
+    const request = commands.moveCursor(place, resource);
+    const command = { ...place, scanout: place.scanoutId, resource, hotX: 0, hotY: 0 };
+    this.send("MOVE_CURSOR", request, (model) => model.moveCursor(command), {}, this.guest.cursor);
   }
 
   private place(): commands.CursorPlace {
@@ -294,11 +323,12 @@ export class Driver {
   private send(
     name: string,
     request: DataView,
-    type: number,
+    effect: Effect,
     header: HeaderFields,
     queue: CommandQueue = this.guest.control,
   ): void {
-    this.answers.expect(queue, name, request, type, header, this.chance(4) === 0);
+    const foreseen = this.history.foresee(effect, queue === this.guest.cursor);
+    this.answers.expect(queue, name, request, foreseen, header, this.chance(4) === 0);
   }
 
   private header(): HeaderFields {
@@ -333,10 +363,4 @@ export class Driver {
     const [x, y] = chance(2) === 0 ? [0, 0] : [chance(width), chance(height)];
     return { x, y, width: 1 + chance(width - x), height: 1 + chance(height - y) };
   }
-}
-
-/** Whether the backing holds all that a transfer reads. */
-function isHeld({ width, backing }: ModelResource, rect: Rectangle, offset: number): boolean {
-  const bytes = (backing ?? []).reduce((sum, { length }) => sum + length, 0);
-  return offset + width * 4 * (rect.height - 1) + rect.width * 4 <= bytes;
 }

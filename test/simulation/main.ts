@@ -33,7 +33,7 @@ const { values } = parseArgs({
 });
 
 /** What is told of many seeds. */
-const counts = ["steps", "commands", "turns", "kills", "guests", "pictures", "pixels"] as const;
+const counts = ["steps", "commands", "turns", "kills", "deaths", "guests", "pictures", "pixels"] as const;
 type Sums = Record<(typeof counts)[number], number> & { seeds: number; failures: string[] };
 
 const none = (): Sums => ({
@@ -42,6 +42,7 @@ const none = (): Sums => ({
   commands: 0,
   turns: 0,
   kills: 0,
+  deaths: 0,
   guests: 0,
   pictures: 0,
   pixels: 0,
@@ -104,10 +105,10 @@ const firstLine = (text: string): string => text.split("\n", 1)[0]!;
 
 function report(sums: Sums, ms: number): void {
   for (const line of sums.failures) console.log(line);
-  const { seeds, steps, commands, turns, kills, guests, pictures, pixels } = sums;
+  const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels } = sums;
   console.log(
     `${seeds} seeds in ${(ms / 1000).toFixed(1)} s: ${steps} steps, ${commands} commands, ${turns} turns, ` +
-      `${kills} kills, ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels compared, ${sums.failures.length} failures`,
+      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels compared, ${sums.failures.length} failures`,
   );
 }
 

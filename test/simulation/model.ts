@@ -23,6 +23,7 @@ export interface ModelResource {
 }
 
 interface ModelContext {
+  readonly name: string;
   readonly attached: Set<number>;
   isLost: boolean;
 }
@@ -34,6 +35,8 @@ interface ModelCursor {
   hotY: number;
   isVisible: boolean;
   image: Uint32Array | null;
+  /** What it may be instead, where somebody died who was asked for it. */
+  others: readonly Uint32Array[];
   /** Whether all of this is as the specification says; not after a mistake of the guest's. */
   isKnown: boolean;
 }
@@ -46,6 +49,9 @@ export interface CursorCommand {
   hotX: number;
   hotY: number;
 }
+
+/** Deaths in contexts of one name, after which no more of them are made. */
+const deathsMax = 3;
 
 const { ERR_UNSPEC, ERR_INVALID_PARAMETER, ERR_INVALID_CONTEXT_ID, ERR_INVALID_RESOURCE_ID } = Response;
 const { ERR_INVALID_SCANOUT_ID, ERR_OUT_OF_MEMORY, OK_NODATA } = Response;
@@ -83,10 +89,48 @@ export class Model {
     hotY: 0,
     isVisible: false,
     image: null,
+    others: [],
     isKnown: true,
   }));
+  /** How often somebody has died in contexts of each name. */
+  private readonly deaths = new Map<string, number>();
 
   constructor(private readonly memory: GuestMemory) {}
+
+  clone(): Model {
+    const copy = new Model(this.memory);
+    for (const [id, resource] of this.resources)
+      copy.resources.set(id, { ...resource, pixels: resource.pixels.slice() });
+    for (const [id, context] of this.contexts)
+      copy.contexts.set(id, { ...context, attached: new Set(context.attached) });
+    this.scanouts.forEach((shown, scanout) => (copy.scanouts[scanout] = shown));
+    this.cursors.forEach((cursor, scanout) => Object.assign(copy.cursors[scanout]!, cursor));
+    for (const [name, count] of this.deaths) copy.deaths.set(name, count);
+    return copy;
+  }
+
+  /** Somebody has died in a context. */
+  blame(contextId: number): void {
+    const name = this.contexts.get(contextId)?.name;
+    if (name !== undefined) this.deaths.set(name, (this.deaths.get(name) ?? 0) + 1);
+  }
+
+  /**
+   * What was in a process is made again by another one: pixels are those of the guest's own pages, contexts take no more work, and
+   * what was `deadly` to others is not there.
+   */
+  takenOver(deadly: readonly number[]): number {
+    for (const id of deadly) this.unref(id);
+    for (const context of this.contexts.values()) context.isLost = true;
+    for (const resource of this.resources.values()) {
+      const { id, width, height, pixels, backing } = resource;
+      pixels.fill(0);
+      resource.isRendered = false;
+      if (backing !== null) this.copy(resource, { x: 0, y: 0, width, height }, 0);
+      resource.isRendered = [...this.contexts.values()].some(({ attached }) => attached.has(id));
+    }
+    return 0;
+  }
 
   create(id: number, format: number, width: number, height: number, bytesMax: number): number {
     if (id === 0 || this.resources.has(id)) return ERR_INVALID_RESOURCE_ID;
@@ -130,15 +174,8 @@ export class Model {
     if (resource.backing === null) return ERR_UNSPEC;
     if (!contains(resource, rect)) return ERR_INVALID_PARAMETER;
     if (isEmpty(rect)) return OK_NODATA;
-    const bytes = this.memory.gather(resource.backing);
-    if (bytes.length === 0) return ERR_UNSPEC;
-    const target = new Uint8Array(resource.pixels.buffer);
-    const stride = resource.width * 4;
-    for (let row = 0; row < rect.height; row++) {
-      const from = offset + row * stride;
-      const held = bytes.subarray(from, from + rect.width * 4);
-      target.set(held, (rect.y + row) * stride + rect.x * 4);
-    }
+    if (resource.backing.length === 0) return ERR_UNSPEC;
+    this.copy(resource, rect, offset);
     return OK_NODATA;
   }
 
@@ -161,9 +198,10 @@ export class Model {
     return contains(resource, rect) ? OK_NODATA : ERR_INVALID_PARAMETER;
   }
 
-  createContext(id: number): number {
+  createContext(id: number, name: string): number {
     if (id === 0 || this.contexts.has(id)) return ERR_INVALID_CONTEXT_ID;
-    this.contexts.set(id, { attached: new Set(), isLost: false });
+    if ((this.deaths.get(name) ?? 0) >= deathsMax) return ERR_UNSPEC;
+    this.contexts.set(id, { name, attached: new Set(), isLost: false });
     return OK_NODATA;
   }
 
@@ -213,7 +251,9 @@ export class Model {
     const isImage = resource?.width === cursorPixels && resource.height === cursorPixels;
     cursor.isKnown = isImage;
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
-    if (isImage) Object.assign(cursor, { x, y, hotX, hotY, isVisible: true, image: this.shown(resource) });
+    if (!isImage) return OK_NODATA;
+    const image = this.shown(resource);
+    Object.assign(cursor, { x, y, hotX, hotY, isVisible: true, image, others: [] });
     return OK_NODATA;
   }
 
@@ -238,6 +278,20 @@ export class Model {
       pixels.set(all.subarray(from, from + width), row * width);
     }
     return { width, height, pixels };
+  }
+
+  /** What the backing holds of a rectangle of pixels, whose first is at `offset` there. */
+  private copy({ width, pixels, backing, isRendered }: ModelResource, rect: Rectangle, offset: number): void {
+    const bytes = this.memory.gather(backing!);
+    // The renderer copies whole pixels.
+    const source = isRendered ? bytes.subarray(0, bytes.length & ~3) : bytes;
+    const target = new Uint8Array(pixels.buffer);
+    const stride = width * 4;
+    for (let row = 0; row < rect.height; row++) {
+      const from = offset + row * stride;
+      const held = source.subarray(from, from + rect.width * 4);
+      target.set(held, (rect.y + row) * stride + rect.x * 4);
+    }
   }
 
   private shown({ pixels, format }: ModelResource): Uint32Array {

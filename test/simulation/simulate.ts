@@ -6,7 +6,9 @@ import { Flags, RequestType } from "../../src/transport/wire/vhost-user/protocol
 import { Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Chance, chanceOf, chanceOfInput } from "../../lab/fuzz/chance.ts";
 import { Answers, Mismatch } from "./answers.ts";
+import type { Obituary } from "./ctrl-queue.ts";
 import { Driver } from "./driver.ts";
+import type { History } from "./history.ts";
 import { compareScreen } from "./screen.ts";
 import { World } from "./world.ts";
 
@@ -19,6 +21,8 @@ export interface Outcome {
   commands: number;
   turns: number;
   kills: number;
+  /** Deaths of the ctrl queue among those. */
+  deaths: number;
   /** Guests that came after the first. */
   guests: number;
   /** Pictures that were compared, of all scanouts together. */
@@ -65,16 +69,23 @@ class Run {
   private readonly world: World;
   private readonly answers = new Answers((line) => this.note(line));
   private driver!: Driver;
+  /** That of the guest that runs, if any. */
+  private history: History | null = null;
   private readonly stalled = new Set<DisplayPeer>();
   private failure = "";
   private steps = 0;
   private guests = 0;
+  private deaths = 0;
   private pictures = 0;
   private pixels = 0;
 
   constructor(private readonly plan: Plan) {
     this.chance = chanceOf(plan.seed);
-    this.world = new World(this.chance);
+    this.world = new World(this.chance, {
+      ran: (head) => this.history?.ran(head),
+      died: (obituary) => this.died(obituary),
+      tookOver: () => this.tookOver(),
+    });
     this.world.scheduler.onTurn = (name, atNs) => this.hash.update(`${name} ${atNs}`);
   }
 
@@ -116,6 +127,7 @@ class Run {
       commands: this.answers.commands,
       turns: world.scheduler.turns,
       kills: world.supervisor.kills,
+      deaths: this.deaths,
       guests: this.guests - 1,
       pictures,
       pixels,
@@ -136,7 +148,8 @@ class Run {
     if (kind === 0) this.compare();
     else if (kind < 6) for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
     else if (kind === 6) scheduler.until(() => false, chance(40));
-    else if (kind === 7 && !isClean) this.kill(mortal[chance(mortal.length)]!);
+    else if (kind === 7 && !isClean) this.kill(mortal[chance(mortal.length)]!, chance);
+    else if (kind === 13 && !isClean) this.kill("ctrl-queue", chance);
     else if (kind === 8 && !isClean) scheduler.hold(this.anyParty(chance), chance(60));
     else if (kind === 9 && chance(4) === 0 && !isClean) this.reboot();
     else if (kind === 10 && !isClean) this.delayFences(chance(80));
@@ -146,11 +159,28 @@ class Run {
     if (supervisor.failure !== "") throw new Mismatch(supervisor.failure);
   }
 
-  private kill(name: WorkerName): void {
-    const { supervisor } = this.world;
-    if (!supervisor.isUp(name)) return;
+  private kill(name: WorkerName, chance: Chance): void {
+    const { supervisor, doom } = this.world;
+    if (!supervisor.isUp(name) || doom.isSet) return;
+    if (name === "ctrl-queue" && chance(4) > 0) {
+      const count = chance(chance(2) === 0 ? 20 : 200);
+      this.note(`kill ${name} ${count} stores from now`);
+      return doom.set(count, chance(2) === 0);
+    }
     this.note(`kill ${name}`);
     supervisor.kill(name);
+  }
+
+  private died(obituary: Obituary): void {
+    const { head, context, isKept, restoring } = obituary;
+    this.note(`dead at chain ${head} of context ${context}, kept: ${isKept}, restoring ${restoring}`);
+    this.deaths++;
+    this.history?.died(obituary);
+  }
+
+  private tookOver(): void {
+    this.note("another one has taken over");
+    this.history?.tookOver();
   }
 
   /** The renderer finishes nothing for so many milliseconds. */
@@ -191,9 +221,11 @@ class Run {
 
   /** Nothing is under way: what is shown has to be what the model says. */
   private compare(): void {
-    const { scheduler, supervisor, guest } = this.world;
+    const { scheduler, supervisor, guest, doom } = this.world;
+    doom.lift();
     this.driver.finish();
     scheduler.until(() => supervisor.areUp, 5_000);
+    this.driver.probe();
     this.driver.flushAll();
     scheduler.settle(200, 5_000);
     this.pixels += compareScreen(guest.display!, this.driver.model);
@@ -203,6 +235,7 @@ class Run {
   /** The VMM goes amid what it does, and another one comes. */
   private reboot(): void {
     this.answers.forget();
+    this.history = null;
     this.world.hangUp();
     this.boot();
   }
@@ -219,5 +252,6 @@ class Run {
     });
     this.guests++;
     this.driver = new Driver(guest, this.answers, this.plan.isClean ?? false);
+    this.history = this.driver.history;
   }
 }

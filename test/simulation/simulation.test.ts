@@ -27,16 +27,19 @@ test("the same seed is the same to the last turn, and another is another", () =>
 
 test(`${seeds} seeds show what the model says, whoever is killed, held up or gone`, () => {
   let kills = 0;
+  let deaths = 0;
   let guests = 0;
   let pixels = 0;
   for (let seed = 1; seed <= seeds; seed++) {
     const { failure, ...outcome } = simulate({ seed });
     if (failure !== "") throw new Error(`bun run simulate --seed ${seed}: ${failure}`);
     kills += outcome.kills;
+    deaths += outcome.deaths;
     guests += outcome.guests;
     pixels += outcome.pixels;
   }
   expect(kills).toBeGreaterThan(seeds);
+  expect(deaths).toBeGreaterThan(seeds);
   expect(guests).toBeGreaterThan(seeds / 4);
   expect(pixels).toBeGreaterThan(seeds * 100);
 }, 240_000);

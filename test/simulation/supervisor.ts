@@ -15,9 +15,8 @@ const restartPauseMs = 10;
 export class SimulatedSupervisor {
   readonly log: string[] = [];
   readonly host: SimulatedHost;
-  /** How many actors were killed, and have come back. */
+  /** How many actors were killed. */
   kills = 0;
-  returns = 0;
   /** Why the device is over, or "". */
   failure = "";
   private readonly lives = new Map<WorkerName, Life>();
@@ -51,7 +50,6 @@ export class SimulatedSupervisor {
   }
 
   kill(name: WorkerName): void {
-    this.kills++;
     this.host.crash(name);
   }
 
@@ -94,7 +92,6 @@ export class SimulatedSupervisor {
     const isReturn = life.getSnapshot().context.restarts > 0;
     life.send({ type: "READY" });
     if (isReturn) {
-      this.returns++;
       this.host.announceReturn(name);
       // Crashes in a row are another matter than those that chance brings about.
       life.send({ type: "SETTLED" });
@@ -107,6 +104,7 @@ export class SimulatedSupervisor {
   private crashed(name: WorkerName, reason: string): void {
     if (!reason.includes("killed by request")) this.fail(`${name} crashed: ${reason}`);
     const life = this.lives.get(name)!;
+    this.kills++;
     life.send({ type: "CRASH" });
     const returns = life.getSnapshot().matches("restarting");
     this.host.announceLoss(name, returns);

@@ -11,17 +11,18 @@ import { CursorQueue } from "../../src/actors/cursor/cursor-queue.ts";
 import { Display } from "../../src/actors/display/display.ts";
 import { loadSinks } from "../../src/actors/display/sinks/registry.ts";
 import { FencePoller } from "../../src/actors/fence-poller/fence-poller.ts";
-import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
+import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import { gpuDevice } from "../../src/actors/gpu/device-type.ts";
 import { loadTables } from "../../src/actors/machines/tables.ts";
-import type { ActorName, Inbox } from "../../src/actors/registry.ts";
-import type { ActorContext } from "../../src/actors/runtime/actor.ts";
+import { type CtrlQueueEvents, SimulatedCtrlQueue } from "./ctrl-queue.ts";
+import { Doom, watched, watchStores } from "./runtime/doom.ts";
 import { type Party, Scheduler } from "./runtime/scheduler.ts";
 import type { Cast } from "./runtime/simulated-host.ts";
 import { VhostSession } from "../../src/actors/session/vhost-session.ts";
 import { parseCommandLine, type ServerConfig } from "../../src/config.ts";
 import { simulateTime } from "../../src/transport/os/clock.ts";
 import { listenUnix } from "../../src/transport/os/unix-path.ts";
+import type { ActorContext } from "../../src/actors/runtime/actor.ts";
 import type { Chance } from "../../lab/fuzz/chance.ts";
 import { schemas } from "../support/schemas.ts";
 import { ScriptedRenderer } from "../support/scripted-renderer.ts";
@@ -62,19 +63,20 @@ class SimulatedPump extends Pump implements Party {
   }
 }
 
-/** A rehearsal makes the engine compile the commands' loop, and takes longer than a whole simulation. */
-class UnrehearsedQueue extends CtrlQueue {
-  override receive(message: Inbox["ctrl-queue"], from?: ActorName): void {
-    if (message.type !== "expect-driver") super.receive(message, from);
-  }
-}
-
 const directory = mkdtempSync(join(tmpdir(), "fencepost-simulation-"));
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
 
 function configOf(...flags: string[]): ServerConfig {
   const request = parseCommandLine(
-    ["--socket-path", join(directory, `vmm-${worlds}`), "--isolation", "thread", "--vulkan", "off", ...flags],
+    [
+      "--socket-path",
+      join(directory, `vmm-${worlds}`),
+      "--isolation",
+      "process",
+      "--vulkan",
+      "off",
+      ...flags,
+    ],
     {
       FENCEPOST_RENDERER: "software",
       FENCEPOST_STORAGE: "memfd",
@@ -90,14 +92,24 @@ let worlds = 0;
 const tables = loadTables();
 const sinks = await loadSinks(configOf());
 
+/** What it keeps for its successor is written so that it may die of it. */
+const watchedContext = (context: ActorContext): ActorContext =>
+  Object.create(context, { keep: { value: watched(context.keep) } }) as ActorContext;
+
 export class World {
   readonly scheduler: Scheduler;
   readonly supervisor: SimulatedSupervisor;
   renderer: ScriptedRenderer | null = null;
+  /** The ctrl queue's. */
+  readonly doom: Doom;
   private readonly config: ServerConfig;
   private guestNow: SyntheticGuest | null = null;
 
-  constructor(chance: Chance) {
+  /** `events` hears of the ctrl queue. */
+  constructor(
+    chance: Chance,
+    private readonly events: CtrlQueueEvents,
+  ) {
     this.scheduler = new Scheduler(chance);
     simulateTime(this.scheduler);
     worlds++;
@@ -105,6 +117,8 @@ export class World {
     const { scheduler, config } = this;
     const listener = listenUnix(config.socketPath, "stream");
     this.supervisor = new SimulatedSupervisor(scheduler, config, tables, this.cast(), chance, listener);
+    this.doom = new Doom(() => scheduler.isTurnOf("ctrl-queue") && this.supervisor.isUp("ctrl-queue"));
+    watchStores(this.doom);
   }
 
   get guest(): SyntheticGuest {
@@ -124,6 +138,7 @@ export class World {
   }
 
   close(): void {
+    watchStores(null);
     try {
       this.hangUp();
       // What the display still has of a ctrl queue that stops goes with their process, which this one outlives.
@@ -141,16 +156,14 @@ export class World {
         display: (context) => new Display(context, sinks),
         "fence-poller": (context) => new FencePoller(context),
         "resource-bridge": (context) => new ResourceBridge(context),
-        "ctrl-queue": (context) => this.ctrlQueue(context),
+        "ctrl-queue": (context) =>
+          new SimulatedCtrlQueue(watchedContext(context), this.makeRenderer, this.events),
         "cursor-queue": (context) => new CursorQueue(context),
         "vhost-session": (context) => new VhostSession(context, gpuDevice),
       },
     };
   }
 
-  private ctrlQueue(context: ActorContext): CtrlQueue {
-    return new UnrehearsedQueue(context, (_config, _log, arena) => {
-      return (this.renderer = new ScriptedRenderer(arena));
-    });
-  }
+  private readonly makeRenderer = (arena: Arena): ScriptedRenderer =>
+    (this.renderer = new ScriptedRenderer(arena));
 }

@@ -63,8 +63,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     const features = baseFeatures | renderer.features;
     const clear = (): void => this.reset();
     this.snapshots = new Snapshots(context, this.queue, this.device, this.journal, features, clear);
-    if (mayReturn && context.life > 1)
+    if (mayReturn && context.life > 1) {
       this.inheritance = Inheritance.of(context, this.queue, this.device, this.journal, startedAt);
+      if (this.inheritance === null) this.device.restoreDisplay();
+    }
     context.send("vhost-session", {
       type: "offer",
       features,
@@ -220,7 +222,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.device.model.reset();
     this.journal.clear();
     this.count();
-    if (this.inheritance !== null) this.release(this.inheritance);
+    if (this.inheritance === null) return;
+    // What a predecessor has shown is nobody's any more.
+    this.device.restoreDisplay();
+    this.release(this.inheritance);
   }
 
   finishParked(): void {

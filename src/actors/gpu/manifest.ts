@@ -24,6 +24,8 @@ export const Shelf = {
   reached: 3,
   /** Images that the cursor queue has taken from here. */
   taken: 4,
+  /** The last number that {@link run} had. */
+  lastRun: 5,
   /** A {@link SlotState} a slot, then the resource whose pixels lie in it. */
   states: 16,
   resources: 32,

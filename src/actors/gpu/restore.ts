@@ -80,10 +80,11 @@ export class Restore {
       }
     }
     scanouts.forEach((request, scanout) => {
-      if (request === null) return;
+      // The display may not have heard of it.
+      if (request === null) return outbox.hide(scanout);
       const id = request[SetScanout.resourceId / 4]!;
       keep[KeptWord.restoring] = id;
-      if (!this.again(request)) return;
+      if (!this.again(request)) return outbox.hide(scanout);
       const shown = resources.get(id);
       // What the display shows of it is more than there is.
       if (shown?.create[0] === Command.RESOURCE_CREATE_3D) outbox.awaitFlush(scanout);

@@ -222,8 +222,9 @@ export class Session {
 
   /** Gives a queue that was restarted what it needs from here. */
   restoreQueue(actor: QueueActor): void {
-    this.memory.shareWithNew(actor);
+    // Before the memory, with which it makes again what was shown: on scanouts that only this display has, too.
     this.display.tellNew(actor);
+    this.memory.shareWithNew(actor);
     this.state.offerAgain(actor);
     this.rings.restart(actor);
   }

@@ -36,11 +36,17 @@ export class Scheduler implements Clock {
   /** When those have a turn again that are held up, in nanoseconds. */
   private readonly held = new Map<string, number>();
   private ns = 0;
+  /** Whose turn it is, the one that has begun last. */
+  private turning: Party | null = null;
 
   constructor(private readonly chance: Chance) {}
 
   nanoseconds(): number {
     return (this.ns += lookNs);
+  }
+
+  isTurnOf(name: string): boolean {
+    return this.turning?.name === name;
   }
 
   /** The time, without a look at the clock. */
@@ -101,11 +107,14 @@ export class Scheduler implements Clock {
   }
 
   private run(party: Party): boolean {
+    const outer = this.turning;
+    this.turning = party;
     this.busy.add(party);
     try {
       if (!party.step()) return false;
     } finally {
       this.busy.delete(party);
+      this.turning = outer;
     }
     this.turns++;
     this.onTurn(party.name, this.ns);

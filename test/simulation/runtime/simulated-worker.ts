@@ -11,6 +11,12 @@ import type { Party, Scheduler } from "./scheduler.ts";
 
 export type Create<Name extends WorkerName> = (context: ActorContext) => Actor<Inbox[Name]>;
 
+/** What has a process to die with. */
+export interface Perishable {
+  /** Lets go of all that a process takes along, and does nothing else. */
+  perish(): void;
+}
+
 export class SimulatedWorker<Name extends WorkerName> extends WorkerRuntime<Name> implements Party {
   private hasMore = false;
 
@@ -80,9 +86,11 @@ export class SimulatedWorker<Name extends WorkerName> extends WorkerRuntime<Name
 
   private fail(error: Error): void {
     this.scheduler.remove(this);
-    if (manifestOf[this.name].survives === true) releaseQuietly(this.actor);
-    this.epoll.close();
+    const { survives } = manifestOf[this.name];
+    if (survives === true) releaseQuietly(this.actor);
     this.send("supervisor", { type: "crashed", reason: error.stack ?? error.message });
     this.leave();
+    if (survives === "as-process") (this.actor as Perishable | null)?.perish();
+    this.epoll.close();
   }
 }

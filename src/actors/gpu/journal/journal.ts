@@ -75,13 +75,12 @@ export class Journal {
         return this.show(words, type === Command.SET_SCANOUT ? SetScanout.bytes : SetScanoutBlob.bytes);
       case Command.RESOURCE_ASSIGN_UUID:
         return this.keepUuid(request);
-      case Command.RESOURCE_UNREF:
-        this.hide(words[ResourceUnref.resourceId / 4]!);
-        break;
-      case Command.RESOURCE_DETACH_BACKING:
-        this.hide(words[DetachBacking.resourceId / 4]!, Command.SET_SCANOUT_BLOB);
     }
     this.add(JournalKind.request, words, (request.length + 3) >>> 2);
+    // Only then: what is shown of something that is not there, nobody shows again.
+    if (type === Command.RESOURCE_UNREF) this.hide(words[ResourceUnref.resourceId / 4]!);
+    if (type === Command.RESOURCE_DETACH_BACKING)
+      this.hide(words[DetachBacking.resourceId / 4]!, Command.SET_SCANOUT_BLOB);
   }
 
   private keepUuid(request: Request): void {

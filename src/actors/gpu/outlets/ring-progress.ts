@@ -4,7 +4,6 @@ import { Shelf } from "../manifest.ts";
 import type { QueueRunner } from "../../queue/queue-runner.ts";
 
 export class RingProgress {
-  private runs = 0;
   private isKnown = false;
 
   /** `words` are those of the area "cursor-shelf". */
@@ -25,9 +24,9 @@ export class RingProgress {
     const { offeredAt } = ring;
     Atomics.store(this.words, Shelf.availLow, offeredAt % 2 ** 32);
     Atomics.store(this.words, Shelf.availHigh, Math.floor(offeredAt / 2 ** 32));
-    // 0 is nobody's.
-    this.runs = (this.runs + 1) >>> 0 || 1;
-    Atomics.store(this.words, Shelf.run, this.runs);
+    // 0 is nobody's, and none is a predecessor's.
+    this.words[Shelf.lastRun]! += 1;
+    Atomics.store(this.words, Shelf.run, this.words[Shelf.lastRun]! || (this.words[Shelf.lastRun] = 1));
     this.isKnown = true;
   }
 

@@ -23,6 +23,7 @@ export class CursorShelf {
   /** `memory` is the area "cursor-shelf". */
   constructor(private readonly memory: NativeMemory) {
     this.words = new Int32Array(memory.view(0, Shelf.words * 4));
+    this.clear();
   }
 
   /** The guest has a cursor, so what is drawn next may be its image. */
@@ -50,6 +51,13 @@ export class CursorShelf {
     const slot = id % Shelf.slots;
     if (this.resources[slot] !== (id | 0)) return;
     if (this.seize(slot)) Atomics.store(this.words, Shelf.states + slot, SlotState.empty);
+  }
+
+  /** Of what a predecessor has left nobody would hear that it changes. */
+  private clear(): void {
+    Atomics.store(this.words, Shelf.run, 0);
+    for (let slot = 0; slot < Shelf.slots; slot++)
+      if (this.seize(slot)) Atomics.store(this.words, Shelf.states + slot, SlotState.empty);
   }
 
   /** Takes a slot away from whatever lies there. Returns false while it is read: then it is the reader's to clear. */

@@ -1,0 +1,96 @@
+// The ctrl queue of a simulation: one whose process may die, and that says what it was at.
+
+import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
+import { KeptWord, Shelf } from "../../src/actors/gpu/manifest.ts";
+import type { Renderer } from "../../src/actors/gpu/renderer/renderer.ts";
+import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
+import type { Request } from "../../src/actors/queue/request.ts";
+import type { ActorName, Inbox } from "../../src/actors/registry.ts";
+import type { ActorContext } from "../../src/actors/runtime/actor.ts";
+import type { Perishable } from "./runtime/simulated-worker.ts";
+
+/** What one was at when it died. */
+export interface Obituary {
+  /** The head of the chain whose command it ran, or -1. */
+  head: number;
+  /** The context that this command named, or 0. */
+  context: number;
+  /** Whether the journal has the command. */
+  isKept: boolean;
+  /** The resource that it was about to make again, or 0. */
+  restoring: number;
+}
+
+export interface CtrlQueueEvents {
+  /** The command of the chain at `head` has run. */
+  ran(head: number): void;
+  died(obituary: Obituary): void;
+  /** A successor has made what there was again. */
+  tookOver(): void;
+}
+
+/** Words of the journal's first page: {@link isKept} is seen by them. */
+const journalHeadWords = 64;
+
+export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
+  private isDead = false;
+  private readonly journalHead: Int32Array;
+  /** As it was before the command that runs. */
+  private readonly journalBefore = new Int32Array(journalHeadWords);
+
+  constructor(
+    private readonly own: ActorContext,
+    start: (arena: Arena) => Renderer,
+    private readonly events: CtrlQueueEvents,
+  ) {
+    super(own, (_config, _log, arena) => start(arena));
+    this.journalHead = this["journal"]["log"]["head"];
+  }
+
+  override receive(message: Inbox["ctrl-queue"], from?: ActorName): void {
+    // A rehearsal makes the engine compile the commands' loop, and takes longer than a whole simulation.
+    if (message.type === "expect-driver") return;
+    const isAwaited = message.type === "map-memory" && this["inheritance"] !== null;
+    super.receive(message, from);
+    if (isAwaited && this["inheritance"] === null) this.events.tookOver();
+  }
+
+  override execute(request: Request): number {
+    const { head } = this["queue"].succession!;
+    this.journalBefore.set(this.journalHead);
+    const response = super.execute(request);
+    this.events.ran(head);
+    return response;
+  }
+
+  override finishParked(): void {
+    if (!this.isDead) super.finishParked();
+  }
+
+  /** The guest's rings and all that outlives a process stay as they are. */
+  perish(): void {
+    this.isDead = true;
+    this.tellOfDeath();
+    const shelf = this.own.area("cursor-shelf", "write");
+    const words = new Int32Array(shelf.view(0, Shelf.words * 4));
+    const left = Int32Array.from(words);
+    this["queue"].served?.detach();
+    const { model, outbox } = this["device"];
+    model.reset();
+    outbox["leases"].endAll();
+    this.stop();
+    words.set(left);
+    shelf.unmap();
+  }
+
+  private tellOfDeath(): void {
+    const { keep } = this.own;
+    const isBusy = keep[KeptWord.command] !== 0;
+    this.events.died({
+      head: isBusy ? keep[KeptWord.head]! : -1,
+      context: keep[KeptWord.context]! >>> 0,
+      isKept: this.journalHead.some((word, index) => word !== this.journalBefore[index]),
+      restoring: keep[KeptWord.restoring]!,
+    });
+  }
+}
