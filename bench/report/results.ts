@@ -30,7 +30,10 @@ export function resultsOf(
   rounds: ReadonlyMap<string, readonly Figure[][]>,
   count: number,
 ): Result[] {
-  const [first, ...others] = [...rounds].filter(([, figures]) => figures.length === count);
+  // One that cannot do what is measured, and says nothing of it, has no row.
+  const [first, ...others] = [...rounds].filter(
+    ([, figures]) => figures.length === count && figures.every((round) => round.length > 0),
+  );
   if (first === undefined) return [];
   return first[1][0]!.map(({ metric, unit, better }, index) => {
     const figuresOf = (figures: readonly Figure[][]): Figure[] => figures.map((round) => round[index]!);

@@ -11,6 +11,7 @@ import { machines } from "./machines.ts";
 import { maps } from "./map.ts";
 import { processes } from "./process.ts";
 import { recorded } from "./record.ts";
+import { recoveries } from "./recovery.ts";
 import { replays } from "./replay.ts";
 import { resources } from "./resources.ts";
 import { smallest } from "./smallest.ts";
@@ -31,6 +32,7 @@ export const workloads: readonly Workload[] = [
   ...maps,
   ...firstSecond,
   ...processes,
+  ...recoveries,
   ...canvases,
   ...machines,
   ...recorded,
