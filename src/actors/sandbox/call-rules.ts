@@ -22,10 +22,13 @@ const udmabufRequests = [0x4018_7542, 0x4008_7543];
 const dmabufRequests = [DMA_BUF_IOCTL_SYNC, 0xc008_6202, 0x4008_6203];
 const PR_SET_VMA = 0x5356_4d41;
 
-export const allow = (...names: readonly CallName[]): Rules =>
-  Object.fromEntries(names.map((name) => [name, always])) as Rules;
+export const allow = (...calls: readonly CallName[]): Rules =>
+  Object.fromEntries(calls.map((name) => [name, always])) as Rules;
 
 const one = (argument: 0 | 1 | 2 | 3, ...is: number[]): Rule => [[{ argument, is }]];
+
+/** PR_SET_NAME, PR_GET_NAME, and names of mappings: `prctl` for whoever is looked at by people. */
+export const names: Rule = one(0, 15, 16, PR_SET_VMA);
 
 /** Waiting, memory, threads and messages: what any of our processes does that has begun, and the engine's collector. */
 export const engine = (pid: number): Rules => ({
@@ -42,14 +45,14 @@ export const engine = (pid: number): Rules => ({
     "sched_getaffinity",
   ),
   ...allow("set_robust_list", "rseq", "exit", "exit_group"),
+  // By which the kernel goes on with a wait that a suspension has cut short.
+  ...allow("restart_syscall"),
   mmap: notWritableCode,
   mprotect: notWritableCode,
   // Threads, and no process. What clone3 is to do lies in memory, which no filter sees: without it libc uses clone.
   clone: [[{ argument: 0, mask: CLONE_THREAD, is: [CLONE_THREAD] }]],
   // Within this process, as the collector stops its threads.
   tgkill: one(0, pid),
-  // PR_SET_NAME, PR_GET_NAME, and names of mappings.
-  prctl: one(0, 15, 16, PR_SET_VMA),
   fcntl: one(1, 0, 1, 2, 3, 4, 1030, 1031, 1032, 1033, 1034),
 });
 
@@ -89,7 +92,7 @@ export const programs: Rules = {
     "signalfd4",
     "socketpair",
   ),
-  ...allow("rt_sigaction", "rt_sigpending", "sigaltstack", "restart_syscall", "prctl", "capget", "capset"),
+  ...allow("rt_sigaction", "rt_sigpending", "sigaltstack", "prctl", "capget", "capset"),
   ...allow("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"),
   clone: noNamespace,
 };

@@ -11,6 +11,7 @@ import {
   missing,
   ownPrograms,
   programs,
+  names,
   type Rules,
   surroundings,
 } from "./call-rules.ts";
@@ -33,7 +34,8 @@ export function serverCalls(config: ServerConfig, startsPrograms: boolean, pid =
       ...files,
       ...surroundings,
       ...sockets,
-      ...allow("pipe2", "rt_sigaction", "sigaltstack", "restart_syscall", "dup", "dup2", "dup3", "pipe"),
+      ...allow("pipe2", "rt_sigaction", "sigaltstack", "dup", "dup2", "dup3", "pipe"),
+      prctl: names,
       ...allow("splice", "vmsplice", "timerfd_create", "timerfd_settime"),
       ...(config.socketGroup === undefined ? {} : allow("chown", "fchownat")),
       socket: [[{ argument: 0, is: families }]],
