@@ -53,14 +53,23 @@ export class MemoryTable {
     for (const region of this.regions.splice(0)) closeFd(region.fd);
   }
 
+  /** Whether an address of the front-end's lies in memory that is shared. */
+  holds(userAddress: number): boolean {
+    return this.regionOf(userAddress) !== undefined;
+  }
+
   /** The guest-physical address of an address of the front-end's. */
   guestAddressOf(userAddress: number, what: string): number {
-    for (const region of this.regions) {
-      const offset = userAddress - region.userAddress;
-      if (offset >= 0 && offset < region.size) return region.guestAddress + offset;
-    }
+    const region = this.regionOf(userAddress);
+    if (region !== undefined) return region.guestAddress + (userAddress - region.userAddress);
     throw new ProtocolError(
       `${what} at front-end address 0x${userAddress.toString(16)} lies in no memory region that is shared: ${notShared}`,
+    );
+  }
+
+  private regionOf(userAddress: number): Region | undefined {
+    return this.regions.find(
+      (one) => userAddress >= one.userAddress && userAddress - one.userAddress < one.size,
     );
   }
 

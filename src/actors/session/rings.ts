@@ -142,6 +142,16 @@ export class Rings {
     for (const vring of this.vrings) if (this.actorOf(vring) === actor) vring.broken();
   }
 
+  /** Whether the rings that `actor` serves lie in memory that is shared. */
+  haveMemory(actor: QueueActor): boolean {
+    const { table } = this.parts.memory;
+    return this.vrings.every((vring) => {
+      const { desc, avail, used } = vring.addresses;
+      const isServed = this.actorOf(vring) === actor && vring.isStarted && !vring.isBroken;
+      return !isServed || [desc, avail, used].every((address) => table.holds(address));
+    });
+  }
+
   /** Starts the rings of an actor that knows nothing. */
   restart(actor: QueueActor): void {
     for (const vring of this.vrings) {

@@ -31,6 +31,7 @@ import { HostMemory, mappingsOfSlots } from "./host-memory.ts";
 import { InflightRecord } from "./inflight-record.ts";
 import { Negotiation } from "./negotiation.ts";
 import type { QueueLink } from "./queue-link.ts";
+import { ReturningQueues } from "./returning-queues.ts";
 import { type RingEvents, Rings } from "./rings.ts";
 import { SharedMemory } from "./shared-memory.ts";
 
@@ -61,6 +62,7 @@ export class Session {
   private readonly memory: SharedMemory;
   private readonly inflight: InflightRecord;
   private readonly rings: Rings;
+  private readonly returning: ReturningQueues;
   private readonly config: ConfigSpace;
   readonly hostMemory: HostMemory;
   private readonly state: DeviceState;
@@ -94,6 +96,8 @@ export class Session {
     this.config = new ConfigSpace(device, offer.config);
     this.display = new DisplaySocket(context, queues, device);
     this.state = new DeviceState(context, device.state);
+    const { rings, display, state } = this;
+    this.returning = new ReturningQueues(queues, device.queues, { memory, rings, display, state });
   }
 
   /** Guest memory that is shared. */
@@ -152,15 +156,15 @@ export class Session {
     SET_MEM_TABLE: ({ regions }) => {
       this.memory.table.clear();
       for (const { fd, ...region } of regions) this.memory.table.add(region, this.keep(fd));
-      this.memory.share();
+      this.returning.share();
     },
     ADD_MEM_REG: ({ region, fd }) => {
       this.memory.table.add(region, this.keep(fd));
-      this.memory.share();
+      this.returning.share();
     },
     REM_MEM_REG: ({ region }) => {
       this.memory.table.remove(region);
-      this.memory.share();
+      this.returning.share();
     },
     SET_LOG_BASE: ({ size, offset, fd }) => {
       this.memory.setLog({ fd: this.keep(fd), offset, size });
@@ -173,7 +177,10 @@ export class Session {
     SET_VRING_NUM: ({ vring, num }) => this.rings.setNum(vring, num),
     SET_VRING_BASE: ({ vring, num }) => this.rings.setBase(vring, num),
     SET_VRING_ADDR: ({ vring, addresses }) => this.rings.setAddresses(vring, addresses),
-    GET_VRING_BASE: ({ vring }) => ({ payload: vringBase(vring, this.rings.stop(this.rings.at(vring))) }),
+    GET_VRING_BASE: ({ vring }) => {
+      this.returning.hurry();
+      return { payload: vringBase(vring, this.rings.stop(this.rings.at(vring))) };
+    },
     SET_VRING_KICK: ({ vring, fd }) => {
       const ring = this.rings.at(vring);
       if (fd < 0)
@@ -216,17 +223,14 @@ export class Session {
     RESET_DEVICE: () => {
       this.state.forget();
       this.rings.reset();
+      this.returning.goOn();
       this.events.deviceReset();
     },
   };
 
   /** Gives a queue that was restarted what it needs from here. */
   restoreQueue(actor: QueueActor): void {
-    // Before the memory, with which it makes again what was shown: on scanouts that only this display has, too.
-    this.display.tellNew(actor);
-    this.memory.shareWithNew(actor);
-    this.state.offerAgain(actor);
-    this.rings.restart(actor);
+    this.returning.back(actor);
   }
 
   /** The state of each vring, for people. */

@@ -952,13 +952,42 @@ describe("a cursor queue that was restarted", () => {
     expect(number(bench.connect().ask(R.GET_FEATURES).payload)).toBe(features);
   });
 
-  test("whose ring lies in no memory any more ends the session, not the device", () => {
-    startRings();
-    front.tell(R.REM_MEM_REG, single(0, ramBytes, ramAt));
-    bench.losePeer("cursor-queue");
-    bench.returnPeer("cursor-queue");
+  describe("whose ring lies in no memory just now", () => {
+    beforeEach(() => {
+      startRings();
+      front.tell(R.REM_MEM_REG, single(0, ramBytes, ramAt));
+      bench.losePeer("cursor-queue");
+      bench.forget();
+      bench.returnPeer("cursor-queue");
+      expect(bench.toldTypes).toEqual([]);
+    });
 
-    expectViolation(/the descriptor table of vring 1 .* lies in no memory region/);
+    test("is told everything once that is back, and is told of no other memory before", () => {
+      const elsewhere = createMemfd("elsewhere", 4096);
+      front.tell(R.ADD_MEM_REG, single(2 ** 32, 4096, 2 ** 32), [elsewhere]);
+      expect(bench.toldTypes).toEqual(["ctrl-queue map-memory"]);
+      bench.forget();
+      front.tell(R.ADD_MEM_REG, single(0, ramBytes, ramAt), [ram]);
+
+      expect(bench.toldTypes).toEqual([
+        "ctrl-queue map-memory",
+        "cursor-queue map-memory",
+        "cursor-queue log-pages",
+        "cursor-queue start-ring",
+      ]);
+      expect(bench.told[1]).toMatchObject({ regions: [{ size: 4096 }, { size: ramBytes }] });
+      closeFd(elsewhere);
+    });
+
+    test("is given what there is once the driver starts from nothing", () => {
+      front.tell(R.RESET_DEVICE);
+      expect(bench.toldTypes.slice(2)).toEqual(["cursor-queue map-memory", "cursor-queue log-pages"]);
+    });
+
+    test("ends the session where it is to say where that ring is, and not the device", () => {
+      front.send(frame(R.GET_VRING_BASE, state(1, 0)));
+      expectViolation(/the descriptor table of vring 1 .* lies in no memory region/);
+    });
   });
 
   test("a ring that was stopped is not started", () => {
