@@ -116,8 +116,7 @@ export class Restore {
       pixels.put(kept.words);
       return;
     }
-    const isKept = pixels instanceof CpuPixels && resource.backing !== null && resource.backing.length > 0;
-    if (isKept) pixels.transfer(resource.backing!, 0, 0, width, height, 0);
+    if (pixels instanceof CpuPixels && (resource.backing?.length ?? 0) > 0) pixels.isIn(resource.backing!);
   }
 
   private create(request: Uint32Array): boolean {

@@ -33,11 +33,13 @@ export class Journal {
   private readonly shown = new Uint32Array(scanoutsMax);
   private readonly uuid = new Uint32Array(uuidWords);
   private rewriteAt = rewriteBytesMin;
+  /** What the records say, while nothing was added to them since they were read. */
+  private folded: KeptState | null = null;
 
   /** `memory` is the area "journal". */
   constructor(memory: NativeMemory) {
     this.log = new JournalLog(memory);
-    this.deaths = this.log.bytes === 0 ? new Map() : this.read().deaths;
+    this.deaths = new Map(this.log.bytes === 0 ? [] : this.read().deaths);
     for (let scanout = 0; scanout < scanoutsMax; scanout++) {
       this.shown[scanout] = this.log.placed(scanout)?.[SetScanout.resourceId / 4] ?? 0;
     }
@@ -55,7 +57,7 @@ export class Journal {
 
   /** What the guest has made until now. */
   read(): KeptState {
-    const state = KeptState.of(this.log.records());
+    const state = (this.folded ??= KeptState.of(this.log.records()));
     for (let scanout = 0; scanout < scanoutsMax; scanout++)
       state.scanouts[scanout] = this.log.placed(scanout);
     return state;
@@ -94,6 +96,7 @@ export class Journal {
   /** The guest has what `state` says, and nothing else. */
   fill(state: KeptState): void {
     for (const shown of state.scanouts) if (shown !== null) this.show(shown, shown.byteLength);
+    this.folded = null;
     if (!this.log.rewrite((append) => state.write(append))) this.log.overflow();
   }
 
@@ -124,6 +127,7 @@ export class Journal {
     if (this.isPaused) return;
     this.deaths.clear();
     this.shown.fill(0);
+    this.folded = null;
     this.log.clear();
     this.rewriteAt = rewriteBytesMin;
   }
@@ -156,6 +160,7 @@ export class Journal {
   private add(kind: number, words: Uint32Array, count: number): void {
     if (this.isPaused || this.log.isOver) return;
     if (this.log.bytes >= this.rewriteAt || !this.log.hasRoom(count)) this.rewrite();
+    this.folded = null;
     if (this.log.hasRoom(count)) this.log.append(kind, words, 0, count);
     else this.log.overflow();
   }
@@ -166,6 +171,8 @@ export class Journal {
     state.deaths.clear();
     for (const [name, count] of this.deaths) state.deaths.set(name, count);
     this.log.rewrite((append) => state.write(append));
+    // Its words lie where the next one writes.
+    this.folded = null;
     this.rewriteAt = Math.max(rewriteBytesMin, growth * this.log.bytes);
   }
 }

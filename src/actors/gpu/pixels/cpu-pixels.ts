@@ -23,6 +23,8 @@ export class CpuPixels extends Pixels {
   readonly epoch = -1;
   readonly isRendered = false;
   private storage: Storage | null = null;
+  /** What they are read from when there is first need of them, or null. */
+  private unread: Backing | null = null;
   /** Bytes that are paid from the guest's budget until there is storage, which is paid for itself. */
   private reserved = 0;
   /** Whether what was recorded of them says what they are: nobody else wrote. */
@@ -43,6 +45,18 @@ export class CpuPixels extends Pixels {
     this.storages.budget.take(bytes);
   }
 
+  /**
+   * They are what `backing` has, which is read when there is first need of them: of many that a predecessor knew nobody may ever
+   * have put anything there, and they would take all memory and descriptors that a guest may have.
+   */
+  isIn(backing: Backing): void {
+    this.unread = backing;
+  }
+
+  override detachBacking(): void {
+    if (this.unread !== null) this.memory();
+  }
+
   get bytesTaken(): number {
     return this.storage?.size ?? this.reserved;
   }
@@ -53,14 +67,16 @@ export class CpuPixels extends Pixels {
 
   /** The memory that there is. */
   get held(): Storage | null {
-    return this.storage;
+    return this.unread === null ? this.storage : this.memory();
   }
 
   memory(): Storage | null {
     if (this.storage !== null) return this.storage;
     const { width, height } = this.form;
     this.storage = this.storages.create(width, height, this.reserved);
-    if (this.storage !== null) this.reserved = 0;
+    if (this.storage === null) return null;
+    this.reserved = 0;
+    if (this.unread !== null) this.read(this.unread, this.storage);
     return this.storage;
   }
 
@@ -127,7 +143,8 @@ export class CpuPixels extends Pixels {
     this.shelf.drop(this.form.id);
     this.storages.budget.give(this.reserved);
     this.reserved = 0;
-    if (storage !== null) this.storage = null;
+    this.storage = null;
+    this.unread = null;
     return storage;
   }
 
@@ -142,6 +159,18 @@ export class CpuPixels extends Pixels {
   }
 
   protected current(): Storage | "blank" {
-    return this.storage ?? "blank";
+    return this.held ?? "blank";
+  }
+
+  private read(backing: Backing, storage: Storage): void {
+    this.unread = null;
+    this.isKnown = false;
+    const { width, height } = this.form;
+    const rowBytes = width * bytesPerPixel;
+    const destination = storage.beginWrite(0, 0, width, height);
+    if (destination === 0) return;
+    const held = Math.min(rowBytes * height, backing.length);
+    copyRows(backing, 0, held, rowBytes, strideOf(this.form), destination, storage.writeStride);
+    storage.endWrite();
   }
 }
