@@ -16,6 +16,7 @@ export class InflightRing {
   private readonly bytes: Uint8Array;
   private readonly words16: Uint16Array;
   private readonly words32: Uint32Array;
+  /** The newest first: what is taken from an array's end costs the same however many there are. */
   private readonly resubmit: number[] = [];
   /** What some of them were to be answered, by head. */
   private readonly given = new Map<number, number>();
@@ -61,12 +62,12 @@ export class InflightRing {
 
   /** The oldest of them. */
   next(): number {
-    return this.resubmit.shift()!;
+    return this.resubmit.pop()!;
   }
 
   /** It is the oldest again. */
   putBack(head: number): void {
-    this.resubmit.unshift(head);
+    this.resubmit.push(head);
   }
 
   /**
@@ -97,8 +98,8 @@ export class InflightRing {
       words16[InflightRegion.usedIndex / 2] = usedIndex;
     }
     for (let head = 0; head < num; head++) if (bytes[this.at(head)] === 1) this.resubmit.push(head);
-    this.resubmit.sort((a, b) => (this.counterOf(a) < this.counterOf(b) ? -1 : 1));
-    const last = this.resubmit.at(-1);
+    this.resubmit.sort((a, b) => (this.counterOf(a) < this.counterOf(b) ? 1 : -1));
+    const last = this.resubmit[0];
     if (last !== undefined) this.counter = this.counterOf(last);
     if (this.answers !== null) this.readAnswers(this.answers);
     return this.resubmit.length;

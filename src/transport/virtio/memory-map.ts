@@ -3,7 +3,7 @@
 
 import type { DirtyLog } from "./dirty-log.ts";
 import { asRefusal, Refusal } from "../os/errors.ts";
-import { closeFd, duplicateFdIfRoom } from "../os/fds.ts";
+import { closeFd, duplicateFdIfRoom, isSizeSealed } from "../os/fds.ts";
 import { NativeMemory } from "../os/native-memory.ts";
 import { type HostSpan, MemoryWindows } from "./memory-windows.ts";
 
@@ -191,7 +191,8 @@ function mapRegion(region: MemoryRegion, keepsFile: boolean): MappedRegion {
   const { id, guestAddress, size, fd, fdOffset } = region;
   const what = `memory region at guest address 0x${guestAddress.toString(16)}`;
   const memory = NativeMemory.mapForeign(fd, fdOffset, size, what);
-  const kept = keepsFile && isPaged(region) ? duplicateFdIfRoom(fd) : -1;
+  // Where others map it page by page, none of it may go under them.
+  const kept = keepsFile && isSizeSealed(fd) && isPaged(region) ? duplicateFdIfRoom(fd) : -1;
   const end = guestAddress + size;
   return { id, start: guestAddress, end, host: memory.address, memory, fd: kept, fdOffset };
 }

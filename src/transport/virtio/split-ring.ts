@@ -55,6 +55,12 @@ export class SplitRing implements Ring {
     const isAtBase = base >= 0 && inflight?.isBlank !== false;
     this.next = isAtBase ? base : (this.usedIndex + resubmitted) & 0xffff;
     this.seenAvail = this.next;
+    // Whoever had it before may have died between what it wrote there and its mark.
+    if (base < 0) this.logAll();
+  }
+
+  private logAll(): void {
+    if (this.usedLog >= 0) this.memory.wrote(this.usedLog, usedBytes(this.layout.num));
   }
 
   /**

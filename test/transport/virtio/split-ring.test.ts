@@ -7,7 +7,7 @@ import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Notifier } from "../../../src/transport/os/notifier.ts";
 import { Chain, ChainFault, ParkedChain } from "../../../src/transport/virtio/chain.ts";
 import { InflightRing } from "../../../src/transport/virtio/inflight.ts";
-import { inflightBytes } from "../../../src/transport/virtio/layout.ts";
+import { inflightBytes, usedBytes } from "../../../src/transport/virtio/layout.ts";
 import { Pop, type RingLayout } from "../../../src/transport/virtio/ring.ts";
 import { SplitRing } from "../../../src/transport/virtio/split-ring.ts";
 import { readEventfd } from "../../support/fds.ts";
@@ -582,6 +582,19 @@ describe("the dirty log", () => {
     ring.complete(3, 0);
     ring.publish();
     expect(marks).toHaveLength(3);
+    mapped.map.dirtyLog = null;
+  });
+
+  test("whoever takes a ring over marks all that the one before may have written last", () => {
+    const driver = makeDriver();
+    const marks: [number, number][] = [];
+    mapped.map.dirtyLog = {
+      mark: (address: number, length: number) => marks.push([address, length]),
+    } as never;
+
+    void new SplitRing(layoutOf(driver, false, 0x123000), mapped.map, -1);
+
+    expect(marks).toEqual([[0x123000, usedBytes(driver.size)]]);
     mapped.map.dirtyLog = null;
   });
 });
