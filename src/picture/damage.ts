@@ -9,6 +9,18 @@ export interface Rect {
   readonly height: number;
 }
 
+/** A count of bytes, pixels or rows, as a process says it that may be anybody's by now. */
+export const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+
+/** Whether a rectangle, of whoever's numbers, lies in a picture. */
+export function isInside(
+  { x, y, width, height }: Rect,
+  picture: { readonly width: number; readonly height: number },
+): boolean {
+  const areCounts = isCount(x) && isCount(y) && isCount(width) && isCount(height);
+  return areCounts && x + width <= picture.width && y + height <= picture.height;
+}
+
 export class Damage {
   left = 0;
   top = 0;

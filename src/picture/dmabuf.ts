@@ -10,7 +10,7 @@ import {
   type Modifier,
   modifierName,
 } from "./drm-formats.ts";
-import { sizeOfFd } from "../transport/os/fds.ts";
+import { isLasting, sizeOfFd } from "../transport/os/fds.ts";
 import { NativeMemory } from "../transport/os/native-memory.ts";
 import { convertToBgrx } from "./pixels.ts";
 import { bytesPerPixel, resourceFlagY0Top } from "../transport/wire/virtio-gpu/protocol.ts";
@@ -56,6 +56,7 @@ export function readDmabuf(
       `${image.width}x${image.height} pixels do not lie in its ${sizeOfFd(fd)} bytes`,
     );
   }
+  if (!isLasting(fd)) throw new UnreadableDmabuf("it is no dma-buf");
   const memory = NativeMemory.mapShared(fd, offset, bytes, "read");
   try {
     const pixels = new Uint32Array(memory.view());

@@ -6,13 +6,15 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "no
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { join } from "node:path";
+import type { Image } from "../../lab/driver/gpu-driver.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { KeptWord } from "../../src/actors/gpu/manifest.ts";
 import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
 import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { slowDraws } from "./slow-draws.ts";
-import { expectShown, expectWorking, pattern, untilSo } from "./support.ts";
+import { driverPatienceMs } from "../support/patience.ts";
+import { expectOk, expectShown, expectWorking, pattern, untilSo } from "./support.ts";
 
 let server: ServerProcess;
 let guest: SyntheticGuest | null = null;
@@ -54,7 +56,7 @@ function keptWords(child: number): Int32Array {
     .map((fd) => `/proc/${child}/fd/${fd}`)
     .find((file) => readlinkSync(file).includes("memfd:fencepost-words"));
   const fd = openSync(path!, "r+");
-  const words = SharedWords.open(fd);
+  const words = SharedWords.open(fd, 1 << slotOf("ctrl-queue"));
   closeSync(fd);
   return words.keep(slotOf("ctrl-queue"));
 }
@@ -158,6 +160,9 @@ describe("a process that a guest has taken over", () => {
     ["display", "beyond-its-ring", "has written beyond its ring"],
     ["display", "no-message", "has sent what is no message"],
     ["display", "no-descriptors", "has sent a message without its descriptors"],
+    ["display", "outside-of-its-scanout", "has sent what makes no sense"],
+    ["vhost-session", "no-config", "has sent what makes no sense"],
+    ["supervisor", "no-level", "has sent what makes no sense"],
     ...peers.map((peer) => [peer, "no-message", "has sent what is no message"]),
   ] as [string, string, string][])(
     "is ended by what it writes to the %s, and the guest goes on: %s",
@@ -180,6 +185,56 @@ describe("a process that a guest has taken over", () => {
       expectWorking(guest);
     },
   );
+});
+
+/** A guest whose process is somebody else's, and does what `way` says when it is told to; the guest shows a picture. */
+async function hijacked(way: string, ...args: string[]): Promise<Image> {
+  server = await ServerProcess.start({
+    command: rogue,
+    args: ["--isolation", "process", "--renderer", "software", ...args],
+    env: { ROGUE_LINE: "display", ROGUE_WAY: way },
+  });
+  await until("the server is up", () => server.log().includes(" listens on "));
+  guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+  const image = guest.gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+  guest.gpu.show(0, image);
+  expectShown(guest, 0, 64, 48, new Uint32Array(64 * 48));
+  return image;
+}
+
+const isBack = (): boolean => server.log().includes("ctrl-queue: restarted");
+
+function expectDrawing(image: Image, seed: number): void {
+  image.pixels.set(pattern(64, 48, seed));
+  guest!.gpu.present(image);
+  expectShown(guest!, 0, 64, 48, pattern(64, 48, seed));
+  expectWorking(guest!);
+}
+
+test("whoever has falsified everybody's bells keeps nobody asleep, once it is gone", async () => {
+  const image = await hijacked("false-bells");
+  guest!.control.submit(commands.unrefResource(4711));
+  await until("another one is there", isBack);
+  guest!.control.waitAll();
+  expectDrawing(image, 1);
+});
+
+test("whoever counts what is no number, and stands still, is ended", async () => {
+  const image = await hijacked("no-numbers", "--stall-ms", "1000");
+  guest!.control.submit(commands.unrefResource(4711));
+  await until("another one is there", isBack);
+  expect(server.log()).toContain("crashed: ended, since it was inside of one call for 1000 ms");
+  guest!.control.waitAll();
+  expectDrawing(image, 2);
+});
+
+test("memory that it cuts off once the display has it is nothing to the server", async () => {
+  const image = await hijacked("cut-off");
+  guest!.gpu.unrefResource(4711);
+  await until("it is refused", () => server.log().includes("its storage could be cut off"));
+  expectOk(guest!.gpu.setScanout(0, 1, { x: 0, y: 0, width: 64, height: 48 }));
+  expectDrawing(image, 3);
+  expect(server.log()).not.toContain("crashed");
 });
 
 test("an actor that comes back has a line to the process, and knows what is shown", async () => {

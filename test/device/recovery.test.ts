@@ -2,6 +2,7 @@
 // loses no more than what was in the renderer.
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
@@ -144,6 +145,58 @@ describe.each(["software", "virgl"])("with --renderer %s", (renderer) => {
     expectType(guest.gpu.unrefResource(1), Response.ERR_INVALID_RESOURCE_ID);
     expectWorking(guest);
   });
+});
+
+test("what nothing was ever put into takes nothing of the host again, and what loses its pages has what was there", async () => {
+  const { gpu } = await boot({}, "--renderer", "software");
+  const image = gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+  draw(image);
+  for (let id = 2; id < 40; id++) gpu.createImage(id, Format.B8G8R8X8, 64, 48);
+  const memories = (): number => {
+    const folder = `/proc/${server.ctrlQueuePid}/fd`;
+    const files = readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`));
+    return files.filter((file) => file.includes("memfd:fencepost-resource")).length;
+  };
+  await die();
+  expectOk(gpu.detachBacking(1));
+  expect(memories()).toBe(1);
+  image.pixels.fill(0);
+  expectOk(gpu.setScanout(0, 1, areaOf(image)));
+  expectOk(gpu.flushResource(1, areaOf(image)));
+  expectShown(guest!, 0, 64, 48, pattern(64, 48));
+});
+
+test("a process that is suspended, and goes on, dies of nothing", async () => {
+  await boot({}, "--renderer", "virgl");
+  const stateOf = (pid: number): string | undefined =>
+    /^State:\s*(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  const pid = server.actorProcesses[0]!;
+  for (let round = 0; round < 20; round++) {
+    process.kill(pid, "SIGSTOP");
+    await until("it is suspended", () => stateOf(pid) === "T");
+    process.kill(pid, "SIGCONT");
+    expectWorking(guest!);
+  }
+  expect(server.actorProcesses).toEqual([pid]);
+  expect(server.log()).not.toContain("crashed");
+});
+
+test("memory that the VMM takes away meanwhile, and gives back, is there again for the ring and all that was in it", async () => {
+  const { gpu, memory, frontend } = await boot({}, "--renderer", "software");
+  const image = gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+  draw(image);
+  gpu.show(0, image);
+  const before = successors();
+  process.kill(server.actorProcesses[0]!, "SIGKILL");
+  const [region] = memory.regions;
+  frontend.remMemReg(region!);
+  await until("another one is there", () => successors() > before);
+  const draws = gpu.control.submit(commands.transferToHost2d(1, areaOf(image), 0));
+  frontend.addMemReg(region!);
+  expectOk(gpu.control.wait(draws));
+  expectOk(gpu.flushResource(1, areaOf(image)));
+  expectShown(guest!, 0, 64, 48, pattern(64, 48));
+  expectWorking(guest!);
 });
 
 test("a process that does not go on is ended, and another one takes its place", async () => {

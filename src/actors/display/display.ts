@@ -3,6 +3,7 @@
 import { SystemError } from "../../transport/os/errors.ts";
 import { SocketIo } from "../../transport/os/unix-socket.ts";
 import { scanoutsMax } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { isInside } from "../../picture/damage.ts";
 import type { ActorName, WorkerName } from "../registry.ts";
 import type { OutputChange } from "../output-changes.ts";
 import type { DisplayMessage } from "./messages.ts";
@@ -193,7 +194,7 @@ export class Display implements Actor<DisplayMessage> {
     const { view } = scanout;
     if (view === null) return;
     const { x, y, width, height } = message;
-    if (x + width > view.width || y + height > view.height) {
+    if (!isInside(message, view)) {
       throw new RangeError(`damage ${width}x${height}+${x}+${y} is outside of scanout ${scanout.id}`);
     }
     this.context.counters[Counter.flushes]!++;

@@ -3,7 +3,7 @@
 
 import type { Level } from "./log.ts";
 import type { ServerConfig } from "../../config.ts";
-import { closeFd, createEventfd, createMemfd, signalEventfd } from "../../transport/os/fds.ts";
+import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import {
   type ActorName,
@@ -19,6 +19,7 @@ import { Asks } from "./asks.ts";
 import type { LineEnd } from "./lines/line.ts";
 import { lineEnds, portsOf } from "./lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
+import { isSound, withLastWords } from "./process/last-words.ts";
 import { startChild } from "./process/child-process.ts";
 import { StallWatch } from "./process/stall-watch.ts";
 import type { ActorStart } from "./start.ts";
@@ -41,7 +42,7 @@ export interface HostEvents {
 export class ActorHost {
   /** The workers that the settings ask for, and those that were added, in the order of their start. */
   names: readonly WorkerName[];
-  private readonly words = SharedWords.create();
+  private readonly words: SharedWords;
   private readonly bellFds: Record<string, number> = {};
   private readonly areaFds: Record<string, number> = {};
   private readonly mailbox: Mailbox;
@@ -60,6 +61,7 @@ export class ActorHost {
     private readonly events: HostEvents,
   ) {
     this.names = workersFor(config);
+    this.words = SharedWords.create(this.names.filter((name) => this.isChild(name)).map(slotOf));
     for (const name of [...this.names, ...laterFor(config)]) {
       this.bellFds[name] = createEventfd();
       for (const [area, bytes] of Object.entries(manifestOf[name].areas)) {
@@ -160,6 +162,7 @@ export class ActorHost {
         });
       });
       this.post(name, { runtime: "stop" });
+      this.mailbox.startle(name);
       if (!(await stopped)) {
         late(name);
         worker.end();
@@ -199,8 +202,7 @@ export class ActorHost {
     const start: ActorStart = {
       config: this.config,
       machines: this.machines,
-      wordsFd: this.words.fd,
-      wordsAddress: this.words.address,
+      words: this.words.place,
       tapsFd: this.areaFds["taps"] ?? -1,
       bellFds: this.bellFds,
       areaFds: this.areaFds,
@@ -228,7 +230,9 @@ export class ActorHost {
         // Its last words may say more.
         do this.mailbox.drain(this.receive);
         while (this.mailbox.isRung());
-        lost(this.withLastWords(name, reason));
+        lost(withLastWords(name, reason, this.words));
+        for (const one of this.workers.keys()) this.mailbox.startle(one);
+        this.wakeUp();
       },
     });
   }
@@ -243,6 +247,8 @@ export class ActorHost {
   private readonly receive = (received: unknown, from: ActorName): void => {
     const [message, name] = [received as Inbox["supervisor"], from as WorkerName];
     this.tap?.look();
+    if (this.isChild(name) && !isSound(message))
+      return this.distrust(name, "supervisor", "has sent what makes no sense");
     if (message.type === "crashed") return this.lost(name, message.reason);
     if (message.type === "peer-broken")
       return this.distrust(message.peer as WorkerName, name, message.reason);
@@ -264,12 +270,9 @@ export class ActorHost {
     if (!this.isChild(name)) return;
     const reason = `ended, since it was ${what} for ${limitMs} ms`;
     this.watches.get(name)?.stop();
-    const slot = slotOf(name);
-    const wake = (): void => {
-      if (this.words.ring(slot)) signalEventfd(this.bellFds[name]!);
-    };
+    const wake = (): void => this.mailbox.startle(name);
     const stalled = (): void => this.ended(name, reason);
-    this.watches.set(name, new StallWatch(this.words, slot, limitMs, wake, stalled));
+    this.watches.set(name, new StallWatch(this.words, slotOf(name), limitMs, wake, stalled));
   }
 
   /** What an actor in a process of its own sends makes no sense: it may be anybody by now. */
@@ -278,12 +281,8 @@ export class ActorHost {
   }
 
   private ended(name: WorkerName, reason: string): void {
-    if (this.workers.has(name) && this.isChild(name)) this.lost(name, this.withLastWords(name, reason));
-  }
-
-  private withLastWords(name: WorkerName, reason: string): string {
-    const words = manifestOf[name].lastWords?.(this.words.keep(slotOf(name))) ?? "";
-    return words === "" ? reason : `${reason} ${words}`;
+    if (this.workers.has(name) && this.isChild(name))
+      this.lost(name, withLastWords(name, reason, this.words));
   }
 
   private lost(name: WorkerName, reason: string): void {

@@ -1,8 +1,9 @@
 // The few words that actors share: doorbells, receive counts, counters, and state that outlives a crash.
-// They live in a mapped memfd, so that an actor in another process could map them too.
+// What an actor in a process of its own has, or takes part in, lies in a memfd, and all else in memory that only the server has: who
+// has taken such a process over can write to no counter and no kept word but its own.
 
 import { type ActorName, type WorkerName, workerNames } from "../registry.ts";
-import { createMemfd } from "../../transport/os/fds.ts";
+import { closeFd, createMemfd } from "../../transport/os/fds.ts";
 import { NativeMemory } from "../../transport/os/native-memory.ts";
 import { slotsMax } from "./slots.ts";
 
@@ -32,39 +33,62 @@ const ASLEEP = 1;
 export const slotOf = (name: ActorName): number =>
   name === "supervisor" ? 0 : 1 + workerNames.indexOf(name as WorkerName);
 
+/** Which actors have a process of their own, by a bit for each slot, and where both parts lie. Such a process has the descriptor alone. */
+export interface WordsPlace {
+  readonly outside: number;
+  readonly fd: number;
+  readonly outer: number;
+  readonly inner: number;
+}
+
 export class SharedWords {
   private readonly words: Int32Array;
-  private readonly received: Int32Array;
+  private readonly outerReceived: Int32Array;
+  private readonly innerReceived: Int32Array;
 
   private constructor(
-    readonly fd: number,
-    private readonly memory: NativeMemory,
+    private readonly outside: number,
+    private readonly fd: number,
+    private readonly outer: NativeMemory,
+    /** Null in a process that runs one actor. */
+    private readonly inner: NativeMemory | null,
   ) {
-    this.words = new Int32Array(this.memory.view(doorbellsAt, receivedAt - doorbellsAt));
-    this.received = new Int32Array(this.memory.view(receivedAt, keepAt - receivedAt));
+    this.words = new Int32Array(outer.view(doorbellsAt, receivedAt - doorbellsAt));
+    this.outerReceived = new Int32Array(outer.view(receivedAt, keepAt - receivedAt));
+    this.innerReceived =
+      inner === null ? this.outerReceived : new Int32Array(inner.view(receivedAt, keepAt - receivedAt));
   }
 
-  static create(): SharedWords {
-    return SharedWords.open(createMemfd("fencepost-words", totalBytes));
+  /** `outside`: slots of the actors that have a process of their own. */
+  static create(outside: readonly number[] = []): SharedWords {
+    const fd = createMemfd("fencepost-words", totalBytes);
+    const bits = outside.reduce((sum, slot) => sum | (1 << slot), 0);
+    const outer = NativeMemory.mapShared(fd, 0, totalBytes, "write");
+    return new SharedWords(bits, fd, outer, NativeMemory.allocate(totalBytes));
   }
 
-  static open(fd: number): SharedWords {
-    return new SharedWords(fd, NativeMemory.mapShared(fd, 0, totalBytes, "write"));
+  /** Those of an actor that has this process for itself. */
+  static open(fd: number, outside: number): SharedWords {
+    return new SharedWords(outside, fd, NativeMemory.mapShared(fd, 0, totalBytes, "write"), null);
   }
 
   /** Those that this process has mapped, for one of its threads: a mapping of its own would outlive it. */
-  static mappedAt(fd: number, address: number): SharedWords {
-    return new SharedWords(fd, NativeMemory.mappedAt(address, totalBytes));
+  static mappedAt({ outside, fd, outer, inner }: WordsPlace): SharedWords {
+    const at = (address: number): NativeMemory => NativeMemory.mappedAt(address, totalBytes);
+    return new SharedWords(outside, fd, at(outer), at(inner));
   }
 
-  /** Where they are mapped, in this process. */
-  get address(): number {
-    return this.memory.address;
+  /** Where they are, in this process. */
+  get place(): WordsPlace {
+    const { outside, fd, outer, inner } = this;
+    return { outside, fd, outer: outer.address, inner: inner?.address ?? 0 };
   }
 
-  /** No view of any word may be used any more. */
+  /** Of whoever has made them: no view of any word may be used any more. */
   close(): void {
-    this.memory.unmap();
+    this.outer.unmap();
+    this.inner?.unmap();
+    closeFd(this.fd);
   }
 
   /** Sets `slot`'s bell. Returns true when its actor sleeps, and the caller must write its eventfd. */
@@ -100,26 +124,39 @@ export class SharedWords {
 
   /** How many messages `to` has taken from `from`, modulo 2^32. */
   receivedCount(from: number, to: number): number {
-    return Atomics.load(this.received, to * slotsMax + from);
+    return Atomics.load(this.receivedBetween(from, to), to * slotsMax + from);
   }
 
   countReceived(from: number, to: number): void {
-    Atomics.add(this.received, to * slotsMax + from, 1);
+    Atomics.add(this.receivedBetween(from, to), to * slotsMax + from, 1);
   }
 
   /** Words that an actor keeps for its successor. */
   keep(slot: number): Int32Array {
-    return new Int32Array(this.memory.view(keepAt + slot * keepWords * 4, (keepWords - ownWords) * 4));
+    return new Int32Array(this.of(slot).view(keepAt + slot * keepWords * 4, (keepWords - ownWords) * 4));
   }
 
   /** Words that the runtime keeps for it, as {@link Own} says. */
   own(slot: number): Int32Array {
     const at = keepAt + ((slot + 1) * keepWords - ownWords) * 4;
-    return new Int32Array(this.memory.view(at, ownWords * 4));
+    return new Int32Array(this.of(slot).view(at, ownWords * 4));
   }
 
   /** Counters with one writer each; a double counts exactly to 2^53 and is written whole. */
   counters(slot: number): Float64Array {
-    return new Float64Array(this.memory.view(countersAt + slot * countersMax * 8, countersMax * 8));
+    return new Float64Array(this.of(slot).view(countersAt + slot * countersMax * 8, countersMax * 8));
+  }
+
+  /** Whether the actor of `slot` has a process of its own. */
+  isOutside(slot: number): boolean {
+    return ((this.outside >>> slot) & 1) !== 0;
+  }
+
+  private of(slot: number): NativeMemory {
+    return this.isOutside(slot) ? this.outer : this.inner!;
+  }
+
+  private receivedBetween(from: number, to: number): Int32Array {
+    return this.isOutside(from) || this.isOutside(to) ? this.outerReceived : this.innerReceived;
   }
 }

@@ -5,13 +5,12 @@ import type { ServerConfig } from "../../config.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import type { ActorName } from "../registry.ts";
 import type { LineEnd } from "./lines/line.ts";
+import type { WordsPlace } from "./shared-words.ts";
 
 export interface ActorStart {
   config: ServerConfig;
   machines: LifecycleTables;
-  wordsFd: number;
-  /** Where a thread finds them mapped; a process maps them itself. */
-  wordsAddress: number;
+  words: WordsPlace;
   /** Where the actors' taps lie; -1 where nobody will ever read them. */
   tapsFd: number;
   bellFds: Record<string, number>;

@@ -22,8 +22,8 @@ import { Own, SharedWords, slotOf } from "./shared-words.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
 import { now, Timers } from "./timers.ts";
 
-const openWords = ({ isChild, wordsFd, wordsAddress }: ActorStart): SharedWords =>
-  isChild ? SharedWords.open(wordsFd) : SharedWords.mappedAt(wordsFd, wordsAddress);
+const openWords = ({ isChild, words }: ActorStart): SharedWords =>
+  isChild ? SharedWords.open(words.fd, words.outside) : SharedWords.mappedAt(words);
 
 type Schema = Awaited<ReturnType<typeof schemaOf>>;
 
@@ -163,9 +163,25 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     const runtime = message as RuntimeMessage;
     // Nobody else has anything to tell the runtime.
     if (from === "supervisor" && runtime.runtime !== undefined) return this.receiveOwn(runtime);
-    this.schema?.parse(message);
-    if (!this.asks.takes(message as Inbox[Name])) this.actor!.receive(message as Inbox[Name], from);
+    if (this.start.isChild || !this.words.isOutside(slotOf(from))) this.deliver(message as Inbox[Name], from);
+    else this.deliverDoubtful(message as Inbox[Name], from);
   };
+
+  private deliver(message: Inbox[Name], from: ActorName): void {
+    this.schema?.parse(message);
+    if (!this.asks.takes(message)) this.actor!.receive(message, from);
+  }
+
+  /** The sender's process may be anybody's by now: what its message does here is its fault. */
+  private deliverDoubtful(message: Inbox[Name], from: ActorName): void {
+    try {
+      this.deliver(message, from);
+    } catch (error) {
+      this.blame(from, `has sent what makes no sense: ${(error as Error).message}`);
+      // Half of it may be done: a successor is the better one, where there is one.
+      if (this.mayReturn) throw error;
+    }
+  }
 
   private receiveOwn(runtime: RuntimeMessage): void {
     switch (runtime.runtime) {

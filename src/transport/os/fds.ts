@@ -55,6 +55,12 @@ export function isSizeSealed(fd: number): boolean {
 /** Whether `fd` is a memfd or an anonymous file like it: nothing else can have seals. */
 export const isMemfd = (fd: number): boolean => libc.fcntl(fd, F_GET_SEALS, 0) >= 0;
 
+/**
+ * Whether what is behind `fd` stays as long as it is: a file that is sealed, or a dma-buf. Reading a mapping of another one is SIGBUS, the
+ * end of the process, as soon as somebody has cut it off.
+ */
+export const isLasting = (fd: number): boolean => isSizeSealed(fd) || linkOf(fd).startsWith("/dmabuf:");
+
 /** A pipe with room for `bytes`, or for less where the system allows no more: where it is read, and where it is written. */
 export function createPipe(bytes: number): [reader: number, writer: number] {
   const fds = new Int32Array(2);
@@ -70,12 +76,15 @@ export function createEventfd(): number {
 const eventfdLink = "anon_inode:[eventfd]";
 
 /** Whether `fd` is an eventfd: it can be polled, and a write of eight bytes to it waits at most for a reader. */
-export function isEventfd(fd: number): boolean {
+export const isEventfd = (fd: number): boolean => linkOf(fd) === eventfdLink;
+
+/** What the kernel calls the file behind `fd`, as far as it tells files apart that are no file system's. */
+function linkOf(fd: number): string {
   // Without node:fs, which takes half a MiB of every actor.
   const link = new Uint8Array(eventfdLink.length + 1);
   const path = cString(`/proc/self/fd/${fd}`);
   const length = checked(libc.readlink(path, link, link.length), "readlink", `looking at fd ${fd}`);
-  return new TextDecoder().decode(link.subarray(0, length)) === eventfdLink;
+  return new TextDecoder().decode(link.subarray(0, length));
 }
 
 const one = new BigUint64Array([1n]);

@@ -1,11 +1,16 @@
 // Bytes that one actor copies for another, and sends as a descriptor.
 
+import { Refusal } from "./errors.ts";
 import { closeFd, createMemfd, isMemfd, isSizeSealed, sizeOfFd } from "./fds.ts";
 import { NativeMemory } from "./native-memory.ts";
 
-/** The first `count` bytes of the file, whose descriptor it takes over. Throws where they cannot be mapped. */
+/**
+ * The first `count` bytes of the file, whose descriptor it takes over. Throws a `Refusal` where they cannot be mapped, or somebody could
+ * cut them off meanwhile.
+ */
 export function bytesIn(fd: number, count: number): Uint8Array<ArrayBuffer> {
   try {
+    if (!isSentWhole(fd, count)) throw new Refusal("what was sent is not as long as it says");
     const memory = NativeMemory.mapShared(fd, 0, count, "read");
     const bytes = new Uint8Array(memory.view()).slice();
     memory.unmap();

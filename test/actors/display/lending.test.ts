@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { openSync } from "node:fs";
+import { libc } from "../../../src/ffi/libc.ts";
 import { DisplayRequest } from "../../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { closeFd, duplicateFd } from "../../../src/transport/os/fds.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -122,9 +123,12 @@ describe("is lent", () => {
   });
 
   test("not what is no memfd: a driver's memory may become another buffer's", () => {
-    // A file of the disk stands for a dma-buf: neither can have seals.
+    // A file of the disk stands for a dma-buf, and is called as one: neither can have seals.
     const surface = new TestSurface(1, width, height);
     const fd = openSync(process.execPath, "r");
+    const { readlink } = libc;
+    const name = new TextEncoder().encode("/dmabuf:");
+    Object.assign(libc, { readlink: (_: unknown, link: Uint8Array) => (link.set(name), name.length) });
     const calls = countCalls(() => {
       runner.tell(surface.messageWith(fd), {
         type: "show-scanout",
@@ -137,6 +141,7 @@ describe("is lent", () => {
       });
       runner.run();
     });
+    Object.assign(libc, { readlink });
     expect(calls["vmsplice"]).toBeUndefined();
     expect(pixels().some((pixel) => pixel !== 0)).toBe(true);
     surface.free();

@@ -1,13 +1,15 @@
 // Doorbells, counts, counters and kept words, seen from two mappings as two actors would.
 import { beforeEach, expect, test } from "bun:test";
 import { workerNames } from "../../../src/actors/registry.ts";
+import { sizeOfFd } from "../../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { keepWords, ownWords, SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 
 let words: SharedWords;
 let other: SharedWords;
 beforeEach(() => {
   words = SharedWords.create();
-  other = SharedWords.open(words.fd);
+  other = SharedWords.mappedAt(words.place);
 });
 
 test("every actor has a slot of its own, the supervisor the first", () => {
@@ -67,4 +69,32 @@ test("the parts do not overlap", () => {
     expect(slots.map((to) => other.receivedCount(slot, to))).toEqual(slots.map(() => 1));
     expect(other.isRung(slot)).toBe(true);
   }
+});
+
+test("a process has the words of its own actor and the lines to it, and nobody else's", () => {
+  words = SharedWords.create([3]);
+  const process = SharedWords.open(words.place.fd, words.place.outside);
+  for (const slot of [0, 3, 5]) words.counters(slot).fill(slot + 1);
+  for (const slot of [0, 3, 5]) words.keep(slot).fill(slot + 1000);
+  for (const [from, to] of [
+    [0, 5],
+    [3, 5],
+    [5, 3],
+  ] as const)
+    words.countReceived(from, to);
+
+  expect(process.counters(3)[0]).toBe(4);
+  expect(process.keep(3)[0]).toBe(1003);
+  expect([process.receivedCount(3, 5), process.receivedCount(5, 3)]).toEqual([1, 1]);
+  process.ring(5);
+  expect(words.isRung(5)).toBe(true);
+  // All that the descriptor leads to.
+  const bytes = sizeOfFd(words.place.fd);
+  const mapped = NativeMemory.mapShared(words.place.fd, 0, bytes, "write");
+  new Uint8Array(mapped.view()).fill(0xff);
+  for (const slot of [0, 5]) expect(words.counters(slot)[0]).toBe(slot + 1);
+  for (const slot of [0, 5]) expect(words.keep(slot)[0]).toBe(slot + 1000);
+  for (const slot of [0, 5]) expect(words.own(slot)[0]).toBe(0);
+  expect(words.receivedCount(0, 5)).toBe(1);
+  mapped.unmap();
 });

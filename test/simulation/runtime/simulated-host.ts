@@ -138,7 +138,6 @@ export class SimulatedHost implements Party {
     this.mailbox.leave();
     for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
     this.words.close();
-    closeFd(this.words.fd);
   }
 
   private ends(): [LineEnd, LineEnd] {
@@ -159,8 +158,7 @@ export class SimulatedHost implements Party {
     const start = {
       config: this.config,
       machines: this.machines,
-      wordsFd: this.words.fd,
-      wordsAddress: this.words.address,
+      words: this.words.place,
       tapsFd: -1,
       bellFds: this.bellFds,
       areaFds: this.areaFds,

@@ -9,16 +9,19 @@ import { lineMemoryBytes } from "../../../src/actors/runtime/lines/ring-line.ts"
 import { runActor } from "../../../src/actors/runtime/run-actor.ts";
 import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { ownStart } from "../../../src/actors/runtime/start.ts";
-import { signalEventfd } from "../../../src/transport/os/fds.ts";
+import type { ActorContext } from "../../../src/actors/runtime/actor.ts";
+import { cString, libc } from "../../../src/ffi/libc.ts";
+import { pauseMs } from "../../../src/transport/os/clock.ts";
+import { duplicateFd, signalEventfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Command } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const rogueResource = 4711;
 
 const peer = process.env["ROGUE_LINE"] as ActorName;
-const way = process.env["ROGUE_WAY"] as keyof typeof ways;
+const way = process.env["ROGUE_WAY"]!;
 const start = ownStart();
-const shared = SharedWords.open(start.wordsFd);
+const shared = SharedWords.open(start.words.fd, start.words.outside);
 const [, end] = start.lines.find(([name]) => name === peer)!;
 if (end.kind !== "rings") throw new Error("this is no process of its own");
 // Mapped once more, before the runtime takes it.
@@ -37,17 +40,54 @@ function forge(text: string, word: number, length = text.length): void {
   Atomics.store(head, 0, head[0]! + 8 + ((length + 7) & ~7));
 }
 
-const ways = {
+const say = (message: object): void => forge(JSON.stringify(message), 1);
+
+const ways: Readonly<Record<string, (context: ActorContext) => void>> = {
   "beyond-its-ring": () => forge("{}", 1, 0xffff_fff0),
   "no-message": () => forge("]", 1),
   "no-descriptors": () => forge('{"type":"buffer","fd":7}', 3),
+  "no-level": () => say({ type: "log", level: 7, text: "" }),
+  "no-config": () => say({ type: "offer", features: 1 }),
+  "outside-of-its-scanout": () => say({ type: "flush", scanout: 0, x: -64, y: 0, width: 64, height: 48 }),
+  /** Everybody who sleeps is awake, and nobody was rung: who rings them next does not wake them. */
+  "false-bells": () => {
+    const bells = NativeMemory.mapShared(start.words.fd, 0, 1024, "write");
+    new Int32Array(bells.view()).fill(0);
+    process.exit(1);
+  },
+  /** It counts what is no number, and stands still. */
+  "no-numbers": () => {
+    shared.counters(slotOf("ctrl-queue")).fill(Number.NaN);
+    for (;;);
+  },
+  "cut-off": cutOff,
 };
 
+/** Has the display show memory that is cut off once it is mapped. */
+function cutOff(context: ActorContext): void {
+  const bytes = 1024 * 1024;
+  const fd = libc.memfd_create(cString("rogue"), 0);
+  libc.ftruncate(fd, bytes);
+  const size = { width: 512, height: 512 };
+  context.send("display", {
+    type: "add-surface",
+    ...{ surface: 4711, fd: duplicateFd(fd), offset: 0, bytes, stride: 2048, ...size, format: 1 },
+  });
+  context.send("display", { type: "show-scanout", scanout: 0, surface: 4711, x: 0, y: 0, ...size });
+  while (context.backlog("display") > 0) pauseMs(1);
+  libc.ftruncate(fd, 0);
+  context.send("display", { type: "flush", scanout: 0, x: 0, y: 0, ...size });
+}
+
 class RogueQueue extends CtrlQueue {
+  constructor(private readonly own: ActorContext) {
+    super(own);
+  }
+
   override execute(request: Request): number {
     const response = super.execute(request);
     if (request.words[0] !== Command.RESOURCE_UNREF || request.words[6] !== rogueResource) return response;
-    ways[way]();
+    ways[way]!(this.own);
     // As any message does.
     if (shared.ring(slotOf(peer))) signalEventfd(start.bellFds[peer]!);
     return response;

@@ -1,12 +1,12 @@
 // A surface whose pixels lie in shared memory, mapped once.
 
 import { asRefusal, SystemError } from "../../../transport/os/errors.ts";
-import { closeFd, isMemfd, sizeOfFd } from "../../../transport/os/fds.ts";
+import { closeFd, isLasting, isMemfd, sizeOfFd } from "../../../transport/os/fds.ts";
 import { hugeBytes } from "../../../transport/os/huge-pages.ts";
 import { NativeMemory } from "../../../transport/os/native-memory.ts";
 import { convertToBgrx } from "../../../picture/pixels.ts";
 import { bytesPerPixel, formatName } from "../../../transport/wire/virtio-gpu/protocol.ts";
-import type { Rect } from "../../../picture/damage.ts";
+import { isCount, type Rect } from "../../../picture/damage.ts";
 import type { DisplayMessage } from "../messages.ts";
 import { Surface, type SurfaceLives } from "./surface.ts";
 
@@ -100,6 +100,7 @@ export class MemorySurface extends Surface {
   /** Returns why it can't be mapped, or nothing. */
   private map(message: StorageMessage | PagesMessage): string {
     const { offset, bytes, stride, width, height } = message;
+    if (![offset, bytes, stride, width, height].every(isCount)) return "its layout makes no sense";
     if (width === 0 || height === 0 || (height - 1) * stride + width * bytesPerPixel > bytes) {
       return `${width}x${height} pixels in rows of ${stride} bytes do not lie in ${bytes} bytes`;
     }
@@ -115,10 +116,11 @@ export class MemorySurface extends Surface {
     }
   }
 
-  // Reading behind the end of a file would kill the process.
+  // Reading behind the end of a file would kill the process, and whoever has sent it may be anybody by now.
 
   private mapStorage({ fd, offset, bytes }: StorageMessage): string {
     this.fileBytes = sizeOfFd(fd);
+    if (!isLasting(fd)) return "its storage could be cut off";
     if (this.fileBytes < offset + bytes) return "its storage is shorter than it says";
     this.memory =
       offset === 0
@@ -128,11 +130,12 @@ export class MemorySurface extends Surface {
   }
 
   private mapPages({ regions, pieces, offset, bytes }: PagesMessage): string {
+    if (!regions.every(({ fd }) => isLasting(fd))) return "its pages could be cut off";
     const sizes = regions.map(({ fd }) => sizeOfFd(fd));
     let end = 0;
     for (let at = 0; at < pieces.length; at += 3) {
       const [region = -1, from = 0, length = 0] = [pieces[at], pieces[at + 1], pieces[at + 2]];
-      if (length === 0 || from + length > (sizes[region] ?? 0))
+      if (!isCount(from) || !isCount(length) || length === 0 || from + length > (sizes[region] ?? 0))
         return "its pages lie behind their file's end";
       end += length;
     }

@@ -2,7 +2,7 @@
 
 import type { LifecycleTables } from "../../machines/index.ts";
 import { Entity, Lifecycle } from "../../machines/lifecycle.ts";
-import type { Rect } from "../../../picture/damage.ts";
+import { isInside, type Rect } from "../../../picture/damage.ts";
 
 /** Its pixels can't be read by the CPU; the message says why. */
 export class UnreadableSurface extends Error {}
@@ -69,8 +69,8 @@ export abstract class Surface extends Entity {
     return this.lives.isIn(this, this.lives.is.stale);
   }
 
-  contains({ x, y, width, height }: Rect): boolean {
-    return width > 0 && height > 0 && x + width <= this.width && y + height <= this.height;
+  contains(rect: Rect): boolean {
+    return rect.width > 0 && rect.height > 0 && isInside(rect, this);
   }
 
   damaged(): void {

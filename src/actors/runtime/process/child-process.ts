@@ -34,7 +34,7 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
   const childStart: ActorStart = {
     ...start,
     isChild: true,
-    wordsFd: give(start.wordsFd),
+    words: { ...start.words, fd: give(start.words.fd), outer: 0, inner: 0 },
     tapsFd: give(start.tapsFd),
     areaFds: giveAll(start.areaFds),
     bellFds: { ...giveAll(start.bellFds), supervisor: bellFd },

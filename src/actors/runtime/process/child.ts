@@ -64,7 +64,7 @@ function keepToItself(): void {
   for (const fd of [bellFd, ...descriptorsOf(start)]) libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-function descriptorsOf({ wordsFd, tapsFd, bellFds, areaFds, lines }: ActorStart): number[] {
+function descriptorsOf({ words, tapsFd, bellFds, areaFds, lines }: ActorStart): number[] {
   const ends = lines.flatMap(([, end]) => (end.kind === "rings" ? [end.memoryFd, end.socketFd] : []));
-  return [wordsFd, tapsFd, ...Object.values(bellFds), ...Object.values(areaFds), ...ends];
+  return [words.fd, tapsFd, ...Object.values(bellFds), ...Object.values(areaFds), ...ends];
 }

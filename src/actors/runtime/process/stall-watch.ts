@@ -39,7 +39,8 @@ export class StallWatch {
 
   private look(): void {
     const progress = this.progress();
-    this.looks = progress === this.last ? this.looks + 1 : 0;
+    // What the actor counts may be no number, if it is somebody else's by now.
+    this.looks = Object.is(progress, this.last) ? this.looks + 1 : 0;
     this.last = progress;
     if (this.looks === Math.floor(this.looksMax / 2)) this.wake();
     if (this.looks < this.looksMax) return;

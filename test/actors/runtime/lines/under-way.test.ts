@@ -28,7 +28,7 @@ beforeEach(() => {
 afterEach(() => {
   for (const message of taken.splice(0)) descriptorsIn(message).forEach(closeFd);
   for (const bell of Object.values(bells)) closeFd(bell);
-  closeFd(words.fd);
+  words.close();
 });
 
 function connect(): void {

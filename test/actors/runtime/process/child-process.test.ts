@@ -8,7 +8,7 @@ import { serverConfig } from "../../../support/fake-context.ts";
 import { openFds } from "../../../support/fds.ts";
 
 test("a process that does not start is one that has ended, with the reason", async () => {
-  const wordsFd = createEventfd();
+  const words = { outside: 0, fd: createEventfd(), outer: 0, inner: 0 };
   const [ours, theirs] = lineEnds("rings");
   const before = openFds();
   const path = process.execPath;
@@ -18,7 +18,7 @@ test("a process that does not start is one that has ended, with the reason", asy
     const start = {
       config: serverConfig(),
       machines: compileAll(),
-      ...{ wordsFd, wordsAddress: 0, tapsFd: -1, bellFds: {}, areaFds: {}, isChild: true },
+      ...{ words, tapsFd: -1, bellFds: {}, areaFds: {}, isChild: true },
       lines: [["supervisor", theirs] as ["supervisor", typeof theirs]],
     };
     startChild("ctrl-queue", start, { rung() {}, said() {}, ended: resolve });
@@ -29,6 +29,6 @@ test("a process that does not start is one that has ended, with the reason", asy
   expect(await reason).toStartWith("could not be started as a process: ENOENT");
   // Its end of the line, which was given away.
   expect(openFds()).toBe(before - 2);
-  closeFd(wordsFd);
+  closeFd(words.fd);
   if (ours.kind === "rings") [ours.memoryFd, ours.socketFd].forEach(closeFd);
 });
