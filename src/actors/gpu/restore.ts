@@ -4,6 +4,7 @@
 
 import {
   BlobMem,
+  bytesPerPixel,
   Command,
   CreateBlob,
   CtxCreate,
@@ -20,6 +21,7 @@ import { KeptWord } from "./manifest.ts";
 import type { Model } from "./model/model.ts";
 import type { DisplayOutbox } from "./outlets/display-outbox.ts";
 import { CpuPixels } from "./pixels/cpu-pixels.ts";
+import type { Backing } from "./renderer/backing.ts";
 
 export interface RestoreParts {
   queue: QueueRunner;
@@ -52,8 +54,14 @@ export function restoredText({ resources, left, contexts }: Restored): string {
   return `${resources} resources are there again${without}${lost}${more}`;
 }
 
+/** Pixels that are read before the guest goes on: so many pictures, and bytes of them. */
+const picturesMax = 1024;
+const bytesMax = 256 * 1024 * 1024;
+
 export class Restore {
   private readonly restored: Restored;
+  private picturesRead = 0;
+  private bytesRead = 0;
 
   constructor(
     private readonly parts: RestoreParts,
@@ -116,7 +124,16 @@ export class Restore {
       pixels.put(kept.words);
       return;
     }
-    if (pixels instanceof CpuPixels && (resource.backing?.length ?? 0) > 0) pixels.isIn(resource.backing!);
+    if (pixels instanceof CpuPixels && resource.backing !== null && resource.backing.length > 0)
+      this.read(pixels, resource.backing, width, height);
+  }
+
+  /** At once while it is little; of many more nobody may have put anything into most, and the guest waits. */
+  private read(pixels: CpuPixels, backing: Backing, width: number, height: number): void {
+    this.picturesRead++;
+    this.bytesRead += width * height * bytesPerPixel;
+    if (this.picturesRead > picturesMax || this.bytesRead > bytesMax) pixels.isIn(backing);
+    else pixels.transfer(backing, 0, 0, width, height, 0);
   }
 
   private create(request: Uint32Array): boolean {
