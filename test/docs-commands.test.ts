@@ -1,12 +1,17 @@
 // Every command of the documents does what a reader wants of it: it is run, page by page and in its order, with a guest in front
 // of each server that a page starts. What cannot be run is listed here, with where it is shown instead.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { kvmPath } from "../lab/kvm/kvm.ts";
+import { guestLoads } from "../bench/guest/load.ts";
+import { parseOptions } from "../bench/options.ts";
+import { workloads } from "../bench/system/workloads/index.ts";
 import { missingParts } from "../lab/qemu/cache.ts";
 import { commandsIn, commandsOf, documents, root } from "./support/reader/documents.ts";
+import { atMost } from "./support/reader/at-most.ts";
 import { ReaderShell } from "./support/reader/shell.ts";
 import { Weston } from "./support/wayland/weston.ts";
 
@@ -31,7 +36,7 @@ const elsewhere: readonly (readonly [RegExp, string, string | null])[] = [
 
 /** In place of what takes long: that it would be taken. */
 const instead: readonly (readonly [RegExp, (command: string) => string])[] = [
-  [/^bun bench/, (command) => `${command} --list`],
+  [/^bun bench$/, (command) => `${command} --list`],
   [/^bun run fuzz /, () => "bun run fuzz --list"],
   [/^bun run soak /, () => "bun run soak --help"],
   [/^bun run package$/, (command) => `${command} --help`],
@@ -46,6 +51,16 @@ const instead: readonly (readonly [RegExp, (command: string) => string])[] = [
         .join(" ")}`,
   ],
 ];
+
+/** Measurements: that there is something to measure by such words. In this process, which has read what there is: another would read it for each. */
+const measures = /^bun bench .*--/;
+
+function readMeasurement(command: string): void {
+  const words = command.match(/"[^"]*"|'[^']*'|\S+/g)!.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
+  const { guest, filter } = parseOptions(words.slice(2));
+  const names = [...(guest ? guestLoads : workloads)].map(({ name }) => name);
+  if (!names.some((name) => filter.test(name))) throw new Error(`${command}: there is no ${filter.source}`);
+}
 
 /** What goes on until it is interrupted, once it has said so; or has written something to a file. */
 const goesOn: readonly (readonly [RegExp, RegExp | string])[] = [
@@ -102,35 +117,47 @@ async function type(shell: ReaderShell, command: string): Promise<void> {
   else if (typeof shown === "string") await shell.runUntilWritten(command, shown);
   else if (found(held, command) !== undefined) await shell.begin(command, found(held, command)!);
   else if (shown !== undefined) await shell.runUntil(command, shown);
+  else if (measures.test(command)) readMeasurement(command);
   else if (command === "bun run ctl continue") await shell.release(command);
   else await shell.run(found(instead, command)?.(command) ?? command);
 }
 
 const isHere = (command: string): boolean => !elsewhere.some(([pattern]) => pattern.test(command));
-const pages = documents.filter((document) => commandsOf(document).some(isHere));
+const here = (document: string): string[] => commandsOf(document).filter(isHere);
+/** The longest first: the others are read beside it. */
+const pages = documents
+  .filter((document) => here(document).length > 0)
+  .toSorted((one, other) => here(other).length - here(one).length);
 
 const weston = new Weston({ width: 1600, height: 1000 });
-let shell: ReaderShell;
 beforeAll(() => weston.start());
 afterAll(() => weston.end());
-beforeEach(() => {
-  shell = new ReaderShell(weston.path);
-});
-afterEach(() => shell.end());
 
-test.each(pages)(
-  "the commands of %s do what they are said to",
-  async (page) => {
+const reading = atMost(availableParallelism());
+
+async function read(page: string): Promise<void> {
+  const shell = new ReaderShell(weston.path);
+  try {
     const first = given[page];
     if (first !== undefined) await shell.serve(first);
-    for (const command of commandsOf(page).filter(isHere).filter(canBe)) await type(shell, command);
-  },
-  300_000,
+    for (const command of here(page).filter(canBe)) await type(shell, command);
+  } finally {
+    await shell.end();
+  }
+}
+
+test.concurrent.each(pages)(
+  "the commands of %s do what they are said to",
+  (page) => reading(() => read(page)),
+  600_000,
 );
 
 test("what is not run, or run otherwise, is in a document, and is shown where it says", () => {
   const commands = documents.flatMap(commandsOf);
-  const patterns = [elsewhere, instead, goesOn, before, held].flat().map(([pattern]) => pattern);
+  const patterns = [
+    ...[elsewhere, instead, goesOn, before, held].flat().map(([pattern]) => pattern),
+    measures,
+  ];
   expect(patterns.filter((pattern) => !commands.some((command) => pattern.test(command)))).toEqual([]);
   expect(Object.keys(given).filter((page) => !pages.includes(page))).toEqual([]);
   const shownIn = elsewhere.flatMap(([, , path]) => path ?? []);

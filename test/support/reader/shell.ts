@@ -162,6 +162,8 @@ export class ReaderShell {
         .replaceAll(places, `${this.folder}/`)
         .replaceAll("8088", this.port)
         .replace(/ …$/, "")
+        // On its reader's terminal it keeps no line back.
+        .replace(/\| jq /, "| jq --unbuffered ")
         // Three seconds of a large screen are no better.
         .replace(/^bun run demo(?!.*--(?:inspect|kvm))/, "$& --size 640x400")
         .replace(/^bun run demo(?!.*--inspect)/, "$& --seconds 0.2")
