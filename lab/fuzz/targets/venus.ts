@@ -89,6 +89,8 @@ class VenusAttack implements Attack {
     const [context, place] = [contexts + 1, placeOf(contexts + 1, 0)];
     const [{ resourceId }] = sharedOf(context) as [SharedBlob];
     this.make(context);
+    // Memory may be mapped after the streams behind it have run.
+    untilAnswered(this.guest);
     const version = new VenusStream().replyTo(resourceId, blobBytes).enumerateInstanceVersion().finish();
     const stream = new Uint8Array(version.buffer as ArrayBuffer);
     expectOk(gpu.submit3d(context, stream, { fenceId: 1n, ringIndex: 0 }), "SUBMIT_3D");
