@@ -38,6 +38,8 @@ export interface GuestOptions {
   ringBase?: number;
   /** How long to wait for an answer, in milliseconds. */
   patienceMs?: number;
+  /** How long for somebody who listens; without it, as long as for an answer. */
+  connectMs?: number;
 }
 
 const bit = (index: number): bigint => 1n << BigInt(index);
@@ -74,8 +76,9 @@ export class SyntheticGuest {
     readonly pump: Pump,
   ) {
     this.options = options;
+    // First, since nobody may listen.
+    this.frontend = VhostUserFrontend.connect(socketPath, pump, options.connectMs);
     this.memory = new GuestMemory(options.memory ?? defaultRegions);
-    this.frontend = VhostUserFrontend.connect(socketPath, pump);
   }
 
   /** Connects, negotiates, and starts the device: ready for commands. */
@@ -97,7 +100,12 @@ export class SyntheticGuest {
     options: GuestOptions = {},
     pump: Pump = new Pump(options.patienceMs),
   ): SyntheticGuest {
-    return new SyntheticGuest(socketPath, options, pump);
+    try {
+      return new SyntheticGuest(socketPath, options, pump);
+    } catch (error) {
+      pump.close();
+      throw error;
+    }
   }
 
   get control(): CommandQueue {

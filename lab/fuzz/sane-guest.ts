@@ -8,6 +8,8 @@ import type { CommandResult } from "../driver/command-queue.ts";
 import { Feature, Format, Header, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { patienceMs } from "./target.ts";
 
+/** A server that has served before listens, unless it has ended. */
+const connectMs = 1_000;
 const size = { width: 61, height: 47 };
 const corner = { x: 5, y: 9, width: 31, height: 17 };
 const pictureId = 1;
@@ -18,7 +20,7 @@ const contextId = 1;
 export function tryGuest(socketPath: string, seed: number): string | null {
   let guest: SyntheticGuest;
   try {
-    guest = SyntheticGuest.boot(socketPath, { patienceMs });
+    guest = SyntheticGuest.boot(socketPath, { patienceMs, connectMs });
   } catch (error) {
     // Whatever it is: a server that is well takes a guest.
     return `no guest can start: ${(error as Error).message}`;

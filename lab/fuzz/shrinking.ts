@@ -5,7 +5,7 @@ import { type Range, Session } from "./session.ts";
 import type { Target } from "./target.ts";
 
 /** Servers that are started for one finding, at most. */
-const attemptsMax = 24;
+const attemptsMax = 40;
 
 /** Whether a new server, with these flags besides, shows of a part of a batch what is looked for. */
 export type Trial = (range: Range, flags?: readonly string[]) => Promise<boolean>;

@@ -48,9 +48,9 @@ export class VhostUserFrontend {
     this.channel = new MessageChannel(fd, pump, () => (this.closed = true));
   }
 
-  /** Connects to `path`, trying again while nobody listens there yet. Throws after the pump's patience. */
-  static connect(path: string, pump: Pump): VhostUserFrontend {
-    const deadline = performance.now() + pump.patienceMs;
+  /** Connects to `path`, trying again while nobody listens there yet: for `timeoutMs`. */
+  static connect(path: string, pump: Pump, timeoutMs = pump.patienceMs): VhostUserFrontend {
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
       try {
         return new VhostUserFrontend(connectUnix(path, "stream"), pump);

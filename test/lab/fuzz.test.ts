@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { chanceOfInput } from "../../lab/fuzz/chance.ts";
 import { fuzz } from "../../lab/fuzz/campaign.ts";
 import { Findings } from "../../lab/fuzz/findings.ts";
-import { firstDifference } from "../../lab/fuzz/sane-guest.ts";
+import { firstDifference, tryGuest } from "../../lab/fuzz/sane-guest.ts";
 import { Session } from "../../lab/fuzz/session.ts";
 import { causeOf, fallsIll, shrink } from "../../lab/fuzz/shrinking.ts";
 import { patienceMs, type Place, type Target } from "../../lab/fuzz/target.ts";
@@ -18,6 +18,7 @@ import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { untilSo } from "../device/support.ts";
+import { openFds } from "../support/fds.ts";
 import { commandOf } from "../support/programs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fencepost-fuzz-test-"));
@@ -122,6 +123,14 @@ describe("it finds", () => {
   });
 });
 
+test("a server that does not listen any more is found at once, and costs no descriptor", () => {
+  const [before, from] = [openFds(), performance.now()];
+  expect(tryGuest(join(directory, "nobody.sock"), 1)).toContain("no guest can start: ");
+  expect(openFds()).toBe(before);
+  // Not as long as an answer may take.
+  expect(performance.now() - from).toBeLessThan(patienceMs / 2);
+});
+
 describe("what was found", () => {
   const kills = (harmful: number): Target =>
     planted(({ server }, number) => {
@@ -130,9 +139,16 @@ describe("what was found", () => {
   const numberOf = (input: number): number => chanceOfInput(seed, input)(1000);
 
   test("becomes the one input that does it", async () => {
-    const range = { seed, from: 0, to: 4 };
-    expect(await shrink(range, fallsIll(kills(numberOf(2))), () => true)).toEqual({ seed, from: 2, to: 3 });
+    const range = { seed, from: 0, to: 2 };
+    expect(await shrink(range, fallsIll(kills(numberOf(1))), () => true)).toEqual({ seed, from: 1, to: 2 });
     expect(await shrink(range, fallsIll(kills(1000)), () => true)).toBeNull();
+  });
+
+  test("becomes as few as there must be, where one alone does no harm", async () => {
+    const holdsBoth = ({ from, to }: { from: number; to: number }): Promise<boolean> =>
+      Promise.resolve(from <= 307 && to > 611);
+    const smallest = await shrink({ seed, from: 0, to: 1000 }, holdsBoth, () => true);
+    expect(smallest).toEqual({ seed, from: 307, to: 612 });
   });
 
   test("is kept with the command that repeats it, and counted with its inputs", async () => {
