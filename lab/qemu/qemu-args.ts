@@ -16,7 +16,9 @@ export type Gpu =
   /** A back-end that listens at `socketPath`. */
   | { kind: "vhost-user"; socketPath: string; outputs: number }
   /** The same by QEMU's generic vhost-user device, which knows no GPU: outputs and pictures are the back-end's. */
-  | { kind: "generic"; socketPath: string };
+  | { kind: "generic"; socketPath: string }
+  /** The same by a vhost-user device of QEMU's that is made for something else: its name and properties. */
+  | { kind: "other"; socketPath: string; device: string };
 
 export interface GuestOptions {
   kernel: Kernel;
@@ -89,12 +91,15 @@ function rootArgs(root: Root): string[] {
 
 function gpuArgs(gpu: Gpu): string[] {
   if (gpu.kind === "in-process") return ["-device", `virtio-gpu-pci,id=${gpuId},max_outputs=${gpu.outputs}`];
-  const device =
-    gpu.kind === "vhost-user"
-      ? `vhost-user-gpu-pci,max_outputs=${gpu.outputs}`
-      : `vhost-user-test-device-pci,${genericGpu}`;
   return [
     ...["-chardev", `socket,id=vgpu,path=${gpu.socketPath}`],
-    ...["-device", `${device},chardev=vgpu,id=${gpuId}`],
+    ...["-device", `${deviceOf(gpu)},chardev=vgpu,id=${gpuId}`],
   ];
+}
+
+function deviceOf(gpu: Exclude<Gpu, { kind: "in-process" }>): string {
+  if (gpu.kind === "other") return gpu.device;
+  return gpu.kind === "vhost-user"
+    ? `vhost-user-gpu-pci,max_outputs=${gpu.outputs}`
+    : `vhost-user-test-device-pci,${genericGpu}`;
 }
