@@ -111,6 +111,11 @@ export class DisplayPeer {
     this.stream.reply(DisplayRequest.DMABUF_UPDATE);
   }
 
+  /** Sends bytes of any kind, as a VMM does that lies. */
+  sendBytes(bytes: Uint8Array): void {
+    this.stream.sendBytes(bytes);
+  }
+
   /** Stops reading, as a VMM does that hangs. */
   pause(): void {
     this.stream.pause();

@@ -131,14 +131,27 @@ export class DisplayStream {
     header.setUint32(Header.flags, replyFlag, true);
     header.setUint32(Header.size, size, true);
     fill(new DataView(bytes.buffer, Header.bytes), bytes.subarray(Header.bytes));
+    if (!this.send(bytes.length)) this.handler.violation("the back-end does not read its answers");
+  }
+
+  /** Sends up to as many bytes as the longest reply has, of which the back-end may read none. */
+  sendBytes(bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (length === 0) return;
+    new Uint8Array(this.answer.view(0, length)).set(bytes);
+    this.send(length);
+  }
+
+  /** Sends what {@link answer} holds; returns whether all of it has gone, or the back-end has. */
+  private send(length: number): boolean {
     this.io.clear();
-    this.io.gather(this.answer.address, bytes.length);
+    this.io.gather(this.answer.address, length);
     try {
-      if (this.io.send(this.fd) !== bytes.length)
-        this.handler.violation("the back-end does not read its answers");
+      return this.io.send(this.fd) === length;
     } catch (error) {
       // The back-end may hang up without waiting for what it asked.
       if (!(error instanceof SystemError) || error.code !== "EPIPE") throw error;
+      return true;
     }
   }
 

@@ -1,4 +1,4 @@
-// Deaths of the ctrl queue that seeds have found something wrong with, each at every moment that it may come.
+// Deaths that seeds have found something wrong with.
 
 import { afterEach, expect, test } from "bun:test";
 import { chanceOf } from "../../lab/fuzz/chance.ts";
@@ -124,4 +124,16 @@ test("a cursor has the image that there is now, not one that was laid ready befo
   rest();
   // What has no pages is blank.
   expect(guest.display!.cursors[0]!.pixels[0]! & 0xff_ffff).toBe(0);
+});
+
+test("a display's socket that comes while there is no display is a new one", () => {
+  const guest = boot();
+  guest.gpu.show(0, drawn(guest, 1, 0x12_3456));
+  expect(shown(guest, 0)).toBe("123456");
+  guest.display!.free();
+  world!.supervisor.kill("display");
+  world!.scheduler.turn();
+  const { violations } = guest.openDisplay({ features: 0 });
+  expect(shown(guest, 0)).toBe("123456");
+  expect(violations).toEqual([]);
 });

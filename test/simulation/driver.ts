@@ -1,6 +1,5 @@
 // A guest's driver that does what chance says, sense and nonsense, and tells the model of each command before it is sent.
 
-import type { CommandQueue } from "../../lab/driver/command-queue.ts";
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import type { HeaderFields, Rectangle } from "../../lab/driver/commands.ts";
@@ -9,7 +8,7 @@ import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { Chance } from "../../lab/fuzz/chance.ts";
 import type { Answers } from "./answers.ts";
-import { type Effect, History } from "./history.ts";
+import { type Effect, History, type Kind } from "./history.ts";
 import { cursorPixels, formats, type Model, type ModelResource, scanoutCount } from "./model.ts";
 
 /** Resources and contexts have ids from 0 to here, so that chance finds the same ones again. */
@@ -270,16 +269,14 @@ export class Driver {
   private question(): void {
     const { chance } = this;
     const header = this.header();
-    if (chance(2) === 0)
-      return this.send(
-        "GET_DISPLAY_INFO",
-        commands.getDisplayInfo(header),
-        () => Response.OK_DISPLAY_INFO,
-        header,
-      );
+    if (chance(2) === 0) {
+      const { OK_DISPLAY_INFO } = Response;
+      const request = commands.getDisplayInfo(header);
+      return this.send("GET_DISPLAY_INFO", request, () => OK_DISPLAY_INFO, header, "question");
+    }
     const scanout = chance(this.isClean ? scanoutCount : 2 * scanoutCount);
     const type = scanout < scanoutCount ? Response.OK_EDID : Response.ERR_INVALID_SCANOUT_ID;
-    this.send("GET_EDID", commands.getEdid(scanout, header), () => type, header);
+    this.send("GET_EDID", commands.getEdid(scanout, header), () => type, header, "question");
   }
 
   /** A command that there is not, or one that is too short. */
@@ -302,7 +299,7 @@ export class Driver {
     if (id !== 0) this.finish();
     const request = commands.updateCursor(place, id, hotX, hotY);
     const command = { ...place, scanout: place.scanoutId, resource: id, hotX, hotY };
-    this.send("UPDATE_CURSOR", request, (model) => model.updateCursor(command), {}, this.guest.cursor);
+    this.send("UPDATE_CURSOR", request, (model) => model.updateCursor(command), {}, "cursor");
     if (id !== 0) this.finish();
   }
 
@@ -311,7 +308,7 @@ export class Driver {
     const resource = this.chance(5) === 0 ? 0 : 1;
     const request = commands.moveCursor(place, resource);
     const command = { ...place, scanout: place.scanoutId, resource, hotX: 0, hotY: 0 };
-    this.send("MOVE_CURSOR", request, (model) => model.moveCursor(command), {}, this.guest.cursor);
+    this.send("MOVE_CURSOR", request, (model) => model.moveCursor(command), {}, "cursor");
   }
 
   private place(): commands.CursorPlace {
@@ -325,9 +322,11 @@ export class Driver {
     request: DataView,
     effect: Effect,
     header: HeaderFields,
-    queue: CommandQueue = this.guest.control,
+    kind: Kind = "command",
   ): void {
-    const foreseen = this.history.foresee(effect, queue === this.guest.cursor);
+    const { control, cursor } = this.guest;
+    const queue = kind === "cursor" ? cursor : control;
+    const foreseen = this.history.foresee(effect, kind);
     this.answers.expect(queue, name, request, foreseen, header, this.chance(4) === 0);
   }
 

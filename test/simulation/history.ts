@@ -10,15 +10,18 @@ import { Model } from "./model.ts";
 /** Does to a model what a command does, and returns its answer's type. */
 export type Effect = (model: Model) => number;
 
+/** A question is what the device has to ask others for. */
+export type Kind = "command" | "question" | "cursor";
+
 export class Foreseen {
-  /** The answers that it may have: one, unless nobody can say whether it came before a death. */
+  /** The answers that it may have: one, unless nobody can say what it came before. */
   types: readonly number[] = [];
   submission: Submission | null = null;
   hasRun = false;
 
   constructor(
     public effect: Effect,
-    readonly isCursor: boolean,
+    readonly kind: Kind,
   ) {}
 }
 
@@ -37,8 +40,8 @@ export class History {
   }
 
   /** The guest is about to send a command. */
-  foresee(effect: Effect, isCursor: boolean): Foreseen {
-    const entry = new Foreseen(effect, isCursor);
+  foresee(effect: Effect, kind: Kind): Foreseen {
+    const entry = new Foreseen(effect, kind);
     entry.types = [effect(this.model)];
     this.entries.push(entry);
     return entry;
@@ -70,11 +73,17 @@ export class History {
     };
   }
 
+  /** The ring stops: questions to others are answered without them. */
+  paused(): void {
+    for (const entry of this.entries)
+      if (entry.kind === "question") entry.types = [...entry.types, Response.ERR_UNSPEC];
+  }
+
   /** A successor has made all again that the commands which had run have left, and runs the others. */
   tookOver(): void {
     const deadly = [...this.deadly];
     this.deadly.clear();
-    const takeover = new Foreseen((model) => model.takenOver(deadly), false);
+    const takeover = new Foreseen((model) => model.takenOver(deadly), "command");
     takeover.hasRun = true;
     const last = this.entries.findLastIndex(({ hasRun }) => hasRun);
     this.entries.splice(last + 1, 0, takeover);
@@ -82,7 +91,7 @@ export class History {
     this.model = this.settled.clone();
     for (const entry of this.entries) {
       const type = entry.effect(this.model);
-      entry.types = entry.isCursor ? [...entry.types, type] : [type];
+      entry.types = entry.kind === "command" ? [type] : [...entry.types, type];
     }
     // An image may have been taken before.
     this.model.cursors.forEach((cursor, scanout) => {
@@ -93,7 +102,7 @@ export class History {
 
   private underWay(head: number): Foreseen | undefined {
     return this.entries.find(
-      ({ submission, isCursor }) => !isCursor && submission?.head === head && !submission.done,
+      ({ submission, kind }) => kind !== "cursor" && submission?.head === head && !submission.done,
     );
   }
 }

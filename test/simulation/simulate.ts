@@ -1,5 +1,6 @@
 // One seed: a guest that does what chance says, in a system that chance troubles, and what a model says must come of it.
 
+import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import type { DisplayPeer } from "../../lab/vmm/display-peer.ts";
 import type { WorkerName } from "../../src/actors/registry.ts";
 import { Flags, RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
@@ -10,6 +11,7 @@ import type { Obituary } from "./ctrl-queue.ts";
 import { Driver } from "./driver.ts";
 import type { History } from "./history.ts";
 import { compareScreen } from "./screen.ts";
+import { anyDisplay, anyLie, pauseVm, restartDriver } from "./vmm.ts";
 import { World } from "./world.ts";
 
 export interface Outcome {
@@ -155,6 +157,9 @@ class Run {
     else if (kind === 10 && !isClean) this.delayFences(chance(80));
     else if (kind === 11 && !isClean) this.stallDisplay(chance(120));
     else if (kind === 12 && !isClean) this.askInPieces(chance);
+    else if (kind === 14) this.pause(chance);
+    else if (kind === 15 && chance(3) === 0) this.restartDriver(chance(2) === 0);
+    else if (kind === 16 && !isClean) this.changeDisplay(chance);
     else this.driver.act(chance);
     if (supervisor.failure !== "") throw new Mismatch(supervisor.failure);
   }
@@ -214,6 +219,37 @@ class Run {
     if (features !== guest.offered) throw new Mismatch(`features are ${features}, and were ${guest.offered}`);
   }
 
+  /** The VM stops for a while. */
+  private pause(chance: Chance): void {
+    const { scheduler, guest } = this.world;
+    this.note("pause");
+    this.history!.paused();
+    pauseVm(guest, () => {
+      for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
+    });
+  }
+
+  /** The guest's driver goes amid what it does, and another one comes. */
+  private restartDriver(byReset: boolean): void {
+    this.note(byReset ? "RESET_DEVICE" : "the driver stops");
+    this.answers.forget();
+    this.history = null;
+    restartDriver(this.world.guest, byReset);
+    this.begin(this.world.guest);
+  }
+
+  /** The display lies, and hangs up; another one comes. */
+  private changeDisplay(chance: Chance): void {
+    const { scheduler, guest } = this.world;
+    this.note("another display");
+    for (let lies = chance(4); lies > 0; lies--) {
+      if (!guest.display!.closed) guest.display!.sendBytes(anyLie(chance));
+      for (let turn = chance(20); turn > 0; turn--) scheduler.turn();
+    }
+    guest.display!.free();
+    guest.openDisplay(anyDisplay(chance));
+  }
+
   private anyParty(chance: Chance): string {
     const all = [...this.world.supervisor.host.names, "vmm"];
     return all[chance(all.length)]!;
@@ -250,6 +286,10 @@ class Run {
       indirect: chance(2) === 0,
       gpuFeatures: [Feature.EDID, Feature.VIRGL, Feature.CONTEXT_INIT],
     });
+    this.begin(guest);
+  }
+
+  private begin(guest: SyntheticGuest): void {
     this.guests++;
     this.driver = new Driver(guest, this.answers, this.plan.isClean ?? false);
     this.history = this.driver.history;

@@ -32,8 +32,8 @@ export const OutputsTold = z.object({
 });
 
 export const DisplayMessage = z.discriminatedUnion("type", [
-  /** The VMM's display socket; another one replaces it. `resumed`: the one that a crashed display was using. */
-  z.object({ type: z.literal("take-vmm-socket"), fd, resumed: z.boolean() }),
+  /** The VMM's display socket; another one replaces it. `socket`: its number, the same where a crashed display was using it. */
+  z.object({ type: z.literal("take-vmm-socket"), fd, socket: z.int().positive() }),
   z.object({ type: z.literal("vmm-socket-closed") }),
   z.object({
     type: z.literal("add-surface"),

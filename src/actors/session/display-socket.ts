@@ -5,8 +5,12 @@ import type { DeviceType, QueueActor } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { QueueLink } from "./queue-link.ts";
 
+/** Sockets that any front-end has brought. */
+let given = 0;
+
 export class DisplaySocket {
   private fd = -1;
+  private number = 0;
 
   constructor(
     private readonly context: ActorContext,
@@ -23,13 +27,14 @@ export class DisplaySocket {
     const isFirst = !this.isThere;
     closeFd(this.fd);
     this.fd = fd;
+    this.number = ++given;
     if (isFirst) this.tell(this.device.queues, true);
-    this.give(false);
+    this.give();
   }
 
   /** Gives it to a display that was restarted. */
   giveAgain(): void {
-    if (this.isThere) this.give(true);
+    if (this.isThere) this.give();
   }
 
   /** Tells a queue that was restarted of it. */
@@ -53,8 +58,8 @@ export class DisplaySocket {
     this.queues.askAll(actors.map((actor) => [actor, { type: "vmm-display-changed", isConnected }]));
   }
 
-  private give(resumed: boolean): void {
+  private give(): void {
     this.queues.letCatchUp("display");
-    this.context.send("display", { type: "take-vmm-socket", fd: duplicateFd(this.fd), resumed });
+    this.context.send("display", { type: "take-vmm-socket", fd: duplicateFd(this.fd), socket: this.number });
   }
 }

@@ -43,12 +43,12 @@ function scene(): Scene {
   return { vmm, surface, cursors, keep: new Int32Array(keepWords) };
 }
 
-/** A display with everything that another one showed; `resumed` says that there was another one. */
-function start({ vmm, surface, keep }: Scene, resumed: boolean): DisplayRunner {
+/** A display with everything that another one showed, if there was another one. */
+function start({ vmm, surface, keep }: Scene): DisplayRunner {
   const runner = new DisplayRunner(new FakeContext("display", config, keep));
   cleanups.push(() => runner.stop());
   runner.tell(
-    { type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
+    { type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), socket: vmm.backEndFd },
     surface.message,
     { type: "show-scanout", scanout: 0, surface: 1, x: 0, y: 0, width, height },
     { type: "show-cursor", scanout: 0, slot: 0, x: 9, y: 8, hotX: 1, hotY: 2 },
@@ -136,7 +136,7 @@ const cuts = [
 test("a cursor that was hidden while there was no display is taken from the VMM by the next one", () => {
   const current = scene();
   const seen: RawMessage[] = [];
-  const crashed = start(current, false);
+  const crashed = start(current);
   for (let round = 0; round < 10; round++) {
     crashed.run(4);
     serve(current.vmm, seen);
@@ -145,7 +145,7 @@ test("a cursor that was hidden while there was no display is taken from the VMM 
   cleanups.push(() => next.stop());
   const { backEndFd } = current.vmm;
   next.tell({ type: "hide-cursor", scanout: 0, x: 9, y: 8 });
-  next.tell({ type: "take-vmm-socket", fd: duplicateFd(backEndFd), resumed: true });
+  next.tell({ type: "take-vmm-socket", fd: duplicateFd(backEndFd), socket: backEndFd });
   next.run();
   serve(current.vmm, seen);
   expect(seen.at(-1)!.request).toBe(DisplayRequest.CURSOR_POS_HIDE);
@@ -157,14 +157,14 @@ describe("a crash while it sends", () => {
       const current = scene();
       const seen: RawMessage[] = [];
       const valve = new Valve(cut);
-      const crashed = start(current, false);
+      const crashed = start(current);
       for (let round = 0; round < 5; round++) {
         valve.around(() => crashed.run(4));
         serve(current.vmm, seen);
       }
       expect(valve.isShut).toBe(true);
       // What it has said is on its way; nothing else of it is left but the words that it kept.
-      expectRestored(current.vmm, seen, start(current, true));
+      expectRestored(current.vmm, seen, start(current));
       for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
     }
   }, 60_000);
@@ -172,7 +172,7 @@ describe("a crash while it sends", () => {
   test("says all of it where it does not crash", () => {
     const current = scene();
     const seen: RawMessage[] = [];
-    expectRestored(current.vmm, seen, start(current, false));
+    expectRestored(current.vmm, seen, start(current));
     const bytes = seen.reduce((sum, { payload }) => sum + 12 + payload.byteLength, 0);
     expect(bytes).toBe(allBytes);
   });
@@ -185,7 +185,7 @@ describe("a crash while it receives", () => {
     for (let cut = 0; cut < replyBytes; cut += cut < 60 ? 1 : 7) {
       const current = scene();
       const seen: RawMessage[] = [];
-      const crashed = start(current, false);
+      const crashed = start(current);
       let left = cut;
       let withheld = new Uint8Array();
       for (let round = 0; round < 8 && withheld.length === 0; round++) {
@@ -203,7 +203,7 @@ describe("a crash while it receives", () => {
       crashed.run();
       // The VMM answers at its own pace, and knows of no crash.
       current.vmm.write(withheld);
-      expectRestored(current.vmm, seen, start(current, true));
+      expectRestored(current.vmm, seen, start(current));
       for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
     }
   }, 60_000);
@@ -212,10 +212,14 @@ describe("a crash while it receives", () => {
 test("a scanout that went off during the crash is turned off", () => {
   const current = scene();
   const seen: RawMessage[] = [];
-  expectRestored(current.vmm, seen, start(current, false));
+  expectRestored(current.vmm, seen, start(current));
   const runner = new DisplayRunner(new FakeContext("display", config, current.keep));
   cleanups.push(() => runner.stop());
-  runner.tell({ type: "take-vmm-socket", fd: duplicateFd(current.vmm.backEndFd), resumed: true });
+  runner.tell({
+    type: "take-vmm-socket",
+    fd: duplicateFd(current.vmm.backEndFd),
+    socket: current.vmm.backEndFd,
+  });
   runner.run();
   // Not before anyone says so: the picture stays while the display is being restored.
   const requestsOf = () => current.vmm.messages().map(({ request }) => request);
@@ -227,14 +231,14 @@ test("a scanout that went off during the crash is turned off", () => {
 
 test("a new socket forgets what the old one owed", () => {
   const current = scene();
-  new Valve(5).around(() => start(current, false).run(4));
+  new Valve(5).around(() => start(current).run(4));
   const fresh = { ...current, vmm: new RawVmm() };
   cleanups.push(() => {
     fresh.vmm.close();
     closeFd(fresh.vmm.backEndFd);
   });
   const seen: RawMessage[] = [];
-  const runner = start(fresh, false);
+  const runner = start(fresh);
   runner.run();
   serve(fresh.vmm, seen);
   runner.run();
@@ -250,7 +254,7 @@ describe("a VMM's socket that is none", () => {
     cleanups.push(() => runner.stop());
     const fds = openFds();
 
-    runner.tell({ type: "take-vmm-socket", fd: duplicateFd(current.cursors), resumed: false });
+    runner.tell({ type: "take-vmm-socket", fd: duplicateFd(current.cursors), socket: current.vmm.backEndFd });
     runner.tell({ type: "ask-display-info", token: 1 });
     runner.run();
 
@@ -259,7 +263,7 @@ describe("a VMM's socket that is none", () => {
       { level: "warning", text: expect.stringContaining("giving up the VMM's display: ") },
     ]);
     expect(openFds()).toBe(fds);
-    const successor = start(current, true);
+    const successor = start(current);
     successor.run();
     expect(successor.answers.map(({ type }) => type)).toEqual(["display-info", "edid"]);
     expect(successor.context.logged).toEqual([]);
@@ -270,13 +274,13 @@ describe("a VMM's socket that is none", () => {
 describe("a socket with which one display after the other crashes", () => {
   test("is given up before the last of them would be", () => {
     const current = scene();
-    start(current, false).run();
+    start(current).run();
     for (let crash = 1; crash < RESTARTS_MAX; crash++) {
-      const runner = start(current, true);
+      const runner = start(current);
       runner.run();
       expect(runner.context.logged).toEqual([]);
     }
-    const last = start(current, true);
+    const last = start(current);
     last.run();
     expect(last.context.logged).toMatchObject([{ level: "error" }]);
     expect(last.context.logged[0]!.text).toContain(`${RESTARTS_MAX} display actors in a row have crashed`);
@@ -285,11 +289,11 @@ describe("a socket with which one display after the other crashes", () => {
 
   test("is used again when it is a new one", () => {
     const current = scene();
-    start(current, false);
-    for (let crash = 1; crash <= RESTARTS_MAX; crash++) start(current, true);
+    start(current);
+    for (let crash = 1; crash <= RESTARTS_MAX; crash++) start(current);
     const fresh = { ...current, vmm: new RawVmm() };
     cleanups.push(() => fresh.vmm.close());
-    start(fresh, false).run();
+    start(fresh).run();
     expect(fresh.vmm.messages()).toMatchObject([{ request: DisplayRequest.GET_PROTOCOL_FEATURES }]);
     closeFd(fresh.vmm.backEndFd);
   });

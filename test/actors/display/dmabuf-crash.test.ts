@@ -44,13 +44,13 @@ class Scene {
     const [ours, theirs] = socketPair("stream");
     this.backEndFd = theirs;
     this.peer = new DisplayPeer(ours, this.pump, { answersUpdates });
-    this.runner = this.start(false);
+    this.runner = this.start();
   }
 
   /** Another display takes over; what the last one had is gone but for the words that it kept. */
   crash(): void {
     this.runner.stop();
-    this.runner = this.start(true);
+    this.runner = this.start();
   }
 
   settle(valve?: Valve): void {
@@ -73,9 +73,9 @@ class Scene {
     this.pump.close();
   }
 
-  private start(resumed: boolean): DisplayRunner {
+  private start(): DisplayRunner {
     const runner = new DisplayRunner(new FakeContext("display", this.settings, this.keep));
-    runner.tell({ type: "take-vmm-socket", fd: duplicateFd(this.backEndFd), resumed });
+    runner.tell({ type: "take-vmm-socket", fd: duplicateFd(this.backEndFd), socket: this.backEndFd });
     return runner;
   }
 }
@@ -223,17 +223,17 @@ describe("an answer that is owed to a display that crashed", () => {
     for (let cut = 0; cut <= Header.bytes; cut++) {
       const vmm = new RawVmm();
       const keep = new Int32Array(keepWords);
-      const start = (resumed: boolean): DisplayRunner => {
+      const start = (): DisplayRunner => {
         const runner = new DisplayRunner(new FakeContext("display", config, keep));
         runner.tell(
-          { type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed },
+          { type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), socket: vmm.backEndFd },
           ...dmabuf(2).messages(),
         );
         runner.run();
         return runner;
       };
       const requests = (): number[] => vmm.messages().map(({ request }) => request);
-      const crashed = start(false);
+      const crashed = start();
       vmm.messages();
       vmm.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
       crashed.run();
@@ -245,7 +245,7 @@ describe("an answer that is owed to a display that crashed", () => {
       if (cut > 0) vmm.write(reply.subarray(0, cut));
       crashed.run();
       crashed.stop();
-      const successor = start(true);
+      const successor = start();
       if (cut < Header.bytes) {
         expect(requests()).toEqual([DisplayRequest.SET_PROTOCOL_FEATURES]);
         vmm.write(reply.subarray(cut));

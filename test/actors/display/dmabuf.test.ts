@@ -36,7 +36,7 @@ afterEach(() => {
 function connectRaw(features: number): RawVmm {
   const raw = new RawVmm();
   raws.push(raw);
-  stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false });
+  stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, socket: raw.backEndFd });
   stage.runner.run();
   raw.messages();
   raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: features }));
@@ -609,7 +609,7 @@ describe("what can be shown is told", () => {
     stage = new Stage(new FakeContext("display", config));
     const raw = new RawVmm();
     raws.push(raw);
-    stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false });
+    stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, socket: raw.backEndFd });
     stage.showDmabuf(stage.surface(1, 8, 8), 0, tiled);
     stage.until(() => warnings().length === 2, "the end of the wait");
     expect(told(raw).map(({ request }) => request)).toEqual([DisplayRequest.GET_PROTOCOL_FEATURES]);
@@ -630,14 +630,18 @@ describe("what can be shown is told", () => {
       const { keep } = stage.runner.context;
       const raw = new RawVmm();
       raws.push(raw);
-      stage.runner.tell({ type: "take-vmm-socket", fd: duplicateFd(raw.backEndFd), resumed: false });
+      stage.runner.tell({ type: "take-vmm-socket", fd: duplicateFd(raw.backEndFd), socket: raw.backEndFd });
       stage.runner.run();
       raw.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES, { 0: 3 }));
       stage.runner.run();
       expect(stage.runner.takes).toEqual(["modifiers"]);
       stage.stop();
       stage = new Stage(new FakeContext("display", undefined, keep));
-      return { raw, resume: { type: "take-vmm-socket", fd: raw.backEndFd, resumed: true } as const, keep };
+      return {
+        raw,
+        resume: { type: "take-vmm-socket", fd: raw.backEndFd, socket: raw.backEndFd } as const,
+        keep,
+      };
     }
 
     test("from what its predecessor said", () => {

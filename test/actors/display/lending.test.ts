@@ -22,7 +22,7 @@ let runner: DisplayRunner;
 beforeEach(() => {
   vmm = new RawVmm();
   runner = new DisplayRunner();
-  runner.tell({ type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), resumed: false });
+  runner.tell({ type: "take-vmm-socket", fd: duplicateFd(vmm.backEndFd), socket: vmm.backEndFd });
   serve();
 });
 afterEach(() => {
@@ -151,16 +151,16 @@ describe("is lent", () => {
 test("a display that crashes with pages in its pipe leaves nothing behind, and its successor shows the frame", () => {
   const before = openFds();
   const keep = new Int32Array(64);
-  const begin = (resumed: boolean): DisplayRunner => {
+  const begin = (): DisplayRunner => {
     const display = new DisplayRunner(new FakeContext("display", undefined, keep));
-    display.tell({ type: "take-vmm-socket", fd: duplicateFd(fresh.backEndFd), resumed });
+    display.tell({ type: "take-vmm-socket", fd: duplicateFd(fresh.backEndFd), socket: fresh.backEndFd });
     return display;
   };
   const fresh = new RawVmm();
   const [wide, high] = [800, 600];
   const area = { x: 0, y: 0, width: wide, height: high };
   const surface = new TestSurface(1, wide, high).paint(gradient);
-  const crashed = begin(false);
+  const crashed = begin();
   crashed.run();
   fresh.messages();
   fresh.write(answer(DisplayRequest.GET_PROTOCOL_FEATURES));
@@ -169,7 +169,7 @@ test("a display that crashes with pages in its pipe leaves nothing behind, and i
   crashed.run();
   crashed.stop();
 
-  const successor = begin(true);
+  const successor = begin();
   successor.tell(surface.message, { type: "show-scanout", scanout: 0, surface: 1, ...area });
   const seen: RawMessage[] = [];
   for (let round = 0; round < 20; round++) {

@@ -103,7 +103,12 @@ const layouts: Record<number, string> = {
 /** A colour that tells every pixel of a small surface from every other. */
 export const gradient = (x: number, y: number): number => ((x * 7) << 16) | ((y * 5) << 8) | ((x ^ y) & 0xff);
 
+/** Sockets that a display was given, above all numbers of descriptors. */
+let sockets = 100_000;
+
 export class Stage {
+  /** The number of the socket that it was given last. */
+  socket = 0;
   readonly runner: DisplayRunner;
   readonly peers: DisplayPeer[] = [];
   readonly surfaces: TestSurface[] = [];
@@ -123,7 +128,8 @@ export class Stage {
   connect(options: DisplayPeerOptions = {}): DisplayPeer {
     const [ours, theirs] = socketPair("stream");
     this.peers.push(new DisplayPeer(theirs, this.pump, options));
-    this.runner.tell({ type: "take-vmm-socket", fd: ours, resumed: false });
+    this.socket = ++sockets;
+    this.runner.tell({ type: "take-vmm-socket", fd: ours, socket: this.socket });
     return this.peer;
   }
 

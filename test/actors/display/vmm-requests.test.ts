@@ -29,7 +29,7 @@ afterEach(() => {
 function connectRaw(): RawVmm {
   const raw = new RawVmm();
   raws.push(raw);
-  stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false });
+  stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, socket: raw.backEndFd });
   stage.runner.run();
   return raw;
 }
@@ -82,7 +82,7 @@ describe("without a VMM", () => {
     raws.push(raw);
     const { context } = stage.runner;
     context.arriving.push(() =>
-      stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, resumed: false }),
+      stage.runner.tell({ type: "take-vmm-socket", fd: raw.backEndFd, socket: raw.backEndFd }),
     );
     stage.runner.tell({ type: "ask-display-info", token: 1 });
     stage.runner.run();

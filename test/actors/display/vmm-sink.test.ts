@@ -434,7 +434,7 @@ describe("the end of a VMM", () => {
     stage.peer.close();
     stage.runner.run();
     const surface = stage.surface(1, 8, 8);
-    stage.runner.tell({ type: "take-vmm-socket", fd: duplicateFd(surface.fd), resumed: true });
+    stage.runner.tell({ type: "take-vmm-socket", fd: duplicateFd(surface.fd), socket: stage.socket });
     stage.runner.tell({ type: "ask-description", token: 1 });
     expect(stage.runner.told("supervisor").at(-1)).toMatchObject({ state: { sinks: [] } });
   });

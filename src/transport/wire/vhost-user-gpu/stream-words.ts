@@ -32,7 +32,9 @@ export const StreamWord = {
   replyHeader: 11 + scanoutsMax + headWords,
   /** How many displays in a row have taken the stream over from one that crashed. */
   takeovers: 14 + scanoutsMax + headWords,
-  count: 15 + scanoutsMax + headWords,
+  /** The number of the socket that all of this is of. */
+  socket: 15 + scanoutsMax + headWords,
+  count: 16 + scanoutsMax + headWords,
 } as const;
 
 /** Whether a reply to `request` is owed. */

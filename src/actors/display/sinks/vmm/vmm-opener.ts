@@ -21,18 +21,22 @@ export class VmmOpener implements SinkOpener {
   receive(message: SinkMessage): void {
     this.hangUp();
     if (message.type === "vmm-socket-closed") return;
-    const { fd, resumed } = message;
-    if (resumed && !this.mayTakeOver()) closeFd(fd);
-    else this.open(fd, resumed);
+    const { fd, socket } = message;
+    const { words } = this.host;
+    // One that came while there was no display, or was on its way to one that has crashed, was used by nobody.
+    const resumed = words[StreamWord.socket] === socket;
+    if (resumed && !this.mayTakeOver()) return closeFd(fd);
+    if (!resumed) words.fill(0, 0, StreamWord.count);
+    words[StreamWord.socket] = socket;
+    this.open(fd);
   }
 
-  private open(socket: number, resumed: boolean): void {
+  private open(socket: number): void {
     const { host } = this;
     try {
       const sink = new VmmSink({
         ...host,
         socket,
-        resumed,
         negotiated: () => host.takesChanged(),
         periodChanged: () => host.periodChanged(),
         died: () => {

@@ -35,8 +35,6 @@ export interface VmmSinkOptions extends Pick<
 > {
   /** The display socket, which the sink closes. */
   socket: number;
-  /** Whether a predecessor was using it, and left word in `words` of where it stands. */
-  resumed: boolean;
   /** The VMM has said its protocol features. */
   negotiated: () => void;
   /** {@link VmmSink.periodMs} is another. */
@@ -65,7 +63,7 @@ export class VmmSink implements Sink {
 
   /** Takes over the socket. Throws SystemError for one that can't be waited for; it stays the caller's then. */
   constructor(private readonly options: VmmSinkOptions) {
-    const { context, io, words, socket, resumed, modes, answers, bandBytesMax } = options;
+    const { context, io, words, socket, modes, answers, bandBytesMax } = options;
     const { timers, log, counters } = context;
     setNonBlocking(socket);
     // What may find no room comes before anything that knows of this sink.
@@ -76,7 +74,6 @@ export class VmmSink implements Sink {
     this.watchesRoom = this.pace.periodMs === 0;
     sizeSendBuffer(socket, this.watchesRoom ? sendBufferBytes.unpaced : sendBufferBytes.paced);
     context.epoll.add(socket, eventsOf(this.watchesRoom), (events) => this.ready(events));
-    if (!resumed) words.fill(0, 0, StreamWord.count);
     this.writer.resume();
     this.reader.resume();
     const timeoutMs = context.config.displayTimeoutMs;
