@@ -137,3 +137,16 @@ test("a display's socket that comes while there is no display is a new one", () 
   expect(shown(guest, 0)).toBe("123456");
   expect(violations).toEqual([]);
 });
+
+test("a queue that comes while there is no display has its question answered by the next", () => {
+  const guest = boot();
+  drawn(guest, 1, 1);
+  const { scheduler, supervisor } = world!;
+  supervisor.kill("ctrl-queue");
+  scheduler.until(() => deaths > 0, 1_000);
+  // So that the queue comes back before the display does.
+  scheduler.until(() => false, 5);
+  supervisor.kill("display");
+  const asked = guest.control.submit(commands.getDisplayInfo());
+  expect(guest.control.wait(asked).type).toBe(Response.OK_DISPLAY_INFO);
+});

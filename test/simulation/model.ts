@@ -18,6 +18,8 @@ export interface ModelResource {
   /** Words as the guest wrote them, row by row. */
   readonly pixels: Uint32Array;
   backing: readonly GuestRange[] | null;
+  /** Whether its pixels are those that its backing has when there is first need of them: it was made again. */
+  isOwed: boolean;
   /** Whether a context has had it: it lives in the renderer from then on. */
   isRendered: boolean;
 }
@@ -75,6 +77,9 @@ const contains = ({ width, height }: ModelResource, rect: Rectangle): boolean =>
 
 const isEmpty = ({ width, height }: Rectangle): boolean => width === 0 || height === 0;
 
+const bytesOf = (ranges: readonly GuestRange[]): number =>
+  ranges.reduce((sum, { length }) => sum + length, 0);
+
 export class Model {
   readonly resources = new Map<number, ModelResource>();
   readonly contexts = new Map<number, ModelContext>();
@@ -123,11 +128,13 @@ export class Model {
     for (const id of deadly) this.unref(id);
     for (const context of this.contexts.values()) context.isLost = true;
     for (const resource of this.resources.values()) {
-      const { id, width, height, pixels, backing } = resource;
-      pixels.fill(0);
+      const { id } = resource;
+      resource.pixels.fill(0);
       resource.isRendered = false;
-      if (backing !== null) this.copy(resource, { x: 0, y: 0, width, height }, 0);
-      resource.isRendered = [...this.contexts.values()].some(({ attached }) => attached.has(id));
+      resource.isOwed = resource.backing !== null;
+      const isAttached = [...this.contexts.values()].some(({ attached }) => attached.has(id));
+      if (isAttached || this.scanouts.some((shown) => shown?.resource === id)) this.need(resource);
+      resource.isRendered = isAttached;
     }
     return 0;
   }
@@ -137,7 +144,16 @@ export class Model {
     if (!shifts.has(format) || width === 0 || height === 0) return ERR_INVALID_PARAMETER;
     if (width * height * 4 > bytesMax) return ERR_OUT_OF_MEMORY;
     const pixels = new Uint32Array(width * height);
-    this.resources.set(id, { id, format, width, height, pixels, backing: null, isRendered: false });
+    this.resources.set(id, {
+      id,
+      format,
+      width,
+      height,
+      pixels,
+      backing: null,
+      isOwed: false,
+      isRendered: false,
+    });
     return OK_NODATA;
   }
 
@@ -164,6 +180,7 @@ export class Model {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (resource.backing === null) return ERR_UNSPEC;
+    this.need(resource);
     resource.backing = null;
     return OK_NODATA;
   }
@@ -175,6 +192,8 @@ export class Model {
     if (!contains(resource, rect)) return ERR_INVALID_PARAMETER;
     if (isEmpty(rect)) return OK_NODATA;
     if (resource.backing.length === 0) return ERR_UNSPEC;
+    if (offset >= bytesOf(resource.backing)) return OK_NODATA;
+    this.need(resource);
     this.copy(resource, rect, offset);
     return OK_NODATA;
   }
@@ -188,6 +207,7 @@ export class Model {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (isEmpty(rect) || !contains(resource, rect)) return ERR_INVALID_PARAMETER;
+    this.need(resource);
     this.scanouts[scanout] = { resource: id, rect };
     return OK_NODATA;
   }
@@ -214,6 +234,7 @@ export class Model {
     if (context === undefined) return ERR_INVALID_CONTEXT_ID;
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
+    this.need(resource);
     resource.isRendered = true;
     context.attached.add(id);
     return OK_NODATA;
@@ -252,6 +273,7 @@ export class Model {
     cursor.isKnown = isImage;
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (!isImage) return OK_NODATA;
+    this.need(resource);
     const image = this.shown(resource);
     Object.assign(cursor, { x, y, hotX, hotY, isVisible: true, image, others: [] });
     return OK_NODATA;
@@ -278,6 +300,12 @@ export class Model {
       pixels.set(all.subarray(from, from + width), row * width);
     }
     return { width, height, pixels };
+  }
+
+  private need(resource: ModelResource): void {
+    const { width, height, isOwed } = resource;
+    resource.isOwed = false;
+    if (isOwed) this.copy(resource, { x: 0, y: 0, width, height }, 0);
   }
 
   /** What the backing holds of a rectangle of pixels, whose first is at `offset` there. */

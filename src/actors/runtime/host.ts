@@ -15,6 +15,7 @@ import {
   workerNames,
   workersFor,
 } from "../registry.ts";
+import { Absences } from "./absences.ts";
 import { Asks } from "./asks.ts";
 import type { LineEnd } from "./lines/line.ts";
 import { lineEnds, portsOf } from "./lines/open.ts";
@@ -52,6 +53,7 @@ export class ActorHost {
   private readonly workers = new Map<WorkerName, Running>();
   private readonly watches = new Map<WorkerName, StallWatch>();
   private readonly waitingForStop = new Map<WorkerName, () => void>();
+  private readonly absences = new Absences();
   /** Actors that were replaced, and are not ready yet. */
   private readonly returning = new Set<WorkerName>();
 
@@ -86,9 +88,8 @@ export class ActorHost {
   start(): void {
     const lines = new Map<WorkerName, [ActorName, LineEnd][]>(this.names.map((name) => [name, []]));
     for (const name of this.names) {
-      for (const peer of this.peersOf(name)) {
-        // One line a pair.
-        if (name > peer) continue;
+      // One line a pair.
+      for (const peer of this.peersOf(name).filter((one) => name < one)) {
         const [end, otherEnd] = this.lineEnds(name, peer);
         lines.get(name)!.push([peer, end]);
         lines.get(peer)!.push([name, otherEnd]);
@@ -101,6 +102,7 @@ export class ActorHost {
   /** Tells the peers of an actor that has crashed that it is gone, and whether another one comes. */
   announceLoss(name: WorkerName, returns: boolean): void {
     this.asks.lose(name, returns);
+    this.absences.lost(name, returns);
     for (const peer of this.peersOf(name)) this.post(peer, { runtime: "peer-lost", peer: name, returns });
   }
 
@@ -122,6 +124,8 @@ export class ActorHost {
       this.post(peer, { runtime: "link", peer: name, line: otherEnd }, portsOf([otherEnd]));
     }
     this.spawn(name, lines);
+    this.absences.linked(name);
+    for (const message of this.absences.among(this.peersOf(name))) this.post(name, message);
     this.watch(name, Math.min(startMsMax, 5 * this.config.stallMs), "starting");
   }
 
@@ -173,7 +177,6 @@ export class ActorHost {
     for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
   }
 
-  /** The live counters of one actor. */
   counters(name: WorkerName): Float64Array {
     return this.words.counters(slotOf(name));
   }
@@ -281,8 +284,7 @@ export class ActorHost {
   }
 
   private ended(name: WorkerName, reason: string): void {
-    if (this.workers.has(name) && this.isChild(name))
-      this.lost(name, withLastWords(name, reason, this.words));
+    if (this.isChild(name)) this.lost(name, withLastWords(name, reason, this.words));
   }
 
   private lost(name: WorkerName, reason: string): void {

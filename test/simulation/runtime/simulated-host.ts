@@ -13,6 +13,7 @@ import {
   type WorkerName,
   workersFor,
 } from "../../../src/actors/registry.ts";
+import { Absences } from "../../../src/actors/runtime/absences.ts";
 import type { LineEnd } from "../../../src/actors/runtime/lines/line.ts";
 import { lineEnds, portsOf } from "../../../src/actors/runtime/lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "../../../src/actors/runtime/mailbox.ts";
@@ -38,6 +39,7 @@ export class SimulatedHost implements Party {
   private readonly areaFds: Record<string, number> = {};
   private readonly mailbox: Mailbox;
   private readonly alive = new Set<WorkerName>();
+  private readonly absences = new Absences();
   private taken = 0;
 
   /** `receive` is the supervisor. */
@@ -74,6 +76,7 @@ export class SimulatedHost implements Party {
 
   announceLoss(name: WorkerName, returns: boolean): void {
     this.alive.delete(name);
+    this.absences.lost(name, returns);
     for (const peer of this.peersOf(name)) this.tell(peer, { runtime: "peer-lost", peer: name, returns });
   }
 
@@ -89,6 +92,8 @@ export class SimulatedHost implements Party {
       this.tell(peer, { runtime: "link", peer: name, line: otherEnd });
     }
     this.spawn(name, lines);
+    this.absences.linked(name);
+    for (const message of this.absences.among(this.peersOf(name))) this.tell(name, message);
   }
 
   send<To extends WorkerName>(to: To, message: Inbox[To]): void {
