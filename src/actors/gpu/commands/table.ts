@@ -26,6 +26,7 @@ import {
   TransferToHost2d,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Request } from "../../queue/request.ts";
+import { isKept } from "../journal/kept-commands.ts";
 import { BlobCommands } from "./blobs.ts";
 import { CapsetCommands } from "./capsets.ts";
 import { ContextCommands } from "./contexts.ts";
@@ -72,24 +73,8 @@ interface Row {
   readonly isKept: boolean;
 }
 
-const kept: ReadonlySet<keyof typeof Type> = new Set([
-  "RESOURCE_CREATE_2D",
-  "RESOURCE_CREATE_3D",
-  "RESOURCE_CREATE_BLOB",
-  "RESOURCE_UNREF",
-  "RESOURCE_ATTACH_BACKING",
-  "RESOURCE_DETACH_BACKING",
-  "RESOURCE_ASSIGN_UUID",
-  "SET_SCANOUT",
-  "SET_SCANOUT_BLOB",
-  "CTX_CREATE",
-  "CTX_DESTROY",
-  "CTX_ATTACH_RESOURCE",
-  "CTX_DETACH_RESOURCE",
-]);
-
 function row(name: keyof typeof Type, bytes: number, run: Row["run"], feature: number | null = null): Row {
-  return { type: Type[name], name, bytes, feature, run, isKept: kept.has(name) };
+  return { type: Type[name], name, bytes, feature, run, isKept: isKept(Type[name]) };
 }
 
 const { RESOURCE_BLOB, RESOURCE_UUID, VIRGL } = Feature;

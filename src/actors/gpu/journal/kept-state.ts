@@ -1,18 +1,13 @@
 // What a guest has made, as the requests that would make it again: those that were run, less all that later ones have undone.
 
 import {
-  AttachBacking,
   Command,
-  CreateBlob,
   CtxCreate,
-  CtxResource,
   DetachBacking,
-  Header,
-  ResourceUnref,
   scanoutsMax,
-  SetScanout,
 } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Append, JournalRecord } from "./journal-log.ts";
+import { fold, type Kept, type KeptContext, type KeptResource } from "./kept-commands.ts";
 
 /**
  * What a record is. `request`: a request that was run. `uuid`: a resource, and the four words of its UUID. `features`: those
@@ -20,23 +15,7 @@ import type { Append, JournalRecord } from "./journal-log.ts";
  */
 export const JournalKind = { request: 1, uuid: 2, features: 3, death: 4 } as const;
 
-export interface KeptResource {
-  readonly create: Uint32Array;
-  /** For a blob: it was created with pages, and has none of those. */
-  isBare: boolean;
-  backing: Uint32Array | null;
-  uuid: Uint32Array | null;
-}
-
-export interface KeptContext {
-  readonly create: Uint32Array;
-  readonly attached: Map<number, Uint32Array>;
-}
-
-/** Every one of the creating commands has its resource here. */
-const resourceAt = CreateBlob.resourceId / 4;
-
-export class KeptState {
+export class KeptState implements Kept {
   features = 0;
   readonly contexts = new Map<number, KeptContext>();
   readonly resources = new Map<number, KeptResource>();
@@ -77,7 +56,7 @@ export class KeptState {
   }
 
   private take({ kind, words }: JournalRecord): void {
-    if (kind === JournalKind.request && words.length >= Header.bytes / 4) this.run(words);
+    if (kind === JournalKind.request) fold(this, words);
     if (kind === JournalKind.features) this.features = words[0]!;
     if (kind === JournalKind.death && words.length >= 2) this.deaths.set(nameOf(words), words[0]!);
     if (kind !== JournalKind.uuid) return;
@@ -85,54 +64,16 @@ export class KeptState {
     if (resource !== undefined) resource.uuid = words;
   }
 
-  private run(words: Uint32Array): void {
-    const id = words[resourceAt]!;
-    const context = words[Header.contextId / 4]!;
-    switch (words[0]) {
-      case Command.RESOURCE_CREATE_2D:
-      case Command.RESOURCE_CREATE_3D:
-      case Command.RESOURCE_CREATE_BLOB:
-        this.resources.set(id, { create: words, isBare: false, backing: null, uuid: null });
-        return;
-      case Command.RESOURCE_UNREF:
-        return this.unref(words[ResourceUnref.resourceId / 4]!);
-      case Command.RESOURCE_ATTACH_BACKING:
-        this.setBacking(words[AttachBacking.resourceId / 4]!, words);
-        return;
-      case Command.RESOURCE_DETACH_BACKING:
-        this.setBacking(words[DetachBacking.resourceId / 4]!, null);
-        return;
-      case Command.SET_SCANOUT:
-      case Command.SET_SCANOUT_BLOB:
-        return this.show(words);
-      case Command.CTX_CREATE:
-        if (words.length >= CtxCreate.bytes / 4)
-          this.contexts.set(context, { create: words, attached: new Map() });
-        return;
-      case Command.CTX_DESTROY:
-        this.contexts.delete(context);
-        return;
-      case Command.CTX_ATTACH_RESOURCE:
-        this.contexts.get(context)?.attached.set(words[CtxResource.resourceId / 4]!, words);
-        return;
-      case Command.CTX_DETACH_RESOURCE:
-        this.contexts.get(context)?.attached.delete(words[CtxResource.resourceId / 4]!);
-        return;
-    }
-  }
-
-  private unref(id: number): void {
+  unref(id: number): void {
     this.resources.delete(id);
     for (const { attached } of this.contexts.values()) attached.delete(id);
   }
 
-  /** Both commands have their scanout at the same place. */
-  private show(words: Uint32Array): void {
-    const scanout = words[SetScanout.scanoutId / 4]!;
+  show(scanout: number, words: Uint32Array): void {
     if (scanout < scanoutsMax) this.scanouts[scanout] = words;
   }
 
-  private setBacking(id: number, backing: Uint32Array | null): void {
+  setBacking(id: number, backing: Uint32Array | null): void {
     const resource = this.resources.get(id);
     if (resource === undefined) return;
     resource.backing = backing;

@@ -2,21 +2,9 @@
 // the requests in it would make is checked as a guest's are, when they are run.
 
 import { Refusal } from "../../../transport/os/errors.ts";
-import {
-  AttachBacking,
-  Command,
-  CreateBlob,
-  CtxCreate,
-  CtxResource,
-  cursorSize,
-  DetachBacking,
-  ResourceCreate2d,
-  ResourceCreate3d,
-  scanoutsMax,
-  SetScanout,
-  SetScanoutBlob,
-} from "../../../transport/wire/virtio-gpu/protocol.ts";
+import { cursorSize, scanoutsMax } from "../../../transport/wire/virtio-gpu/protocol.ts";
 import type { Append, JournalRecord } from "./journal-log.ts";
+import { isKeptRequest } from "./kept-commands.ts";
 import { JournalKind, KeptState } from "./kept-state.ts";
 
 /** Words of the head. The checksum is the crc32 of all that follows the head. */
@@ -38,19 +26,6 @@ const outputsKind = 18;
 const outputWords = 3;
 const outputSideMax = 16_384;
 const uuidWords = 5;
-
-/** Bytes that each request of a snapshot has at least. */
-const bytesMin: ReadonlyMap<number, number> = new Map([
-  [Command.RESOURCE_CREATE_2D, ResourceCreate2d.bytes],
-  [Command.RESOURCE_CREATE_3D, ResourceCreate3d.bytes],
-  [Command.RESOURCE_CREATE_BLOB, CreateBlob.bytes],
-  [Command.RESOURCE_ATTACH_BACKING, AttachBacking.bytes],
-  [Command.RESOURCE_DETACH_BACKING, DetachBacking.bytes],
-  [Command.SET_SCANOUT, SetScanout.bytes],
-  [Command.SET_SCANOUT_BLOB, SetScanoutBlob.bytes],
-  [Command.CTX_CREATE, CtxCreate.bytes],
-  [Command.CTX_ATTACH_RESOURCE, CtxResource.bytes],
-]);
 
 /** Rows of a resource's pixels, tightly packed, in its own format. */
 export interface KeptPixels {
@@ -224,9 +199,7 @@ function checked(record: JournalRecord, requestBytesMax: number): JournalRecord 
       ? words.length === 1
       : kind === JournalKind.uuid
         ? words.length === uuidWords
-        : kind === JournalKind.request &&
-          bytes >= (bytesMin.get(words[0] ?? 0) ?? Infinity) &&
-          bytes <= requestBytesMax;
+        : kind === JournalKind.request && isKeptRequest(words[0] ?? 0, bytes) && bytes <= requestBytesMax;
   if (!isSound) throw new Refusal(`it makes no sense: a record of kind ${kind} and ${bytes} bytes`);
   return record;
 }

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { CtrlQueue } from "../../../../src/actors/gpu/ctrl-queue.ts";
 import { commandName, commandTable } from "../../../../src/actors/gpu/commands/table.ts";
+import { isKeptRequest } from "../../../../src/actors/gpu/journal/kept-commands.ts";
 import { request } from "../../../../lab/driver/commands.ts";
 import { Command, Header, Response } from "../../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../../support/fake-context.ts";
@@ -23,6 +24,15 @@ describe("the table", () => {
 
   test("asks for a header at least", () => {
     for (const { bytes } of commandTable) expect(bytes).toBeGreaterThanOrEqual(Header.bytes);
+  });
+
+  test("asks for as much of what a successor has to have as the journal does", () => {
+    const kept = commandTable.filter(({ isKept }) => isKept);
+    expect(kept.map(({ name }) => name)).toContain("RESOURCE_CREATE_2D");
+    for (const { type, bytes } of kept) {
+      expect(isKeptRequest(type, bytes)).toBe(true);
+      expect(isKeptRequest(type, bytes - 4)).toBe(false);
+    }
   });
 
   test("names commands for people, and numbers those that there are not", () => {
