@@ -36,7 +36,7 @@ export class DisplayPeer {
     { length: scanoutsMax },
     () => new DisplayScanout((...args) => this.options.readDmabuf(...args)),
   );
-  private readonly stream: DisplayStream;
+  readonly stream: DisplayStream;
   /** Scanouts whose DMABUF_UPDATE is unanswered, the oldest first. */
   private readonly unanswered: number[] = [];
   private staging: NativeMemory | null = null;
@@ -109,11 +109,6 @@ export class DisplayPeer {
   answerUpdate(): void {
     if (this.unanswered.shift() === undefined) throw new Error("no DMABUF_UPDATE waits for its answer");
     this.stream.reply(DisplayRequest.DMABUF_UPDATE);
-  }
-
-  /** Sends bytes of any kind, as a VMM does that lies. */
-  sendBytes(bytes: Uint8Array): void {
-    this.stream.sendBytes(bytes);
   }
 
   /** Stops reading, as a VMM does that hangs. */

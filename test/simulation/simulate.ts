@@ -243,7 +243,7 @@ class Run {
     const { scheduler, guest } = this.world;
     this.note("another display");
     for (let lies = chance(4); lies > 0; lies--) {
-      if (!guest.display!.closed) guest.display!.sendBytes(anyLie(chance));
+      if (!guest.display!.closed) guest.display!.stream.sendBytes(anyLie(chance));
       for (let turn = chance(20); turn > 0; turn--) scheduler.turn();
     }
     guest.display!.free();

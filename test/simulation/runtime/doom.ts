@@ -2,7 +2,7 @@
 // it, and all that others see of it, is written by such stores in the end.
 
 /** What whoever is doomed dies of. */
-export class Death extends Error {
+class Death extends Error {
   override name = "Death";
 
   constructor() {
