@@ -46,7 +46,7 @@ export class Player {
   private showing: CommandStep | null = null;
   private flights: InFlight | null = null;
   private restorer: Restorer | null = null;
-  /** Whether commands or a keyframe came: later keyframes say what is known. */
+  /** Whether commands or a keyframe came since the device was reset: later keyframes say what is known. */
   private hasBegun = false;
   private isInKeyframe = false;
   /** Commands amid the keyframe with which this begins. */
@@ -87,6 +87,8 @@ export class Player {
         }
         break;
       case "reset":
+        // A device that was given a state tells that next.
+        if (step.queue === Queue.CONTROL) this.hasBegun = false;
         if (this.isSkipping) break;
         this.isReset ||= step.queue === Queue.CONTROL;
         // What was answered before that is now too.

@@ -10,6 +10,7 @@ import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-gu
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { driverPatienceMs } from "../support/patience.ts";
+import { runProgram } from "../support/run-program.ts";
 import { makeContext, makeTexture } from "./3d-support.ts";
 import { expectOk, expectShown, expectType, expectWorking, pattern, untilSo } from "./support.ts";
 
@@ -141,6 +142,35 @@ test("the cursor and the modes of outputs are in it, and a server that has fewer
   expect(await second.control({ command: "outputs" })).toMatchObject({
     outputs: [{ isOn: true, width: 1024, height: 768 }],
   });
+});
+
+test("a recording of a guest that goes on tells what it had, and is replayed", async () => {
+  const first = await serve("--renderer", "software");
+  const { gpu } = boot(first);
+  const [shown, other] = [1, 2].map((id) => gpu.createImage(id, Format.B8G8R8X8, 64, 32));
+  [shown!, other!].forEach((image, seed) => {
+    image.pixels.set(pattern(64, 32, seed));
+    gpu.present(image);
+  });
+  gpu.show(0, shown!);
+  const cursor = gpu.createImage(3, Format.B8G8R8A8, 64, 64);
+  expectOk(gpu.transferToHost2d(3, areaOf(cursor)));
+  expectOk(gpu.updateCursor({ scanoutId: 0, x: 3, y: 4 }, 3));
+  await first.control({ command: "snapshot", path: file });
+
+  const recording = join(folder, "recording");
+  const settings = ["--renderer", "software", "--record", recording, "--record-checksums"];
+  const second = await serve(...settings, "--restore", file);
+  const next = goOn(second);
+  expectOk(next.gpu.flushResource(1, areaOf(shown!)));
+  expectShown(next, 0, 64, 32, pattern(64, 32));
+  expectOk(next.gpu.setScanout(0, 2, areaOf(other!)));
+  expectOk(next.gpu.flushResource(2, areaOf(other!)));
+  expectShown(next, 0, 64, 32, pattern(64, 32, 1));
+  expect(await second.control({ command: "record-stop" })).toMatchObject({ ok: true });
+  const { code, out } = runProgram("replay", recording, "--compare");
+  expect(out).toContain("2 pictures as recorded; nothing differs");
+  expect(code).toBe(0);
 });
 
 test("what was taken up outlives the process that took it up", async () => {

@@ -69,15 +69,17 @@ export class Snapshots {
       context.log.warning("the snapshot is not taken up: the guest's driver has started anew");
       return;
     }
+    const { recordings } = this.device;
     const { state, pixels } = waiting.snapshot;
-    // A front-end may bring one to a device that has run already.
-    if (!journal.read().isEmpty) this.clear();
+    // A front-end may bring one to a device that has run already; and who reads a recording takes what is told next for all that there is.
+    if (recordings.areOn || !journal.read().isEmpty) this.clear();
     state.features = queue.features;
     journal.isPaused = true;
-    const restored = this.device.restore(state, pixels);
+    const restored = recordings.silent(() => this.device.restore(state, pixels));
     journal.isPaused = false;
     journal.fill(state);
     this.restoreOthers(waiting.snapshot);
+    recordings.restored();
     context.log.info(`took up a snapshot: ${restoredText(restored)}`);
   }
 

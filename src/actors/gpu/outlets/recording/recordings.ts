@@ -70,6 +70,21 @@ export class Recordings {
     this.queue.recording?.memory(this.queue.memory);
   }
 
+  /** Does what is no command's, and is told by {@link restored}. */
+  silent<Result>(work: () => Result): Result {
+    const { recording } = this.queue;
+    this.queue.recording = null;
+    const result = work();
+    this.queue.recording = recording;
+    return result;
+  }
+
+  /** The device has a state that no command has made: whoever reads the recording begins anew with that, after the reset before. */
+  restored(): void {
+    const { recording } = this.queue;
+    if (recording !== null) this.writeWhole(recording);
+  }
+
   /** The recorder is gone. */
   lost(): void {
     this.recorder.stop();
@@ -93,10 +108,15 @@ export class Recordings {
     if (typeof recording === "string") return;
     recording.hasChecksums = checksums;
     if (queue.served !== null) recording.ringStarted(queue.features, 0);
-    // It may be more than the ring has room for, once.
-    recording.ring.waitMs = Math.max(context.config.recordWaitMs, firstKeyframeMs);
+    this.writeWhole(recording);
+  }
+
+  /** The keyframe may be more than the ring has room for, once. */
+  private writeWhole(recording: QueueRecording): void {
+    const { recordWaitMs } = this.context.config;
+    recording.ring.waitMs = Math.max(recordWaitMs, firstKeyframeMs);
     this.writeKeyframe(recording);
-    recording.ring.waitMs = context.config.recordWaitMs;
+    recording.ring.waitMs = recordWaitMs;
   }
 
   /** Returns why there is none where the host has no room for it. */
