@@ -2,41 +2,18 @@
 
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
-import type { HeaderFields, Rectangle } from "../../lab/driver/commands.ts";
-import type { GuestBuffer, GuestRange } from "../../lab/driver/guest-memory.ts";
-import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { Chance } from "../../lab/fuzz/chance.ts";
-import type { Answers } from "./answers.ts";
-import { type Effect, History, type Kind } from "./history.ts";
-import { cursorPixels, formats, type Model, type ModelResource, scanoutCount } from "./model.ts";
+import { Blobs } from "./blobs.ts";
+import { contextsEnd, Hand, hugeSide, idsEnd, nowhere } from "./hand.ts";
+import type { Effect } from "./history.ts";
+import { cursorPixels, scanoutCount } from "./model.ts";
+import { formats } from "./model-parts.ts";
+import { Textures } from "./textures.ts";
 
-/** Resources and contexts have ids from 0 to here, so that chance finds the same ones again. */
-const idsEnd = 7;
-const contextsEnd = 4;
-const sidesMax = 96;
-/** More than the device has for all resources together. */
-const hugeSide = 0xffff;
-/** Beyond the guest's memory. */
-const nowhere = 0x7f00_0000;
-
-export class Driver {
-  readonly history: History;
-  private readonly buffers = new Map<number, GuestBuffer>();
-  private chance: Chance = () => 0;
-
-  constructor(
-    readonly guest: SyntheticGuest,
-    private readonly answers: Answers,
-    /** Whether every mistake is left out. */
-    private readonly isClean: boolean,
-  ) {
-    this.history = new History(guest.memory);
-  }
-
-  get model(): Model {
-    return this.history.model;
-  }
+export class Driver extends Hand {
+  private readonly textures = new Textures(this);
+  private readonly blobs = new Blobs(this);
 
   /** Does one thing. */
   act(chance: Chance): void {
@@ -63,7 +40,15 @@ export class Driver {
       () => this.context(),
       () => this.context(),
       () => this.attachment(),
-      () => this.submit3d(),
+      () => this.textures.submit(),
+      () => this.textures.create(),
+      () => this.textures.transfer(),
+      () => this.textures.transfer(),
+      () => this.textures.readBack(),
+      () => this.textures.beRefused(),
+      () => this.blobs.create(),
+      () => this.blobs.show(),
+      () => this.blobs.show(),
       () => this.question(),
       () => this.nonsense(),
       () => this.updateCursor(),
@@ -72,22 +57,6 @@ export class Driver {
     ];
     actions[chance(actions.length)]!();
     this.look();
-  }
-
-  /** Takes answers that have come. */
-  look(): void {
-    for (const queue of this.guest.queues) queue.collect();
-    this.answers.check();
-  }
-
-  /** Waits for all answers. */
-  finish(): void {
-    for (const queue of this.guest.queues) {
-      queue.commit();
-      queue.waitAll();
-    }
-    this.answers.check();
-    this.history.settle();
   }
 
   /** Asks of all that there may be whether it is there, and how, by commands that change nothing. */
@@ -106,8 +75,10 @@ export class Driver {
 
   /** Has all that is shown brought to the display. */
   flushAll(): void {
-    for (const { id, width, height } of this.model.resources.values()) {
-      const rect = { x: 0, y: 0, width, height };
+    for (const { id, kind, width, height } of this.model.resources.values()) {
+      // A blob has no sides but those of its scanouts.
+      const size = kind === "blob" ? { width: hugeSide, height: hugeSide } : { width, height };
+      const rect = { x: 0, y: 0, ...size };
       this.send("RESOURCE_FLUSH", commands.flushResource(id, rect), (model) => model.flush(id, rect), {});
     }
     this.finish();
@@ -125,41 +96,23 @@ export class Driver {
         : formats[chance(formats.length)]!;
     const header = this.header();
     const request = commands.createResource2d(id, format, width, height, header);
-    const effect: Effect = (model) => model.create(id, format, width, height, 2 ** 30);
+    const effect: Effect = (model) => model.create("2d", id, { format, width, height });
     this.send("RESOURCE_CREATE_2D", request, effect, header);
   }
 
   private attachBacking(resource = this.anyResource()): void {
     const { chance } = this;
-    const bytes = resource === undefined ? 64 : resource.width * resource.height * 4;
+    const bytes = resource === undefined ? 64 : resource.size + resource.width * resource.height * 4;
     const id = resource?.id ?? this.anyId();
     const length = this.isWrong() ? chance(bytes) : bytes;
     const ranges = this.pagesOf(id, length);
     const wrong = this.isWrong() ? chance(2) : -1;
-    const sent = wrong === 0 ? [...ranges, { address: nowhere, length: 4096 }] : ranges;
+    const sent = wrong === 0 ? [...ranges, nowhere] : ranges;
     const header = this.header();
     const count = sent.length + (wrong === 1 ? 1 : 0);
     const request = commands.attachBacking(id, sent, header, count);
     const effect: Effect = (model) => model.attachBacking(id, ranges, wrong < 0);
     this.send("RESOURCE_ATTACH_BACKING", request, effect, header);
-  }
-
-  /** Memory in a few pieces, in any order. */
-  private pagesOf(id: number, length: number): GuestRange[] {
-    const { chance } = this;
-    const { model, guest } = this;
-    const old = model.resources.get(id)?.backing;
-    // What the device may still read is not given twice.
-    if (old !== null && old !== undefined) return [...old];
-    if (length === 0) return [];
-    const buffer = guest.memory.allocate(length, 4);
-    this.buffers.set(id, buffer);
-    const cut = chance(3) === 0 ? 4 * chance(Math.floor(length / 4) + 1) : 0;
-    const pieces = [
-      { address: buffer.address + cut, length: length - cut },
-      { address: buffer.address, length: cut },
-    ];
-    return pieces.filter((piece) => piece.length > 0);
   }
 
   /** The guest draws, has it brought to the device, and shown. */
@@ -171,17 +124,6 @@ export class Driver {
     this.transfer(resource);
     if (this.chance(2) === 0) this.setScanout(resource);
     this.flush(resource);
-  }
-
-  private scribble(resource = this.anyResource()): void {
-    const buffer = resource === undefined ? undefined : this.buffers.get(resource.id);
-    if (buffer === undefined) return;
-    // The device may read what is under way when it likes.
-    this.finish();
-    const { chance } = this;
-    const [from, step] = [chance(2 ** 31), 1 + chance(2 ** 20)];
-    const { words } = buffer;
-    for (let index = 0; index < words.length; index++) words[index] = from + index * step;
   }
 
   private transfer(resource = this.anyResource()): void {
@@ -227,16 +169,11 @@ export class Driver {
   }
 
   private context(): void {
+    if (this.chance(4) > 0) return this.textures.createContext();
     const id = this.chance(contextsEnd);
     const header = { ...this.header(), contextId: id };
-    if (this.chance(4) > 0) {
-      const name = `program-${this.chance(2)}`;
-      const request = commands3d.createContext(id, name, 0, header);
-      this.send("CTX_CREATE", request, (model) => model.createContext(id, name), header);
-    } else {
-      const request = commands3d.destroyContext(id, header);
-      this.send("CTX_DESTROY", request, (model) => model.destroyContext(id), header);
-    }
+    const request = commands3d.destroyContext(id, header);
+    this.send("CTX_DESTROY", request, (model) => model.destroyContext(id), header);
   }
 
   private attachment(): void {
@@ -253,26 +190,14 @@ export class Driver {
     }
   }
 
-  /** A stream of nothing, or one whose command is longer than it; on a ring of its context, maybe. */
-  private submit3d(): void {
-    const { chance } = this;
-    const contextId = chance(contextsEnd);
-    const isSound = !this.isWrong();
-    const words = new Uint32Array(1 + chance(8)).fill(isSound ? 0 : 0xffff_0001);
-    const fenced = { ...this.header(), contextId };
-    const hasRing = fenced.fenceId !== undefined && chance(2) === 0;
-    const header = hasRing ? { ...fenced, ringIndex: chance(3) } : fenced;
-    const request = commands3d.submit3d(contextId, new Uint8Array(words.buffer), header);
-    this.send("SUBMIT_3D", request, (model) => model.submit(contextId, isSound), header);
-  }
-
   private question(): void {
     const { chance } = this;
     const header = this.header();
     if (chance(2) === 0) {
       const { OK_DISPLAY_INFO } = Response;
       const request = commands.getDisplayInfo(header);
-      return this.send("GET_DISPLAY_INFO", request, () => OK_DISPLAY_INFO, header, "question");
+      this.send("GET_DISPLAY_INFO", request, () => OK_DISPLAY_INFO, header, "question");
+      return;
     }
     const scanout = chance(this.isClean ? scanoutCount : 2 * scanoutCount);
     const type = scanout < scanoutCount ? Response.OK_EDID : Response.ERR_INVALID_SCANOUT_ID;
@@ -315,51 +240,5 @@ export class Driver {
     const { chance } = this;
     const scanoutId = this.isWrong() ? chance(2 * scanoutCount) : chance(2);
     return { scanoutId, x: chance(200), y: chance(200) };
-  }
-
-  private send(
-    name: string,
-    request: DataView,
-    effect: Effect,
-    header: HeaderFields,
-    kind: Kind = "command",
-  ): void {
-    const { control, cursor } = this.guest;
-    const queue = kind === "cursor" ? cursor : control;
-    const foreseen = this.history.foresee(effect, kind);
-    this.answers.expect(queue, name, request, foreseen, header, this.chance(4) === 0);
-  }
-
-  private header(): HeaderFields {
-    return this.chance(4) === 0 ? { fenceId: BigInt(this.chance(2 ** 31)) * 5n } : {};
-  }
-
-  private isWrong(): boolean {
-    return this.chance(8) === 0 && !this.isClean;
-  }
-
-  private anyId(): number {
-    return this.chance(idsEnd);
-  }
-
-  private anyResource(): ModelResource | undefined {
-    const all = [...this.model.resources.values()];
-    return this.isWrong() || all.length === 0 ? undefined : all[this.chance(all.length)]!;
-  }
-
-  private sides(): [width: number, height: number] {
-    const [width, height] = [1 + this.chance(sidesMax), 1 + this.chance(sidesMax)];
-    if (!this.isWrong()) return [width, height];
-    const wrong = this.chance(3);
-    return wrong === 0 ? [0, height] : wrong === 1 ? [width, 0] : [hugeSide, hugeSide];
-  }
-
-  private rectangle(resource: ModelResource | undefined): Rectangle {
-    const { chance } = this;
-    const { width, height } = resource ?? { width: sidesMax, height: sidesMax };
-    if (this.isWrong())
-      return { x: chance(200), y: chance(200), width: chance(2 ** 32), height: chance(200) };
-    const [x, y] = chance(2) === 0 ? [0, 0] : [chance(width), chance(height)];
-    return { x, y, width: 1 + chance(width - x), height: 1 + chance(height - y) };
   }
 }

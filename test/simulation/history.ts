@@ -33,6 +33,8 @@ export class History {
   private entries: Foreseen[] = [];
   /** Resources whose restoration somebody has died of. */
   private readonly deadly = new Set<number>();
+  /** How many have taken over. */
+  takeovers = 0;
 
   constructor(memory: GuestMemory) {
     this.model = new Model(memory);
@@ -81,6 +83,7 @@ export class History {
 
   /** A successor has made all again that the commands which had run have left, and runs the others. */
   tookOver(): void {
+    this.takeovers++;
     const deadly = [...this.deadly];
     this.deadly.clear();
     const takeover = new Foreseen((model) => model.takenOver(deadly), "command");

@@ -4,43 +4,40 @@
 // Where the specification leaves open which error it is, this has the device's choice.
 
 import type { Rectangle } from "../../lab/driver/commands.ts";
-import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { ENOMEM, EINVAL } from "../../src/ffi/libc.ts";
+import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import type { BlobLayout } from "../../lab/driver/commands-blob.ts";
 import type { GuestMemory, GuestRange } from "../../lab/driver/guest-memory.ts";
+import {
+  bytesOf,
+  coloursOf,
+  contains,
+  fits,
+  isEmpty,
+  isFormat,
+  type ModelContext,
+  type ModelCursor,
+  type ModelResource,
+  type ModelScanout,
+} from "./model-parts.ts";
 
 export const scanoutCount = 16;
 export const cursorPixels = 64;
 
-export interface ModelResource {
-  readonly id: number;
-  readonly format: number;
-  readonly width: number;
-  readonly height: number;
-  /** Words as the guest wrote them, row by row. */
-  readonly pixels: Uint32Array;
-  backing: readonly GuestRange[] | null;
-  /** Whether its pixels are those that its backing has when there is first need of them: it was made again. */
-  isOwed: boolean;
-  /** Whether a context has had it: it lives in the renderer from then on. */
-  isRendered: boolean;
+/** More than the device has for all resources together. */
+const bytesMax = 2 ** 30;
+
+export interface Shape {
+  format: number;
+  width: number;
+  height: number;
 }
 
-interface ModelContext {
-  readonly name: string;
-  readonly attached: Set<number>;
-  isLost: boolean;
-}
-
-interface ModelCursor {
-  x: number;
-  y: number;
-  hotX: number;
-  hotY: number;
-  isVisible: boolean;
-  image: Uint32Array | null;
-  /** What it may be instead, where somebody died who was asked for it. */
-  others: readonly Uint32Array[];
-  /** Whether all of this is as the specification says; not after a mistake of the guest's. */
-  isKnown: boolean;
+/** `offset` and `stride` of the backing, in bytes; stride 0: the resource's own. */
+export interface Transfer {
+  rect: Rectangle;
+  offset: number;
+  stride: number;
 }
 
 export interface CursorCommand {
@@ -58,35 +55,10 @@ const deathsMax = 3;
 const { ERR_UNSPEC, ERR_INVALID_PARAMETER, ERR_INVALID_CONTEXT_ID, ERR_INVALID_RESOURCE_ID } = Response;
 const { ERR_INVALID_SCANOUT_ID, ERR_OUT_OF_MEMORY, OK_NODATA } = Response;
 
-/** Where the blue, green and red byte of a pixel lie in its word. */
-const shifts = new Map<number, readonly [blue: number, green: number, red: number]>([
-  [Format.B8G8R8A8, [0, 8, 16]],
-  [Format.B8G8R8X8, [0, 8, 16]],
-  [Format.A8R8G8B8, [24, 16, 8]],
-  [Format.X8R8G8B8, [24, 16, 8]],
-  [Format.R8G8B8A8, [16, 8, 0]],
-  [Format.R8G8B8X8, [16, 8, 0]],
-  [Format.A8B8G8R8, [8, 16, 24]],
-  [Format.X8B8G8R8, [8, 16, 24]],
-]);
-
-export const formats = [...shifts.keys()];
-
-const contains = ({ width, height }: ModelResource, rect: Rectangle): boolean =>
-  rect.x + rect.width <= width && rect.y + rect.height <= height;
-
-const isEmpty = ({ width, height }: Rectangle): boolean => width === 0 || height === 0;
-
-const bytesOf = (ranges: readonly GuestRange[]): number =>
-  ranges.reduce((sum, { length }) => sum + length, 0);
-
 export class Model {
   readonly resources = new Map<number, ModelResource>();
   readonly contexts = new Map<number, ModelContext>();
-  readonly scanouts: ({ resource: number; rect: Rectangle } | null)[] = Array.from(
-    { length: scanoutCount },
-    () => null,
-  );
+  readonly scanouts: (ModelScanout | null)[] = Array.from({ length: scanoutCount }, () => null);
   readonly cursors: ModelCursor[] = Array.from({ length: scanoutCount }, () => ({
     x: 0,
     y: 0,
@@ -128,40 +100,43 @@ export class Model {
     for (const id of deadly) this.unref(id);
     for (const context of this.contexts.values()) context.isLost = true;
     for (const resource of this.resources.values()) {
-      const { id } = resource;
-      resource.pixels.fill(0);
+      const { id, kind, width, height, pixels, backing } = resource;
+      pixels.fill(0);
+      if (kind !== "2d") continue;
       resource.isRendered = false;
-      resource.isOwed = resource.backing !== null;
-      const isAttached = [...this.contexts.values()].some(({ attached }) => attached.has(id));
-      if (isAttached || this.scanouts.some((shown) => shown?.resource === id)) this.need(resource);
-      resource.isRendered = isAttached;
+      if (backing !== null) this.copy(resource, { x: 0, y: 0, width, height }, 0);
+      resource.isRendered = [...this.contexts.values()].some(({ attached }) => attached.has(id));
     }
     return 0;
   }
 
-  create(id: number, format: number, width: number, height: number, bytesMax: number): number {
+  /** `errno`: what the renderer says, which is asked in 3D. */
+  create(kind: "2d" | "3d", id: number, shape: Shape, errno = 0): number {
+    const { format, width, height } = shape;
     if (id === 0 || this.resources.has(id)) return ERR_INVALID_RESOURCE_ID;
-    if (!shifts.has(format) || width === 0 || height === 0) return ERR_INVALID_PARAMETER;
+    if (!isFormat(format) || width === 0 || height === 0) return ERR_INVALID_PARAMETER;
     if (width * height * 4 > bytesMax) return ERR_OUT_OF_MEMORY;
+    if (errno !== 0) return codeOf(errno);
     const pixels = new Uint32Array(width * height);
-    this.resources.set(id, {
-      id,
-      format,
-      width,
-      height,
-      pixels,
-      backing: null,
-      isOwed: false,
-      isRendered: false,
-    });
+    const isRendered = kind === "3d";
+    const state = { backing: null, isRendered };
+    this.resources.set(id, { id, kind, ...shape, size: 0, pixels, ...state });
+    return OK_NODATA;
+  }
+
+  /** A blob of the guest's own pages. `isSound`: as of {@link attachBacking}, and all else is something. */
+  createBlob(id: number, size: number, backing: readonly GuestRange[], isSound: boolean): number {
+    if (id === 0 || this.resources.has(id)) return ERR_INVALID_RESOURCE_ID;
+    if (!isSound || size === 0 || bytesOf(backing) < size) return ERR_INVALID_PARAMETER;
+    const nothing = { format: 0, width: 0, height: 0, pixels: new Uint32Array(0) };
+    const state = { backing, isRendered: false };
+    this.resources.set(id, { id, kind: "blob", ...nothing, size, ...state });
     return OK_NODATA;
   }
 
   unref(id: number): number {
     if (!this.resources.delete(id)) return ERR_INVALID_RESOURCE_ID;
-    this.scanouts.forEach((shown, index) => {
-      if (shown?.resource === id) this.scanouts[index] = null;
-    });
+    this.hide(id);
     for (const { attached } of this.contexts.values()) attached.delete(id);
     return OK_NODATA;
   }
@@ -171,7 +146,7 @@ export class Model {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (resource.backing !== null) return ERR_UNSPEC;
-    if (!isSound) return ERR_INVALID_PARAMETER;
+    if (!isSound || bytesOf(ranges) < resource.size) return ERR_INVALID_PARAMETER;
     resource.backing = ranges;
     return OK_NODATA;
   }
@@ -180,7 +155,7 @@ export class Model {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (resource.backing === null) return ERR_UNSPEC;
-    this.need(resource);
+    if (resource.kind === "blob") this.hide(id);
     resource.backing = null;
     return OK_NODATA;
   }
@@ -189,12 +164,33 @@ export class Model {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (resource.backing === null) return ERR_UNSPEC;
+    // There is nothing to copy.
+    if (resource.kind === "blob") return OK_NODATA;
     if (!contains(resource, rect)) return ERR_INVALID_PARAMETER;
     if (isEmpty(rect)) return OK_NODATA;
     if (resource.backing.length === 0) return ERR_UNSPEC;
-    if (offset >= bytesOf(resource.backing)) return OK_NODATA;
-    this.need(resource);
     this.copy(resource, rect, offset);
+    return OK_NODATA;
+  }
+
+  /** Between the renderer and the backing, where rows are `stride` apart; what that is written is not of the model. */
+  transfer3d(toHost: boolean, contextId: number, id: number, what: Transfer, errno = 0): number {
+    const { rect, offset, stride } = what;
+    const context = this.contexts.get(contextId);
+    if (contextId !== 0 && context === undefined) return ERR_INVALID_CONTEXT_ID;
+    if (context?.isLost === true) return ERR_UNSPEC;
+    const resource = this.resources.get(id);
+    if (resource === undefined || context?.attached.has(id) === false) return ERR_INVALID_RESOURCE_ID;
+    if (!resource.isRendered || resource.kind === "blob") return ERR_INVALID_PARAMETER;
+    if (resource.backing === null) return ERR_UNSPEC;
+    if (errno !== 0) return codeOf(errno);
+    const step = stride === 0 ? resource.width * 4 : stride;
+    if (!contains(resource, rect)) return ERR_INVALID_PARAMETER;
+    if (isEmpty(rect)) return OK_NODATA;
+    const isSound = step >= rect.width * 4 && (rect.height === 1 || step % 4 === 0);
+    const span = step * (rect.height - 1) + rect.width * 4;
+    if (!isSound || offset + span > bytesOf(resource.backing)) return ERR_INVALID_PARAMETER;
+    if (toHost) this.copy(resource, rect, offset, step);
     return OK_NODATA;
   }
 
@@ -207,20 +203,37 @@ export class Model {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (isEmpty(rect) || !contains(resource, rect)) return ERR_INVALID_PARAMETER;
-    this.need(resource);
-    this.scanouts[scanout] = { resource: id, rect };
+    this.scanouts[scanout] = { resource: id, rect, layout: null };
+    return OK_NODATA;
+  }
+
+  setScanoutBlob(scanout: number, id: number, rect: Rectangle, layout: BlobLayout): number {
+    if (scanout >= scanoutCount) return ERR_INVALID_SCANOUT_ID;
+    if (id === 0) {
+      this.scanouts[scanout] = null;
+      return OK_NODATA;
+    }
+    const resource = this.resources.get(id);
+    if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
+    if (resource.kind !== "blob") return ERR_INVALID_PARAMETER;
+    if (resource.backing === null) return ERR_UNSPEC;
+    const isSound = fits(layout, resource.size) && !isEmpty(rect) && contains(layout, rect);
+    if (!isSound) return ERR_INVALID_PARAMETER;
+    this.scanouts[scanout] = { resource: id, rect, layout };
     return OK_NODATA;
   }
 
   flush(id: number, rect: Rectangle): number {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
+    if (resource.kind === "blob") return resource.backing === null ? ERR_UNSPEC : OK_NODATA;
     return contains(resource, rect) ? OK_NODATA : ERR_INVALID_PARAMETER;
   }
 
-  createContext(id: number, name: string): number {
+  createContext(id: number, name: string, errno = 0): number {
     if (id === 0 || this.contexts.has(id)) return ERR_INVALID_CONTEXT_ID;
     if ((this.deaths.get(name) ?? 0) >= deathsMax) return ERR_UNSPEC;
+    if (errno !== 0) return ERR_OUT_OF_MEMORY;
     this.contexts.set(id, { name, attached: new Set(), isLost: false });
     return OK_NODATA;
   }
@@ -234,8 +247,7 @@ export class Model {
     if (context === undefined) return ERR_INVALID_CONTEXT_ID;
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
-    this.need(resource);
-    resource.isRendered = true;
+    if (resource.kind !== "blob") resource.isRendered = true;
     context.attached.add(id);
     return OK_NODATA;
   }
@@ -246,19 +258,14 @@ export class Model {
     return context.attached.delete(id) ? OK_NODATA : ERR_INVALID_RESOURCE_ID;
   }
 
-  /** `isSound`: whether the stream is as long as it says. */
-  submit(contextId: number, isSound: boolean): number {
+  /** `isSound`: whether the stream is as long as it says. `errno`: what the renderer says of one that is. */
+  submit(contextId: number, isSound: boolean, errno = 0): number {
     const context = this.contexts.get(contextId);
     if (context === undefined) return ERR_INVALID_CONTEXT_ID;
     if (context.isLost) return ERR_UNSPEC;
-    if (isSound) return OK_NODATA;
-    context.isLost = true;
-    return ERR_INVALID_PARAMETER;
-  }
-
-  /** Returns whether a fence on one of the context's rings may be had. */
-  hasContext(id: number): boolean {
-    return this.contexts.has(id);
+    const error = isSound ? errno : EINVAL;
+    if (error === EINVAL) context.isLost = true;
+    return error === 0 ? OK_NODATA : codeOf(error);
   }
 
   updateCursor({ scanout, x, y, resource: id, hotX, hotY }: CursorCommand): number {
@@ -269,13 +276,11 @@ export class Model {
       return OK_NODATA;
     }
     const resource = this.resources.get(id);
-    const isImage = resource?.width === cursorPixels && resource.height === cursorPixels;
-    cursor.isKnown = isImage;
+    const image = resource === undefined ? null : this.cursorImage(resource);
+    cursor.isKnown = image !== null;
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
-    if (!isImage) return OK_NODATA;
-    this.need(resource);
-    const image = this.shown(resource);
-    Object.assign(cursor, { x, y, hotX, hotY, isVisible: true, image, others: [] });
+    if (image !== null) Object.assign(cursor, { x, y, hotX, hotY, isVisible: true, image, others: [] });
+    else if (resource.kind === "blob") return resource.backing === null ? ERR_UNSPEC : ERR_INVALID_PARAMETER;
     return OK_NODATA;
   }
 
@@ -292,40 +297,62 @@ export class Model {
     const shown = this.scanouts[scanout];
     if (shown === null || shown === undefined) return null;
     const resource = this.resources.get(shown.resource)!;
-    const all = this.shown(resource);
-    const { x, y, width, height } = shown.rect;
-    const pixels = new Uint32Array(width * height);
+    const { rect, layout } = shown;
+    const { x, y, width, height } = rect;
+    const all = layout === null ? resource.pixels : new Uint32Array(this.pagesOf(resource).buffer);
+    const stride = layout === null ? resource.width : layout.strides[0]! / 4;
+    const first = (layout?.offsets?.[0] ?? 0) / 4;
+    const words = new Uint32Array(width * height);
     for (let row = 0; row < height; row++) {
-      const from = (y + row) * resource.width + x;
-      pixels.set(all.subarray(from, from + width), row * width);
+      const from = first + (y + row) * stride + x;
+      words.set(all.subarray(from, from + width), row * width);
     }
-    return { width, height, pixels };
+    return { width, height, pixels: coloursOf(words, layout?.format ?? resource.format) };
   }
 
-  private need(resource: ModelResource): void {
-    const { width, height, isOwed } = resource;
-    resource.isOwed = false;
-    if (isOwed) this.copy(resource, { x: 0, y: 0, width, height }, 0);
+  /** Null where it is none. */
+  private cursorImage(resource: ModelResource): Uint32Array | null {
+    const { kind, width, height, size, backing, format } = resource;
+    if (kind === "blob") {
+      const bytes = cursorPixels * cursorPixels * 4;
+      if (backing === null || size < bytes) return null;
+      return new Uint32Array(this.pagesOf(resource).buffer, 0, bytes / 4).map((word) => word & 0xff_ffff);
+    }
+    if (width !== cursorPixels || height !== cursorPixels) return null;
+    return coloursOf(resource.pixels, format);
   }
 
-  /** What the backing holds of a rectangle of pixels, whose first is at `offset` there. */
-  private copy({ width, pixels, backing, isRendered }: ModelResource, rect: Rectangle, offset: number): void {
+  /** A copy of what its backing holds, in whole words. */
+  private pagesOf({ backing }: ModelResource): Uint8Array<ArrayBuffer> {
+    const bytes = this.memory.gather(backing!);
+    const whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+    whole.set(bytes);
+    return whole;
+  }
+
+  private hide(id: number): void {
+    this.scanouts.forEach((shown, index) => {
+      if (shown?.resource === id) this.scanouts[index] = null;
+    });
+  }
+
+  /** What the backing holds of a rectangle of pixels, whose first is at `offset` there, with rows `step` apart. */
+  private copy(resource: ModelResource, rect: Rectangle, offset: number, step = resource.width * 4): void {
+    const { width, pixels, backing, isRendered } = resource;
     const bytes = this.memory.gather(backing!);
     // The renderer copies whole pixels.
     const source = isRendered ? bytes.subarray(0, bytes.length & ~3) : bytes;
     const target = new Uint8Array(pixels.buffer);
-    const stride = width * 4;
     for (let row = 0; row < rect.height; row++) {
-      const from = offset + row * stride;
+      const from = offset + row * step;
       const held = source.subarray(from, from + rect.width * 4);
-      target.set(held, (rect.y + row) * stride + rect.x * 4);
+      target.set(held, ((rect.y + row) * width + rect.x) * 4);
     }
   }
+}
 
-  private shown({ pixels, format }: ModelResource): Uint32Array {
-    const [blue, green, red] = shifts.get(format)!;
-    return pixels.map(
-      (word) => ((word >>> blue) & 0xff) | (((word >>> green) & 0xff) << 8) | (((word >>> red) & 0xff) << 16),
-    );
-  }
+/** What an errno of the renderer is to a guest. */
+function codeOf(errno: number): number {
+  if (errno === ENOMEM) return ERR_OUT_OF_MEMORY;
+  return errno === EINVAL ? ERR_INVALID_PARAMETER : ERR_UNSPEC;
 }

@@ -284,14 +284,15 @@ class Run {
       queueSizes,
       eventIdx: chance(2) === 0,
       indirect: chance(2) === 0,
-      gpuFeatures: [Feature.EDID, Feature.VIRGL, Feature.CONTEXT_INIT],
+      gpuFeatures: [Feature.EDID, Feature.VIRGL, Feature.CONTEXT_INIT, Feature.RESOURCE_BLOB],
     });
     this.begin(guest);
   }
 
   private begin(guest: SyntheticGuest): void {
     this.guests++;
-    this.driver = new Driver(guest, this.answers, this.plan.isClean ?? false);
+    const { isClean = false } = this.plan;
+    this.driver = new Driver(guest, this.answers, isClean, () => this.world.renderer!);
     this.history = this.driver.history;
   }
 }

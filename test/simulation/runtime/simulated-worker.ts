@@ -19,6 +19,8 @@ export interface Perishable {
 
 export class SimulatedWorker<Name extends WorkerName> extends WorkerRuntime<Name> implements Party {
   private hasMore = false;
+  /** Whether descriptors had something, of which the next turn makes something. */
+  private hasEvents = false;
 
   constructor(
     name: Name,
@@ -70,10 +72,11 @@ export class SimulatedWorker<Name extends WorkerName> extends WorkerRuntime<Name
 
   /** Returns whether there was anything to do. */
   private advance(): boolean {
-    const had = this.hasMore || this.isRung() || this.timers.timeout() === 0;
+    const had = this.hasMore || this.hasEvents || this.isRung() || this.timers.timeout() === 0;
     this.hasMore = this.turn();
     if (this.isStopping()) return true;
-    return this.epoll.wait(0) > 0 || had || this.hasMore;
+    this.hasEvents = this.epoll.wait(0) > 0;
+    return this.hasEvents || had || this.hasMore;
   }
 
   private end(): void {
