@@ -61,6 +61,10 @@ export const entries: Readonly<Record<WorkerName, () => URL>> = {
   "vhost-session": () => new URL("./session/main.ts", import.meta.url),
 };
 
+/** Whether it has a process of its own. */
+export const hasProcess = (name: WorkerName, { isolation }: Pick<ServerConfig, "isolation">): boolean =>
+  isolation === "process" && manifestOf[name].place === "process";
+
 /** Whether another one takes its place should it crash. */
 export const mayReturn = (name: WorkerName, { isolation }: Pick<ServerConfig, "isolation">): boolean => {
   const { survives } = manifestOf[name];

@@ -7,6 +7,7 @@ import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import {
   type ActorName,
+  hasProcess,
   type Inbox,
   laterFor,
   manifestOf,
@@ -189,9 +190,8 @@ export class ActorHost {
     return peersOf(name).filter((peer) => this.names.includes(peer));
   }
 
-  /** Whether the actor has a process of its own. */
   private isChild(name: WorkerName): boolean {
-    return this.config.isolation === "process" && manifestOf[name].place === "process";
+    return hasProcess(name, this.config);
   }
 
   private lineEnds(name: WorkerName, peer: WorkerName): [LineEnd, LineEnd] {

@@ -11,6 +11,7 @@ import { Log } from "../runtime/log.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { freeSocketPath } from "../../transport/os/unix-path.ts";
+import { ActorLogs } from "./actor-logs.ts";
 import { ControlServer } from "./control-server.ts";
 import type { SessionState, SupervisorEvents } from "./events.ts";
 import { Inquiries } from "./inquiries.ts";
@@ -37,6 +38,7 @@ export class Supervisor {
   private readonly control: ControlServer;
   /** What a front-end, and a guest that starts its driver again and again, can have said. */
   private readonly sessionLog: Log;
+  private readonly actorLogs: ActorLogs;
   private readonly settling = new Map<WorkerName, Timer>();
   private readyTimer: Timer | undefined;
   private readonly socket: VmmSocket;
@@ -53,6 +55,7 @@ export class Supervisor {
     private readonly events: SupervisorEvents,
     private readonly sandbox: Pick<Sandbox, "close" | "describe" | "checkFile">,
   ) {
+    this.actorLogs = new ActorLogs(log, config);
     this.sessionLog = new Log("debug", (at, text) => log.write(at, "supervisor", text), config.logLinesMax);
     this.host = new ActorHost(config, loadTables(), {
       message: (from, message) => this.receive(from, message),
@@ -162,7 +165,7 @@ export class Supervisor {
         if (from === "vhost-session") this.socket.settled();
         return;
       case "log":
-        return this.log.write(message.level, from, message.text);
+        return this.actorLogs.write(message.level, from, message.text);
       case "session-changed":
         return this.sessionChanged(message.state);
       case "failed":
