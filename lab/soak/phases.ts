@@ -23,6 +23,7 @@ export const phases: readonly Phase[] = [
   deaths.atRest,
   deaths.amidFrames,
   deaths.amidCommands,
+  deaths.amidTakeover,
   deaths.withContexts,
   ...deaths.throws,
   looks.status,

@@ -7,6 +7,7 @@ import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protoco
 import type { Phase } from "../phase.ts";
 import type { Stage } from "../stage.ts";
 import { Studio } from "./drawing.ts";
+import { newcomer, pause, reboot } from "./starts.ts";
 
 const signals = ["SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS"] as const;
 const batch = 60;
@@ -70,6 +71,26 @@ export const amidCommands: Phase = {
       );
     }
     stage.expectScreen();
+  },
+};
+
+/** Memory that the VMM takes away for a moment, with the rings in it, as QEMU does to put a larger region in its place. */
+function replaceMemory({ guest: { frontend, memory } }: Stage): void {
+  const [region] = memory.regions;
+  frontend.remMemReg(region!);
+  frontend.addMemReg(region!);
+}
+
+/** What a VMM and a driver do that know nothing of a death. */
+export const amidTakeover: Phase = {
+  name: "death, and what a VMM does meanwhile",
+  kills: child,
+  run: async (stage) => {
+    const meanwhile = pick(stage.chance, [reboot.run, pause.run, newcomer.run, replaceMemory]);
+    await die(stage, () => void meanwhile(stage));
+    stage.expectScreen("the screen that a takeover came amid");
+    stage.animate();
+    stage.expectScreen("the screen that a successor draws");
   },
 };
 
