@@ -34,6 +34,9 @@ const journalHeadWords = 64;
 
 export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
   private isDead = false;
+  /** The head of the chain whose command is run, or -1; and whether it has. */
+  private running = -1;
+  private hasRun = false;
   private readonly journalHead: Int32Array;
   /** As it was before the command that runs. */
   private readonly journalBefore = new Int32Array(journalHeadWords);
@@ -45,6 +48,13 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
   ) {
     super(own, (_config, _log, arena) => start(arena));
     this.journalHead = this["journal"]["log"]["head"];
+    const run = this["run"];
+    const watchedRun = (request: Request): number => {
+      const response = run(request);
+      this.hasRun = true;
+      return response;
+    };
+    Object.assign(this, { run: watchedRun });
   }
 
   override receive(message: Inbox["ctrl-queue"], from?: ActorName): void {
@@ -56,10 +66,12 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
   }
 
   override execute(request: Request): number {
-    const { head } = this["queue"].succession!;
+    this.running = this["queue"].succession!.head;
+    this.hasRun = false;
     this.journalBefore.set(this.journalHead);
     const response = super.execute(request);
-    this.events.ran(head);
+    this.events.ran(this.running);
+    this.running = -1;
     return response;
   }
 
@@ -86,6 +98,8 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
   private tellOfDeath(): void {
     const { keep } = this.own;
     const isBusy = keep[KeptWord.command] !== 0;
+    // It has told all that it has done, and only then died.
+    if (!isBusy && this.running >= 0 && this.hasRun) this.events.ran(this.running);
     this.events.died({
       head: isBusy ? keep[KeptWord.head]! : -1,
       context: keep[KeptWord.context]! >>> 0,

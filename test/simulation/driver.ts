@@ -28,6 +28,8 @@ export class Driver extends Hand {
       () => this.draw(),
       () => this.draw(),
       () => this.draw(),
+      () => this.draw(),
+      () => this.draw(),
       () => this.transfer(),
       () => this.transfer(),
       () => this.transfer(),

@@ -33,7 +33,17 @@ const { values } = parseArgs({
 });
 
 /** What is told of many seeds. */
-const counts = ["steps", "commands", "turns", "kills", "deaths", "guests", "pictures", "pixels"] as const;
+const counts = [
+  "steps",
+  "commands",
+  "turns",
+  "kills",
+  "deaths",
+  "guests",
+  "pictures",
+  "pixels",
+  "lent",
+] as const;
 type Sums = Record<(typeof counts)[number], number> & { seeds: number; failures: string[] };
 
 const none = (): Sums => ({
@@ -46,6 +56,7 @@ const none = (): Sums => ({
   guests: 0,
   pictures: 0,
   pixels: 0,
+  lent: 0,
   failures: [],
 });
 
@@ -105,10 +116,10 @@ const firstLine = (text: string): string => text.split("\n", 1)[0]!;
 
 function report(sums: Sums, ms: number): void {
   for (const line of sums.failures) console.log(line);
-  const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels } = sums;
+  const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels, lent } = sums;
   console.log(
     `${seeds} seeds in ${(ms / 1000).toFixed(1)} s: ${steps} steps, ${commands} commands, ${turns} turns, ` +
-      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels compared, ${sums.failures.length} failures`,
+      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels and ${lent} loans compared, ${sums.failures.length} failures`,
   );
 }
 

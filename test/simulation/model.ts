@@ -258,12 +258,12 @@ export class Model {
     return context.attached.delete(id) ? OK_NODATA : ERR_INVALID_RESOURCE_ID;
   }
 
-  /** `isSound`: whether the stream is as long as it says. `errno`: what the renderer says of one that is. */
+  /** `isSound`: whether the stream is as long as it says. `errno`: what the renderer says without a look at it. */
   submit(contextId: number, isSound: boolean, errno = 0): number {
     const context = this.contexts.get(contextId);
     if (context === undefined) return ERR_INVALID_CONTEXT_ID;
     if (context.isLost) return ERR_UNSPEC;
-    const error = isSound ? errno : EINVAL;
+    const error = errno !== 0 || isSound ? errno : EINVAL;
     if (error === EINVAL) context.isLost = true;
     return error === 0 ? OK_NODATA : codeOf(error);
   }

@@ -8,6 +8,7 @@ import { Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Chance, chanceOf, chanceOfInput } from "../../lab/fuzz/chance.ts";
 import { Answers, Mismatch } from "./answers.ts";
 import type { Obituary } from "./ctrl-queue.ts";
+import { Borrowers } from "./borrowers.ts";
 import { Driver } from "./driver.ts";
 import type { History } from "./history.ts";
 import { compareScreen } from "./screen.ts";
@@ -31,6 +32,8 @@ export interface Outcome {
   pictures: number;
   /** Pixels of these that were not black. */
   pixels: number;
+  /** What other devices were lent, and had as it should be. */
+  lent: number;
   /** What the steps have done, and what the actors have logged. */
   log: readonly string[];
 }
@@ -70,6 +73,7 @@ class Run {
   private readonly chance: Chance;
   private readonly world: World;
   private readonly answers = new Answers((line) => this.note(line));
+  private readonly borrowers: Borrowers;
   private driver!: Driver;
   /** That of the guest that runs, if any. */
   private history: History | null = null;
@@ -88,6 +92,7 @@ class Run {
       died: (obituary) => this.died(obituary),
       tookOver: () => this.tookOver(),
     });
+    this.borrowers = new Borrowers(this.world);
     this.world.scheduler.onTurn = (name, atNs) => this.hash.update(`${name} ${atNs}`);
   }
 
@@ -111,6 +116,7 @@ class Run {
   }
 
   close(): void {
+    this.borrowers.close();
     try {
       this.world.close();
     } catch (error) {
@@ -133,6 +139,7 @@ class Run {
       guests: this.guests - 1,
       pictures,
       pixels,
+      lent: this.borrowers.lent,
       log: world.supervisor.log,
     };
   }
@@ -160,6 +167,7 @@ class Run {
     else if (kind === 14) this.pause(chance);
     else if (kind === 15 && chance(3) === 0) this.restartDriver(chance(2) === 0);
     else if (kind === 16 && !isClean) this.changeDisplay(chance);
+    else if (kind === 17 || kind === 18) this.borrow(chance);
     else this.driver.act(chance);
     if (supervisor.failure !== "") throw new Mismatch(supervisor.failure);
   }
@@ -250,6 +258,13 @@ class Run {
     guest.openDisplay(anyDisplay(chance));
   }
 
+  /** Another device asks for what the guest has, behind all that this has sent. */
+  private borrow(chance: Chance): void {
+    for (const queue of this.world.guest.queues) queue.commit();
+    this.note("borrow");
+    this.borrowers.act(chance, this.history!);
+  }
+
   private anyParty(chance: Chance): string {
     const all = [...this.world.supervisor.host.names, "vmm"];
     return all[chance(all.length)]!;
@@ -264,6 +279,7 @@ class Run {
     this.driver.probe();
     this.driver.flushAll();
     scheduler.settle(200, 5_000);
+    this.borrowers.check(this.driver.history);
     this.pixels += compareScreen(guest.display!, this.driver.model);
     this.pictures++;
   }

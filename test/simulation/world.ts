@@ -69,12 +69,9 @@ process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
 function configOf(...flags: string[]): ServerConfig {
   const request = parseCommandLine(
     [
-      "--socket-path",
-      join(directory, `vmm-${worlds}`),
-      "--isolation",
-      "process",
-      "--vulkan",
-      "off",
+      ...["--socket-path", join(directory, `vmm-${worlds}`)],
+      ...["--resource-bridge", join(directory, `bridge-${worlds}`)],
+      ...["--isolation", "process", "--vulkan", "off"],
       ...flags,
     ],
     {
@@ -119,6 +116,11 @@ export class World {
     this.supervisor = new SimulatedSupervisor(scheduler, config, tables, this.cast(), chance, listener);
     this.doom = new Doom(() => scheduler.isTurnOf("ctrl-queue") && this.supervisor.isUp("ctrl-queue"));
     watchStores(this.doom);
+  }
+
+  /** Where other devices find the resource bridge. */
+  get bridgePath(): string {
+    return this.config.resourceBridge[0]!;
   }
 
   get guest(): SyntheticGuest {

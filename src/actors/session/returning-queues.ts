@@ -18,6 +18,8 @@ interface Parts {
 
 export class ReturningQueues {
   private readonly waiting = new Set<QueueActor>();
+  /** How many of each were given it. */
+  private readonly numbers = new Map<QueueActor, number>();
 
   constructor(
     private readonly queues: QueueLink,
@@ -50,10 +52,18 @@ export class ReturningQueues {
   private give(actor: QueueActor): void {
     const { memory, rings, display, state } = this.parts;
     this.waiting.delete(actor);
-    // Before the memory, with which it makes again what was shown: on scanouts that only this display has, too.
-    display.tellNew(actor);
-    memory.shareWithNew(actor);
-    state.offerAgain(actor);
-    rings.restart(actor);
+    const number = (this.numbers.get(actor) ?? 0) + 1;
+    this.numbers.set(actor, number);
+    const steps = [
+      // Before the memory, with which it makes again what was shown: on scanouts that only this display has, too.
+      () => display.tellNew(actor),
+      () => memory.shareWithNew(actor),
+      () => state.offerAgain(actor),
+      () => rings.restart(actor),
+    ];
+    for (const step of steps) {
+      // Another one that has come meanwhile has been given all of it.
+      if (this.numbers.get(actor) === number) step();
+    }
   }
 }

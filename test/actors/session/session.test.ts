@@ -929,6 +929,19 @@ describe("a cursor queue that was restarted", () => {
     expect(front.isClosed).toBe(false);
   });
 
+  test("and dies as it is told has a successor whose ring is started once", () => {
+    startRings();
+    bench.forget();
+    bench.dying = "cursor-queue";
+    bench.context.arriving.push(() => {
+      bench.dying = null;
+      crash();
+    });
+    bench.returnPeer("cursor-queue");
+
+    expect(bench.toldTypes.filter((type) => type === "cursor-queue start-ring")).toHaveLength(1);
+  });
+
   test("that was to be told of the log leaves no descriptor of that", () => {
     startRings();
     bench.forget();
