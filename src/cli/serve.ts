@@ -9,6 +9,7 @@ import { ConfigError, parseCommandLine, type Served, type ServerConfig } from ".
 import { isDrmNode, renderNodes } from "../transport/os/drm-node.ts";
 import { SystemError } from "../transport/os/errors.ts";
 import { inheritedSocketState } from "../transport/os/inherited-socket.ts";
+import { adoptOrphans } from "../transport/os/orphans.ts";
 import { ensureRuntimeDirectory } from "../transport/os/runtime-directory.ts";
 import { begun, type CallOf } from "./begin.ts";
 import { explained } from "./explained.ts";
@@ -81,6 +82,7 @@ function enter({ config, file }: Served): Sandbox {
 
 /** Loaded in the sandbox alone: the process that begins anew there has no use for it. */
 async function serveInside(sandbox: Sandbox, request: Served, ctl: string): Promise<number> {
+  if (request.config.isolation === "process") adoptOrphans();
   const { serve } = await import("./served-device.ts");
   return await serve(request, ctl, sandbox);
 }

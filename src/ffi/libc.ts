@@ -119,6 +119,7 @@ export const RLIMIT_RTPRIO = 14;
 export const CLOCK_MONOTONIC = 1;
 
 export const PR_SET_PDEATHSIG = 1;
+export const PR_SET_CHILD_SUBREAPER = 36;
 /** Addresses that stand for what becomes of a signal. */
 export const SIG_DFL = 0;
 export const SIG_IGN = 1;

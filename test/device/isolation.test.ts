@@ -202,6 +202,19 @@ async function hijacked(way: string, ...args: string[]): Promise<Image> {
   return image;
 }
 
+/** Programs that a rogue has started. */
+const sleepers = (): number =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("sleep\x004711");
+      } catch {
+        // It has ended meanwhile.
+        return false;
+      }
+    }).length;
+
 const isBack = (): boolean => server.log().includes("ctrl-queue: restarted");
 
 function expectDrawing(image: Image, seed: number): void {
@@ -226,6 +239,16 @@ test("whoever counts what is no number, and stands still, is ended", async () =>
   expect(server.log()).toContain("crashed: ended, since it was inside of one call for 1000 ms");
   guest!.control.waitAll();
   expectDrawing(image, 2);
+});
+
+test("programs that it has started end with it", async () => {
+  // What keeps it from starting any, where nothing of Vulkan has to be, is not asked here.
+  const image = await hijacked("orphans", "--sandbox", "off");
+  guest!.control.submit(commands.unrefResource(4711));
+  await until("another one is there", isBack);
+  guest!.control.waitAll();
+  await until("none of its programs is there", () => server.children.length === 0 && sleepers() === 0);
+  expectDrawing(image, 4);
 });
 
 test("memory that it cuts off once the display has it is nothing to the server", async () => {

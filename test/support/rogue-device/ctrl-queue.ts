@@ -61,6 +61,13 @@ const ways: Readonly<Record<string, (context: ActorContext) => void>> = {
     for (;;);
   },
   "cut-off": cutOff,
+  /** It leaves a program behind, with all that it was given and in a session of its own, which has left one itself. */
+  orphans: () => {
+    Bun.spawnSync(["setsid", "sh", "-c", "sleep 4711 & sleep 4711 &"], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    process.exit(1);
+  },
 };
 
 /** Has the display show memory that is cut off once it is mapped. */

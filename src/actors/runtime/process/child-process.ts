@@ -2,6 +2,7 @@
 
 import { serialize } from "bun:jsc";
 import { closeFd } from "../../../transport/os/fds.ts";
+import { endOrphans } from "../../../transport/os/orphans.ts";
 import { memfdWith } from "../../../transport/os/sent-bytes.ts";
 import { socketPair } from "../../../transport/os/unix-socket.ts";
 import { type ActorName, entries, type WorkerName } from "../../registry.ts";
@@ -14,6 +15,8 @@ import { readLines } from "./lines-of-text.ts";
 import { actorEntry, actorWord, bellFd, firstGivenFd } from "./protocol.ts";
 
 type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
+/** Those that run. */
+const own = new Set<number>();
 
 export interface ChildEvents {
   /** It may have sent the supervisor something. */
@@ -55,16 +58,20 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
 /** The process, with `fds` from 3 on; null where the host does not start it, of which the events tell. */
 function spawned(words: string[], fds: number[], events: ChildEvents): Child | null {
   try {
-    return Bun.spawn(words, {
+    const child = Bun.spawn(words, {
       stdio: ["ignore", "pipe", "pipe", ...fds],
       cwd: "/",
       env: ownEnvironment(),
       // A terminal's signals are for the server, which tells its actors.
       detached: true,
-      onExit: (_child, code, signal) => {
+      onExit: ({ pid }, code, signal) => {
+        own.delete(pid);
+        endOrphans(own);
         events.ended(signal === null ? `ended with exit code ${code}` : `ended by ${signal}`);
       },
     });
+    own.add(child.pid);
+    return child;
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     const reason = `could not be started as a process: ${error.message}`;
