@@ -176,6 +176,8 @@ export class ReaderShell {
       ...Object.fromEntries(kept),
       PATH: `${join(this.folder, "programs")}:${process.env["PATH"]}`,
       XDG_RUNTIME_DIR: this.folder,
+      // Looking for Vulkan takes as long as many a command: those about it ask for it.
+      FENCEPOST_VULKAN: "off",
       TOKEN: this.url.split("token=")[1] ?? "",
     } as Record<string, string>;
     // Where a URL is wanted on standard input.
