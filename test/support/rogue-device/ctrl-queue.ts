@@ -49,10 +49,12 @@ const ways: Readonly<Record<string, (context: ActorContext) => void>> = {
   "no-level": () => say({ type: "log", level: 7, text: "" }),
   "no-config": () => say({ type: "offer", features: 1 }),
   "outside-of-its-scanout": () => say({ type: "flush", scanout: 0, x: -64, y: 0, width: 64, height: 48 }),
-  /** Everybody who sleeps is awake, and nobody was rung: who rings them next does not wake them. */
+  /** Everybody who sleeps is awake, and nobody was rung: who rings them next does not wake them. And the display is slow. */
   "false-bells": () => {
     const bells = NativeMemory.mapShared(start.words.fd, 0, 1024, "write");
     new Int32Array(bells.view()).fill(0);
+    const period = NativeMemory.mapShared(start.areaFds["display-period"]!, 0, 4, "write");
+    new Int32Array(period.view()).fill(0x7fff_ffff);
     process.exit(1);
   },
   /** It counts what is no number, and stands still. */

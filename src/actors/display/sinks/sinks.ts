@@ -147,6 +147,8 @@ export class Sinks {
 
   /** There is another ctrl queue, which takes it that nothing but memory can be shown. */
   tellTakesAgain(): void {
+    // Whoever was there before could write there.
+    this.tellPeriod();
     this.told[0] = 0;
     this.tellTakes();
   }
