@@ -14,6 +14,8 @@ export const Rings = {
   headAt: [4096, 8192],
   ringAt: [2 * 1024 * 1024, 1024 * 1024],
   ringBytesMax: [256 * 1024 * 1024, 1024 * 1024],
+  /** Of one entry, such as a command that is as long as `--command-bytes-max` can be. */
+  bodyBytesMax: 64 * 1024 * 1024,
 } as const;
 /** Pages are made when they are first written. */
 const areaBytes = Rings.ringAt[0] + Rings.ringBytesMax[0];

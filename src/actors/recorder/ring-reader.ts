@@ -54,6 +54,9 @@ export class RingReader {
   begin(numbers: Uint32Array): number {
     const kind = this.word(RingEntry.kind);
     this.bodyLeft = this.word(RingEntry.bodyBytes);
+    // The process that writes here may be anybody's by now, and would have us make room for it.
+    if (this.bodyLeft > Rings.bodyBytesMax)
+      throw new RangeError(`an entry of kind ${kind} says that it has ${this.bodyLeft} bytes`);
     this.paddingLeft = -this.bodyLeft & 7;
     for (let index = 0; index < numbers.length; index++)
       numbers[index] = this.word(RingEntry.numbers + index);

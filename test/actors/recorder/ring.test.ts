@@ -58,6 +58,17 @@ function read(reader: RingReader): { kind: number; from: number; body: Uint8Arra
   return { kind, from: numbers[2]!, body };
 }
 
+test("an entry that says that it is longer than any is refused before room is made for it", () => {
+  rings[0].begin(EntryKind.command, 64 * 1024 * 1024);
+  expect(readers[0].begin(numbers)).toBe(EntryKind.command);
+  readers[0].reset();
+  rings[0].close();
+  const ring = new RecordRing(context.area("recording", "write"), 0, ringBytes, 20);
+  rings[0] = ring;
+  ring.begin(EntryKind.command, 64 * 1024 * 1024 + 1);
+  expect(() => readers[0].begin(numbers)).toThrow("says that it has 67108865 bytes");
+});
+
 describe("a ring", () => {
   test("gives every entry as it was put, however it wraps", () => {
     const entry = fc.record({
