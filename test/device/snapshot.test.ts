@@ -42,7 +42,15 @@ function boot(server: ServerProcess, options: GuestOptions = {}): SyntheticGuest
   return guest;
 }
 
-/** A driver that goes on where it was, as after QEMU's -incoming. */
+/** What is logged is written by and by. */
+const logged = (server: ServerProcess, text: string): Promise<void> =>
+  untilSo(
+    text,
+    () => server.log().includes(text),
+    () => server.log(),
+  );
+
+/** A driver that goes on where it was, with its memory and rings. */
 const goOn = (server: ServerProcess): SyntheticGuest =>
   boot(server, { ringBase: 77, gpuFeatures: [Feature.RESOURCE_UUID, Feature.VIRGL] });
 
@@ -89,7 +97,7 @@ describe.each([
     expectType(guest.gpu.detachBacking(2), Response.ERR_UNSPEC);
     expectOk(guest.gpu.createResource2d(3, Format.B8G8R8X8, 4, 4));
     expectWorking(guest);
-    expect(second.log()).toContain("took up a snapshot: 2 resources are there again\n");
+    await logged(second, "took up a snapshot: 2 resources are there again\n");
 
     // What was taken up can be taken again.
     expect(await second.control({ command: "snapshot", path: file })).toMatchObject({
@@ -106,7 +114,7 @@ test("a driver that starts anew starts from nothing", async () => {
   const second = await serve("--renderer", "software", "--restore", file);
   const { gpu } = boot(second);
   expectType(gpu.unrefResource(1), Response.ERR_INVALID_RESOURCE_ID);
-  expect(second.log()).toContain("the snapshot is not taken up");
+  await logged(second, "the snapshot is not taken up");
 });
 
 test("the cursor and the modes of outputs are in it, and a server that has fewer outputs says so", async () => {
@@ -134,11 +142,7 @@ test("the cursor and the modes of outputs are in it, and a server that has fewer
   expect(next.display!.cursors[1]!.pixels[0]).toBe(0x8012_3456);
   next.close();
   guests.splice(guests.indexOf(next), 1);
-  await untilSo(
-    "output 0 of the guest's size",
-    () => second.log().includes("the guest has output 1: start the server with --scanouts 2"),
-    () => second.log(),
-  );
+  await logged(second, "the guest has output 1: start the server with --scanouts 2");
   expect(await second.control({ command: "outputs" })).toMatchObject({
     outputs: [{ isOn: true, width: 1024, height: 768 }],
   });
@@ -195,7 +199,7 @@ test("3D contexts are told as lost, and can be destroyed", async () => {
   const second = await serve("--renderer", "virgl", "--restore", file);
   const guest = goOn(second);
   expectWorking(guest);
-  expect(second.log()).toContain("3D contexts are lost: test-9");
+  await logged(second, "3D contexts are lost: test-9");
   expectOk(guest.gpu.destroyContext(9));
   expectOk(guest.gpu.unrefResource(4));
 });
