@@ -16,7 +16,7 @@ export class Blobs {
   create(): void {
     const { hand } = this;
     const { chance } = hand;
-    const id = hand.anyId();
+    const id = hand.newId();
     const length = 4 * chance(bytesMax / 4);
     const ranges = hand.pagesOf(id, length);
     const wrong = hand.isWrong() ? chance(4) : -1;

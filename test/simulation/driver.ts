@@ -88,7 +88,7 @@ export class Driver extends Hand {
 
   private create(): void {
     const { chance } = this;
-    const id = this.anyId();
+    const id = this.newId();
     const isCursor = chance(4) === 0;
     const [width, height] = isCursor ? [cursorPixels, cursorPixels] : this.sides();
     const format = isCursor
@@ -164,7 +164,7 @@ export class Driver extends Hand {
   }
 
   private detachBacking(): void {
-    const id = this.anyId();
+    const id = this.anyResource()?.id ?? this.anyId();
     const header = this.header();
     const request = commands.detachBacking(id, header);
     this.send("RESOURCE_DETACH_BACKING", request, (model) => model.detachBacking(id), header);

@@ -110,6 +110,20 @@ export class Hand {
     return this.chance(idsEnd);
   }
 
+  /** One for something new: none that is used, but by mistake. */
+  newId(): number {
+    const id = 1 + this.chance(idsEnd - 1);
+    return this.isWrong() || !this.model.resources.has(id) ? id : this.freeId(id);
+  }
+
+  private freeId(from: number): number {
+    for (let id = 1; id < idsEnd; id++) {
+      const next = 1 + ((from + id) % (idsEnd - 1));
+      if (!this.model.resources.has(next)) return next;
+    }
+    return from;
+  }
+
   anyResource(): ModelResource | undefined {
     const all = [...this.model.resources.values()];
     return this.isWrong() || all.length === 0 ? undefined : all[this.chance(all.length)]!;

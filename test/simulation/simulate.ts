@@ -158,7 +158,7 @@ class Run {
     else if (kind < 6) for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
     else if (kind === 6) scheduler.until(() => false, chance(40));
     else if (kind === 7 && !isClean) this.kill(mortal[chance(mortal.length)]!, chance);
-    else if (kind === 13 && !isClean) this.kill("ctrl-queue", chance);
+    else if (kind === 13 && !isClean) this.killQueue(chance);
     else if (kind === 8 && !isClean) scheduler.hold(this.anyParty(chance), chance(60));
     else if (kind === 9 && chance(4) === 0 && !isClean) this.reboot();
     else if (kind === 10 && !isClean) this.delayFences(chance(80));
@@ -182,6 +182,16 @@ class Run {
     }
     this.note(`kill ${name}`);
     supervisor.kill(name);
+  }
+
+  /** What there is afterwards is looked at before anything else changes it, once in a while. */
+  private killQueue(chance: Chance): void {
+    if (chance(3) > 0) return this.kill("ctrl-queue", chance);
+    const { supervisor } = this.world;
+    if (!supervisor.isUp("ctrl-queue")) return;
+    this.note("kill ctrl-queue");
+    supervisor.kill("ctrl-queue");
+    this.compare();
   }
 
   private died(obituary: Obituary): void {

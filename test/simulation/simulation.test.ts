@@ -58,7 +58,7 @@ test.each(["RESOURCE_CREATE_BLOB", "RESOURCE_DETACH_BACKING", "SET_SCANOUT_BLOB"
       if (request.type !== Command[left]) kept.call(this, request);
     });
     let found = "";
-    for (let seed = 1; seed <= 20 && found === ""; seed++) found = simulate({ seed }).failure;
+    for (let seed = 1; seed <= 60 && found === ""; seed++) found = simulate({ seed }).failure;
     keep.mockRestore();
     expect(found).not.toBe("");
   },

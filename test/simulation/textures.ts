@@ -25,7 +25,7 @@ export class Textures {
 
   create(errno = 0): void {
     const { hand } = this;
-    const id = hand.anyId();
+    const id = hand.newId();
     const [width, height] = hand.sides();
     const format = hand.isWrong() ? noFormat : pick(hand.chance, formats);
     const header = hand.header();
