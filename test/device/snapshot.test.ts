@@ -55,10 +55,8 @@ const goOn = (server: ServerProcess): SyntheticGuest =>
   boot(server, { ringBase: 77, gpuFeatures: [Feature.RESOURCE_UUID, Feature.VIRGL] });
 
 describe.each([
-  ["software", "process"],
   ["software", "thread"],
   ["virgl", "process"],
-  ["virgl", "thread"],
 ])("with --renderer %s and --isolation %s", (renderer, isolation) => {
   const settings = ["--renderer", renderer, "--isolation", isolation];
 
