@@ -43,6 +43,7 @@ const counts = [
   "pictures",
   "pixels",
   "lent",
+  "recorded",
 ] as const;
 type Sums = Record<(typeof counts)[number], number> & { seeds: number; failures: string[] };
 
@@ -57,6 +58,7 @@ const none = (): Sums => ({
   pictures: 0,
   pixels: 0,
   lent: 0,
+  recorded: 0,
   failures: [],
 });
 
@@ -116,10 +118,10 @@ const firstLine = (text: string): string => text.split("\n", 1)[0]!;
 
 function report(sums: Sums, ms: number): void {
   for (const line of sums.failures) console.log(line);
-  const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels, lent } = sums;
+  const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels, lent, recorded } = sums;
   console.log(
     `${seeds} seeds in ${(ms / 1000).toFixed(1)} s: ${steps} steps, ${commands} commands, ${turns} turns, ` +
-      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels and ${lent} loans compared, ${sums.failures.length} failures`,
+      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels and ${lent} loans compared, ${recorded} recorded entries read, ${sums.failures.length} failures`,
   );
 }
 

@@ -11,6 +11,7 @@ import type { Obituary } from "./ctrl-queue.ts";
 import { Borrowers } from "./borrowers.ts";
 import { Driver } from "./driver.ts";
 import type { History } from "./history.ts";
+import { Recordings } from "./recordings.ts";
 import { compareScreen } from "./screen.ts";
 import { anyDisplay, anyLie, pauseVm, restartDriver } from "./vmm.ts";
 import { World } from "./world.ts";
@@ -34,6 +35,8 @@ export interface Outcome {
   pixels: number;
   /** What other devices were lent, and had as it should be. */
   lent: number;
+  /** Entries of recordings that were read again. */
+  recorded: number;
   /** What the steps have done, and what the actors have logged. */
   log: readonly string[];
 }
@@ -50,7 +53,13 @@ export interface Plan {
 export const stepsOfSeed = 120;
 
 /** The actors that may be killed: what these know, others can tell their successors. */
-const mortal: readonly WorkerName[] = ["display", "cursor-queue", "fence-poller", "resource-bridge"];
+const mortal: readonly WorkerName[] = [
+  "display",
+  "cursor-queue",
+  "fence-poller",
+  "resource-bridge",
+  "recorder",
+];
 const memory = [
   { guestAddress: 0, size: 4 << 20 },
   { guestAddress: 2 ** 32, size: 8 << 20 },
@@ -74,6 +83,7 @@ class Run {
   private readonly world: World;
   private readonly answers = new Answers((line) => this.note(line));
   private readonly borrowers: Borrowers;
+  private readonly recordings: Recordings;
   private driver!: Driver;
   /** That of the guest that runs, if any. */
   private history: History | null = null;
@@ -92,6 +102,7 @@ class Run {
       died: (obituary) => this.died(obituary),
       tookOver: () => this.tookOver(),
     });
+    this.recordings = new Recordings(this.world);
     this.borrowers = new Borrowers(this.world);
     this.world.scheduler.onTurn = (name, atNs) => this.hash.update(`${name} ${atNs}`);
   }
@@ -140,6 +151,7 @@ class Run {
       pictures,
       pixels,
       lent: this.borrowers.lent,
+      recorded: this.recordings.entries,
       log: world.supervisor.log,
     };
   }
@@ -167,6 +179,7 @@ class Run {
     else if (kind === 14) this.pause(chance);
     else if (kind === 15 && chance(3) === 0) this.restartDriver(chance(2) === 0);
     else if (kind === 16 && !isClean) this.changeDisplay(chance);
+    else if (kind === 19 && chance(3) === 0) this.recordings.act(chance);
     else if (kind === 17 || kind === 18) this.borrow(chance);
     else this.driver.act(chance);
     if (supervisor.failure !== "") throw new Mismatch(supervisor.failure);
@@ -289,6 +302,7 @@ class Run {
     this.driver.probe();
     this.driver.flushAll();
     scheduler.settle(200, 5_000);
+    this.recordings.check();
     this.borrowers.check(this.driver.history);
     this.pixels += compareScreen(guest.display!, this.driver.model);
     this.pictures++;

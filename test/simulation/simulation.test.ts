@@ -34,6 +34,8 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
   let kills = 0;
   let deaths = 0;
   let guests = 0;
+  let lent = 0;
+  let recorded = 0;
   let pixels = 0;
   for (let seed = 1; seed <= seeds; seed++) {
     const { failure, ...outcome } = simulate({ seed });
@@ -41,11 +43,15 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
     kills += outcome.kills;
     deaths += outcome.deaths;
     guests += outcome.guests;
+    lent += outcome.lent;
+    recorded += outcome.recorded;
     pixels += outcome.pixels;
   }
   expect(kills).toBeGreaterThan(seeds);
   expect(deaths).toBeGreaterThan(seeds);
   expect(guests).toBeGreaterThan(seeds / 4);
+  expect(lent).toBeGreaterThan(seeds / 4);
+  expect(recorded).toBeGreaterThan(seeds);
   expect(pixels).toBeGreaterThan(seeds * 100);
 }, 240_000);
 

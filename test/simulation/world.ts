@@ -15,6 +15,7 @@ import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import { gpuDevice } from "../../src/actors/gpu/device-type.ts";
 import { loadTables } from "../../src/actors/machines/tables.ts";
 import { type CtrlQueueEvents, SimulatedCtrlQueue } from "./ctrl-queue.ts";
+import { SimulatedDisk, SimulatedRecorder } from "./recordings.ts";
 import { Doom, watched, watchStores } from "./runtime/doom.ts";
 import { type Party, Scheduler } from "./runtime/scheduler.ts";
 import type { Cast } from "./runtime/simulated-host.ts";
@@ -99,6 +100,8 @@ export class World {
   renderer: ScriptedRenderer | null = null;
   /** The ctrl queue's. */
   readonly doom: Doom;
+  /** What the next recording goes to. */
+  disk = new SimulatedDisk(0, 0);
   private readonly config: ServerConfig;
   private guestNow: SyntheticGuest | null = null;
 
@@ -157,6 +160,7 @@ export class World {
       create: {
         display: (context) => new Display(context, sinks),
         "fence-poller": (context) => new FencePoller(context),
+        recorder: (context) => new SimulatedRecorder(context, () => this.disk),
         "resource-bridge": (context) => new ResourceBridge(context),
         "ctrl-queue": (context) =>
           new SimulatedCtrlQueue(watchedContext(context), this.makeRenderer, this.events),

@@ -7,6 +7,7 @@ import type { LifecycleTables } from "../../../src/actors/machines/index.ts";
 import {
   type ActorName,
   type Inbox,
+  laterFor,
   manifestOf,
   peersOf,
   type schemaOf,
@@ -51,7 +52,10 @@ export class SimulatedHost implements Party {
     private readonly chance: Chance,
     private readonly receive: (from: WorkerName, message: Inbox["supervisor"]) => void,
   ) {
-    this.names = workersFor(config).filter((name) => cast.create[name] !== undefined);
+    // Those that a server starts when it is asked to are there from the beginning.
+    this.names = [...laterFor(config), ...workersFor(config)].filter(
+      (name) => cast.create[name] !== undefined,
+    );
     for (const name of this.names) {
       this.bellFds[name] = createEventfd();
       for (const [area, bytes] of Object.entries(manifestOf[name].areas))
