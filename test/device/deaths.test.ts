@@ -44,6 +44,21 @@ test("deaths cost the server no descriptors", async () => {
   await until("all is closed that was theirs", () => descriptors() <= before);
 });
 
+test("one for which there are no descriptors comes once there are", async () => {
+  server = await ServerProcess.start({ args: ["--isolation", "process", "--renderer", "software"] });
+  guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+  const limitTo = (most: number): unknown =>
+    Bun.spawnSync(["prlimit", "--pid", String(server.pid), `--nofile=${most}:`]);
+  // Some are given back by a death, and are too few for another process.
+  const most = 1 + Math.max(...readdirSync(`/proc/${server.pid}/fd`).map(Number));
+  limitTo(most + 4);
+  process.kill(server.actorProcesses[0]!, "SIGKILL");
+  await until("it waits", () => server.log().includes("ctrl-queue: waits: the host is out of descriptors"));
+  limitTo(4096);
+  expectWorking(guest);
+  expect(server.log().split("ctrl-queue: crashed")).toHaveLength(2);
+});
+
 test("one that does not come up is ended, too, and the next one serves", async () => {
   const args = ["--isolation", "process", "--renderer", "software", "--stall-ms", "1000"];
   server = await ServerProcess.start({ args });

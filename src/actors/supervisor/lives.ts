@@ -3,16 +3,36 @@
 import { type Actor as Machine, createActor } from "xstate";
 import { actorMachine } from "../machines/actor.ts";
 import type { ServerConfig } from "../../config.ts";
+import { hasRoomFor } from "../../transport/os/fds.ts";
 import { manifestOf, mayReturn, type WorkerName } from "../registry.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 
 export type Life = Machine<typeof actorMachine>;
+
+/** A pause before a restart; and one where the host has no room for it. */
+const pauseMs = 10;
+const roomPauseMs = 500;
+/** What lines to all peers take, the start of a process, and a little more. */
+const descriptorsWanted = 64;
 
 /** Follows the life of an actor that is about to start. */
 export function begun(name: WorkerName, config: ServerConfig): Life {
   const life = createActor(actorMachine, { input: { restartable: mayReturn(name, config) } });
   life.start().send({ type: "SPAWN" });
   return life;
+}
+
+/** Has `restart` start another one, of which half would be worse than none: once there are descriptors for it. `waits` hears of it if not. */
+export function comeBack(life: Life, restart: () => void, waits: (() => void) | null, ms = pauseMs): void {
+  setTimeout(() => {
+    if (!life.getSnapshot().matches("restarting")) return;
+    if (!hasRoomFor(descriptorsWanted)) {
+      waits?.();
+      return comeBack(life, restart, null, roomPauseMs);
+    }
+    life.send({ type: "SPAWN" });
+    restart();
+  }, ms);
 }
 
 /** Whether it is neither there nor about to come: nobody has asked for it yet, or it was given up. */

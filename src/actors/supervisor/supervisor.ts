@@ -15,7 +15,7 @@ import { ActorLogs } from "./actor-logs.ts";
 import { ControlServer } from "./control-server.ts";
 import type { SessionState, SupervisorEvents } from "./events.ts";
 import { Inquiries } from "./inquiries.ts";
-import { areUp, begun, isSpare, type Life } from "./lives.ts";
+import { areUp, begun, comeBack, isSpare, type Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 import { Recordings } from "./recordings.ts";
 import { RestoreFile } from "./restore-file.ts";
@@ -24,8 +24,6 @@ import { VmmSocket } from "./vmm-socket.ts";
 
 /** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
 const readyTimeoutMs = 60_000;
-/** A pause before a restart. */
-const restartPauseMs = 10;
 
 export class Supervisor {
   private readonly host: ActorHost;
@@ -260,11 +258,8 @@ export class Supervisor {
     this.host.announceLoss(name, returns);
     if (snapshot.matches("failed")) this.givenUp(name);
     if (!returns) return;
-    setTimeout(() => {
-      if (!actor.getSnapshot().matches("restarting")) return;
-      actor.send({ type: "SPAWN" });
-      this.host.restart(name);
-    }, restartPauseMs);
+    const waits = (): void => this.log.write("warning", name, "waits: the host is out of descriptors");
+    comeBack(actor, () => this.host.restart(name), waits);
   }
 
   private givenUp(name: WorkerName): void {

@@ -87,6 +87,18 @@ function linkOf(fd: number): string {
   return new TextDecoder().decode(link.subarray(0, length));
 }
 
+/** Whether this process may have so many more descriptors just now. */
+export function hasRoomFor(count: number): boolean {
+  const fds: number[] = [];
+  while (fds.length < count) {
+    const fd = libc.eventfd(0, EFD_CLOEXEC);
+    if (fd < 0) break;
+    fds.push(fd);
+  }
+  fds.forEach(closeFd);
+  return fds.length === count;
+}
+
 const one = new BigUint64Array([1n]);
 
 /** Adds one to the eventfd's count, which wakes whoever waits for it; -1 is the mark of "none". */
