@@ -170,6 +170,7 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
 
   stop(): void {
     this.queue.close();
+    this.recorder.stop();
     this.outbox.close();
     this.shelf.close();
   }

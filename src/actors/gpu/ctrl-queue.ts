@@ -151,7 +151,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (peer === "resource-bridge") this.device.exports.bridgeLost();
     // Those who wanted it to stop were connected to that.
     if (peer === "inspector") this.device.breaks.lost();
-    if (peer === "recorder") this.device.recordings.lost();
+    if (peer === "recorder") this.device.recordings.close();
   }
 
   peerBack(peer: WorkerName): void {

@@ -114,6 +114,7 @@ export class Device {
 
   close(): void {
     this.fenceWatch.close();
+    this.recordings.close();
     this.breaks.close();
     this.outbox.close();
     this.cursorImages.close();

@@ -85,8 +85,8 @@ export class Recordings {
     if (recording !== null) this.writeWhole(recording);
   }
 
-  /** The recorder is gone. */
-  lost(): void {
+  /** Nobody records any more. */
+  close(): void {
     this.recorder.stop();
   }
 
