@@ -50,6 +50,18 @@ const environment = (): Record<string, string> => ({
 const start = (...flags: string[]): Promise<ServerProcess> =>
   ServerProcess.start({ command: probed, args: ["--sandbox", ...flags], env: environment() });
 
+/** What a server needs that starts another process when the one of its guest's commands has died. */
+const forPrograms = [
+  "run a program",
+  "start a process",
+  "signal its parent",
+  "signal a thread of its parent",
+  "map memory to write and run",
+  // What was started takes a sandbox of its own, inside of this one.
+  "take capabilities",
+  "loosen its filter",
+];
+
 async function logged(server: ServerProcess, text: string): Promise<string> {
   for (let attempt = 0; attempt < 2_000; attempt++) {
     const line = server
@@ -90,7 +102,7 @@ function expectInside(pid: number): void {
 describe.each(["software", "virgl"])("a server with the %s renderer", (renderer) => {
   let server: ServerProcess;
   beforeAll(async () => {
-    server = await start("on", "--renderer", renderer);
+    server = await start("on", "--isolation", "thread", "--renderer", renderer);
     await logged(server, " listens on ");
   });
   afterAll(async () => {
@@ -150,6 +162,24 @@ test("a process that runs the guest's commands has a sandbox of its own, with fi
     } finally {
       guest.close();
     }
+  } finally {
+    expect(await server.stop()).toBe(0);
+  }
+});
+
+test("the server beside that process may start another one, and nothing else of what is tried", async () => {
+  const tried = Object.keys(attempts).filter((name) => !forPrograms.includes(name));
+  const server = await ServerProcess.start({
+    command: probed,
+    args: ["--sandbox", "on", "--isolation", "process", "--renderer", "software"],
+    env: { ...environment(), PROBE_ONLY: tried.join() },
+  });
+  try {
+    await logged(server, "ctrl-queue: sandbox: ");
+    await logged(server, "supervisor: sandbox: ");
+    const { main, thread } = await answersOf(server);
+    expect(Object.keys(main).toSorted()).toEqual(tried.toSorted());
+    expect({ main: allowed(main), thread: allowed(thread) }).toEqual({ main: [], thread: [] });
   } finally {
     expect(await server.stop()).toBe(0);
   }
