@@ -24,6 +24,7 @@ export const phases: readonly Phase[] = [
   deaths.amidFrames,
   deaths.amidCommands,
   deaths.amidTakeover,
+  deaths.suspension,
   deaths.withContexts,
   ...deaths.throws,
   looks.status,

@@ -2,6 +2,7 @@
 // and every other actor that another one can take the place of.
 
 import * as commands from "../../driver/commands.ts";
+import { areaOf } from "../../driver/gpu-driver.ts";
 import { pick } from "../../fuzz/chance.ts";
 import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import type { Phase } from "../phase.ts";
@@ -91,6 +92,23 @@ export const amidTakeover: Phase = {
     stage.expectScreen("the screen that a takeover came amid");
     stage.animate();
     stage.expectScreen("the screen that a successor draws");
+  },
+};
+
+/** The child stands still for a while, as a debugger or a freezer has it, and nobody dies of that. */
+export const suspension: Phase = {
+  name: "suspension",
+  run: (stage) => {
+    const pid = stage.server.ctrlQueuePid;
+    for (let round = 0; round < 5; round++) {
+      process.kill(pid, "SIGSTOP");
+      const { control } = stage.guest;
+      const moved = control.submit(commands.flushResource(stage.screen.resourceId, areaOf(stage.screen)));
+      process.kill(pid, "SIGCONT");
+      stage.ok(control.wait(moved), "RESOURCE_FLUSH of somebody suspended");
+    }
+    stage.animate();
+    stage.expectScreen("the screen after a suspension");
   },
 };
 
