@@ -3,7 +3,7 @@
 import { pick } from "../../lab/fuzz/chance.ts";
 import { type BlobLayout, createBlob, setScanoutBlob } from "../../lab/driver/commands-blob.ts";
 import { BlobFlag, BlobMem } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { type Hand, nowhere } from "./hand.ts";
+import { contextsEnd, type Hand, nowhere } from "./hand.ts";
 import { scanoutCount } from "./model.ts";
 import { formats, type ModelResource } from "./model-parts.ts";
 
@@ -31,6 +31,21 @@ export class Blobs {
     hand.send(name, request, (model) => model.createBlob(id, size, ranges, wrong < 0), header);
   }
 
+  /** Of the renderer's memory. */
+  createOnHost(): void {
+    const { hand } = this;
+    const { chance } = hand;
+    const id = hand.newId();
+    const contextId = chance(contextsEnd);
+    const size = hand.isWrong() ? 0 : 4 * (1 + chance(bytesMax / 4));
+    const isSound = !hand.isWrong();
+    const header = { ...hand.header(), contextId };
+    const blob = { resourceId: id, mem: BlobMem.HOST3D, flags: BlobFlag.SHAREABLE, size };
+    const request = createBlob(blob, isSound ? [] : [nowhere], header);
+    const name = "RESOURCE_CREATE_BLOB";
+    hand.send(name, request, (model) => model.createHostBlob(contextId, id, size, isSound), header);
+  }
+
   show(): void {
     const { hand } = this;
     const { chance } = hand;
@@ -47,7 +62,7 @@ export class Blobs {
 
   private any(): ModelResource | undefined {
     const { hand } = this;
-    const all = [...hand.model.resources.values()].filter(({ kind }) => kind === "blob");
+    const all = [...hand.model.resources.values()].filter(({ size }) => size > 0);
     return hand.isWrong() || all.length === 0 ? hand.anyResource() : pick(hand.chance, all);
   }
 

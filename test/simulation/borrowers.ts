@@ -76,19 +76,19 @@ export class Borrowers {
     const resource = history.model.resources.get(id);
     const isKnown = takeovers === history.takeovers;
     if (isKnown) this.compare(id, answer, resource);
-    const isKept = isKnown && answer.kind === "buffer" && !resource!.isRendered;
+    const isKept = isKnown && answer.kind === "buffer" && resource!.kind === "2d" && !resource!.isRendered;
     if (isKept && this.loans.length < loansMax) this.loans.push(loanOf(answer, resource!));
     closeFd(answer.fd);
   }
 
   private compare(id: number, answer: Lent, resource: ModelResource | undefined): void {
     // A blob of the guest's pages is its own.
-    const isThere = resource !== undefined && resource.kind !== "blob";
+    const isThere = resource !== undefined && resource.kind !== "blob" && !resource.isLost;
     if ((answer.kind === "buffer") !== isThere)
       throw new Mismatch(
         `the bridge says ${answer.kind} of resource ${id}, which is ${isThere ? "" : "not "}there`,
       );
-    if (answer.kind !== "buffer") return;
+    if (answer.kind !== "buffer" || resource!.kind === "host") return;
     const loan = loanOf(answer, resource!);
     try {
       expectSame(resource!, wordsOf(loan), resource!.pixels);

@@ -49,6 +49,7 @@ export class Driver extends Hand {
       () => this.textures.readBack(),
       () => this.textures.beRefused(),
       () => this.blobs.create(),
+      () => this.blobs.createOnHost(),
       () => this.blobs.show(),
       () => this.blobs.show(),
       () => this.question(),
@@ -79,7 +80,8 @@ export class Driver extends Hand {
   flushAll(): void {
     for (const { id, kind, width, height } of this.model.resources.values()) {
       // A blob has no sides but those of its scanouts.
-      const size = kind === "blob" ? { width: hugeSide, height: hugeSide } : { width, height };
+      const size =
+        kind === "blob" || kind === "host" ? { width: hugeSide, height: hugeSide } : { width, height };
       const rect = { x: 0, y: 0, ...size };
       this.send("RESOURCE_FLUSH", commands.flushResource(id, rect), (model) => model.flush(id, rect), {});
     }

@@ -7,8 +7,8 @@ import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 
 export interface ModelResource {
   readonly id: number;
-  /** "blob": of the guest's own pages. */
-  readonly kind: "2d" | "3d" | "blob";
+  /** "blob": of the guest's own pages; "host": of the renderer's memory, into which nobody draws. */
+  readonly kind: "2d" | "3d" | "blob" | "host";
   readonly format: number;
   readonly width: number;
   readonly height: number;
@@ -19,6 +19,8 @@ export interface ModelResource {
   backing: readonly GuestRange[] | null;
   /** Whether it lives in the renderer: it was made there, or a context has had it. */
   isRendered: boolean;
+  /** Of a host's blob: whether its memory has gone with whoever had it. */
+  isLost: boolean;
 }
 
 export interface ModelContext {

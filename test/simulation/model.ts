@@ -102,6 +102,10 @@ export class Model {
     for (const resource of this.resources.values()) {
       const { id, kind, width, height, pixels, backing } = resource;
       pixels.fill(0);
+      if (kind === "host") {
+        resource.isLost = true;
+        this.hide(id);
+      }
       if (kind !== "2d") continue;
       resource.isRendered = false;
       if (backing !== null) this.copy(resource, { x: 0, y: 0, width, height }, 0);
@@ -119,7 +123,7 @@ export class Model {
     if (errno !== 0) return codeOf(errno);
     const pixels = new Uint32Array(width * height);
     const isRendered = kind === "3d";
-    const state = { backing: null, isRendered };
+    const state = { backing: null, isRendered, isLost: false };
     this.resources.set(id, { id, kind, ...shape, size: 0, pixels, ...state });
     return OK_NODATA;
   }
@@ -129,8 +133,21 @@ export class Model {
     if (id === 0 || this.resources.has(id)) return ERR_INVALID_RESOURCE_ID;
     if (!isSound || size === 0 || bytesOf(backing) < size) return ERR_INVALID_PARAMETER;
     const nothing = { format: 0, width: 0, height: 0, pixels: new Uint32Array(0) };
-    const state = { backing, isRendered: false };
+    const state = { backing, isRendered: false, isLost: false };
     this.resources.set(id, { id, kind: "blob", ...nothing, size, ...state });
+    return OK_NODATA;
+  }
+
+  /** A blob of a context's, whose memory is the host's. `isSound`: whether all but the context makes sense. */
+  createHostBlob(contextId: number, id: number, size: number, isSound: boolean): number {
+    if (id === 0 || this.resources.has(id)) return ERR_INVALID_RESOURCE_ID;
+    if (size === 0) return ERR_INVALID_PARAMETER;
+    const context = this.contexts.get(contextId);
+    if (context === undefined) return ERR_INVALID_CONTEXT_ID;
+    if (context.isLost) return ERR_UNSPEC;
+    if (!isSound) return ERR_INVALID_PARAMETER;
+    const nothing = { format: 0, width: 0, height: 0, pixels: new Uint32Array(0), backing: null };
+    this.resources.set(id, { id, kind: "host", ...nothing, size, isRendered: false, isLost: false });
     return OK_NODATA;
   }
 
@@ -145,6 +162,7 @@ export class Model {
   attachBacking(id: number, ranges: readonly GuestRange[], isSound: boolean): number {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
+    if (resource.kind === "host") return ERR_INVALID_PARAMETER;
     if (resource.backing !== null) return ERR_UNSPEC;
     if (!isSound || bytesOf(ranges) < resource.size) return ERR_INVALID_PARAMETER;
     resource.backing = ranges;
@@ -154,6 +172,7 @@ export class Model {
   detachBacking(id: number): number {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
+    if (resource.kind === "host") return ERR_INVALID_PARAMETER;
     if (resource.backing === null) return ERR_UNSPEC;
     if (resource.kind === "blob") this.hide(id);
     resource.backing = null;
@@ -163,6 +182,7 @@ export class Model {
   transfer(id: number, rect: Rectangle, offset: number): number {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
+    if (resource.kind === "host") return ERR_INVALID_PARAMETER;
     if (resource.backing === null) return ERR_UNSPEC;
     // There is nothing to copy.
     if (resource.kind === "blob") return OK_NODATA;
@@ -215,10 +235,12 @@ export class Model {
     }
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
-    if (resource.kind !== "blob") return ERR_INVALID_PARAMETER;
-    if (resource.backing === null) return ERR_UNSPEC;
+    const { kind, backing, isLost } = resource;
+    if (kind !== "blob" && kind !== "host") return ERR_INVALID_PARAMETER;
+    if (kind === "blob" && backing === null) return ERR_UNSPEC;
     const isSound = fits(layout, resource.size) && !isEmpty(rect) && contains(layout, rect);
     if (!isSound) return ERR_INVALID_PARAMETER;
+    if (isLost) return ERR_UNSPEC;
     this.scanouts[scanout] = { resource: id, rect, layout };
     return OK_NODATA;
   }
@@ -226,6 +248,7 @@ export class Model {
   flush(id: number, rect: Rectangle): number {
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
+    if (resource.kind === "host") return OK_NODATA;
     if (resource.kind === "blob") return resource.backing === null ? ERR_UNSPEC : OK_NODATA;
     return contains(resource, rect) ? OK_NODATA : ERR_INVALID_PARAMETER;
   }
@@ -247,7 +270,7 @@ export class Model {
     if (context === undefined) return ERR_INVALID_CONTEXT_ID;
     const resource = this.resources.get(id);
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
-    if (resource.kind !== "blob") resource.isRendered = true;
+    if (resource.kind === "2d") resource.isRendered = true;
     context.attached.add(id);
     return OK_NODATA;
   }
@@ -280,7 +303,7 @@ export class Model {
     cursor.isKnown = image !== null;
     if (resource === undefined) return ERR_INVALID_RESOURCE_ID;
     if (image !== null) Object.assign(cursor, { x, y, hotX, hotY, isVisible: true, image, others: [] });
-    else if (resource.kind === "blob") return resource.backing === null ? ERR_UNSPEC : ERR_INVALID_PARAMETER;
+    else return this.noCursorOf(resource);
     return OK_NODATA;
   }
 
@@ -312,9 +335,10 @@ export class Model {
 
   /** Null where it is none. */
   private cursorImage(resource: ModelResource): Uint32Array | null {
-    const { kind, width, height, size, backing, format } = resource;
+    const { kind, width, height, size, backing, format, isLost } = resource;
+    const bytes = cursorPixels * cursorPixels * 4;
+    if (kind === "host") return size < bytes || isLost ? null : new Uint32Array(bytes / 4);
     if (kind === "blob") {
-      const bytes = cursorPixels * cursorPixels * 4;
       if (backing === null || size < bytes) return null;
       return new Uint32Array(this.pagesOf(resource).buffer, 0, bytes / 4).map((word) => word & 0xff_ffff);
     }
@@ -322,9 +346,16 @@ export class Model {
     return coloursOf(resource.pixels, format);
   }
 
+  /** What is answered where {@link cursorImage} is null: a picture of another size changes nothing. */
+  private noCursorOf({ kind, size, backing }: ModelResource): number {
+    if (kind === "2d" || kind === "3d") return OK_NODATA;
+    if (kind === "blob" && backing === null) return ERR_UNSPEC;
+    return size < cursorPixels * cursorPixels * 4 ? ERR_INVALID_PARAMETER : ERR_OUT_OF_MEMORY;
+  }
+
   /** A copy of what its backing holds, in whole words. */
-  private pagesOf({ backing }: ModelResource): Uint8Array<ArrayBuffer> {
-    const bytes = this.memory.gather(backing!);
+  private pagesOf({ backing, size }: ModelResource): Uint8Array<ArrayBuffer> {
+    const bytes = backing === null ? new Uint8Array(size) : this.memory.gather(backing);
     const whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
     whole.set(bytes);
     return whole;
