@@ -1,6 +1,7 @@
 // `bun run fuzz`.
 
 import { UsageError } from "../../src/config-arguments.ts";
+import { untilStopped } from "../stopping.ts";
 import { type Tally, fuzz } from "./campaign.ts";
 import { Findings } from "./findings.ts";
 import { type FuzzOptions, helpText, parseFuzzOptions } from "./options.ts";
@@ -39,17 +40,14 @@ async function repeat({ targets: [target], seed, range }: FuzzOptions): Promise<
 }
 
 async function run({ targets: chosen, seed, minutes, inputsMax, save }: FuzzOptions): Promise<number> {
-  const stopping = new AbortController();
-  // Twice is meant: whoever waits for no summary gets none.
-  process.once("SIGINT", () => stopping.abort());
-  process.once("SIGTERM", () => stopping.abort());
-  const findings = new Findings(save, () => !stopping.signal.aborted);
+  const signal = untilStopped("fuzz");
+  const findings = new Findings(save, () => !signal.aborted);
   const progress = new ProgressLine();
   const milliseconds = (minutes * minuteMs) / chosen.length;
   console.log(`seed ${seed}\n${headings}`);
   const tallies: Tally[] = [];
   for (const target of chosen) {
-    if (stopping.signal.aborted) break;
+    if (signal.aborted) break;
     const told = (tally: Tally): void => progress.tell(tally);
     const tally = await fuzz(target, {
       seed,
@@ -57,7 +55,7 @@ async function run({ targets: chosen, seed, minutes, inputsMax, save }: FuzzOpti
       inputsMax,
       findings,
       told,
-      signal: stopping.signal,
+      signal,
     });
     progress.end();
     console.log(lineOf(tally));

@@ -18,7 +18,8 @@ Usage: bun run fuzz [flags]
   --list             the targets, and what an input is
   -h, --help         this text
 
-A renderer that dies of a guest's stream is counted apart: it is contained by --isolation process.
+A renderer that dies of a guest's stream is counted apart: it is contained by --isolation process. What was found is made
+smaller behind its batch, for which the time is not up. Ctrl-C ends it with the last line.
 Exit codes: 0 nothing was found, 1 something was, 2 a mistake in the command line.`;
 
 export interface FuzzOptions {

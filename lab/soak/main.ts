@@ -1,6 +1,7 @@
 // `bun run soak`.
 
 import { UsageError } from "../../src/config-arguments.ts";
+import { untilStopped } from "../stopping.ts";
 import { type CommandLine, helpText, parseSoakOptions } from "./options.ts";
 import { phases } from "./phases.ts";
 import { bounds, headings, lineOf } from "./report.ts";
@@ -28,16 +29,13 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run({ inspect, ...options }: CommandLine): Promise<number> {
-  const stopping = new AbortController();
-  // Twice is meant: whoever waits for no summary gets none.
-  process.once("SIGINT", () => stopping.abort());
-  process.once("SIGTERM", () => stopping.abort());
+  const signal = untilStopped("soak");
   console.log(`seed ${options.seed}; bounds: ${bounds}\n${headings}`);
   const wrong = await soak({
     ...options,
     flags: inspect ? ["--inspect"] : [],
     phases,
-    signal: stopping.signal,
+    signal,
     told: (look) => console.log(lineOf(look)),
   });
   console.log(wrong ?? "all was as it must be");

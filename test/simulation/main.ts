@@ -1,36 +1,16 @@
 // bun run simulate: runs seeds, and says of each that fails how to have it again.
 
-import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { setImmediate } from "node:timers/promises";
+import { bound } from "../../lab/bound-child.ts";
+import { untilStopped } from "../../lab/stopping.ts";
+import { onStopSignals } from "../../src/cli/stop-signals.ts";
+import { UsageError } from "../../src/config-arguments.ts";
+import { helpText, parseSimulationOptions, type SimulationOptions } from "./options.ts";
 import { shrink } from "./shrink.ts";
 import { type Outcome, simulate } from "./simulate.ts";
 
-const help = `usage: bun run simulate [--seeds N] [--from SEED] [--jobs N]
-       bun run simulate --seed SEED [--steps LIST] [--log]
-
-Runs the device with a guest, a VMM and its display in one thread, where a seed says what they do, in which order, and
-what fails; a model says what has to come of it.
-
-  --seeds N     how many seeds to run (100)
-  --from SEED   the first of them (1)
-  --jobs N      in so many processes (one a processor)
-  --seed SEED   runs one seed, and finds fewer of its steps that fail where it does
-  --steps LIST  only these of its steps
-  --log         what the actors have logged
-  --help        this text`;
-
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "100" },
-    from: { type: "string", default: "1" },
-    jobs: { type: "string", default: `${availableParallelism()}` },
-    seed: { type: "string" },
-    steps: { type: "string" },
-    log: { type: "boolean", default: false },
-    part: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+const exitFound = 1;
+const exitUsage = 2;
 
 /** What is told of many seeds. */
 const counts = [
@@ -62,38 +42,33 @@ const none = (): Sums => ({
   failures: [],
 });
 
-function runSeeds(from: number, count: number): Sums {
+async function runSeeds(from: number, count: number, signal: AbortSignal): Promise<Sums> {
   const sums = none();
-  for (let seed = from; seed < from + count; seed++) {
+  for (let seed = from; seed < from + count && !signal.aborted; seed++) {
     const outcome = simulate({ seed });
     sums.seeds++;
     for (const name of counts) sums[name] += outcome[name];
-    if (outcome.failure === "") continue;
-    const { steps, failure } = shrink({ seed });
-    sums.failures.push(`${firstLine(failure)}: bun run simulate --seed ${seed} --steps ${steps.join(",")}`);
+    if (outcome.failure !== "") sums.failures.push(smaller(seed));
+    // A signal comes between two turns of this thread's own loop, of which a seed is one.
+    await setImmediate();
   }
   return sums;
 }
 
+function smaller(seed: number): string {
+  const { steps, failure } = shrink({ seed });
+  return `${failure.split("\n", 1)[0]!}: ${repeatOf(seed, steps)}`;
+}
+
+const repeatOf = (seed: number, steps: readonly number[]): string =>
+  `bun run simulate --seed ${seed} --steps ${steps.join(",") || "''"}`;
+
 /** Each process has its share of the seeds. */
-async function runAll(from: number, count: number, jobs: number): Promise<Sums> {
-  const share = Math.ceil(count / jobs);
-  const parts = Array.from({ length: Math.ceil(count / share) }, async (_, index): Promise<Sums> => {
+async function runAll({ from, seeds, jobs }: SimulationOptions, signal: AbortSignal): Promise<Sums> {
+  const share = Math.ceil(seeds / jobs);
+  const parts = Array.from({ length: Math.ceil(seeds / share) }, (_, index) => {
     const first = from + index * share;
-    const seeds = Math.min(share, from + count - first);
-    const args = ["--part", "--from", `${first}`, "--seeds", `${seeds}`];
-    const child = Bun.spawn([process.execPath, import.meta.path, ...args], {
-      stdout: "pipe",
-      stderr: "inherit",
-    });
-    const text = await new Response(child.stdout).text();
-    if ((await child.exited) === 0) return JSON.parse(text) as Sums;
-    return {
-      ...none(),
-      failures: [
-        `the seeds from ${first} on ended their process: bun run simulate --from ${first} --seeds ${seeds} --jobs 1`,
-      ],
-    };
+    return runPart(first, Math.min(share, from + seeds - first), signal);
   });
   const sums = none();
   for (const part of await Promise.all(parts)) {
@@ -104,17 +79,28 @@ async function runAll(from: number, count: number, jobs: number): Promise<Sums> 
   return sums;
 }
 
-function one(seed: number): string {
-  const only = values.steps === undefined ? {} : { only: new Set(values.steps.split(",").map(Number)) };
-  const plan = { seed, ...only };
-  const outcome: Outcome = simulate(plan);
-  if (values.log) for (const line of outcome.log) console.log(line);
-  if (outcome.failure === "" || values.steps !== undefined) return outcome.failure;
-  const { steps, failure } = shrink(plan);
-  return `${failure}\nwith fewer steps: bun run simulate --seed ${seed} --steps ${steps.join(",")}`;
+async function runPart(from: number, seeds: number, signal: AbortSignal): Promise<Sums> {
+  const args = ["--part", "--from", `${from}`, "--seeds", `${seeds}`];
+  const child = Bun.spawn(bound([process.execPath, import.meta.path, ...args]), {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  signal.addEventListener("abort", () => child.kill("SIGINT"));
+  const text = await new Response(child.stdout).text();
+  if ((await child.exited) === 0) return JSON.parse(text) as Sums;
+  // It had not begun to listen for signals.
+  if (signal.aborted) return none();
+  const again = `bun run simulate --from ${from} --seeds ${seeds} --jobs 1`;
+  return { ...none(), failures: [`the seeds from ${from} on ended their process: ${again}`] };
 }
 
-const firstLine = (text: string): string => text.split("\n", 1)[0]!;
+function one(seed: number, { steps: only, log }: SimulationOptions): string {
+  const outcome: Outcome = simulate(only === null ? { seed } : { seed, only });
+  if (log) for (const line of outcome.log) console.log(line);
+  if (outcome.failure === "" || only !== null) return outcome.failure;
+  const { steps, failure } = shrink({ seed });
+  return `${failure}\nwith fewer steps: ${repeatOf(seed, steps)}`;
+}
 
 function report(sums: Sums, ms: number): void {
   for (const line of sums.failures) console.log(line);
@@ -125,26 +111,43 @@ function report(sums: Sums, ms: number): void {
   );
 }
 
-async function main(): Promise<number> {
-  if (values.help) {
-    console.log(help);
+async function main(args: readonly string[]): Promise<number> {
+  let options: SimulationOptions;
+  try {
+    options = parseSimulationOptions(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`simulate: ${error.message}. See --help.`);
+    return exitUsage;
+  }
+  if (options.help) {
+    console.log(helpText);
     return 0;
   }
-  if (values.seed !== undefined) {
-    const failure = one(Number(values.seed));
-    console.log(failure === "" ? "nothing found" : failure);
-    return failure === "" ? 0 : 1;
-  }
-  const [from, count] = [Number(values.from), Number(values.seeds)];
-  const began = performance.now();
-  if (values.part) {
-    console.log(JSON.stringify(runSeeds(from, count)));
-    return 0;
-  }
-  const jobs = Number(values.jobs);
-  const sums = jobs > 1 ? await runAll(from, count, jobs) : runSeeds(from, count);
-  report(sums, performance.now() - began);
-  return sums.failures.length === 0 ? 0 : 1;
+  if (options.seed === null) return await many(options);
+  const failure = one(options.seed, options);
+  console.log(failure === "" ? "nothing found" : failure);
+  return failure === "" ? 0 : exitFound;
 }
 
-process.exitCode = await main();
+/** A part is told by the terminal, and by who started it, who decides when to wait no more. */
+function partStopped(): AbortSignal {
+  const stopping = new AbortController();
+  onStopSignals(
+    () => stopping.abort(),
+    () => {},
+  );
+  return stopping.signal;
+}
+
+async function many(options: SimulationOptions): Promise<number> {
+  const { from, seeds, jobs, part } = options;
+  const signal = part ? partStopped() : untilStopped("simulate");
+  const began = performance.now();
+  const sums = part || jobs === 1 ? await runSeeds(from, seeds, signal) : await runAll(options, signal);
+  if (part) console.log(JSON.stringify(sums));
+  else report(sums, performance.now() - began);
+  return part || sums.failures.length === 0 ? 0 : exitFound;
+}
+
+process.exitCode = await main(process.argv.slice(2));

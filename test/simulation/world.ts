@@ -64,14 +64,21 @@ class SimulatedPump extends Pump implements Party {
   }
 }
 
-const directory = mkdtempSync(join(tmpdir(), "fencepost-simulation-"));
-process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+/** Made once somebody simulates: whoever only starts other processes that do has none. */
+let directory = "";
+
+function ownDirectory(): string {
+  if (directory !== "") return directory;
+  directory = mkdtempSync(join(tmpdir(), "fencepost-simulation-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
 
 function configOf(...flags: string[]): ServerConfig {
   const request = parseCommandLine(
     [
-      ...["--socket-path", join(directory, `vmm-${worlds}`)],
-      ...["--resource-bridge", join(directory, `bridge-${worlds}`)],
+      ...["--socket-path", join(ownDirectory(), `vmm-${worlds}`)],
+      ...["--resource-bridge", join(ownDirectory(), `bridge-${worlds}`)],
       ...["--isolation", "process", "--vulkan", "off"],
       ...flags,
     ],
