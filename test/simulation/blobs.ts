@@ -3,7 +3,7 @@
 import { pick } from "../../lab/fuzz/chance.ts";
 import { type BlobLayout, createBlob, setScanoutBlob } from "../../lab/driver/commands-blob.ts";
 import { BlobFlag, BlobMem } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { contextsEnd, type Hand, nowhere } from "./hand.ts";
+import { type Hand, nowhere } from "./hand.ts";
 import { scanoutCount } from "./model.ts";
 import { formats, type ModelResource } from "./model-parts.ts";
 
@@ -36,7 +36,7 @@ export class Blobs {
     const { hand } = this;
     const { chance } = hand;
     const id = hand.newId();
-    const contextId = chance(contextsEnd);
+    const contextId = hand.anyContext();
     const size = hand.isWrong() ? 0 : 4 * (1 + chance(bytesMax / 4));
     const isSound = !hand.isWrong();
     const header = { ...hand.header(), contextId };

@@ -173,7 +173,7 @@ export class Driver extends Hand {
   }
 
   private context(): void {
-    if (this.chance(4) > 0) return this.textures.createContext();
+    if (this.chance(3) > 0) return this.textures.createContext();
     const id = this.chance(contextsEnd);
     const header = { ...this.header(), contextId: id };
     const request = commands3d.destroyContext(id, header);
@@ -181,10 +181,10 @@ export class Driver extends Hand {
   }
 
   private attachment(): void {
-    const contextId = this.chance(contextsEnd);
-    const id = this.anyId();
+    const contextId = this.anyContext();
+    const id = this.anyResource()?.id ?? this.anyId();
     const header = { ...this.header(), contextId };
-    const isAttach = this.chance(2) === 0;
+    const isAttach = this.chance(3) > 0;
     if (isAttach) {
       const request = commands3d.attachResource(contextId, id, header);
       this.send("CTX_ATTACH_RESOURCE", request, (model) => model.attach(contextId, id), header);

@@ -124,6 +124,12 @@ export class Hand {
     return from;
   }
 
+  /** A context that takes work, where there is one. */
+  anyContext(): number {
+    const all = [...this.model.contexts].filter(([, { isLost }]) => !isLost);
+    return this.isWrong() || all.length === 0 ? this.chance(contextsEnd) : all[this.chance(all.length)]![0];
+  }
+
   anyResource(): ModelResource | undefined {
     const all = [...this.model.resources.values()];
     return this.isWrong() || all.length === 0 ? undefined : all[this.chance(all.length)]!;

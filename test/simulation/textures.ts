@@ -83,7 +83,7 @@ export class Textures {
   submit(errno = 0): void {
     const { hand } = this;
     const { chance } = hand;
-    const contextId = chance(contextsEnd);
+    const contextId = hand.anyContext();
     const isSound = !hand.isWrong();
     // A stream of nothing, or one whose command is longer than it.
     const words = new Uint32Array(1 + chance(8)).fill(isSound ? 0 : 0xffff_0001);
@@ -96,7 +96,7 @@ export class Textures {
 
   createContext(errno = 0): void {
     const { hand } = this;
-    const id = hand.chance(contextsEnd);
+    const id = hand.isWrong() ? 0 : 1 + hand.chance(contextsEnd - 1);
     const header = { ...hand.header(), contextId: id };
     const name = `program-${hand.chance(2)}`;
     const request = commands3d.createContext(id, name, 0, header);
