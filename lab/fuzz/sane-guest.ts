@@ -9,7 +9,7 @@ import { Feature, Format, Header, Response } from "../../src/transport/wire/virt
 import { patienceMs } from "./target.ts";
 
 /** A server that has served before listens, unless it has ended. */
-const connectMs = 1_000;
+const connectMs = 200;
 const size = { width: 61, height: 47 };
 const corner = { x: 5, y: 9, width: 31, height: 17 };
 const pictureId = 1;
