@@ -5,7 +5,7 @@
 
 import { dlopen, FFIType, toArrayBuffer, type Pointer } from "bun:ffi";
 
-export const { symbols: libc } = dlopen("libc.so.6", {
+const library = dlopen("libc.so.6", {
   abs: { args: ["i32"], returns: "i32" },
   accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
@@ -69,6 +69,20 @@ export const { symbols: libc } = dlopen("libc.so.6", {
   write: { args: ["i32", "ptr", "u32"], returns: "i32" },
   __errno_location: { args: [], returns: "ptr" },
 });
+
+export const libc = library.symbols;
+
+/**
+ * Gives the table back, of a thread that ends while its process goes on: the engine itself keeps it, some 12 KiB a thread. Whoever
+ * calls something of it afterwards gets an exception.
+ */
+export function closeLibc(): void {
+  const gone = (): never => {
+    throw new Error("a thread that has ended calls the C library");
+  };
+  for (const name of Object.keys(libc)) Object.defineProperty(libc, name, { value: gone });
+  library.close();
+}
 
 const errnoView = new Int32Array(toArrayBuffer(libc.__errno_location()!, 0, 4));
 

@@ -1,6 +1,7 @@
 // A worker's loop: it sleeps in epoll until there is something to do.
 
 import { ConfigError } from "../../config-error.ts";
+import { closeLibc } from "../../ffi/libc.ts";
 import { type Inbox, manifestOf, type WorkerName } from "../registry.ts";
 import type { Actor, ActorContext } from "./actor.ts";
 import { isUp } from "./start.ts";
@@ -37,6 +38,8 @@ export async function runActor<Name extends WorkerName>(
       worker.send("supervisor", { type: "stopped" });
     } else worker.send("supervisor", { type: "crashed", reason });
     worker.leave();
+    // A process ends with its thread, and the others' end with the server: this one's may go on.
+    if (!worker.isChild) closeLibc();
     return;
   }
   worker.actor.stop?.();

@@ -84,6 +84,11 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
     });
   }
 
+  /** Whether it has a process of its own. */
+  get isChild(): boolean {
+    return this.start.isChild;
+  }
+
   /** Loads what messages are checked with, where they are. */
   async prepare(): Promise<void> {
     if (this.config.checkMessages) this.schema = await schemaOf(this.name);
