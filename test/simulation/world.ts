@@ -74,11 +74,11 @@ function ownDirectory(): string {
   return directory;
 }
 
-function configOf(...flags: string[]): ServerConfig {
+function configOf(folder: string, ...flags: string[]): ServerConfig {
   const request = parseCommandLine(
     [
-      ...["--socket-path", join(ownDirectory(), `vmm-${worlds}`)],
-      ...["--resource-bridge", join(ownDirectory(), `bridge-${worlds}`)],
+      ...["--socket-path", join(folder, `vmm-${worlds}`)],
+      ...["--resource-bridge", join(folder, `bridge-${worlds}`)],
       ...["--isolation", "process", "--vulkan", "off"],
       ...flags,
     ],
@@ -95,7 +95,7 @@ function configOf(...flags: string[]): ServerConfig {
 /** A socket has a name of its own, so that none is in the way of the next world. */
 let worlds = 0;
 const tables = loadTables();
-const sinks = await loadSinks(configOf());
+const sinks = await loadSinks(configOf(tmpdir()));
 
 /** What it keeps for its successor is written so that it may die of it. */
 const watchedContext = (context: ActorContext): ActorContext =>
@@ -120,7 +120,7 @@ export class World {
     this.scheduler = new Scheduler(chance);
     simulateTime(this.scheduler);
     worlds++;
-    this.config = configOf("--frame-rate", chance(2) === 0 ? "unlimited" : "60");
+    this.config = configOf(ownDirectory(), "--frame-rate", chance(2) === 0 ? "unlimited" : "60");
     const { scheduler, config } = this;
     const listener = listenUnix(config.socketPath, "stream");
     this.supervisor = new SimulatedSupervisor(scheduler, config, tables, this.cast(), chance, listener);
