@@ -11,6 +11,7 @@ const answerMs = 60_000;
 /** The page, and what `ctl` wants. */
 export async function sayWhereToLook(server: ServerProcess, call: Call): Promise<void> {
   const { url } = await server.control({ command: "inspector" }, answerMs);
+  console.log(`log        ${server.logPath}, while it runs`);
   console.log(`inspector  ${url}`);
   console.log(`           ${call("ctl")} --control-path ${server.controlPath} actors`);
 }

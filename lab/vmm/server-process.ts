@@ -33,6 +33,7 @@ export interface ControlAnswer {
 const actorWord = "actor-process";
 /** What the server prints once it serves; it takes connections before. */
 const upLine = " listens on ";
+const logName = "server.log";
 const sourceMain = join(import.meta.dir, "..", "..", "src", "cli", "server.ts");
 
 export class ServerProcess {
@@ -56,7 +57,7 @@ export class ServerProcess {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-"));
     const socketPath = join(directory, "gpu.sock");
     // One descriptor for both: two would overwrite each other's lines.
-    const log = openSync(join(directory, "server.log"), "w");
+    const log = openSync(join(directory, logName), "w");
     const command = options.command ?? ServerProcess.ownBy(options.runner);
     const child = Bun.spawn(bound([...command, "--socket-path", socketPath, ...(options.args ?? [])]), {
       env: { ...process.env, ...options.env },
@@ -114,10 +115,14 @@ export class ServerProcess {
     return this.child.exited;
   }
 
+  /** Where its log is, until it is stopped. */
+  get logPath(): string {
+    return join(this.directory, logName);
+  }
+
   /** Everything that it has printed so far. */
   log(): string {
-    const path = join(this.directory, "server.log");
-    return existsSync(path) ? readFileSync(path, "utf8") : "";
+    return existsSync(this.logPath) ? readFileSync(this.logPath, "utf8") : "";
   }
 
   /** The processes of actors that do not run in its own. */

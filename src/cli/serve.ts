@@ -1,6 +1,6 @@
 // The server: settings → what can be checked before anything starts → sandbox → supervisor → exit code.
 
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import packageJson from "../../package.json";
 import { Sandbox } from "../actors/sandbox/sandbox.ts";
@@ -54,7 +54,7 @@ export async function main(args: string[], directory: string, callOf: CallOf): P
 
 /** Throws a {@link ConfigError} for what the settings name and cannot be had, before anything is started for it. */
 function checkSurroundings(config: ServerConfig): void {
-  const { fd, renderNode, socketPath, controlPath, resourceBridge } = config;
+  const { fd, renderNode, socketPath, controlPath, resourceBridge, writeBelow } = config;
   if (fd !== undefined) explained(`--fd ${fd}`, () => inheritedSocketState(fd));
   if (renderNode !== undefined && !isDrmNode(renderNode)) {
     const why = existsSync(renderNode)
@@ -62,6 +62,9 @@ function checkSurroundings(config: ServerConfig): void {
       : "is not there; without this setting the first node that works is taken, or the CPU";
     throw new ConfigError(`--render-node ${renderNode}: ${why}`);
   }
+  const none = writeBelow.find((path) => !statSync(path, { throwIfNoEntry: false })?.isDirectory());
+  // The sandbox opens what is there when it closes, and nothing that is made later.
+  if (none !== undefined) throw new ConfigError(`--write-below: there is no folder ${none}: make it first`);
   const paths = [...(fd === undefined ? [socketPath] : []), controlPath, ...resourceBridge];
   const twice = paths.find((path, index) => paths.indexOf(path) < index);
   if (twice !== undefined)

@@ -326,6 +326,8 @@ describe("what was asked for and cannot be had ends with code 2 and a sentence",
   const asked: (readonly [readonly string[], string])[] = [
     [["--render-node", "/dev/null"], "--render-node /dev/null: is no DRM node"],
     [["--render-node", "/nonexistent"], "--render-node /nonexistent: is not there; "],
+    [["--write-below", "/nonexistent"], "--write-below: there is no folder /nonexistent: make it first"],
+    [["--write-below", "/dev/null"], "--write-below: there is no folder /dev/null: make it first"],
     [
       ["--vulkan", "on", "--renderer", "software"],
       "--vulkan on cannot be had: --renderer software has no 3D",

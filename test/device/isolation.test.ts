@@ -81,7 +81,10 @@ describe.each(["software", "virgl"])("with --renderer %s", (renderer) => {
     guest.gpu.present(image);
     expectShown(guest, 0, 64, 48, pattern(64, 48));
 
-    expect(await server.control({ command: "status" })).toMatchObject({ isolation: "process" });
+    expect(await server.control({ command: "status" })).toMatchObject({
+      isolation: "process",
+      actors: { "ctrl-queue": { pid: child } },
+    });
     expect(pathsOf(server.pid)).toContain(server.socketPath);
     expect(pathsOf(child)).toEqual([]);
     const servers = new Set(socketsOf(server.pid));

@@ -110,6 +110,7 @@ test("a driver that starts anew starts from nothing", async () => {
   expectOk(boot(first).gpu.createResource2d(1, Format.B8G8R8X8, 8, 8));
   await first.control({ command: "snapshot", path: file });
   const second = await serve("--renderer", "software", "--restore", file);
+  await logged(second, "--restore: a snapshot waits for the guest");
   const { gpu } = boot(second);
   expectType(gpu.unrefResource(1), Response.ERR_INVALID_RESOURCE_ID);
   await logged(second, "the snapshot is not taken up");

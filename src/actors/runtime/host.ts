@@ -145,6 +145,11 @@ export class ActorHost {
     for (const name of this.workers.keys()) this.post(name, { runtime: "log-level", level });
   }
 
+  /** The process that is the actor's own; null where it has none, or is not there. */
+  pidOf(name: WorkerName): number | null {
+    return this.workers.get(name)?.pid ?? null;
+  }
+
   /** Makes the actor throw, as a bug of its own would. Throws where it is not running. */
   crash(name: WorkerName): void {
     if (!this.isAlive(name)) throw new Error(`the ${name} actor is not running`);

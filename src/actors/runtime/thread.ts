@@ -7,6 +7,8 @@ import type { ActorStart } from "./start.ts";
 
 /** An actor that was started. */
 export interface Running {
+  /** The process that is its own, if it has one. */
+  readonly pid: number | null;
   /** Ends it at once, if that can be done from outside. */
   end(): void;
 }
@@ -26,7 +28,7 @@ export function startThread(name: WorkerName, start: ActorStart, lost: (reason: 
     lost(messageOf(event.message));
   };
   // One that is inside of a library call ends with the process.
-  return { end: () => void worker.terminate() };
+  return { pid: null, end: () => void worker.terminate() };
 }
 
 /** The engine shows lines of the program before what was thrown, and a stack behind it. */

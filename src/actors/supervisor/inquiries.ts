@@ -54,7 +54,9 @@ export class Inquiries {
       const { value, context } = lives.get(name)!.getSnapshot();
       const { restarts } = context;
       const lastCrash = this.crashes.of(name);
-      return [name, { state: value, restarts, lastCrash, counters: this.counters(name) }] as const;
+      const pid = this.host.pidOf(name);
+      const own = pid === null ? {} : { pid };
+      return [name, { state: value, ...own, restarts, lastCrash, counters: this.counters(name) }] as const;
     });
     return Object.fromEntries(described);
   }

@@ -7,6 +7,7 @@ import { withFile } from "../../transport/os/files.ts";
 import { memfdWith } from "../../transport/os/sent-bytes.ts";
 import { snapshotBytesMax } from "../gpu/manifest.ts";
 import type { ActorHost } from "../runtime/host.ts";
+import type { LogSink } from "./log-sink.ts";
 
 export class RestoreFile {
   private fd = -1;
@@ -26,12 +27,18 @@ export class RestoreFile {
     this.fd = memfdWith("fencepost-restore", this.bytes, (file) => new Uint8Array(file).set(content));
   }
 
-  /** Gives it to a ctrl queue that has come up; `refused` is told what is wrong with it, if anything is. */
-  offer({ asks }: Pick<ActorHost, "asks">, refused: (reason: string) => void): void {
+  /** Gives it to a ctrl queue that has come up, and says that it waits there; `refused` is told what is wrong with it, if anything is. */
+  offer(
+    { asks }: Pick<ActorHost, "asks">,
+    log: Pick<LogSink, "write">,
+    refused: (reason: string) => void,
+  ): void {
     if (this.fd < 0) return;
     const question = { type: "ask-restore", fd: duplicateFd(this.fd), bytes: this.bytes } as const;
     asks.ask("ctrl-queue", question, (answer) => {
-      if (answer !== null && answer.error !== "") refused(`--restore: ${answer.error}`);
+      if (answer === null) return;
+      if (answer.error !== "") return refused(`--restore: ${answer.error}`);
+      log.write("info", "supervisor", "--restore: a snapshot waits for the guest that goes on with it");
     });
   }
 

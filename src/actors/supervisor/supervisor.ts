@@ -190,7 +190,9 @@ export class Supervisor {
     const isRestart = actor.getSnapshot().context.restarts > 0;
     actor.send({ type: "READY" });
     if (name === "ctrl-queue")
-      this.restoreFile.offer(this.host, (reason) => this.device.send({ type: "MISCONFIGURED", reason }));
+      this.restoreFile.offer(this.host, this.log, (reason) =>
+        this.device.send({ type: "MISCONFIGURED", reason }),
+      );
     if (name === "inspector") this.tracing.proceed();
     if (isRestart) this.restored(name);
     this.serve();

@@ -48,11 +48,11 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
   for (const fd of [childBell, bytes, ...descriptorsOf(start.lines)]) closeFd(fd);
   if (child === null) {
     closeFd(bell);
-    return { end: () => undefined };
+    return { pid: null, end: () => undefined };
   }
   for (const output of [child.stdout, child.stderr]) void readLines(output, (line) => events.said(line));
   void hear(bell, () => events.rung());
-  return { end: () => child.kill("SIGKILL") };
+  return { pid: child.pid, end: () => child.kill("SIGKILL") };
 }
 
 /** The process, with `fds` from 3 on; null where the host does not start it, of which the events tell. */
