@@ -17,6 +17,7 @@ import { join } from "node:path";
 import * as commands from "../../lab/driver/commands.ts";
 import { areaOf, type Image } from "../../lab/driver/gpu-driver.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
+import { usageOf } from "../../lab/vmm/process-usage.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { drawArrow } from "../../lab/scenes/arrow.ts";
 import type { Entry, EntryName } from "../../src/transport/wire/record/entries.ts";
@@ -55,6 +56,9 @@ afterEach(async () => {
   await server.stop();
   rmSync(path, { force: true });
 });
+
+/** MiB that the server itself holds. */
+const heldMib = (): number => usageOf([server.pid]).residentBytes / 2 ** 20;
 
 async function serve(...args: string[]): Promise<SyntheticGuest> {
   server = await ServerProcess.start({ args: ["--renderer", "software", "--storage", "memfd", ...args] });
@@ -612,3 +616,25 @@ function readAvailable(fd: number, into: Buffer): number {
     return 0;
   }
 }
+
+test("what a recording was made with does not wait for those after it", async () => {
+  const { gpu } = await serve("--isolation", "process");
+  const image = gpu.createImage(1, Format.B8G8R8X8, 512, 384);
+  gpu.show(0, image);
+  const record = async (): Promise<void> => {
+    await server.control({ command: "record-start", path });
+    for (let frame = 0; frame < 4; frame++) {
+      image.pixels.fill(frame * 0x10203);
+      gpu.present(image);
+    }
+    await server.control({ command: "record-stop" });
+  };
+  for (let warm = 0; warm < 2; warm++) await record();
+  const before = heldMib();
+  let most = 0;
+  for (let round = 0; round < 14; round++) {
+    await record();
+    most = Math.max(most, heldMib());
+  }
+  expect(most - before).toBeLessThan(13);
+});

@@ -264,6 +264,8 @@ export class Recorder implements Actor<RecorderMessage> {
     else context.log.error(line);
     const answers = this.endAnswers.splice(0);
     for (const answer of answers) answer(end.reason === "stopped" ? "" : end.text);
+    // Some MiB, which little that comes here would soon have collected.
+    context.tidy();
   }
 
   private describe(): Record<string, unknown> {
