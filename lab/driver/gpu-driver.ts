@@ -12,6 +12,7 @@ import {
   Response,
   scanoutsMax,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { responseName } from "../../src/transport/wire/virtio-gpu/decode.ts";
 import { readUuid } from "../../src/transport/wire/uuid.ts";
 import type { CommandQueue, CommandResult } from "./command-queue.ts";
 import * as commands from "./commands.ts";
@@ -256,7 +257,7 @@ export function areaOf({ width, height }: { width: number; height: number }): Re
 /** Throws {@link CommandFailed} unless the command was answered OK_NODATA. */
 export function expectOk(result: CommandResult, name: string): void {
   if (result.type !== Response.OK_NODATA) {
-    throw new CommandFailed(`${name} was answered 0x${result.type.toString(16)} (${result.length} bytes)`);
+    throw new CommandFailed(`${name} was answered ${responseName(result.type)} (${result.length} bytes)`);
   }
 }
 

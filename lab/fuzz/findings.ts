@@ -1,7 +1,7 @@
 // What was found, on disk: which inputs did it, what came of it, and a recording where a guest's commands did.
 
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import type { Illness } from "./health.ts";
 import type { Range } from "./session.ts";
 import { causeOf, diesOf, fallsIll, shrink } from "./shrinking.ts";
@@ -26,6 +26,16 @@ export interface Death extends Range {
 const logBytesMax = 20_000;
 /** Batches of which a cause is made smaller before it is taken to be beyond repeating. */
 const attemptsPerCause = 2;
+
+/** Throws where nothing could be kept in the folder, which is made only once there is something. */
+export function checkFolder(directory: string): void {
+  const made = mkdirSync(directory, { recursive: true });
+  accessSync(directory, constants.W_OK);
+  if (made === undefined) return;
+  // One by one: another fuzzer may have kept something there by now.
+  const top = dirname(resolve(made));
+  for (let folder = resolve(directory); folder !== top; folder = dirname(folder)) rmdirSync(folder);
+}
 
 export class Findings {
   /** Batches that were tried, by target and cause; endless where one is kept. */

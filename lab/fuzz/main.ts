@@ -3,7 +3,7 @@
 import { UsageError } from "../../src/config-arguments.ts";
 import { untilStopped } from "../stopping.ts";
 import { type Tally, fuzz } from "./campaign.ts";
-import { Findings } from "./findings.ts";
+import { checkFolder, Findings } from "./findings.ts";
 import { type FuzzOptions, helpText, parseFuzzOptions } from "./options.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { headings, lineOf } from "./report.ts";
@@ -40,6 +40,12 @@ async function repeat({ targets: [target], seed, range }: FuzzOptions): Promise<
 }
 
 async function run({ targets: chosen, seed, minutes, inputsMax, save }: FuzzOptions): Promise<number> {
+  try {
+    checkFolder(save);
+  } catch (error) {
+    console.error(`fuzz: --save ${save}: ${(error as Error).message}`);
+    return exitUsage;
+  }
   const signal = untilStopped("fuzz");
   const findings = new Findings(save, () => !signal.aborted);
   const progress = new ProgressLine();

@@ -5,6 +5,7 @@ import { SyntheticGuest } from "../driver/synthetic-guest.ts";
 import * as virgl from "../driver/virgl/index.ts";
 import { DeviceTimeout } from "../driver/pump.ts";
 import type { CommandResult } from "../driver/command-queue.ts";
+import { responseName } from "../../src/transport/wire/virtio-gpu/decode.ts";
 import { Feature, Format, Header, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { patienceMs } from "./target.ts";
 
@@ -83,7 +84,7 @@ export function firstDifference(shown: ArrayLike<number> | null, expected: Uint3
 const answered = ({ type, length }: CommandResult, name: string): string | null =>
   type === Response.OK_NODATA && length === Header.bytes
     ? null
-    : `${name} was answered 0x${type.toString(16)} in ${length} bytes`;
+    : `${name} was answered ${responseName(type)} in ${length} bytes`;
 
 /** A context clears a texture, and reads it back. */
 function clearTexture({ gpu, memory }: SyntheticGuest, seed: number): string | null {

@@ -1,13 +1,13 @@
 // The fuzzer: a little of each target against a real server, and faults that are planted for it to find.
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chanceOfInput } from "../../lab/fuzz/chance.ts";
 import { fuzz } from "../../lab/fuzz/campaign.ts";
-import { Findings } from "../../lab/fuzz/findings.ts";
+import { checkFolder, Findings } from "../../lab/fuzz/findings.ts";
 import { firstDifference, tryGuest } from "../../lab/fuzz/sane-guest.ts";
 import { Session } from "../../lab/fuzz/session.ts";
 import { causeOf, fallsIll, shrink } from "../../lab/fuzz/shrinking.ts";
@@ -257,4 +257,17 @@ describe("its command line", () => {
     expect(out).toEndWith("50 inputs, 0 found, 0 deaths of the renderer\n");
     expect(code).toBe(0);
   });
+});
+
+test("a folder in which nothing could be kept is said before anything is sent, and one that could be is not made", () => {
+  const save = join(directory, "in", "kept");
+  checkFolder(save);
+  expect(existsSync(join(directory, "in"))).toBe(false);
+  const file = join(directory, "file");
+  writeFileSync(file, "");
+  expect(() => checkFolder(file)).toThrow("EEXIST");
+  const program = join(import.meta.dir, "../../lab/fuzz/main.ts");
+  const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, program, "--save", file]);
+  expect([exitCode, `${stdout}`]).toEqual([2, ""]);
+  expect(`${stderr}`).toStartWith(`fuzz: --save ${file}: EEXIST`);
 });
