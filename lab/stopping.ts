@@ -1,6 +1,6 @@
 // Ctrl-C of a program that runs for long: it ends with what it has until then, or at once where that is asked for again.
 
-import { onStopSignals } from "../src/cli/stop-signals.ts";
+import { onStopSignals } from "../src/transport/os/stop-signals.ts";
 
 /** As a shell tells of a program that SIGINT has ended. */
 const exitInterrupted = 130;

@@ -43,6 +43,7 @@ async function run({ targets: chosen, seed, minutes, inputsMax, save }: FuzzOpti
   try {
     checkFolder(save);
   } catch (error) {
+    // Whatever is in the way of it, nothing would be kept.
     console.error(`fuzz: --save ${save}: ${(error as Error).message}`);
     return exitUsage;
   }

@@ -5,7 +5,7 @@ import { hexCommand } from "../actors/inspector/page/command-text.ts";
 import { MonotonicClock } from "../transport/os/monotonic-clock.ts";
 import { breakText } from "./break-text.ts";
 import { InspectorClient, type Taker } from "./inspector-client.ts";
-import { onStopSignals } from "./stop-signals.ts";
+import { onStopSignals } from "../transport/os/stop-signals.ts";
 import { plainJson } from "./tables.ts";
 
 export type Breaking = { json: boolean } & (

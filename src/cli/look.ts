@@ -13,7 +13,7 @@ import { MonotonicClock } from "../transport/os/monotonic-clock.ts";
 import { ServerGone } from "./control-client.ts";
 import { InspectorClient } from "./inspector-client.ts";
 import { Output } from "./output.ts";
-import { onStopSignals } from "./stop-signals.ts";
+import { onStopSignals } from "../transport/os/stop-signals.ts";
 import { actorsTable, commandLine, contextsTable, fencesTable, plainJson, resourcesTable } from "./tables.ts";
 
 export type View = "actors" | "resources" | "contexts" | "fences" | "log";

@@ -3,7 +3,7 @@
 import { UsageError } from "../config-arguments.ts";
 import { StatusLine } from "../recording/status-line.ts";
 import { asRefusal, Refusal } from "../transport/os/errors.ts";
-import { onStopSignals } from "./stop-signals.ts";
+import { onStopSignals } from "../transport/os/stop-signals.ts";
 
 const exitFailed = 1;
 const exitUsage = 2;

@@ -11,7 +11,7 @@ import type { Served, ServerConfig } from "../config.ts";
 import { PatientWriter } from "../transport/os/patient-writer.ts";
 import { explained } from "./explained.ts";
 import { ServiceManager } from "./service-manager.ts";
-import { onStopSignals } from "./stop-signals.ts";
+import { onStopSignals } from "../transport/os/stop-signals.ts";
 
 /** The session's states, for whoever asks how the service does. */
 const sessionStatus: Readonly<Record<SessionState, string>> = {

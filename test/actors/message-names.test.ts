@@ -46,8 +46,9 @@ test("no message is called as one of another actor that means something else", (
     ({ type }) => type,
   );
   const shared = [...owners].filter(([, { length }]) => length > 1).map(([type]) => type);
-  // Both queues are told the same, everybody may be asked how it is, and two who ask for the outputs are told by one schema.
-  const alike = new Set(["ask-description", "outputs"]);
+  // Both queues are told the same, everybody may be asked how it is, and two who ask for the outputs, or for a guest's state, are
+  // told by one schema.
+  const alike = new Set(["ask-description", "outputs", "state", "restore"]);
   const queues = new Set(typesOf(schemas["cursor-queue"]));
   expect(shared.filter((type) => !queues.has(type) && !alike.has(type))).toEqual([]);
 });

@@ -16,6 +16,11 @@ test("each type has its count, errors and quantiles, and a second its commands",
     for (let times = 0; times < 3; times++) gpu.unrefResource(999);
     const create = page.locator("tr[data-type=RESOURCE_CREATE_2D] td");
     await create.first().waitFor();
+    const unrefs = page.locator("tr[data-type=RESOURCE_UNREF] td");
+    await unrefs
+      .nth(2)
+      .and(page.getByText("3", { exact: true }))
+      .waitFor();
     const all = await page.evaluate(
       async () => (await (await fetch("/api/latency")).json()) as LatencyRecord[],
     );
@@ -26,8 +31,7 @@ test("each type has its count, errors and quantiles, and a second its commands",
       ...["ctrl", "RESOURCE_CREATE_2D", "20", "0", "800 B"],
       ...[duration(one!.p50Ns), duration(one!.p99Ns), duration(one!.maxNs)],
     ]);
-    const unref = await page.locator("tr[data-type=RESOURCE_UNREF] td").allInnerTexts();
-    expect(unref.slice(2, 4)).toEqual(["3", "3"]);
+    expect((await unrefs.allInnerTexts()).slice(2, 4)).toEqual(["3", "3"]);
 
     // Each of them is in some bar of the histogram.
     const bars = await page

@@ -3,7 +3,7 @@
 import { setImmediate } from "node:timers/promises";
 import { bound } from "../../lab/bound-child.ts";
 import { untilStopped } from "../../lab/stopping.ts";
-import { onStopSignals } from "../../src/cli/stop-signals.ts";
+import { onStopSignals } from "../../src/transport/os/stop-signals.ts";
 import { UsageError } from "../../src/config-arguments.ts";
 import { helpText, parseSimulationOptions, type SimulationOptions } from "./options.ts";
 import { shrink } from "./shrink.ts";

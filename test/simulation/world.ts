@@ -15,7 +15,7 @@ import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import { gpuDevice } from "../../src/actors/gpu/device-type.ts";
 import { loadTables } from "../../src/actors/machines/tables.ts";
 import { type CtrlQueueEvents, SimulatedCtrlQueue } from "./ctrl-queue.ts";
-import { SimulatedDisk, SimulatedRecorder } from "./recordings.ts";
+import { SimulatedDisk, SimulatedRecorder } from "./disk.ts";
 import { Doom, watched, watchStores } from "./runtime/doom.ts";
 import { type Party, Scheduler } from "./runtime/scheduler.ts";
 import type { Cast } from "./runtime/simulated-host.ts";

@@ -28,6 +28,7 @@ import type { ActorStart } from "./start.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
 import { type Running, startThread } from "./thread.ts";
+import { afterInEventLoop } from "./timers.ts";
 
 const supervisorSlot = slotOf("supervisor");
 /** How long a successor's process may take to start: more than ten seconds where the CPU is emulated. */
@@ -77,10 +78,7 @@ export class ActorHost {
     );
     this.asks = new Asks({
       send: (to, message) => this.mailbox.send(to, message),
-      after: (ms, run) => {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
+      after: afterInEventLoop,
       lastToken: new Int32Array(1),
     });
   }
@@ -164,19 +162,16 @@ export class ActorHost {
     for (const name of this.names.toReversed()) {
       const worker = this.workers.get(name);
       if (worker === undefined) continue;
-      const stopped = new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), timeoutMs);
-        this.waitingForStop.set(name, () => {
-          clearTimeout(timer);
-          resolve(true);
-        });
-      });
+      const stopped = Promise.withResolvers<boolean>();
+      const cancel = afterInEventLoop(timeoutMs, () => stopped.resolve(false));
+      this.waitingForStop.set(name, () => stopped.resolve(true));
       this.post(name, { runtime: "stop" });
       this.mailbox.startle(name);
-      if (!(await stopped)) {
+      if (!(await stopped.promise)) {
         late(name);
         worker.end();
       }
+      cancel();
       this.workers.delete(name);
       this.watches.get(name)?.stop();
     }

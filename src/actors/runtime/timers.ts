@@ -10,6 +10,12 @@ interface Timer {
 /** Milliseconds of a clock that never goes back. */
 export const now = milliseconds;
 
+/** As {@link Timers.after}, for whoever has the engine's event loop. */
+export function afterInEventLoop(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+}
+
 export class Timers {
   private readonly timers = new Set<Timer>();
 

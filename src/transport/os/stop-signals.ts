@@ -1,6 +1,6 @@
 // What the signals that end a program mean to the server: stop in order, or at once where one comes again.
 
-import { isIgnored } from "../transport/os/signals.ts";
+import { isIgnored } from "./signals.ts";
 
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export type StopSignal = (typeof stopSignals)[number];
