@@ -88,6 +88,10 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
     const left = Int32Array.from(words);
     this["queue"].served?.detach();
     const { model, outbox } = this["device"];
+    // A process that is gone answers nothing, and it may have been amid that.
+    model.fences["ofContexts"].clear();
+    const { waiting } = model.fences["global"];
+    model.fences["global"].first = waiting.length;
     model.reset();
     outbox["leases"].endAll();
     this.stop();

@@ -170,12 +170,22 @@ export class World {
         recorder: (context) => new SimulatedRecorder(context, () => this.disk),
         "resource-bridge": (context) => new ResourceBridge(context),
         "ctrl-queue": (context) =>
-          new SimulatedCtrlQueue(watchedContext(context), this.makeRenderer, this.events),
+          new SimulatedCtrlQueue(watchedContext(context), this.makeRenderer, this.untilDeath),
         "cursor-queue": (context) => new CursorQueue(context),
         "vhost-session": (context) => new VhostSession(context, gpuDevice),
       },
     };
   }
+
+  /** Nobody dies twice: what is left of it is only put away. */
+  private readonly untilDeath: CtrlQueueEvents = {
+    ran: (head) => this.events.ran(head),
+    tookOver: () => this.events.tookOver(),
+    died: (obituary) => {
+      this.doom.lift();
+      this.events.died(obituary);
+    },
+  };
 
   private readonly makeRenderer = (arena: Arena): ScriptedRenderer =>
     (this.renderer = new ScriptedRenderer(arena));

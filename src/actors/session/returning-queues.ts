@@ -13,7 +13,7 @@ interface Parts {
   memory: SharedMemory;
   rings: Rings;
   display: DisplaySocket;
-  state: DeviceState;
+  deviceState: DeviceState;
 }
 
 export class ReturningQueues {
@@ -50,7 +50,7 @@ export class ReturningQueues {
   }
 
   private give(actor: QueueActor): void {
-    const { memory, rings, display, state } = this.parts;
+    const { memory, rings, display, deviceState } = this.parts;
     this.waiting.delete(actor);
     const number = (this.numbers.get(actor) ?? 0) + 1;
     this.numbers.set(actor, number);
@@ -58,7 +58,7 @@ export class ReturningQueues {
       // Before the memory, with which it makes again what was shown: on scanouts that only this display has, too.
       () => display.tellNew(actor),
       () => memory.shareWithNew(actor),
-      () => state.offerAgain(actor),
+      () => deviceState.offerAgain(actor),
       () => rings.restart(actor),
     ];
     for (const step of steps) {

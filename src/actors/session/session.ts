@@ -65,7 +65,7 @@ export class Session {
   private readonly returning: ReturningQueues;
   private readonly config: ConfigSpace;
   readonly hostMemory: HostMemory;
-  private readonly state: DeviceState;
+  private readonly deviceState: DeviceState;
   /** Answers the request under way. */
   private reply: Reply = () => undefined;
   readonly display: DisplaySocket;
@@ -95,9 +95,9 @@ export class Session {
     this.rings = new Rings(context, queues, device, { negotiation, memory, inflight, hostMemory }, events);
     this.config = new ConfigSpace(device, offer.config);
     this.display = new DisplaySocket(context, queues, device);
-    this.state = new DeviceState(context, device.state);
-    const { rings, display, state } = this;
-    this.returning = new ReturningQueues(queues, device.queues, { memory, rings, display, state });
+    this.deviceState = new DeviceState(context, device.state);
+    const { rings, display, deviceState } = this;
+    this.returning = new ReturningQueues(queues, device.queues, { memory, rings, display, deviceState });
   }
 
   /** Guest memory that is shared. */
@@ -113,7 +113,7 @@ export class Session {
     this.reply = reply;
     let outcome: Outcome;
     try {
-      this.state.mayBeAsked();
+      this.deviceState.mayBeAsked();
       const request = decodeRequest(message);
       outcome = (this.handlers[request.type] as (request: VhostRequest) => Outcome)(request);
     } catch (error) {
@@ -185,7 +185,7 @@ export class Session {
       const ring = this.rings.at(vring);
       if (fd < 0)
         throw new ProtocolError("a vring without a kick descriptor would have to be polled for ever");
-      this.state.ringStarts();
+      this.deviceState.ringStarts();
       this.rings.kick(ring, this.keep(fd));
     },
     SET_VRING_CALL: ({ vring, fd }) => this.rings.call(this.rings.at(vring), this.keep(fd)),
@@ -221,7 +221,7 @@ export class Session {
       return payload === null ? LATER : { payload };
     },
     RESET_DEVICE: () => {
-      this.state.forget();
+      this.deviceState.forget();
       this.rings.reset();
       this.returning.goOn();
       this.events.deviceReset();
@@ -240,7 +240,7 @@ export class Session {
 
   /** Stops the rings and releases everything; the queues forget the driver. */
   close(): void {
-    this.state.close();
+    this.deviceState.close();
     this.hostMemory.close();
     this.queues.resetAll(this.device.queues);
     this.display.forget();
@@ -286,7 +286,7 @@ export class Session {
   }
 
   private ownState(): DeviceState {
-    if (this.negotiation.speaks(ProtocolFeature.DEVICE_STATE)) return this.state;
+    if (this.negotiation.speaks(ProtocolFeature.DEVICE_STATE)) return this.deviceState;
     throw new ProtocolError("DEVICE_STATE was not negotiated");
   }
 

@@ -30,7 +30,7 @@ test("one that cannot be mapped keeps nobody from seeing the others", async () =
     for (let times = 0; times < 20; times++) {
       const failing = pictures.of(7);
       await answer(openSync("/proc/self/mem", "r"));
-      expect((await failing).error).toContain("mmap failed with");
+      expect((await failing).error).toContain("not as long as it says");
     }
     const shown = pictures.of(8);
     await answer(createMemfd("picture", 16));
