@@ -303,6 +303,19 @@ describe("the lease of a surface", () => {
     expect(compositor.all("wl_buffer").length).toBe(1);
   });
 
+  test("lasts as long where the ctrl queue has dropped it, and dies then", () => {
+    show();
+    const held = attached();
+    stage.off();
+    stage.drop(stage.surfaces[0]!);
+    stage.runner.display.peerLost("ctrl-queue");
+    settle();
+    expect(stage.runner.released).toEqual([]);
+    compositor.send(held, "release");
+    settle();
+    expect(stage.runner.released).toEqual([1]);
+  });
+
   test("ends at once where the compositor has released it before, and the buffer goes too", () => {
     const surface = show();
     compositor.send(attached(), "release");

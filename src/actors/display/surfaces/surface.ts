@@ -12,6 +12,7 @@ export class SurfaceLives extends Lifecycle<LifecycleTables["surface"]["events"]
   readonly is = {
     mapped: this.statesWith("mapped"),
     stale: this.statesWith("stale"),
+    dropped: this.statesWith("dropped"),
     released: this.statesWith("released"),
   };
   readonly events = {
@@ -63,6 +64,11 @@ export abstract class Surface extends Entity {
   /** Whether it can be shown: its storage is there, and it is not dropped. */
   get isUsable(): boolean {
     return this.lives.isIn(this, this.lives.is.mapped);
+  }
+
+  /** Whether it was dropped while somebody reads it. */
+  get isDropped(): boolean {
+    return this.lives.isIn(this, this.lives.is.dropped);
   }
 
   get isStale(): boolean {

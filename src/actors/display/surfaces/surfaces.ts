@@ -67,7 +67,8 @@ export class Surfaces {
   takeOrphans(isShown: (surface: AnySurface) => boolean): AnySurface[] {
     const gone = this.orphans.filter((one) => !isShown(one));
     if (gone.length > 0) this.orphans = this.orphans.filter(isShown);
-    return gone.filter(({ id }) => this.all.has(id));
+    // One that was dropped may still be read.
+    return gone.filter(({ id, isDropped }) => this.all.has(id) && !isDropped);
   }
 
   /** Tells the ctrl queue that nobody reads a surface any more. */
