@@ -516,6 +516,17 @@ describe("the cursor", () => {
     expect(asked(pointer, "set_cursor").length).toBe(1);
   });
 
+  test("is as large as its window's pixels, whose scale may change under it", () => {
+    load();
+    const pointer = pointAt();
+    compositor.send(compositor.one("wl_output"), "scale", 2);
+    compositor.send(compositor.all("wl_surface")[0]!, "enter", compositor.one("wl_output"));
+    settle();
+    expect(asked(pointer, "set_cursor").at(-1)!.slice(2)).toEqual([3, 3]);
+    const viewport = compositor.all("wp_viewport").at(-1)!;
+    expect(asked(viewport, "set_destination").at(-1)).toEqual([32, 32]);
+  });
+
   test("is nobody's while the pointer is elsewhere", () => {
     const pointer = pointAt();
     expect(asked(pointer, "set_cursor")).toEqual([[9, 0, 0, 0]]);

@@ -56,6 +56,11 @@ export class Pointer {
     if (this.place?.scanout === scanout && scanout.cursor.isVisible !== this.isShown) this.isStateNew = true;
   }
 
+  /** A window has another scale, and its cursor with it. */
+  rescaled(window: Window): void {
+    if (this.place?.window === window) this.isImageNew = this.isStateNew = true;
+  }
+
   /** A window is gone. */
   left(window: Window): void {
     if (this.place?.window === window) this.place = null;

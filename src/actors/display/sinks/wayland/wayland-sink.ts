@@ -207,6 +207,9 @@ export class WaylandSink implements Sink {
       closed: () => options.closed(id),
       begins: (view, damage) => this.counters.begin(id, view, damage),
       resized: (width, height) => this.resized(scanout, width, height),
+      rescaled: () => {
+        for (const pointer of this.pointers) pointer.rescaled(window);
+      },
       failed: (reason) =>
         options.context.log.guest(() => `scanout ${id} cannot be shown in its window: ${reason}`),
     });

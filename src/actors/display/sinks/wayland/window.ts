@@ -29,6 +29,8 @@ export interface WindowEvents {
   begins(view: View, damage: Damage): void;
   /** Somebody made room for a picture of this size, in pixels. */
   resized(width: number, height: number): void;
+  /** The compositor shows it in another scale. */
+  rescaled(): void;
   /** Its picture can't be shown; `reason` is a clause for the log. */
   failed(reason: string): void;
 }
@@ -184,8 +186,10 @@ export class Window {
   }
 
   private moved(change: () => void): void {
+    const { scale } = this;
     change();
     this.refit();
+    if (this.scale !== scale) this.events.rescaled();
   }
 
   /** Fits what is shown to what the compositor said. */
