@@ -65,6 +65,8 @@ export class ScriptedCompositor {
   strayed = (what: string): void => {
     throw new Error(what);
   };
+  /** Told of every other request, once it is in the books. */
+  asked: (object: ServerObject, name: string, args: readonly (WireValue | ServerObject)[]) => void = () => {};
 
   constructor(
     readonly path: string,
@@ -139,10 +141,15 @@ export class ScriptedCompositor {
       for (const { name, args } of requests) {
         const callback = args[0];
         if (name !== "frame" || !isObject(callback) || callback.isDestroyed) continue;
-        this.send(callback, "done", 0);
-        this.forget(callback);
+        this.finish(callback);
       }
     }
+  }
+
+  /** Ends what a callback stands for. */
+  finish(callback: ServerObject): void {
+    this.send(callback, "done", 0);
+    this.forget(callback);
   }
 
   /** The pixels of a wl_buffer in shared memory, as 0xAARRGGBB row by row. */
@@ -162,6 +169,15 @@ export class ScriptedCompositor {
   /** How many pixels a row of a wl_buffer in shared memory has. */
   widthOf(buffer: ServerObject): number {
     return this.layoutOf(buffer).width;
+  }
+
+  /** How a wl_buffer lies in shared memory: bytes, pixels, and wl_shm's code of these. */
+  layoutOf(buffer: ServerObject) {
+    const isIts = ({ name, args }: ServerObject["requests"][number]): boolean =>
+      name === "create_buffer" && args[0] === buffer;
+    const pool = this.objects.find(({ requests }) => requests.some(isIts))!;
+    const [, offset, width, height, stride, format] = pool.requests.find(isIts)!.args as number[];
+    return { pool, offset: offset!, width: width!, height: height!, stride: stride!, format: format! };
   }
 
   /** Hangs up. */
@@ -187,14 +203,6 @@ export class ScriptedCompositor {
   private serial = 0;
   private readonly poolFds = new Map<ServerObject, number>();
   private readonly byId = new Map<number, ServerObject>();
-
-  private layoutOf(buffer: ServerObject) {
-    const isIts = ({ name, args }: ServerObject["requests"][number]): boolean =>
-      name === "create_buffer" && args[0] === buffer;
-    const pool = this.objects.find(({ requests }) => requests.some(isIts))!;
-    const [, offset, width, height, stride] = pool.requests.find(isIts)!.args as number[];
-    return { pool, offset: offset!, width: width!, height: height!, stride: stride! };
-  }
 
   private accept(): void {
     this.drop();
@@ -256,14 +264,13 @@ export class ScriptedCompositor {
     });
     object.requests.push({ name, args });
     this.react(object, name, args);
+    this.asked(object, name, args);
   }
 
   /** What no client can do without. */
   private react(object: ServerObject, name: string, args: (WireValue | ServerObject)[]): void {
-    if (name === "sync") {
-      this.send(args[0] as ServerObject, "done", 0);
-      this.forget(args[0] as ServerObject);
-    } else if (name === "get_registry") {
+    if (name === "sync") this.finish(args[0] as ServerObject);
+    else if (name === "get_registry") {
       Object.entries(this.globals).forEach(([global, version], at) => {
         this.send(args[0] as ServerObject, "global", at + 1, global, version);
       });

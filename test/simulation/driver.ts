@@ -88,6 +88,21 @@ export class Driver extends Hand {
     this.finish();
   }
 
+  /** Changes some of what there is, and has no more than that brought to the display. */
+  retouch(): void {
+    for (const resource of this.model.resources.values()) {
+      const { id, kind, backing, width } = resource;
+      if (kind !== "2d" || backing === null) continue;
+      this.scribble(resource);
+      const rect = this.rectangle(resource);
+      const offset = (rect.y * width + rect.x) * 4;
+      const transfer = commands.transferToHost2d(id, rect, offset);
+      this.send("TRANSFER_TO_HOST_2D", transfer, (model) => model.transfer(id, rect, offset), {});
+      this.send("RESOURCE_FLUSH", commands.flushResource(id, rect), (model) => model.flush(id, rect), {});
+    }
+    this.finish();
+  }
+
   private create(): void {
     const { chance } = this;
     const id = this.newId();

@@ -22,6 +22,7 @@ const counts = [
   "guests",
   "pictures",
   "pixels",
+  "windows",
   "lent",
   "recorded",
 ] as const;
@@ -37,6 +38,7 @@ const none = (): Sums => ({
   guests: 0,
   pictures: 0,
   pixels: 0,
+  windows: 0,
   lent: 0,
   recorded: 0,
   failures: [],
@@ -104,10 +106,11 @@ function one(seed: number, { steps: only, log }: SimulationOptions): string {
 
 function report(sums: Sums, ms: number): void {
   for (const line of sums.failures) console.log(line);
-  const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels, lent, recorded } = sums;
+  const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels, windows, lent, recorded } =
+    sums;
   console.log(
     `${seeds} seeds in ${(ms / 1000).toFixed(1)} s: ${steps} steps, ${commands} commands, ${turns} turns, ` +
-      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels and ${lent} loans compared, ${recorded} recorded entries read, ${sums.failures.length} failures`,
+      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels, ${windows} windows and ${lent} loans compared, ${recorded} recorded entries read, ${sums.failures.length} failures`,
   );
 }
 

@@ -5,8 +5,9 @@ import type { DisplayPeer } from "../../lab/vmm/display-peer.ts";
 import type { WorkerName } from "../../src/actors/registry.ts";
 import { Flags, RequestType } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { Feature } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { type Chance, chanceOf, chanceOfInput } from "../../lab/fuzz/chance.ts";
+import { type Chance, chanceOf, chanceOfInput, oneIn } from "../../lab/fuzz/chance.ts";
 import { Answers, Mismatch } from "./answers.ts";
+import { troubleClient } from "./compositor-troubles.ts";
 import type { Obituary } from "./ctrl-queue.ts";
 import { Borrowers } from "./borrowers.ts";
 import { Driver } from "./driver.ts";
@@ -33,6 +34,8 @@ export interface Outcome {
   pictures: number;
   /** Pixels of these that were not black. */
   pixels: number;
+  /** Pictures of a compositor's windows, too. */
+  windows: number;
   /** What other devices were lent, and had as it should be. */
   lent: number;
   /** Entries of recordings that were read again. */
@@ -97,11 +100,12 @@ class Run {
 
   constructor(private readonly plan: Plan) {
     this.chance = chanceOf(plan.seed);
-    this.world = new World(this.chance, {
-      ran: (head) => this.history?.ran(head),
-      died: (obituary) => this.died(obituary),
+    const events = {
+      ran: (head: number) => this.history?.ran(head),
+      died: (obituary: Obituary) => this.died(obituary),
       tookOver: () => this.tookOver(),
-    });
+    };
+    this.world = new World(this.chance, events, oneIn(this.chance, 3));
     this.recordings = new Recordings(this.world);
     this.borrowers = new Borrowers(this.world);
     this.world.scheduler.onTurn = (name, atNs) => this.hash.update(`${name} ${atNs}`);
@@ -150,6 +154,7 @@ class Run {
       guests: this.guests - 1,
       pictures,
       pixels,
+      windows: world.compositor?.windows ?? 0,
       lent: this.borrowers.lent,
       recorded: this.recordings.entries,
       log: world.supervisor.log,
@@ -162,7 +167,7 @@ class Run {
   }
 
   private step(step: number, chance: Chance): void {
-    const { scheduler, supervisor } = this.world;
+    const { scheduler, supervisor, compositor } = this.world;
     const { isClean = false } = this.plan;
     const kind = chance(40);
     this.note(`step ${step} at ${scheduler.atNs / 1e6} ms`);
@@ -181,7 +186,9 @@ class Run {
     else if (kind === 16 && !isClean) this.changeDisplay(chance);
     else if (kind === 19 && chance(3) === 0) this.recordings.act(chance);
     else if (kind === 17 || kind === 18) this.borrow(chance);
+    else if ((kind === 20 || kind === 21) && compositor !== null && !isClean) this.troubleCompositor(chance);
     else this.driver.act(chance);
+    compositor?.check();
     if (supervisor.failure !== "") throw new Mismatch(supervisor.failure);
   }
 
@@ -281,6 +288,11 @@ class Run {
     guest.openDisplay(anyDisplay(chance));
   }
 
+  private troubleCompositor(chance: Chance): void {
+    this.note("trouble with the compositor");
+    troubleClient(this.world.compositor!, chance);
+  }
+
   /** Another device asks for what the guest has, behind all that this has sent. */
   private borrow(chance: Chance): void {
     for (const queue of this.world.guest.queues) queue.commit();
@@ -289,23 +301,26 @@ class Run {
   }
 
   private anyParty(chance: Chance): string {
-    const all = [...this.world.supervisor.host.names, "vmm"];
+    const all = [...this.world.supervisor.host.names, "vmm", "compositor"];
     return all[chance(all.length)]!;
   }
 
   /** Nothing is under way: what is shown has to be what the model says. */
   private compare(): void {
-    const { scheduler, supervisor, guest, doom } = this.world;
+    const { scheduler, supervisor, guest, doom, compositor } = this.world;
     doom.lift();
     this.driver.finish();
     scheduler.until(() => supervisor.areUp, 5_000);
     this.driver.probe();
     this.driver.flushAll();
     scheduler.settle(200, 5_000);
+    this.driver.retouch();
+    scheduler.settle(200, 5_000);
     this.recordings.check();
     this.borrowers.check(this.driver.history);
     this.pixels += compareScreen(guest.display!, this.driver.model);
     this.pictures++;
+    compositor?.compare(this.driver.model);
   }
 
   /** The VMM goes amid what it does, and another one comes. */

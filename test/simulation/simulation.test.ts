@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Journal } from "../../src/actors/gpu/journal/journal.ts";
 import { Command } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { WlSurface } from "../../src/transport/wire/wayland/protocol.ts";
 import { mayLeave } from "../support/leaks.ts";
 import { shrink } from "./shrink.ts";
 import { simulate, stepsOfSeed } from "./simulate.ts";
@@ -37,6 +38,7 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
   let lent = 0;
   let recorded = 0;
   let pixels = 0;
+  let windows = 0;
   for (let seed = 1; seed <= seeds; seed++) {
     const { failure, ...outcome } = simulate({ seed });
     if (failure !== "") throw new Error(`bun run simulate --seed ${seed}: ${failure}`);
@@ -46,6 +48,7 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
     lent += outcome.lent;
     recorded += outcome.recorded;
     pixels += outcome.pixels;
+    windows += outcome.windows;
   }
   expect(kills).toBeGreaterThan(seeds);
   expect(deaths).toBeGreaterThan(seeds);
@@ -53,6 +56,7 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
   expect(lent).toBeGreaterThan(seeds / 4);
   expect(recorded).toBeGreaterThan(seeds);
   expect(pixels).toBeGreaterThan(seeds * 100);
+  expect(windows).toBeGreaterThan(seeds / 2);
 }, 240_000);
 
 test.each(["RESOURCE_CREATE_BLOB", "RESOURCE_DETACH_BACKING", "SET_SCANOUT_BLOB"] as const)(
@@ -70,6 +74,18 @@ test.each(["RESOURCE_CREATE_BLOB", "RESOURCE_DETACH_BACKING", "SET_SCANOUT_BLOB"
   },
   60_000,
 );
+
+test("a window that is damaged less than it changes is found", () => {
+  const said = WlSurface.prototype.damageBuffer;
+  const damage = spyOn(WlSurface.prototype, "damageBuffer");
+  damage.mockImplementation(function (this: WlSurface, x, y, width, height) {
+    said.call(this, x, y, width, Math.max(1, height - 1));
+  });
+  let found = "";
+  for (let seed = 1; seed <= 40 && found === ""; seed++) found = simulate({ seed }).failure;
+  damage.mockRestore();
+  expect(found).toContain("the window of scanout");
+}, 60_000);
 
 test("a seed that fails is told with the steps that it takes, and no others", () => {
   const needs = [17, 60];

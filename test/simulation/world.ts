@@ -14,6 +14,7 @@ import { FencePoller } from "../../src/actors/fence-poller/fence-poller.ts";
 import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import { gpuDevice } from "../../src/actors/gpu/device-type.ts";
 import { loadTables } from "../../src/actors/machines/tables.ts";
+import { SimulatedCompositor } from "./compositor.ts";
 import { type CtrlQueueEvents, SimulatedCtrlQueue } from "./ctrl-queue.ts";
 import { SimulatedDisk, SimulatedRecorder } from "./disk.ts";
 import { Doom, watched, watchStores } from "./runtime/doom.ts";
@@ -95,7 +96,8 @@ function configOf(folder: string, ...flags: string[]): ServerConfig {
 /** A socket has a name of its own, so that none is in the way of the next world. */
 let worlds = 0;
 const tables = loadTables();
-const sinks = await loadSinks(configOf(tmpdir()));
+/** All kinds of sinks; a display has those that its settings ask for. */
+const sinks = await loadSinks(configOf(tmpdir(), "--wayland=/none"));
 
 /** What it keeps for its successor is written so that it may die of it. */
 const watchedContext = (context: ActorContext): ActorContext =>
@@ -109,6 +111,8 @@ export class World {
   readonly doom: Doom;
   /** What the next recording goes to. */
   disk = new SimulatedDisk(0, 0);
+  /** What shows windows, if anybody does. */
+  readonly compositor: SimulatedCompositor | null;
   private readonly config: ServerConfig;
   private guestNow: SyntheticGuest | null = null;
 
@@ -116,11 +120,15 @@ export class World {
   constructor(
     chance: Chance,
     private readonly events: CtrlQueueEvents,
+    hasCompositor = false,
   ) {
     this.scheduler = new Scheduler(chance);
     simulateTime(this.scheduler);
     worlds++;
-    this.config = configOf(ownDirectory(), "--frame-rate", chance(2) === 0 ? "unlimited" : "60");
+    const path = join(ownDirectory(), `wayland-${worlds}`);
+    this.compositor = hasCompositor ? new SimulatedCompositor(path, this.scheduler, chance) : null;
+    const rate = ["--frame-rate", chance(2) === 0 ? "unlimited" : "60"];
+    this.config = configOf(ownDirectory(), ...rate, ...(hasCompositor ? [`--wayland=${path}`] : []));
     const { scheduler, config } = this;
     const listener = listenUnix(config.socketPath, "stream");
     this.supervisor = new SimulatedSupervisor(scheduler, config, tables, this.cast(), chance, listener);
@@ -157,6 +165,7 @@ export class World {
       this.scheduler.settle(200, 5_000);
       this.supervisor.stop();
     } finally {
+      this.compositor?.close();
       simulateTime(null);
     }
   }
@@ -165,7 +174,11 @@ export class World {
     return {
       schemas,
       create: {
-        display: (context) => new Display(context, sinks),
+        display: (context) =>
+          new Display(
+            context,
+            sinks.filter(({ kind }) => kind.isWanted(context.config)),
+          ),
         "fence-poller": (context) => new FencePoller(context),
         recorder: (context) => new SimulatedRecorder(context, () => this.disk),
         "resource-bridge": (context) => new ResourceBridge(context),
