@@ -138,11 +138,8 @@ export class ScriptedCompositor {
   /** Ends the frames that the client waits for. */
   drawFrame(): void {
     for (const { requests } of this.all("wl_surface")) {
-      for (const { name, args } of requests) {
-        const callback = args[0];
-        if (name !== "frame" || !isObject(callback) || callback.isDestroyed) continue;
-        this.finish(callback);
-      }
+      for (const { name, args } of requests)
+        if (name === "frame" && isObject(args[0]) && !args[0].isDestroyed) this.finish(args[0]);
     }
   }
 

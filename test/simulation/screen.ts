@@ -23,7 +23,7 @@ export function compareScreen(display: DisplayPeer, model: Model): number {
 type Picture = Framebuffer | null;
 
 /** Throws a {@link Mismatch} of the first pixel that differs. Returns the pixels that are not black. */
-export function comparePicture(what: string, shown: Picture, expected: Picture): number {
+function comparePicture(what: string, shown: Picture, expected: Picture): number {
   const [has, wants] = [sizeOf(shown), sizeOf(expected)];
   if (has !== wants) throw new Mismatch(`${what} is ${has}, not ${wants}`);
   if (shown === null || expected === null) return 0;
@@ -51,7 +51,7 @@ function compareCursor(display: DisplayPeer, model: Model, scanout: number): voi
 }
 
 /** Throws a {@link Mismatch} of the first pixel of a cursor's image that differs. */
-export function compareImage(what: string, pixels: Uint32Array, { image, others }: ModelCursor): void {
+function compareImage(what: string, pixels: Uint32Array, { image, others }: ModelCursor): void {
   const differs = (one: Uint32Array): number =>
     one.findIndex((pixel, index) => pixel !== (pixels[index]! & rgb));
   const at = differs(image!);
