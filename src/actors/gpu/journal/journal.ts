@@ -39,9 +39,18 @@ export class Journal {
   /** `memory` is the area "journal". */
   constructor(memory: NativeMemory) {
     this.log = new JournalLog(memory);
-    this.deaths = new Map(this.log.bytes === 0 ? [] : this.read().deaths);
+    const kept = this.log.bytes === 0 ? null : this.read();
+    this.deaths = new Map(kept?.deaths);
     for (let scanout = 0; scanout < scanoutsMax; scanout++) {
-      this.shown[scanout] = this.log.placed(scanout)?.[SetScanout.resourceId / 4] ?? 0;
+      const placed = this.log.placed(scanout);
+      if (placed === null) continue;
+      const id = placed[SetScanout.resourceId / 4]!;
+      const resource = kept?.resources.get(id);
+      const isBare = resource?.isBare === true && resource.backing === null;
+      // A predecessor died between the end of what was shown and that of its being shown; the next of that id is another.
+      if (resource === undefined || (isBare && placed[0] === Command.SET_SCANOUT_BLOB))
+        this.log.empty(scanout);
+      else this.shown[scanout] = id;
     }
   }
 

@@ -45,12 +45,12 @@ class Pair {
     return journal;
   }
 
-  keep(view: DataView): void {
+  keep(view: DataView, journal = this.journal): void {
     new Uint8Array(request.words.buffer as ArrayBuffer, request.words.byteOffset).set(
       new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength),
     );
     request.length = view.byteLength;
-    this.journal.keep(request);
+    journal.keep(request);
   }
 
   read(): KeptState {
@@ -249,4 +249,16 @@ test("a resource that is left out is gone for all who come after, with what it w
   expect([...resources.keys()]).toEqual([1]);
   expect(contexts.get(5)!.attached.size).toBe(0);
   expect(scanouts[0]).toBeNull();
+});
+
+test("a death between the end of what is shown and that of its being shown shows no other resource of its id", () => {
+  const pair = new Pair();
+  const create = commands.createResource2d(4, Format.B8G8R8X8, 8, 8);
+  pair.keep(create);
+  pair.keep(commands.setScanout(0, 4, { x: 0, y: 0, width: 8, height: 8 }));
+  pair.journal["hide"] = () => {};
+  pair.keep(commands.unrefResource(4));
+  pair.keep(create, pair.another());
+  const { resources, scanouts } = pair.read();
+  expect({ ids: [...resources.keys()], shown: scanouts[0] }).toEqual({ ids: [4], shown: null });
 });
