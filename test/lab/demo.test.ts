@@ -178,7 +178,8 @@ describe("a Ctrl-C in a terminal ends the demo with code 130", () => {
 
   test("while its guest is held at a break", async () => {
     const directory = mkdtempSync(join(tmpdir(), "fencepost-demo-"));
-    const flags = `--inspect --size 320x200 --output ${directory}/last.png`;
+    // It draws until then, however late the break is.
+    const flags = `--inspect --seconds 60 --size 320x200 --output ${directory}/last.png`;
     const terminal = new Terminal(`${demo} ${flags}`, { TMPDIR: directory });
     await terminal.until("actors");
     const [control] = [...new Bun.Glob("*/gpu.sock.ctl").scanSync({ cwd: directory, onlyFiles: false })];
