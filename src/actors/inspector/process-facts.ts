@@ -1,6 +1,7 @@
 // What the server takes of the host, the processes of its actors included, as the kernel counts it.
 
 import { readdirSync, readFileSync } from "node:fs";
+import { childrenOf } from "../../transport/os/children.ts";
 
 export interface ProcessFacts {
   /** Memory in use: its own, and what it shares with others, guest memory and surfaces among it. */
@@ -27,10 +28,7 @@ function addTo(facts: ProcessFacts, one: string): void {
 }
 
 /** Processes that the main thread has started. */
-function children(): string[] {
-  const text = orGone(() => readFileSync(`/proc/self/task/${process.pid}/children`, "latin1"));
-  return (text ?? "").split(" ").filter((pid) => pid !== "");
-}
+const children = (): string[] => (childrenOf("self", process.pid) ?? []).map(String);
 
 /** Nanoseconds that a thread has had a processor; 0 where it is gone, or the kernel does not count. */
 export function processorNs(thread: number): number {

@@ -27,8 +27,10 @@ export const allow = (...calls: readonly CallName[]): Rules =>
 
 const one = (argument: 0 | 1 | 2 | 3, ...is: number[]): Rule => [[{ argument, is }]];
 
-/** PR_SET_NAME, PR_GET_NAME, and names of mappings: `prctl` for whoever is looked at by people. */
-export const names: Rule = one(0, 15, 16, PR_SET_VMA);
+/** PR_SET_NAME, PR_GET_NAME, and names of mappings. */
+export const nameRequests = [15, 16, PR_SET_VMA];
+/** `prctl` for whoever is looked at by people. */
+export const names: Rule = one(0, ...nameRequests);
 
 /** Waiting, memory, threads and messages: what any of our processes does that has begun, and the engine's collector. */
 export const engine = (pid: number): Rules => ({

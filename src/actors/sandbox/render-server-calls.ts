@@ -1,11 +1,8 @@
 // The system calls of virglrenderer's render server, and of the processes that run guests' Vulkan.
 
-import { AF_UNIX } from "../../ffi/libc.ts";
+import { AF_UNIX, PR_SET_PDEATHSIG } from "../../ffi/libc.ts";
 import type { Policy } from "../../transport/os/sandbox/filter.ts";
-import { allow, deviceRequests, missing, noNamespace, notWritableCode } from "./call-rules.ts";
-
-/** PR_SET_PDEATHSIG, PR_SET_NAME, PR_GET_NAME, and names of mappings. */
-const processRequests = [1, 15, 16, 0x5356_4d41];
+import { allow, deviceRequests, missing, nameRequests, noNamespace, notWritableCode } from "./call-rules.ts";
 
 /**
  * Taken on before the server's program runs, so that it has what programs and shells need at their start: which of them may be run, Landlock
@@ -27,7 +24,7 @@ export const renderServerCalls = (): Policy => ({
     clone: noNamespace,
     mmap: notWritableCode,
     mprotect: notWritableCode,
-    prctl: [[{ argument: 0, is: processRequests }]],
+    prctl: [[{ argument: 0, is: [PR_SET_PDEATHSIG, ...nameRequests] }]],
     socketpair: [[{ argument: 0, is: [AF_UNIX] }]],
     ioctl: deviceRequests,
   },

@@ -1,8 +1,9 @@
 // Processes that a child of ours has left behind: they are this process's from then on, and are ended. They have what the child was
 // given, and may be somebody else's.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { libc, PR_SET_CHILD_SUBREAPER, SIGKILL, WNOHANG } from "../../ffi/libc.ts";
+import { childrenOf } from "./children.ts";
 
 /** How often, and how many times, one looks whether they have ended. */
 const lookMs = 20;
@@ -29,15 +30,5 @@ export function endOrphans(own: ReadonlySet<number>, looks = looksMax): void {
   if (orphans.length > 0) setTimeout(() => endOrphans(own, looks - 1), lookMs).unref();
 }
 
-function children(): number[] {
-  const threads = "/proc/self/task";
-  return readdirSync(threads).flatMap((thread) => {
-    try {
-      const list = readFileSync(`${threads}/${thread}/children`, "latin1");
-      return list.split(" ").filter(Boolean).map(Number);
-    } catch {
-      // The thread has just ended, or this kernel does not tell.
-      return [];
-    }
-  });
-}
+const children = (): number[] =>
+  readdirSync("/proc/self/task").flatMap((thread) => childrenOf("self", thread) ?? []);

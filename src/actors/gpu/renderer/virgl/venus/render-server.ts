@@ -4,7 +4,7 @@
 // The library says one thing to its server before anything else, how it was started, and then asks for contexts. It gets
 // one end of a socket pair as soon as it starts; whichever server runs is put behind that end, and told the one thing.
 
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import {
   asPointer,
   libc,
@@ -15,6 +15,7 @@ import {
   RLIMIT_CORE,
   RLIMIT_NOFILE,
 } from "../../../../../ffi/libc.ts";
+import { childrenOf } from "../../../../../transport/os/children.ts";
 import { ChildProcess } from "../../../../../transport/os/child-process.ts";
 import { asRefusal } from "../../../../../transport/os/errors.ts";
 import { closeFd, createMemfd } from "../../../../../transport/os/fds.ts";
@@ -95,17 +96,11 @@ export class RenderServer {
     return this.process !== null;
   }
 
-  /** Its contexts' processes. */
+  /** Its contexts' processes. Where the kernel does not tell, a context's end shows when it is given work. */
   children(): number[] {
     if (this.process === null) return [];
     const { pid } = this.process;
-    try {
-      const list = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
-      return list.trim().split(" ").filter(Boolean).map(Number);
-    } catch {
-      // It has just ended, or this kernel does not tell: then a context's end shows when it is given work.
-      return [];
-    }
+    return childrenOf(pid, pid) ?? [];
   }
 
   /** The library has started: puts the server behind its end. Returns false where the library has said nothing. */
