@@ -1,14 +1,14 @@
 // Command streams in virglrenderer's grammar: what a driver would write, with a few words wrong, and what none would.
 
 import * as commands3d from "../../driver/commands-3d.ts";
-import type { Submission } from "../../driver/command-queue.ts";
 import { SyntheticGuest } from "../../driver/synthetic-guest.ts";
 import * as virgl from "../../driver/virgl/index.ts";
-import { Format, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { areaOf, expectOk, type Image } from "../../driver/gpu-driver.ts";
 import { firstDifference } from "../sane-guest.ts";
 import { type Chance, mutated, oneIn } from "../chance.ts";
 import { buffers, resources, writeStream } from "../stream-grammar.ts";
+import { StreamsUnderWay } from "../streams-under-way.ts";
 import { type Attack, patienceMs, type Target } from "../target.ts";
 import { untilAnswered } from "../waiting.ts";
 
@@ -29,7 +29,7 @@ export const streams: Target = {
 class StreamAttack implements Attack {
   private readonly guest: SyntheticGuest;
   private readonly stream = new virgl.CommandStream(4096);
-  private sent: { context: number; submission: Submission }[] = [];
+  private readonly underWay = new StreamsUnderWay(inFlight);
   private next = 0;
   /** Contexts so far: a name that has died too often gets no more. */
   private made = 0;
@@ -58,8 +58,8 @@ class StreamAttack implements Attack {
     const plain = this.stream.bytes;
     const bytes = oneIn(chance, 3) ? mutated(chance, plain, 2 ** 16) : plain;
     const submission = this.guest.control.submit(commands3d.submit3d(context, bytes), { hold: true });
-    this.sent.push({ context, submission });
-    if (this.sent.length >= inFlight) this.settle();
+    this.underWay.add(context, submission);
+    if (this.underWay.areMany) this.settle();
   }
 
   end(): void {
@@ -84,9 +84,7 @@ class StreamAttack implements Attack {
   /** Waits, and makes those contexts anew that were lost. */
   private settle(): void {
     untilAnswered(this.guest);
-    const lost = this.sent.filter(({ submission }) => submission.result.type !== Response.OK_NODATA);
-    this.sent = [];
-    for (const context of new Set(lost.map((one) => one.context))) {
+    for (const context of this.underWay.lost()) {
       this.guest.control.submit(commands3d.destroyContext(context), { hold: true });
       this.make(context);
     }

@@ -1,6 +1,5 @@
 // Venus streams for the render server, whose context reads shared memory that the guest changes meanwhile.
 
-import type { Submission } from "../../driver/command-queue.ts";
 import * as blobs from "../../driver/commands-blob.ts";
 import * as commands from "../../driver/commands.ts";
 import * as commands3d from "../../driver/commands-3d.ts";
@@ -9,14 +8,9 @@ import { SyntheticGuest } from "../../driver/synthetic-guest.ts";
 import { frontEnds } from "../../../src/transport/wire/front-ends.ts";
 import { Reply, VenusCommand } from "../../../src/transport/wire/venus/protocol.ts";
 import { VenusStream } from "../../../src/transport/wire/venus/stream.ts";
-import {
-  BlobFlag,
-  BlobMem,
-  Capset,
-  Feature,
-  Response,
-} from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BlobFlag, BlobMem, Capset, Feature } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { type Chance, mutated, oneIn, word } from "../chance.ts";
+import { StreamsUnderWay } from "../streams-under-way.ts";
 import { type Attack, patienceMs, Seen, type Target } from "../target.ts";
 import { type SharedBlob, VenusWriter, writeSetUp } from "../venus-grammar.ts";
 import { untilAnswered } from "../waiting.ts";
@@ -51,7 +45,7 @@ export const venus: Target = {
 
 class VenusAttack implements Attack {
   private readonly guest: SyntheticGuest;
-  private sent: { context: number; submission: Submission }[] = [];
+  private readonly underWay = new StreamsUnderWay(inFlight);
   private readonly writers: VenusWriter[] = [];
   private next = 0;
 
@@ -70,8 +64,8 @@ class VenusAttack implements Attack {
       ? { fenceId: BigInt(this.next), ringIndex: oneIn(chance, 30) ? chance(64) : 0 }
       : {};
     const submission = this.guest.control.submit(commands3d.submit3d(context, bytes, header));
-    this.sent.push({ context, submission });
-    if (this.sent.length >= inFlight) this.settle();
+    this.underWay.add(context, submission);
+    if (this.underWay.areMany) this.settle();
   }
 
   end(): void {
@@ -103,9 +97,7 @@ class VenusAttack implements Attack {
   /** Waits, and makes those contexts anew that were lost. */
   private settle(): void {
     untilAnswered(this.guest);
-    const lost = this.sent.filter(({ submission }) => submission.result.type !== Response.OK_NODATA);
-    this.sent = [];
-    for (const context of new Set(lost.map((one) => one.context))) {
+    for (const context of this.underWay.lost()) {
       for (const { resourceId } of sharedOf(context)) this.submit(commands.unrefResource(resourceId));
       this.submit(commands3d.destroyContext(context));
       this.make(context);
