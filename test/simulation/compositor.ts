@@ -80,6 +80,9 @@ export class SimulatedCompositor implements Party {
     this.seat(1);
     for (const window of this.allWindows()) this.configure(window);
     scheduler.until(() => this.isShowing(model), patienceMs);
+    // It may have been held up while a window was opened, which closes again by itself.
+    scheduler.settle(500, 5_000);
+    scheduler.until(() => this.isShowing(model), patienceMs);
     if (this.entered === null || oneIn(this.chance, 4)) this.enter(this.anyWindow(this.chance));
     scheduler.settle(500, 5_000);
     this.check();

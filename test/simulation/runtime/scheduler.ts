@@ -138,10 +138,10 @@ export class Scheduler implements Clock {
     let next = Infinity;
     for (const party of this.parties) {
       if (this.busy.has(party)) continue;
-      const held = this.held.get(party.name) ?? 0;
       const ms = party.dueMs();
       const due = ms < 0 ? Infinity : this.ns + ms * 1e6;
-      next = Math.min(next, held > this.ns ? held : due);
+      // One that was held up has not been looked at since, also where that has just ended.
+      next = Math.min(next, this.held.get(party.name) ?? due);
     }
     return next;
   }
