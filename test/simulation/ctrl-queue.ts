@@ -4,9 +4,12 @@ import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
 import { KeptWord, Shelf } from "../../src/actors/gpu/manifest.ts";
 import type { Renderer } from "../../src/actors/gpu/renderer/renderer.ts";
 import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
+import type { RingStart } from "../../src/actors/queue/messages.ts";
 import type { Request } from "../../src/actors/queue/request.ts";
 import type { ActorName, Inbox } from "../../src/actors/registry.ts";
 import type { ActorContext } from "../../src/actors/runtime/actor.ts";
+import type { InflightRing } from "../../src/transport/virtio/inflight.ts";
+import { watched } from "./runtime/doom.ts";
 import type { Perishable } from "./runtime/simulated-worker.ts";
 
 /** What one was at when it died. */
@@ -27,6 +30,17 @@ export interface CtrlQueueEvents {
   died(obituary: Obituary): void;
   /** A successor has made what there was again. */
   tookOver(): void;
+}
+
+/** The record of a ring, in which each write is a store that one may die at. */
+function watchedRecord(record: InflightRing): InflightRing {
+  const { bytes, words16, words32, answers } = Object(record) as Record<string, Uint32Array>;
+  return Object.assign(record, {
+    bytes: watched(bytes!),
+    words16: watched(words16!),
+    words32: watched(words32!),
+    answers: watched(answers!),
+  });
 }
 
 /** Words of the journal's first page: {@link isKept} is seen by them. */
@@ -55,6 +69,9 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
       return response;
     };
     Object.assign(this, { run: watchedRun });
+    const succession = this["queue"].succession!;
+    const recordOf = succession.recordOf.bind(succession);
+    Object.assign(succession, { recordOf: (start: RingStart) => watchedRecord(recordOf(start)) });
   }
 
   override receive(message: Inbox["ctrl-queue"], from?: ActorName): void {

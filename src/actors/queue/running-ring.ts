@@ -41,6 +41,7 @@ export class RunningRing {
       // Edge-triggered: a kick's eventfd is never read.
       if (kickFd >= 0) context.epoll.add(kickFd, EPOLLIN | EPOLLET, () => this.kicked());
     } catch (error) {
+      succession?.stopped();
       inflight?.unmap();
       for (const fd of [kickFd, callFd, errFd]) closeFd(fd);
       throw error;
@@ -51,7 +52,6 @@ export class RunningRing {
     this.kickFd = kickFd;
     this.ring.callee = new Notifier(callFd);
     this.failure = new Notifier(errFd);
-    if (succession !== null) succession.ring = this.ring;
     // Whoever had it before may have died between what it showed the guest and the call.
     if (message.base < 0) this.ring.callAgain();
     this.freshPosition = this.ring.isFresh ? this.ring.position : -1;
@@ -99,7 +99,7 @@ export class RunningRing {
     this.ring.callee.close();
     this.ring.detach();
     this.inflight?.unmap();
-    if (this.succession !== null) this.succession.ring = null;
+    this.succession?.stopped();
     this.failure.close();
   }
 

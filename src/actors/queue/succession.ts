@@ -4,7 +4,6 @@ import { answersBytes, InflightRing } from "../../transport/virtio/inflight.ts";
 import { inflightBytes, queueSizeMax } from "../../transport/virtio/layout.ts";
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { Chain } from "../../transport/virtio/chain.ts";
-import type { Ring } from "../../transport/virtio/ring.ts";
 import type { CommandForm } from "./command-form.ts";
 import type { RingStart } from "./messages.ts";
 import type { Parked } from "./queue-handler.ts";
@@ -20,7 +19,8 @@ export interface SuccessionParts {
 }
 
 export class Succession {
-  ring: Ring | null = null;
+  /** That of the ring that runs, if any. */
+  private record: InflightRing | null = null;
 
   /** `chain`: whose request runs. */
   constructor(
@@ -55,17 +55,23 @@ export class Succession {
     const accused = guilty[0]!;
     if (base < 0 && accused > 0) record.condemn(accused - 1, this.form.malformed);
     guilty[0] = 0;
-    return record;
+    return (this.record = record);
+  }
+
+  /** The ring does not run any more, or never did. */
+  stopped(): void {
+    this.record = null;
   }
 
   /** The request that runs has done all that it does, and is answered with `bytes` of this type. */
   ran(type: number, bytes: number): void {
-    if (type >= this.form.firstError || bytes === this.form.headerBytes)
-      this.ring?.answered(this.chain.head, type);
+    const { record, form } = this;
+    if (record !== null && (bytes === form.headerBytes || type >= form.firstError))
+      record.answered(this.chain.head, type);
   }
 
   /** The same of one that was parked, and is answered without a body. */
   ranParked(parked: Parked, type: number): void {
-    this.ring?.answered(parked.chain.head, type);
+    this.record?.answered(parked.chain.head, type);
   }
 }

@@ -1,4 +1,6 @@
 // The record of chains under way, in memory that outlives us: of the VMM's, or where it has none of our own.
+// Whoever reads it comes after us: a process that dies has written what it wrote in its order, so that there is no need of atomics,
+// each of which costs as much as all else here.
 // vhost-user "Inflight I/O tracking", split virtqueues.
 
 import { Refusal } from "../os/errors.ts";
@@ -7,6 +9,15 @@ import { inflightBytes, InflightRegion } from "./layout.ts";
 
 const { entry } = InflightRegion;
 const version = 1;
+
+// Where an entry's parts are, in units of their size.
+const counterAt = (head: number): number =>
+  (InflightRegion.entries + head * entry.bytes + entry.counter) >> 2;
+const nextAt = (head: number): number => (InflightRegion.entries + head * entry.bytes + entry.next) >> 1;
+const entryAt = (head: number): number => InflightRegion.entries + head * entry.bytes;
+const lastBatchHeadAt = InflightRegion.lastBatchHead >> 1;
+/** Ends a batch's list. */
+const noHead = 0xffff;
 
 /** Two words a descriptor: the low half of the entry's counter, and the response's type. */
 const answerWords = 2;
@@ -23,9 +34,13 @@ export class InflightRing {
   /** Whether nobody has written it before: it says nothing of where the ring is. */
   isBlank = false;
   private mapped: NativeMemory | null = null;
-  private counter = 0;
-  private batchHead = -1;
+  /** The counter of the chain taken last, in halves: a division costs as much as all else here. */
+  private counterLow = 0;
+  private counterHigh = 0;
+  /** The heads of the batch, which others than us cannot change, and the last of them. */
+  private readonly batch: Uint16Array;
   private batchSize = 0;
+  private batchHead = noHead;
 
   /**
    * The record of `num` descriptors in `memory`. `answers`: where what was answered is kept until the guest sees it, for a
@@ -39,6 +54,7 @@ export class InflightRing {
     this.bytes = new Uint8Array(memory);
     this.words16 = new Uint16Array(memory);
     this.words32 = new Uint32Array(memory);
+    this.batch = new Uint16Array(num);
   }
 
   /** Maps one queue's region of `num` descriptors from `fd`, which may be closed afterwards. */
@@ -92,25 +108,28 @@ export class InflightRing {
       let head = words16[InflightRegion.lastBatchHead / 2]!;
       const size = (usedIndex - words16[InflightRegion.usedIndex / 2]!) & 0xffff;
       for (let count = 0; count < size && count < num && head < num; count++) {
-        bytes[this.at(head)] = 0;
-        head = words16[(this.at(head) + entry.next) / 2]!;
+        bytes[entryAt(head)] = 0;
+        head = words16[nextAt(head)]!;
       }
       words16[InflightRegion.usedIndex / 2] = usedIndex;
     }
-    for (let head = 0; head < num; head++) if (bytes[this.at(head)] === 1) this.resubmit.push(head);
+    for (let head = 0; head < num; head++) if (bytes[entryAt(head)] === 1) this.resubmit.push(head);
     this.resubmit.sort((a, b) => (this.counterOf(a) < this.counterOf(b) ? 1 : -1));
     const last = this.resubmit[0];
-    if (last !== undefined) this.counter = this.counterOf(last);
+    if (last !== undefined) {
+      this.counterLow = this.words32[counterAt(last)]! | 0;
+      this.counterHigh = this.words32[counterAt(last) + 1]!;
+    }
     if (this.answers !== null) this.readAnswers(this.answers);
     return this.resubmit.length;
   }
 
   /** A chain's response of this type says it all, and is about to be given. */
   answered(head: number, type: number): void {
-    const { answers } = this;
+    const { answers, words32 } = this;
     if (answers === null) return;
     answers[head * answerWords + 1] = type;
-    Atomics.store(answers, head * answerWords, this.words32[(this.at(head) + entry.counter) / 4]!);
+    answers[head * answerWords] = words32[counterAt(head)]!;
   }
 
   /** Before {@link recover}: a chain that is under way is answered so, whoever takes it again. */
@@ -124,56 +143,53 @@ export class InflightRing {
   }
 
   take(head: number): void {
-    const at = (this.at(head) + entry.counter) / 4;
-    this.counter++;
-    this.words32[at] = this.counter;
-    this.words32[at + 1] = Math.floor(this.counter / 2 ** 32);
-    Atomics.store(this.bytes, this.at(head), 1);
+    const { words32 } = this;
+    const at = counterAt(head);
+    const low = (this.counterLow + 1) | 0;
+    this.counterLow = low;
+    if (low === 0) this.counterHigh++;
+    words32[at] = low;
+    words32[at + 1] = this.counterHigh;
+    this.bytes[entryAt(head)] = 1;
   }
 
   /** It was not taken after all. */
   forget(head: number): void {
-    Atomics.store(this.bytes, this.at(head), 0);
+    this.bytes[entryAt(head)] = 0;
   }
 
   /** Links `head` into the batch that the next {@link publish} ends. */
   complete(head: number): void {
     const { words16 } = this;
-    words16[(this.at(head) + entry.next) / 2] = this.batchHead < 0 ? 0xffff : this.batchHead;
+    words16[nextAt(head)] = this.batchHead;
     this.batchHead = head;
-    this.batchSize++;
-    Atomics.store(words16, InflightRegion.lastBatchHead / 2, head);
+    words16[lastBatchHeadAt] = head;
+    // A guest that returns heads twice can have more of them than there are.
+    if (this.batchSize < this.num) this.batch[this.batchSize++] = head;
+    else this.forget(head);
   }
 
   /** Clears the marks of the batch, once its used index has been published. */
   publish(usedIndex: number): void {
-    let head = this.batchHead;
-    // Counted, since a guest that returns a head twice, or a VMM that writes here, can make the list a ring.
-    for (; this.batchSize > 0 && head >= 0 && head < this.num; this.batchSize--) {
-      Atomics.store(this.bytes, this.at(head), 0);
-      head = this.words16[(this.at(head) + entry.next) / 2]!;
-    }
-    this.batchHead = -1;
+    const { batch, bytes, batchSize } = this;
+    for (let index = 0; index < batchSize; index++) bytes[entryAt(batch[index]!)] = 0;
+    this.batchHead = noHead;
     this.batchSize = 0;
-    Atomics.store(this.words16, InflightRegion.usedIndex / 2, usedIndex);
+    this.words16[InflightRegion.usedIndex / 2] = usedIndex;
   }
 
   /** Those of chains that are not under way would be mistaken for others', once their counters come again. */
   private readAnswers(answers: Uint32Array): void {
     for (const head of this.resubmit) {
-      const counter = this.words32[(this.at(head) + entry.counter) / 4]!;
+      const counter = this.words32[counterAt(head)]!;
       if (answers[head * answerWords] === counter) this.given.set(head, answers[head * answerWords + 1]!);
     }
     for (let head = 0; head < this.num; head++) if (!this.given.has(head)) answers[head * answerWords] = 0;
   }
 
-  private at(head: number): number {
-    return InflightRegion.entries + head * entry.bytes;
-  }
-
   /** Exact below 2^53, which no device comes to. */
   private counterOf(head: number): number {
-    const at = (this.at(head) + entry.counter) / 4;
+    const at = counterAt(head);
     return this.words32[at + 1]! * 2 ** 32 + this.words32[at]!;
   }
 }

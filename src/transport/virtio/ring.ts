@@ -61,8 +61,6 @@ export interface Ring {
   /** Whether all before `position` were taken. */
   hasTaken(position: Position): boolean;
 
-  /** Notes that the chain at `head` has run, and gets a response of this type and no more: it is not to be run again. */
-  answered(head: number, type: number): void;
   /** What was noted of a chain that is taken again, or 0. */
   answerOf(head: number): number;
   /** Gives the chain at `head` back, with `written` bytes of response; the guest sees it after {@link publish}. */

@@ -108,14 +108,15 @@ export class SplitRing implements Ring {
   pop(chain: Chain): number {
     if (!this.isAttached) return Pop.EMPTY;
     // What is taken again is marked already, and keeps its number: should we go too, its order is still right.
-    const again = this.owed > 0;
+    const { inflight } = this;
+    const again = inflight !== null && inflight.waiting > 0;
     if (this.inFlight === this.layout.num) return this.hasMore() ? this.breaks(Pop.CROWDED) : Pop.EMPTY;
-    const head = again ? this.inflight!.next() : this.nextHead();
+    const head = again ? inflight.next() : this.nextHead();
     if (head < 0) return head === NONE ? Pop.EMPTY : this.breaks(Pop.BROKEN);
     if (head > this.mask) return Pop.SKIPPED;
-    if (this.inflight !== null) {
+    if (inflight !== null) {
       this.tookAgain = again;
-      if (!again) this.inflight.take(head);
+      if (!again) inflight.take(head);
     }
     this.inFlight++;
     chain.load(head, this.desc, this.layout.num);
@@ -176,10 +177,6 @@ export class SplitRing implements Ring {
       this.memory.wrote(this.usedLog + at * 4, 8);
     }
     this.usedIndex = (this.usedIndex + 1) & 0xffff;
-  }
-
-  answered(head: number, type: number): void {
-    this.inflight?.answered(head, type);
   }
 
   answerOf(head: number): number {

@@ -21,7 +21,9 @@ Atomics.store = ((words: Int32Array, index: number, value: number): number => {
 }) as typeof Atomics.store;
 
 /** `words` of an actor's own that outlive it, into which it writes without atomics: such a write is a store, too. */
-export function watched(words: Int32Array): Int32Array {
+export function watched<Words extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(
+  words: Words,
+): Words {
   return new Proxy(words, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
