@@ -1,7 +1,7 @@
 // Host-visible memory through the real socket: what a guest maps is one memory with the host's, and whatever a guest or a front-end
 // does wrong costs no more than its own mapping (QEMU's channel, libkrun#790, hostile-input.md 15).
 import { describe, expect, test } from "bun:test";
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { mapBlob, unmapBlob } from "../../lab/driver/commands-blob.ts";
 import type { HeaderFields } from "../../lab/driver/commands.ts";
 import { request } from "../../lab/driver/commands.ts";
@@ -19,6 +19,7 @@ import {
   OfResource,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { filesOf } from "../support/fds.ts";
 import { limitTest } from "../support/limit-test.ts";
 import { expectOk, expectType, expectWorking, serveScripted } from "./support.ts";
 
@@ -73,16 +74,8 @@ function expectMapped(guest: SyntheticGuest, resourceId: number, offset: number)
 
 /** The blob's memory as the server has it: that of the only blob there is. */
 function onHost<Value>(use: (fd: number) => Value): Value {
-  const folder = `/proc/${server().ctrlQueuePid}/fd`;
-  const isBlob = (name: string): boolean => {
-    try {
-      return readlinkSync(`${folder}/${name}`).includes("memfd:scripted-blob");
-    } catch {
-      // It was closed meanwhile.
-      return false;
-    }
-  };
-  const fd = openSync(`${folder}/${readdirSync(folder).find(isBlob)}`, "r+");
+  const blob = filesOf(server().ctrlQueuePid).find(({ file }) => file.includes("memfd:scripted-blob"))!;
+  const fd = openSync(blob.path, "r+");
   try {
     return use(fd);
   } finally {

@@ -2,7 +2,7 @@
 // it dies of is told. What comes then is recovery.test.ts.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { KeptWord } from "../../src/actors/gpu/manifest.ts";
 import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
 import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { slowDraws } from "./slow-draws.ts";
+import { filesOf } from "../support/fds.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { expectOk, expectShown, expectWorking, pattern, untilSo } from "./support.ts";
 
@@ -31,11 +32,8 @@ async function start(...args: string[]): Promise<number> {
   return child!;
 }
 
-/** What the descriptors of a process are. */
-const filesOf = (pid: number): string[] =>
-  readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-
-const socketsOf = (pid: number): string[] => filesOf(pid).filter((file) => file.startsWith("socket:"));
+const socketsOf = (pid: number): string[] =>
+  filesOf(pid).flatMap(({ file }) => (file.startsWith("socket:") ? [file] : []));
 
 /** The paths at which the sockets of a process are, or were made. */
 function pathsOf(pid: number): string[] {
@@ -52,10 +50,8 @@ const until = (what: string, isSo: () => boolean): Promise<void> => untilSo(what
 
 /** The words that the ctrl queue keeps, as its process has them. */
 function keptWords(child: number): Int32Array {
-  const path = readdirSync(`/proc/${child}/fd`)
-    .map((fd) => `/proc/${child}/fd/${fd}`)
-    .find((file) => readlinkSync(file).includes("memfd:fencepost-words"));
-  const fd = openSync(path!, "r+");
+  const { path } = filesOf(child).find(({ file }) => file.includes("memfd:fencepost-words"))!;
+  const fd = openSync(path, "r+");
   const words = SharedWords.open(fd, 1 << slotOf("ctrl-queue"));
   closeSync(fd);
   return words.keep(slotOf("ctrl-queue"));
@@ -89,7 +85,7 @@ describe.each(["software", "virgl"])("with --renderer %s", (renderer) => {
     expect(pathsOf(child)).toEqual([]);
     const servers = new Set(socketsOf(server.pid));
     expect(socketsOf(child).filter((socket) => servers.has(socket))).toEqual([]);
-    expect(filesOf(child).filter((file) => file.includes("server.log"))).toEqual([]);
+    expect(filesOf(child).filter(({ file }) => file.includes("server.log"))).toEqual([]);
   });
 });
 

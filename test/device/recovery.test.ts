@@ -2,7 +2,7 @@
 // loses no more than what was in the renderer.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
@@ -12,6 +12,7 @@ import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Ccmd, queryObject } from "../../src/actors/gpu/renderer/virgl/protocol.ts";
 import { BlobMem, Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { filesOf } from "../support/fds.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { readShared } from "../support/gpu-reader.ts";
 import { makeBuffer, makeContext, makeTexture } from "./3d-support.ts";
@@ -157,11 +158,8 @@ test("of more pixels than are read at once the rest takes nothing of the host be
   }
   const last = gpu.createImage(7, Format.B8G8R8X8, 64, 48);
   draw(last);
-  const memories = (): number => {
-    const folder = `/proc/${server.ctrlQueuePid}/fd`;
-    const files = readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`));
-    return files.filter((file) => file.includes("memfd:fencepost-resource")).length;
-  };
+  const memories = (): number =>
+    filesOf(server.ctrlQueuePid).filter(({ file }) => file.includes("memfd:fencepost-resource")).length;
   await die();
   // What it had is read before it goes.
   expectOk(gpu.detachBacking(7));

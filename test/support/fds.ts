@@ -1,4 +1,4 @@
-// This process's open descriptors, for tests that must not lose any.
+// Open descriptors: this process's, for tests that must not lose any, and those of others.
 
 import { readdirSync, readlinkSync } from "node:fs";
 import { libc } from "../../src/ffi/libc.ts";
@@ -18,6 +18,19 @@ export function isOpen(fd: number): boolean {
 /** What a descriptor is, such as "anon_inode:[eventfd]". */
 export function kindOf(fd: number): string {
   return readlinkSync(`/proc/self/fd/${fd}`);
+}
+
+/** The descriptors of a process: the path of each in /proc, and what it is. One that is closed meanwhile is left out. */
+export function filesOf(pid: number | "self"): { path: string; file: string }[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((fd) => {
+    const path = `${folder}/${fd}`;
+    try {
+      return [{ path, file: readlinkSync(path) }];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** The counter of an eventfd, which becomes zero; 0 when nobody wrote it. */

@@ -1,6 +1,5 @@
 // Surfaces on loan, snapshots, descriptions, and what a display does with messages that it can't follow.
 
-import { readdirSync, readlinkSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Counter, counterNames } from "../../../src/actors/display/counters.ts";
 import type { DisplayMessage } from "../../../src/actors/display/messages.ts";
@@ -8,6 +7,7 @@ import { encodePng } from "../../../src/picture/png.ts";
 import { closeFd, createMemfd, sizeOfFd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Format } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
+import { filesOf } from "../../support/fds.ts";
 import { gradient, Stage } from "./stage.ts";
 
 type PagesMessage = Extract<DisplayMessage, { type: "add-guest-surface" }>;
@@ -41,13 +41,7 @@ function snapshot(scanout = 0) {
 
 /** Open descriptors of memfds by name. */
 const memfds = (name: string): number =>
-  readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).includes(`memfd:${name}`);
-    } catch {
-      return false;
-    }
-  }).length;
+  filesOf("self").filter(({ file }) => file.includes(`memfd:${name}`)).length;
 
 describe("surfaces", () => {
   test("are given back when they are dropped", () => {
