@@ -5,12 +5,13 @@ import { chanceOf } from "../../lab/fuzz/chance.ts";
 import * as commands from "../../lab/driver/commands.ts";
 import type { GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { areaOf, type Image } from "../../lab/driver/gpu-driver.ts";
-import { Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { World } from "./world.ts";
 
 /** Stores of the ctrl queue from a command on, after which nothing of it is left to be told. */
 const storesMax = 30;
-const options: GuestOptions = { gpuFeatures: [] };
+const { OK_NODATA, OK_RESOURCE_UUID, ERR_UNSPEC } = Response;
+const options: GuestOptions = { gpuFeatures: [Feature.RESOURCE_UUID] };
 let deaths = 0;
 let world: World | null = null;
 
@@ -100,6 +101,29 @@ test("what the guest turns off is off, and what it frees is there with its scano
     expect(control.call(commands.unrefResource(1)).type === Response.OK_NODATA).toBe(isShown);
   }
   expect(deaths).toBeGreaterThan(storesMax / 2);
+});
+
+test("a UUID that was given is the answer, though its resource is gone by then", () => {
+  const { control } = boot();
+  let given = 0;
+  for (let count = 0; count < 2 * storesMax; count++) {
+    doomed(count);
+    const sent = [
+      commands.createResource2d(1, Format.B8G8R8X8, 8, 8),
+      commands.assignUuid(1),
+      commands.unrefResource(1),
+    ].map((request) => control.submit(request, { hold: true }));
+    control.commit();
+    rest();
+    const types = sent.map((one) => control.wait(one).type);
+    // What it died of earns that, and those behind it what comes of it.
+    const wrong = types.findIndex((type, at) => type !== [OK_NODATA, OK_RESOURCE_UUID, OK_NODATA][at]);
+    if (wrong >= 0) expect(types[wrong]).toBe(ERR_UNSPEC);
+    else given++;
+    control.call(commands.unrefResource(1));
+  }
+  expect(deaths).toBeGreaterThan(storesMax / 2);
+  expect(given).toBeGreaterThan(storesMax / 2);
 });
 
 test("a cursor has the image that there is now, not one that was laid ready before", () => {

@@ -1,12 +1,14 @@
 // How commands of a GPU begin and are answered (virtio 1.3 §5.7.6.7).
 
-import { Header, HeaderFlag, Response } from "../../transport/wire/virtio-gpu/protocol.ts";
+import { Header, HeaderFlag, ResourceUuid, Response } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { CommandForm } from "../queue/command-form.ts";
 
 export const gpuCommands: CommandForm = {
   headerBytes: Header.bytes,
   ok: Response.OK_NODATA,
   firstError: Response.ERR_UNSPEC,
+  // The resource may be gone by then.
+  lasting: { type: Response.OK_RESOURCE_UUID, bodyBytes: ResourceUuid.bytes - Header.bytes },
   malformed: Response.ERR_UNSPEC,
   tooLong: Response.ERR_OUT_OF_MEMORY,
 

@@ -6,6 +6,8 @@ export interface CommandForm {
   /** The response type of success without a body, and the first of those that are errors: all from there on. */
   readonly ok: number;
   readonly firstError: number;
+  /** The one success whose body cannot be had by running the request again, and the bytes of that body, a multiple of four. */
+  readonly lasting: { readonly type: number; readonly bodyBytes: number };
   /** What a chain earns that makes no sense, and a request that is longer than there is memory for. */
   readonly malformed: number;
   readonly tooLong: number;

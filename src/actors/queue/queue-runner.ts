@@ -68,7 +68,7 @@ export class QueueRunner {
     this.bad = new BadChains(context, form, this.chain, this.request);
     this.held = new HeldAnswers(this.request);
     this.session = new SessionReplies(context);
-    this.succession = record === null ? null : new Succession(record, form, this.chain);
+    this.succession = record === null ? null : new Succession(record, form, this.chain, this.request);
     context.counters[QueueCounter.parked] = 0;
   }
 
@@ -240,7 +240,7 @@ export class QueueRunner {
       type = this.bad.length();
     } else {
       if (this.recording !== null) this.recording.taken(chain.writableBytes);
-      type = (ring.tookAgain && ring.answerOf(chain.head)) || this.handler.execute(request);
+      type = (ring.tookAgain && this.succession?.repeat(ring, this)) || this.handler.execute(request);
       if (type === PARKED) tap?.rest();
       if (type === PARKED) return type;
       if (type >= this.form.firstError) this.responseBytes = headerBytes;

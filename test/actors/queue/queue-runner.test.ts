@@ -778,6 +778,7 @@ test("commands of another form begin and are answered as that says", () => {
     headerBytes: 8,
     ok: 1,
     firstError: 100,
+    lasting: { type: 99, bodyBytes: 4 },
     malformed: 101,
     tooLong: 102,
     writeHeader(response, type, command): void {

@@ -76,7 +76,7 @@ export class Fences {
     const more = answer < Response.ERR_UNSPEC ? this.queue.responseBytes - Header.bytes : 0;
     waiting.response = answer;
     if (more > 0) waiting.body = request.responseBytes(Header.bytes, more).slice();
-    else this.queue.succession?.ranParked(waiting.parked!, answer);
+    this.queue.succession?.ranParked(waiting.parked!, answer, Header.bytes + more);
     return PARKED;
   }
 
