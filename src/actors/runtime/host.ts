@@ -19,7 +19,7 @@ import {
 import { Absences } from "./absences.ts";
 import { Asks } from "./asks.ts";
 import type { LineEnd } from "./lines/line.ts";
-import { lineEnds, portsOf } from "./lines/open.ts";
+import { lineEnds, linesAmong, portsOf } from "./lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { isSound, withLastWords } from "./process/last-words.ts";
 import { startChild } from "./process/child-process.ts";
@@ -27,10 +27,10 @@ import { StallWatch } from "./process/stall-watch.ts";
 import type { ActorStart } from "./start.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
+import { Stops } from "./stops.ts";
 import { type Running, startThread } from "./thread.ts";
 import { afterInEventLoop } from "./timers.ts";
 
-const supervisorSlot = slotOf("supervisor");
 /** How long a successor's process may take to start: more than ten seconds where the CPU is emulated. */
 const startMsMax = 60_000;
 
@@ -54,7 +54,7 @@ export class ActorHost {
   readonly asks: Asks;
   private readonly workers = new Map<WorkerName, Running>();
   private readonly watches = new Map<WorkerName, StallWatch>();
-  private readonly waitingForStop = new Map<WorkerName, () => void>();
+  private readonly stops = new Stops();
   private readonly absences = new Absences();
   /** Actors that were replaced, and are not ready yet. */
   private readonly returning = new Set<WorkerName>();
@@ -85,15 +85,7 @@ export class ActorHost {
 
   /** Spawns every worker at once; each says `ready` when it is. */
   start(): void {
-    const lines = new Map<WorkerName, [ActorName, LineEnd][]>(this.names.map((name) => [name, []]));
-    for (const name of this.names) {
-      // One line a pair.
-      for (const peer of this.peersOf(name).filter((one) => name < one)) {
-        const [end, otherEnd] = this.lineEnds(name, peer);
-        lines.get(name)!.push([peer, end]);
-        lines.get(peer)!.push([name, otherEnd]);
-      }
-    }
+    const lines = linesAmong(this.names, this.peersOf, this.lineEnds);
     for (const name of this.names) this.spawn(name, lines.get(name)!);
     this.wakeUp();
   }
@@ -154,6 +146,15 @@ export class ActorHost {
     this.post(name, { runtime: "crash" });
   }
 
+  /** Ends a process that has not come up yet, where the actor has one; returns whether it was. */
+  endStart(name: WorkerName): boolean {
+    const worker = this.workers.get(name);
+    if (worker === undefined || !this.isChild(name)) return false;
+    this.forget(name);
+    worker.end();
+    return true;
+  }
+
   /**
    * Stops every living worker, last started first, each within `timeoutMs`. Those that do not answer are ended; `late`
    * hears of them.
@@ -162,19 +163,16 @@ export class ActorHost {
     for (const name of this.names.toReversed()) {
       const worker = this.workers.get(name);
       if (worker === undefined) continue;
-      const stopped = Promise.withResolvers<boolean>();
-      const cancel = afterInEventLoop(timeoutMs, () => stopped.resolve(false));
-      this.waitingForStop.set(name, () => stopped.resolve(true));
+      const isInTime = this.stops.isInTime(name, timeoutMs);
       this.post(name, { runtime: "stop" });
       this.mailbox.startle(name);
-      if (!(await stopped.promise)) {
+      if (!(await isInTime)) {
         late(name);
         worker.end();
       }
-      cancel();
-      this.workers.delete(name);
-      this.watches.get(name)?.stop();
+      this.forget(name);
     }
+    this.mailbox.leave();
     for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
   }
 
@@ -186,17 +184,15 @@ export class ActorHost {
     this.mailbox.sendRuntime(to, message, transfer);
   }
 
-  private peersOf(name: WorkerName): readonly WorkerName[] {
-    return peersOf(name).filter((peer) => this.names.includes(peer));
-  }
+  private readonly peersOf = (name: WorkerName): readonly WorkerName[] =>
+    peersOf(name).filter((peer) => this.names.includes(peer));
 
   private isChild(name: WorkerName): boolean {
     return hasProcess(name, this.config);
   }
 
-  private lineEnds(name: WorkerName, peer: WorkerName): [LineEnd, LineEnd] {
-    return lineEnds(this.isChild(name) || this.isChild(peer) ? "rings" : "port");
-  }
+  private readonly lineEnds = (name: WorkerName, peer: WorkerName): [LineEnd, LineEnd] =>
+    lineEnds(this.isChild(name) || this.isChild(peer) ? "rings" : "port");
 
   private spawn(name: WorkerName, lines: [ActorName, LineEnd][]): void {
     const isChild = this.isChild(name);
@@ -244,7 +240,7 @@ export class ActorHost {
   private wakeUp(): void {
     this.mailbox.drain(this.receive);
     // The event loop gets its turn, whatever they send.
-    if (!this.words.fallAsleep(supervisorSlot)) setImmediate(() => this.wakeUp());
+    if (!this.words.fallAsleep(slotOf("supervisor"))) setImmediate(() => this.wakeUp());
   }
 
   private readonly receive = (received: unknown, from: ActorName): void => {
@@ -263,7 +259,7 @@ export class ActorHost {
     }
     if (message.type === "stopped") {
       this.workers.delete(name);
-      this.waitingForStop.get(name)?.();
+      this.stops.stopped(name);
     }
     if (!this.asks.takes(message)) this.events.message(name, message);
   };
@@ -278,6 +274,11 @@ export class ActorHost {
     this.watches.set(name, new StallWatch(this.words, slotOf(name), limitMs, wake, stalled));
   }
 
+  private forget(name: WorkerName): void {
+    this.workers.delete(name);
+    this.watches.get(name)?.stop();
+  }
+
   /** What an actor in a process of its own sends makes no sense: it may be anybody by now. */
   private distrust(name: WorkerName, by: ActorName, reason: string): void {
     this.ended(name, `ended, since to the ${by} it ${reason}`);
@@ -290,11 +291,10 @@ export class ActorHost {
   private lost(name: WorkerName, reason: string): void {
     const worker = this.workers.get(name);
     if (worker === undefined) return;
-    this.workers.delete(name);
-    this.watches.get(name)?.stop();
+    this.forget(name);
     // A thread's loop has ended; a process may go on.
     if (this.isChild(name)) worker.end();
-    this.waitingForStop.get(name)?.();
+    this.stops.stopped(name);
     this.events.crashed(name, reason);
   }
 }

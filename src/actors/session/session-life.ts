@@ -31,6 +31,11 @@ export class SessionLife extends Entity {
     return this.stateName.split(".").includes(name);
   }
 
+  /** Whether the last front-end has gone, and all that it leaves is being released. */
+  get isEnding(): boolean {
+    return this.once && this.is("closing");
+  }
+
   connected(): void {
     this.rings = 0;
     this.happens("CONNECTED");

@@ -34,6 +34,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   private socket = -1;
   /** Whether the front-end is there from the start, on an inherited socket. */
   private readonly isConnected: boolean;
+  /** Queues that are gone, and may come back. */
+  private readonly away = new Set<WorkerName>();
   /** Whether a request is under way, which waits for other actors. */
   private isServing = false;
 
@@ -174,11 +176,15 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   peerLost(peer: WorkerName): void {
     if (peer === this.device.sharedMemory?.queue) this.session?.hostMemory.forsake();
+    if (this.queueOf(peer) === undefined) return;
+    this.away.add(peer);
+    this.report();
   }
 
   /** Tells a restarted actor what its predecessor knew. */
   peerBack(peer: WorkerName): void {
     const queue = this.queueOf(peer);
+    this.away.delete(peer);
     try {
       if (queue === undefined) this.session?.display.giveAgain();
       else this.session?.restoreQueue(queue);
@@ -268,7 +274,8 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   private stateToReport(): State | null {
     const { life } = this;
-    if (life.is("closed")) return "closed";
+    // Nobody needs a queue that would have to come back first.
+    if (life.is("closed") || (life.isEnding && this.away.size > 0)) return "closed";
     if (life.is("running")) return "running";
     const hasRun = this.reported === "running" || this.reported === "suspended";
     if (life.is("connected")) return hasRun ? "suspended" : "connected";

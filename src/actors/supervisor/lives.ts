@@ -35,6 +35,17 @@ export function comeBack(life: Life, restart: () => void, waits: (() => void) | 
   }, ms);
 }
 
+/** It is to stop: `endStart` ends one that has not come up yet, if it can. Returns whether one was to come that does not come now. */
+export function stopping(life: Life, endStart: () => boolean): boolean {
+  const snapshot = life.getSnapshot();
+  // One that is given up is told nothing more.
+  if (snapshot.status !== "active") return false;
+  const isEnded = snapshot.matches("spawning") && endStart();
+  life.send({ type: "STOP" });
+  if (isEnded) life.send({ type: "EXITED" });
+  return isEnded || snapshot.matches("restarting");
+}
+
 /** Whether it is neither there nor about to come: nobody has asked for it yet, or it was given up. */
 export const isAbsent = (life: Life | undefined): boolean => life?.getSnapshot().matches("failed") ?? true;
 

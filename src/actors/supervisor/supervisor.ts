@@ -15,7 +15,7 @@ import { ActorLogs } from "./actor-logs.ts";
 import { ControlServer } from "./control-server.ts";
 import type { SessionState, SupervisorEvents } from "./events.ts";
 import { Inquiries } from "./inquiries.ts";
-import { areUp, begun, comeBack, isSpare, type Life } from "./lives.ts";
+import { areUp, begun, comeBack, isSpare, type Life, stopping } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 import { Recordings } from "./recordings.ts";
 import { RestoreFile } from "./restore-file.ts";
@@ -115,10 +115,9 @@ export class Supervisor {
     this.events.stopping(this.device.getSnapshot().context.reason);
     this.control.close();
     for (const timer of this.settling.values()) clearTimeout(timer);
-    for (const actor of this.actors.values()) {
-      // One that is given up is told nothing more.
-      if (actor.getSnapshot().status === "active") actor.send({ type: "STOP" });
-    }
+    // Peers wait for the answers of one that comes, until they hear that it does not.
+    for (const [name, life] of this.actors)
+      if (stopping(life, () => this.host.endStart(name))) this.host.announceLoss(name, false);
     let isLate = false;
     await this.host.stop(this.stopTimeoutMs, (name) => {
       isLate = true;

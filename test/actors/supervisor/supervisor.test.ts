@@ -1,9 +1,10 @@
 // The supervisor with its real workers: start, watch, replace, and end in order with the right exit code.
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { manifestOf, type WorkerName, workersFor } from "../../../src/actors/registry.ts";
+import { entries, manifestOf, type WorkerName, workersFor } from "../../../src/actors/registry.ts";
+import { SyntheticGuest } from "../../../lab/driver/synthetic-guest.ts";
 import { Supervisor } from "../../../src/actors/supervisor/supervisor.ts";
 import type { ServerConfig } from "../../../src/config.ts";
 import { closeFd } from "../../../src/transport/os/fds.ts";
@@ -315,6 +316,78 @@ test("an actor's life that has ended forgives no crash of the next one", async (
 
   expect(await run.exitCode).toBe(3);
 }, 20_000);
+
+describe("a process that is not there", () => {
+  const { "ctrl-queue": ownEntry } = entries;
+  afterEach(() => {
+    Object.assign(entries, { "ctrl-queue": ownEntry });
+  });
+
+  /** The next one never comes up. */
+  function haltNext(): void {
+    const url = new URL("../../support/endless-start.ts", import.meta.url);
+    Object.assign(entries, { "ctrl-queue": () => url });
+  }
+
+  const start = (...flags: string[]): Run => new Run("--isolation=process", "--renderer=software", ...flags);
+
+  /** The process of the ctrl queue; null where there is none. */
+  const pidOf = ({ supervisor }: Run): number | null =>
+    (supervisor as unknown as { host: { pidOf(name: WorkerName): number | null } }).host.pidOf("ctrl-queue");
+
+  /** Has the ctrl queue die under a guest's driver. */
+  async function bereave(run: Run): Promise<SyntheticGuest> {
+    await run.listening;
+    const guest = SyntheticGuest.boot(run.path, {});
+    await run.line(({ text }) => text === "the guest's driver has started");
+    haltNext();
+    process.kill(pidOf(run)!, "SIGKILL");
+    await run.line(({ text }) => text.startsWith("crashed: "));
+    return guest;
+  }
+
+  async function another(run: Run): Promise<void> {
+    while (pidOf(run) === null) await Bun.sleep(1);
+  }
+
+  /** A session waits for three seconds for a queue that is there, and whoever starts may take longer. */
+  async function expectEnd(run: Run, from: number): Promise<void> {
+    expect(await run.exitCode).toBe(0);
+    expect(performance.now() - from).toBeLessThan(1_500);
+    expect(run.lines.filter(({ text }) => text === "restarted" || text.includes("did not stop"))).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  }
+
+  const moments = ["before another one is started", "as another one starts"] as const;
+
+  test.each(moments)("is not waited for by a server that is to stop, %s", async (moment) => {
+    const run = start();
+    const guest = await bereave(run);
+    if (moment === moments[1]) await another(run);
+    const from = performance.now();
+    run.supervisor.shutdown("enough");
+    await expectEnd(run, from);
+    guest.close();
+  });
+
+  test.each(moments)("is not waited for by a server whose only front-end goes, %s", async (moment) => {
+    const run = start("--once");
+    const guest = await bereave(run);
+    if (moment === moments[1]) await another(run);
+    const from = performance.now();
+    guest.close();
+    await expectEnd(run, from);
+  });
+
+  test("since it starts for the first time, is not waited for by a server that is to stop", async () => {
+    haltNext();
+    const run = start();
+    await another(run);
+    const from = performance.now();
+    run.supervisor.shutdown("enough");
+    await expectEnd(run, from);
+  });
+});
 
 test("a ctrl queue that crashes under a front-end is not waited for, and no socket is left behind", async () => {
   const run = new Run();

@@ -2,6 +2,7 @@
 
 import { createMemfd, duplicateFd } from "../../../transport/os/fds.ts";
 import { socketPair } from "../../../transport/os/unix-socket.ts";
+import type { ActorName, WorkerName } from "../../registry.ts";
 import type { Line, LineEnd } from "./line.ts";
 import { PortLine } from "./port-line.ts";
 import { lineMemoryBytes, RingLine } from "./ring-line.ts";
@@ -21,6 +22,23 @@ export function lineEnds(kind: LineEnd["kind"]): [LineEnd, LineEnd] {
     { kind, memoryFd, socketFd: first, side: 0 },
     { kind, memoryFd: duplicateFd(memoryFd), socketFd: second, side: 1 },
   ];
+}
+
+/** The ends of each actor of `names`: one line a pair. */
+export function linesAmong(
+  names: readonly WorkerName[],
+  peersOf: (name: WorkerName) => readonly WorkerName[],
+  ends: (name: WorkerName, peer: WorkerName) => [LineEnd, LineEnd],
+): Map<WorkerName, [ActorName, LineEnd][]> {
+  const lines = new Map<WorkerName, [ActorName, LineEnd][]>(names.map((name) => [name, []]));
+  for (const name of names) {
+    for (const peer of peersOf(name).filter((one) => name < one)) {
+      const [end, otherEnd] = ends(name, peer);
+      lines.get(name)!.push([peer, end]);
+      lines.get(peer)!.push([name, otherEnd]);
+    }
+  }
+  return lines;
 }
 
 /** `ring` rings the bell of whoever has the other end. */

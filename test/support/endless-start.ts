@@ -1,0 +1,3 @@
+// An actor's process that never comes up.
+
+await new Promise<never>(() => setInterval(() => undefined, 60_000));
