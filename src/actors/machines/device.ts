@@ -12,7 +12,7 @@ export type DeviceEvent =
   | { type: "SESSION_DOWN" }
   | { type: "SESSION_CLOSED" }
   | { type: "ACTOR_RESTARTED"; actor: string }
-  | { type: "ACTOR_LOST"; actor: string }
+  | { type: "ACTOR_LOST"; reason: string }
   | { type: "FATAL"; reason: string }
   | { type: "MISCONFIGURED"; reason: string }
   | { type: "SHUTDOWN"; reason: string }
@@ -43,10 +43,7 @@ export const deviceMachine = setup({
       target: ".stopping",
       actions: {
         type: "endWith",
-        params: ({ event }) => ({
-          exitCode: exitCodes.actorLost,
-          reason: `the ${event.actor} actor crashed`,
-        }),
+        params: ({ event }) => ({ exitCode: exitCodes.actorLost, reason: event.reason }),
       },
     },
     FATAL: {

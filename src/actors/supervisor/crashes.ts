@@ -1,4 +1,4 @@
-// The last crash of each actor: told in the log as it happens, and remembered for whoever looks later.
+// The last crash of each actor: told in the log as it happens, and remembered for whoever looks later; and how many there were in a row.
 
 import type { WorkerName } from "../registry.ts";
 import type { LogSink } from "./log-sink.ts";
@@ -14,12 +14,30 @@ export interface Crash {
 
 export class Crashes {
   private readonly last = new Map<WorkerName, Crash & { from: number }>();
+  /** Those of which none was forgiven. */
+  private readonly rows = new Map<WorkerName, { count: number; readonly from: number }>();
 
   constructor(private readonly log: Pick<LogSink, "write">) {}
 
   crashed(name: WorkerName, reason: string): void {
     this.log.write("error", name, `crashed: ${reason}`);
     this.last.set(name, { reason, at: new Date().toISOString(), backMs: null, from: performance.now() });
+    const row = this.rows.get(name) ?? { count: 0, from: performance.now() };
+    row.count++;
+    this.rows.set(name, row);
+  }
+
+  /** An actor that was restarted has lived long enough for those before not to count. */
+  forgive(name: WorkerName): void {
+    this.rows.delete(name);
+  }
+
+  /** Why the device cannot go on without an actor that has crashed, and what may help. */
+  story(name: WorkerName): string {
+    const { count, from } = this.rows.get(name)!;
+    const seconds = ((performance.now() - from) / 1000).toFixed(1);
+    const often = count === 1 ? "" : ` ${count} times in ${seconds} s, the last time`;
+    return `the ${name} actor crashed${often}: ${this.last.get(name)!.reason}. ${wayOut(name)}`;
   }
 
   /** Another one is there. */
@@ -35,4 +53,9 @@ export class Crashes {
     const { reason, at, backMs } = crash;
     return { reason, at, backMs };
   }
+}
+
+function wayOut(name: WorkerName): string {
+  const without3d = name === "ctrl-queue" ? "--renderer software leaves out 3D, and " : "";
+  return `Start the server and its VM again; where it goes on, ${without3d}--record FILE keeps what a report needs`;
 }

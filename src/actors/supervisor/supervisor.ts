@@ -264,7 +264,8 @@ export class Supervisor {
   }
 
   private givenUp(name: WorkerName): void {
-    if (!isSpare(name)) return this.device.send({ type: "ACTOR_LOST", actor: name });
+    if (!isSpare(name))
+      return this.device.send({ type: "ACTOR_LOST", reason: this.inquiries.crashes.story(name) });
     this.log.write("error", name, "given up: the device goes on without it");
     this.serve();
   }
@@ -273,10 +274,11 @@ export class Supervisor {
   private restored(name: WorkerName): void {
     this.inquiries.crashes.restarted(name);
     this.device.send({ type: "ACTOR_RESTARTED", actor: name });
-    this.settling.set(
-      name,
-      setTimeout(() => this.actors.get(name)!.send({ type: "SETTLED" }), this.settledMs),
-    );
+    const settled = (): void => {
+      this.actors.get(name)!.send({ type: "SETTLED" });
+      this.inquiries.crashes.forgive(name);
+    };
+    this.settling.set(name, setTimeout(settled, this.settledMs));
   }
 
   /** What nobody else has to be asked for. */

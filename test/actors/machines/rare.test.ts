@@ -61,16 +61,16 @@ test("device whose only front-end leaves ends with exit code 0", () => {
 });
 
 test("device that loses an actor stops in order and its exit code says so", () => {
-  const stopping = runDevice({ type: "READY" }, { type: "ACTOR_LOST", actor: "ctrl-queue" });
+  const stopping = runDevice({ type: "READY" }, { type: "ACTOR_LOST", reason: "it crashed" });
   const ended = runDevice(
     { type: "READY" },
-    { type: "ACTOR_LOST", actor: "ctrl-queue" },
+    { type: "ACTOR_LOST", reason: "it crashed" },
     { type: "STOPPED" },
   );
 
   expect(stopping.value).toBe("stopping");
   expect(ended.value).toBe("failed");
-  expect(ended.output).toEqual({ exitCode: exitCodes.actorLost, reason: "the ctrl-queue actor crashed" });
+  expect(ended.output).toEqual({ exitCode: exitCodes.actorLost, reason: "it crashed" });
 });
 
 test("device that can not start ends with exit code 1", () => {
@@ -83,7 +83,7 @@ test("device keeps the first reason", () => {
   const ended = runDevice(
     { type: "FATAL", reason: "first" },
     { type: "SHUTDOWN", reason: "second" },
-    { type: "ACTOR_LOST", actor: "display" },
+    { type: "ACTOR_LOST", reason: "third" },
     { type: "STOPPED" },
   );
 
