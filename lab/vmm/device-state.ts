@@ -1,12 +1,15 @@
 // The state of a device as a VMM takes it along: read from a pipe, or written to one, as QEMU does.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { Conveyor } from "../../src/transport/os/conveyor.ts";
 import { closeFd, createPipe } from "../../src/transport/os/fds.ts";
+import { NativeMemory } from "../../src/transport/os/native-memory.ts";
 import { RequestType, StateReply, StateTransfer } from "../../src/transport/wire/vhost-user/protocol.ts";
 import { stateTransfer } from "./vhost-user-payloads.ts";
 import type { VhostUserFrontend } from "./vhost-user-frontend.ts";
 
 const pipeBytes = 64 * 1024;
+/** Of a state that is saved: its pages are made when touched. */
+const stateBytesMax = 2 ** 30;
 
 /** The back-end does not give its state, or not all of it. */
 class StateMissing extends Error {
@@ -33,26 +36,24 @@ export const checkTransfer = (frontend: VhostUserFrontend): boolean =>
 /** The state of a device whose rings are stopped. Throws where it is not given, or not all of it. */
 export function saveState(frontend: VhostUserFrontend): Uint8Array<ArrayBuffer> {
   const [reader, writer] = createPipe(pipeBytes);
-  try {
-    if (!begun(frontend, StateTransfer.save, writer)) throw new StateMissing("no state is saved");
-    const state = new Uint8Array(readFileSync(reader));
-    if (!checkTransfer(frontend)) throw new StateMissing("the state is not all there");
-    return state;
-  } finally {
-    closeFd(reader);
-  }
+  const isBegun = begun(frontend, StateTransfer.save, writer);
+  const state = carried(frontend, reader, NativeMemory.allocate(stateBytesMax), "in");
+  if (!isBegun) throw new StateMissing("no state is saved");
+  if (!checkTransfer(frontend)) throw new StateMissing("the state is not all there");
+  return state;
 }
 
 /** Gives a device whose rings are stopped the state of another. Returns whether it takes that. */
 export function loadState(frontend: VhostUserFrontend, state: Uint8Array): boolean {
   const [reader, writer] = createPipe(pipeBytes);
-  try {
-    if (!begun(frontend, StateTransfer.load, reader)) return false;
-    writeFileSync(writer, state);
-  } finally {
-    closeFd(writer);
+  const isBegun = begun(frontend, StateTransfer.load, reader);
+  if (!isBegun || state.length === 0) closeFd(writer);
+  else {
+    const memory = NativeMemory.allocate(state.length);
+    new Uint8Array(memory.view()).set(state);
+    carried(frontend, writer, memory, "out");
   }
-  return checkTransfer(frontend);
+  return isBegun && checkTransfer(frontend);
 }
 
 /** As {@link beginTransfer}, with an end that is the back-end's alone from then on: its other one sees when that is closed. */
@@ -61,5 +62,26 @@ function begun(frontend: VhostUserFrontend, direction: number, fd: number): bool
     return beginTransfer(frontend, direction, fd);
   } finally {
     closeFd(fd);
+  }
+}
+
+/** Carries it by our end of a pipe, while others have their turns, and closes that. Returns what was carried. */
+function carried(
+  { pump }: VhostUserFrontend,
+  fd: number,
+  memory: NativeMemory,
+  direction: "in" | "out",
+): Uint8Array<ArrayBuffer> {
+  let count = -1;
+  const conveyor = new Conveyor(pump.epoll, fd, memory, direction, (_, bytes) => {
+    count = bytes;
+    // It would be ready for ever.
+    pump.epoll.remove(fd);
+  });
+  try {
+    pump.until(() => count >= 0, "the device's state");
+    return new Uint8Array(memory.view()).slice(0, count);
+  } finally {
+    conveyor.close();
   }
 }

@@ -43,7 +43,7 @@ export class VhostUserFrontend {
 
   constructor(
     fd: number,
-    private readonly pump: Pump,
+    readonly pump: Pump,
   ) {
     this.channel = new MessageChannel(fd, pump, () => (this.closed = true));
   }

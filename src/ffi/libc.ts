@@ -146,6 +146,7 @@ export const MAP_PRIVATE = 2;
 export const MAP_FIXED = 0x10;
 export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
+export const MADV_REMOVE = 9;
 /** Since Linux 6.1. */
 export const MADV_COLLAPSE = 25;
 

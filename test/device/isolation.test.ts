@@ -9,13 +9,13 @@ import { join } from "node:path";
 import type { Image } from "../../lab/driver/gpu-driver.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import { KeptWord } from "../../src/actors/gpu/manifest.ts";
+import { KeptWord, SnapshotStage } from "../../src/actors/gpu/manifest.ts";
 import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
-import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { Command, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { slowDraws } from "./slow-draws.ts";
 import { filesOf } from "../support/fds.ts";
 import { driverPatienceMs } from "../support/patience.ts";
-import { expectOk, expectShown, expectWorking, pattern, untilSo } from "./support.ts";
+import { expectOk, expectShown, expectType, expectWorking, pattern, untilSo } from "./support.ts";
 
 let server: ServerProcess;
 let guest: SyntheticGuest | null = null;
@@ -151,6 +151,26 @@ test("ctl kill has the actor throw there as it does in a thread", async () => {
   expect(await server.control({ command: "kill", actor: "ctrl-queue" })).toEqual({ ok: true });
   await until("another one is there", () => server.log().includes("ctrl-queue: restarted"));
   expect(server.log()).toContain("ctrl-queue: crashed: killed by request");
+});
+
+test("what it says of a snapshot that is none costs nobody anything", async () => {
+  const child = await start("--renderer", "software");
+  guest = SyntheticGuest.boot(server.socketPath, { patienceMs: driverPatienceMs });
+  expectOk(guest.gpu.createResource2d(1, Format.B8G8R8X8, 8, 8));
+  const kept = keptWords(child);
+  for (const [stage, words, lives] of [
+    [SnapshotStage.taking, 0, 1],
+    [SnapshotStage.telling, -1, 2],
+    [SnapshotStage.ofFrontEnd, 2 ** 31 - 1, 3],
+    [99, 2, 4],
+  ] as const) {
+    kept[KeptWord.snapshotWords] = words;
+    kept[KeptWord.snapshot] = stage;
+    process.kill(server.ctrlQueuePid, "SIGKILL");
+    const lost = (): string[] => server.log().match(/the snapshot is lost: it is no snapshot/g) ?? [];
+    await until("another one is there", () => lost().length === lives);
+    expectType(guest.gpu.createResource2d(1, Format.B8G8R8X8, 8, 8), Response.ERR_INVALID_RESOURCE_ID);
+  }
 });
 
 const rogue = [process.execPath, join(import.meta.dir, "../support/rogue-device/server.ts")];

@@ -188,6 +188,37 @@ test("what was taken up outlives the process that took it up", async () => {
   expectType(guest.gpu.createResource2d(5, Format.B8G8R8X8, 4, 4), Response.ERR_INVALID_RESOURCE_ID);
 });
 
+test("a process that dies as it takes one up has a successor with all of it", async () => {
+  const first = await serve("--renderer", "software");
+  const { gpu } = boot(first);
+  const images = Array.from({ length: 100 }, (_, at) => gpu.createImage(at + 1, Format.B8G8R8X8, 64, 64));
+  images.forEach((image, at) => {
+    image.pixels.set(pattern(64, 64, at));
+    gpu.present(image);
+    expectOk(gpu.detachBacking(image.resourceId));
+  });
+  expectOk(gpu.setScanout(0, 1, areaOf(images[0]!)));
+  await first.control({ command: "snapshot", path: file });
+  const second = await serve("--renderer", "software", "--isolation", "process", "--restore", file);
+  const guest = SyntheticGuest.connect(second.socketPath, { patienceMs: driverPatienceMs, ringBase: 77 });
+  guests.push(guest);
+  guest.initialise();
+  const startRing = guest.startRing.bind(guest);
+  guest.startRing = (index) => {
+    startRing(index);
+    if (index !== 0) return;
+    // The ring is told to run by then, and nothing more is waited for.
+    guest.frontend.getFeatures();
+    process.kill(second.ctrlQueuePid, "SIGKILL");
+  };
+  guest.start();
+  for (const [at, image] of images.entries()) {
+    expectOk(guest.gpu.setScanout(0, at + 1, areaOf(image)));
+    if (at % 9 === 0) expectShown(guest, 0, 64, 64, pattern(64, 64, at));
+  }
+  expect(second.log()).toContain("ctrl-queue: crashed: ended by SIGKILL");
+});
+
 test("3D contexts are told as lost, and can be destroyed", async () => {
   const first = await serve("--renderer", "virgl");
   const booted = boot(first);

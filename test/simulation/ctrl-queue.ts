@@ -1,7 +1,7 @@
 // The ctrl queue of a simulation: one whose process may die, and that says what it was at.
 
 import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
-import { KeptWord, Shelf } from "../../src/actors/gpu/manifest.ts";
+import { KeptWord, Shelf, SnapshotStage } from "../../src/actors/gpu/manifest.ts";
 import type { Renderer } from "../../src/actors/gpu/renderer/renderer.ts";
 import type { Arena } from "../../src/actors/gpu/renderer/arena.ts";
 import type { RingStart } from "../../src/actors/queue/messages.ts";
@@ -20,8 +20,10 @@ export interface Obituary {
   context: number;
   /** Whether the journal has the command. */
   isKept: boolean;
-  /** The resource that it was about to make again, or 0. */
+  /** The resource that it was about to make again, as another one before it, or 0. */
   restoring: number;
+  /** Whether it had a snapshot that was not all taken up. */
+  hasSnapshot: boolean;
 }
 
 export interface CtrlQueueEvents {
@@ -125,7 +127,10 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
       head: isBusy ? keep[KeptWord.head]! : -1,
       context: keep[KeptWord.context]! >>> 0,
       isKept: this.journalHead.some((word, index) => word !== this.journalBefore[index]),
-      restoring: keep[KeptWord.restoring]!,
+      restoring: keep[KeptWord.trying] === 0 ? 0 : keep[KeptWord.restoring]!,
+      hasSnapshot: ![SnapshotStage.none, SnapshotStage.telling].some(
+        (one) => one === keep[KeptWord.snapshot],
+      ),
     });
   }
 }

@@ -1,18 +1,22 @@
 // Deaths that seeds have found something wrong with.
 
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { chanceOf } from "../../lab/fuzz/chance.ts";
 import * as commands from "../../lab/driver/commands.ts";
 import type { GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { areaOf, type Image } from "../../lab/driver/gpu-driver.ts";
+import { Bind, Target, VirglFormat } from "../../lab/driver/virgl/index.ts";
+import { loadState, saveState } from "../../lab/vmm/device-state.ts";
 import { Feature, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { ScriptedRenderer } from "../support/scripted-renderer.ts";
+import type { Obituary } from "./ctrl-queue.ts";
 import { World } from "./world.ts";
 
 /** Stores of the ctrl queue from a command on, after which nothing of it is left to be told. */
 const storesMax = 30;
 const { OK_NODATA, OK_RESOURCE_UUID, ERR_UNSPEC } = Response;
 const options: GuestOptions = { gpuFeatures: [Feature.RESOURCE_UUID] };
-let deaths = 0;
+let deaths: Obituary[] = [];
 let world: World | null = null;
 
 afterEach(() => {
@@ -22,10 +26,11 @@ afterEach(() => {
   expect(failure).toBe("");
 });
 
-function boot(): SyntheticGuest {
-  deaths = 0;
-  world = new World(chanceOf(1), { ran: () => {}, died: () => deaths++, tookOver: () => {} });
-  return world.boot(options);
+function boot(more: GuestOptions = options): SyntheticGuest {
+  deaths = [];
+  const died = (obituary: Obituary): void => void deaths.push(obituary);
+  world = new World(chanceOf(1), { ran: () => {}, died, tookOver: () => {} });
+  return world.boot(more);
 }
 
 /** Has the ctrl queue die after `count` stores from here, if it does not rest before. */
@@ -100,7 +105,7 @@ test("what the guest turns off is off, and what it frees is there with its scano
     const isShown = shown(guest, 0) !== "off";
     expect(control.call(commands.unrefResource(1)).type === Response.OK_NODATA).toBe(isShown);
   }
-  expect(deaths).toBeGreaterThan(storesMax / 2);
+  expect(deaths.length).toBeGreaterThan(storesMax / 2);
 });
 
 test("a UUID that was given is the answer, though its resource is gone by then", () => {
@@ -122,7 +127,7 @@ test("a UUID that was given is the answer, though its resource is gone by then",
     else given++;
     control.call(commands.unrefResource(1));
   }
-  expect(deaths).toBeGreaterThan(storesMax / 2);
+  expect(deaths.length).toBeGreaterThan(storesMax / 2);
   expect(given).toBeGreaterThan(storesMax / 2);
 });
 
@@ -167,10 +172,118 @@ test("a queue that comes while there is no display has its question answered by 
   drawn(guest, 1, 1);
   const { scheduler, supervisor } = world!;
   supervisor.kill("ctrl-queue");
-  scheduler.until(() => deaths > 0, 1_000);
+  scheduler.until(() => deaths.length > 0, 1_000);
   // So that the queue comes back before the display does.
   scheduler.until(() => false, 5);
   supervisor.kill("display");
   const asked = guest.control.submit(commands.getDisplayInfo());
   expect(guest.control.wait(asked).type).toBe(Response.OK_DISPLAY_INFO);
+});
+
+test("what each dies of as it makes it again is tried twice, and left out then", () => {
+  const guest = boot({ gpuFeatures: [Feature.VIRGL] });
+  const { gpu } = guest;
+  guest.gpu.show(0, drawn(guest, 1, 0x44_5566));
+  const texture = { target: Target.TEXTURE_2D, format: VirglFormat.B8G8R8A8_UNORM, bind: Bind.RENDER_TARGET };
+  for (const resourceId of [2, 3])
+    expect(gpu.createResource3d({ ...texture, resourceId, width: 8, height: 8 }).type).toBe(
+      Response.OK_NODATA,
+    );
+  const create = ScriptedRenderer.prototype.createResource;
+  let tries = 0;
+  const deadly = spyOn(ScriptedRenderer.prototype, "createResource").mockImplementation(function (
+    this: ScriptedRenderer,
+    id,
+    shape,
+  ) {
+    if (id !== 2) return create.call(this, id, shape);
+    tries++;
+    throw new Error("killed by request, or by what it made");
+  });
+  killed();
+  deadly.mockRestore();
+  expect(tries).toBe(2);
+  expect(shown(guest, 0)).toBe("445566");
+  expect([2, 3, 1].map((id) => gpu.unrefResource(id).type)).toEqual([
+    Response.ERR_INVALID_RESOURCE_ID,
+    Response.OK_NODATA,
+    Response.OK_NODATA,
+  ]);
+});
+
+describe("a state that is taken up", () => {
+  const goesOn = { gpuFeatures: [Feature.RESOURCE_UUID], ringBase: 77 };
+  const pixels = [0x12_0001, 0x12_0002];
+  /** What the pages have, where the guest goes on: they are as one that has died later leaves the pictures. */
+  const later = [0x12_0001, 0x12_0003];
+  const pictureBytes = 64 * 64 * 4;
+  let state: Uint8Array;
+  let uuid: string;
+
+  function save(): void {
+    const guest = boot({ gpuFeatures: [Feature.RESOURCE_UUID] });
+    const { gpu } = guest;
+    const images = pixels.map((pixel, at) => drawn(guest, at + 1, pixel));
+    gpu.show(0, images[0]!);
+    drawn(guest, 3, 0x8012_3456);
+    gpu.updateCursor({ scanoutId: 0, x: 30, y: 7 }, 3, 5, 9);
+    rest();
+    ({ uuid } = gpu.assignUuid(2));
+    guest.stop();
+    state = saveState(guest.frontend);
+    world!.hangUp();
+  }
+
+  function loaded(): SyntheticGuest {
+    const guest = world!.connect(goesOn);
+    guest.initialise();
+    for (const pixel of later) guest.memory.allocate(pictureBytes).words.fill(pixel);
+    expect(loadState(guest.frontend, state)).toBe(true);
+    return guest;
+  }
+
+  /** All but the second picture, which is answered. */
+  function expectRest(guest: SyntheticGuest): string {
+    const { gpu, control, display } = guest;
+    expect(shown(guest, 0)).toBe("120001");
+    expect(display!.cursors[0]).toMatchObject({ x: 30, y: 7, hotX: 5, hotY: 9, visible: true });
+    expect(display!.cursors[0]!.pixels[0]).toBe(0x8012_3456);
+    expect(gpu.assignUuid(2).uuid).toBe(uuid);
+    expect(gpu.createResource2d(1, Format.B8G8R8X8, 4, 4).type).toBe(Response.ERR_INVALID_RESOURCE_ID);
+    control.call(commands.setScanout(0, 2, { x: 0, y: 0, width: 64, height: 64 }));
+    return shown(guest, 0);
+  }
+
+  test("is all there, whenever whoever takes it up dies", () => {
+    save();
+    let amid = 0;
+    for (let count = 0, alive = 0; alive < 3; count++) {
+      const guest = loaded();
+      deaths = [];
+      doomed(count);
+      guest.start();
+      rest();
+      // As it was, until all is taken up; from then on as any successor has it.
+      const [death] = deaths;
+      expect(expectRest(guest)).toBe(death?.hasSnapshot === false ? "120003" : "120002");
+      if (death === undefined) alive++;
+      else if (death.hasSnapshot) amid++;
+      world!.hangUp();
+    }
+    expect(amid).toBeGreaterThan(20);
+  });
+
+  test("is not taken up again when who has taken it up dies as the guest goes on", () => {
+    save();
+    for (let count = 20; count < 120; count += 5) {
+      const guest = loaded();
+      guest.start();
+      doomed(count);
+      const made = guest.gpu.createResource2d(9, Format.B8G8R8X8, 4, 4).type === Response.OK_NODATA;
+      rest();
+      killed();
+      expect(guest.gpu.unrefResource(9).type === Response.OK_NODATA).toBe(made);
+      world!.hangUp();
+    }
+  });
 });

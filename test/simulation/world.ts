@@ -151,6 +151,12 @@ export class World {
     return (this.guestNow = SyntheticGuest.boot(socketPath, options, new SimulatedPump(this.scheduler)));
   }
 
+  /** A VMM connects, whose guest is yet to start, or to go on. */
+  connect(options: GuestOptions): SyntheticGuest {
+    const pump = new SimulatedPump(this.scheduler);
+    return (this.guestNow = SyntheticGuest.connect(this.config.socketPath, options, pump));
+  }
+
   /** The VMM is gone. */
   hangUp(): void {
     this.guestNow?.close();

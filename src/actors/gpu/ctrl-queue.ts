@@ -22,6 +22,7 @@ import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
 import { KeptWord } from "./manifest.ts";
 import { LibraryOutput } from "./renderer/library-output.ts";
 import { Snapshots } from "./snapshots.ts";
+import { TakeUp } from "./take-up.ts";
 import { startRenderer } from "./renderer/start.ts";
 import { chooseTier } from "./pixels/storage/probe.ts";
 import { WarmUp } from "./warm-up.ts";
@@ -39,6 +40,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private readonly record: NativeMemory | null;
   private readonly journal: Journal;
   private readonly snapshots: Snapshots;
+  private readonly takeUp: TakeUp;
   private wasReset = false;
   /** What a predecessor has left, until the guest's memory is there. */
   private inheritance: Inheritance | null = null;
@@ -61,11 +63,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.device = new Device(context, this.queue, renderer, chooseTier(config, log), this.journal);
     this.run = this.device.execute;
     const features = baseFeatures | renderer.features;
-    const clear = (): void => this.reset();
-    this.snapshots = new Snapshots(context, this.queue, this.device, this.journal, features, clear);
+    const { queue, device, journal } = this;
+    this.snapshots = new Snapshots(context, device, journal);
+    this.takeUp = new TakeUp(context, queue, device, journal, features, () => this.reset());
     if (mayReturn && context.life > 1) {
-      this.inheritance = Inheritance.of(context, this.queue, this.device, this.journal, startedAt);
-      if (this.inheritance === null) this.device.restoreDisplay();
+      this.inheritance = Inheritance.of(context, queue, device, journal, startedAt);
+      if (this.inheritance === null) device.restoreDisplay();
     }
     context.send("vhost-session", {
       type: "offer",
@@ -87,11 +90,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (from === "vhost-session" && message.type !== "vmm-display-changed") this.endRehearsal();
     if (this.device.mappings.receive(message)) return;
     if (this.serveRing(message)) return;
-    // The commands of a rehearsal are nobody's to stop at.
-    if (message.type === "set-breaks") this.endRehearsal();
-    if (this.device.breaks.receive(message)) return;
-    if (message.type === "ask-recording-start") this.endRehearsal();
-    if (this.device.recordings.receive(message) || this.snapshots.receive(message, from)) return;
+    // The commands of a rehearsal are nobody's to stop at, or to see.
+    if (message.type === "set-breaks" || message.type === "ask-recording-start") this.endRehearsal();
+    if (this.device.breaks.receive(message) || this.device.recordings.receive(message)) return;
+    if (this.snapshots.receive(message, from) || this.takeUp.receive(message)) return;
     const { outbox, model, fenceWatch, cursorImages, exports } = this.device;
     switch (message.type) {
       case "expect-driver":
@@ -115,8 +117,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
         this.device.looks.tell(message.token, message.resource);
         return;
       case "ask-description":
-        this.describe(message.token);
-        return;
+        return this.describe(message.token);
       case "surface-refused":
         return outbox.surfaceRefused(message.surface, model.pictures());
       case "surface-released":
@@ -140,10 +141,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   private serveRing(message: CtrlQueueMessage): boolean {
     this.wasReset = false;
     if (!this.queue.receive(message)) return false;
-    if (message.type === "reset") this.snapshots.reset();
+    if (message.type === "reset") this.takeUp.reset();
     if (message.type !== "start-ring") return true;
     this.journal.featuresAre(message.features);
-    if (this.queue.served !== null) this.snapshots.begin(this.wasReset);
+    if (this.queue.served !== null) this.takeUp.begin(this.wasReset);
     return true;
   }
 
@@ -222,10 +223,12 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.device.model.reset();
     this.journal.clear();
     this.count();
-    if (this.inheritance === null) return;
+    const { inheritance } = this;
+    if (inheritance === null) return;
     // What a predecessor has shown is nobody's any more.
     this.device.restoreDisplay();
-    this.release(this.inheritance);
+    this.inheritance = null;
+    inheritance.abandon();
   }
 
   finishParked(): void {
@@ -240,6 +243,7 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   stop(): void {
     this.endRehearsal();
     this.queue.close();
+    this.takeUp.close();
     this.device.close();
     this.journal.close();
     this.record?.unmap();
@@ -247,15 +251,10 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
   }
 
   private inherit(inheritance: Inheritance): void {
-    inheritance.take();
-    this.release(inheritance);
-    this.count();
-  }
-
-  /** There is nothing to wait for any more. */
-  private release(inheritance: Inheritance): void {
+    this.takeUp.inherit((pixels) => inheritance.take(pixels));
     this.inheritance = null;
     inheritance.goOn();
+    this.count();
   }
 
   private rehearse(): void {

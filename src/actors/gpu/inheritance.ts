@@ -8,8 +8,9 @@ import { commandName } from "./commands/table.ts";
 import type { Device } from "./device.ts";
 import type { Journal } from "./journal/journal.ts";
 import { contextName } from "./journal/kept-state.ts";
+import type { KeptPixels } from "./journal/snapshot-file.ts";
 import { KeptWord } from "./manifest.ts";
-import { restoredText } from "./restore.ts";
+import { acquit, restoredText } from "./restore.ts";
 
 export class Inheritance {
   private readonly waiting: (() => void)[] = [];
@@ -44,14 +45,14 @@ export class Inheritance {
     this.waiting.push(work);
   }
 
-  /** Makes all of it again; the guest's memory is there. */
-  take(): void {
+  /** Makes all of it again, with these pixels; the guest's memory is there. */
+  take(pixels?: ReadonlyMap<number, KeptPixels>): void {
     const { journal, device, context } = this;
-    const deadly = context.keep[KeptWord.restoring]!;
-    if (deadly !== 0) journal.leaveOut(deadly);
+    const isLeftOut = this.judge();
     journal.isPaused = true;
-    const restored = device.restore(journal.read());
+    const restored = device.restore(journal.read(), pixels);
     journal.isPaused = false;
+    if (isLeftOut) restored.left++;
     const { resources, left, contexts } = restored;
     if (resources + left + contexts.length === 0 && this.guilt === "") return;
     const ms = Math.round(now() - this.startedAt);
@@ -62,6 +63,27 @@ export class Inheritance {
   /** Does what has waited. */
   goOn(): void {
     for (const work of this.waiting.splice(0)) work();
+  }
+
+  /** Nothing of it is made again. */
+  abandon(): void {
+    acquit(this.context.keep);
+    this.goOn();
+  }
+
+  /**
+   * What a predecessor died of as it made that again is tried once more, since somebody else may have killed it, and then left out.
+   * Returns whether it is. One may die between any two of these steps.
+   */
+  private judge(): boolean {
+    const { keep } = this.context;
+    const id = keep[KeptWord.restoring]! >>> 0;
+    const isDeadly = id !== 0 && keep[KeptWord.trying] !== 0;
+    if (isDeadly) this.journal.leaveOut(id);
+    else if (id !== 0) keep[KeptWord.suspect] = id;
+    keep[KeptWord.trying] = 0;
+    keep[KeptWord.restoring] = 0;
+    return isDeadly;
   }
 
   private accuse(queue: QueueRunner): string {

@@ -53,12 +53,24 @@ export const KeptWord = {
   restoring: 4,
   /** The head of the chain that is not to be run again, plus 1; or 0. */
   guilty: 5,
+  /** What becomes of the area "snapshot", a {@link SnapshotStage}, and how many words of it are used. */
+  snapshot: 6,
+  snapshotWords: 7,
+  /** A resource that one has died of restoring, or 0; and 1 while it is tried once more. */
+  suspect: 8,
+  trying: 9,
 } as const;
+
+/**
+ * The file in the area "snapshot": none; one of the settings', or of a front-end's and gone with it, that waits for a guest that goes
+ * on; one that is taken up, which the journal has; or one that is there again, of which other actors may have to be told once more.
+ */
+export const SnapshotStage = { none: 0, ofSettings: 1, ofFrontEnd: 2, taking: 3, telling: 4 } as const;
 
 /** Bytes of the area "journal": {@link Journal} says how they are used. Pages are made when first touched. */
 const journalBytes = 256 * 1024 * 1024;
 
-/** The longest snapshot that is taken, or read. */
+/** The longest snapshot that is taken, or read; and of the area for it, whose pages are made when touched, too. */
 export const snapshotBytesMax = 2 ** 31;
 
 /** Such as "amid SUBMIT_3D of context 2". */
@@ -89,6 +101,7 @@ export const manifest = {
     "cursor-shelf": Shelf.imagesAt + Shelf.slots * cursorImageBytes,
     succession: successionBytes,
     journal: journalBytes,
+    snapshot: snapshotBytesMax,
   },
   rights: ["guest-memory", "gpu"],
   lastWords,

@@ -24,7 +24,7 @@ export const StateTold = z.object({
 });
 export type StateTold = z.infer<typeof StateTold>;
 
-/** A snapshot is kept for the guest that comes; or `error` says what is wrong with it. */
+/** A snapshot is kept for the guest that goes on, whoever dies; or `error` says what is wrong with it. */
 export const RestoreTold = z.object({ type: z.literal("restore"), token, error: z.string() });
 
 export const CtrlQueueMessage = z.discriminatedUnion("type", [

@@ -59,8 +59,15 @@ export function restoredText({ resources, left, contexts }: Restored): string {
 const picturesMax = 1024;
 const bytesMax = 256 * 1024 * 1024;
 
+/** Nobody has died of any resource. */
+export function acquit(keep: Int32Array): void {
+  keep[KeptWord.trying] = 0;
+  keep[KeptWord.restoring] = 0;
+  keep[KeptWord.suspect] = 0;
+}
+
 export class Restore {
-  private readonly restored: Restored;
+  private readonly restored: Restored = { resources: 0, left: 0, contexts: [] };
   private picturesRead = 0;
   private bytesRead = 0;
 
@@ -68,10 +75,7 @@ export class Restore {
     private readonly parts: RestoreParts,
     private readonly state: KeptState,
     private readonly pixels: ReadonlyMap<number, KeptPixels>,
-  ) {
-    // The one that a predecessor died of is left out.
-    this.restored = { resources: 0, left: parts.keep[KeptWord.restoring] === 0 ? 0 : 1, contexts: [] };
-  }
+  ) {}
 
   run(): Restored {
     const { queue, outbox, keep } = this.parts;
@@ -79,12 +83,12 @@ export class Restore {
     queue.features = features;
     for (const [id, context] of contexts) this.context(id, context);
     for (const [id, resource] of resources) {
-      keep[KeptWord.restoring] = id;
+      this.about(id);
       this.resource(id, resource);
     }
     for (const { attached } of contexts.values()) {
       for (const [id, request] of attached) {
-        keep[KeptWord.restoring] = id;
+        this.about(id);
         this.again(request);
       }
     }
@@ -92,14 +96,22 @@ export class Restore {
       // The display may not have heard of it.
       if (request === null) return outbox.hide(scanout);
       const id = request[SetScanout.resourceId / 4]!;
-      keep[KeptWord.restoring] = id;
+      this.about(id);
       if (!this.again(request)) return outbox.hide(scanout);
       const shown = resources.get(id);
       // What the display shows of it is more than there is.
       if (shown?.create[0] === Command.RESOURCE_CREATE_3D) outbox.awaitFlush(scanout);
     });
-    keep[KeptWord.restoring] = 0;
+    acquit(keep);
     return this.restored;
+  }
+
+  /** What comes now is for this resource, of which one may die. */
+  private about(id: number): void {
+    const { keep } = this.parts;
+    keep[KeptWord.trying] = 0;
+    keep[KeptWord.restoring] = id;
+    if (id === keep[KeptWord.suspect]! >>> 0) keep[KeptWord.trying] = 1;
   }
 
   private context(id: number, { create }: KeptContext): void {

@@ -1,9 +1,8 @@
-// Snapshots: what the guest has, taken between two commands, and taken up by a server to whose rings a guest comes that is under way.
+// Snapshots: what the guest has, taken between two commands, for a server to whose rings a guest comes that is under way.
 
 import { asRefusal, Refusal } from "../../transport/os/errors.ts";
-import { bytesIn, memfdWith } from "../../transport/os/sent-bytes.ts";
-import { BlobMem, Command, CreateBlob, Feature } from "../../transport/wire/virtio-gpu/protocol.ts";
-import type { QueueRunner } from "../queue/queue-runner.ts";
+import { memfdWith } from "../../transport/os/sent-bytes.ts";
+import { BlobMem, Command, CreateBlob } from "../../transport/wire/virtio-gpu/protocol.ts";
 import type { ActorName } from "../registry.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { AnswerTo } from "../runtime/asks.ts";
@@ -11,85 +10,36 @@ import type { CtrlQueueMessage, StateTold } from "./messages.ts";
 import type { Device } from "./device.ts";
 import type { Journal } from "./journal/journal.ts";
 import { contextName, type KeptState } from "./journal/kept-state.ts";
-import {
-  type PixelsToKeep,
-  readSnapshot,
-  type Snapshot,
-  snapshotBytes,
-  writeSnapshot,
-} from "./journal/snapshot-file.ts";
-import { slotsPerScanout, snapshotBytesMax } from "./manifest.ts";
+import { type PixelsToKeep, snapshotBytes, writeSnapshot } from "./journal/snapshot-file.ts";
+import { snapshotBytesMax } from "./manifest.ts";
 import type { Resource } from "./model/resources.ts";
 import { CpuPixels } from "./pixels/cpu-pixels.ts";
-import { restoredText } from "./restore.ts";
 
 /** What other actors have of it; they wait for nobody. */
 type Cursors = AnswerTo<{ type: "ask-cursor-states" }>;
 type Outputs = AnswerTo<{ type: "ask-outputs" }>;
 const patience = { again: true, timeoutMs: 2_500 } as const;
 
-type Question = Extract<CtrlQueueMessage, { type: "ask-state" | "ask-restore" }>;
+type Question = Extract<CtrlQueueMessage, { type: "ask-state" }>;
 type Asker = "supervisor" | "vhost-session";
 type Made = Omit<StateTold, "type" | "token" | "error">;
 
-/** What a driver takes up if it goes on, and is dropped if it starts anew; a front-end's goes with the front-end. */
-interface Waiting {
-  readonly snapshot: Snapshot;
-  readonly from: Asker;
-}
-
 export class Snapshots {
-  private waiting: Waiting | null = null;
-
-  /** `features` are those that the device offers; `clear` forgets all that the guest has. */
   constructor(
     private readonly context: ActorContext,
-    private readonly queue: QueueRunner,
     private readonly device: Device,
     private readonly journal: Journal,
-    private readonly features: number,
-    private readonly clear: () => void,
   ) {}
 
-  /** Returns false for what is none of its messages. */
+  /** Returns false for what is not its message. */
   receive(message: CtrlQueueMessage, from?: ActorName): boolean {
-    if (message.type !== "ask-state" && message.type !== "ask-restore") return false;
-    const asker = from === "vhost-session" ? from : "supervisor";
-    if (message.type === "ask-state") this.gather(message, asker);
-    else this.keep(message, asker);
+    if (message.type !== "ask-state") return false;
+    this.gather(message, from === "vhost-session" ? from : "supervisor");
     return true;
   }
 
-  /** A driver's ring runs. */
-  begin(isFresh: boolean): void {
-    const { waiting, context, queue, journal } = this;
-    if (waiting === null) return;
-    this.waiting = null;
-    if (isFresh) {
-      context.log.warning("the snapshot is not taken up: the guest's driver has started anew");
-      return;
-    }
-    const { recordings } = this.device;
-    const { state, pixels } = waiting.snapshot;
-    // A front-end may bring one to a device that has run already; and who reads a recording takes what is told next for all that there is.
-    if (recordings.areOn || !journal.read().isEmpty) this.clear();
-    state.features = queue.features;
-    journal.isPaused = true;
-    const restored = recordings.silent(() => this.device.restore(state, pixels));
-    journal.isPaused = false;
-    journal.fill(state);
-    this.restoreOthers(waiting.snapshot);
-    recordings.restored();
-    context.log.info(`took up a snapshot: ${restoredText(restored)}`);
-  }
-
-  /** The device starts from nothing, or its front-end has gone. */
-  reset(): void {
-    if (this.waiting?.from === "vhost-session") this.waiting = null;
-  }
-
   /** Answers with a file of all that the guest has, as far as it can be had, once others have told what they have of it. */
-  private gather({ token, isWhole }: Question & { type: "ask-state" }, asker: Asker): void {
+  private gather({ token, isWhole }: Question, asker: Asker): void {
     const { asks } = this.context;
     let cursors: Cursors | undefined;
     let outputs: Outputs | undefined;
@@ -151,44 +101,6 @@ export class Snapshots {
       if (one !== null) kept.push(one);
     }
     return kept;
-  }
-
-  /** Keeps a file, whose descriptor it takes over, for the guest that comes; says what is wrong with it, or "". */
-  private keep({ token, fd, bytes }: Question & { type: "ask-restore" }, from: Asker): void {
-    let error = "";
-    this.waiting = null;
-    try {
-      const file = bytesIn(fd, bytes);
-      if (bytes % 4 !== 0) throw new Refusal("its end is missing");
-      const snapshot = readSnapshot(new Uint32Array(file.buffer), this.queue.request.bytesMax);
-      this.checkFeatures(snapshot.state.features);
-      this.waiting = { snapshot, from };
-    } catch (caught) {
-      error = asRefusal(caught).message;
-    }
-    this.context.send(from, { type: "restore", token, error });
-  }
-
-  /** What a guest was promised cannot be taken back from it. */
-  private checkFeatures(features: number): void {
-    const missing = Object.entries(Feature).filter(([, bit]) => features & ~this.features & (1 << bit));
-    if (missing.length === 0) return;
-    const names = missing.map(([name]) => name).join(", ");
-    throw new Refusal(`its guest has ${names}, which this server does not offer`);
-  }
-
-  private restoreOthers({ cursors, outputs }: Snapshot): void {
-    const { context, device } = this;
-    const places = cursors.map(({ image, ...place }) => {
-      const slot = place.scanout * slotsPerScanout;
-      device.cursorImages.imageIn(slot).set(image);
-      return { ...place, slot };
-    });
-    context.send("cursor-queue", { type: "take-cursors", cursors: places });
-    if (outputs.length > 0) context.send("display", { type: "take-outputs", outputs: [...outputs] });
-    const beyond = outputs.findIndex(({ isOn }, output) => isOn && output >= context.config.scanouts);
-    if (beyond >= 0)
-      context.log.warning(`the guest has output ${beyond}: start the server with --scanouts ${beyond + 1}`);
   }
 }
 

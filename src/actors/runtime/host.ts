@@ -3,14 +3,12 @@
 
 import type { Level } from "./log.ts";
 import type { ServerConfig } from "../../config.ts";
-import { closeFd, createEventfd, createMemfd } from "../../transport/os/fds.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import {
   type ActorName,
   hasProcess,
   type Inbox,
   laterFor,
-  manifestOf,
   peersOf,
   type WorkerName,
   workerNames,
@@ -26,6 +24,7 @@ import { startChild } from "./process/child-process.ts";
 import { StallWatch } from "./process/stall-watch.ts";
 import type { ActorStart } from "./start.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
+import { SharedFiles } from "./shared-files.ts";
 import { SharedWords, slotOf } from "./shared-words.ts";
 import { Stops } from "./stops.ts";
 import { type Running, startThread } from "./thread.ts";
@@ -46,8 +45,7 @@ export class ActorHost {
   /** The workers that the settings ask for, and those that were added, in the order of their start. */
   names: readonly WorkerName[];
   private readonly words: SharedWords;
-  private readonly bellFds: Record<string, number> = {};
-  private readonly areaFds: Record<string, number> = {};
+  readonly files: SharedFiles;
   private readonly mailbox: Mailbox;
   private readonly tap: Tap | null;
   /** Questions of the supervisor, and their answers. */
@@ -66,14 +64,10 @@ export class ActorHost {
   ) {
     this.names = workersFor(config);
     this.words = SharedWords.create(this.names.filter((name) => this.isChild(name)).map(slotOf));
-    for (const name of [...this.names, ...laterFor(config)]) {
-      this.bellFds[name] = createEventfd();
-      for (const [area, bytes] of Object.entries(manifestOf[name].areas)) {
-        this.areaFds[area] = createMemfd(`fencepost-${area}`, bytes);
-      }
-    }
-    this.tap = this.areaFds["taps"] === undefined ? null : new Tap(mapTap(this.areaFds["taps"], 0));
-    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds, this.tap, (peer, reason) =>
+    this.files = new SharedFiles([...this.names, ...laterFor(config)]);
+    const { bellFds, areaFds } = this.files;
+    this.tap = areaFds["taps"] === undefined ? null : new Tap(mapTap(areaFds["taps"], 0));
+    this.mailbox = new Mailbox("supervisor", this.words, bellFds, this.tap, (peer, reason) =>
       this.distrust(peer as WorkerName, "supervisor", reason),
     );
     this.asks = new Asks({
@@ -88,6 +82,11 @@ export class ActorHost {
     const lines = linesAmong(this.names, this.peersOf, this.lineEnds);
     for (const name of this.names) this.spawn(name, lines.get(name)!);
     this.wakeUp();
+  }
+
+  /** Words that an actor will find, which is not started yet. */
+  keep(name: WorkerName): Int32Array {
+    return this.words.keep(slotOf(name));
   }
 
   /** Tells the peers of an actor that has crashed that it is gone, and whether another one comes. */
@@ -173,7 +172,7 @@ export class ActorHost {
       this.forget(name);
     }
     this.mailbox.leave();
-    for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
+    this.files.close();
   }
 
   counters(name: WorkerName): Float64Array {
@@ -202,9 +201,9 @@ export class ActorHost {
       config: this.config,
       machines: this.machines,
       words: this.words.place,
-      tapsFd: this.areaFds["taps"] ?? -1,
-      bellFds: this.bellFds,
-      areaFds: this.areaFds,
+      tapsFd: this.files.areaFds["taps"] ?? -1,
+      bellFds: this.files.bellFds,
+      areaFds: this.files.areaFds,
       lines: [["supervisor", theirs], ...lines],
       isChild,
     };

@@ -2,13 +2,12 @@
 // vhost-user.rst "Migrating back-end state".
 
 import { asRefusal } from "../../transport/os/errors.ts";
-import { closeFd } from "../../transport/os/fds.ts";
 import { StateTransfer } from "../../transport/wire/vhost-user/protocol.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import { stateCheck } from "../../transport/wire/vhost-user/replies.ts";
-import type { QueueActor, StateType } from "../device-type.ts";
+import type { StateType } from "../device-type.ts";
 import type { ActorContext } from "../runtime/actor.ts";
-import { offerState, type StateFile, StateLoading, StateSaving } from "./state-transfers.ts";
+import { StateLoading, StateSaving } from "./state-transfers.ts";
 
 /** Sends the answer to a request. */
 export type Reply = (payload: Uint8Array, fds: readonly number[]) => void;
@@ -27,8 +26,6 @@ export class DeviceState {
   private isWhole = false;
   /** Who waits to be told that. */
   private checking: Reply | null = null;
-  /** What was loaded, until a driver goes on with it: a successor of whoever has it would know nothing of it. */
-  private loaded: StateFile | null = null;
 
   constructor(
     private readonly context: ActorContext,
@@ -63,27 +60,12 @@ export class DeviceState {
     return null;
   }
 
-  /** A driver goes on, with what was loaded where anything was. What is not through is of no use any more. */
+  /** A driver goes on. What is not through is of no use any more. */
   ringStarts(): void {
     const { transfer } = this;
     const isCarrying = transfer instanceof StateLoading ? transfer.isReading : transfer !== null;
     const what = transfer instanceof StateLoading ? "loaded" : "saved";
     if (isCarrying) this.ended(what, "the device was started meanwhile");
-    this.forget();
-  }
-
-  /** There is another one that has the state, and knows nothing of what was loaded. */
-  offerAgain(actor: QueueActor): void {
-    if (this.loaded === null || actor !== this.type!.queue) return;
-    offerState(this.context, this.type!, this.loaded, (refusal) => {
-      if (refusal !== "") this.say(`is lost: ${refusal}`);
-    });
-  }
-
-  /** What was loaded is nobody's any more. */
-  forget(): void {
-    if (this.loaded !== null) closeFd(this.loaded.fd);
-    this.loaded = null;
   }
 
   /** The front-end has gone. */
@@ -91,7 +73,6 @@ export class DeviceState {
     this.checking = null;
     this.transfer?.close();
     this.transfer = null;
-    this.forget();
   }
 
   private save(fd: number): void {
@@ -103,20 +84,18 @@ export class DeviceState {
   /** Returns why there is no reading from it, or "". */
   private load(fd: number): string {
     try {
-      this.transfer = new StateLoading(this.context, this.type!, fd, (failure, file) =>
-        this.ended("loaded", failure, file),
+      this.transfer = new StateLoading(this.context, this.type!, fd, (failure) =>
+        this.ended("loaded", failure),
       );
     } catch (error) {
       return asRefusal(error).message;
     }
-    this.forget();
     return "";
   }
 
-  private ended(what: "saved" | "loaded", failure: string, file: StateFile | null = null): void {
+  private ended(what: "saved" | "loaded", failure: string): void {
     this.transfer?.close();
     this.transfer = null;
-    if (file !== null) this.loaded = file;
     this.isWhole = failure === "";
     if (this.isWhole) this.context.log.limited("info", () => `the device's state was ${what}`);
     else this.say(`was not ${what}: ${failure}`);

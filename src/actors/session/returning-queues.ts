@@ -2,7 +2,6 @@
 // may have taken that away for a moment, to put a larger region in its place (quirks.qemuReplacesRegionsInTwoSteps).
 
 import type { QueueActor } from "../device-type.ts";
-import type { DeviceState } from "./device-state.ts";
 import type { DisplaySocket } from "./display-socket.ts";
 import type { QueueLink } from "./queue-link.ts";
 import type { Rings } from "./rings.ts";
@@ -13,7 +12,6 @@ interface Parts {
   memory: SharedMemory;
   rings: Rings;
   display: DisplaySocket;
-  deviceState: DeviceState;
 }
 
 export class ReturningQueues {
@@ -50,7 +48,7 @@ export class ReturningQueues {
   }
 
   private give(actor: QueueActor): void {
-    const { memory, rings, display, deviceState } = this.parts;
+    const { memory, rings, display } = this.parts;
     this.waiting.delete(actor);
     const number = (this.numbers.get(actor) ?? 0) + 1;
     this.numbers.set(actor, number);
@@ -58,7 +56,6 @@ export class ReturningQueues {
       // Before the memory, with which it makes again what was shown: on scanouts that only this display has, too.
       () => display.tellNew(actor),
       () => memory.shareWithNew(actor),
-      () => deviceState.offerAgain(actor),
       () => rings.restart(actor),
     ];
     for (const step of steps) {

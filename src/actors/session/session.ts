@@ -96,8 +96,8 @@ export class Session {
     this.config = new ConfigSpace(device, offer.config);
     this.display = new DisplaySocket(context, queues, device);
     this.deviceState = new DeviceState(context, device.state);
-    const { rings, display, deviceState } = this;
-    this.returning = new ReturningQueues(queues, device.queues, { memory, rings, display, deviceState });
+    const { rings, display } = this;
+    this.returning = new ReturningQueues(queues, device.queues, { memory, rings, display });
   }
 
   /** Guest memory that is shared. */
@@ -221,7 +221,6 @@ export class Session {
       return payload === null ? LATER : { payload };
     },
     RESET_DEVICE: () => {
-      this.deviceState.forget();
       this.rings.reset();
       this.returning.goOn();
       this.events.deviceReset();

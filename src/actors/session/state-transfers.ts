@@ -12,12 +12,6 @@ import type { AnswerTo } from "../runtime/asks.ts";
 
 type Saved = AnswerTo<{ type: "ask-state"; isWhole: boolean }>;
 
-/** The first `bytes` of a file, whose owner closes it. */
-export interface StateFile {
-  readonly fd: number;
-  readonly bytes: number;
-}
-
 const lost = (type: StateType): string => `the ${type.queue} was lost meanwhile`;
 
 /** Asks whoever has the state for it, and writes that. */
@@ -80,14 +74,13 @@ export class StateLoading {
   private token = 0;
   private readonly fd: number;
   private conveyor: Conveyor | null;
-  private isFileGiven = false;
 
-  /** `ended` is given the file where all went well, and closes it. Throws a {@link Refusal}, and takes over nothing, where there is no reading from `fd`. */
+  /** Throws a {@link Refusal}, and takes over nothing, where there is no reading from `fd`. */
   constructor(
     private readonly context: ActorContext,
     private readonly type: StateType,
     fd: number,
-    private readonly ended: (failure: string, file: StateFile | null) => void,
+    private readonly ended: (failure: string) => void,
   ) {
     // The byte more shows that there are more. Pages are made as they are filled.
     const room = type.bytesMax + 1;
@@ -109,7 +102,7 @@ export class StateLoading {
     this.context.asks.drop(this.token);
     this.conveyor?.close();
     this.conveyor = null;
-    if (!this.isFileGiven) closeFd(this.fd);
+    closeFd(this.fd);
   }
 
   /** Whether the front-end may still write. */
@@ -121,32 +114,23 @@ export class StateLoading {
     const { bytesMax } = this.type;
     const wrong =
       bytes === 0 ? "nothing came" : bytes > bytesMax ? `it is longer than ${bytesMax} bytes` : "";
-    if (failure !== "" || wrong !== "") return this.ended(failure || wrong, null);
+    if (failure !== "" || wrong !== "") return this.ended(failure || wrong);
     this.conveyor!.close();
     this.conveyor = null;
-    const file = { fd: this.fd, bytes };
-    this.token = offerState(this.context, this.type, file, (refusal) => {
-      this.isFileGiven = refusal === "";
-      this.ended(refusal, this.isFileGiven ? file : null);
-    });
+    this.offer(bytes);
   }
-}
 
-/** Has a file checked, and kept for the driver that goes on; tells what is wrong with it, or "". Returns the question's token. */
-export function offerState(
-  { asks }: ActorContext,
-  type: StateType,
-  { fd, bytes }: StateFile,
-  told: (refusal: string) => void,
-): number {
-  let copy: number;
-  try {
-    copy = duplicateFd(fd);
-  } catch (error) {
-    told(asRefusal(error).message);
-    return 0;
+  /** Whoever has the state owns the file from then on. */
+  private offer(bytes: number): void {
+    const { context, type } = this;
+    let fd: number;
+    try {
+      fd = duplicateFd(this.fd);
+    } catch (error) {
+      return this.ended(asRefusal(error).message);
+    }
+    this.token = context.asks.ask(type.queue, { type: "ask-restore", fd, bytes }, (answer) =>
+      this.ended(answer === null ? lost(type) : answer.error),
+    );
   }
-  return asks.ask(type.queue, { type: "ask-restore", fd: copy, bytes }, (answer) =>
-    told(answer === null ? lost(type) : answer.error),
-  );
 }

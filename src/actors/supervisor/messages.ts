@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { OutputsTold } from "../display/messages.ts";
-import { RestoreTold, StateTold } from "../gpu/messages.ts";
+import { StateTold } from "../gpu/messages.ts";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const SupervisorMessage = z.discriminatedUnion("type", [
@@ -32,7 +32,6 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("snapshot"), token, fd, width: u32, height: u32, error: z.string() }),
   OutputsTold,
   StateTold,
-  RestoreTold,
   /** A recording has begun, or has ended; `error` is "" or says why not, or why before its time. */
   z.object({ type: z.literal("recording"), token, error: z.string(), contexts: z.number() }),
   z.object({ type: z.literal("recording-stream"), token, error: z.string() }),

@@ -18,7 +18,7 @@ import { Inquiries } from "./inquiries.ts";
 import { areUp, begun, comeBack, isSpare, type Life, stopping } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 import { Recordings } from "./recordings.ts";
-import { RestoreFile } from "./restore-file.ts";
+import { keepRestoreFile } from "./restore-file.ts";
 import { Tracing } from "./tracing.ts";
 import { VmmSocket } from "./vmm-socket.ts";
 
@@ -32,7 +32,6 @@ export class Supervisor {
   private readonly inquiries: Inquiries;
   private readonly tracing: Tracing;
   private readonly recordings: Recordings;
-  private readonly restoreFile = new RestoreFile();
   private readonly control: ControlServer;
   /** What a front-end, and a guest that starts its driver again and again, can have said. */
   private readonly sessionLog: Log;
@@ -140,7 +139,7 @@ export class Supervisor {
       this.orEnd("FATAL", "no resource bridge: ", () => freeSocketPath(path));
     this.orEnd("FATAL", "no control socket: ", () => this.control.open());
     // What cannot be had is the settings' matter.
-    this.orEnd("MISCONFIGURED", "--restore: ", () => restore !== undefined && this.restoreFile.read(restore));
+    this.orEnd("MISCONFIGURED", "--restore: ", () => restore && keepRestoreFile(restore, this.host));
     this.orEnd("MISCONFIGURED", "--trace: ", () => trace !== undefined && this.tracing.prepare(trace));
   }
 
@@ -188,10 +187,6 @@ export class Supervisor {
     const actor = this.actors.get(name)!;
     const isRestart = actor.getSnapshot().context.restarts > 0;
     actor.send({ type: "READY" });
-    if (name === "ctrl-queue")
-      this.restoreFile.offer(this.host, this.log, (reason) =>
-        this.device.send({ type: "MISCONFIGURED", reason }),
-      );
     if (name === "inspector") this.tracing.proceed();
     if (isRestart) this.restored(name);
     this.serve();
@@ -226,7 +221,6 @@ export class Supervisor {
         this.device.send({ type: "SESSION_UP" });
         return;
       case "running":
-        this.restoreFile.drop();
         this.sessionLog.limited("info", () => "the guest's driver has started");
         this.device.send({ type: "DRIVER_OK" });
         return;

@@ -5,6 +5,7 @@ import {
   asPointer,
   errno,
   libc,
+  MADV_REMOVE,
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_NORESERVE,
@@ -125,6 +126,11 @@ export class NativeMemory {
       throw new RangeError(`view ${offset}+${length} is outside of ${this.length} mapped bytes`);
     }
     return toArrayBuffer(asPointer(this.address), offset, length);
+  }
+
+  /** Gives the pages of a shared file back to the host, as far as it takes them: they are zero from then on. */
+  vacate(): void {
+    libc.madvise(asPointer(this.base), this.mapped, MADV_REMOVE);
   }
 
   unmap(): void {

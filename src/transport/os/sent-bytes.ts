@@ -8,13 +8,20 @@ import { NativeMemory } from "./native-memory.ts";
  * The first `count` bytes of the file, whose descriptor it takes over. Throws a `Refusal` where they cannot be mapped, or somebody could
  * cut them off meanwhile.
  */
-export function bytesIn(fd: number, count: number): Uint8Array<ArrayBuffer> {
+export const bytesIn = (fd: number, count: number): Uint8Array<ArrayBuffer> =>
+  withSent(fd, count, (bytes) => bytes.slice());
+
+/** Copies the first bytes of the file to all of `target`; else as {@link bytesIn}. */
+export const copySent = (fd: number, target: Uint8Array): void =>
+  withSent(fd, target.length, (bytes) => target.set(bytes));
+
+function withSent<T>(fd: number, count: number, use: (bytes: Uint8Array<ArrayBuffer>) => T): T {
   try {
     if (!isSentWhole(fd, count)) throw new Refusal("what was sent is not as long as it says");
     const memory = NativeMemory.mapShared(fd, 0, count, "read");
-    const bytes = new Uint8Array(memory.view()).slice();
+    const result = use(new Uint8Array(memory.view()));
     memory.unmap();
-    return bytes;
+    return result;
   } finally {
     closeFd(fd);
   }

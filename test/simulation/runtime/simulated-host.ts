@@ -2,13 +2,11 @@
 // gives each its turns. Each line is a port or a pair of rings, as chance has it: actors do not know.
 
 import type { ServerConfig } from "../../../src/config.ts";
-import { closeFd, createEventfd, createMemfd } from "../../../src/transport/os/fds.ts";
 import type { LifecycleTables } from "../../../src/actors/machines/index.ts";
 import {
   type ActorName,
   type Inbox,
   laterFor,
-  manifestOf,
   peersOf,
   type schemaOf,
   type WorkerName,
@@ -18,6 +16,7 @@ import { Absences } from "../../../src/actors/runtime/absences.ts";
 import type { LineEnd } from "../../../src/actors/runtime/lines/line.ts";
 import { lineEnds, portsOf } from "../../../src/actors/runtime/lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "../../../src/actors/runtime/mailbox.ts";
+import { SharedFiles } from "../../../src/actors/runtime/shared-files.ts";
 import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { Timers } from "../../../src/actors/runtime/timers.ts";
 import type { Chance } from "../../../lab/fuzz/chance.ts";
@@ -36,8 +35,7 @@ export class SimulatedHost implements Party {
   /** The supervisor's. */
   readonly timers = new Timers();
   private readonly words = SharedWords.create();
-  private readonly bellFds: Record<string, number> = {};
-  private readonly areaFds: Record<string, number> = {};
+  private readonly files: SharedFiles;
   private readonly mailbox: Mailbox;
   private readonly alive = new Set<WorkerName>();
   private readonly absences = new Absences();
@@ -56,12 +54,8 @@ export class SimulatedHost implements Party {
     this.names = [...laterFor(config), ...workersFor(config)].filter(
       (name) => cast.create[name] !== undefined,
     );
-    for (const name of this.names) {
-      this.bellFds[name] = createEventfd();
-      for (const [area, bytes] of Object.entries(manifestOf[name].areas))
-        this.areaFds[area] = createMemfd(`fencepost-${area}`, bytes);
-    }
-    this.mailbox = new Mailbox("supervisor", this.words, this.bellFds);
+    this.files = new SharedFiles(this.names);
+    this.mailbox = new Mailbox("supervisor", this.words, this.files.bellFds);
     scheduler.add(this);
   }
 
@@ -145,7 +139,7 @@ export class SimulatedHost implements Party {
   close(): void {
     this.scheduler.remove(this);
     this.mailbox.leave();
-    for (const fd of Object.values({ ...this.bellFds, ...this.areaFds })) closeFd(fd);
+    this.files.close();
     this.words.close();
   }
 
@@ -169,8 +163,8 @@ export class SimulatedHost implements Party {
       machines: this.machines,
       words: this.words.place,
       tapsFd: -1,
-      bellFds: this.bellFds,
-      areaFds: this.areaFds,
+      bellFds: this.files.bellFds,
+      areaFds: this.files.areaFds,
       lines: [["supervisor", theirs] as [ActorName, LineEnd], ...lines],
       isChild: false,
     };

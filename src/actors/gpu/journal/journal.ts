@@ -83,7 +83,7 @@ export class Journal {
     switch (type) {
       case Command.SET_SCANOUT:
       case Command.SET_SCANOUT_BLOB:
-        return this.show(words, type === Command.SET_SCANOUT ? SetScanout.bytes : SetScanoutBlob.bytes);
+        return this.show(words);
       case Command.RESOURCE_ASSIGN_UUID:
         return this.keepUuid(request);
     }
@@ -104,7 +104,7 @@ export class Journal {
 
   /** The guest has what `state` says, and nothing else. */
   fill(state: KeptState): void {
-    for (const shown of state.scanouts) if (shown !== null) this.show(shown, shown.byteLength);
+    for (const shown of state.scanouts) if (shown !== null) this.show(shown);
     this.folded = null;
     if (!this.log.rewrite((append) => state.write(append))) this.log.overflow();
   }
@@ -146,11 +146,12 @@ export class Journal {
   }
 
   /** Guests flip pages by this: it makes no object, and takes no room. */
-  private show(words: Uint32Array, bytes: number): void {
+  private show(words: Uint32Array): void {
     if (this.isPaused) return;
     const scanout = words[SetScanout.scanoutId / 4]!;
     const resource = words[SetScanout.resourceId / 4]!;
     this.shown[scanout] = resource;
+    const bytes = words[0] === Command.SET_SCANOUT ? SetScanout.bytes : SetScanoutBlob.bytes;
     if (resource === 0) this.log.empty(scanout);
     else this.log.put(scanout, words, bytes / 4);
   }

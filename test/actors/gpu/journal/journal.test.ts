@@ -3,7 +3,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { Journal } from "../../../../src/actors/gpu/journal/journal.ts";
-import { contextName, type KeptState } from "../../../../src/actors/gpu/journal/kept-state.ts";
+import { contextName, JournalKind, KeptState } from "../../../../src/actors/gpu/journal/kept-state.ts";
 import { Request } from "../../../../src/actors/queue/request.ts";
 import * as commands from "../../../../lab/driver/commands.ts";
 import * as commands3d from "../../../../lab/driver/commands-3d.ts";
@@ -146,6 +146,31 @@ test("a resource that takes another's number is not shown in its place", () => {
   pair.keep(commands.unrefResource(1));
   pair.keep(commands.createResource2d(1, Format.B8G8R8X8, 4, 4));
   expect(pair.read().scanouts[2]).toBeNull();
+});
+
+test("what a snapshot shows by a request that is too long is shown, and nothing else is another by that", () => {
+  const pair = new Pair();
+  const longShown = (scanout: number, words: number) => {
+    const { buffer, byteOffset, byteLength } = commands.setScanout(scanout, scanout + 1, area);
+    const long = new Uint32Array(words).fill(0xdead);
+    long.set(new Uint32Array(buffer, byteOffset, byteLength / 4));
+    return { kind: JournalKind.request, words: long };
+  };
+  for (const id of [1, 2]) pair.keep(commands.createResource2d(id, Format.B8G8R8X8, 4, 4));
+  pair.keep(commands.setScanout(1, 2, area));
+  const made = [1, 2].map((id) => {
+    const { buffer, byteOffset, byteLength } = commands.createResource2d(id, Format.B8G8R8X8, 4, 4);
+    return {
+      kind: JournalKind.request,
+      words: new Uint32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer),
+    };
+  });
+  pair.journal.fill(KeptState.of([...made, longShown(0, 200)]));
+  expect(pair.read().scanouts.map((words) => words?.[SetScanout.resourceId / 4] ?? 0)).toEqual([
+    1,
+    2,
+    ...Array.from({ length: scanoutsMax - 2 }, () => 0),
+  ]);
 });
 
 test("a UUID and deaths are kept, and a driver that starts anew is told of neither", () => {
