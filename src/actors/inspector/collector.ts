@@ -73,7 +73,7 @@ export class Collector {
 
   /** Commands of all queues that were counted and not told. */
   private get untold(): number {
-    return this.readers.reduce((sum, { untold }) => untold.reduce((all, one) => all + one, sum), 0);
+    return this.readers.reduce((sum, { untoldInAll }) => sum + untoldInAll, 0);
   }
 
   nameOfContext(id: number): string {

@@ -6,12 +6,13 @@ import { Field, recordWords } from "../runtime/tap/layout.ts";
 const recordBytes = recordWords * 4;
 
 /** Of a kept record's first word: its kind below, the slot of its actor above. */
-export const kindIn = (word: number): number => word & 0xff;
+const kindMask = 0xff;
+export const kindIn = (word: number): number => word & kindMask;
 export const slotIn = (word: number): number => word >>> 8;
 
 export class History {
   readonly words: Uint32Array;
-  readonly doubles: Float64Array;
+  private readonly doubles: Float64Array;
   private readonly memory: NativeMemory;
   private readonly capacity: number;
   private first = 0;
@@ -41,7 +42,7 @@ export class History {
     const { words } = this;
     const at = (this.next++ % this.capacity) * recordWords;
     for (let word = 0; word < recordWords; word++) words[at + word] = ring[from + word]!;
-    words[at] = ring[from]! | (slot << 8);
+    words[at] = (ring[from]! & kindMask) | (slot << 8);
     if (this.count > this.capacity) this.first++;
     return at;
   }
@@ -52,8 +53,10 @@ export class History {
     while (this.first < this.next && this.timeAt(this.atOf(this.first)) < since) this.first++;
   }
 
-  timeAt(at: number): number {
-    return this.doubles[(at + Field.time) / 2]!;
+  /** The time at word `field` of the record at word `at`; one that nobody reads from a clock is 0. */
+  timeAt(at: number, field: number = Field.time): number {
+    const ns = this.doubles[(at + field) / 2]!;
+    return ns >= 0 && ns <= Number.MAX_SAFE_INTEGER ? ns : 0;
   }
 
   /** The first word of every record, oldest first. */

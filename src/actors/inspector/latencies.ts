@@ -92,14 +92,14 @@ export class Latencies {
   /** Counts have those commands that were not told; quantiles, errors and bytes are of those that were. */
   tell(): LatencyRecord[] {
     return [...this.queues].flatMap(([slot, { histograms }]) => {
-      const { actor, untold } = this.readers[slot]!;
-      if (untold[otherKinds]! > 0) histogramOf(this.queues.get(slot)!, 0);
+      const reader = this.readers[slot]!;
+      if (reader.untoldOf(otherKinds) > 0) histogramOf(this.queues.get(slot)!, 0);
       const untoldOf = (type: number): number => {
         const kind = untoldKindOf(type);
-        return kind === otherKinds && type !== 0 ? 0 : untold[kind]!;
+        return kind === otherKinds && type !== 0 ? 0 : reader.untoldOf(kind);
       };
       return [...histograms].map(([type, one]) => ({
-        queue: actor,
+        queue: reader.actor,
         type: type === 0 ? "others" : requestName(type),
         ...{ count: one.count + untoldOf(type), errors: one.errors, bytes: one.bytes },
         buckets: one.coarse(),

@@ -1,4 +1,5 @@
-// One actor's tap, as the inspector reads it.
+// One actor's tap, as the inspector reads it. A process that a guest has taken over may have written anything there: what is counted
+// has an end, and what is named may be nothing.
 
 import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import type { LifecycleTables } from "../machines/index.ts";
@@ -9,6 +10,7 @@ import {
   countsMax,
   Head,
   headerBytes,
+  machinesMax,
   machineWords,
   namesAt,
   recordsMax,
@@ -26,9 +28,8 @@ export interface Counted {
 
 export class TapReader {
   readonly names: NameTable;
-  /** How many commands were not told since there were so many, by their kinds as thinning.ts has them. */
-  readonly untold: Float64Array;
   private readonly head: Uint32Array;
+  private readonly untold: Float64Array;
   private readonly times: Float64Array;
   private readonly counts: Uint32Array;
   private readonly ring: Uint32Array;
@@ -67,6 +68,16 @@ export class TapReader {
     return this.head[Head.dropped]!;
   }
 
+  /** How many commands were not told since there were so many, of a kind as thinning.ts has it. */
+  untoldOf(kind: number): number {
+    const count = this.untold[kind]!;
+    return count >= 0 && count <= Number.MAX_SAFE_INTEGER ? count : 0;
+  }
+
+  get untoldInAll(): number {
+    return this.untold.reduce((sum, _, kind) => sum + this.untoldOf(kind), 0);
+  }
+
   /** The thread of the actor, 0 where it was not there yet. */
   get thread(): number {
     return this.head[Head.thread]!;
@@ -80,7 +91,9 @@ export class TapReader {
   /** Calls `visit` with each new record's first word in `ring`, and gives their room back. Returns how many there were. */
   take(visit: (ring: Uint32Array, at: number) => void): number {
     const { head, ring, marked: written } = this;
-    const taken = head[Head.taken]!;
+    const last = head[Head.taken]!;
+    // There are never more.
+    const taken = (written - last) >>> 0 > recordsMax ? (written - recordsMax) >>> 0 : last;
     for (let number = taken; number !== written; number = (number + 1) >>> 0) {
       visit(ring, (number & (recordsMax - 1)) * recordWords);
     }
@@ -111,16 +124,22 @@ export class TapReader {
 
   /** The machine of that number, null where there is none. */
   machine(number: number): CompiledMachine | null {
-    if (number >= this.head[Head.machines]!) return null;
+    if (number >= this.machineCount) return null;
     const name = this.names.nameOf(this.head[Head.machineTable + number * machineWords]!);
-    return this.tables[name as keyof LifecycleTables] ?? null;
+    return Object.hasOwn(this.tables, name) ? this.tables[name as keyof LifecycleTables] : null;
   }
 
   /** Every machine whose lives the actor moves on. */
   machines(): Counted[] {
-    return Array.from({ length: this.head[Head.machines]! }, (_, number) => {
+    return Array.from({ length: this.machineCount }, (_, number) => number).flatMap((number) => {
+      const machine = this.machine(number);
+      if (machine === null) return [];
       const [, first, cells] = this.head.subarray(Head.machineTable + number * machineWords);
-      return { machine: this.machine(number)!, counts: this.counts.slice(first, first! + cells!) };
+      return [{ machine, counts: this.counts.slice(first, first! + cells!) }];
     });
+  }
+
+  private get machineCount(): number {
+    return Math.min(this.head[Head.machines]!, machinesMax);
   }
 }

@@ -7,7 +7,7 @@ import { History } from "../../../src/actors/inspector/history.ts";
 import { Latencies } from "../../../src/actors/inspector/latencies.ts";
 import { type Fresh, Subscriber } from "../../../src/actors/inspector/subscriber.ts";
 import type { TapReader } from "../../../src/actors/inspector/tap-reader.ts";
-import { Field, RecordKind, recordWords, untoldKinds } from "../../../src/actors/runtime/tap/layout.ts";
+import { Field, RecordKind, recordWords } from "../../../src/actors/runtime/tap/layout.ts";
 import { Command, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 
 const mib = 2 ** 20;
@@ -45,8 +45,11 @@ describe("the history", () => {
 });
 
 describe("latencies", () => {
-  const untold = new Float64Array(untoldKinds);
-  const readers = ["supervisor", "ctrl-queue"].map((actor) => ({ actor, untold })) as unknown as TapReader[];
+  const untoldOf = (): number => 0;
+  const readers = ["supervisor", "ctrl-queue"].map((actor) => ({
+    actor,
+    untoldOf,
+  })) as unknown as TapReader[];
 
   function run(commands: readonly { type: number; ns: number; response?: number }[]) {
     const history = new History(mib, 1000);

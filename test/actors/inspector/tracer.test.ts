@@ -6,7 +6,7 @@ import { TraceProcessor } from "../../../lab/perfetto/trace-processor.ts";
 import { History } from "../../../src/actors/inspector/history.ts";
 import type { TapReader } from "../../../src/actors/inspector/tap-reader.ts";
 import { Tracer } from "../../../src/actors/inspector/trace/tracer.ts";
-import { Field, RecordKind, recordWords, untoldKinds } from "../../../src/actors/runtime/tap/layout.ts";
+import { Field, RecordKind, recordWords } from "../../../src/actors/runtime/tap/layout.ts";
 import { Command, Header, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { TracePacket } from "../../../src/transport/wire/perfetto/protocol.ts";
 import { expectSound } from "../../support/trace.ts";
@@ -15,7 +15,7 @@ const start = 10e9;
 const slot = 1;
 const messageNames = ["reset"];
 const reader = {
-  ...{ actor: "ctrl-queue", slot, thread: 7, dropped: 0, untold: new Float64Array(untoldKinds) },
+  ...{ actor: "ctrl-queue", slot, thread: 7, dropped: 0, untoldInAll: 0 },
   ...{ sentTo: () => 0, takenFrom: () => 0, machine: () => null },
   names: { nameOf: (number: number) => messageNames[number] ?? "" },
 } as unknown as TapReader;

@@ -19,7 +19,7 @@ export class CounterTracks {
     for (const reader of this.readers) {
       if (reader === undefined) continue;
       dropped += reader.dropped;
-      untold += reader.untold.reduce((all, one) => all + one, 0);
+      untold += reader.untoldInAll;
       this.count(`${reader.actor} mailbox`, this.mailbox(reader), ns);
     }
     this.count("dropped records", dropped, ns);

@@ -1,7 +1,7 @@
 // A track an actor: when it was awake and asleep, the messages that it sent and took, with arrows between the two.
 
 import type { TraceWriter } from "../../../transport/wire/perfetto/trace-writer.ts";
-import { RecordKind } from "../../runtime/tap/layout.ts";
+import { Field, RecordKind } from "../../runtime/tap/layout.ts";
 import type { History } from "../history.ts";
 import { readFields } from "../message-reader.ts";
 import type { TapReader } from "../tap-reader.ts";
@@ -36,7 +36,7 @@ export class ThreadTracks {
 
   private slept(slot: number, at: number, ns: number): void {
     const track = this.trackOf(slot);
-    const since = this.history.doubles[(at + 4) / 2]!;
+    const since = this.history.timeAt(at, Field.first);
     const awakeSince = this.awakeSince[slot] ?? 0;
     if (awakeSince !== 0) this.slice(track, "awake", awakeSince, since);
     this.slice(track, "asleep", since, ns);

@@ -52,7 +52,7 @@ export class Tap extends TapRing {
     this.thinning = new Thinning(this.head);
     this.headTimes[Head.asleepSince / 2] = 0;
     this.head[Head.thread] = libc.gettid();
-    const machines = this.head[Head.machines]!;
+    const machines = Math.min(this.head[Head.machines]!, machinesMax);
     const lastAt = Head.machineTable + (machines - 1) * machineWords;
     this.countsUsed = machines === 0 ? 0 : this.head[lastAt + 1]! + this.head[lastAt + 2]!;
   }
@@ -171,7 +171,7 @@ export class Tap extends TapRing {
   machine(name: string, cells: number, width: number): number {
     const { head } = this;
     const number = this.names.numberOf(name);
-    const known = head[Head.machines]!;
+    const known = Math.min(head[Head.machines]!, machinesMax);
     for (let machine = 0; machine < known; machine++) {
       if (head[Head.machineTable + machine * machineWords] === number) return machine;
     }
