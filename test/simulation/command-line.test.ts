@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bound } from "../../lab/bound-child.ts";
 import { until } from "../../lab/qemu/deadline.ts";
+import { addFailure, addFailures, linesOf, noFailures } from "./failures.ts";
 import { parseSimulationOptions } from "./options.ts";
 
 const program = join(import.meta.dir, "main.ts");
@@ -61,3 +62,20 @@ test("Ctrl-C ends it with its sums, and leaves nothing", async () => {
   expect(readdirSync(directory)).toEqual([]);
   rmSync(directory, { recursive: true });
 }, 30_000);
+
+test("of seeds that all fail the first ten are told, and made smaller, and the others counted", () => {
+  const [first, second] = [noFailures(), noFailures()];
+  let made = 0;
+  for (let seed = 1; seed <= 6; seed++) addFailure(first, () => `seed ${seed}`);
+  for (let seed = 7; seed <= 1000; seed++) addFailure(second, () => `seed ${seed}, ${++made}`);
+  expect(made).toBe(10);
+  const all = noFailures();
+  for (const part of [first, second]) addFailures(all, part);
+  expect(all.count).toBe(1000);
+  expect(linesOf(first)).toHaveLength(6);
+  expect(linesOf(all)).toEqual([
+    ...[1, 2, 3, 4, 5, 6].map((seed) => `seed ${seed}`),
+    ...[7, 8, 9, 10].map((seed, at) => `seed ${seed}, ${at + 1}`),
+    "and 990 more seeds that fail",
+  ]);
+});

@@ -5,6 +5,7 @@ import { bound } from "../../lab/bound-child.ts";
 import { untilStopped } from "../../lab/stopping.ts";
 import { onStopSignals } from "../../src/transport/os/stop-signals.ts";
 import { UsageError } from "../../src/config-arguments.ts";
+import { addFailure, addFailures, type Failures, linesOf, noFailures } from "./failures.ts";
 import { helpText, parseSimulationOptions, type SimulationOptions } from "./options.ts";
 import { shrink } from "./shrink.ts";
 import { type Outcome, simulate } from "./simulate.ts";
@@ -26,7 +27,7 @@ const counts = [
   "lent",
   "recorded",
 ] as const;
-type Sums = Record<(typeof counts)[number], number> & { seeds: number; failures: string[] };
+type Sums = Record<(typeof counts)[number], number> & { seeds: number; failures: Failures };
 
 const none = (): Sums => ({
   seeds: 0,
@@ -41,7 +42,7 @@ const none = (): Sums => ({
   windows: 0,
   lent: 0,
   recorded: 0,
-  failures: [],
+  failures: noFailures(),
 });
 
 async function runSeeds(from: number, count: number, signal: AbortSignal): Promise<Sums> {
@@ -50,7 +51,7 @@ async function runSeeds(from: number, count: number, signal: AbortSignal): Promi
     const outcome = simulate({ seed });
     sums.seeds++;
     for (const name of counts) sums[name] += outcome[name];
-    if (outcome.failure !== "") sums.failures.push(smaller(seed));
+    if (outcome.failure !== "") addFailure(sums.failures, () => smaller(seed));
     // A signal comes between two turns of this thread's own loop, of which a seed is one.
     await setImmediate();
   }
@@ -76,7 +77,7 @@ async function runAll({ from, seeds, jobs }: SimulationOptions, signal: AbortSig
   for (const part of await Promise.all(parts)) {
     sums.seeds += part.seeds;
     for (const name of counts) sums[name] += part[name];
-    sums.failures.push(...part.failures);
+    addFailures(sums.failures, part.failures);
   }
   return sums;
 }
@@ -93,7 +94,9 @@ async function runPart(from: number, seeds: number, signal: AbortSignal): Promis
   // It had not begun to listen for signals.
   if (signal.aborted) return none();
   const again = `bun run simulate --from ${from} --seeds ${seeds} --jobs 1`;
-  return { ...none(), failures: [`the seeds from ${from} on ended their process: ${again}`] };
+  const sums = none();
+  addFailure(sums.failures, () => `the seeds from ${from} on ended their process: ${again}`);
+  return sums;
 }
 
 function one(seed: number, { steps: only, log }: SimulationOptions): string {
@@ -105,12 +108,12 @@ function one(seed: number, { steps: only, log }: SimulationOptions): string {
 }
 
 function report(sums: Sums, ms: number): void {
-  for (const line of sums.failures) console.log(line);
+  for (const line of linesOf(sums.failures)) console.log(line);
   const { seeds, steps, commands, turns, kills, deaths, guests, pictures, pixels, windows, lent, recorded } =
     sums;
   console.log(
     `${seeds} seeds in ${(ms / 1000).toFixed(1)} s: ${steps} steps, ${commands} commands, ${turns} turns, ` +
-      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels, ${windows} windows and ${lent} loans compared, ${recorded} recorded entries read, ${sums.failures.length} failures`,
+      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${pictures} screens of ${pixels} drawn pixels, ${windows} windows and ${lent} loans compared, ${recorded} recorded entries read, ${sums.failures.count} failures`,
   );
 }
 
@@ -150,7 +153,7 @@ async function many(options: SimulationOptions): Promise<number> {
   const sums = part || jobs === 1 ? await runSeeds(from, seeds, signal) : await runAll(options, signal);
   if (part) console.log(JSON.stringify(sums));
   else report(sums, performance.now() - began);
-  return part || sums.failures.length === 0 ? 0 : exitFound;
+  return part || sums.failures.count === 0 ? 0 : exitFound;
 }
 
 process.exitCode = await main(process.argv.slice(2));

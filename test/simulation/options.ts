@@ -18,7 +18,7 @@ what fails; a model says what has to come of it.
   --log         what the actors have logged
   -h, --help    this text
 
-Ctrl-C ends it with what was found until then.
+Of seeds that fail the first ten are told, and how many more there are. Ctrl-C ends it with what was found until then.
 Exit codes: 0 nothing was found, 1 something was, 2 a mistake in the command line.`;
 
 export interface SimulationOptions {
