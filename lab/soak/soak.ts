@@ -38,7 +38,7 @@ export interface Look {
   readonly baseline: Holdings | null;
 }
 
-/** Returns what was wrong first, with the server's last lines, or null. */
+/** Returns the last lines of the server and, below them, what was wrong first; or null. */
 export async function soak(options: SoakOptions): Promise<string | null> {
   const { minutes, seed, renderer, signal } = options;
   const server = await ServerProcess.start({
@@ -53,8 +53,8 @@ export async function soak(options: SoakOptions): Promise<string | null> {
   try {
     await run.until(performance.now() + minutes * minuteMs);
   } catch (error) {
-    // Whatever it is, it is what the run was for.
-    return `${(error as Error).message}\n${log()}`;
+    // Whatever it is, it is what the run was for: it comes last, where it is seen.
+    return `${log()}\n${(error as Error).message}`;
   } finally {
     run.close();
     await server.stop();

@@ -52,6 +52,11 @@ export class Stage {
     );
   }
 
+  /** Whether the guest is offered 3D. */
+  get has3d(): boolean {
+    return (this.guest.offered & (1n << BigInt(VIRGL))) !== 0n;
+  }
+
   get unused(): number {
     return this.next++;
   }
