@@ -194,7 +194,7 @@ describe("sockets", () => {
       writeFileSync(join(folder, "file"), "precious");
       const args = ["--renderer", "virgl", "--control-path", join(folder, "ctl"), "--socket-path", path()];
       const { code, text } = await start(args).ended();
-      expect({ code, text }).toEqual({ code: 1, text: expect.stringMatching(reason) });
+      expect({ code, text }).toEqual({ code: 2, text: expect.stringMatching(reason) });
       expect(text).not.toContain("virglrenderer");
     });
   }

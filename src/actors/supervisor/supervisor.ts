@@ -10,7 +10,7 @@ import { ActorHost, type HostEvents } from "../runtime/host.ts";
 import { Log } from "../runtime/log.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
-import { freeSocketPath } from "../../transport/os/unix-path.ts";
+import { freeSocketPath, PathRefusal } from "../../transport/os/unix-path.ts";
 import { ActorLogs } from "./actor-logs.ts";
 import { ControlServer } from "./control-server.ts";
 import type { SessionState, SupervisorEvents } from "./events.ts";
@@ -147,7 +147,8 @@ export class Supervisor {
     try {
       attempt();
     } catch (error) {
-      this.device.send({ type, reason: what + asRefusal(error).message });
+      const reason = what + asRefusal(error).message;
+      this.device.send({ type: error instanceof PathRefusal ? "MISCONFIGURED" : type, reason });
     }
   }
 

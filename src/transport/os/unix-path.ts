@@ -21,6 +21,11 @@ import {
 import { checked, Refusal, SystemError } from "./errors.ts";
 import { type SocketKind, typeOf } from "./unix-socket.ts";
 
+/** No socket can be at this path, whoever runs there: another one has to be chosen, or made possible. */
+export class PathRefusal extends Refusal {
+  override name = "PathRefusal";
+}
+
 /** What a struct sockaddr_un has room for. */
 export const sunPathBytes = 108;
 
@@ -72,14 +77,14 @@ function grant(path: string, { mode, group }: SocketAccess): void {
 
 /**
  * Makes `path` free to bind by removing a socket that nobody answers at. Throws a {@link Refusal} that says what is in
- * the way, and what mends it: a path too long, no folder, no permission, another's socket, a file.
+ * the way, and what mends it: a {@link PathRefusal} for a path too long, no folder, no permission or a file; another's socket.
  */
 export function freeSocketPath(path: string): void {
   socketAddress(path);
   checkFolder(process.getBuiltinModule("node:path").dirname(path), path);
   const found = files().lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isSocket()) throw new Refusal(`${path} exists and is not a socket: choose another path`);
+  if (!found.isSocket()) throw new PathRefusal(`${path} exists and is not a socket: choose another path`);
   const answer = knockAt(path);
   if (answer === EACCES) {
     throw new Refusal(
@@ -106,14 +111,14 @@ function checkFolder(folder: string, path: string): void {
   const { accessSync, constants, statSync } = files();
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found === undefined) {
-    throw new Refusal(`there is no folder ${folder} for ${path}: make it, or choose another path`);
+    throw new PathRefusal(`there is no folder ${folder} for ${path}: make it, or choose another path`);
   }
-  if (!found.isDirectory()) throw new Refusal(`${folder} is no folder: choose another path than ${path}`);
+  if (!found.isDirectory()) throw new PathRefusal(`${folder} is no folder: choose another path than ${path}`);
   try {
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     const reason = `this user may not make sockets in ${folder}: choose another path than ${path}`;
-    throw new Refusal(reason, { cause: error });
+    throw new PathRefusal(reason, { cause: error });
   }
 }
 
@@ -152,7 +157,7 @@ export function acceptUnix(listener: number): number {
 function socketAddress(path: string): Uint8Array {
   const bytes = cString(path);
   if (bytes.length > sunPathBytes)
-    throw new Refusal(
+    throw new PathRefusal(
       `the path of a socket is no longer than ${sunPathBytes - 1} bytes: ${path} has ${bytes.length - 1}`,
     );
   return sockaddrOf(bytes);

@@ -436,13 +436,19 @@ test.each(["--trace", "--record"])(
   },
 );
 
-test("a bridge's socket that cannot be made is told before any actor is started", async () => {
-  const run = new Run("--resource-bridge", join(folder, "none", "bridge.sock"));
-  expect(await run.exitCode).toBe(1);
+test.each([
+  ["--socket-path", ""],
+  ["--control-path", "no control socket: "],
+  ["--resource-bridge", "no resource bridge: "],
+])("%s in no folder ends with code 2, says how to mend that, and starts no actor", async (flag, what) => {
+  const none = join(folder, "none");
+  const run = new Run(flag, join(none, "a.sock"));
+  expect(await run.exitCode).toBe(2);
   expect(run.lines.map(({ text }) => text)).toEqual([
-    expect.stringMatching(/^the device failed: no resource bridge: there is no folder .*\/none for /),
+    `the device failed: ${what}there is no folder ${none} for ${none}/a.sock: make it, or choose another path`,
   ]);
-}, 15_000);
+  expect(readdirSync(folder)).toEqual([]);
+});
 
 test("a socket that cannot be opened ends the device with code 1 and a reason", async () => {
   const listener = listenUnix(join(folder, "vhost.sock"), "stream");
@@ -453,11 +459,11 @@ test("a socket that cannot be opened ends the device with code 1 and a reason", 
   closeFd(listener);
 }, 15_000);
 
-test("a control path that is a file ends the device with code 1 and leaves the file alone", async () => {
+test("a control path that is a file ends the device with code 2 and leaves the file alone", async () => {
   writeFileSync(join(folder, "vhost.sock.ctl"), "precious");
   const run = new Run();
 
-  expect(await run.exitCode).toBe(1);
+  expect(await run.exitCode).toBe(2);
   expect(run.lines.at(-1)!.text).toMatch(/no control socket: .*vhost.sock.ctl exists and is not a socket/);
   expect(await Bun.file(join(folder, "vhost.sock.ctl")).text()).toBe("precious");
 }, 15_000);
