@@ -22,6 +22,7 @@ for argument in "$@"; do
     *)
       sed -n '2,5s/^# \{0,1\}//p' "$0"
       [ "$argument" = --help ] && exit 0
+      printf 'setup: there is no %s\n' "$argument" >&2
       exit 2
       ;;
   esac

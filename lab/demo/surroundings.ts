@@ -33,7 +33,7 @@ function checkOutput(path: string): void {
     accessSync(found === undefined ? dirname(path) : path, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new Error(`--output ${path} cannot be written (${code})`, { cause: error });
+    throw new Error(`--output ${path} cannot be written (${code}): name another file`, { cause: error });
   }
 }
 

@@ -1,11 +1,13 @@
 // One question to a running server on its control socket.
 
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { OutsideSandbox } from "../actors/sandbox/outside.ts";
 import type { ControlRequest } from "../actors/supervisor/control-request.ts";
 
 const answerTimeoutMs = 15_000;
+/** The VMM's socket answers nobody that asks. */
+const vmmTimeoutMs = 2_000;
 
 interface AnswerLine {
   ok: boolean;
@@ -21,6 +23,8 @@ export class ServerGone extends Error {}
 export async function ask(path: string, request: ControlRequest): Promise<Record<string, unknown>> {
   const answered = Promise.withResolvers<string>();
   let received = "";
+  const isVmms = !path.endsWith(".ctl") && existsSync(`${path}.ctl`);
+  const hint = isVmms ? `: ${path} is for a VMM, and its server's control socket ${path}.ctl` : "";
   const socket = await Bun.connect({
     unix: path,
     socket: {
@@ -28,7 +32,7 @@ export async function ask(path: string, request: ControlRequest): Promise<Record
         received += bytes.toString("utf8");
         if (received.includes("\n")) answered.resolve(received);
       },
-      close: () => answered.reject(new ServerGone("the server closed the connection")),
+      close: () => answered.reject(new ServerGone(`the server closed the connection${hint}`)),
       error: (_, error) => answered.reject(error),
     },
   }).catch((error: Error) => {
@@ -38,7 +42,8 @@ export async function ask(path: string, request: ControlRequest): Promise<Record
       `no server answers at ${path}: "ctl list" has those that run, for --control-path${othersBeside(path)}`,
     );
   });
-  const timer = setTimeout(() => answered.reject(new Error("the server does not answer")), answerTimeoutMs);
+  const unanswered = (): void => answered.reject(new Error(`the server does not answer${hint}`));
+  const timer = setTimeout(unanswered, isVmms ? vmmTimeoutMs : answerTimeoutMs);
   socket.write(`${JSON.stringify(request)}\n`);
   const line = await answered.promise.finally(() => clearTimeout(timer));
   socket.end();

@@ -174,7 +174,15 @@ test("servers are listed wherever their sockets are, and what they log can be ch
     code: 0,
     text: "the log has debug and what is graver\n",
   });
-  SyntheticGuest.boot(path).close();
+  const hint = `${path} is for a VMM, and its server's control socket ${path}.ctl`;
+  expect((await ctl(["--control-path", path, "status"])).text).toBe(
+    `ctl: the server closed the connection: ${hint}\n`,
+  );
+  const guest = SyntheticGuest.boot(path);
+  expect((await ctl(["--control-path", path, "status"])).text).toBe(
+    `ctl: the server does not answer: ${hint}\n`,
+  );
+  guest.close();
   await ctl([...told, "kill", "display"]);
   while (!(await ctl([...told, "status"])).text.includes('"restarts": 1')) await Bun.sleep(50);
   run.kill("SIGTERM");

@@ -109,7 +109,8 @@ export class TakeUp {
     } catch (error) {
       const { message } = asRefusal(error);
       this.forget();
-      if (stage === SnapshotStage.ofSettings) throw new ConfigError(`--restore: ${message}`);
+      if (stage === SnapshotStage.ofSettings)
+        throw new ConfigError(`--restore ${context.config.restore}: ${message}`);
       // It was sound before somebody took its keeper over.
       context.log.warning(`the snapshot is lost: ${message}`);
       return;

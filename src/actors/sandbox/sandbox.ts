@@ -54,7 +54,10 @@ export class Sandbox {
     refusal: string | null;
   } {
     const { config, layers } = this;
-    if (config.sandbox === "off") return { said: [], refusal: null };
+    if (config.sandbox === "off") {
+      const text = "sandbox: none, by --sandbox off: a guest that breaks in may do all that this user may";
+      return { said: [{ level: "warning", text }], refusal: null };
+    }
     const policy = this.kind.calls(config, startsPrograms);
     if (layers.calls === undefined) {
       const count = Object.keys(policy.rules).length;
