@@ -387,12 +387,12 @@ describe("of a guest that draws in 2D", () => {
 });
 
 describe("at the start", () => {
-  test("a path that cannot be listened on ends the server with what is wrong, and code 1", async () => {
+  test("a path that cannot be listened on ends the server with what is wrong, and code 2", async () => {
     const path = join(folder, "missing", "socket");
     const failure = await ServerProcess.start({ args: ["--resource-bridge", path] }).catch(
       (error: unknown) => error as Error,
     );
-    expect((failure as Error).message).toContain("ended with code 1");
+    expect((failure as Error).message).toContain("ended with code 2");
     expect((failure as Error).message).toContain(
       `no resource bridge: there is no folder ${join(folder, "missing")} for ${path}`,
     );

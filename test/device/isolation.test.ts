@@ -2,7 +2,8 @@
 // it dies of is told. What comes then is recovery.test.ts.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import * as commands from "../../lab/driver/commands.ts";
 import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { ServerProcess } from "../../lab/vmm/server-process.ts";
 import { KeptWord, SnapshotStage } from "../../src/actors/gpu/manifest.ts";
 import { SharedWords, slotOf } from "../../src/actors/runtime/shared-words.ts";
 import { Command, Format, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { BridgeClient } from "../../src/transport/wire/bridge/client.ts";
 import { slowDraws } from "./slow-draws.ts";
 import { filesOf } from "../support/fds.ts";
 import { driverPatienceMs } from "../support/patience.ts";
@@ -280,6 +282,18 @@ test("memory that it cuts off once the display has it is nothing to the server",
   expectOk(guest!.gpu.setScanout(0, 1, { x: 0, y: 0, width: 64, height: 48 }));
   expectDrawing(image, 3);
   expect(server.log()).not.toContain("crashed");
+});
+
+test("memory that it could cut off is lent to no other device", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fencepost-bridge-"));
+  const path = join(folder, "bridge");
+  await hijacked("loose-loan", "--resource-bridge", path);
+  const client = new BridgeClient(path, { patienceMs: driverPatienceMs });
+  expect(client.ask({ kind: "buffer", resource: 1 })).toMatchObject({ kind: "invalid" });
+  expect(server.log()).toContain("resource-bridge: a buffer is not lent: its memory could be cut off");
+  expectWorking(guest!);
+  client.close();
+  rmSync(folder, { recursive: true });
 });
 
 test("an actor that comes back has a line to the process, and knows what is shown", async () => {

@@ -21,6 +21,7 @@ import { sizeSendBuffer, SocketIo } from "../../transport/os/unix-socket.ts";
 import type { ResourceBridgeMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { BridgeCounter } from "./counters.ts";
+import { faultOf } from "./sound.ts";
 import { Peer, type PeerOwner, type PeerTools } from "./peer.ts";
 
 /** Peers that wait to be accepted, on one path. */
@@ -72,8 +73,16 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
 
   private answer(peer: Peer, answer: ResourceBridgeMessage | null): void {
     if (answer === null || answer.fd < 0) return peer.answer({ kind: "invalid" }, -1);
+    const fault = faultOf(answer);
+    if (fault !== "") return this.withhold(peer, answer, fault);
     this.context.counters[answer.type === "buffer" ? BridgeCounter.buffersLent : BridgeCounter.fencesLent]!++;
     peer.answer(answerOf(answer), answer.fd);
+  }
+
+  private withhold(peer: Peer, { type, fd }: ResourceBridgeMessage, fault: string): void {
+    this.context.log.guest(() => `a ${type} is not lent: ${fault}`);
+    closeFd(fd);
+    peer.answer({ kind: "invalid" }, -1);
   }
 
   stop(): void {

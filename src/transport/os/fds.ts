@@ -78,6 +78,9 @@ const eventfdLink = "anon_inode:[eventfd]";
 /** Whether `fd` is an eventfd: it can be polled, and a write of eight bytes to it waits at most for a reader. */
 export const isEventfd = (fd: number): boolean => linkOf(fd) === eventfdLink;
 
+/** Whether what is behind `fd` is the kernel's own, as an eventfd and a sync file are: no file of a file system, no memory, no socket. */
+export const isAnonymous = (fd: number): boolean => linkOf(fd).startsWith("anon_inode:");
+
 /** What the kernel calls the file behind `fd`, as far as it tells files apart that are no file system's. */
 function linkOf(fd: number): string {
   // Without node:fs, which takes half a MiB of every actor.

@@ -2,23 +2,26 @@
 // peers of every kind of bad manners.
 
 import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { bridgeCounters } from "../../../src/actors/bridge/counters.ts";
 import { takeTimeoutMs } from "../../../src/actors/bridge/peer.ts";
+import type { ResourceBridgeMessage } from "../../../src/actors/bridge/messages.ts";
 import { ResourceBridge } from "../../../src/actors/bridge/resource-bridge.ts";
+import { cString, libc } from "../../../src/ffi/libc.ts";
 import {
   BridgeClient,
   type BridgeClientOptions,
   BridgeFailure,
 } from "../../../src/transport/wire/bridge/client.ts";
 import { packetBytesMax } from "../../../src/transport/wire/bridge/protocol.ts";
-import { closeFd, createEventfd, signalEventfd } from "../../../src/transport/os/fds.ts";
+import { closeFd, createEventfd, createMemfd } from "../../../src/transport/os/fds.ts";
+import { socketPair } from "../../../src/transport/os/unix-socket.ts";
 import { listenUnix } from "../../../src/transport/os/unix-path.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
-import { isOpen, openFds, readEventfd } from "../../support/fds.ts";
+import { isOpen, openFds } from "../../support/fds.ts";
 import { withoutDescriptors } from "../../support/limits.ts";
 
 let folder: string;
@@ -76,9 +79,10 @@ function resourcesAsked(): { token: number; resource: number | string }[] {
 
 const layout = { stride: 256, offset: 0, modifierHigh: 0, modifierLow: 0 };
 
-/** Lends an eventfd, which the borrower's must be the same file as. */
+const memory = (bytes = 4096): number => createMemfd("lent", bytes);
+
 function lend(token: number): void {
-  context.deliver(bridge, { type: "buffer", token, fd: createEventfd(), ...layout });
+  context.deliver(bridge, { type: "buffer", token, fd: memory(), ...layout });
 }
 
 function refuse(token: number): void {
@@ -88,6 +92,64 @@ function refuse(token: number): void {
 const getBuffer = (id: number): Uint8Array => new TextEncoder().encode(`{"GetBuffer":{"id":${id}}}`);
 const getResource = (id: number): Uint8Array => Uint8Array.of(0, id, 0, 0, 0);
 const decode = (packet: Uint8Array): string => new TextDecoder().decode(packet);
+
+describe("what a process lends that is somebody else's by now", () => {
+  /** A memfd whose holder may cut it off at any time. */
+  function unsealed(): number {
+    const noSealing = 0;
+    const fd = libc.memfd_create(cString("loose"), noSealing);
+    libc.ftruncate(fd, 4096);
+    return fd;
+  }
+  function socket(): number {
+    const [one, other] = socketPair("stream");
+    closeFd(other);
+    return one;
+  }
+  const opened = (path: string): number => openSync(path, "r");
+  test.each<[string, () => number, object]>([
+    ["memory that could be cut off", unsealed, {}],
+    ["a file", () => opened(import.meta.path), {}],
+    ["a folder", () => opened("/"), {}],
+    ["a device", () => opened("/dev/zero"), {}],
+    ["an eventfd", createEventfd, {}],
+    ["a socket", socket, {}],
+    ["memory that ends before its first row does", memory, { offset: 4000 }],
+    ["memory that has no byte", () => memory(0), { stride: 0 }],
+    ["an offset that is no number", memory, { offset: "4" }],
+    ["a stride below nothing", memory, { stride: -4 }],
+    ["half a modifier", memory, { modifierHigh: 0.5 }],
+  ])("reaches no peer, and is closed: %s", (_, make, odd) => {
+    const before = openFds();
+    const client = connect();
+    client.send(getBuffer(1));
+    serve();
+    const { token } = resourcesAsked()[0]!;
+    const message = { type: "buffer", token, fd: make(), ...layout, ...odd } as ResourceBridgeMessage;
+    // As of a process, whose messages are not held against a schema.
+    if (!context.asks.takes(message)) throw new Error("nobody has asked for that");
+    expect(decode(client.receivePacket().packet)).toBe('"Invalid"');
+    expect(context.logged.at(-1)).toMatchObject({ level: "warning" });
+    expect(context.logged.at(-1)!.text).toStartWith("a buffer is not lent: its ");
+    expect(counters()).toMatchObject({ invalid: 1, buffersLent: 0 });
+    hangUp(client);
+    serve();
+    expect(openFds()).toBe(before);
+  });
+
+  test("is no fence where it is a file, or memory", () => {
+    for (const fd of [memory(), opened(import.meta.path)]) {
+      const client = connect();
+      client.send(new TextEncoder().encode('{"GetFence":{"seqno":9}}'));
+      serve();
+      const { token } = asked()[0] as { token: number };
+      context.deliver(bridge, { type: "fence", token, fd });
+      expect(isOpen(fd)).toBe(false);
+      expect(context.logged.at(-1)!.text).toBe("a fence is not lent: its descriptor is no fence");
+    }
+    expect(counters()).toMatchObject({ invalid: 2, fencesLent: 0 });
+  });
+});
 
 describe("a peer", () => {
   for (const [form, request] of [
@@ -100,13 +162,15 @@ describe("a peer", () => {
       serve();
       const { token, resource } = resourcesAsked()[0]!;
       expect(resource).toBe(7);
-      const fd = createEventfd();
+      const fd = memory();
+      writeSync(fd, "its bytes", 0);
       context.deliver(bridge, { type: "buffer", token, fd, ...layout });
 
       expect(isOpen(fd)).toBe(false);
       const lent = client.receive();
-      signalEventfd(lent.fd);
-      expect(readEventfd(lent.fd)).toBe(1);
+      const bytes = Buffer.alloc(9);
+      readSync(lent.fd, bytes, 0, 9, 0);
+      expect(`${bytes}`).toBe("its bytes");
       expect(lent).toMatchObject(
         form === "json" ? { kind: "buffer", planes: [{ offset: 0, stride: 256 }], modifier: 0n } : {},
       );
@@ -118,7 +182,7 @@ describe("a peer", () => {
     const client = connect();
     client.send(getBuffer(1));
     serve();
-    const fd = createEventfd();
+    const fd = memory(0x8000_0000 + 0xffff_fffc);
     const { token } = resourcesAsked()[0]!;
     const [modifierHigh, modifierLow] = [0xfedc_ba98, 0xf654_3211];
     context.deliver(bridge, {
@@ -274,7 +338,7 @@ describe("a peer without manners", () => {
     hangUp(client);
     serve();
     expect(counters()["peers"]).toBe(0);
-    const fd = createEventfd();
+    const fd = memory();
     context.deliver(bridge, { type: "buffer", token: resourcesAsked()[0]!.token, fd, ...layout });
     expect(isOpen(fd)).toBe(false);
     expect(openFds()).toBe(before);
@@ -544,7 +608,7 @@ test("a successor asks with tokens of its own, and takes no answer of its predec
   serve();
   const [request] = asked();
   expect(request).toMatchObject({ type: "ask-buffer", resource: 2 });
-  const late = createEventfd();
+  const late = memory();
   context.deliver(bridge, { type: "buffer", token: (old as { token: number }).token, fd: late, ...layout });
   expect(isOpen(late)).toBe(false);
   refuse((request as { token: number }).token);

@@ -93,6 +93,15 @@ class RogueQueue extends CtrlQueue {
     super(own);
   }
 
+  /** Lends memory that it could cut off, where it is to. */
+  override receive(message: Parameters<CtrlQueue["receive"]>[0], from?: ActorName): void {
+    if (way !== "loose-loan" || message.type !== "ask-buffer") return super.receive(message, from);
+    const fd = libc.memfd_create(cString("rogue"), 0);
+    libc.ftruncate(fd, 4096);
+    const layout = { stride: 64, offset: 0, modifierHigh: 0, modifierLow: 0 };
+    this.own.send("resource-bridge", { type: "buffer", token: message.token, fd, ...layout });
+  }
+
   override execute(request: Request): number {
     const response = super.execute(request);
     if (request.words[0] !== Command.RESOURCE_UNREF || request.words[6] !== rogueResource) return response;
