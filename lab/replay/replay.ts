@@ -167,7 +167,9 @@ async function compared(
 ): Promise<Omit<Outcome, "isInterrupted">> {
   const rest = `; ${unknown} that a renderer drew could not be compared: --record-checksums records how they look`;
   const count = `${same} ${same === 1 ? "picture" : "pictures"} as recorded${unknown > 0 ? rest : ""}`;
-  if (first === null) return { isSame: true, lines: [...lines, `${count}; nothing differs`] };
+  const found =
+    same + unknown === 0 ? "it shows nothing that could be compared" : `${count}; nothing differs`;
+  if (first === null) return { isSame: true, lines: [...lines, found] };
   const folder = new PictureFolder(png ?? `${file}.differs`);
   const paths: string[] = [];
   for (const [name, picture] of Object.entries(first.pictures)) {

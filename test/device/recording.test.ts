@@ -386,7 +386,7 @@ describe("a recording of a running server", () => {
     expect(await server.control({ command: "record-stop" })).toMatchObject({ ok: true, path });
     expect(await server.control({ command: "record-stop" })).toMatchObject({
       ok: false,
-      error: "nothing is being recorded",
+      error: `nothing is being recorded: ${path} has ended (as asked)`,
     });
     expectServed();
     opened = openRecording(path);

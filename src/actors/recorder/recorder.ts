@@ -98,7 +98,7 @@ export class Recorder implements Actor<RecorderMessage> {
           const { path, bytes } = this.last ?? { path: "", bytes: 0 };
           context.send("supervisor", { type: "recording-end", token: message.token, error, path, bytes });
         };
-        if (this.current === null) return answer("nothing is being recorded");
+        if (this.current === null) return answer(`nothing is being recorded${this.lastEnded()}`);
         this.endAnswers.push(answer);
         this.end({ reason: "stopped", text: "as asked" });
         return;
@@ -175,6 +175,10 @@ export class Recorder implements Actor<RecorderMessage> {
       else answer(this.began(beginning, checksums, startNs), beginning.contexts);
     });
     return "";
+  }
+
+  private lastEnded(): string {
+    return this.last === null ? "" : `: ${this.last.path} has ended (${this.last.text})`;
   }
 
   private discard(error: string): string {

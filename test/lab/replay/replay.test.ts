@@ -52,6 +52,15 @@ test("shows what was recorded, in every format, with scattered backing", () => {
   expect(replay(file, "--compare").out).toContain("16 pictures as recorded; nothing differs");
 }, 60_000);
 
+test("a recording that shows nothing is not called the same", () => {
+  const tape = new Tape({ features: 1 << Feature.EDID });
+  for (const queue of [0, 1]) tape.add("ring", { queue, running: 1, features: 2, num: 64 });
+  tape.command(commands.createResource2d(1, Format.B8G8R8X8, 8, 8));
+  writeFileSync(file, tape.end());
+  const { code, out } = replay(file, "--compare");
+  expect([code, out]).toEqual([0, expect.stringContaining("it shows nothing that could be compared")]);
+});
+
 test("a guest that asks for UUIDs is answered with others, and nothing differs", () => {
   const tape = new Tape({ features: (1 << Feature.EDID) | (1 << Feature.RESOURCE_UUID) });
   for (const queue of [0, 1]) tape.add("ring", { queue, running: 1, features: 6, num: 64 });
