@@ -134,6 +134,27 @@ describe.each(["software", "virgl"])("with --renderer %s", (renderer) => {
     expect(cursor.pixels.every((pixel) => pixel === 0xff11_2233)).toBe(true);
   });
 
+  test("a cursor that is asked for meanwhile is what the guest's commands make that wait before it", async () => {
+    const { gpu, memory } = await boot({}, "--renderer", renderer);
+    gpu.createImage(1, Format.B8G8R8X8, 64, 48);
+    const child = server.actorProcesses[0]!;
+    process.kill(child, "SIGSTOP");
+    const pixels = memory.allocate(64 * 64 * 4);
+    pixels.words.fill(0xff44_5566);
+    const made = [
+      commands.createResource2d(3, Format.B8G8R8A8, 64, 64),
+      commands.attachBacking(3, [pixels]),
+      commands.transferToHost2d(3, { x: 0, y: 0, width: 64, height: 64 }, 0),
+    ].map((request) => gpu.control.submit(request));
+    const moved = gpu.cursor.submit(commands.updateCursor({ scanoutId: 0, x: 4, y: 5 }, 3, 0, 0));
+    process.kill(child, "SIGKILL");
+    expectOk(gpu.cursor.wait(moved));
+    for (const one of made) expectOk(gpu.control.wait(one));
+    const cursor = guest!.display!.cursors[0]!;
+    guest!.pump.until(() => cursor.visible, "the cursor");
+    expect(cursor.pixels.every((pixel) => pixel === 0xff44_5566)).toBe(true);
+  });
+
   test("a driver that starts anew meanwhile starts from nothing, and so does another front-end", async () => {
     const { gpu } = await boot({}, "--renderer", renderer);
     const image = gpu.createImage(1, Format.B8G8R8X8, 64, 48);

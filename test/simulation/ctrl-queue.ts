@@ -81,7 +81,7 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
     if (message.type === "expect-driver") return;
     const isAwaited = message.type === "map-memory" && this["inheritance"] !== null;
     super.receive(message, from);
-    if (isAwaited && this["inheritance"] === null) this.events.tookOver();
+    if (isAwaited) this.events.tookOver();
   }
 
   override execute(request: Request): number {

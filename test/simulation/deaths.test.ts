@@ -131,6 +131,30 @@ test("a UUID that was given is the answer, though its resource is gone by then",
   expect(given).toBeGreaterThan(storesMax / 2);
 });
 
+test("a cursor is what the commands before it make, whoever dies amid them", () => {
+  const { gpu, control, cursor, memory } = boot();
+  const pages = memory.allocate(64 * 64 * 4, 4096);
+  let whole = 0;
+  for (let count = 0; count < 2 * storesMax; count++) {
+    doomed(count);
+    const sent = [
+      commands.createResource2d(1, Format.B8G8R8A8, 64, 64),
+      commands.attachBacking(1, [pages]),
+      commands.transferToHost2d(1, { x: 0, y: 0, width: 64, height: 64 }, 0),
+    ].map((request) => control.submit(request, { hold: true }));
+    control.commit();
+    const image = cursor.submit(commands.updateCursor({ scanoutId: 0, x: 1, y: 1 }, 1, 0, 0));
+    rest();
+    const { type } = cursor.wait(image);
+    const isWhole = sent.every((one) => control.wait(one).type === OK_NODATA);
+    if (isWhole) expect(type).toBe(OK_NODATA);
+    if (isWhole) whole++;
+    gpu.unrefResource(1);
+  }
+  expect(deaths.length).toBeGreaterThan(storesMax / 2);
+  expect(whole).toBeGreaterThan(storesMax / 2);
+});
+
 test("a cursor has the image that there is now, not one that was laid ready before", () => {
   const guest = boot();
   const { gpu } = guest;

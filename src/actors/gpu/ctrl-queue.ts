@@ -15,7 +15,7 @@ import type { Command } from "./commands/parts.ts";
 import { CtrlCounter } from "./counters.ts";
 import { describeScanouts } from "./description.ts";
 import { Device } from "./device.ts";
-import { Inheritance } from "./inheritance.ts";
+import { Inheritance, isLastInherited } from "./inheritance.ts";
 import { Journal } from "./journal/journal.ts";
 import { describeInventory } from "./inventory.ts";
 import { baseFeatures, gpuConfig, gpuDevice } from "./device-type.ts";
@@ -82,7 +82,11 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     if (inheritance === null) return this.take(message, from);
     if (from !== "vhost-session") return inheritance.putOff(() => this.take(message, from));
     this.take(message, from);
-    if (message.type === "map-memory") this.inherit(inheritance);
+    if (message.type === "map-memory") this.takeUp.inherit((pixels) => inheritance.take(pixels));
+    if (!isLastInherited(message)) return;
+    this.inheritance = null;
+    inheritance.goOn();
+    this.count();
   }
 
   private take(message: CtrlQueueMessage, from?: ActorName): void {
@@ -248,13 +252,6 @@ export class CtrlQueue implements Actor<CtrlQueueMessage>, QueueHandler {
     this.journal.close();
     this.record?.unmap();
     this.libraryOutput?.close();
-  }
-
-  private inherit(inheritance: Inheritance): void {
-    this.takeUp.inherit((pixels) => inheritance.take(pixels));
-    this.inheritance = null;
-    inheritance.goOn();
-    this.count();
   }
 
   private rehearse(): void {

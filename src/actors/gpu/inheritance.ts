@@ -10,7 +10,12 @@ import type { Journal } from "./journal/journal.ts";
 import { contextName } from "./journal/kept-state.ts";
 import type { KeptPixels } from "./journal/snapshot-file.ts";
 import { KeptWord } from "./manifest.ts";
+import type { CtrlQueueMessage } from "./messages.ts";
 import { acquit, restoredText } from "./restore.ts";
+
+/** Whether with this message of the session all is there that there was: the memory, and the ring where that goes on. */
+export const isLastInherited = (message: CtrlQueueMessage): boolean =>
+  message.type === "start-ring" || (message.type === "map-memory" && message.ringFollows !== true);
 
 export class Inheritance {
   private readonly waiting: (() => void)[] = [];
@@ -40,7 +45,7 @@ export class Inheritance {
     return journal.isEmpty ? null : inheritance;
   }
 
-  /** Does `work` once what was inherited is there. */
+  /** Does `work` once what was inherited is there: it may be about what the guest's commands make that come first. */
   putOff(work: () => void): void {
     this.waiting.push(work);
   }

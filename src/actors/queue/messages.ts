@@ -5,10 +5,14 @@
 import { z } from "zod";
 import { address, fd, token, u32 } from "../runtime/fields.ts";
 
-/** The whole memory table; a region that the actor already has (by id) comes without an fd. */
+/**
+ * The whole memory table; a region that the actor already has (by id) comes without an fd. `ringFollows`: for one that was restarted, and
+ * whose ring goes on.
+ */
 const Memory = z.object({
   type: z.literal("map-memory"),
   regions: z.array(z.object({ id: z.int(), guestAddress: address, size: address, fd, fdOffset: address })),
+  ringFollows: z.boolean().optional(),
   token,
 });
 

@@ -55,7 +55,7 @@ export class ReturningQueues {
     const steps = [
       // Before the memory, with which it makes again what was shown: on scanouts that only this display has, too.
       () => display.tellNew(actor),
-      () => memory.shareWithNew(actor),
+      () => memory.shareWithNew(actor, rings.goOn(actor)),
       () => rings.restart(actor),
     ];
     for (const step of steps) {

@@ -147,19 +147,22 @@ export class Rings {
     const { table } = this.parts.memory;
     return this.vrings.every((vring) => {
       const { desc, avail, used } = vring.addresses;
-      const isServed = this.actorOf(vring) === actor && vring.isStarted && !vring.isBroken;
-      return !isServed || [desc, avail, used].every((address) => table.holds(address));
+      const isIts = this.actorOf(vring) === actor && isServed(vring);
+      return !isIts || [desc, avail, used].every((address) => table.holds(address));
     });
+  }
+
+  /** Whether some ring of the actor's is started by {@link restart}. */
+  goOn(actor: QueueActor): boolean {
+    return this.vrings.some((vring) => this.actorOf(vring) === actor && this.goesOn(vring));
   }
 
   /** Starts the rings of an actor that knows nothing. */
   restart(actor: QueueActor): void {
     for (const vring of this.vrings) {
-      if (this.actorOf(vring) !== actor) continue;
-      // One that is being stopped is started again to say where it is.
-      const isServed = vring.isStarted && !vring.isBroken;
-      if (isServed || this.queues.owesBase(actor)) this.start(vring, -1);
-      if (isServed) this.resumeMemory(vring);
+      if (this.actorOf(vring) !== actor || !this.goesOn(vring)) continue;
+      this.start(vring, -1);
+      if (isServed(vring)) this.resumeMemory(vring);
     }
   }
 
@@ -227,9 +230,16 @@ export class Rings {
     this.context.send(actor, message());
   }
 
+  /** One that is being stopped is started again to say where it is. */
+  private goesOn(vring: Vring): boolean {
+    return isServed(vring) || this.queues.owesBase(this.actorOf(vring));
+  }
+
   private actorOf({ index }: Vring): QueueActor {
     return this.device.queues[index]!;
   }
 }
+
+const isServed = (vring: Vring): boolean => vring.isStarted && !vring.isBroken;
 
 const duplicated = (fd: number): number => (fd < 0 ? -1 : duplicateFd(fd));

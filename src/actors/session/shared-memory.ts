@@ -22,21 +22,21 @@ export class SharedMemory {
   }
 
   /** Throws a {@link ProtocolError} for memory that cannot be mapped. */
-  share(actors = this.actors): void {
+  share(actors = this.actors, more: { ringFollows?: boolean } = {}): void {
     const messages = withDuplicates((duplicate) =>
       actors.map((actor) => {
         const regions = this.table.forActor(this.known.get(actor)!, duplicate);
-        return [actor, { type: "map-memory" as const, regions }] as const;
+        return [actor, { type: "map-memory" as const, regions, ...more }] as const;
       }),
     );
     const error = this.queues.askAll(messages);
     if (error !== "") throw new ProtocolError(`cannot map the guest's memory: ${error}`);
   }
 
-  /** Tells an actor that knows nothing. */
-  shareWithNew(actor: QueueActor): void {
+  /** Tells an actor that knows nothing, and whether its ring is about to go on. */
+  shareWithNew(actor: QueueActor, ringFollows: boolean): void {
     this.known.get(actor)!.clear();
-    this.share([actor]);
+    this.share([actor], { ringFollows });
     this.shareLog([actor]);
   }
 

@@ -163,7 +163,7 @@ export class SplitRing implements Ring {
 
   hasTaken(position: Position): boolean {
     // More than half a turn ahead is behind.
-    return ((this.next - position) & 0xffff) < 0x8000;
+    return this.owed === 0 && ((this.next - position) & 0xffff) < 0x8000;
   }
 
   complete(head: number, written: number): void {

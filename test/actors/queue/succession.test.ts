@@ -164,3 +164,12 @@ test("what was parked went with whoever had parked it", () => {
   expect(parked()).toBe(0);
   expectAnswers(OK_NODATA, OK_NODATA, OK_NODATA);
 });
+
+test("what is taken again is not done before it has run again", () => {
+  succeed();
+  const isDone = (): boolean => life.queue.served!.hasTaken(life.queue.served!.offered());
+  expect(isDone()).toBe(false);
+  life.serve();
+  expect(isDone()).toBe(true);
+  expectAnswers(OK_NODATA, OK_NODATA, OK_NODATA);
+});

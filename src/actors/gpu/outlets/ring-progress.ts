@@ -18,7 +18,7 @@ export class RingProgress {
    */
   reached(): void {
     const ring = this.queue.served;
-    if (ring === null || !ring.isAttached) return this.stopped();
+    if (ring === null || !ring.isAttached || ring.owed > 0) return this.stopped();
     Atomics.store(this.words, Shelf.reached, ring.position);
     if (this.isKnown) return;
     const { offeredAt } = ring;
