@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync, rmdirSync, writeFileSync 
 import { dirname, join, resolve } from "node:path";
 import type { Illness } from "./health.ts";
 import type { Range } from "./session.ts";
-import { causeOf, diesOf, fallsIll, shrink } from "./shrinking.ts";
+import { causeOf, diesOf, fallsIll, shrink, type Shrinking, type Trial } from "./shrinking.ts";
 import type { Target } from "./target.ts";
 
 export interface Finding extends Range {
@@ -37,6 +37,12 @@ export function checkFolder(directory: string): void {
   for (let folder = resolve(directory); folder !== top; folder = dirname(folder)) rmdirSync(folder);
 }
 
+/** As {@link Patience}, of any target. */
+export interface FindingsPatience {
+  readonly goesOn: () => boolean;
+  readonly told: (target: Target, shrinking: Shrinking) => void;
+}
+
 export class Findings {
   /** Batches that were tried, by target and cause; endless where one is kept. */
   private readonly tried = new Map<string, number>();
@@ -44,12 +50,12 @@ export class Findings {
   /** `directory` is made when something is found. */
   constructor(
     private readonly directory: string,
-    private readonly goesOn: () => boolean,
+    private readonly patience: FindingsPatience,
   ) {}
 
   /** Makes the batch smaller, and keeps it. `log` is that of the server which fell ill. */
   async keep(target: Target, range: Range, { what }: Illness, log: string): Promise<Finding> {
-    const smallest = await shrink(range, fallsIll(target), this.goesOn);
+    const smallest = await this.shrink(target, range, fallsIll(target, this.patience.goesOn));
     const kept = smallest ?? range;
     const finding = {
       target: target.name,
@@ -64,7 +70,7 @@ export class Findings {
       `${JSON.stringify({ ...finding, log: log.slice(-logBytesMax) }, null, 2)}\n`,
     );
     // Only a guest's commands are recorded.
-    if (smallest !== null && target.recordable === true)
+    if (smallest !== null && target.recordable === true && this.patience.goesOn())
       await fallsIll(target)(kept, ["--record", `${path}.rec`]);
     return finding;
   }
@@ -89,14 +95,20 @@ export class Findings {
   }
 
   private async smallest(target: Target, range: Range, cause: string): Promise<Death | null> {
-    const dies = diesOf(target, cause);
-    const smallest = await shrink(range, dies, this.goesOn);
+    const dies = diesOf(target, cause, this.patience.goesOn);
+    const smallest = await this.shrink(target, range, dies);
     if (smallest === null) return null;
     const death = { target: target.name, ...smallest, cause, repeat: repeatOf(target, smallest) };
     const path = `${this.pathOf(target, smallest)}.death`;
     writeFileSync(`${path}.json`, `${JSON.stringify(death, null, 2)}\n`);
-    if (target.recordable === true) await dies(smallest, ["--record", `${path}.rec`]);
+    if (target.recordable === true && this.patience.goesOn())
+      await dies(smallest, ["--record", `${path}.rec`]);
     return death;
+  }
+
+  private shrink(target: Target, range: Range, trial: Trial): Promise<Range | null> {
+    const { goesOn, told } = this.patience;
+    return shrink(range, trial, { goesOn, told: (shrinking) => told(target, shrinking) });
   }
 
   private pathOf(target: Target, { seed, from, to }: Range): string {

@@ -48,8 +48,11 @@ async function run({ targets: chosen, seed, minutes, inputsMax, save }: FuzzOpti
     return exitUsage;
   }
   const signal = untilStopped("fuzz");
-  const findings = new Findings(save, () => !signal.aborted);
   const progress = new ProgressLine();
+  const findings = new Findings(save, {
+    goesOn: () => !signal.aborted,
+    told: (target, shrinking) => progress.shrinks(target, shrinking),
+  });
   const milliseconds = (minutes * minuteMs) / chosen.length;
   console.log(`seed ${seed}\n${headings}`);
   const tallies: Tally[] = [];

@@ -1,6 +1,7 @@
 // What the fuzzer says of a target.
 
 import type { Tally } from "./campaign.ts";
+import type { Shrinking } from "./shrinking.ts";
 
 export const headings = "target               inputs    batches  inputs/s  deaths  found";
 
@@ -13,3 +14,6 @@ export const lineOf = ({ target, inputs, batches, seconds, deaths, found }: Tall
     String(deaths).padStart(7),
     String(found.length).padStart(6),
   ].join(" ");
+
+export const shrinkingLineOf = (target: string, { attempt, attemptsMax, inputs }: Shrinking): string =>
+  `${target}: makes what it found smaller: ${inputs} inputs so far, try ${attempt} of at most ${attemptsMax}; Ctrl-C ends that`;

@@ -7,6 +7,20 @@ import type { Target } from "./target.ts";
 /** Servers that are started for one finding, at most. */
 const attemptsMax = 40;
 
+/** How far it is: which try this is, and how many inputs are left. */
+export interface Shrinking {
+  readonly attempt: number;
+  readonly attemptsMax: number;
+  readonly inputs: number;
+}
+
+/** What making a batch smaller needs of who waits for it. */
+export interface Patience {
+  readonly goesOn: () => boolean;
+  /** Told before each try. */
+  readonly told: (shrinking: Shrinking) => void;
+}
+
 /** Whether a new server, with these flags besides, shows of a part of a batch what is looked for. */
 export type Trial = (range: Range, flags?: readonly string[]) => Promise<boolean>;
 
@@ -15,8 +29,9 @@ export async function outcomeOf(
   target: Target,
   range: Range,
   flags: readonly string[] = [],
+  goesOn: () => boolean = () => true,
 ): Promise<{ illness: Illness | null; deaths: readonly string[] }> {
-  const session = await Session.start(target, { flags });
+  const session = await Session.start(target, { flags, sent: goesOn });
   let illness: Illness | null;
   let atEnd: Illness | null;
   try {
@@ -32,15 +47,15 @@ export async function outcomeOf(
 }
 
 export const fallsIll =
-  (target: Target): Trial =>
+  (target: Target, goesOn?: () => boolean): Trial =>
   async (range, flags) =>
-    (await outcomeOf(target, range, flags)).illness !== null;
+    (await outcomeOf(target, range, flags, goesOn)).illness !== null;
 
 /** Whether the renderer dies, and for this cause. */
 export const diesOf =
-  (target: Target, cause: string): Trial =>
+  (target: Target, cause: string, goesOn = (): boolean => true): Trial =>
   async (range, flags = []) => {
-    const session = await Session.start(target, { flags });
+    const session = await Session.start(target, { flags, sent: goesOn });
     try {
       await session.run(range);
       return session.deaths.some((death) => causeOf(death) === cause);
@@ -53,13 +68,17 @@ export const diesOf =
 export const causeOf = (death: string): string =>
   death.replace(/^.*\bcrashed: /, "").replace(/ of context \d+$/, "");
 
-/** Returns the smallest range; null where the batch alone does not show it. */
-export async function shrink(range: Range, trial: Trial, goesOn: () => boolean): Promise<Range | null> {
-  if (!(await trial(range))) return null;
-  let attempts = 1;
+/** Returns the smallest range, or the smallest so far where it does not go on; null where the batch alone does not show it. */
+export async function shrink(range: Range, trial: Trial, { goesOn, told }: Patience): Promise<Range | null> {
+  let attempts = 0;
   let smallest = range;
+  const shows = (part: Range): Promise<boolean> => {
+    told({ attempt: ++attempts, attemptsMax, inputs: smallest.to - smallest.from });
+    return trial(part);
+  };
+  if (!(await shows(range))) return null;
   const takes = async (part: Range): Promise<boolean> => {
-    if (part.from >= part.to || !goesOn() || attempts++ >= attemptsMax || !(await trial(part))) return false;
+    if (part.from >= part.to || !goesOn() || attempts >= attemptsMax || !(await shows(part))) return false;
     smallest = part;
     return true;
   };

@@ -10,7 +10,8 @@ import { fuzz } from "../../lab/fuzz/campaign.ts";
 import { checkFolder, Findings } from "../../lab/fuzz/findings.ts";
 import { firstDifference, tryGuest } from "../../lab/fuzz/sane-guest.ts";
 import { Session } from "../../lab/fuzz/session.ts";
-import { causeOf, fallsIll, shrink } from "../../lab/fuzz/shrinking.ts";
+import { shrinkingLineOf } from "../../lab/fuzz/report.ts";
+import { causeOf, fallsIll, shrink, type Shrinking } from "../../lab/fuzz/shrinking.ts";
 import { patienceMs, type Place, type Target } from "../../lab/fuzz/target.ts";
 import { targets } from "../../lab/fuzz/targets.ts";
 import { rings } from "../../lab/fuzz/targets/rings.ts";
@@ -131,6 +132,9 @@ test("a server that does not listen any more is found at once, and costs no desc
   expect(performance.now() - from).toBeLessThan(patienceMs / 2);
 });
 
+/** Whoever has all the time, and wants to hear nothing. */
+const patient = { goesOn: () => true, told: () => {} };
+
 describe("what was found", () => {
   const kills = (harmful: number): Target =>
     planted(({ server }, number) => {
@@ -140,21 +144,45 @@ describe("what was found", () => {
 
   test("becomes the one input that does it", async () => {
     const range = { seed, from: 0, to: 2 };
-    expect(await shrink(range, fallsIll(kills(numberOf(1))), () => true)).toEqual({ seed, from: 1, to: 2 });
-    expect(await shrink(range, fallsIll(kills(1000)), () => true)).toBeNull();
+    expect(await shrink(range, fallsIll(kills(numberOf(1))), patient)).toEqual({ seed, from: 1, to: 2 });
+    expect(await shrink(range, fallsIll(kills(1000)), patient)).toBeNull();
   });
 
   test("becomes as few as there must be, where one alone does no harm", async () => {
     const holdsBoth = ({ from, to }: { from: number; to: number }): Promise<boolean> =>
       Promise.resolve(from <= 307 && to > 611);
-    const smallest = await shrink({ seed, from: 0, to: 1000 }, holdsBoth, () => true);
+    const smallest = await shrink({ seed, from: 0, to: 1000 }, holdsBoth, patient);
     expect(smallest).toEqual({ seed, from: 307, to: 612 });
+  });
+
+  test("is told of as it becomes smaller, with what is left of it, and may be left as it is", async () => {
+    const lines: string[] = [];
+    const told = (shrinking: Shrinking): void => void lines.push(shrinkingLineOf("planted", shrinking));
+    const goesOn = (): boolean => lines.length < 3;
+    const holds = ({ to }: { to: number }): Promise<boolean> => Promise.resolve(to > 400);
+    expect(await shrink({ seed, from: 0, to: 1000 }, holds, { goesOn, told })).toEqual({
+      ...{ seed, from: 0, to: 500 },
+    });
+    const line = (inputs: number, attempt: number): string =>
+      `planted: makes what it found smaller: ${inputs} inputs so far, try ${attempt} of at most 40; Ctrl-C ends that`;
+    expect(lines).toEqual([line(1000, 1), line(1000, 2), line(500, 3)]);
+  });
+
+  test("is left as it is at once where nobody waits any more, amid a batch", async () => {
+    let sent = 0;
+    const slow = planted(async () => {
+      sent++;
+      await Bun.sleep(20);
+    });
+    const goesOn = (): boolean => sent < 3;
+    expect(await fallsIll({ ...slow, batch: 10_000 }, goesOn)({ seed, from: 0, to: 10_000 })).toBe(false);
+    expect(sent).toBeLessThan(100);
   });
 
   test("is kept with the command that repeats it, and counted with its inputs", async () => {
     const told = () => {};
     const save = join(directory, "found");
-    const findings = new Findings(save, () => true);
+    const findings = new Findings(save, patient);
     const options = { seed, milliseconds: 60_000, inputsMax: 1, findings, told };
     const tally = await fuzz(kills(numberOf(0)), { ...options, signal: AbortSignal.timeout(60_000) });
     expect(tally).toMatchObject({ inputs: 1, deaths: 0 });
@@ -188,7 +216,7 @@ test("a death of the renderer is kept with the inputs that do it again, and with
       };
     },
   };
-  const options = { seed, milliseconds: 60_000, inputsMax: 1, findings: new Findings(save, () => true) };
+  const options = { seed, milliseconds: 60_000, inputsMax: 1, findings: new Findings(save, patient) };
   const tally = await fuzz(dies, { ...options, told: () => {}, signal: AbortSignal.timeout(60_000) });
   expect(tally).toMatchObject({ inputs: 1, deaths: 1, found: [] });
   const repeat = `bun run fuzz --target deadly --seed ${seed} --inputs 0-1`;
