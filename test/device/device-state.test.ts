@@ -2,11 +2,14 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readSync, writeFileSync } from "node:fs";
+import { createContext } from "../../lab/driver/commands-3d.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { drawArrow } from "../../lab/scenes/arrow.ts";
 import { beginTransfer, checkTransfer, loadState, saveState } from "../../lab/vmm/device-state.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { JournalKind, KeptState } from "../../src/actors/gpu/journal/kept-state.ts";
+import { snapshotBytes, writeSnapshot } from "../../src/actors/gpu/journal/snapshot-file.ts";
 import { closeFd, createMemfd, createPipe } from "../../src/transport/os/fds.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { RequestType, StateTransfer } from "../../src/transport/wire/vhost-user/protocol.ts";
@@ -132,6 +135,22 @@ test("another server goes on with pictures, ids, UUIDs and the cursor, and the f
   expectWorking(first);
 });
 
+test("a resource into which nothing was put is blank, whatever its pages have by then", () => {
+  const guest = withPicture(boot(source));
+  const image = guest.gpu.createImage(8, Format.B8G8R8X8, 16, 8);
+  guest.stop();
+  const state = saveState(guest.frontend);
+  leave(guest);
+  const next = incoming(target);
+  next.memory.bytesAt(image.backing.address, image.backing.length).fill(0x77);
+  expect(loadState(next.frontend, state)).toBe(true);
+  next.start();
+  expectOk(next.gpu.setScanout(0, 8, areaOf(image)));
+  expectOk(next.gpu.transferToHost2d(8, { x: 0, y: 0, width: 1, height: 1 }));
+  expectOk(next.gpu.flushResource(8, areaOf(image)));
+  expectShown(next, 0, 16, 8, new Uint32Array(16 * 8).fill(0x77_7777, 0, 1));
+});
+
 test("modes of outputs go along where the server says them", async () => {
   const guest = boot(source, { display: null });
   await source.control({ command: "outputs-set", outputs: "1024x768,640x480" });
@@ -235,6 +254,21 @@ describe("a state that makes no sense", () => {
     guest.start();
     expectWorking(guest);
   });
+});
+
+test("a state has no more contexts than a guest may have, and none that no guest can", async () => {
+  const records = Array.from({ length: 1100 }, (_, id) => ({
+    kind: JournalKind.request,
+    words: new Uint32Array(createContext(id, "").buffer as ArrayBuffer),
+  }));
+  const parts = { state: KeptState.of(records), pixels: [], cursors: [], outputs: [] };
+  const file = new Uint32Array(snapshotBytes(parts) / 4);
+  writeSnapshot(file, parts);
+  const guest = incoming(target);
+  expect(loadState(guest.frontend, new Uint8Array(file.buffer))).toBe(true);
+  guest.start();
+  expectWorking(guest);
+  await logged(target, "3D contexts are lost: 1, 2, 3, 4, 5, 6, 7, 8 and 1016 more");
 });
 
 describe("a transfer that cannot begin is refused, and the session goes on", () => {

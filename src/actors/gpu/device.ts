@@ -40,7 +40,7 @@ export class Device {
   /** Runs a request of the ring. */
   readonly execute: Command;
   /** Makes what a predecessor had, or a snapshot has, and pixels where that has them. */
-  readonly restore: (state: KeptState, pixels?: ReadonlyMap<number, KeptPixels>) => Restored;
+  readonly restore: (state: KeptState, pixels?: ReadonlyMap<number, KeptPixels> | null) => Restored;
   /** What other actors asked for. */
   readonly afterCommands: AfterCommands;
   readonly cursorImages: CursorImages;
@@ -81,7 +81,7 @@ export class Device {
     const dispatch = dispatcher(parts, this.commands);
     this.execute = withFences(parts, dispatch);
     const { model, commands } = this;
-    this.restore = (state, pixels = new Map()) =>
+    this.restore = (state, pixels = null) =>
       new Restore({ queue, model, outbox, commands, run: dispatch, keep: context.keep }, state, pixels).run();
     this.afterCommands = new AfterCommands(queue, new RingProgress(shelf.words, queue));
     this.fenceWatch = new FenceWatch(context, this.model.fences, renderer, commandName);

@@ -1,6 +1,6 @@
 // Makes again what a predecessor's journal says that the guest has. What was the renderer's is lost with it: contexts take no more
-// work, their pictures are blank until something is drawn there. Pixels of 2D resources are those of a snapshot, or else are read from
-// the guest's own pages.
+// work, their pictures are blank until something is drawn there. Pixels of 2D resources are those of a snapshot, or, without one, are read
+// from the guest's own pages.
 
 import {
   BlobMem,
@@ -74,7 +74,8 @@ export class Restore {
   constructor(
     private readonly parts: RestoreParts,
     private readonly state: KeptState,
-    private readonly pixels: ReadonlyMap<number, KeptPixels>,
+    /** Of a snapshot, which has all that are not blank; null where there is none. */
+    private readonly pixels: ReadonlyMap<number, KeptPixels> | null,
   ) {}
 
   run(): Restored {
@@ -116,7 +117,7 @@ export class Restore {
 
   private context(id: number, { create }: KeptContext): void {
     const name = contextName(create);
-    this.parts.commands.contexts.restoreLost(id, name, create[CtxCreate.contextInit / 4]!);
+    if (!this.parts.commands.contexts.restoreLost(id, name, create[CtxCreate.contextInit / 4]!)) return;
     this.restored.contexts.push(name === "" ? String(id) : name);
   }
 
@@ -132,12 +133,10 @@ export class Restore {
     if (backing !== null) this.again(backing);
     if (uuid !== null) resources.restoreUuid(resource, uuid.subarray(1));
     const { width, height, pixels } = resource;
-    const kept = this.pixels.get(id);
-    if (kept?.width === width && kept.height === height && pixels instanceof CpuPixels) {
-      pixels.put(kept.words);
-      return;
-    }
-    if (pixels instanceof CpuPixels && resource.backing !== null && resource.backing.length > 0)
+    if (!(pixels instanceof CpuPixels)) return;
+    const kept = this.pixels?.get(id);
+    if (kept?.width === width && kept.height === height) pixels.put(kept.words);
+    else if (this.pixels === null && resource.backing !== null && resource.backing.length > 0)
       this.read(pixels, resource.backing, width, height);
   }
 

@@ -64,11 +64,13 @@ export class ContextCommands {
     return Response.OK_NODATA;
   }
 
-  /** Has a context that the renderer of a predecessor had: it takes no work, and may be destroyed. */
-  restoreLost(id: number, name: string, contextInit: number): void {
+  /** Has a context that the renderer of a predecessor had: it takes no work, and may be destroyed. Returns false where none may be. */
+  restoreLost(id: number, name: string, contextInit: number): boolean {
     const { contexts } = this.parts.model;
+    if (id === 0 || !contexts.hasRoom) return false;
     contexts.create(id, name, contextInit & capsetMask);
     this.contexts.take(contexts.get(id)!, this.event.fault);
+    return true;
   }
 
   destroy(request: Request): number {
