@@ -9,6 +9,7 @@ import { hostBlobs } from "./targets/host-blobs.ts";
 import { inspector } from "./targets/inspector.ts";
 import { recordings } from "./targets/recordings.ts";
 import { rings } from "./targets/rings.ts";
+import { snapshots } from "./targets/snapshots.ts";
 import { streams } from "./targets/streams.ts";
 import { venus } from "./targets/venus.ts";
 import { vhostUser } from "./targets/vhost-user.ts";
@@ -27,4 +28,5 @@ export const targets: readonly Target[] = [
   control,
   inspector,
   recordings,
+  snapshots,
 ];

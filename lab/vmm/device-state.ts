@@ -43,6 +43,16 @@ export function saveState(frontend: VhostUserFrontend): Uint8Array<ArrayBuffer> 
   return state;
 }
 
+/** The same; null where it is not given, or not all of it. */
+export function stateIfSaved(frontend: VhostUserFrontend): Uint8Array<ArrayBuffer> | null {
+  try {
+    return saveState(frontend);
+  } catch (error) {
+    if (error instanceof StateMissing) return null;
+    throw error;
+  }
+}
+
 /** Gives a device whose rings are stopped the state of another. Returns whether it takes that. */
 export function loadState(frontend: VhostUserFrontend, state: Uint8Array): boolean {
   const [reader, writer] = createPipe(pipeBytes);
