@@ -1,7 +1,6 @@
 // A whole guest without a VMM: memory, vhost-user front-end, display and virtio-gpu driver, wired as QEMU or crosvm does.
 
-import { closeFd, createMemfd } from "../../src/transport/os/fds.ts";
-import { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import { closeFd } from "../../src/transport/os/fds.ts";
 import { socketPair } from "../../src/transport/os/unix-socket.ts";
 import { ConfigSpace as GpuConfig, Feature, Queue } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { ProtocolFeature, TransportFeature } from "../../src/transport/wire/vhost-user/protocol.ts";
@@ -54,7 +53,8 @@ const crosvmProtocolFeatures: readonly number[] = [
 
 export class SyntheticGuest {
   readonly memory: GuestMemory;
-  readonly frontend: VhostUserFrontend;
+  /** Of the session that it has now. */
+  frontend: VhostUserFrontend;
   /** Virtio and vhost feature bits that the device offers, and those that the guest took. */
   offered = 0n;
   features = 0n;
@@ -144,7 +144,7 @@ export class SyntheticGuest {
       frontend.getFeatures();
     }
     if (sharedMemoryBit !== undefined && frontend.has(sharedMemoryBit)) frontend.getShmemConfig();
-    this.makeQueues();
+    if (this.queues === undefined) this.makeQueues();
     if (!crosvm) {
       this.queues.forEach(({ ring }, index) => {
         frontend.setVringCall(index, ring.callFd);
@@ -176,6 +176,15 @@ export class SyntheticGuest {
     });
     this.display?.close();
     this.started = false;
+  }
+
+  /** Goes on in another session, where all but the device's own is as it was; its rings are stopped, and yet to {@link start}. */
+  reconnect(socketPath: string): void {
+    this.frontend.close();
+    this.display?.free();
+    this.shared.clear();
+    this.frontend = VhostUserFrontend.connect(socketPath, this.pump, this.options.connectMs);
+    this.initialise();
   }
 
   /** Gives the device a new display socket; the old one stays open on our side. */
@@ -234,24 +243,6 @@ export class SyntheticGuest {
   hotRemove(region: GuestRegion): void {
     this.frontend.remMemReg(region);
     this.shared.delete(region);
-  }
-
-  /** Turns the dirty log on; the view has a bit a page. */
-  logDirtyPages(): { bits: Uint8Array; stop: () => void } {
-    const end = Math.max(...this.memory.regions.map((region) => region.end));
-    const bytes = Math.ceil(end / 4096 / 8);
-    const fd = createMemfd("dirty-log", bytes);
-    const memory = NativeMemory.mapShared(fd, 0, bytes, "write");
-    this.frontend.setLogBase(fd, bytes);
-    closeFd(fd);
-    this.frontend.setFeatures(this.features | bit(TransportFeature.LOG_ALL));
-    return {
-      bits: new Uint8Array(memory.view()),
-      stop: () => {
-        this.frontend.setFeatures(this.features);
-        memory.unmap();
-      },
-    };
   }
 
   /** Hangs up and frees everything. */

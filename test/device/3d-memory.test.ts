@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { logDirtyPages } from "../../lab/driver/dirty-log.ts";
 import type { GuestRange } from "../../lab/driver/guest-memory.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
@@ -209,7 +210,7 @@ describe("a query's buffer", () => {
 describe("the dirty log", () => {
   /** The pages of `range` that are marked, counted from its first; and how many are marked anywhere. */
   function logPages(guest: SyntheticGuest, range: GuestRange) {
-    const log = guest.logDirtyPages();
+    const log = logDirtyPages(guest);
     // SET_FEATURES has no answer: one that comes after it says that it was done.
     guest.frontend.getFeatures();
     // What the ring and the answers have marked by now is marked again by what follows.

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { openSync } from "node:fs";
+import { logDirtyPages } from "../../lab/driver/dirty-log.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { type GuestOptions, SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { libc } from "../../src/ffi/libc.ts";
@@ -216,7 +217,7 @@ describe("memory", () => {
 
   test("pages that the device writes are marked in the dirty log, others are not", () =>
     withDevice({}, (guest) => {
-      const log = guest.logDirtyPages();
+      const log = logDirtyPages(guest);
       // SET_FEATURES has no answer: one that comes after it says that it was done.
       guest.frontend.getFeatures();
       const room = guest.memory.allocate(4096);

@@ -81,12 +81,31 @@ export class History {
       if (entry.kind === "question") entry.types = [...entry.types, Response.ERR_UNSPEC];
   }
 
-  /** A successor has made all again that the commands which had run have left, and runs the others. */
-  tookOver(): void {
+  /** What there is now that the device has run what it has. */
+  get present(): Model {
+    const model = this.settled.clone();
+    for (const { effect, hasRun } of this.entries) if (hasRun) effect(model);
+    return model;
+  }
+
+  /** Another session's device has all that this one had, in memory of its own. */
+  moved(): void {
+    this.takeovers++;
+    this.model = this.model.clone();
+  }
+
+  /**
+   * A successor has made all again that the commands which had run have left, and runs the others. `fromSnapshot`: pixels and all, where
+   * its predecessor died as it took them up.
+   */
+  tookOver(fromSnapshot: boolean): void {
     this.takeovers++;
     const deadly = [...this.deadly];
     this.deadly.clear();
-    const takeover = new Foreseen((model) => model.takenOver(deadly), "command");
+    const takeover = new Foreseen(
+      (model) => (fromSnapshot ? model.leaveOut(deadly) : model.takenOver(deadly)),
+      "command",
+    );
     takeover.hasRun = true;
     const last = this.entries.findLastIndex(({ hasRun }) => hasRun);
     this.entries.splice(last + 1, 0, takeover);

@@ -92,12 +92,24 @@ export class Model {
     if (name !== undefined) this.deaths.set(name, (this.deaths.get(name) ?? 0) + 1);
   }
 
+  /** Whether a snapshot can have all that there is. */
+  get isSavable(): boolean {
+    const isRenderers = ({ kind }: ModelResource): boolean => kind === "3d" || kind === "host";
+    return this.contexts.size === 0 && ![...this.resources.values()].some(isRenderers);
+  }
+
+  /** What was `deadly` to those who made it again is not there. */
+  leaveOut(deadly: readonly number[]): number {
+    for (const id of deadly) this.unref(id);
+    return 0;
+  }
+
   /**
    * What was in a process is made again by another one: pixels are those of the guest's own pages, contexts take no more work, and
    * what was `deadly` to others is not there.
    */
   takenOver(deadly: readonly number[]): number {
-    for (const id of deadly) this.unref(id);
+    this.leaveOut(deadly);
     for (const context of this.contexts.values()) context.isLost = true;
     for (const resource of this.resources.values()) {
       const { id, kind, width, height, pixels, backing } = resource;

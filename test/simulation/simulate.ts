@@ -14,7 +14,8 @@ import { Driver } from "./driver.ts";
 import type { History } from "./history.ts";
 import { Recordings } from "./recordings.ts";
 import { compareScreen } from "./screen.ts";
-import { anyDisplay, anyLie, pauseVm, restartDriver } from "./vmm.ts";
+import { loadState, stateIfSaved } from "../../lab/vmm/device-state.ts";
+import { anyDisplay, anyLie, pauseVm, restartDriver, restartRings, stopRings } from "./vmm.ts";
 import { World } from "./world.ts";
 
 export interface Outcome {
@@ -32,6 +33,8 @@ export interface Outcome {
   guests: number;
   /** Pictures that were compared, of all scanouts together. */
   pictures: number;
+  /** How often the VM went on in another session. */
+  moves: number;
   /** Pixels of these that were not black. */
   pixels: number;
   /** Pictures of a compositor's windows, too. */
@@ -97,6 +100,10 @@ class Run {
   private deaths = 0;
   private pictures = 0;
   private pixels = 0;
+  private moves = 0;
+  /** Whether what the device has is nowhere but with the VMM; and whether who died last died then, or as it took that up. */
+  private isMoving = false;
+  private isAmidMove = false;
 
   constructor(private readonly plan: Plan) {
     this.chance = chanceOf(plan.seed);
@@ -142,7 +149,7 @@ class Run {
   }
 
   outcome(): Outcome {
-    const { failure, steps, pictures, pixels, world } = this;
+    const { failure, steps, pictures, moves, pixels, world } = this;
     return {
       failure,
       transcript: this.hash.digest("hex"),
@@ -153,6 +160,7 @@ class Run {
       deaths: this.deaths,
       guests: this.guests - 1,
       pictures,
+      moves,
       pixels,
       windows: world.compositor?.windows ?? 0,
       lent: this.borrowers.lent,
@@ -186,6 +194,7 @@ class Run {
     else if (kind === 16 && !isClean) this.changeDisplay(chance);
     else if (kind === 19 && chance(3) === 0) this.recordings.act(chance);
     else if (kind === 17 || kind === 18) this.borrow(chance);
+    else if (kind === 22) this.move(chance);
     else if ((kind === 20 || kind === 21) && compositor !== null && !isClean) this.troubleCompositor(chance);
     else this.driver.act(chance);
     compositor?.check();
@@ -215,15 +224,17 @@ class Run {
   }
 
   private died(obituary: Obituary): void {
-    const { head, context, isKept, restoring } = obituary;
-    this.note(`dead at chain ${head} of context ${context}, kept: ${isKept}, restoring ${restoring}`);
+    const { head, context, isKept, restoring, hasSnapshot } = obituary;
+    const what = `kept: ${isKept}, restoring ${restoring}, with a snapshot: ${hasSnapshot}`;
+    this.note(`dead at chain ${head} of context ${context}, ${what}`);
     this.deaths++;
+    this.isAmidMove = this.isMoving || hasSnapshot;
     this.history?.died(obituary);
   }
 
   private tookOver(): void {
     this.note("another one has taken over");
-    this.history?.tookOver();
+    this.history?.tookOver(this.isAmidMove);
   }
 
   /** The renderer finishes nothing for so many milliseconds. */
@@ -265,6 +276,35 @@ class Run {
     pauseVm(guest, () => {
       for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
     });
+  }
+
+  /** The VM goes on in another session, where that takes along what the device has. */
+  private move(chance: Chance): void {
+    const { scheduler, supervisor, guest } = this.world;
+    const history = this.history!;
+    this.note("move");
+    history.paused();
+    const bases = stopRings(guest);
+    for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
+    scheduler.until(() => supervisor.areUp, 5_000);
+    const { deaths } = this;
+    const { isSavable } = history.present;
+    const state = stateIfSaved(guest.frontend);
+    if ((state !== null) !== isSavable && deaths === this.deaths)
+      throw new Mismatch(
+        `what there is ${isSavable ? "could" : "could not"} be saved, and was ${isSavable ? "not" : ""}`,
+      );
+    if (state === null) return restartRings(guest, bases);
+    this.isMoving = true;
+    guest.reconnect(this.world.socketPath);
+    // Somebody may die of it, or amid it.
+    for (let tries = 0; !loadState(guest.frontend, state); tries++)
+      if (tries > 2) throw new Mismatch("a state that was saved is not loaded");
+    this.isMoving = false;
+    this.moves++;
+    history.moved();
+    for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
+    guest.start();
   }
 
   /** The guest's driver goes amid what it does, and another one comes. */

@@ -39,6 +39,7 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
   let recorded = 0;
   let pixels = 0;
   let windows = 0;
+  let moves = 0;
   for (let seed = 1; seed <= seeds; seed++) {
     const { failure, ...outcome } = simulate({ seed });
     if (failure !== "") throw new Error(`bun run simulate --seed ${seed}: ${failure}`);
@@ -49,6 +50,7 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
     recorded += outcome.recorded;
     pixels += outcome.pixels;
     windows += outcome.windows;
+    moves += outcome.moves;
   }
   expect(kills).toBeGreaterThan(seeds);
   expect(deaths).toBeGreaterThan(seeds);
@@ -57,6 +59,7 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
   expect(recorded).toBeGreaterThan(seeds);
   expect(pixels).toBeGreaterThan(seeds * 100);
   expect(windows).toBeGreaterThan(seeds / 2);
+  expect(moves).toBeGreaterThan(seeds);
 }, 240_000);
 
 test.each(["RESOURCE_CREATE_BLOB", "RESOURCE_DETACH_BACKING", "SET_SCANOUT_BLOB"] as const)(

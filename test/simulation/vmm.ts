@@ -11,9 +11,8 @@ import {
 } from "../../src/transport/wire/vhost-user-gpu/protocol.ts";
 import { Mismatch } from "./answers.ts";
 
-/** Stops both rings, and has them go on after `meanwhile`. Throws a {@link Mismatch}. */
-export function pauseVm(guest: SyntheticGuest, meanwhile: () => void): void {
-  const { frontend, queues } = guest;
+/** Stops both rings; returns where. Throws a {@link Mismatch}. */
+export function stopRings({ frontend, queues }: SyntheticGuest): number[] {
   queues.forEach((_, index) => frontend.setVringEnable(index, false));
   const bases = queues.map((_, index) => frontend.getVringBase(index));
   queues.forEach((queue, index) => {
@@ -22,9 +21,20 @@ export function pauseVm(guest: SyntheticGuest, meanwhile: () => void): void {
     const { base } = queue.ring;
     if (base !== bases[index]) throw new Mismatch(`ring ${index} stops at ${bases[index]}, not ${base}`);
   });
-  meanwhile();
+  return bases;
+}
+
+/** Has both rings go on where they stopped. */
+export function restartRings(guest: SyntheticGuest, bases: readonly number[]): void {
   bases.forEach((base, index) => guest.startRing(index, base));
-  queues.forEach((_, index) => frontend.setVringEnable(index, true));
+  bases.forEach((_, index) => guest.frontend.setVringEnable(index, true));
+}
+
+/** Stops both rings, and has them go on after `meanwhile`. Throws a {@link Mismatch}. */
+export function pauseVm(guest: SyntheticGuest, meanwhile: () => void): void {
+  const bases = stopRings(guest);
+  meanwhile();
+  restartRings(guest, bases);
 }
 
 /** Ends a driver amid what it does, by RESET_DEVICE or ring by ring, and starts another one. */

@@ -136,6 +136,11 @@ export class World {
     watchStores(this.doom);
   }
 
+  /** Where VMMs find it. */
+  get socketPath(): string {
+    return this.config.socketPath;
+  }
+
   /** Where other devices find the resource bridge. */
   get bridgePath(): string {
     return this.config.resourceBridge[0]!;
