@@ -8,7 +8,7 @@ import type {
   ResourceRecord,
 } from "../actors/inspector/feed.ts";
 import { stuckMs } from "../actors/inspector/feed.ts";
-import { isError, runNs, summary } from "../actors/inspector/page/command-text.ts";
+import { isError, summary, tookText } from "../actors/inspector/page/command-text.ts";
 import { rowsOf, totals } from "../actors/inspector/page/resources/table.ts";
 import { bytes, clock, count, crashText, duration, short } from "../actors/inspector/page/words.ts";
 import { printable } from "../actors/runtime/log.ts";
@@ -119,27 +119,33 @@ export function fencesTable(fences: readonly FenceRecord[]): string {
 
 /** One command a line, of the same columns whatever comes later; `epochMs` is when the server's clock was 0. */
 export function commandLine(command: CommandRecord, epochMs: number): string {
-  const { id, type, fields, takenNs, parkedNs, completedNs, response } = command;
+  const { id, type, fields, takenNs, parkedNs, response } = command;
+  // To the millisecond: no two calls know the epoch better.
+  const at = (ns: number): string => clock(epochMs + ns / 1e6).slice(0, -3);
   const named = [
     fields["contextId"] ? `ctx=${fields["contextId"]}` : "",
     fields["resourceId"] === undefined ? "" : `res=${fields["resourceId"]}`,
     summary(command),
-    parkedNs > 0 ? `(waited ${duration(completedNs - parkedNs)})` : "",
+    parkedNs > 0 ? `(${waitText(command, at)})` : "",
   ];
   return printable(
     [
       marked(isError(command)).padEnd(1),
-      // To the millisecond: no two calls know the epoch better.
-      clock(epochMs + takenNs / 1e6).slice(0, -3),
+      at(takenNs),
       id.padEnd(15),
       type.padEnd(23),
-      duration(runNs(command)).padStart(7),
+      tookText(command).padStart(7),
       isError(command) ? response : "",
       ...named,
     ]
       .filter((word) => word !== "")
       .join(" "),
   );
+}
+
+/** How long a command that was put off has waited; of one without an answer, since when. */
+function waitText({ parkedNs, completedNs }: CommandRecord, at: (ns: number) => string): string {
+  return completedNs > 0 ? `waited ${duration(completedNs - parkedNs)}` : `since ${at(parkedNs)}`;
 }
 
 /** What a terminal would act on is escaped in it, and it is the same JSON. */

@@ -61,7 +61,7 @@ async function found(url: URL, { views, breaks }: Told, ns: number): Promise<Res
     case "/api/load":
       return json(await views.load(ns));
     case "/api/commands":
-      return commands(url.searchParams, views);
+      return commands(url.searchParams, views, ns);
     case "/api/picture":
       return picture(url.searchParams, views);
     case "/api/pictures":
@@ -86,8 +86,8 @@ async function found(url: URL, { views, breaks }: Told, ns: number): Promise<Res
   }
 }
 
-function commands(parameters: URLSearchParams, { collector }: Views): Response {
-  const found = collector.past.last(filterIn(parameters), limitIn(parameters));
+function commands(parameters: URLSearchParams, { collector }: Views, ns: number): Response {
+  const found = collector.past.last(filterIn(parameters, ns), limitIn(parameters));
   return json(found.map(withHex));
 }
 
@@ -116,9 +116,9 @@ function limitIn(parameters: URLSearchParams): number {
   throw new Refusal(`limit: want a whole number from 1 to ${recordsMax}`);
 }
 
-function filterIn(parameters: URLSearchParams): Filter {
+function filterIn(parameters: URLSearchParams, ns: number): Filter {
   try {
-    return recordFilter(parameters.get("filter") ?? "");
+    return recordFilter(parameters.get("filter") ?? "", ns);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     throw new Refusal(`filter: ${error.message}`, { cause: error });

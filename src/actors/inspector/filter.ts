@@ -13,10 +13,13 @@ export interface Filter {
 
 const isEarly = (word: string): boolean => /^(?:fenced$|(?:type|queue|id):)/.test(word);
 
-/** Throws a {@link Refusal} that names the word that makes no sense. */
-export function recordFilter(text: string): Filter {
+/**
+ * What waits at `nowNs` has waited until then; where nobody asks for what goes on, 0 will do. Throws a {@link Refusal} that
+ * names the word that makes no sense.
+ */
+export function recordFilter(text: string, nowNs = 0): Filter {
   const filter = parseFilter(text);
-  const view = new RecordView();
+  const view = new RecordView(nowNs);
   const words = text.split(/\s+/).filter((word) => word !== "");
   return Object.assign((command: CommandRecord) => filter.holds(view.of(command)), {
     early: parseFilter(words.filter(isEarly).join(" ")),
@@ -27,6 +30,8 @@ export function recordFilter(text: string): Filter {
 /** One record after the other, as filters see it. */
 class RecordView implements Filterable {
   private command!: CommandRecord;
+
+  constructor(private readonly nowNs: number) {}
 
   of(command: CommandRecord): this {
     this.command = command;
@@ -54,12 +59,13 @@ class RecordView implements Filterable {
   }
 
   get ranNs(): number {
-    return this.command.completedNs - this.command.takenNs;
+    const { takenNs, completedNs } = this.command;
+    return completedNs > 0 ? completedNs - takenNs : 0;
   }
 
   get waitedNs(): number {
     const { waitsFor, parkedNs, completedNs } = this.command;
-    return waitsFor > 0 ? completedNs - parkedNs : 0;
+    return waitsFor > 0 ? Math.max(0, (completedNs || this.nowNs) - parkedNs) : 0;
   }
 
   get contextName(): string {

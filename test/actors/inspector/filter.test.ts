@@ -43,6 +43,13 @@ test.each([
   expect(recordFilter(text)(command)).toBe(found);
 });
 
+test("a command that waits has waited until now, and one that runs has not yet been slow", () => {
+  const waiting = { ...command, completedNs: 0 };
+  const holds = (text: string, nowNs: number): boolean => recordFilter(text, nowNs)(waiting);
+  expect([holds("fence-age:>1s", 2.5e9), holds("fence-age:>2s", 2.5e9)]).toEqual([true, false]);
+  expect([holds("fence-age:>0ns", 0), holds("slow:>0ns", 2.5e9)]).toEqual([false, false]);
+});
+
 test.each(["res:x", "foo", "at:1", "slow:>1", "fence-age:1", "res:", "constructor:1", "a ".repeat(20)])(
   "%p is refused with a word on it",
   (text) => expect(() => recordFilter(text)).toThrow(/want/),

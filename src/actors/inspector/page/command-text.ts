@@ -1,6 +1,7 @@
 // A command in words: what of it stands in a line of a list, where its time went, and what of it a filter finds.
 
 import type { CommandRecord } from "../feed.ts";
+import { duration } from "./words.ts";
 
 /** Fields that every list has in a column of their own, or that say nothing there. */
 const apart = new Set(["contextId", "resourceId", "ringIdx", "padding"]);
@@ -33,8 +34,14 @@ export const nameText = (id: number, name: string): string => (name === "" ? Str
 
 export const isError = ({ response }: CommandRecord): boolean => response.startsWith("ERR_");
 
-/** From when it was taken to its answer; what waits for a fence is in it. */
+/** From when it was taken to its answer, 0 where it has none; what waits for a fence is in it. */
 export const runNs = ({ takenNs, completedNs }: CommandRecord): number => Math.max(0, completedNs - takenNs);
+
+/** How long it took, or what it does until now. */
+export function tookText(command: CommandRecord): string {
+  if (command.completedNs > 0) return duration(runNs(command));
+  return command.parkedNs > 0 ? "waits" : "runs";
+}
 
 export interface Part {
   readonly name: string;

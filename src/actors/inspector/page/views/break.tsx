@@ -4,13 +4,13 @@ import { useSignal } from "@preact/signals";
 import type { BreakRecord, CommandRecord } from "../../feed.ts";
 import { pauseText } from "../break-text.ts";
 import { breakRecord, goOn, isPausedHere, ownBreak, ranSince, setBreak, step } from "../breaks.ts";
-import { isError, runNs, summary } from "../command-text.ts";
+import { isError, summary, tookText } from "../command-text.ts";
 import { useKeys } from "../keys.ts";
 import { feedError, newestNs, noteParameters, viewParameters } from "../store.ts";
 import { CommandDetails } from "../widgets/command-details.tsx";
 import { FilterField } from "../widgets/filter-field.tsx";
 import { NextCommand } from "../widgets/next-command.tsx";
-import { count, duration } from "../words.ts";
+import { count } from "../words.ts";
 
 export const breakKeys = [
   ["b", "break at what the filter holds for, at the next command where it is empty; or clear the break"],
@@ -124,9 +124,7 @@ const Line = ({ command, open }: Openable & { command: CommandRecord }) => (
       <span class="what">
         {command.type} <span class="dim">{isError(command) ? command.response : summary(command)}</span>
       </span>
-      <span class="dim">
-        {command.completedNs === 0 ? command.response || "waits" : duration(runNs(command))}
-      </span>
+      <span class="dim">{(command.completedNs === 0 && command.response) || tookText(command)}</span>
     </button>
   </li>
 );

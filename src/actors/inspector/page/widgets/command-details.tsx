@@ -81,17 +81,22 @@ function Writes({ all }: { all: readonly Written[] }) {
 }
 
 function Outcome({ command }: { command: CommandRecord }) {
-  const { fences, waitsFor } = command;
+  const { fences, waitsFor, parkedNs, completedNs } = command;
   return (
     <Section title="What came of it">
       <dl class="facts">
         <Fact name="taken">{clock(wallMs(command.takenNs))}</Fact>
-        <Fact name="answer">{`${command.responseBytes} bytes`}</Fact>
-        <Fact name="interrupt">
-          {command.isInterrupted ? "yes" : "no: none was asked for, or an earlier one serves"}
-        </Fact>
+        {completedNs > 0 && <Fact name="answer">{`${command.responseBytes} bytes`}</Fact>}
+        {completedNs > 0 && (
+          <Fact name="interrupt">
+            {command.isInterrupted ? "yes" : "no: none was asked for, or an earlier one serves"}
+          </Fact>
+        )}
         {fences.length > 0 && <Fact name="fences made">{fences.join(", ")}</Fact>}
-        {waitsFor > 0 && <Fact name="waited for fence">{waitsFor}</Fact>}
+        {waitsFor > 0 && (
+          <Fact name={completedNs > 0 ? "waited for fence" : "waits for fence"}>{waitsFor}</Fact>
+        )}
+        {completedNs === 0 && parkedNs > 0 && <Fact name="waits since">{clock(wallMs(parkedNs))}</Fact>}
       </dl>
     </Section>
   );

@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 import type { CommandRecord } from "../../feed.ts";
 import { useAskedAgain } from "../asked-again.ts";
 import { orNull, pastCommands } from "../command-history.ts";
-import { isError, runNs, summary } from "../command-text.ts";
+import { isError, summary, tookText } from "../command-text.ts";
 import type { Row } from "../resources/table.ts";
 import { wallMs } from "../store.ts";
 import { bytes, clock, count, duration } from "../words.ts";
@@ -70,7 +70,7 @@ const History = ({ past, show }: HistoryProps) => (
               {command.type}{" "}
               <span class="dim mono">{isError(command) ? command.response : summary(command)}</span>
             </span>
-            <span class="dim">{command.completedNs === 0 ? "waits" : duration(runNs(command))}</span>
+            <span class="dim">{tookText(command)}</span>
           </button>
         </li>
       ))}
