@@ -256,6 +256,14 @@ test("whoever has falsified everybody's bells, and the pace, keeps nobody waitin
   for (const seed of [1, 2, 3]) expectDrawing(image, seed);
 });
 
+test("whoever has filled everybody's bells has nobody wait, and nobody sleep on, once it is gone", async () => {
+  const image = await hijacked("full-bells");
+  guest!.control.submit(commands.unrefResource(4711));
+  await until("another one is there", isBack);
+  guest!.control.waitAll();
+  for (const seed of [1, 2, 3]) expectDrawing(image, seed);
+});
+
 test("whoever counts what is no number, and stands still, is ended", async () => {
   const image = await hijacked("no-numbers", "--stall-ms", "1000");
   guest!.control.submit(commands.unrefResource(4711));

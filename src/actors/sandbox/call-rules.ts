@@ -1,6 +1,6 @@
 // Rules for system calls that are part of what several kinds of process may call.
 
-import { DMA_BUF_IOCTL_SYNC, PROT_WRITE, SIOCOUTQ } from "../../ffi/libc.ts";
+import { DMA_BUF_IOCTL_SYNC, F_SETFL, O_NONBLOCK, PROT_WRITE, SIOCOUTQ } from "../../ffi/libc.ts";
 import type { CallName } from "../../transport/os/sandbox/calls.ts";
 import { always, type Policy, type Rule } from "../../transport/os/sandbox/filter.ts";
 
@@ -24,6 +24,9 @@ const PR_SET_VMA = 0x5356_4d41;
 
 export const allow = (...calls: readonly CallName[]): Rules =>
   Object.fromEntries(calls.map((name) => [name, always])) as Rules;
+
+/** Duplicates, flags but those that a file's other descriptors have, seals, and the size of pipes. */
+const descriptorRequests = [0, 1, 2, 3, 1030, 1031, 1032, 1033, 1034];
 
 const one = (argument: 0 | 1 | 2 | 3, ...is: number[]): Rule => [[{ argument, is }]];
 
@@ -55,8 +58,20 @@ export const engine = (pid: number): Rules => ({
   clone: [[{ argument: 0, mask: CLONE_THREAD, is: [CLONE_THREAD] }]],
   // Within this process, as the collector stops its threads.
   tgkill: one(0, pid),
-  fcntl: one(1, 0, 1, 2, 3, 4, 1030, 1031, 1032, 1033, 1034),
+  fcntl: one(1, ...descriptorRequests, F_SETFL),
 });
+
+/** What is shared with others stays as it does not make them wait: a flag of a bell, which they ring, is theirs, too. */
+export const keepsNonBlocking: Rules = {
+  fcntl: [
+    ...one(1, ...descriptorRequests),
+    [
+      { argument: 1, is: [F_SETFL] },
+      { argument: 2, mask: O_NONBLOCK, is: [O_NONBLOCK] },
+    ],
+  ],
+  ioctl: requests(),
+};
 
 /** What is written is not run. The engine has its own memory for both from its start. */
 export const notWritableCode: Rule = [
@@ -164,12 +179,16 @@ export const surroundings: Rules = allow(
   ...(["getsockopt", "setsockopt", "getsockname", "getpeername", "shutdown", "sendto", "recvfrom"] as const),
 );
 
+function requests(...more: number[]): Rule {
+  return [
+    [{ argument: 1, mask: ioctlType, is: [drmType] }],
+    [{ argument: 1, is: [...dmabufRequests, ...udmabufRequests, SIOCOUTQ, FIONREAD, ...more] }],
+    [{ argument: 1, is: [FIOCLEX, FIONCLEX, TCGETS, TIOCGWINSZ] }],
+  ];
+}
+
 /** The calls that a GL driver makes on its devices, and we on dma-bufs, sockets and terminals. */
-export const deviceRequests: Rule = [
-  [{ argument: 1, mask: ioctlType, is: [drmType] }],
-  [{ argument: 1, is: [...dmabufRequests, ...udmabufRequests, SIOCOUTQ, FIONREAD, FIONBIO] }],
-  [{ argument: 1, is: [FIOCLEX, FIONCLEX, TCGETS, TIOCGWINSZ] }],
-];
+export const deviceRequests = requests(FIONBIO);
 
 /** For these libraries have something else to do where there are none. */
 export const missing = ["clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"] as const;

@@ -3,9 +3,9 @@
 import type { Policy } from "../../transport/os/sandbox/filter.ts";
 import {
   allow,
-  deviceRequests,
   engine,
   files,
+  keepsNonBlocking,
   missing,
   ownPrograms,
   programs,
@@ -20,7 +20,7 @@ export function rendererCalls(startsPrograms: boolean, pid = process.pid): Polic
   return {
     rules: {
       ...engine(pid),
-      ioctl: deviceRequests,
+      ...keepsNonBlocking,
       // A driver's cache of compiled shaders. Where that may lie, Landlock says.
       ...allow(
         "openat",

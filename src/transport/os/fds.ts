@@ -104,9 +104,14 @@ export function hasRoomFor(count: number): boolean {
 
 const one = new BigUint64Array([1n]);
 
+const taken = new BigUint64Array(1);
+
 /** Adds one to the eventfd's count, which wakes whoever waits for it; -1 is the mark of "none". */
 export function signalEventfd(fd: number): void {
-  if (fd >= 0) libc.write(fd, one, 8);
+  if (fd < 0 || libc.write(fd, one, 8) > 0) return;
+  // Nobody counts so far: whoever else may write there has filled it, so that nobody is woken any more.
+  libc.read(fd, taken, 8);
+  libc.write(fd, one, 8);
 }
 
 /** A second descriptor for the same file, closed on exec. */

@@ -98,11 +98,25 @@ test.each(all)("%s maps no memory to write and run", (_, policy) => {
 });
 
 test.each(all)("%s asks of devices what GPUs are asked", (_, policy) => {
-  for (const request of [0xc040_64b2, 0x4008_6200, 0x4018_7542, 0x5411, 0x5421])
+  for (const request of [0xc040_64b2, 0x4008_6200, 0x4018_7542, 0x5411])
     expect(ask(policy, "ioctl", 3, request)).toBe("allowed");
   // TIOCSTI, TIOCLINUX, KVM_CREATE_VM, LOOP_SET_FD, FS_IOC_SETFLAGS.
   for (const request of [0x5412, 0x541c, 0xae01, 0x4c00, 0x4008_6602])
     expect(ask(policy, "ioctl", 3, request)).toBe("refused");
+});
+
+test("a renderer has nobody wait who shares a file with it", () => {
+  const [F_SETFD, F_SETFL, F_SETOWN] = [2, 4, 8];
+  const [O_NONBLOCK, O_ASYNC] = [0o4000, 0o20000];
+  for (const flags of [O_NONBLOCK, O_NONBLOCK | 2]) {
+    expect(ask(renderer, "fcntl", 3, F_SETFL, flags)).toBe("allowed");
+    expect(ask(server, "fcntl", 3, F_SETFL, flags)).toBe("allowed");
+  }
+  for (const flags of [0, 2, O_ASYNC]) expect(ask(renderer, "fcntl", 3, F_SETFL, flags)).toBe("refused");
+  expect(ask(renderer, "fcntl", 3, F_SETFD, 0)).toBe("allowed");
+  expect(ask(renderer, "fcntl", 3, F_SETOWN, 1)).toBe("refused");
+  // FIONBIO.
+  expect(ask(renderer, "ioctl", 3, 0x5421)).toBe("refused");
 });
 
 test.each(all)("%s signals its own threads alone", (_, policy) => {

@@ -10,7 +10,7 @@ import { runActor } from "../../../src/actors/runtime/run-actor.ts";
 import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { ownStart } from "../../../src/actors/runtime/start.ts";
 import type { ActorContext } from "../../../src/actors/runtime/actor.ts";
-import { cString, libc } from "../../../src/ffi/libc.ts";
+import { cString, F_SETFL, libc } from "../../../src/ffi/libc.ts";
 import { pauseMs } from "../../../src/transport/os/clock.ts";
 import { duplicateFd, signalEventfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
@@ -55,6 +55,18 @@ const ways: Readonly<Record<string, (context: ActorContext) => void>> = {
     new Int32Array(bells.view()).fill(0);
     const period = NativeMemory.mapShared(start.areaFds["display-period"]!, 0, 4, "write");
     new Int32Array(period.view()).fill(0x7fff_ffff);
+    process.exit(1);
+  },
+  /** Everybody's bell is full, and would have whoever rings it wait. */
+  "full-bells": () => {
+    const most = new BigUint64Array([2n ** 64n - 2n]);
+    for (const [name, fd] of Object.entries(start.bellFds)) {
+      // A socket, whose other end is the server's alone.
+      if (name === "supervisor") continue;
+      libc.read(fd, new BigUint64Array(1), 8);
+      libc.write(fd, most, 8);
+      libc.fcntl(fd, F_SETFL, 0);
+    }
     process.exit(1);
   },
   /** It counts what is no number, and stands still. */
