@@ -223,6 +223,13 @@ class Run {
     this.compare();
   }
 
+  /** The ctrl queue dies within so many stores from now, unless somebody is to die already. */
+  private doomQueue(chance: Chance, stores: number): void {
+    const { supervisor, doom } = this.world;
+    const isMortal = this.plan.isClean !== true && supervisor.isUp("ctrl-queue") && !doom.isSet;
+    if (isMortal) doom.set(chance(stores), chance(2) === 0);
+  }
+
   private died(obituary: Obituary): void {
     const { head, context, isKept, restoring, hasSnapshot } = obituary;
     const what = `kept: ${isKept}, restoring ${restoring}, with a snapshot: ${hasSnapshot}`;
@@ -296,6 +303,7 @@ class Run {
       );
     if (state === null) return restartRings(guest, bases);
     this.isMoving = true;
+    if (chance(6) === 0) this.doomQueue(chance, 40);
     guest.reconnect(this.world.socketPath);
     // Somebody may die of it, or amid it.
     for (let tries = 0; !loadState(guest.frontend, state); tries++)
@@ -304,6 +312,7 @@ class Run {
     this.moves++;
     history.moved();
     for (let turn = chance(30); turn > 0; turn--) scheduler.turn();
+    if (chance(3) === 0) this.doomQueue(chance, 80);
     guest.start();
   }
 
