@@ -8,7 +8,7 @@ import type {
   ResourceRecord,
 } from "../actors/inspector/feed.ts";
 import { stuckMs } from "../actors/inspector/feed.ts";
-import { isError, summary, tookText } from "../actors/inspector/page/command-text.ts";
+import { isDeadly, isError, lossText, summary, tookText } from "../actors/inspector/page/command-text.ts";
 import { rowsOf, totals } from "../actors/inspector/page/resources/table.ts";
 import { bytes, clock, count, crashText, duration, short } from "../actors/inspector/page/words.ts";
 import { printable } from "../actors/runtime/log.ts";
@@ -127,10 +127,11 @@ export function commandLine(command: CommandRecord, epochMs: number): string {
     fields["resourceId"] === undefined ? "" : `res=${fields["resourceId"]}`,
     summary(command),
     parkedNs > 0 ? `(${waitText(command, at)})` : "",
+    lossText(command),
   ];
   return printable(
     [
-      marked(isError(command)).padEnd(1),
+      marked(isError(command) || isDeadly(command)).padEnd(1),
       at(takenNs),
       id.padEnd(15),
       type.padEnd(23),
@@ -143,9 +144,10 @@ export function commandLine(command: CommandRecord, epochMs: number): string {
   );
 }
 
-/** How long a command that was put off has waited; of one without an answer, since when. */
-function waitText({ parkedNs, completedNs }: CommandRecord, at: (ns: number) => string): string {
-  return completedNs > 0 ? `waited ${duration(completedNs - parkedNs)}` : `since ${at(parkedNs)}`;
+/** How long a command that was put off has waited; of one that still does, since when. */
+function waitText({ parkedNs, completedNs, lostNs }: CommandRecord, at: (ns: number) => string): string {
+  const endNs = completedNs || lostNs;
+  return endNs > 0 ? `waited ${duration(endNs - parkedNs)}` : `since ${at(parkedNs)}`;
 }
 
 /** What a terminal would act on is escaped in it, and it is the same JSON. */

@@ -123,7 +123,7 @@ export class Breaks {
   private commandOf(number: number, bytes: number, request: Uint8Array, response = 0): CommandRecord {
     const command = tell({
       ...{ queue, number, bytes, request, response, responseBytes: 0, isInterrupted: false },
-      ...{ kickNs: 0, takenNs: 0, parkedNs: 0, completedNs: 0, publishedNs: 0 },
+      ...{ kickNs: 0, takenNs: 0, parkedNs: 0, completedNs: 0, publishedNs: 0, lostNs: 0 },
       ...{ fences: [], waitsFor: 0, moves: [], contextName: "", writes: [] },
     });
     const { contextId } = command.fields;

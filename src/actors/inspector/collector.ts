@@ -33,6 +33,8 @@ export class Collector {
   private readonly contextNames: ContextNames;
   /** By slot, the records that were dropped until the last look. */
   private readonly droppedOf: number[] = [];
+  /** By slot, when the actor that was there died, where that was heard of. */
+  private readonly diedNs: number[] = [];
   private wasWanted = false;
   /** Commands that were not told, as of the last turn. */
   private folded = 0;
@@ -102,18 +104,21 @@ export class Collector {
     // What came of a message comes after it, as actors that start first are told by those that start later.
     for (const reader of this.readers) reader.mark();
     for (const reader of this.readers.toReversed()) {
-      this.records += reader.take((ring, from) => {
-        const at = this.history.add(ring, from, reader.slot);
-        this.latencies.add(at);
-        this.uses.add(at);
-        if (commands) this.stories.add(at);
-        else this.contextNames.note(at);
-        const picture = this.events.picture(at);
-        for (const tracer of tracers) tracer.add(at, picture);
-        if (pictures) push(fresh.pictures!, picture);
-        if (messages) push(fresh.messages!, this.events.message(at, opened));
-        if (transitions) push(fresh.transitions!, this.events.transition(at));
-      });
+      this.records += reader.take(
+        (ring, from) => {
+          const at = this.history.add(ring, from, reader.slot);
+          this.latencies.add(at);
+          this.uses.add(at);
+          if (commands) this.stories.add(at);
+          else this.contextNames.note(at);
+          const picture = this.events.picture(at);
+          for (const tracer of tracers) tracer.add(at, picture);
+          if (pictures) push(fresh.pictures!, picture);
+          if (messages) push(fresh.messages!, this.events.message(at, opened));
+          if (transitions) push(fresh.transitions!, this.events.transition(at));
+        },
+        () => this.noteDeath(reader, ns, commands!, tracers),
+      );
       this.noteLosses(reader, tracers);
     }
     this.history.forget(ns);
@@ -122,6 +127,11 @@ export class Collector {
       fresh.commandsFolded = folded;
     }
     return fresh;
+  }
+
+  /** The actor has died at `ns`. What it has told may still be in its tap. */
+  died(name: ActorName, ns: number): void {
+    this.diedNs[slotOf(name)] = ns;
   }
 
   /** Those of the history, oldest first. */
@@ -133,6 +143,14 @@ export class Collector {
     for (const reader of this.readers) reader.switch(false);
     this.history.close();
     this.area.unmap();
+  }
+
+  /** All that an actor has told is taken, and a successor tells the rest. */
+  private noteDeath({ slot }: TapReader, ns: number, isWanted: boolean, tracers: readonly Tracer[]): void {
+    const at = this.history.addDeath(slot, this.diedNs[slot] ?? ns);
+    delete this.diedNs[slot];
+    if (isWanted) this.stories.add(at);
+    for (const tracer of tracers) tracer.die(slot, this.history.timeAt(at));
   }
 
   /** What was dropped was so after what has just been taken, which left no room. */

@@ -127,6 +127,8 @@ export interface CommandRecord {
   /** When the guest could see its answer, and whether it was interrupted for that. */
   publishedNs: number;
   isInterrupted: boolean;
+  /** When its process died before the guest could see an answer: whoever came after that has seen to it. */
+  lostNs: number;
   /** The renderer's fences that were made for it, and the one that it waited for (0: none). */
   fences: number[];
   waitsFor: number;

@@ -64,8 +64,8 @@ class RecordView implements Filterable {
   }
 
   get waitedNs(): number {
-    const { waitsFor, parkedNs, completedNs } = this.command;
-    return waitsFor > 0 ? Math.max(0, (completedNs || this.nowNs) - parkedNs) : 0;
+    const { waitsFor, parkedNs, completedNs, lostNs } = this.command;
+    return waitsFor > 0 ? Math.max(0, (completedNs || lostNs || this.nowNs) - parkedNs) : 0;
   }
 
   get contextName(): string {

@@ -8,6 +8,8 @@ const recordBytes = recordWords * 4;
 /** Of a kept record's first word: its kind below, the slot of its actor above. */
 const kindMask = 0xff;
 export const kindIn = (word: number): number => word & kindMask;
+/** That an actor has died, and none of the records behind it is its own. No tap says so itself. */
+export const deathKind = 0xff;
 export const slotIn = (word: number): number => word >>> 8;
 
 export class History {
@@ -40,10 +42,19 @@ export class History {
   /** Keeps a record of the actor of `slot`. Returns its first word in {@link words}. */
   add(ring: Uint32Array, from: number, slot: number): number {
     const { words } = this;
-    const at = (this.next++ % this.capacity) * recordWords;
+    const at = this.placeOfNext();
     for (let word = 0; word < recordWords; word++) words[at + word] = ring[from + word]!;
-    words[at] = (ring[from]! & kindMask) | (slot << 8);
-    if (this.count > this.capacity) this.first++;
+    const kind = kindIn(ring[from]!);
+    words[at] = (kind === deathKind ? 0 : kind) | (slot << 8);
+    return at;
+  }
+
+  /** Keeps that the actor of `slot` has died at `ns`, of which all records are there. Returns its first word. */
+  addDeath(slot: number, ns: number): number {
+    const at = this.placeOfNext();
+    this.words.fill(0, at, at + recordWords);
+    this.words[at] = deathKind | (slot << 8);
+    this.doubles[(at + Field.time) / 2] = ns;
     return at;
   }
 
@@ -66,6 +77,12 @@ export class History {
 
   close(): void {
     this.memory.unmap();
+  }
+
+  private placeOfNext(): number {
+    const at = this.atOf(this.next++);
+    if (this.count > this.capacity) this.first++;
+    return at;
   }
 
   private atOf(number: number): number {

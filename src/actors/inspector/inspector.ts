@@ -81,6 +81,7 @@ export class Inspector implements Actor<InspectorMessage> {
   }
 
   peerLost(peer: WorkerName): void {
+    this.collector.died(peer, this.clock.now());
     if (peer === "ctrl-queue") this.breaks.lost();
   }
 

@@ -8,13 +8,14 @@ import { Field, RecordKind } from "../runtime/tap/layout.ts";
 import type { ContextNames } from "./context-names.ts";
 import type { CommandRecord } from "./feed.ts";
 import type { Filter } from "./filter.ts";
-import { type History, kindIn, slotIn } from "./history.ts";
+import { deathKind, type History, kindIn, slotIn } from "./history.ts";
 import { Stories, type Story, tell } from "./stories.ts";
 import type { TapReader } from "./tap-reader.ts";
 
 /** The number of a command, and of its queue. */
 const keyOf = (words: Uint32Array, at: number): number =>
   slotIn(words[at]!) * 2 ** 32 + words[at + Field.command]!;
+const slotOf = (key: number): number => Math.floor(key / 2 ** 32);
 
 export class PastCommands {
   constructor(
@@ -42,14 +43,17 @@ export class PastCommands {
     const view = new TakenView(words, this.readers);
     const open = new Set<number>();
     const ended: number[] = [];
+    const end = (key: number): void => {
+      if (open.delete(key)) ended.push(key);
+    };
     for (const at of this.history.all()) {
       const kind = kindIn(words[at]!);
       if (kind === RecordKind.taken) {
         if (filter === null || filter.early.holds(view.at(at))) open.add(keyOf(words, at));
-      } else if (kind === RecordKind.completed && open.delete(keyOf(words, at))) {
-        ended.push(keyOf(words, at));
-        if (ended.length > 2 * max + 1024) ended.splice(0, ended.length - max);
-      }
+      } else if (kind === RecordKind.completed) end(keyOf(words, at));
+      else if (kind === deathKind)
+        for (const key of [...open]) if (slotOf(key) === slotIn(words[at]!)) end(key);
+      if (ended.length > 2 * max + 1024) ended.splice(0, ended.length - max);
     }
     return { open, ended: max === 0 ? [] : ended.slice(-max) };
   }

@@ -5,7 +5,7 @@ import { errorCodeOf, isRefused } from "../machines/table.ts";
 import { Field, RecordKind, requestBytesMax } from "../runtime/tap/layout.ts";
 import type { ContextNames } from "./context-names.ts";
 import type { CommandRecord, Move, Written } from "./feed.ts";
-import { type History, kindIn, slotIn } from "./history.ts";
+import { deathKind, type History, kindIn, slotIn } from "./history.ts";
 import type { TapReader } from "./tap-reader.ts";
 
 /** Commands of one queue that have no end: what ended them was dropped. */
@@ -26,7 +26,7 @@ interface Queue {
 export class Stories {
   private readonly queues = new Map<number, Queue>();
 
-  /** `done` is called with each command that the guest can see the answer of. */
+  /** `done` is called with each command that the guest can see the answer of, or that its process has died with. */
   constructor(
     private readonly history: History,
     private readonly readers: readonly TapReader[],
@@ -45,6 +45,7 @@ export class Stories {
     if (kind === RecordKind.kicked) queue.kickNs = ns;
     else if (kind === RecordKind.taken) this.take(queue, slot, at, ns);
     else if (kind === RecordKind.published) this.publish(queue, ns, words[at + 5]! !== 0);
+    else if (kind === deathKind) this.lose(queue, ns);
     else {
       if (kind === RecordKind.completed) this.names.note(at);
       const story = queue.open.get(words[at + Field.command]!);
@@ -70,7 +71,7 @@ export class Stories {
     queue.open.set(number, {
       ...{ queue: this.readers[slot]?.actor ?? "", number, bytes, request: kept.slice(0, bytes) },
       contextName: this.names.note(at),
-      ...{ kickNs: queue.kickNs, takenNs: ns, parkedNs: 0, completedNs: 0, publishedNs: 0 },
+      ...{ kickNs: queue.kickNs, takenNs: ns, parkedNs: 0, completedNs: 0, publishedNs: 0, lostNs: 0 },
       ...{
         isInterrupted: false,
         response: 0,
@@ -89,6 +90,17 @@ export class Stories {
     for (const story of queue.unseen.splice(0)) {
       story.publishedNs = ns;
       story.isInterrupted = isInterrupted;
+      this.done(story);
+    }
+  }
+
+  /** The process has died with all that it had under way. */
+  private lose(queue: Queue, ns: number): void {
+    const lost = [...queue.unseen.splice(0), ...queue.open.values()];
+    queue.open.clear();
+    queue.kickNs = 0;
+    for (const story of lost) {
+      story.lostNs = ns;
       this.done(story);
     }
   }

@@ -34,6 +34,7 @@ export class TapReader {
   private readonly counts: Uint32Array;
   private readonly ring: Uint32Array;
   private marked = 0;
+  private begun: number;
 
   /** `area` has the taps of all; `slot` is the actor's. */
   constructor(
@@ -49,6 +50,7 @@ export class TapReader {
     this.times = new Float64Array(area.view(at, namesAt));
     this.counts = new Uint32Array(area.view(at + countsAt, countsMax * 4));
     this.ring = new Uint32Array(area.view(at + headerBytes, recordsMax * recordWords * 4));
+    this.begun = this.head[Head.begun]!;
   }
 
   /** Has the actor write from its next turn on, or no longer. */
@@ -88,13 +90,22 @@ export class TapReader {
     this.marked = Atomics.load(this.head, Head.written);
   }
 
-  /** Calls `visit` with each new record's first word in `ring`, and gives their room back. Returns how many there were. */
-  take(visit: (ring: Uint32Array, at: number) => void): number {
+  /**
+   * Calls `visit` with each new record's first word in `ring`, and gives their room back. Calls `succeed` between those of an
+   * actor that has died and its successor's. Returns how many there were.
+   */
+  take(visit: (ring: Uint32Array, at: number) => void, succeed: () => void): number {
     const { head, ring, marked: written } = this;
+    const begun = Atomics.load(head, Head.begun);
     const last = head[Head.taken]!;
     // There are never more.
     const taken = (written - last) >>> 0 > recordsMax ? (written - recordsMax) >>> 0 : last;
-    for (let number = taken; number !== written; number = (number + 1) >>> 0) {
+    for (let number = taken; ; number = (number + 1) >>> 0) {
+      if (number === begun && begun !== this.begun) {
+        this.begun = begun;
+        succeed();
+      }
+      if (number === written) break;
       visit(ring, (number & (recordsMax - 1)) * recordWords);
     }
     Atomics.store(head, Head.taken, written);

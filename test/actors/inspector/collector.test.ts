@@ -8,6 +8,7 @@ import { slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { Shown, tapsBytes } from "../../../src/actors/runtime/tap/layout.ts";
 import { mapTap, Tap } from "../../../src/actors/runtime/tap/tap.ts";
 import { Damage } from "../../../src/picture/damage.ts";
+import { Command, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { FakeContext } from "../../support/fake-context.ts";
@@ -19,17 +20,27 @@ all.add(0, 0, 8, 8);
 let collector: Collector;
 let queue: Tap;
 let display: Tap;
+let forget: () => void;
+/** Another actor in the place of the ctrl queue's. */
+let succeed: () => Tap;
 beforeEach(() => {
   const fd = createMemfd("taps", tapsBytes);
   collector = new Collector(new FakeContext("inspector"), NativeMemory.mapShared(fd, 0, tapsBytes, "write"));
   queue = new Tap(mapTap(fd, slotOf("ctrl-queue")));
   display = new Tap(mapTap(fd, slotOf("display")));
-  closeFd(fd);
   for (const tap of [queue, display]) tap.look();
+  succeed = () => {
+    queue.close();
+    queue = new Tap(mapTap(fd, slotOf("ctrl-queue")));
+    queue.whileRead();
+    return queue;
+  };
+  forget = () => closeFd(fd);
 });
 afterEach(() => {
   for (const tap of [queue, display]) tap.close();
   collector.close();
+  forget();
 });
 
 const send = (from: Tap, number: number): void =>
@@ -91,4 +102,36 @@ test("what others send the display meanwhile is not what the queue tells it", ()
     ["damage", 3, "ctrl-queue:1"],
     ["known", 3, "ctrl-queue:2"],
   ]);
+});
+
+const flush = Uint32Array.of(Command.RESOURCE_FLUSH, 0, 0, 0, 0, 0);
+
+test("what a dead actor had under way ends between its records and its successor's, though nobody has looked meanwhile", () => {
+  queue.whileRead();
+  queue.commandTaken(flush, 24, 24);
+  collector.died("ctrl-queue", 5e9);
+  succeed().commandTaken(flush, 24, 24);
+  queue.commandRan(Response.OK_NODATA, 24, false);
+  queue.published(true);
+  const died: number[] = [];
+  const tracer = {
+    add: () => undefined,
+    lose: () => undefined,
+    die: (_: number, ns: number) => died.push(ns),
+  };
+  const told = collect(tracer as unknown as Tracer).commands!.map((telling) => telling());
+  expect(told.map(({ lostNs, response }) => [lostNs, response])).toEqual([
+    [5e9, ""],
+    [0, "OK_NODATA"],
+  ]);
+  expect(died).toEqual([5e9]);
+  expect(collect().commands).toEqual([]);
+});
+
+test("an actor that has told nothing since ends nothing, and whoever begins to read hears of no death before", () => {
+  succeed();
+  collector.collect(0, () => true, []);
+  succeed();
+  expect(collect().commands).toEqual([]);
+  expect(collector.history.count).toBe(0);
 });

@@ -58,6 +58,30 @@ test("the last that a filter holds for are found in the order in which they ende
   expect(past.unanswered().map(({ id, parkedNs }) => [id, parkedNs])).toEqual([["ctrl-queue:2", 0]]);
 });
 
+test("what a process had under way when it died is found among what has ended, as lost, and waits for nothing", () => {
+  take(ctrl, 1, Command.SUBMIT_3D, HeaderFlag.FENCE);
+  add(ctrl, RecordKind.parked, 1);
+  take(ctrl, 2, Command.RESOURCE_FLUSH);
+  add(ctrl, RecordKind.completed, 2, Response.OK_NODATA, 24);
+  take(cursor, 1, Command.MOVE_CURSOR);
+  take(ctrl, 3, Command.TRANSFER_TO_HOST_3D);
+  history.addDeath(ctrl, 7e9);
+  take(ctrl, 4, Command.RESOURCE_FLUSH);
+  end(ctrl, 4);
+  const lost = (max: number): unknown[] =>
+    past.last(recordFilter(""), max).map(({ id, lostNs }) => [id, lostNs]);
+  const all = [
+    ["ctrl-queue:2", 7e9],
+    ["ctrl-queue:1", 7e9],
+    ["ctrl-queue:3", 7e9],
+    ["ctrl-queue:4", 0],
+    ["cursor-queue:1", 0],
+  ];
+  expect(lost(9)).toEqual(all);
+  expect(lost(3)).toEqual(all.slice(-3));
+  expect(past.unanswered().map(({ id }) => id)).toEqual(["cursor-queue:1"]);
+});
+
 test("a context keeps its name when the making of another one of its id is refused", () => {
   const create = (number: number, name: string, response: number = Response.OK_NODATA): void => {
     const text = new Uint32Array(8);

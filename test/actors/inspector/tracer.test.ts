@@ -119,6 +119,18 @@ test("an actor that begins anew with the same numbers ends what its predecessor 
   ]);
 });
 
+test("what an actor had under way ends where it died", async () => {
+  take(1, 10);
+  tracer.die(slot, start + 40);
+  take(2, 60);
+  complete(2, 70);
+  publish(80);
+  expect((await opened(100)).query(commands)).toEqual([
+    { name: "RESOURCE_UNREF", dur: 30, lost: "its process died" },
+    { name: "RESOURCE_UNREF", dur: 20, lost: null },
+  ]);
+});
+
 /** How many packets of a trace say what a track is. */
 function describedTracks(trace: Uint8Array): number {
   let count = 0;

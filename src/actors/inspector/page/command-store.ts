@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import type { Batch, CommandRecord } from "../feed.ts";
 import { pastCommands } from "./command-history.ts";
+import { isOver } from "./command-text.ts";
 import { Ring } from "./ring.ts";
 import { feedError, filterCommands, onBatch, stopCommands } from "./store.ts";
 
@@ -54,8 +55,9 @@ export class CommandStore {
     }
     if (number !== this.asked) return;
     // What goes on comes again, whole, when it has ended.
-    for (const one of past) if (one.completedNs > 0) this.ring.push(one);
-    const known = new Set(past.filter(({ completedNs }) => completedNs > 0).map(({ id }) => id));
+    const ended = past.filter(isOver);
+    for (const one of ended) this.ring.push(one);
+    const known = new Set(ended.map(({ id }) => id));
     for (const one of this.early) if (!known.has(one.id)) this.ring.push(one);
     this.early = null;
     this.version.value++;

@@ -40,7 +40,22 @@ export const runNs = ({ takenNs, completedNs }: CommandRecord): number => Math.m
 /** How long it took, or what it does until now. */
 export function tookText(command: CommandRecord): string {
   if (command.completedNs > 0) return duration(runNs(command));
+  if (command.lostNs > 0) return "lost";
   return command.parkedNs > 0 ? "waits" : "runs";
+}
+
+/** Whether nothing more comes of it. */
+export const isOver = ({ completedNs, lostNs }: CommandRecord): boolean => completedNs > 0 || lostNs > 0;
+
+/** Whether its process died while it ran, as of it. */
+export const isDeadly = ({ lostNs, parkedNs, completedNs }: CommandRecord): boolean =>
+  lostNs > 0 && parkedNs === 0 && completedNs === 0;
+
+/** What of it went on when its process died, which is no error: the guest has an answer of whoever came next. */
+export function lossText(command: CommandRecord): string {
+  if (command.lostNs === 0) return "";
+  if (isDeadly(command)) return "its process died amid it";
+  return `its process died ${command.completedNs > 0 ? "before the guest could see the answer" : "while it waited"}`;
 }
 
 export interface Part {
@@ -57,6 +72,7 @@ export function parts({
   parkedNs,
   completedNs,
   publishedNs,
+  lostNs,
   waitsFor,
 }: CommandRecord): Part[] {
   const all: Part[] = [];
@@ -64,9 +80,9 @@ export function parts({
     if (from > 0 && to >= from) all.push({ name, kind, ns: to - from });
   };
   add("kick to taken", "wait", kickNs, takenNs);
-  add("run", "run", takenNs, parkedNs > 0 ? parkedNs : completedNs);
-  if (parkedNs > 0)
-    add(waitsFor > 0 ? `wait for fence ${waitsFor}` : "parked", "fence", parkedNs, completedNs);
+  const endNs = completedNs > 0 ? completedNs : lostNs;
+  add("run", "run", takenNs, parkedNs > 0 ? parkedNs : endNs);
+  if (parkedNs > 0) add(waitsFor > 0 ? `wait for fence ${waitsFor}` : "parked", "fence", parkedNs, endNs);
   add("answer to visible", "publish", completedNs, publishedNs);
   return all;
 }

@@ -60,9 +60,17 @@ export class Tracer {
 
   /** So many records of the actor of `slot` are lost, after all that were taken. */
   lose(slot: number, records: number): void {
-    const ns = this.lastNs;
-    const why = "records were dropped";
-    this.threads.lose(slot, records, ns);
+    this.threads.lose(slot, records, this.lastNs);
+    this.giveUp(slot, this.lastNs, "records were dropped");
+  }
+
+  /** The actor of `slot` has died at `ns`, and what comes next of it is a successor's. */
+  die(slot: number, ns: number): void {
+    this.lastNs = Math.max(this.lastNs, ns);
+    this.giveUp(slot, this.lastNs, "its process died");
+  }
+
+  private giveUp(slot: number, ns: number, why: string): void {
     this.commands.forget(slot, ns, why);
     if (this.readers[slot]!.actor === "ctrl-queue") this.fences.forget(ns, why);
     if (this.readers[slot]!.actor === "display") this.frames.forget(ns, why);

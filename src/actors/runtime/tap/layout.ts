@@ -24,6 +24,8 @@ export const Head = {
   thread: 4,
   /** How often it has slept, modulo 2^32. */
   naps: 5,
+  /** Records until the actor that writes now began: those before are of predecessors, which have died. */
+  begun: 6,
   /** Records taken by the reader, modulo 2^32. */
   taken: 16,
   /** Whether anybody reads: the actor looks once a turn. */

@@ -26,6 +26,7 @@ export class TapRing {
     this.doubles = new Float64Array(memory.view(headerBytes, recordsMax * recordWords * 4));
     this.written = this.head[Head.written]!;
     this.taken = this.head[Head.taken]!;
+    Atomics.store(this.head, Head.begun, this.written);
   }
 
   /** Reads the clock: what comes next follows upon something else than the last record. */

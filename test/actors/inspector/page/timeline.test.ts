@@ -26,7 +26,7 @@ function command(number: number, own: Partial<CommandRecord>): CommandRecord {
     ...{ id: `ctrl-queue:${number}`, queue: "ctrl-queue", type: "TRANSFER_TO_HOST_2D", flags: [] },
     ...{ fields: { contextId: 0, resourceId: 7 }, bytes: 56, request: new Uint8Array(0) },
     ...{ response: "OK_NODATA", responseBytes: 24, kickNs: 0, takenNs: 0, parkedNs: 0, completedNs: 0 },
-    ...{ publishedNs: 0, isInterrupted: true, fences: [], waitsFor: 0, moves: [], writes: [] },
+    ...{ publishedNs: 0, lostNs: 0, isInterrupted: true, fences: [], waitsFor: 0, moves: [], writes: [] },
     contextName: "",
     ...own,
   };
@@ -62,6 +62,27 @@ test("a command of a queue that was awake begins with its taking, and waits for 
   expect(kinds(span)).toEqual([
     ["run", 130, 200],
     ["answer", 200, 210],
+  ]);
+});
+
+test("what goes on when its process dies ends there, though it was told of before", () => {
+  const lanes = new Lanes();
+  const waiting = command(1, { takenNs: 130, parkedNs: 200, waitsFor: 9 });
+  lanes.addCommand(waiting);
+  lanes.addCommand({ ...waiting, lostNs: 700 });
+  lanes.addCommand({ ...waiting });
+  const ends = lanes.list().map(({ id, spans }) => [id, spans.map(kinds)]);
+  expect(ends).toEqual([
+    [
+      "ctrl-queue",
+      [
+        [
+          ["run", 130, 200],
+          ["fence", 200, 700],
+        ],
+      ],
+    ],
+    ["fences", [[["fence", 200, 700]]]],
   ]);
 });
 

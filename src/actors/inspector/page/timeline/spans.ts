@@ -1,7 +1,7 @@
 // What the timeline shows, as lanes of spans: commands from kick to interrupt, fences, what the display is told, frames.
 
 import type { CommandRecord, PictureRecord } from "../../feed.ts";
-import { contextText } from "../command-text.ts";
+import { contextText, isOver } from "../command-text.ts";
 
 /** Parts of a span: waiting to be taken, running, waiting for a fence, waiting to be seen by the guest, at a sink. */
 export type PartKind = "wait" | "run" | "fence" | "answer" | "frame";
@@ -43,12 +43,12 @@ const contextLanesMax = 24;
 
 /** A command from its kick, or where the queue was awake from its taking, until the guest could see its answer. */
 export function spanOf(command: CommandRecord): Span {
-  const { kickNs, takenNs, parkedNs, completedNs, publishedNs } = command;
+  const { kickNs, takenNs, parkedNs, publishedNs, lostNs } = command;
   const startNs = kickNs === 0 ? takenNs : kickNs;
   // What has no end yet goes on.
-  const completed = completedNs === 0 ? Infinity : completedNs;
+  const completed = completedOf(command);
   const ran = parkedNs === 0 ? completed : parkedNs;
-  const endNs = Math.max(publishedNs, completed);
+  const endNs = Math.max(publishedNs, completed, lostNs);
   const ends: [PartKind, number][] = [
     ["wait", takenNs],
     ["run", ran],
@@ -67,6 +67,12 @@ export function spanOf(command: CommandRecord): Span {
     text: searchText(command),
   };
 }
+
+/** When it had its answer, or will have none. */
+const completedOf = ({ completedNs, lostNs }: CommandRecord): number => completedNs || lostNs || Infinity;
+
+/** Whether it is told for the last time. */
+const isLast = ({ publishedNs, lostNs }: CommandRecord): boolean => publishedNs > 0 || lostNs > 0;
 
 /** "transfer_to_host_2d res:7 ctx:0 width:64 …": the words of the command log's filter, and every field. */
 function searchText({ id, type, flags, response, fields, contextName, writes }: CommandRecord): string {
@@ -107,7 +113,7 @@ export class Lanes {
   /** One that went on when it was told of is told of again when it has ended. */
   addCommand(command: CommandRecord): void {
     const known = this.commands.get(command.id);
-    if (known !== undefined && (known.publishedNs > 0 || command.publishedNs === 0)) return;
+    if (known !== undefined && (isLast(known) || !isLast(command))) return;
     if (!this.canRun(command)) return;
     if (known !== undefined) this.forget(command.id);
     this.commands.set(command.id, command);
@@ -118,7 +124,7 @@ export class Lanes {
     const context = Number(command.fields["contextId"] ?? 0);
     const name = command.waitsFor === 0 ? `answer of ${command.type}` : `fence ${command.waitsFor}`;
     const startNs = command.parkedNs;
-    const endNs = command.completedNs === 0 ? Infinity : Math.max(command.completedNs, startNs);
+    const endNs = Math.max(completedOf(command), startNs);
     const parts: Part[] = [{ kind: "fence", startNs, endNs }];
     const lane = context === 0 ? "fences" : `context ${context}`;
     const title = context === 0 ? lane : `context ${contextText(command)}`;
@@ -164,9 +170,10 @@ export class Lanes {
    * A queue runs one command at a time: what seems to go on though the next was taken has ended, and the record of that
    * was dropped.
    */
-  private canRun({ id, queue, takenNs, parkedNs, completedNs }: CommandRecord): boolean {
+  private canRun(command: CommandRecord): boolean {
+    const { id, queue, takenNs, parkedNs } = command;
     const last = this.running.get(queue);
-    const runs = completedNs === 0 && parkedNs === 0;
+    const runs = !isOver(command) && parkedNs === 0;
     if (last !== undefined && takenNs < last.takenNs) return !runs;
     if (last?.runs === true && last.id !== id) this.forget(last.id);
     this.running.set(queue, { id, takenNs, runs });

@@ -4,14 +4,23 @@ import { useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { CommandRecord } from "../../feed.ts";
 import { CommandStore } from "../command-store.ts";
-import { contextText, isError, jsonLine, runNs, summary } from "../command-text.ts";
+import {
+  contextText,
+  isDeadly,
+  isError,
+  jsonLine,
+  lossText,
+  runNs,
+  summary,
+  tookText,
+} from "../command-text.ts";
 import { useKeys } from "../keys.ts";
 import { saveFile } from "../save-file.ts";
 import { connection, feedError, noteParameters, pastBeginsNs, viewParameters, wallMs } from "../store.ts";
 import { CommandDetails } from "../widgets/command-details.tsx";
 import { FilterField } from "../widgets/filter-field.tsx";
 import { LongList } from "../widgets/long-list.tsx";
-import { clock, count, duration } from "../words.ts";
+import { clock, count } from "../words.ts";
 
 const store = new CommandStore();
 
@@ -134,7 +143,7 @@ const Columns = ({ of }: { of: Record<keyof typeof headings, string> }) => (
 function Line({ command }: { command: CommandRecord }) {
   const { queue, id, type, fields, response, takenNs } = command;
   const took = runNs(command);
-  const mark = isError(command) ? "bad" : took > slowNs ? "slow" : "";
+  const mark = isError(command) || isDeadly(command) ? "bad" : took > slowNs ? "slow" : "";
   return (
     <span class={`line ${mark}`}>
       <Columns
@@ -150,7 +159,7 @@ function Line({ command }: { command: CommandRecord }) {
             resource: idOf(fields["resourceId"]),
             what: summary(command),
           },
-          ...{ response, took: duration(took) },
+          ...{ response: response || lossText(command), took: tookText(command) },
         }}
       />
     </span>

@@ -2,7 +2,16 @@
 
 import type { ComponentChildren } from "preact";
 import type { CommandRecord, Move, Written } from "../../feed.ts";
-import { contextText, filterOf, hexDump, isError, type Part, parts } from "../command-text.ts";
+import {
+  contextText,
+  filterOf,
+  hexDump,
+  isError,
+  isOver,
+  lossText,
+  type Part,
+  parts,
+} from "../command-text.ts";
 import { wallMs } from "../store.ts";
 import { clock, duration } from "../words.ts";
 import { RecordedAs } from "./recorded-command.tsx";
@@ -21,7 +30,9 @@ export function CommandDetails({ command, close }: { command: CommandRecord; clo
         <a class="mono" href={link(`id:${id}`)}>
           {id}
         </a>{" "}
-        <span class={isError(command) ? "tag bad" : "tag good"}>{command.response || "no answer yet"}</span>{" "}
+        <span class={isError(command) ? "tag bad" : "tag good"}>
+          {command.response || lossText(command) || "no answer yet"}
+        </span>{" "}
         {flags.map((flag) => (
           <span key={flag} class="tag">
             {flag}
@@ -81,7 +92,7 @@ function Writes({ all }: { all: readonly Written[] }) {
 }
 
 function Outcome({ command }: { command: CommandRecord }) {
-  const { fences, waitsFor, parkedNs, completedNs } = command;
+  const { fences, waitsFor, parkedNs, completedNs, lostNs } = command;
   return (
     <Section title="What came of it">
       <dl class="facts">
@@ -92,11 +103,12 @@ function Outcome({ command }: { command: CommandRecord }) {
             {command.isInterrupted ? "yes" : "no: none was asked for, or an earlier one serves"}
           </Fact>
         )}
+        {lostNs > 0 && <Fact name="its process died">{clock(wallMs(lostNs))}</Fact>}
         {fences.length > 0 && <Fact name="fences made">{fences.join(", ")}</Fact>}
         {waitsFor > 0 && (
-          <Fact name={completedNs > 0 ? "waited for fence" : "waits for fence"}>{waitsFor}</Fact>
+          <Fact name={isOver(command) ? "waited for fence" : "waits for fence"}>{waitsFor}</Fact>
         )}
-        {completedNs === 0 && parkedNs > 0 && <Fact name="waits since">{clock(wallMs(parkedNs))}</Fact>}
+        {!isOver(command) && parkedNs > 0 && <Fact name="waits since">{clock(wallMs(parkedNs))}</Fact>}
       </dl>
     </Section>
   );
