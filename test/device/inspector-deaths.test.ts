@@ -79,5 +79,7 @@ test("what was under way is told as lost with its process, before what the next 
     ["SUBMIT_3D", "", true],
     ["TRANSFER_FROM_HOST_3D", "", false],
   ]);
+  // No number is given twice, in whichever life.
+  expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
   expect(lost.every(({ lostNs, takenNs }) => lostNs > takenNs)).toBe(true);
 });

@@ -120,9 +120,9 @@ test("what a dead actor had under way ends between its records and its successor
     die: (_: number, ns: number) => died.push(ns),
   };
   const told = collect(tracer as unknown as Tracer).commands!.map((telling) => telling());
-  expect(told.map(({ lostNs, response }) => [lostNs, response])).toEqual([
-    [5e9, ""],
-    [0, "OK_NODATA"],
+  expect(told.map(({ id, lostNs, response }) => [id, lostNs, response])).toEqual([
+    ["ctrl-queue:1", 5e9, ""],
+    ["ctrl-queue:2", 0, "OK_NODATA"],
   ]);
   expect(died).toEqual([5e9]);
   expect(collect().commands).toEqual([]);

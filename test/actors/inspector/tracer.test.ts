@@ -108,13 +108,13 @@ test("commands in flight at once have slots of their own, which the next ones ta
   ]);
 });
 
-test("an actor that begins anew with the same numbers ends what its predecessor had", async () => {
+test("a number that is given twice ends what had it first", async () => {
   take(1, 10);
   take(1, 20);
   complete(1, 30);
   publish(40);
   expect((await opened(100)).query(commands)).toEqual([
-    { name: "RESOURCE_UNREF", dur: 10, lost: "the actor was restarted" },
+    { name: "RESOURCE_UNREF", dur: 10, lost: "another one has its number" },
     { name: "RESOURCE_UNREF", dur: 20, lost: null },
   ]);
 });

@@ -71,9 +71,9 @@ export class CommandTracks {
     const bytes = words[at + 4]!;
     const kept = new Uint8Array(words.buffer, words.byteOffset + (at + Field.request) * 4, requestBytesMax);
     const request = decodeRequest(kept.subarray(0, bytes));
-    // One that has begun again with the same number is a successor's.
+    // Of whoever counts wrong, so that a slot is not taken for good.
     const old = queue.open.get(number);
-    if (old !== undefined) this.end(old, ns, { lost: "the actor was restarted" });
+    if (old !== undefined) this.end(old, ns, { lost: "another one has its number" });
     const beginNs = queue.kickNs === 0 ? ns : queue.kickNs;
     queue.kickNs = 0;
     const place = queue.slots.take(beginNs);

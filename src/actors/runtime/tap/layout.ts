@@ -26,6 +26,8 @@ export const Head = {
   naps: 5,
   /** Records until the actor that writes now began: those before are of predecessors, which have died. */
   begun: 6,
+  /** The number of the command that was taken last. */
+  command: 7,
   /** Records taken by the reader, modulo 2^32. */
   taken: 16,
   /** Whether anybody reads: the actor looks once a turn. */

@@ -23,10 +23,10 @@ import { Thinning } from "./thinning.ts";
 export class Tap extends TapRing {
   /** Whether somebody reads, as of the last {@link look}. */
   isOn = false;
-  /** The command that runs now, 0 while none does. A queue's commands are numbered from 1. */
+  /** The command that runs now, 0 while none does. A queue's commands are numbered from 1, on through all of its actors' lives. */
   command = 0;
   /** The command that was taken last. */
-  last = 0;
+  last: number;
 
   private readonly headTimes: Float64Array;
   private readonly counts: Uint32Array;
@@ -52,6 +52,7 @@ export class Tap extends TapRing {
     this.thinning = new Thinning(this.head);
     this.headTimes[Head.asleepSince / 2] = 0;
     this.head[Head.thread] = libc.gettid();
+    this.last = this.head[Head.command]!;
     const machines = Math.min(this.head[Head.machines]!, machinesMax);
     const lastAt = Head.machineTable + (machines - 1) * machineWords;
     this.countsUsed = machines === 0 ? 0 : this.head[lastAt + 1]! + this.head[lastAt + 2]!;
@@ -86,6 +87,7 @@ export class Tap extends TapRing {
   /** A command was copied in; it is the one that runs from here on. `room`: bytes for its answer. */
   commandTaken(words: Uint32Array, bytes: number, room: number): void {
     this.last = (this.last + 1) >>> 0 || 1;
+    this.head[Head.command] = this.last;
     if (this.thinning.tells(bytes < 4 ? 0 : words[0]!)) return this.tell(words, bytes, room);
     this.command = 0;
     this.isStale = true;
