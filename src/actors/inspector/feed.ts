@@ -5,9 +5,12 @@ import type { FieldValue } from "../../transport/wire/virtio-gpu/decode.ts";
 import type { Written } from "../command-filter.ts";
 import type { LoadRecord } from "./load-feed.ts";
 import type { MessageField } from "./message-reader.ts";
+import type { Inventory } from "./inventory-feed.ts";
 import type { Cursors, ScreenRecord } from "./screen-feed.ts";
 
 export type { Written } from "../command-filter.ts";
+export type { ContextRecord, FenceRecord, Inventory, ResourceRecord } from "./inventory-feed.ts";
+export { stuckMs } from "./inventory-feed.ts";
 
 /** Names of actors: "supervisor", or a worker's. */
 export type Named = string;
@@ -173,80 +176,6 @@ export interface PictureRecord {
   sink: string;
   /** The message that tells the display, or told it what is known; a frame shows all up to it. */
   message: number;
-}
-
-/** What there is now: asked for twice a second. Names of contexts are the guest's: escape them. */
-export interface Inventory {
-  resources: ResourceRecord[];
-  contexts: ContextRecord[];
-  fences: FenceRecord[];
-  /**
-   * What the ctrl queue is in the midst of, and for how long, where it has not answered for {@link stuckMs}: the library has
-   * not come back. What is told beside it is as it was before, and fences are those that the tap knows of.
-   */
-  unanswered: UnansweredRecord | null;
-}
-
-export interface UnansweredRecord {
-  /** "queue:number", or "" where it is in no command. */
-  command: string;
-  type: string;
-  context: number;
-  contextName: string;
-  resource: number;
-  /** Since it was taken; or since the queue was asked, where it is in no command. */
-  ageMs: number;
-}
-
-export interface ResourceRecord {
-  id: number;
-  state: string;
-  width: number;
-  height: number;
-  format: string;
-  /** Host memory that it takes; and of a blob its length and how it was last shown, else "". */
-  bytes: number;
-  blob: string;
-  /** Guest memory that backs it, and in how many runs. */
-  backingBytes: number;
-  backingRuns: number;
-  scanouts: number[];
-  surface: number;
-  /** What RESOURCE_ASSIGN_UUID told the guest, or "". */
-  uuid: string;
-  contexts: number[];
-  /** When it was made, 0 where that was not seen. */
-  createdNs: number;
-  /** When a command named it last, "queue:number" and the type of that. Of one that was not seen, since when it is known of, "" and "". */
-  usedNs: number;
-  usedBy: string;
-  usedType: string;
-}
-
-export interface ContextRecord {
-  id: number;
-  state: string;
-  /** Where its making was seen; and the process of one that has one of its own, or 0. */
-  name: string;
-  resources: number;
-  process: number;
-}
-
-/** A fence is stuck that is older: no frame takes so long. */
-export const stuckMs = 1_000;
-
-export interface FenceRecord {
-  /** The renderer's number of it. */
-  fence: number;
-  state: string;
-  /** What waits: "queue:number", "" where its taking was not seen, and its name. */
-  command: string;
-  type: string;
-  context: number;
-  /** As the guest has called it, "" where that was not seen. */
-  contextName: string;
-  ring: number;
-  ageMs: number;
 }
 
 /** Of one queue and command type, since the start: once a second. */

@@ -1,6 +1,7 @@
 // What the tap knows of a ctrl queue that does not answer: it is in the midst of a command, and others wait.
 
-import type { CommandRecord, FenceRecord, Inventory, UnansweredRecord } from "./feed.ts";
+import type { CommandRecord } from "./feed.ts";
+import type { FenceRecord, Inventory, UnansweredRecord } from "./inventory-feed.ts";
 
 /** Of commands without an answer at `ns`, those of the ctrl queue, which has been silent for so long. */
 export function silence(

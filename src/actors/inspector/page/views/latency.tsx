@@ -1,7 +1,8 @@
 // How long commands take, by queue and type, and how many there are.
 
 import { useEffect } from "preact/hooks";
-import { type LatencyRecord, stuckMs, type UnansweredRecord } from "../../feed.ts";
+import type { LatencyRecord } from "../../feed.ts";
+import { stuckMs, type UnansweredRecord } from "../../inventory-feed.ts";
 import { nameText } from "../command-text.ts";
 import { keyOf, LatencyHistory } from "../latency-history.ts";
 import { LoadHistory } from "../load-history.ts";
