@@ -5,10 +5,11 @@ import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { inspectorUrl } from "../../lab/vmm/inspector-url.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import type { CommandRecord } from "../../src/actors/inspector/feed.ts";
+import type { CommandRecord, ResourceRecord } from "../../src/actors/inspector/feed.ts";
+import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { patient } from "./3d-support.ts";
 import { slowDraws } from "./slow-draws.ts";
-import { expectWorking, untilSo } from "./support.ts";
+import { expectOk, expectWorking, untilSo } from "./support.ts";
 
 let server: ServerProcess;
 let guest: SyntheticGuest;
@@ -82,4 +83,41 @@ test("what was under way is told as lost with its process, before what the next 
   // No number is given twice, in whichever life.
   expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
   expect(lost.every(({ lostNs, takenNs }) => lostNs > takenNs)).toBe(true);
+});
+
+test("what the next one makes again is as old as it was, and was shown where it was; what the guest makes anew is new", async () => {
+  const { gpu } = guest;
+  const [screen, other, late] = [61, 62, 63].map((id) => gpu.createImage(id, Format.B8G8R8X8, 64, 48));
+  for (const image of [screen!, other!]) {
+    gpu.show(0, image);
+    gpu.present(image);
+  }
+  const path = "/api/resources";
+  type Past = Pick<ResourceRecord, "id" | "createdNs" | "wasShown">;
+  /** What is known of those three, once resource `id` is told of, too. */
+  const toldWith = async (id: number): Promise<Past[]> => {
+    const all = await until<ResourceRecord[]>("resources are told", path, (some) =>
+      some.some((one) => one.id === id && one.createdNs > 0),
+    );
+    const own = all.filter((one) => one.id >= 61 && one.id <= 63);
+    return own.map((one) => ({ id: one.id, createdNs: one.createdNs, wasShown: one.wasShown }));
+  };
+  const before = await toldWith(late!.resourceId);
+  expect(before.map(({ createdNs, wasShown }) => [createdNs > 0, wasShown])).toEqual([
+    ...[
+      [true, true],
+      [true, true],
+    ],
+    [true, false],
+  ]);
+  await dieAtWork();
+  expectOk(gpu.createResource2d(70, Format.B8G8R8X8, 8, 8));
+  expect(await toldWith(70)).toEqual(before);
+  expectOk(gpu.unrefResource(61));
+  expectOk(gpu.createResource2d(61, Format.B8G8R8X8, 8, 8));
+  const anew = await until<ResourceRecord[]>("it is new", path, (all) =>
+    all.some(({ id, width }) => id === 61 && width === 8),
+  );
+  const { createdNs, wasShown } = anew.find(({ id }) => id === 61)!;
+  expect([createdNs > before[0]!.createdNs, wasShown]).toEqual([true, false]);
 });

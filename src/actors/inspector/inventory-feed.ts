@@ -42,6 +42,8 @@ export interface ResourceRecord {
   contexts: number[];
   /** When it was made, 0 where that was not seen. */
   createdNs: number;
+  /** Whether it was shown since then, as far as that was seen. */
+  wasShown: boolean;
   /** When a command named it last, "queue:number" and the type of that. Of one that was not seen, since when it is known of, "" and "". */
   usedNs: number;
   usedBy: string;

@@ -1,4 +1,5 @@
-// When each resource was made, and which command named it last: what no history that is bounded remembers.
+// When each resource was made, whether it was shown, and which command named it last: what no history that is bounded remembers,
+// nor whoever makes it again in the place of a ctrl queue that has died.
 
 import { requestName, resourceIdAt } from "../../transport/wire/virtio-gpu/decode.ts";
 import { Command } from "../../transport/wire/virtio-gpu/protocol.ts";
@@ -12,6 +13,7 @@ const usesMax = 65_536;
 
 interface Use {
   createdNs: number;
+  wasShown: boolean;
   usedNs: number;
   /** Of the command; 0 where none was seen. */
   slot: number;
@@ -19,7 +21,7 @@ interface Use {
   type: number;
 }
 
-type Told = Pick<ResourceRecord, "createdNs" | "usedNs" | "usedBy" | "usedType">;
+type Told = Pick<ResourceRecord, "createdNs" | "wasShown" | "usedNs" | "usedBy" | "usedType">;
 
 export class ResourceUses {
   private readonly uses = new Map<number, Use>();
@@ -38,16 +40,17 @@ export class ResourceUses {
     if (kind === RecordKind.taken) this.take(at);
     else if (kind === RecordKind.wrote) this.use(words[at + Field.first]!, at, Command.SUBMIT_3D);
     else if (kind === RecordKind.moved) this.move(at);
+    else if (kind === RecordKind.shown) this.show(at);
   }
 
-  /** What is known of resource `id`; of one that no command was seen to name, the time counts from now on. */
-  of(id: number, ns: number): Told {
-    let use = this.uses.get(id);
-    if (use === undefined) this.keep(id, (use = { createdNs: 0, usedNs: ns, slot: 0, number: 0, type: 0 }));
-    const { createdNs, usedNs, slot, number, type } = use;
+  /** What is known of resource `id`, which the display has or not; of one that no command was seen to name, the time counts from now on. */
+  of(id: number, ns: number, isAtDisplay: boolean): Told {
+    const use = this.useOf(id, ns);
+    use.wasShown ||= isAtDisplay;
+    const { createdNs, wasShown, usedNs, slot, number, type } = use;
     const isKnown = number !== 0;
     const usedBy = isKnown ? `${this.readers[slot]!.actor}:${number}` : "";
-    return { createdNs, usedNs, usedBy, usedType: isKnown ? requestName(type) : "" };
+    return { createdNs, wasShown, usedNs, usedBy, usedType: isKnown ? requestName(type) : "" };
   }
 
   private take(at: number): void {
@@ -69,9 +72,7 @@ export class ResourceUses {
     const slot = slotIn(words[at]!);
     const number = words[at + Field.command]!;
     const usedNs = this.history.timeAt(at);
-    const use = this.uses.get(id);
-    if (use === undefined) this.keep(id, { createdNs: 0, usedNs, slot, number, type });
-    else Object.assign(use, { usedNs, slot, number, type });
+    Object.assign(this.useOf(id, usedNs), { usedNs, slot, number, type });
   }
 
   /** A resource begins its life, or ends it; its command was taken before. */
@@ -81,13 +82,25 @@ export class ResourceUses {
     if (reader.machine(words[at + Field.first]!)?.name !== "resource") return;
     const [from, to, id] = [words[at + 5]!, words[at + 7]!, words[at + 8]!];
     if (to === 0) this.uses.delete(id);
-    if (from !== 0) return;
+    // What no command makes is made again, and no newer than it was.
+    if (from !== 0 || words[at + Field.command] === 0) return;
     const use = this.uses.get(id);
-    if (use !== undefined) use.createdNs = this.history.timeAt(at);
+    if (use !== undefined) Object.assign(use, { createdNs: this.history.timeAt(at), wasShown: false });
   }
 
-  private keep(id: number, use: Use): void {
+  /** The display is told of a scanout that shows a resource, or of none. */
+  private show(at: number): void {
+    const id = this.history.words[at + 6]!;
+    if (id !== 0) this.useOf(id, this.history.timeAt(at)).wasShown = true;
+  }
+
+  /** What is known of it, which is nothing but this moment where it was not seen before. */
+  private useOf(id: number, ns: number): Use {
+    const known = this.uses.get(id);
+    if (known !== undefined) return known;
+    const use: Use = { createdNs: 0, wasShown: false, usedNs: ns, slot: 0, number: 0, type: 0 };
     this.uses.set(id, use);
     if (this.uses.size > usesMax) this.uses.delete(this.uses.keys().next().value!);
+    return use;
   }
 }

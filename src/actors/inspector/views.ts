@@ -65,7 +65,7 @@ export class Views {
     const { uses } = this.collector;
     this.known = {
       ...inventory,
-      resources: inventory.resources.map((one) => ({ ...one, ...uses.of(one.id, ns) })),
+      resources: inventory.resources.map((one) => ({ ...one, ...uses.of(one.id, ns, one.surface !== 0) })),
     };
     return this.known;
   }

@@ -23,6 +23,7 @@ const resource = (id: number, own: Partial<ResourceRecord> = {}): ResourceRecord
     surface: 0,
     uuid: "",
     contexts: [],
+    wasShown: false,
   },
   ...{ createdNs: second, usedNs: second, usedBy: "ctrl-queue:1", usedType: "RESOURCE_CREATE_2D", ...own },
 });
@@ -38,7 +39,7 @@ test("a resource's age and last use are told by the server's clock", () => {
 
 test("what nobody holds, shows or names for ten seconds is marked as a leak; a cursor is not, nor what was shown before", () => {
   const cursor = resource(3, { usedType: "UPDATE_CURSOR" });
-  const console = resource(5, { surface: 2 });
+  const console = resource(5, { wasShown: true });
   const all = [resource(1), resource(2, { scanouts: [0] }), cursor, resource(4, { contexts: [5] }), console];
   expect(leaks(rowsOf(all, 5 * second))).toEqual([]);
   const rows = rowsOf(all, 30 * second);

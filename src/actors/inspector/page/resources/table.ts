@@ -86,12 +86,12 @@ const isForgotten = ({ scanouts, idle, usedType }: Row): boolean =>
   scanouts.length === 0 && idle > idleNs && !usedType.endsWith("CURSOR");
 
 function mark(row: Row, alike: number, shownMax: number): void {
-  const { marks, contexts, surface, bytes, backingBytes } = row;
+  const { marks, contexts, wasShown, bytes, backingBytes } = row;
   if (isForgotten(row)) {
     const since = `named by no command for ${Math.floor(row.idle / 1e9)} s`;
     if (alike >= alikeMin) marks.push({ what: "leak", why: `one of ${alike} alike, ${since}` });
     // What was shown before is kept to be shown again, as a console is behind a program that has taken its screen.
-    else if (contexts.length === 0 && surface === 0)
+    else if (contexts.length === 0 && !wasShown)
       marks.push({ what: "leak", why: `in no context, never shown, ${since}` });
   }
   if (bytes >= oversizedMin && bytes > shownMax) {
