@@ -1,6 +1,7 @@
 // What `--help` says of the settings.
 
-import { flagOf, type Setting, settings } from "./config-settings.ts";
+import { flagOf } from "./config-flag.ts";
+import { type Setting, settings } from "./config-settings.ts";
 import { byteText } from "./config-values.ts";
 
 /** `call` is how the server was called. */

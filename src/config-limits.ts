@@ -161,3 +161,5 @@ export const limits = {
     kind: integer(1, 100_000).default(10),
   },
 } as const;
+
+export type LimitName = keyof typeof limits;

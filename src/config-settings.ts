@@ -258,10 +258,6 @@ export const settings = {
   },
 } as const satisfies Record<string, Setting>;
 
-/** A setting's flag, without the dashes. */
-export const flagOf = (name: string): string =>
-  name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
 function defaultSocketPath(): string {
   return join(runtimeDirectory(), "fencepost.sock");
 }

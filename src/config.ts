@@ -7,7 +7,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve as resolvePath } from "node:path";
 import { readArguments, UsageError } from "./config-arguments.ts";
 import { ConfigError } from "./config-error.ts";
-import { flagOf, type Setting, settings } from "./config-settings.ts";
+import { flagOf } from "./config-flag.ts";
+import { type Setting, settings } from "./config-settings.ts";
 import { ValueError } from "./config-values.ts";
 import { runtimeDirectory } from "./transport/os/runtime-directory.ts";
 

@@ -3,8 +3,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { flagOf, type Setting } from "../src/config-settings.ts";
+import { flagOf } from "../src/config-flag.ts";
+import type { Setting } from "../src/config-settings.ts";
 import { limits } from "../src/config-limits.ts";
+import { untold } from "./support/limit-test.ts";
 import { byteText } from "../src/config-values.ts";
 
 const root = join(import.meta.dir, "..");
@@ -40,4 +42,12 @@ test("docs/limits.md tells of each limit with its unit and default, what happens
     expect(cells).toHaveLength(6);
     expect(cells.slice(4).every((cell) => cell !== "")).toBe(true);
   }
+});
+
+test("those that no line of the log tells of are few, and docs/limits.md says so of each", () => {
+  const page = readFileSync(join(root, "docs/limits.md"), "utf8");
+  const [, said] = /but for ((?:`[\w-]+`(?:, | and )?)+)/.exec(page)!;
+  expect(untold.map((name) => `--${flagOf(name)}`)).toEqual(
+    Array.from(said!.matchAll(/`([^`]+)`/g), ([, flag]) => flag!),
+  );
 });

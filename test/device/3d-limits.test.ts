@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { limitTest } from "../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../support/limit-test.ts";
 import {
   bgra,
   clearTo,
@@ -17,7 +17,7 @@ import {
 } from "./3d-support.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
 
-const { withDevice } = serveTests(
+const { withDevice, server } = serveTests(
   ...virglServer,
   ...[
     "--backing-entries-max",
@@ -33,6 +33,7 @@ const { withDevice } = serveTests(
   ],
   ...["--gl-contexts-max", "9", "--total-objects-max", "25", "--object-bytes-max", "65536"],
 );
+limitsAreTold(() => server().log());
 const { ERR_OUT_OF_MEMORY } = Response;
 
 describe("a command stream", () => {

@@ -9,7 +9,7 @@ import type { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import * as virgl from "../../lab/driver/virgl/index.ts";
 import { Capset, ConfigSpace, Feature, Response } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
-import { limitTest } from "../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../support/limit-test.ts";
 import {
   bgra,
   clearTo,
@@ -30,6 +30,7 @@ const storageBytesMax = 2 ** 28;
 const contextsMax = 20;
 const limits = ["--storage-bytes-max", String(storageBytesMax), "--contexts-max", String(contextsMax)];
 const { server, withDevice, expectServing } = serveTests(...virglServer, ...limits);
+limitsAreTold(() => server().log());
 const {
   ERR_INVALID_CONTEXT_ID,
   ERR_INVALID_PARAMETER,

@@ -11,11 +11,12 @@ import {
   Format,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { limitTest } from "../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../support/limit-test.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { expectOff, expectOk, expectShown, expectType, pattern, serveTests, settle } from "./support.ts";
 
 const { withDevice, server } = serveTests("--renderer", "software", "--surface-pieces-max", "64");
+limitsAreTold(() => server().log());
 const {
   ERR_INVALID_CONTEXT_ID,
   ERR_INVALID_PARAMETER,

@@ -20,7 +20,7 @@ import {
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { filesOf } from "../support/fds.ts";
-import { limitTest } from "../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../support/limit-test.ts";
 import { expectOk, expectType, expectWorking, serveScripted } from "./support.ts";
 
 const { OK_MAP_INFO, OK_NODATA, ERR_UNSPEC, ERR_INVALID_PARAMETER, ERR_INVALID_RESOURCE_ID } = Response;
@@ -433,6 +433,8 @@ describe("a front-end", () => {
     });
   });
 });
+
+limitsAreTold(() => server().log());
 
 limitTest("mappingsMax", "more maps than may be under way are refused", () =>
   withWindow(

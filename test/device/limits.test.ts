@@ -1,7 +1,7 @@
 // What a guest may ask for, with limits that a test can reach.
 
 import { expect, test } from "bun:test";
-import { limitTest } from "../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../support/limit-test.ts";
 import * as commands from "../../lab/driver/commands.ts";
 import { areaOf } from "../../lab/driver/gpu-driver.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
@@ -17,6 +17,7 @@ const { withDevice, server, expectServing } = serveTests(
   // So that no line is left out.
   ...["--queue-size-max", "1024", "--log-lines-max", "1000"],
 );
+limitsAreTold(() => server().log());
 const { ERR_OUT_OF_MEMORY } = Response;
 
 limitTest("resourcesMax", "create one resource too many returns ERR_OUT_OF_MEMORY until one is freed", () =>
@@ -108,6 +109,7 @@ limitTest("commandBytesMax", "a command of 4097 bytes returns ERR_OUT_OF_MEMORY"
   }),
 );
 
+limitsAreTold(() => asking.server().log());
 const asking = serveTests("--questions-max", "2", "--display-timeout-ms", "60000");
 
 limitTest(

@@ -10,7 +10,7 @@ import { BridgeClient } from "../../src/transport/wire/bridge/client.ts";
 import { closeFd } from "../../src/transport/os/fds.ts";
 import { Command, Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { BreakPage, inspectorIn } from "../support/break-page.ts";
-import { limitTest } from "../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../support/limit-test.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { expectWorking, serveTests } from "./support.ts";
 
@@ -23,6 +23,8 @@ const { withDevice, server } = serveTests(
   ...["--bridge-peers-max", "2", "--control-peers-max", "3", "--pages-max", "2"],
   ...["--trace-readers-max", "1", "--log-lines-max", "3", "--command-bytes-max", "4096"],
 );
+
+limitsAreTold(() => server().log());
 
 /** Tries until it works: that somebody has gone is heard a little later. */
 async function eventually<T>(attempt: () => T | Promise<T>): Promise<T> {
@@ -139,18 +141,37 @@ limitTest("traceReadersMax", "one reader too many is refused, until another goes
 );
 
 limitTest("logLinesMax", "a flood of mistakes is few lines, and another actor's mistake is still told", () =>
-  withDevice({}, (guest) => {
-    const { control, cursor } = guest;
+  withDevice({}, async (guest) => {
+    const { control, gpu } = guest;
     const start = server().log().length;
     const began = performance.now();
-    const long = request(Command.RESOURCE_UNREF, 4097);
-    for (let count = 0; count < 200; count++) control.call(long);
+    const mistake = (): unknown => gpu.updateCursor({ scanoutId: 0, x: 0, y: 0 }, 4711);
+    for (let count = 0; count < 200; count++) mistake();
     const windows = Math.ceil((performance.now() - began) / 1000) + 1;
-    cursor.call(long);
+    control.call(request(Command.RESOURCE_UNREF, 4097));
     const lines = (): string[] => server().log().slice(start).split("\n");
-    guest.pump.until(() => lines().some((line) => line.includes("cursor-queue: ")), "the other actor's line");
-    const told = lines().filter((line) => line.includes("ctrl-queue: ") && !line.includes("not logged"));
+    guest.pump.until(() => lines().some((line) => line.includes("ctrl-queue: ")), "the other actor's line");
+    const told = lines().filter((line) => line.includes("no cursor image in resource 4711"));
     expect(told.length).toBeGreaterThanOrEqual(3);
     expect(told.length).toBeLessThanOrEqual(3 * windows);
+    await eventually(() => {
+      mistake();
+      expect(server().log()).toMatch(/ more lines were not logged \(--log-lines-max 3\)/);
+    });
+  }),
+);
+
+limitTest("commandBytesMax", "a flood of commands that are too long is one line", () =>
+  withDevice({}, (guest) => {
+    const long = request(Command.RESOURCE_UNREF, 4097);
+    for (let count = 0; count < 100; count++) guest.control.call(long);
+    const told = server()
+      .log()
+      .split("\n")
+      .filter((line) => line.includes("ctrl-queue: ") && line.includes("--command-bytes-max"));
+    expect(told.length).toBeLessThanOrEqual(2);
+    expect(told[0]).toContain(
+      "the guest is at a limit: a command of 4097 bytes is refused; --command-bytes-max above 4096 allows more",
+    );
   }),
 );

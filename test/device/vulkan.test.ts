@@ -16,7 +16,7 @@ import {
   MapCache,
   Response,
 } from "../../src/transport/wire/virtio-gpu/protocol.ts";
-import { limitTest } from "../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../support/limit-test.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { patient } from "./3d-support.ts";
 import { expectOk, expectType, expectWorking, serveTests } from "./support.ts";
@@ -97,6 +97,8 @@ async function freshLog(): Promise<number> {
   await Bun.sleep(1_100);
   return server().log().length;
 }
+
+limitsAreTold(() => server().log());
 
 describe("Vulkan contexts", () => {
   test("have a capset of their own behind GL's", () =>

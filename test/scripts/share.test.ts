@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { programs } from "../../bin/programs.ts";
 import { flagsOf, readHelp } from "../../scripts/lib/share/help-page.ts";
 import { writeShare } from "../../scripts/lib/share/index.ts";
-import { flagOf, settings } from "../../src/config-settings.ts";
+import { flagOf } from "../../src/config-flag.ts";
+import { settings } from "../../src/config-settings.ts";
 
 const launcher = join(import.meta.dir, "../../bin/fencepost");
 let share: string;

@@ -27,6 +27,7 @@ import { asPointer, EFAULT, EINVAL } from "../../src/ffi/libc.ts";
 import { blockLayout } from "../../src/picture/formats.ts";
 import { closeFd, createMemfd, duplicateFd } from "../../src/transport/os/fds.ts";
 import type { NativeMemory } from "../../src/transport/os/native-memory.ts";
+import { Lack } from "../../src/actors/gpu/renderer/lack.ts";
 import type { GuestSpan } from "../../src/transport/virtio/memory-map.ts";
 import {
   BlobMem,
@@ -64,6 +65,7 @@ interface KeptBlob {
 const capset = { id: Capset.VIRGL, maxVersion: 1, bytes: 16 } as const;
 
 export class ScriptedRenderer implements Renderer {
+  readonly lack = new Lack();
   readonly description: RendererDescription = { renderer: "virgl", gl: "scripted", node: null };
   readonly features = (1 << Feature.VIRGL) | (1 << Feature.CONTEXT_INIT);
   /** Those of other renderers may be added. */

@@ -133,7 +133,12 @@ export class ResourceBridge implements Actor<ResourceBridgeMessage>, PeerOwner {
     const { bridgePeersMax: peersMax } = this.context.config;
     if (this.peers.size >= peersMax) {
       this.context.counters[BridgeCounter.peersRefused]!++;
-      this.context.log.guest(() => `a resource bridge's peer is refused: there are ${peersMax} already`);
+      this.context.log.beyond(
+        "bridgePeersMax",
+        peersMax,
+        "it is hung up on",
+        "a peer of the resource bridge",
+      );
       closeFd(fd);
       return;
     }

@@ -132,6 +132,11 @@ export class CursorQueue implements Actor<CursorQueueMessage>, QueueHandler {
     const resource = request.u32(Cursor.resourceId);
     const isFull = this.images.size >= this.context.config.cursorImagesMax;
     if (type === Command.UPDATE_CURSOR && resource !== 0 && isFull) {
+      this.context.log.beyond(
+        "cursorImagesMax",
+        this.context.config.cursorImagesMax,
+        "a cursor's image is refused",
+      );
       return Response.ERR_OUT_OF_MEMORY;
     }
     this.lifecycle.take(this.scanouts[scanout]!, event);

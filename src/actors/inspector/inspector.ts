@@ -142,6 +142,7 @@ export class Inspector implements Actor<InspectorMessage> {
         this.records,
         now,
         config.pagesMax,
+        () => log.beyond("pagesMax", config.pagesMax, "it is refused", "a page"),
       );
       log.info(`open ${server.url}`);
       this.context.send("supervisor", { type: "inspector-opened", url: server.url });

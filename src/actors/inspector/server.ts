@@ -46,6 +46,7 @@ export class InspectorServer {
     private readonly now: () => number,
     /** Pages that may be open at a time. */
     private readonly pagesMax: number,
+    private readonly tooMany: () => void,
   ) {
     const port = address.port === 0 ? words[0]! : address.port;
     try {
@@ -97,7 +98,10 @@ export class InspectorServer {
     if (refused !== null) return refused;
     const url = new URL(request.url);
     if (url.pathname === "/feed") {
-      if (this.pages.size >= this.pagesMax) return new Response("too many pages are open\n", { status: 503 });
+      if (this.pages.size >= this.pagesMax) {
+        this.tooMany();
+        return new Response("too many pages are open\n", { status: 503 });
+      }
       if (server.upgrade(request, { data: {} })) return undefined;
       return new Response("this is a WebSocket\n", { status: 426 });
     }

@@ -30,9 +30,11 @@ export class BadChains {
       this.forgetHeader();
       return form.malformed;
     }
-    this.context.log.guest(
-      () => `command of ${current.readableBytes} bytes is longer than --command-bytes-max`,
-    );
+    const { log, config } = this.context;
+    const { readableBytes } = current;
+    if (readableBytes > config.commandBytesMax)
+      log.beyond("commandBytesMax", config.commandBytesMax, `a command of ${readableBytes} bytes is refused`);
+    else log.guest(() => `command of ${readableBytes} bytes is longer than any of this ring`);
     return form.tooLong;
   }
 

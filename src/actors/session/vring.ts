@@ -73,7 +73,7 @@ export class Vring extends Entity {
   setNum(num: number): void {
     if (num === 0 || num > this.sizeMax || (num & (num - 1)) !== 0) {
       throw new ProtocolError(
-        `vring ${this.index} cannot have ${num} entries: want a power of two up to ${this.sizeMax}`,
+        `vring ${this.index} cannot have ${num} entries: want a power of two up to ${this.sizeMax}, which is --queue-size-max`,
       );
     }
     this.take("SET_NUM");

@@ -24,7 +24,7 @@ export class ActorLogs {
   private logOf(actor: WorkerName): Log {
     let log = this.ofProcesses.get(actor);
     if (log !== undefined) return log;
-    log = new Log("debug", (level, text) => this.sink.write(level, actor, text), linesMax);
+    log = new Log("debug", (level, text) => this.sink.write(level, actor, text), linesMax, "");
     this.ofProcesses.set(actor, log);
     return log;
   }

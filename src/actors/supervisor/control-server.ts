@@ -55,6 +55,8 @@ export interface ControlHandlers {
   /** The outputs, once they are as `changes` says. Throws where they cannot be. */
   outputs(changes: OutputChanges | null): Promise<Record<string, unknown>>;
   kill(actor: WorkerName): void;
+  /** A program is one too many. */
+  tooMany(): void;
   shutdown(): void;
 }
 
@@ -108,7 +110,9 @@ export class ControlServer {
           const isClosed = this.peers >= this.peersMax;
           socket.data = { received: "", lines: [], isServing: false, isClosed, unsent: Buffer.alloc(0) };
           this.peers++;
-          if (isClosed) socket.end(tooMany);
+          if (!isClosed) return;
+          this.handlers.tooMany();
+          socket.end(tooMany);
         },
         data: (socket, bytes) => this.data(socket, bytes),
         drain: send,

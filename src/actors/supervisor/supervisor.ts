@@ -25,6 +25,8 @@ import { VmmSocket } from "./vmm-socket.ts";
 /** How long the actors may take to come up, which is more than ten seconds where the CPU is emulated. */
 const readyTimeoutMs = 60_000;
 
+const tooManyPrograms = ["it is hung up on", "a program on the control socket"] as const;
+
 export class Supervisor {
   private readonly host: ActorHost;
   private readonly device = createActor(deviceMachine);
@@ -73,6 +75,7 @@ export class Supervisor {
       ...this.recordings.answers,
       setLogLevel: (level) => this.host.setLogLevel((this.log.level = level)),
       kill: (actor) => this.host.crash(actor),
+      tooMany: () => this.sessionLog.beyond("controlPeersMax", config.controlPeersMax, ...tooManyPrograms),
       shutdown: () => this.shutdown("asked to on the control socket"),
     });
   }

@@ -4,7 +4,7 @@ import { CursorQueue } from "../../../src/actors/cursor/cursor-queue.ts";
 import { slotsPerScanout } from "../../../src/actors/gpu/manifest.ts";
 import { getDisplayInfo, moveCursor, request, updateCursor } from "../../../lab/driver/commands.ts";
 import { Command, Response } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
-import { limitTest } from "../../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../../support/limit-test.ts";
 import { FakeContext } from "../../support/fake-context.ts";
 import { QueueBench } from "../../support/queue-bench.ts";
 
@@ -210,6 +210,8 @@ describe("images", () => {
     expect(context.take("display")).toEqual([]);
     expect(bench.answers).toEqual([]);
   });
+
+  limitsAreTold(() => context.logged.map(({ text }) => text).join("\n"));
 
   limitTest("cursorImagesMax", "a flood of images is refused beyond what may be under way", () => {
     const heads = Array.from({ length: 70 }, () => bench.offer(updateCursor(at(0), 1)));

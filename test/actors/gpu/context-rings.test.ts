@@ -15,7 +15,7 @@ import {
   ringsMax,
 } from "../../../src/transport/wire/virtio-gpu/protocol.ts";
 import { FakeContext, serverConfig } from "../../support/fake-context.ts";
-import { limitTest } from "../../support/limit-test.ts";
+import { limitsAreTold, limitTest } from "../../support/limit-test.ts";
 import { type Answer, QueueBench } from "../../support/queue-bench.ts";
 import { ScriptedRenderer } from "../../support/scripted-renderer.ts";
 
@@ -119,6 +119,8 @@ describe("a ring", () => {
     expect(fences.ofContexts.size).toBe(0);
     expect(fences.pending).toBe(0);
   });
+
+  limitsAreTold(() => context.logged.map(({ text }) => text).join("\n"));
 
   limitTest("fencesMax", "is refused what would be one fence too many, and does what has none", () => {
     make(2, venus);

@@ -101,11 +101,37 @@ test("a guest's mistakes are written ten a second, and the others counted", () =
 
   clock = 1000;
   log.guest(() => "later");
-  expect(written.slice(10)).toEqual(["warning 990 more lines were not logged", "warning later"]);
+  expect(written.slice(10)).toEqual([
+    "warning 990 more lines were not logged (--log-lines-max 10)",
+    "warning later",
+  ]);
 
   clock = 2000;
   log.guest(() => "much later");
   expect(written.slice(12)).toEqual(["warning much later"]);
+});
+
+test("a limit that is reached is a line in ten seconds, however much else is said, and tells how often it was meanwhile", () => {
+  const written: string[] = [];
+  const log = new Log("debug", (level, text) => written.push(`${level} ${text}`), 1);
+  clock = 0;
+  log.guest(() => "a mistake");
+  for (let count = 0; count < 1000; count++) {
+    log.beyond("objectsMax", 7, "its stream is not run", { id: 3, name: "glxgears" });
+    log.beyond("resourcesMax", 5, "a resource is not made");
+  }
+  clock = 9_999;
+  log.beyond("objectsMax", 7, "its stream is not run", { id: 4, name: "" });
+  expect(written.splice(0)).toEqual([
+    "warning a mistake",
+    "warning context 3 (glxgears) is at a limit: its stream is not run; --objects-max above 7 allows more",
+    "warning the guest is at a limit: a resource is not made; --resources-max above 5 allows more",
+  ]);
+  clock = 10_000;
+  log.beyond("objectsMax", 7, "its stream is not run", { id: 4, name: "" });
+  expect(written).toEqual([
+    "warning context 4 is at a limit: its stream is not run; --objects-max above 7 allows more (and 1000 times before)",
+  ]);
 });
 
 test("what can be brought about again and again keeps its level, and shares the limit", () => {

@@ -54,6 +54,7 @@ beforeEach(async () => {
       return Promise.resolve({ said: "server", outputs: [] });
     },
     kill: (actor) => void calls.push(`kill ${actor}`),
+    tooMany: () => void calls.push("too many"),
     checkFile: (file) => {
       if (file === forbidden) throw new Refusal("the sandbox forbids it");
     },
@@ -67,6 +68,7 @@ beforeEach(async () => {
     outputs: (changes) => handlers.outputs(changes),
     startTrace: (file) => handlers.startTrace(file),
     stopTrace: () => handlers.stopTrace(),
+    tooMany: () => handlers.tooMany(),
     startRecording: (to) => handlers.startRecording(to),
     stopRecording: () => handlers.stopRecording(),
     setLogLevel: (level) => handlers.setLogLevel(level),

@@ -11,6 +11,7 @@ import {
 import type { Request } from "../../queue/request.ts";
 import { Backing } from "../renderer/backing.ts";
 import type { BlobShape } from "../renderer/blob.ts";
+import { beyond } from "./beyond.ts";
 import { codeOfErrno } from "./errno.ts";
 import type { Parts } from "./parts.ts";
 
@@ -65,7 +66,8 @@ export class BlobCommands {
     const contextId = request.u32(Header.contextId);
     const refused = isRenderers ? this.contexts.may(model.contexts.get(contextId), this.event) : 0;
     if (refused !== 0) return refused;
-    if (!model.resources.hasRoom(isHost ? size : 0)) return Response.ERR_OUT_OF_MEMORY;
+    const lack = model.resources.lackFor(isHost ? size : 0);
+    if (lack !== null) return beyond(this.parts, lack, "a blob is not made");
     const backing = this.pagesOf(request, mem, size);
     if (typeof backing === "number") return backing;
     const shape: BlobShape = {
@@ -88,7 +90,8 @@ export class BlobCommands {
     const { context, queue, model } = this.parts;
     const count = request.u32(CreateBlob.entryCount);
     if (mem === BlobMem.HOST3D) return count === 0 ? null : Response.ERR_INVALID_PARAMETER;
-    if (count > context.config.backingEntriesMax) return Response.ERR_OUT_OF_MEMORY;
+    if (count > context.config.backingEntriesMax)
+      return beyond(this.parts, "backingEntriesMax", "a blob is not made");
     if (request.length < CreateBlob.bytes + count * MemoryEntry.bytes) return Response.ERR_INVALID_PARAMETER;
     const backing = Backing.read(queue.memory, request.words, CreateBlob.bytes, count);
     if (backing === null) return Response.ERR_INVALID_PARAMETER;
@@ -96,6 +99,8 @@ export class BlobCommands {
     const isWhole = backing.length >= size;
     if (isWhole && model.resources.hasRoomFor(backing)) return backing;
     backing.free();
-    return isWhole ? Response.ERR_OUT_OF_MEMORY : Response.ERR_INVALID_PARAMETER;
+    return isWhole
+      ? beyond(this.parts, "backingPiecesMax", "a blob is not made")
+      : Response.ERR_INVALID_PARAMETER;
   }
 }

@@ -1,7 +1,7 @@
 // 3D contexts: making them, what is attached to them, and their command streams (virtio 1.3 §5.7.6.9). Each returns its
 // response's type, and changes nothing when it refuses.
 
-import { EINVAL } from "../../../ffi/libc.ts";
+import { EINVAL, ENOMEM } from "../../../ffi/libc.ts";
 import {
   Capset,
   CtxCreate,
@@ -14,6 +14,7 @@ import {
 import type { Request } from "../../queue/request.ts";
 import type { GpuContext } from "../model/contexts.ts";
 import { BlobPixels } from "../pixels/blobs/blob-pixels.ts";
+import { beyond, beyondRenderer } from "./beyond.ts";
 import { codeOfErrno } from "./errno.ts";
 import type { Parts } from "./parts.ts";
 
@@ -55,11 +56,12 @@ export class ContextCommands {
     if (capset !== 0 && !renderer.capsets.some((one) => one.id === capset)) {
       return Response.ERR_INVALID_PARAMETER;
     }
-    if (!contexts.hasRoom) return Response.ERR_OUT_OF_MEMORY;
     const length = Math.min(request.u32(CtxCreate.nameLength), CtxCreate.nameBytesMax);
     const name = request.text(CtxCreate.name, length);
+    if (!contexts.hasRoom) return beyond(this.parts, "contextsMax", "it is not made", { id, name });
     if (this.parts.journal.isDeadly(name)) return this.refuse(name);
-    if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0) return Response.ERR_OUT_OF_MEMORY;
+    if (renderer.createContext(id, capset, CtxCreate.name, length) !== 0)
+      return beyondRenderer(this.parts, "it is not made", { id, name });
     contexts.create(id, name, capset);
     return Response.OK_NODATA;
   }
@@ -89,9 +91,11 @@ export class ContextCommands {
     const resource = model.resources.get(request.u32(CtxResource.resourceId));
     const refused = this.resources.may(resource, this.event.attachResource);
     if (refused !== 0) return refused;
-    if (!model.contexts.hasRoomFor(context!, resource!.id)) return Response.ERR_OUT_OF_MEMORY;
+    if (!model.contexts.hasRoomFor(context!, resource!.id))
+      return beyond(this.parts, "attachmentsMax", "it gets no more resources", context!);
     const isInCpu = this.resources.isIn(resource!, this.inCpu);
-    if (isInCpu && !model.promote(resource!)) return Response.ERR_OUT_OF_MEMORY;
+    if (isInCpu && !model.promote(resource!))
+      return beyondRenderer(this.parts, "it does not get a resource", context!);
     const { pixels } = resource!;
     const error = pixels instanceof BlobPixels ? pixels.enterRenderer() : 0;
     if (error !== 0) return codeOfErrno(error);
@@ -135,6 +139,7 @@ export class ContextCommands {
       this.contexts.take(context!, this.event.submit);
       return Response.OK_NODATA;
     }
+    if (error === ENOMEM) return beyondRenderer(this.parts, "its stream is not run", context!);
     // The stream made no sense: what comes after it would make less.
     if (error === EINVAL) this.lose(context!, "the renderer refused its command stream");
     return codeOfErrno(error);

@@ -11,6 +11,7 @@ import {
 import { PARKED, type Parked } from "../../queue/queue-handler.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Model } from "../model/model.ts";
+import { beyond } from "./beyond.ts";
 import type { Command, Parts } from "./parts.ts";
 
 /** Has a parked request that is fenced keep its place: {@link Fences.release} answers it. */
@@ -32,13 +33,23 @@ const namesRing = (model: Model, flags: number): boolean =>
 const fenceFlags = HeaderFlag.FENCE | HeaderFlag.INFO_RING_IDX;
 
 /** Runs requests by `dispatch`, and has those that are fenced wait for the renderer. */
-export function withFences({ model, context: { config } }: Parts, dispatch: Command): Command {
+export function withFences(parts: Parts, dispatch: Command): Command {
+  const {
+    model,
+    context: { config },
+  } = parts;
   const { contexts, fences, lifecycles } = model;
   const { fencesMax } = config;
   const fence = lifecycles.context.event("FENCE");
 
   function runFenced(request: Request, flags: number): number {
-    if ((flags & HeaderFlag.FENCE) !== 0 && fences.pending >= fencesMax) return Response.ERR_OUT_OF_MEMORY;
+    if ((flags & HeaderFlag.FENCE) !== 0 && fences.pending >= fencesMax)
+      return beyond(
+        parts,
+        "fencesMax",
+        "a command with a fence is not run",
+        contexts.get(request.u32(Header.contextId)),
+      );
     const hasRing = namesRing(model, flags);
     if (hasRing) {
       if ((request.u32(Header.ringIndex) & 0xff) >= ringsMax) return Response.ERR_INVALID_PARAMETER;

@@ -15,6 +15,7 @@ import { PARKED, type Parked } from "../../queue/queue-handler.ts";
 import type { Request } from "../../queue/request.ts";
 import type { Resource } from "../model/resources.ts";
 import type { ExportedBlob } from "../renderer/blob.ts";
+import { beyond } from "./beyond.ts";
 import { keepOrder } from "./fenced.ts";
 import type { Parts } from "./parts.ts";
 
@@ -56,7 +57,8 @@ export class MapCommands {
     // Offset and size are below 2^53, or infinite: their sum is no less than it is.
     const isInside = offset % pageBytes === 0 && offset + bytes <= mappings.windowBytes;
     if ((flags & BlobFlag.MAPPABLE) === 0 || !isInside) return Response.ERR_INVALID_PARAMETER;
-    if (this.mapsOpen >= this.parts.context.config.mappingsMax) return Response.ERR_OUT_OF_MEMORY;
+    if (this.mapsOpen >= this.parts.context.config.mappingsMax)
+      return beyond(this.parts, "mappingsMax", "a blob is not mapped");
     const blob = this.memoryOf(resource!, bytes);
     if (blob === null) return Response.ERR_UNSPEC;
     const { mapInfo } = blob;

@@ -14,6 +14,7 @@ import type { Request } from "../../queue/request.ts";
 import type { ActorContext } from "../../runtime/actor.ts";
 import type { AnswerTo, Question } from "../../runtime/asks.ts";
 import type { QueueRunner } from "../../queue/queue-runner.ts";
+import { beyond } from "./beyond.ts";
 import type { Parts } from "./parts.ts";
 
 export class Questions {
@@ -57,7 +58,8 @@ export class Questions {
     question: Asked,
     settle: (parked: Parked, answer: NonNullable<AnswerTo<Asked>>) => void,
   ): number {
-    if (this.parked.size >= this.context.config.questionsMax) return Response.ERR_OUT_OF_MEMORY;
+    if (this.parked.size >= this.context.config.questionsMax)
+      return beyond(this.parts, "questionsMax", "the display is not asked");
     const parked = this.queue.park();
     let token = 0;
     token = this.context.asks.ask(

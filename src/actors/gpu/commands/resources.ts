@@ -20,8 +20,11 @@ import type { Shape } from "../pixels/form.ts";
 import { textureBytes } from "../pixels/texture-bytes.ts";
 import { memfdBytes } from "../pixels/storage/memfd-storage.ts";
 import { Backing } from "../renderer/backing.ts";
+import { beyond, beyondRenderer } from "./beyond.ts";
 import { codeOfErrno } from "./errno.ts";
 import type { Parts } from "./parts.ts";
+
+const notMade = "a resource is not made";
 
 export class ResourceCommands {
   private readonly lifecycle;
@@ -51,7 +54,8 @@ export class ResourceCommands {
     if (!isFormat(format) || width === 0 || height === 0) return Response.ERR_INVALID_PARAMETER;
     // Exact below 2^53, and far above every limit where it is not.
     const bytes = memfdBytes(width, height);
-    if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
+    const lack = resources.lackFor(bytes);
+    if (lack !== null) return beyond(this.parts, lack, notMade);
     this.lifecycle.take(resources.add2d(id, width, height, format, bytes), this.event.create2d);
     return Response.OK_NODATA;
   }
@@ -74,7 +78,8 @@ export class ResourceCommands {
     };
     const bytes = textureBytes(format, width, height, shape);
     if (bytes === 0) return Response.ERR_INVALID_PARAMETER;
-    if (!resources.hasRoom(bytes)) return Response.ERR_OUT_OF_MEMORY;
+    const lack = resources.lackFor(bytes);
+    if (lack !== null) return beyond(this.parts, lack, notMade);
     const words = request.words.subarray(ResourceCreate3d.target / 4, ResourceCreate3d.flags / 4 + 1);
     const error = renderer.createResource(id, words);
     if (error !== 0) return codeOfErrno(error);
@@ -98,7 +103,8 @@ export class ResourceCommands {
     const refusal = this.lifecycle.may(resource, this.event.attach);
     if (refusal !== 0) return refusal;
     const count = request.u32(AttachBacking.entryCount);
-    if (count > context.config.backingEntriesMax) return Response.ERR_OUT_OF_MEMORY;
+    if (count > context.config.backingEntriesMax)
+      return beyond(this.parts, "backingEntriesMax", "a resource gets no backing");
     if (request.length < AttachBacking.bytes + count * MemoryEntry.bytes) {
       return Response.ERR_INVALID_PARAMETER;
     }
@@ -109,8 +115,11 @@ export class ResourceCommands {
       return Response.ERR_INVALID_PARAMETER;
     }
     if (!model.resources.attachBacking(resource!, backing)) {
+      const hasRoom = model.resources.hasRoomFor(backing);
       backing.free();
-      return Response.ERR_OUT_OF_MEMORY;
+      return hasRoom
+        ? beyondRenderer(this.parts, "a resource gets no backing")
+        : beyond(this.parts, "backingPiecesMax", "a resource gets no backing");
     }
     this.lifecycle.take(resource!, this.event.attach);
     return Response.OK_NODATA;

@@ -1,6 +1,7 @@
 // The guest's resources by id, with their lives, and the limits on them.
 
 import { readUuid, uuidBytes } from "../../../transport/wire/uuid.ts";
+import type { LimitName } from "../../../config-limits.ts";
 import { ENOMEM } from "../../../ffi/libc.ts";
 import { Entity } from "../../machines/lifecycle.ts";
 import { BlobView } from "../pixels/blobs/blob-view.ts";
@@ -102,9 +103,10 @@ export class ResourceTable {
     return this.byId.values();
   }
 
-  /** Whether one more resource of `bytes` keeps within the limits. */
-  hasRoom(bytes: number): boolean {
-    return this.byId.size < this.countMax && this.source.storages.budget.hasRoom(bytes);
+  /** The limit that one more resource of `bytes` would go beyond; null where there is room for it. */
+  lackFor(bytes: number): LimitName | null {
+    if (this.byId.size >= this.countMax) return "resourcesMax";
+    return this.source.storages.budget.hasRoom(bytes) ? null : "storageBytesMax";
   }
 
   /** Adds a 2D resource, which takes `bytes`, for which there is room. */

@@ -255,6 +255,7 @@ export class DisplayOutbox implements Screen {
     if (mayBeDmabuf) takeDescriptor();
     const pieces = this.context.config.surfacePiecesMax - this.leases.pieces;
     const surface = pixels.offer(this.nextSurface(), { dmabuf: mayBeDmabuf, modifiers, pieces });
+    if (pixels.lacksPieces) this.leases.tellFull(this.context);
     if (pixels.isDmabuf) this.leases.countDmabuf(pixels.surface);
     else if (mayBeDmabuf) giveDescriptor();
     if (surface?.type === "add-guest-surface")

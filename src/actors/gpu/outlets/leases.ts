@@ -2,6 +2,7 @@
 // dma-bufs, which it keeps open, and what it maps of the guest in pieces.
 
 import { giveDescriptor } from "../pixels/storage/descriptors.ts";
+import type { ActorContext } from "../../runtime/actor.ts";
 import type { Storage } from "../pixels/storage/storage.ts";
 
 export class Leases {
@@ -25,6 +26,11 @@ export class Leases {
   countPieces(surface: number, count: number): void {
     this.mapped.set(surface, count);
     this.pieces += count;
+  }
+
+  /** A picture would take more pieces than there may be. */
+  tellFull({ config, log }: ActorContext): void {
+    log.beyond("surfacePiecesMax", config.surfacePiecesMax, "a picture is copied instead of mapped");
   }
 
   /** The display no longer uses `surface`. Said twice, it is nothing the second time. */

@@ -163,6 +163,11 @@ export abstract class Pixels {
   /** Shares them with somebody who may keep them for as long as they like; null when they cannot be. */
   abstract lend(): LentPixels | null;
 
+  /** Whether they were not offered as pages for want of pieces alone. */
+  get lacksPieces(): boolean {
+    return false;
+  }
+
   /** Copies them as bytes B, G, R, A; what nothing was ever put into is all zero. Returns false where there is no room. */
   copyTo(target: Uint32Array): boolean {
     const { width, height, format } = this.form;

@@ -55,7 +55,10 @@ export class PixelSource {
     // Memory that the display shows stays beside what the renderer makes; other memory makes room for it.
     const stays = isShown || before.surface !== 0;
     const freed = stays ? 0 : memfdBytes(width, height);
-    if (!storages.budget.hasRoom(bytes - freed)) return null;
+    if (!storages.budget.hasRoom(bytes - freed)) {
+      storages.tellFull(bytes);
+      return null;
+    }
     if (renderer.createResource(id, shapeOf(form)) !== 0) return null;
     if (!this.fill(id, before, width, height) || !this.back(id, backing)) {
       renderer.unrefResource(id);

@@ -9,6 +9,7 @@ import type { GuestSpan } from "../../../transport/virtio/memory-map.ts";
 import type { Backing } from "./backing.ts";
 import type { BlobShape, ExportedBlob } from "./blob.ts";
 import type { DmabufPicture } from "./dmabuf.ts";
+import type { Lack } from "./lack.ts";
 import type { SharedPixels } from "./shared-pixels.ts";
 import type { Direction, Transfer } from "./transfer.ts";
 
@@ -45,6 +46,8 @@ export interface Renderer {
   readonly epoch: number;
   /** Becomes readable when fences have retired; -1 where it has to be asked. It stays the renderer's. */
   readonly pollFd: number;
+  /** Why it has answered ENOMEM. */
+  readonly lack: Lack;
   /** Called by {@link poll}: every fence of the device's own timeline up to this number is done. */
   onFence: (fence: number) => void;
   /** Called by {@link poll}: every fence of one context's ring up to this number is done. */

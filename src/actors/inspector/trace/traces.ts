@@ -54,6 +54,7 @@ export class Traces {
   stream(): ReadableStream<Uint8Array> {
     const { traceReadersMax } = this.context.config;
     if (this.running.size - (this.file === null ? 0 : 1) >= traceReadersMax) {
+      this.context.log.beyond("traceReadersMax", traceReadersMax, "it is refused", "who reads a trace");
       throw new Refusal(`${traceReadersMax} traces are being read already`);
     }
     const stream = new TraceStream();

@@ -6,6 +6,7 @@ import { Backing } from "../../../../src/actors/gpu/renderer/backing.ts";
 import { Census, Tally } from "../../../../src/actors/gpu/renderer/virgl/census.ts";
 import { VirglResource } from "../../../../src/actors/gpu/renderer/virgl/resource.ts";
 import { StreamEffects } from "../../../../src/actors/gpu/renderer/virgl/stream-effects.ts";
+import { Lack } from "../../../../src/actors/gpu/renderer/lack.ts";
 import { StreamGuard } from "../../../../src/actors/gpu/renderer/virgl/stream-guard.ts";
 import { EINVAL, ENOMEM } from "../../../../src/ffi/libc.ts";
 import { closeFd, createMemfd } from "../../../../src/transport/os/fds.ts";
@@ -31,7 +32,7 @@ beforeEach(() => {
   mapped = mapGuest();
   resources = new Map();
   const tally = new Tally();
-  guard = new StreamGuard(resources, limits, tally);
+  guard = new StreamGuard(resources, limits, tally, new Lack());
   census = new Census(tally);
 });
 afterEach(() => mapped.free());
@@ -171,7 +172,7 @@ describe("a question for a layout", () => {
 
 test("a shader's pieces count together, and what replaces an object counts alone", () => {
   const tally = new Tally();
-  const own = new StreamGuard(resources, { ...limits, objectBytes: 100 }, tally);
+  const own = new StreamGuard(resources, { ...limits, objectBytes: 100 }, tally, new Lack());
   const one = new Census(tally);
   const shader = (...payload: number[]) => {
     const words = command(1, ...payload);
@@ -195,7 +196,7 @@ test("a shader's pieces count together, and what replaces an object counts alone
 
 test("each set of streamout targets counts as an object until its sub-context goes", () => {
   const tally = new Tally();
-  const own = new StreamGuard(resources, { ...limits, objects: 3 }, tally);
+  const own = new StreamGuard(resources, { ...limits, objects: 3 }, tally, new Lack());
   const one = new Census(tally);
   const run = (...streams: Uint32Array[]): number => {
     const words = Uint32Array.from(streams.flatMap((stream) => [...stream]));

@@ -25,6 +25,7 @@ export class GuestView extends Pixels {
   readonly isRendered = false;
   readonly mayBeDmabuf = false;
   private copy: Storage | null = null;
+  private hasTooManyPieces = false;
 
   constructor(
     private readonly view: BlobView,
@@ -88,6 +89,7 @@ export class GuestView extends Pixels {
     const { pages } = this.blob;
     const found =
       pages === null || !layout.isAligned ? null : guestPages(pages, layout.offset, layout.span, pieces);
+    this.hasTooManyPieces = found === null && pages !== null && piecesIn(pages, layout) > pieces;
     if (found === null) return null;
     return this.give("pages", {
       type: "add-guest-surface",
@@ -99,6 +101,10 @@ export class GuestView extends Pixels {
       stride: layout.stride,
       ...{ width, height, format },
     });
+  }
+
+  override get lacksPieces(): boolean {
+    return this.hasTooManyPieces;
   }
 
   /** While some of the pages is no guest memory there is nothing to show. */
@@ -138,4 +144,9 @@ export class GuestView extends Pixels {
     const held = layout.stride * (height - 1) + rowBytes;
     return copyRows(pages, from, held, rowBytes, layout.stride, address, stride);
   }
+}
+
+/** In how many pieces the picture lies; none where it cannot be mapped in any number. */
+function piecesIn(pages: Backing, { isAligned, offset, span }: BlobView["layout"]): number {
+  return isAligned ? (pages.placesOf(offset, span, Infinity)?.length ?? 0) / 3 : 0;
 }

@@ -3,7 +3,7 @@
 export class Budget {
   private taken = 0;
 
-  constructor(private readonly max: number) {}
+  constructor(readonly max: number) {}
 
   get used(): number {
     return this.taken;

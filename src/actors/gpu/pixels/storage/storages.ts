@@ -45,8 +45,13 @@ export class Storages {
 
   private hasRoom(bytes: number, reserved: number): boolean {
     const hasRoom = this.budget.hasRoom(bytes - reserved);
-    if (!hasRoom) this.tell(`no storage: ${bytes} bytes are more than the guest has left`);
+    if (!hasRoom) this.tellFull(bytes);
     return hasRoom;
+  }
+
+  /** There is no room for pixels of so many bytes. */
+  tellFull(bytes: number): void {
+    this.log.beyond("storageBytesMax", this.budget.max, `no storage for ${bytes} bytes of pixels`);
   }
 
   private make(width: number, height: number): Storage | null {

@@ -2,9 +2,11 @@
 // 2D resources stay in the CPU's storage.
 
 import { EINVAL, ENOSYS } from "../../../../ffi/libc.ts";
+import { Lack } from "../lack.ts";
 import type { Renderer, RendererDescription } from "../renderer.ts";
 
 export class NullRenderer implements Renderer {
+  readonly lack = new Lack();
   readonly description: RendererDescription = { renderer: "software" };
   readonly features = 0;
   readonly capsets = [];

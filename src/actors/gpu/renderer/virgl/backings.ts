@@ -9,6 +9,7 @@ import { iovecBytes, type Virglrenderer } from "../../../../ffi/virglrenderer.ts
 import { NativeMemory } from "../../../../transport/os/native-memory.ts";
 import type { GuestSpan } from "../../../../transport/virtio/memory-map.ts";
 import type { Backing } from "../backing.ts";
+import type { Lack } from "../lack.ts";
 import type { VirglResource } from "./resource.ts";
 
 export class Backings {
@@ -21,6 +22,7 @@ export class Backings {
   constructor(
     private readonly symbols: Virglrenderer["required"],
     private readonly piecesMax: number,
+    private readonly lack: Lack,
   ) {}
 
   /**
@@ -62,7 +64,7 @@ export class Backings {
   private give(resource: VirglResource, backing: Backing): number {
     const pieces = backing.countPieces();
     if (pieces < 0) return EFAULT;
-    if (this.pieces + pieces > this.piecesMax) return ENOMEM;
+    if (this.pieces + pieces > this.piecesMax) return this.lack.of("backingPiecesMax");
     const bytes = pieces * iovecBytes;
     const address = Number(libc.malloc(bytes));
     if (address === 0) return ENOMEM;

@@ -1,7 +1,7 @@
 // What is refused of a command stream before the library sees it: streams that go beyond their end, what the guest may
 // have no more of, and commands that are known to write where they must not.
 
-import { EINVAL, ENOMEM } from "../../../../ffi/libc.ts";
+import { EINVAL } from "../../../../ffi/libc.ts";
 import {
   Ccmd,
   CopyTransfer3d,
@@ -21,6 +21,7 @@ import {
   videoCommands,
 } from "./protocol.ts";
 import { isEmpty, isInside, type Transfer, transferOf } from "../transfer.ts";
+import type { Lack } from "../lack.ts";
 import type { Census, Tally } from "./census.ts";
 import type { VirglResource } from "./resource.ts";
 import { type StreamVisitor, walkStream, wantedOf } from "./stream-walk.ts";
@@ -78,6 +79,7 @@ export class StreamGuard implements StreamVisitor {
     private readonly limits: ContextLimits,
     /** Where all contexts count. */
     private readonly tally: Tally,
+    private readonly lack: Lack,
   ) {}
 
   /** Whether there may be another context. */
@@ -108,7 +110,7 @@ export class StreamGuard implements StreamVisitor {
     this.subContexts = 0;
     const error = walkStream(words, first, end - first, this, guarded);
     if (error !== 0) return error;
-    return this.hasRoom(census) ? 0 : ENOMEM;
+    return this.room(census);
   }
 
   visit(command: number, object: number, words: Uint32Array, header: number, length: number): number {
@@ -174,18 +176,19 @@ export class StreamGuard implements StreamVisitor {
     }
   }
 
-  private hasRoom(census: Census): boolean {
-    const { limits, tally, created, subContexts } = this;
+  /** Returns 0, or ENOMEM. */
+  private room(census: Census): number {
+    const { limits, tally, lack, created, subContexts } = this;
     if (created > 0) {
-      if (census.objectCount + created > limits.objects) return false;
-      if (tally.objects + created > limits.totalObjects) return false;
-      if ((tally.objectWords + this.createdWords) * 4 > limits.objectBytes) return false;
+      if (census.objectCount + created > limits.objects) return lack.of("objectsMax");
+      if (tally.objects + created > limits.totalObjects) return lack.of("totalObjectsMax");
+      if ((tally.objectWords + this.createdWords) * 4 > limits.objectBytes) return lack.of("objectBytesMax");
     }
     if (subContexts > 0) {
-      if (census.subContextCount + subContexts > limits.subContexts) return false;
-      if (tally.glContexts + subContexts > limits.glContexts) return false;
+      if (census.subContextCount + subContexts > limits.subContexts) return lack.of("subContextsMax");
+      if (tally.glContexts + subContexts > limits.glContexts) return lack.of("glContextsMax");
     }
-    return true;
+    return 0;
   }
 
   /** The library writes a whole result into its own memory while the buffer has no backing, however small that is. */

@@ -10,6 +10,7 @@ import type { Backing } from "../backing.ts";
 import type { BlobShape, ExportedBlob } from "../blob.ts";
 import type { DmabufPicture } from "../dmabuf.ts";
 import type { CapsetDescription, OnWritten, Renderer, RendererDescription } from "../renderer.ts";
+import { Lack } from "../lack.ts";
 import { PixelMappings, type SharedPixels } from "../shared-pixels.ts";
 import { type Direction, isEmpty, isInside, layerStep, logWritten, type Transfer } from "../transfer.ts";
 import { Backings } from "./backings.ts";
@@ -42,6 +43,7 @@ export class VirglRenderer implements Renderer {
   readonly capsets: readonly CapsetDescription[];
   readonly pollFd: number;
   epoch = 0;
+  readonly lack = new Lack();
   onFence: (fence: number) => void = () => {};
   onContextFence: (context: number, ring: number, fence: number) => void = () => {};
   onWritten: OnWritten | null = null;
@@ -88,11 +90,11 @@ export class VirglRenderer implements Renderer {
     this.words = new Uint32Array(this.arena.view());
     this.contexts = new VirglContexts(library, this.tally);
     this.blobs = new Blobs(venus);
-    this.backings = new Backings(symbols, backingPiecesMax);
+    this.backings = new Backings(symbols, backingPiecesMax, this.lack);
     this.mover = new Mover(symbols);
     this.runner = new StreamRunner(symbols);
     this.exporter = new Exporter(library, node !== null);
-    this.guard = new StreamGuard(this.resources, limits, this.tally);
+    this.guard = new StreamGuard(this.resources, limits, this.tally, this.lack);
     this.pollFd = venus?.contexts.pollFd ?? symbols.virgl_renderer_get_poll_fd();
     const ofGl = listCapsets(symbols);
     this.capsets = venus === null ? ofGl : [...ofGl, venus.capset];
@@ -120,7 +122,7 @@ export class VirglRenderer implements Renderer {
   createContext(id: number, capset: number, name: number, length: number): number {
     // The library would put the new one in the old one's place, whoever uses that.
     if (this.contexts.has(id) || this.isVenus(id)) return EINVAL;
-    if (capset !== Capset.VENUS && !this.guard.hasContext) return ENOMEM;
+    if (capset !== Capset.VENUS && !this.guard.hasContext) return this.lack.of("glContextsMax");
     const bytes = Math.min(length, CtxCreate.nameBytesMax);
     this.name.fill(0);
     this.name.set(new Uint8Array(this.words.buffer, name, bytes));

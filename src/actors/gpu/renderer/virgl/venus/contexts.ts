@@ -9,6 +9,7 @@ import { watchProcess } from "../../../../../transport/os/child-process.ts";
 import { Epoll, EPOLLET, EPOLLIN } from "../../../../../transport/os/epoll.ts";
 import { closeFd } from "../../../../../transport/os/fds.ts";
 import { Capset } from "../../../../../transport/wire/virtio-gpu/protocol.ts";
+import { Lack } from "../../lack.ts";
 import type { RenderServer } from "./render-server.ts";
 import { Handshake } from "./handshake.ts";
 import type { VenusLibrary } from "./library.ts";
@@ -41,6 +42,8 @@ export class VenusContexts {
   onLost: (context: number, reason: string) => void = () => {};
   /** Told once that the server has ended. */
   onServerLost: () => void = () => {};
+  /** The renderer's, once that is there. */
+  lack = new Lack();
   private readonly byId = new Map<number, VenusContext>();
   private readonly watch = new Epoll();
   private readonly handshake: Handshake;
@@ -76,7 +79,7 @@ export class VenusContexts {
 
   /** `name`: the native address of its text. Returns an errno. */
   create(id: number, name: number, length: number): number {
-    if (this.byId.size >= this.countMax) return ENOMEM;
+    if (this.byId.size >= this.countMax) return this.lack.of("vulkanContextsMax");
     if (!this.server.isRunning && !this.startServer()) return ENOMEM;
     const { contextFlags, contextPolls } = this.library;
     const before = new Set(this.server.children());

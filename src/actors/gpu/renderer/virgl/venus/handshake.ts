@@ -52,7 +52,7 @@ export class Handshake {
       library.contextPolls.virgl_renderer_context_poll(id);
       if (this.answered === number) break;
       const left = Math.ceil(end - milliseconds());
-      if (left <= 0) return `has not answered for ${limitMs} ms`;
+      if (left <= 0) return `has not answered for ${limitMs} ms, which is --vulkan-stall-ms`;
       libc.poll(asPointer(this.memory.address), 2, left);
       if (endFd >= 0 && words[3]! >>> 16 !== 0) return "has ended";
     }

@@ -108,8 +108,9 @@ export class Venus {
   }
 
   /** Tells `whom` of contexts and servers that end by themselves. */
-  listen(whom: Pick<Renderer, "onContextFence" | "onContextLost" | "onTrouble">): void {
+  listen(whom: Pick<Renderer, "lack" | "onContextFence" | "onContextLost" | "onTrouble">): void {
     const { contexts } = this;
+    contexts.lack = whom.lack;
     contexts.onFence = (context, ring, fence) => whom.onContextFence(context, ring, fence);
     contexts.onLost = (context, reason) => whom.onContextLost(context, reason);
     contexts.onServerLost = () =>
