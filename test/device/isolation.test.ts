@@ -264,6 +264,16 @@ test("whoever has filled everybody's bells has nobody wait, and nobody sleep on,
   for (const seed of [1, 2, 3]) expectDrawing(image, seed);
 });
 
+test("whoever would seal what all share leaves it to those who come", async () => {
+  const image = await hijacked("sealed-off");
+  guest!.control.submit(commands.unrefResource(4711));
+  await until("another one is there", isBack);
+  await server.control({ command: "kill", actor: "display" });
+  await until("the display is back", () => server.log().includes("display: restarted"));
+  guest!.control.waitAll();
+  for (const seed of [1, 2, 3]) expectDrawing(image, seed);
+});
+
 test("whoever counts what is no number, and stands still, is ended", async () => {
   const image = await hijacked("no-numbers", "--stall-ms", "1000");
   guest!.control.submit(commands.unrefResource(4711));

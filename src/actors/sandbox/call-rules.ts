@@ -1,6 +1,15 @@
 // Rules for system calls that are part of what several kinds of process may call.
 
-import { DMA_BUF_IOCTL_SYNC, F_SETFL, O_NONBLOCK, PROT_WRITE, SIOCOUTQ } from "../../ffi/libc.ts";
+import {
+  DMA_BUF_IOCTL_SYNC,
+  F_ADD_SEALS,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+  F_SETFL,
+  O_NONBLOCK,
+  PROT_WRITE,
+  SIOCOUTQ,
+} from "../../ffi/libc.ts";
 import type { CallName } from "../../transport/os/sandbox/calls.ts";
 import { always, type Policy, type Rule } from "../../transport/os/sandbox/filter.ts";
 
@@ -25,8 +34,8 @@ const PR_SET_VMA = 0x5356_4d41;
 export const allow = (...calls: readonly CallName[]): Rules =>
   Object.fromEntries(calls.map((name) => [name, always])) as Rules;
 
-/** Duplicates, flags but those that a file's other descriptors have, seals, and the size of pipes. */
-const descriptorRequests = [0, 1, 2, 3, 1030, 1031, 1032, 1033, 1034];
+/** Duplicates, flags but those that a file's other descriptors have, the size of pipes, and which seals there are. */
+const descriptorRequests = [0, 1, 2, 3, 1030, 1031, 1032, 1034];
 
 const one = (argument: 0 | 1 | 2 | 3, ...is: number[]): Rule => [[{ argument, is }]];
 
@@ -58,16 +67,23 @@ export const engine = (pid: number): Rules => ({
   clone: [[{ argument: 0, mask: CLONE_THREAD, is: [CLONE_THREAD] }]],
   // Within this process, as the collector stops its threads.
   tgkill: one(0, pid),
-  fcntl: one(1, ...descriptorRequests, F_SETFL),
+  fcntl: one(1, ...descriptorRequests, F_SETFL, F_ADD_SEALS),
 });
 
-/** What is shared with others stays as it does not make them wait: a flag of a bell, which they ring, is theirs, too. */
-export const keepsNonBlocking: Rules = {
+/**
+ * What is shared with others is as good to them as before: none of them waits for it, as who rings a bell would whose flag is another; and
+ * those who come later map it to write, too.
+ */
+export const sharesFairly: Rules = {
   fcntl: [
     ...one(1, ...descriptorRequests),
     [
       { argument: 1, is: [F_SETFL] },
       { argument: 2, mask: O_NONBLOCK, is: [O_NONBLOCK] },
+    ],
+    [
+      { argument: 1, is: [F_ADD_SEALS] },
+      { argument: 2, mask: ~(F_SEAL_SHRINK | F_SEAL_GROW) >>> 0, is: [0] },
     ],
   ],
   ioctl: requests(),

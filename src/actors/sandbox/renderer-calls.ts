@@ -5,7 +5,7 @@ import {
   allow,
   engine,
   files,
-  keepsNonBlocking,
+  sharesFairly,
   missing,
   ownPrograms,
   programs,
@@ -20,7 +20,7 @@ export function rendererCalls(startsPrograms: boolean, pid = process.pid): Polic
   return {
     rules: {
       ...engine(pid),
-      ...keepsNonBlocking,
+      ...sharesFairly,
       // A driver's cache of compiled shaders. Where that may lie, Landlock says.
       ...allow(
         "openat",

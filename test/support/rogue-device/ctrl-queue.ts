@@ -10,7 +10,7 @@ import { runActor } from "../../../src/actors/runtime/run-actor.ts";
 import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { ownStart } from "../../../src/actors/runtime/start.ts";
 import type { ActorContext } from "../../../src/actors/runtime/actor.ts";
-import { cString, F_SETFL, libc } from "../../../src/ffi/libc.ts";
+import { cString, F_ADD_SEALS, F_SETFL, libc } from "../../../src/ffi/libc.ts";
 import { pauseMs } from "../../../src/transport/os/clock.ts";
 import { duplicateFd, signalEventfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
@@ -67,6 +67,13 @@ const ways: Readonly<Record<string, (context: ActorContext) => void>> = {
       libc.write(fd, most, 8);
       libc.fcntl(fd, F_SETFL, 0);
     }
+    process.exit(1);
+  },
+  /** What it was given may be mapped to write by nobody any more. */
+  "sealed-off": () => {
+    const F_SEAL_FUTURE_WRITE = 0x10;
+    for (const fd of [start.words.fd, ...Object.values(start.areaFds)])
+      libc.fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
     process.exit(1);
   },
   /** It counts what is no number, and stands still. */
