@@ -308,7 +308,8 @@ test("memory that it could cut off is lent to no other device", async () => {
   await hijacked("loose-loan", "--resource-bridge", path);
   const client = new BridgeClient(path, { patienceMs: driverPatienceMs });
   expect(client.ask({ kind: "buffer", resource: 1 })).toMatchObject({ kind: "invalid" });
-  expect(server.log()).toContain("resource-bridge: a buffer is not lent: its memory could be cut off");
+  const told = "resource-bridge: a buffer is not lent: its memory could be cut off";
+  await until("it is told", () => server.log().includes(told));
   expectWorking(guest!);
   client.close();
   rmSync(folder, { recursive: true });
