@@ -19,9 +19,9 @@ const lastBatchHeadAt = InflightRegion.lastBatchHead >> 1;
 /** Ends a batch's list. */
 const noHead = 0xffff;
 
-/** Two words a descriptor: the low half of the entry's counter, and the response's type. */
+/** Two words a descriptor: the low half of the entry's counter, and the response's type. Behind them one for heads that were skipped. */
 const answerWords = 2;
-export const answersBytes = (num: number): number => num * answerWords * 4;
+export const answersBytes = (num: number): number => (num + 1) * answerWords * 4;
 
 export class InflightRing {
   private readonly bytes: Uint8Array;
@@ -151,6 +151,18 @@ export class InflightRing {
     words32[at] = low;
     words32[at + 1] = this.counterHigh;
     this.bytes[entryAt(head)] = 1;
+  }
+
+  /**
+   * How many heads were offered that there are not: they are never used, so that the ring is by so many further than its used index
+   * and what is under way say. Nobody else's record says so.
+   */
+  get skipped(): number {
+    return this.answers?.[this.num * answerWords] ?? 0;
+  }
+
+  set skipped(count: number) {
+    if (this.answers !== null) this.answers[this.num * answerWords] = count;
   }
 
   /** It was not taken after all. */

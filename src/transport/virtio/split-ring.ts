@@ -53,7 +53,9 @@ export class SplitRing implements Ring {
     this.published = this.usedIndex;
     const resubmitted = inflight?.recover(this.usedIndex) ?? 0;
     const isAtBase = base >= 0 && inflight?.isBlank !== false;
-    this.next = isAtBase ? base : (this.usedIndex + resubmitted) & 0xffff;
+    const known = this.usedIndex + resubmitted;
+    if (isAtBase && inflight !== null) inflight.skipped = (base - known) & 0xffff;
+    this.next = isAtBase ? base : (known + (inflight?.skipped ?? 0)) & 0xffff;
     this.seenAvail = this.next;
     // Whoever had it before may have died between what it wrote there and its mark.
     if (base < 0) this.logAll();
@@ -113,7 +115,11 @@ export class SplitRing implements Ring {
     if (this.inFlight === this.layout.num) return this.hasMore() ? this.breaks(Pop.CROWDED) : Pop.EMPTY;
     const head = again ? inflight.next() : this.nextHead();
     if (head < 0) return head === NONE ? Pop.EMPTY : this.breaks(Pop.BROKEN);
-    if (head > this.mask) return Pop.SKIPPED;
+    if (head > this.mask) {
+      // What is taken again stays marked.
+      if (inflight !== null && !again) inflight.skipped++;
+      return Pop.SKIPPED;
+    }
     if (inflight !== null) {
       this.tookAgain = again;
       if (!again) inflight.take(head);

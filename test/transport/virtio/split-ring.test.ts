@@ -6,7 +6,7 @@ import { closeFd, createMemfd } from "../../../src/transport/os/fds.ts";
 import { NativeMemory } from "../../../src/transport/os/native-memory.ts";
 import { Notifier } from "../../../src/transport/os/notifier.ts";
 import { Chain, ChainFault, ParkedChain } from "../../../src/transport/virtio/chain.ts";
-import { InflightRing } from "../../../src/transport/virtio/inflight.ts";
+import { answersBytes, InflightRing } from "../../../src/transport/virtio/inflight.ts";
 import { inflightBytes, usedBytes } from "../../../src/transport/virtio/layout.ts";
 import { Pop, type RingLayout } from "../../../src/transport/virtio/ring.ts";
 import { SplitRing } from "../../../src/transport/virtio/split-ring.ts";
@@ -601,12 +601,15 @@ describe("the dirty log", () => {
 
 describe("the inflight record", () => {
   let fd: number;
+  let shared: NativeMemory;
   const records: InflightRing[] = [];
   beforeEach(() => {
     fd = createMemfd("inflight", inflightBytes(8));
+    shared = NativeMemory.mapShared(fd, 0, inflightBytes(8), "write");
   });
   afterEach(() => {
     for (const record of records.splice(0)) record.unmap();
+    shared.unmap();
     closeFd(fd);
   });
 
@@ -661,6 +664,40 @@ describe("the inflight record", () => {
 
     expect(ring.position).toBe(100);
     expect(popAll(ring, chain)).toEqual([head]);
+  });
+
+  test("heads that were offered and that there are not count for a successor of our own, also behind a pause", () => {
+    const { driver, chain } = pair();
+    const answers = new Uint32Array(answersBytes(8) / 4);
+    const own = (base: number): SplitRing => {
+      const record = InflightRing.open(fd, 0, 8, answers);
+      records.push(record);
+      return makeDevice(driver, base, false, record);
+    };
+    const run = (ring: SplitRing): void => {
+      const head = offer(driver);
+      driver.offer(99);
+      driver.commit();
+      expect(ring.pop(chain)).toBe(Pop.CHAIN);
+      expect([ring.pop(chain), ring.pop(chain)]).toEqual([Pop.SKIPPED, Pop.EMPTY]);
+      ring.complete(head, 0);
+      ring.publish();
+      driver.pop();
+    };
+    run(own(0));
+    const successor = own(-1);
+    expect(popAll(successor, chain)).toEqual([]);
+    run(successor);
+
+    // As the session does where a VMM stops the ring and starts it again.
+    const paused = successor.position;
+    answers.fill(0);
+    new Uint8Array(shared.view()).fill(0);
+    run(own(paused));
+
+    const last = own(-1);
+    expect(popAll(last, chain)).toEqual([]);
+    expect(last.position).toBe(6);
   });
 
   test("heads that the ring does not have are skipped", () => {
