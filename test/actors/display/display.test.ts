@@ -53,6 +53,20 @@ describe("surfaces", () => {
     expect(stage.runner.context.counters[Counter.surfaces]).toBe(0);
   });
 
+  test("of a ctrl queue that is gone are nobody's by their number, which its successor may give again", () => {
+    const [before, after] = [stage.surface(1, 8, 8), stage.surface(1, 4, 4)];
+    stage.show(before);
+    stage.runner.display.peerLost("ctrl-queue");
+    stage.show(after);
+    const picture = snapshot();
+    expect([picture.width, picture.height]).toEqual([4, 4]);
+    closeFd(picture.fd);
+    expect(released()).toEqual([]);
+    tell({ type: "hide-scanout", scanout: 0 }, { type: "drop-surface", surface: 1 });
+    expect(released()).toEqual([1]);
+    expect(stage.runner.context.counters[Counter.surfaces]).toBe(0);
+  });
+
   test("keep no descriptor", () => {
     const surface = stage.surface(1, 8, 8);
     const before = memfds("test");

@@ -17,9 +17,10 @@ export type AnySurface = MemorySurface | DmabufSurface;
 
 export class Surfaces {
   private readonly all = new Map<number, AnySurface>();
-  /** Those of a ctrl queue that has died, for as long as they are shown. */
+  /** Those of a ctrl queue that is gone, which may have given them any ids. */
+  private readonly former = new Set<Surface>();
+  /** Of these, the ones that are still shown. */
   private orphans: AnySurface[] = [];
-
   private readonly lives: SurfaceLives;
 
   constructor(private readonly context: ActorContext) {
@@ -27,7 +28,7 @@ export class Surfaces {
   }
 
   get size(): number {
-    return this.all.size;
+    return this.all.size + this.former.size;
   }
 
   get(id: number): AnySurface | undefined {
@@ -38,10 +39,12 @@ export class Surfaces {
   add(message: SurfaceMessage, isLendable: boolean): void {
     // A sender that restores this display may have said it already.
     if (this.all.has(message.surface)) return closeAll(message);
-    const released = ({ id }: Surface): void => {
-      this.all.delete(id);
+    const released = (one: Surface): void => {
+      if (!this.former.delete(one)) {
+        this.all.delete(one.id);
+        this.giveBack(one.id);
+      }
       this.count();
-      this.giveBack(id);
     };
     const surface =
       message.type === "add-dmabuf-surface"
@@ -56,7 +59,9 @@ export class Surfaces {
 
   /** Whoever has made them is gone, and does not drop them. */
   orphan(): void {
-    this.orphans = [...this.all.values()];
+    this.orphans.push(...this.all.values());
+    for (const surface of this.all.values()) this.former.add(surface);
+    this.all.clear();
   }
 
   get hasOrphans(): boolean {
@@ -68,7 +73,7 @@ export class Surfaces {
     const gone = this.orphans.filter((one) => !isShown(one));
     if (gone.length > 0) this.orphans = this.orphans.filter(isShown);
     // One that was dropped may still be read.
-    return gone.filter(({ id, isDropped }) => this.all.has(id) && !isDropped);
+    return gone.filter((one) => this.former.has(one) && !one.isDropped);
   }
 
   /** Tells the ctrl queue that nobody reads a surface any more. */
@@ -78,11 +83,11 @@ export class Surfaces {
 
   /** Lets go of all of them, the display being about to end. */
   discard(): void {
-    for (const surface of this.all.values()) surface.discard();
+    for (const surface of [...this.all.values(), ...this.former]) surface.discard();
   }
 
   private count(): void {
-    this.context.counters[Counter.surfaces] = this.all.size;
+    this.context.counters[Counter.surfaces] = this.size;
   }
 }
 
