@@ -49,6 +49,8 @@ export const areas: Readonly<Record<AreaName, number>> = Object.assign(
   ...manifests.map((one) => one.areas),
 );
 
+export const areaNames = Object.keys(areas) as readonly AreaName[];
+
 /** The entry of each worker: literal paths, which hold in an executable too (scripts/lib/executable.ts). */
 export const entries: Readonly<Record<WorkerName, () => URL>> = {
   inspector: () => new URL("./inspector/main.ts", import.meta.url),

@@ -1,5 +1,6 @@
 // The ctrl queue of a simulation: one whose process may die, and that says what it was at.
 
+import { readlinkSync } from "node:fs";
 import { CtrlQueue } from "../../src/actors/gpu/ctrl-queue.ts";
 import { KeptWord, Shelf, SnapshotStage } from "../../src/actors/gpu/manifest.ts";
 import type { Renderer } from "../../src/actors/gpu/renderer/renderer.ts";
@@ -9,6 +10,7 @@ import type { Request } from "../../src/actors/queue/request.ts";
 import type { ActorName, Inbox } from "../../src/actors/registry.ts";
 import type { ActorContext } from "../../src/actors/runtime/actor.ts";
 import type { InflightRing } from "../../src/transport/virtio/inflight.ts";
+import { closeFd } from "../../src/transport/os/fds.ts";
 import { watched } from "./runtime/doom.ts";
 import type { Perishable } from "./runtime/simulated-worker.ts";
 
@@ -32,6 +34,15 @@ export interface CtrlQueueEvents {
   died(obituary: Obituary): void;
   /** A successor has made what there was again. */
   tookOver(): void;
+}
+
+/** A process takes along what it was sent, where it has not closed that. */
+function takeAlong(fd: number): void {
+  try {
+    if (readlinkSync(`/proc/self/fd/${fd}`).includes("fencepost-state")) closeFd(fd);
+  } catch {
+    // It is closed.
+  }
 }
 
 /** The record of a ring, in which each write is a store that one may die at. */
@@ -80,7 +91,12 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
     // A rehearsal makes the engine compile the commands' loop, and takes longer than a whole simulation.
     if (message.type === "expect-driver") return;
     const isAwaited = message.type === "map-memory" && this["inheritance"] !== null;
-    super.receive(message, from);
+    try {
+      super.receive(message, from);
+    } catch (error) {
+      if (message.type === "ask-restore") takeAlong(message.fd);
+      throw error;
+    }
     if (isAwaited) this.events.tookOver();
   }
 
@@ -98,6 +114,12 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
     if (!this.isDead) super.finishParked();
   }
 
+  /** What others still read goes with its process. */
+  override stop(): void {
+    this["device"].outbox["leases"].endAll();
+    super.stop();
+  }
+
   /** The guest's rings and all that outlives a process stay as they are. */
   perish(): void {
     this.isDead = true;
@@ -106,13 +128,12 @@ export class SimulatedCtrlQueue extends CtrlQueue implements Perishable {
     const words = new Int32Array(shelf.view(0, Shelf.words * 4));
     const left = Int32Array.from(words);
     this["queue"].served?.detach();
-    const { model, outbox } = this["device"];
+    const { model } = this["device"];
     // A process that is gone answers nothing, and it may have been amid that.
     model.fences["ofContexts"].clear();
     const { waiting } = model.fences["global"];
     model.fences["global"].first = waiting.length;
     model.reset();
-    outbox["leases"].endAll();
     this.stop();
     words.set(left);
     shelf.unmap();

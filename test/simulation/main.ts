@@ -22,6 +22,7 @@ const counts = [
   "deaths",
   "guests",
   "moves",
+  "renewals",
   "pictures",
   "pixels",
   "windows",
@@ -39,6 +40,7 @@ const none = (): Sums => ({
   deaths: 0,
   guests: 0,
   moves: 0,
+  renewals: 0,
   pictures: 0,
   pixels: 0,
   windows: 0,
@@ -111,24 +113,11 @@ function one(seed: number, { steps: only, log }: SimulationOptions): string {
 
 function report(sums: Sums, ms: number): void {
   for (const line of linesOf(sums.failures)) console.log(line);
-  const {
-    seeds,
-    steps,
-    commands,
-    turns,
-    kills,
-    deaths,
-    guests,
-    moves,
-    pictures,
-    pixels,
-    windows,
-    lent,
-    recorded,
-  } = sums;
+  const { seeds, steps, commands, turns, kills, deaths, guests, renewals, moves } = sums;
+  const { pictures, pixels, windows, lent, recorded } = sums;
   console.log(
     `${seeds} seeds in ${(ms / 1000).toFixed(1)} s: ${steps} steps, ${commands} commands, ${turns} turns, ` +
-      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone, ${moves} that went on elsewhere, ${pictures} screens of ${pixels} drawn pixels, ${windows} windows and ${lent} loans compared, ${recorded} recorded entries read, ${sums.failures.count} failures`,
+      `${kills} kills (${deaths} of the ctrl queue), ${guests} VMMs gone (${renewals} with a process of its guest), ${moves} that went on elsewhere, ${pictures} screens of ${pixels} drawn pixels, ${windows} windows and ${lent} loans compared, ${recorded} recorded entries read, ${sums.failures.count} failures`,
   );
 }
 

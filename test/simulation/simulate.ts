@@ -31,6 +31,8 @@ export interface Outcome {
   deaths: number;
   /** Guests that came after the first. */
   guests: number;
+  /** Ctrl queues that ended with theirs. */
+  renewals: number;
   /** Pictures that were compared, of all scanouts together. */
   pictures: number;
   /** How often the VM went on in another session. */
@@ -159,6 +161,7 @@ class Run {
       kills: world.supervisor.kills,
       deaths: this.deaths,
       guests: this.guests - 1,
+      renewals: world.supervisor.renewals,
       pictures,
       moves,
       pixels,

@@ -9,6 +9,7 @@ import { type Cast, SimulatedHost } from "./runtime/simulated-host.ts";
 import { areUp, begun, type Life } from "../../src/actors/supervisor/lives.ts";
 import type { ServerConfig } from "../../src/config.ts";
 
+const renewed = "ctrl-queue";
 /** As the server's (supervisor.ts). */
 const restartPauseMs = 10;
 
@@ -21,6 +22,11 @@ export class SimulatedSupervisor {
   failure = "";
   private readonly lives = new Map<WorkerName, Life>();
   private listening: number;
+  /** The session's question for another ctrl queue, until it is answered; and whether that one ends, or is about to come. */
+  private renewal: number | null = null;
+  private renewing: "no" | "ending" | "starting" = "no";
+  /** How many ctrl queues have ended with their guests. */
+  renewals = 0;
 
   /** `listener` is the VMM's socket, which the session is given once all are up. */
   constructor(
@@ -82,7 +88,13 @@ export class SimulatedSupervisor {
         return this.fail(`${from}: ${message.peer} ${message.reason}`);
       case "stopped":
         this.host.ended(from);
+        if (from === renewed && this.renewing === "ending") this.letRecorderPause();
         return;
+      case "recording-pause":
+        return this.renew();
+      case "ask-renewal":
+        this.renewal = message.token;
+        return this.beginRenewal();
       default:
     }
   }
@@ -96,15 +108,53 @@ export class SimulatedSupervisor {
       // Crashes in a row are another matter than those that chance brings about.
       life.send({ type: "SETTLED" });
     }
+    if (name === renewed) this.endRenewal();
     if (this.listening < 0 || !this.areUp) return;
     this.host.send("vhost-session", { type: "listen", fd: this.listening });
     this.listening = -1;
+  }
+
+  /** As the server's (renewal.ts). */
+  private beginRenewal(): void {
+    const life = this.lives.get(renewed)!;
+    if (this.renewal === null || this.renewing !== "no" || !life.getSnapshot().matches("running")) return;
+    this.renewing = "ending";
+    life.send({ type: "RENEW" });
+    this.host.stop(renewed);
+  }
+
+  private letRecorderPause(): void {
+    if (this.isUp("recorder"))
+      this.host.send("recorder", { type: "ask-recording-pause", token: 1, isInOrder: true });
+    else this.renew();
+  }
+
+  /** Once: of a recorder that has crashed meanwhile nothing is waited for. */
+  private renew(): void {
+    if (this.renewing !== "ending") return;
+    this.renewing = "starting";
+    this.renewals++;
+    this.host.announceLoss(renewed, true);
+    this.host.renew(renewed);
+    this.lives.get(renewed)!.send({ type: "SPAWN" });
+    this.host.restart(renewed);
+  }
+
+  private endRenewal(): void {
+    if (this.renewing !== "starting") return this.beginRenewal();
+    this.renewing = "no";
+    this.host.announceReturn(renewed);
+    this.host.send("vhost-session", { type: "renewal", token: this.renewal! });
+    this.renewal = null;
   }
 
   private crashed(name: WorkerName, reason: string): void {
     if (!reason.includes("killed by request")) this.fail(`${name} crashed: ${reason}`);
     const life = this.lives.get(name)!;
     this.kills++;
+    if (name === renewed && this.renewing === "ending") return this.letRecorderPause();
+    // Whoever is ended has no death of its own, and the recorder was asked something.
+    if (name === "recorder" && this.renewing === "ending") this.renew();
     life.send({ type: "CRASH" });
     const returns = life.getSnapshot().matches("restarting");
     this.host.announceLoss(name, returns);

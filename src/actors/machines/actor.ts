@@ -3,7 +3,7 @@ import { assign, setup } from "xstate";
 import { RESTARTS_MAX } from "./restarts.ts";
 
 export type ActorEvent = {
-  type: "SPAWN" | "READY" | "CRASH" | "SETTLED" | "STOP" | "EXITED" | "STOP_TIMEOUT";
+  type: "SPAWN" | "READY" | "CRASH" | "SETTLED" | "RENEW" | "STOP" | "EXITED" | "STOP_TIMEOUT";
 };
 
 export const actorMachine = setup({
@@ -23,7 +23,7 @@ export const actorMachine = setup({
   id: "actor",
   description:
     "One worker. An actor whose state the others can restore is restarted after a pause, up to " +
-    `${RESTARTS_MAX} times in a row; SETTLED says that it has run long enough for the count to start again. Not coming up in time is a CRASH too.`,
+    `${RESTARTS_MAX} times in a row; SETTLED says that it has run long enough for the count to start again, and RENEW that another one takes its place in order, for another guest. Not coming up in time is a CRASH too.`,
   initial: "idle",
   context: ({ input }) => ({ restartable: input.restartable, restarts: 0 }),
   states: {
@@ -38,6 +38,7 @@ export const actorMachine = setup({
     running: {
       on: {
         SETTLED: { actions: "forgiveRestarts" },
+        RENEW: { target: "restarting", actions: "forgiveRestarts" },
         STOP: "stopping",
         CRASH: [{ guard: "mayRestart", target: "restarting", actions: "countRestart" }, { target: "failed" }],
       },

@@ -8,7 +8,7 @@ import type { End, Start } from "../../transport/wire/record/details.ts";
 import { RecordingWriter } from "../../transport/wire/record/writer.ts";
 import type { RecorderMessage } from "./messages.ts";
 import type { RecordingOutput } from "./recording-output.ts";
-import type { RingReader } from "./ring-reader.ts";
+import type { QueueRings } from "./queue-rings.ts";
 import { Transcript } from "./transcript.ts";
 import { wallMilliseconds } from "../../transport/os/clock.ts";
 
@@ -33,12 +33,13 @@ export class CurrentRecording {
     readonly output: RecordingOutput,
     config: ServerConfig,
     beginning: Beginning,
-    hasChecksums: boolean,
-    private readonly rings: readonly RingReader[],
+    /** Whether it has checksums. */
+    readonly checksums: boolean,
+    private readonly rings: QueueRings,
     private readonly startNs: number,
   ) {
-    this.writer = new RecordingWriter(output.append, startOf(config, beginning, hasChecksums, startNs));
-    this.transcript = new Transcript(rings, this.writer, startNs, output.isFar);
+    this.writer = new RecordingWriter(output.append, startOf(config, beginning, checksums, startNs));
+    this.transcript = new Transcript(rings.readers, this.writer, startNs, output.isFar);
     this.flushAt = startNs + this.flushNs;
   }
 
@@ -63,9 +64,14 @@ export class CurrentRecording {
     return more;
   }
 
+  /** Whether the queues have told nothing that is not written, nor begun to. */
+  get isLevel(): boolean {
+    return this.transcript.isWhole && this.rings.readers.every(({ fill }) => fill === 0);
+  }
+
   /** Whether a queue has given up, and with it the recording ends. */
   get gaveUp(): boolean {
-    return this.rings.some(({ gaveUp }) => gaveUp !== 0);
+    return this.rings.readers.some(({ gaveUp }) => gaveUp !== 0);
   }
 
   get isFull(): boolean {

@@ -16,6 +16,11 @@ export const RecorderMessage = z.discriminatedUnion("type", [
   }),
   /** End the recording. Answered with `recording-end`. */
   z.object({ type: z.literal("ask-recording-end"), token }),
+  /**
+   * The ctrl queue has ended, in order or not, with its front-end; another one goes on with the recording. Answered with
+   * `recording-pause` once nothing of the old one is left to take.
+   */
+  z.object({ type: z.literal("ask-recording-pause"), token, isInOrder: z.boolean() }),
   /** A queue writes from now on; what the ctrl queue knows of the device is the beginning of the file. */
   z.object({
     type: z.literal("recording-start"),

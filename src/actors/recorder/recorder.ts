@@ -1,7 +1,6 @@
 // The recorder: empties the queues' rings into a file. Whatever becomes of that, the guest goes on.
 
 import { ConfigError } from "../../config-error.ts";
-import type { NativeMemory } from "../../transport/os/native-memory.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
 import { closeFd } from "../../transport/os/fds.ts";
 import type { End } from "../../transport/wire/record/details.ts";
@@ -10,12 +9,12 @@ import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { MonotonicClock } from "../../transport/os/monotonic-clock.ts";
 import { Counter } from "./counters.ts";
 import { type Beginning, CurrentRecording } from "./current-recording.ts";
-import { Rings } from "./manifest.ts";
+import { Intermission } from "./intermission.ts";
 import type { RecorderMessage } from "./messages.ts";
+import { QueueRings } from "./queue-rings.ts";
 import { RecordingFile } from "./recording-file.ts";
 import type { RecordingOutput } from "./recording-output.ts";
 import { RecordingStream } from "./recording-stream.ts";
-import { RingReader } from "./ring-reader.ts";
 import { pauseMs } from "../../transport/os/clock.ts";
 
 /** How soon the rings are looked at again: where something came, and where nothing has come for longer and longer. */
@@ -35,29 +34,24 @@ type TellBegun = (error: string, contexts: number) => void;
 
 export class Recorder implements Actor<RecorderMessage> {
   private readonly clock = new MonotonicClock();
-  private readonly memory: NativeMemory;
-  private readonly shared: Int32Array;
-  private readonly rings: readonly RingReader[];
-  private current: CurrentRecording | null = null;
+  private readonly rings: QueueRings;
+  current: CurrentRecording | null = null;
   /** Where a recording is about to begin. */
   private starting: RecordingOutput | null = null;
   /** Why the recording ends, while the queues are asked for the rest. */
-  private ending: End | null = null;
+  ending: End | null = null;
   /** Once they have told it: no later than when it has ended. */
-  private closing: { end: End; untilNs: number } | null = null;
+  closing: { end: End; untilNs: number } | null = null;
   private readonly endAnswers: Tell[] = [];
+  private readonly intermission: Intermission;
   private last: (End & { path: string; bytes: number }) | null = null;
   private isLooking = false;
   private pauseMs = lookMs;
 
   constructor(private readonly context: ActorContext) {
     const { config, life } = context;
-    this.memory = context.area("recording", "write");
-    this.shared = new Int32Array(this.memory.view(0, 4096));
-    this.rings = ([0, 1] as const).map((queue) => {
-      const most = Math.min(config.recordRingBytes, Rings.ringBytesMax[queue]);
-      return new RingReader(this.memory, queue, 2 ** Math.floor(Math.log2(most)));
-    });
+    this.rings = new QueueRings(context);
+    this.intermission = new Intermission(context, this.rings, this);
     // A successor would write over what its predecessor has left.
     if (config.record === undefined || life > 1) return;
     const { record, recordChecksums } = config;
@@ -103,6 +97,8 @@ export class Recorder implements Actor<RecorderMessage> {
         this.end({ reason: "stopped", text: "as asked" });
         return;
       }
+      case "ask-recording-pause":
+        return this.intermission.begin(message.token, message.isInOrder);
       case "ask-description":
         context.send("supervisor", { type: "description", token: message.token, state: this.describe() });
         return;
@@ -111,7 +107,11 @@ export class Recorder implements Actor<RecorderMessage> {
 
   peerLost(peer: WorkerName): void {
     if (peer === "cursor-queue") this.end({ reason: "crashed", text: "the cursor queue has crashed" });
-    if (peer === "ctrl-queue") this.end({ reason: "crashed", text: "the ctrl queue has crashed" });
+    if (peer === "ctrl-queue") this.intermission.lost();
+  }
+
+  peerBack(peer: WorkerName): void {
+    if (peer === "ctrl-queue") this.intermission.goOn();
   }
 
   turn(): boolean {
@@ -140,6 +140,7 @@ export class Recorder implements Actor<RecorderMessage> {
     if (output.isUnread) this.end({ reason: "stopped", text: "its reader has gone" });
     if (current.gaveUp) this.end({ reason: "too-slow", text: `${output.taker} was too slow for the guest` });
     if (current.isFull) this.end({ reason: "too-long", text: "there are as many chunks as there may be" });
+    if (!more && output.hasRoom) this.intermission.written(current.isLevel);
     const most = Math.min(lookMsMax, output.ageMs / 4);
     this.pauseMs = current.entries > before ? lookMs : Math.min(most, 2 * this.pauseMs);
     if (!more) this.lookLater();
@@ -154,7 +155,7 @@ export class Recorder implements Actor<RecorderMessage> {
     }
     this.starting?.close();
     this.clock.close();
-    this.memory.unmap();
+    this.rings.close();
   }
 
   /** Begins a recording, and answers once it has begun; returns why it cannot, or "". */
@@ -167,13 +168,13 @@ export class Recorder implements Actor<RecorderMessage> {
     } catch (error) {
       return asRefusal(error).message;
     }
-    Atomics.store(this.shared, Rings.nextOrder, 0);
-    for (const ring of this.rings) ring.reset();
+    this.rings.empty();
     const startNs = this.clock.now();
-    context.asks.ask("ctrl-queue", { type: "ask-recording-start", checksums }, (beginning) => {
+    const settle = (beginning: Beginning | null): void => {
       if (beginning === null) answer(this.discard("the ctrl queue has crashed"), 0);
       else answer(this.began(beginning, checksums, startNs), beginning.contexts);
-    });
+    };
+    context.asks.ask("ctrl-queue", { type: "ask-recording-start", checksums }, settle, { again: true });
     return "";
   }
 
@@ -211,7 +212,7 @@ export class Recorder implements Actor<RecorderMessage> {
   }
 
   /** Has the queues stop, and ends the recording when all of theirs is written. */
-  private end(end: End): void {
+  end(end: End): void {
     if (this.ending !== null || this.current === null) return;
     this.ending = end;
     this.stopQueues(() => this.finishWith(end));
@@ -261,13 +262,13 @@ export class Recorder implements Actor<RecorderMessage> {
     output.close();
     this.count(current);
     this.current = this.ending = this.closing = null;
+    this.intermission.ended();
     this.last = { ...end, path: output.name, bytes };
     const size = `${Math.ceil(bytes / 1024)} KiB`;
     const line = `the recording to ${output.name} has ended, with ${size}: ${end.text}`;
     if (end.reason === "stopped") context.log.info(line);
     else context.log.error(line);
-    const answers = this.endAnswers.splice(0);
-    for (const answer of answers) answer(end.reason === "stopped" ? "" : end.text);
+    for (const answer of this.endAnswers.splice(0)) answer(end.reason === "stopped" ? "" : end.text);
     // Some MiB, which little that comes here would soon have collected.
     context.tidy();
   }

@@ -19,6 +19,9 @@ export class Transcript {
   owesCursors = false;
   private next = 0;
   private readonly numbers = new Uint32Array(6);
+  /** Commands of each queue, and how many those had been when the rings began. */
+  private readonly counted = new Uint32Array(2);
+  private readonly countedBefore = new Uint32Array(2);
   /** Whose body is yet to come as a whole. */
   private open: RingReader | null = null;
 
@@ -47,6 +50,12 @@ export class Transcript {
     return true;
   }
 
+  /** The rings begin anew; commands are counted on. */
+  restart(): void {
+    this.next = 0;
+    this.countedBefore.set(this.counted);
+  }
+
   /** Whether no entry is half there. */
   get isWhole(): boolean {
     return this.open === null;
@@ -67,6 +76,14 @@ export class Transcript {
     return null;
   }
 
+  /** Whoever has written the numbers of the entry may be anybody. */
+  private countOn(isCommand: boolean): void {
+    const { numbers, counted, countedBefore } = this;
+    const queue = numbers[0]! & 1;
+    numbers[1]! += countedBefore[queue]!;
+    if (isCommand) counted[queue] = numbers[1]!;
+  }
+
   private begin(ring: RingReader): number {
     const { writer, numbers } = this;
     const kind = ring.begin(numbers);
@@ -78,6 +95,7 @@ export class Transcript {
       writer.addDetails("missing", time, { what: keyframeLeftOut });
       return 0;
     }
+    if (kind === EntryKind.command || kind === EntryKind.answer) this.countOn(kind === EntryKind.command);
     if (kind === EntryKind.keyframe) this.keyframes++;
     if (kind === EntryKind.keyframe) this.owesCursors = true;
     writer.begin(kind, time, numbers, bodyBytes);

@@ -30,7 +30,10 @@ export interface ActorContext {
   readonly mayReturn: boolean;
   /** Questions to others, and their answers. */
   readonly asks: Asks;
-  /** Maps an area that actors share, as a manifest names it; the caller unmaps it. Throws a {@link SystemError}. */
+  /**
+   * Maps an area that actors share, as a manifest names it; the caller unmaps it. A thread may write to what it maps to read. Throws a
+   * {@link SystemError}.
+   */
   area(name: AreaName, access: "read" | "write"): NativeMemory;
   send<To extends ActorName>(to: To, message: Inbox[To]): void;
   /** Messages to `to` that it has not taken yet: senders that merge hold back while this is high. */

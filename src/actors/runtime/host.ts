@@ -6,6 +6,7 @@ import type { ServerConfig } from "../../config.ts";
 import type { LifecycleTables } from "../machines/index.ts";
 import {
   type ActorName,
+  type AreaName,
   hasProcess,
   type Inbox,
   laterFor,
@@ -16,36 +17,26 @@ import {
 } from "../registry.ts";
 import { Absences } from "./absences.ts";
 import { Asks } from "./asks.ts";
+import { Commons } from "./commons.ts";
+import type { HostEvents } from "./host-events.ts";
 import type { LineEnd } from "./lines/line.ts";
 import { lineEnds, linesAmong, portsOf } from "./lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "./mailbox.ts";
 import { isSound, withLastWords } from "./process/last-words.ts";
 import { startChild } from "./process/child-process.ts";
-import { StallWatch } from "./process/stall-watch.ts";
+import { StallWatch, startPatienceMs } from "./process/stall-watch.ts";
 import type { ActorStart } from "./start.ts";
 import { mapTap, Tap } from "./tap/tap.ts";
-import { SharedFiles } from "./shared-files.ts";
-import { SharedWords, slotOf } from "./shared-words.ts";
+import { type SharedWords, slotOf } from "./shared-words.ts";
 import { Stops } from "./stops.ts";
-import { type Running, startThread } from "./thread.ts";
+import { endedWithin, type Running, startThread } from "./thread.ts";
 import { afterInEventLoop } from "./timers.ts";
-
-/** How long a successor's process may take to start: more than ten seconds where the CPU is emulated. */
-const startMsMax = 60_000;
-
-export interface HostEvents {
-  message(from: WorkerName, message: Exclude<Inbox["supervisor"], { type: "crashed" | "peer-broken" }>): void;
-  /** A worker threw and is gone. */
-  crashed(name: WorkerName, reason: string): void;
-  /** What a worker that has a process of its own has printed. */
-  said(name: WorkerName, line: string): void;
-}
 
 export class ActorHost {
   /** The workers that the settings ask for, and those that were added, in the order of their start. */
   names: readonly WorkerName[];
+  readonly commons: Commons;
   private readonly words: SharedWords;
-  readonly files: SharedFiles;
   private readonly mailbox: Mailbox;
   private readonly tap: Tap | null;
   /** Questions of the supervisor, and their answers. */
@@ -63,11 +54,12 @@ export class ActorHost {
     private readonly events: HostEvents,
   ) {
     this.names = workersFor(config);
-    this.words = SharedWords.create(this.names.filter((name) => this.isChild(name)).map(slotOf));
-    this.files = new SharedFiles([...this.names, ...laterFor(config)]);
-    const { bellFds, areaFds } = this.files;
-    this.tap = areaFds["taps"] === undefined ? null : new Tap(mapTap(areaFds["taps"], 0));
-    this.mailbox = new Mailbox("supervisor", this.words, bellFds, this.tap, (peer, reason) =>
+    const outside = this.names.filter((name) => this.isChild(name));
+    this.commons = new Commons([...this.names, ...laterFor(config)], outside);
+    const { words, bellFds, tapsFd } = this.commons;
+    this.words = words;
+    this.tap = tapsFd < 0 ? null : new Tap(mapTap(tapsFd, slotOf("supervisor")));
+    this.mailbox = new Mailbox("supervisor", words, bellFds, this.tap, (peer, reason) =>
       this.distrust(peer as WorkerName, "supervisor", reason),
     );
     this.asks = new Asks({
@@ -82,11 +74,6 @@ export class ActorHost {
     const lines = linesAmong(this.names, this.peersOf, this.lineEnds);
     for (const name of this.names) this.spawn(name, lines.get(name)!);
     this.wakeUp();
-  }
-
-  /** Words that an actor will find, which is not started yet. */
-  keep(name: WorkerName): Int32Array {
-    return this.words.keep(slotOf(name));
   }
 
   /** Tells the peers of an actor that has crashed that it is gone, and whether another one comes. */
@@ -116,7 +103,23 @@ export class ActorHost {
     this.spawn(name, lines);
     this.absences.linked(name);
     for (const message of this.absences.among(this.peersOf(name))) this.post(name, message);
-    this.watch(name, Math.min(startMsMax, 5 * this.config.stallMs), "starting");
+    this.watch(name, startPatienceMs(this.config.stallMs), "starting");
+  }
+
+  /** Ends a living actor's process, by force once `timeoutMs` have passed; returns whether in order. It is no crash, and no peer hears of it. */
+  retire(name: WorkerName, timeoutMs: number): Promise<boolean> {
+    const worker = this.workers.get(name)!;
+    this.forget(name);
+    this.post(name, { runtime: "stop" });
+    this.mailbox.startle(name);
+    return endedWithin(worker, timeoutMs);
+  }
+
+  /** Forgets all that an actor that was retired could write: what has it begins anew, but for the areas in `kept`. */
+  renew(name: WorkerName, kept: readonly AreaName[]): void {
+    this.commons.renew(name, kept);
+    for (const one of this.workers.keys()) this.mailbox.startle(one);
+    this.wakeUp();
   }
 
   send<To extends WorkerName>(to: To, message: Inbox[To]): void {
@@ -154,11 +157,9 @@ export class ActorHost {
     return true;
   }
 
-  /**
-   * Stops every living worker, last started first, each within `timeoutMs`. Those that do not answer are ended; `late`
-   * hears of them.
-   */
+  /** Stops every living worker, last started first, each within `timeoutMs`; those that do not answer are ended, and `late` hears of them. */
   async stop(timeoutMs: number, late: (name: WorkerName) => void): Promise<void> {
+    let isAnyLate = false;
     for (const name of this.names.toReversed()) {
       const worker = this.workers.get(name);
       if (worker === undefined) continue;
@@ -166,13 +167,14 @@ export class ActorHost {
       this.post(name, { runtime: "stop" });
       this.mailbox.startle(name);
       if (!(await isInTime)) {
+        isAnyLate = true;
         late(name);
         worker.end();
       }
       this.forget(name);
     }
     this.mailbox.leave();
-    this.files.close();
+    this.commons.close(!isAnyLate);
   }
 
   counters(name: WorkerName): Float64Array {
@@ -200,10 +202,7 @@ export class ActorHost {
     const start: ActorStart = {
       config: this.config,
       machines: this.machines,
-      words: this.words.place,
-      tapsFd: this.files.areaFds["taps"] ?? -1,
-      bellFds: this.files.bellFds,
-      areaFds: this.files.areaFds,
+      ...this.commons.startOf(name),
       lines: [["supervisor", theirs], ...lines],
       isChild,
     };

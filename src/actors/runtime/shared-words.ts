@@ -26,6 +26,9 @@ const keepAt = receivedAt + slotsMax * slotsMax * 4;
 const countersAt = keepAt + slotsMax * keepWords * 4;
 const totalBytes = countersAt + slotsMax * countersMax * 8;
 
+/** From the first token of one that was renewed to that of the next. */
+const tokensApart = 2 ** 16;
+
 const BELL = 0;
 const ASLEEP = 1;
 
@@ -45,10 +48,11 @@ export class SharedWords {
   private readonly words: Int32Array;
   private readonly outerReceived: Int32Array;
   private readonly innerReceived: Int32Array;
+  private renewals = 0;
 
   private constructor(
     private readonly outside: number,
-    private readonly fd: number,
+    private fd: number,
     private readonly outer: NativeMemory,
     /** Null in a process that runs one actor. */
     private readonly inner: NativeMemory | null,
@@ -89,6 +93,28 @@ export class SharedWords {
     this.outer.unmap();
     this.inner?.unmap();
     closeFd(this.fd);
+  }
+
+  /**
+   * Forgets all that the actor of `slot` could write, which has ended, and begins its words anew: in new memory, where it had a
+   * process of its own, for whoever maps the old one. All have to be woken then. To its successor it is one that was there, so that
+   * tokens go on.
+   */
+  renew(slot: number): void {
+    if (this.isOutside(slot)) {
+      if (this.outside !== 1 << slot) throw new Error("another process has these words, too");
+      const fd = createMemfd("fencepost-words", totalBytes);
+      this.outer.replaceShared(fd);
+      closeFd(this.fd);
+      this.fd = fd;
+    }
+    this.keep(slot).fill(0);
+    this.counters(slot).fill(0);
+    const own = this.own(slot);
+    this.renewals++;
+    own[Own.lives] = this.renewals;
+    own[Own.lastToken] = (this.renewals * tokensApart) & 0x7fff_ffff;
+    own[Own.turns] = 0;
   }
 
   /** Sets `slot`'s bell. Returns true when its actor sleeps, and the caller must write its eventfd. */

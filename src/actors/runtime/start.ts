@@ -15,6 +15,8 @@ export interface ActorStart {
   tapsFd: number;
   bellFds: Record<string, number>;
   areaFds: Record<string, number>;
+  /** Where the areas are mapped in this process; none in a process that has its own. */
+  areaPlaces: Record<string, number>;
   lines: [ActorName, LineEnd][];
   /** Whether it has a process of its own, whose parent is trusted. */
   isChild: boolean;

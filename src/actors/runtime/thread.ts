@@ -4,6 +4,7 @@ import { entries, type WorkerName } from "../registry.ts";
 import type { LineEnd } from "./lines/line.ts";
 import { portsOf } from "./lines/open.ts";
 import type { ActorStart } from "./start.ts";
+import { afterInEventLoop } from "./timers.ts";
 
 /** An actor that was started. */
 export interface Running {
@@ -11,6 +12,27 @@ export interface Running {
   readonly pid: number | null;
   /** Ends it at once, if that can be done from outside. */
   end(): void;
+  /** Settles once its process is no more; null where it has none. */
+  readonly ended: Promise<unknown> | null;
+}
+
+/**
+ * Waits until the process of `running` has ended, for no longer than `ms`, and ends it then; returns whether it has ended by itself.
+ */
+export async function endedWithin(running: Running, ms: number): Promise<boolean> {
+  if (await hasEnded(running, ms)) return true;
+  running.end();
+  // The kernel may keep it for as long as a device of its takes.
+  await hasEnded(running, ms);
+  return false;
+}
+
+async function hasEnded({ ended }: Running, ms: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const cancel = afterInEventLoop(ms, () => late.resolve(false));
+  const isInTime = await Promise.race([late.promise, ended!.then(() => true)]);
+  cancel();
+  return isInTime;
 }
 
 /** Starts a thread; `lost` hears why it ended where its loop could not say so. */
@@ -28,7 +50,7 @@ export function startThread(name: WorkerName, start: ActorStart, lost: (reason: 
     lost(messageOf(event.message));
   };
   // One that is inside of a library call ends with the process.
-  return { pid: null, end: () => void worker.terminate() };
+  return { pid: null, end: () => void worker.terminate(), ended: null };
 }
 
 /** The engine shows lines of the program before what was thrown, and a stack behind it. */

@@ -109,7 +109,10 @@ export class WorkerRuntime<Name extends WorkerName> implements ActorContext {
   }
 
   area(name: AreaName, access: "read" | "write"): NativeMemory {
-    return NativeMemory.mapShared(this.start.areaFds[name]!, 0, areas[name], access);
+    const { isChild, areaFds, areaPlaces } = this.start;
+    return isChild
+      ? NativeMemory.mapShared(areaFds[name]!, 0, areas[name], access)
+      : NativeMemory.mappedAt(areaPlaces[name]!, areas[name]);
   }
 
   send<To extends ActorName>(to: To, message: Inbox[To]): void {

@@ -36,6 +36,8 @@ export const VhostSessionMessage = z.discriminatedUnion("type", [
   RestoreTold,
   /** Every actor is up: serve who comes to this socket, or is its other end where it is connected. */
   z.object({ type: z.literal("listen"), fd }),
+  /** The ctrl queue is another one, which has seen nothing of the guest that has gone. */
+  z.object({ type: z.literal("renewal"), token }),
   /** A question of the supervisor. */
   z.object({ type: z.literal("ask-description"), token }),
 ]);

@@ -27,6 +27,8 @@ interface Posed {
 export class QueueLink {
   /** Whether a queue did not answer in time while the session was to stop, and none is waited for any more. */
   private hasGivenUp = false;
+  /** When whoever has not answered is waited for no more. */
+  private until = Infinity;
 
   constructor(private readonly context: ActorContext) {}
 
@@ -60,6 +62,11 @@ export class QueueLink {
     this.ask(actors.map((actor) => [actor, { type: "reset" }]));
   }
 
+  /** From now on nobody is waited for longer than `ms` in all; for as long as it takes, where that is Infinity. */
+  hurry(ms: number): void {
+    this.until = now() + ms;
+  }
+
   /** Waits until `actor` has taken most of what it was told, before it is told more that nobody waits for. */
   letCatchUp(actor: QueueActor | "display"): void {
     const hasCaughtUp = (): boolean => this.context.backlog(actor) < behindMax;
@@ -80,12 +87,12 @@ export class QueueLink {
 
   /** `lookMs`: how often to look whether it is done, where no message says so. */
   private wait(isDone: () => boolean, whom: () => string, lookMs = Infinity): void {
-    const done = (): boolean => this.hasGivenUp || isDone();
+    const done = (): boolean => this.hasGivenUp || now() >= this.until || isDone();
     const from = now();
     for (let told = false; ;) {
       const isStopping = this.context.isStopping();
-      if (this.look(done, isStopping ? stopPatienceMs : busyMs, lookMs)) {
-        if (told && !this.hasGivenUp)
+      if (this.look(done, isStopping ? stopPatienceMs : Math.min(busyMs, this.until - now()), lookMs)) {
+        if (told && isDone())
           this.context.log.info(`the session goes on after ${Math.round((now() - from) / 1000)} s`);
         return;
       }

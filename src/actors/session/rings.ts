@@ -25,6 +25,8 @@ export interface RingParts {
 }
 
 export interface RingEvents {
+  /** Queues are about to see something of the guest. */
+  used(): void;
   ringStarted(): void;
   ringStopped(): void;
 }
@@ -79,6 +81,7 @@ export class Rings {
 
   /** Takes over `fd`, and starts the ring. */
   kick(vring: Vring, fd: number): void {
+    this.events.used();
     const wasStarted = vring.isStarted;
     vring.replaceFd("kickFd", fd);
     vring.take("SET_KICK");

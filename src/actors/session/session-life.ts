@@ -9,6 +9,8 @@ type SessionEvent = LifecycleTables["session"]["events"][number];
 export class SessionLife extends Entity {
   private readonly lifecycle: Lifecycle<SessionEvent>;
   private rings = 0;
+  /** Whether the queues have seen anything of this front-end's guest: a ring, or a state to go on with. */
+  isUsed = false;
 
   /** `once`: there is only one front-end. `changed` is called after each event that the state has taken. */
   constructor(
@@ -38,6 +40,7 @@ export class SessionLife extends Entity {
 
   connected(): void {
     this.rings = 0;
+    this.isUsed = false;
     this.happens("CONNECTED");
   }
 
@@ -54,6 +57,10 @@ export class SessionLife extends Entity {
     if (this.rings > 0 && --this.rings === 0) this.happens("RINGS_STOPPED");
   }
 
+  used(): void {
+    this.isUsed = true;
+  }
+
   deviceReset(): void {
     this.rings = 0;
     this.happens("RESET");
@@ -65,6 +72,11 @@ export class SessionLife extends Entity {
 
   violated(): void {
     this.happens("VIOLATION");
+  }
+
+  /** Whether nobody is served after this front-end. */
+  get isLast(): boolean {
+    return this.once;
   }
 
   /** Nobody is served any more once this front-end has gone. */

@@ -7,6 +7,7 @@ import type { Message } from "../../transport/wire/vhost-user/channel.ts";
 import {
   memorySlotsMax,
   ProtocolFeature,
+  StateTransfer,
   TransportFeature,
 } from "../../transport/wire/vhost-user/protocol.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
@@ -212,6 +213,7 @@ export class Session {
       this.display.take(this.keep(fd));
     },
     SET_DEVICE_STATE_FD: (wanted) => {
+      if (wanted.direction === StateTransfer.load) this.events.used();
       const isBegun = this.ownState().begin(wanted, !this.rings.areRunning);
       if (isBegun) this.keep(wanted.fd);
       return { payload: stateTransfer(isBegun) };

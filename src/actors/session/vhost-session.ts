@@ -8,7 +8,7 @@ import { acceptPauseMs, acceptUnix, EXHAUSTED, NOBODY, removeSocket } from "../.
 import { Channel } from "../../transport/wire/vhost-user/channel.ts";
 import { ProtocolError } from "../../transport/wire/vhost-user/protocol-error.ts";
 import type { DeviceType, QueueActor } from "../device-type.ts";
-import type { WorkerName } from "../registry.ts";
+import { hasProcess, type WorkerName } from "../registry.ts";
 import type { SupervisorMessage } from "../supervisor/messages.ts";
 import type { VhostSessionMessage } from "./messages.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
@@ -17,6 +17,8 @@ import { QueueLink } from "./queue-link.ts";
 import { type Offer, Session } from "./session.ts";
 import { SessionLife } from "./session-life.ts";
 
+/** How long the queues may take to forget a guest, where they are another's next. */
+const forgetMs = 3_000;
 /** Requests served before messages and timers get their turn; the descriptor stays ready for the rest. */
 const requestsPerEvent = 16;
 
@@ -103,7 +105,10 @@ export class VhostSession implements Actor<VhostSessionMessage> {
 
   stop(): void {
     this.life.stop();
-    if (this.session !== null) this.end();
+    if (this.session !== null) {
+      this.end(Infinity);
+      this.life.released();
+    }
     if (this.listener >= 0) {
       closeFd(this.listener);
       const { fd, socketPath } = this.context.config;
@@ -237,23 +242,34 @@ export class VhostSession implements Actor<VhostSessionMessage> {
   }
 
   private endAndListen(): void {
-    this.end();
-    if (this.life.is("listening")) {
-      this.context.epoll.remove(this.listener);
-      this.watchListener();
-    }
+    const { context, life, device } = this;
+    // Who comes meanwhile waits in the backlog.
+    if (this.listener >= 0) context.epoll.remove(this.listener);
+    const isOutside = device.queues.some((queue) => hasProcess(queue, context.config));
+    const needsRenewal = isOutside && life.isUsed && !life.isLast;
+    this.end(needsRenewal ? forgetMs : Infinity);
+    if (!needsRenewal) this.released();
+    else context.asks.ask("supervisor", { type: "ask-renewal" }, () => this.released());
+    context.tidy();
   }
 
-  private end(): void {
+  /** `patienceMs`: how long the queues are waited for. */
+  private end(patienceMs: number): void {
+    this.queues.hurry(patienceMs);
     this.context.epoll.remove(this.channel!.fd);
     this.channel!.close();
     this.channel = null;
     const session = this.session!;
     this.session = null;
     session.close();
+    this.queues.hurry(Infinity);
     this.context.counters[SessionCounter.guestBytes] = 0;
+  }
+
+  /** Nothing of the front-end is left. */
+  private released(): void {
     this.life.released();
-    this.context.tidy();
+    if (this.life.is("listening")) this.watchListener();
   }
 
   private report(): void {

@@ -6,8 +6,10 @@ import type { ServerConfig } from "../../config.ts";
 import { hasRoomFor } from "../../transport/os/fds.ts";
 import { manifestOf, mayReturn, type WorkerName } from "../registry.ts";
 import type { Manifest } from "../runtime/manifest.ts";
+import type { LogSink } from "./log-sink.ts";
 
 export type Life = Machine<typeof actorMachine>;
+type Logs = Pick<LogSink, "write">;
 
 /** A pause before a restart; and one where the host has no room for it. */
 const pauseMs = 10;
@@ -22,13 +24,13 @@ export function begun(name: WorkerName, config: ServerConfig): Life {
   return life;
 }
 
-/** Has `restart` start another one, of which half would be worse than none: once there are descriptors for it. `waits` hears of it if not. */
-export function comeBack(life: Life, restart: () => void, waits: (() => void) | null, ms = pauseMs): void {
+/** Has `restart` start another one, of which half would be worse than none: once there are descriptors for it. `log` hears of it if not. */
+export function comeBack(life: Life, name: WorkerName, restart: () => void, log: Logs, ms = pauseMs): void {
   setTimeout(() => {
     if (!life.getSnapshot().matches("restarting")) return;
     if (!hasRoomFor(descriptorsWanted)) {
-      waits?.();
-      return comeBack(life, restart, null, roomPauseMs);
+      if (ms === pauseMs) log.write("warning", name, "waits: the host is out of descriptors");
+      return comeBack(life, name, restart, log, roomPauseMs);
     }
     life.send({ type: "SPAWN" });
     restart();

@@ -57,6 +57,9 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("trace-ended") }),
   /** All of the trace is in its file, whose bytes that many are. */
   z.object({ type: z.literal("trace-end"), token, bytes: z.int().nonnegative() }),
+  z.object({ type: z.literal("recording-pause"), token }),
+  /** A front-end has gone, whose guest the ctrl queue's process has served: it shall serve no other. Answered with `renewal`. */
+  z.object({ type: z.literal("ask-renewal"), token }),
   /** The inspector wants what `ctl status` says of the actors. */
   z.object({ type: z.literal("ask-status"), token }),
   /** An actor's own account of its state, for status and the inspector. */

@@ -5,9 +5,10 @@ import { Refusal } from "../../transport/os/errors.ts";
 import { withFile } from "../../transport/os/files.ts";
 import { KeptWord, snapshotBytesMax, SnapshotStage } from "../gpu/manifest.ts";
 import type { ActorHost } from "../runtime/host.ts";
+import { slotOf } from "../runtime/shared-words.ts";
 
 /** Throws a {@link Refusal} where it cannot be had. */
-export function keepRestoreFile(path: string, host: Pick<ActorHost, "files" | "keep">): void {
+export function keepRestoreFile(path: string, host: Pick<ActorHost, "commons">): void {
   const content = withFile(path, () => {
     const stat = statSync(path);
     if (!stat.isFile()) throw new Refusal(`${path} is no file`);
@@ -17,10 +18,8 @@ export function keepRestoreFile(path: string, host: Pick<ActorHost, "files" | "k
   const { length } = content;
   if (length === 0 || length % 4 !== 0 || length > snapshotBytesMax)
     throw new Refusal(`${path} is no snapshot, or cut off`);
-  const memory = host.files.area("snapshot");
-  new Uint8Array(memory.view(0, length)).set(content);
-  memory.unmap();
-  const keep = host.keep("ctrl-queue");
+  new Uint8Array(host.commons.area("snapshot").view(0, length)).set(content);
+  const keep = host.commons.words.keep(slotOf("ctrl-queue"));
   keep[KeptWord.snapshotWords] = length / 4;
   keep[KeptWord.snapshot] = SnapshotStage.ofSettings;
 }

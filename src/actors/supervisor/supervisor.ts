@@ -6,7 +6,8 @@ import type { ServerConfig } from "../../config.ts";
 import { deviceMachine, exitCodes } from "../machines/device.ts";
 import { loadTables } from "../machines/tables.ts";
 import type { WorkerName } from "../registry.ts";
-import { ActorHost, type HostEvents } from "../runtime/host.ts";
+import { ActorHost } from "../runtime/host.ts";
+import type { HostEvents } from "../runtime/host-events.ts";
 import { Log } from "../runtime/log.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { asRefusal } from "../../transport/os/errors.ts";
@@ -18,6 +19,7 @@ import { Inquiries } from "./inquiries.ts";
 import { areUp, begun, comeBack, isSpare, type Life, stopping } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 import { Recordings } from "./recordings.ts";
+import { Renewal } from "./renewal.ts";
 import { keepRestoreFile } from "./restore-file.ts";
 import { Tracing } from "./tracing.ts";
 import { VmmSocket } from "./vmm-socket.ts";
@@ -34,6 +36,7 @@ export class Supervisor {
   private readonly inquiries: Inquiries;
   private readonly tracing: Tracing;
   private readonly recordings: Recordings;
+  private readonly renewal: Renewal;
   private readonly control: ControlServer;
   /** What a front-end, and a guest that starts its driver again and again, can have said. */
   private readonly sessionLog: Log;
@@ -66,6 +69,7 @@ export class Supervisor {
     this.inquiries = new Inquiries(this.host, config.inspect !== undefined, log);
     this.tracing = new Tracing(this.host);
     this.recordings = new Recordings(this.host, this.actors, config);
+    this.renewal = new Renewal(this.host, this.actors.get("ctrl-queue")!, log);
     this.control = new ControlServer(config.controlPath, config.controlPeersMax, {
       status: async () => ({ ...this.ownStatus(), ...(await this.inquiries.status()) }),
       ...this.inquiries.answers,
@@ -182,6 +186,8 @@ export class Supervisor {
         return;
       case "ask-status":
         return this.host.send("inspector", { type: "status", token: message.token, state: this.ownStatus() });
+      case "ask-renewal":
+        return this.renewal.ask(message.token);
       case "ask-stream":
         return void this.recordings.stream(message);
     }
@@ -191,6 +197,7 @@ export class Supervisor {
     const actor = this.actors.get(name)!;
     const isRestart = actor.getSnapshot().context.restarts > 0;
     actor.send({ type: "READY" });
+    if (name === "ctrl-queue") this.renewal.ready();
     if (name === "inspector") this.tracing.proceed();
     if (isRestart) this.restored(name);
     this.serve();
@@ -257,8 +264,7 @@ export class Supervisor {
     this.host.announceLoss(name, returns);
     if (snapshot.matches("failed")) this.givenUp(name);
     if (!returns) return;
-    const waits = (): void => this.log.write("warning", name, "waits: the host is out of descriptors");
-    comeBack(actor, () => this.host.restart(name), waits);
+    comeBack(actor, name, () => this.host.restart(name), this.log);
   }
 
   private givenUp(name: WorkerName): void {

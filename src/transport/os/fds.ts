@@ -114,6 +114,11 @@ export function signalEventfd(fd: number): void {
   libc.write(fd, one, 8);
 }
 
+/** Takes the eventfd's count, whatever it is: one that is full wakes nobody. */
+export function emptyEventfd(fd: number): void {
+  libc.read(fd, new BigUint64Array(1), 8);
+}
+
 /** A second descriptor for the same file, closed on exec. */
 export function duplicateFd(fd: number): number {
   return checked(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl", `duplicating fd ${fd}`);

@@ -41,9 +41,9 @@ export class NativeMemory {
     return new NativeMemory(base, length, base, length);
   }
 
-  /** What another thread of this process has mapped at `address`, and keeps: it is theirs to unmap. */
+  /** What another thread of this process has mapped at `address`, and keeps: to {@link unmap} it here does nothing. */
   static mappedAt(address: number, length: number): NativeMemory {
-    return new NativeMemory(address, length, address, length);
+    return new NativeMemory(address, length, address, 0);
   }
 
   /** Maps `length` bytes of `fd` from `offset` (any alignment), shared. The fd may be closed afterwards. */
@@ -130,11 +130,21 @@ export class NativeMemory {
 
   /** Gives the pages of a shared file back to the host, as far as it takes them: they are zero from then on. */
   vacate(): void {
-    libc.madvise(asPointer(this.base), this.mapped, MADV_REMOVE);
+    libc.madvise(asPointer(this.base), this.address + this.length - this.base, MADV_REMOVE);
+  }
+
+  /**
+   * Puts `length` bytes of `fd` in the place of those that are mapped here, from the same `offset` on, shared and writable, for all
+   * threads at once: views go on, and see what lies there. Both are whole pages, but for the end. The fd may be closed afterwards.
+   */
+  replaceShared(fd: number, offset = 0, length = this.length): void {
+    const flags = MAP_SHARED | MAP_NORESERVE | MAP_FIXED;
+    const doing = `mapping ${length} bytes of fd ${fd}`;
+    map(length, protectionOf("write"), flags, fd, offset, doing, this.address + offset);
   }
 
   unmap(): void {
-    libc.munmap(asPointer(this.base), this.mapped);
+    if (this.mapped > 0) libc.munmap(asPointer(this.base), this.mapped);
   }
 }
 

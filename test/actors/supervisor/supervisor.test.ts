@@ -15,7 +15,7 @@ import { mayLeave } from "../../support/leaks.ts";
 
 // Of actors that crash or are ended by force here: what only they knew of.
 mayLeave(
-  /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|journal|cursor-images|cursor-shelf|display-period|taps|warm-up) /,
+  /^(?:descriptor|mapping) of \/memfd:fencepost-(?:command|journal|cursor-images|cursor-shelf|display-period|recording|snapshot|succession|taps|warm-up) /,
   /^descriptor of socket$/,
 );
 

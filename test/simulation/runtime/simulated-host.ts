@@ -13,11 +13,11 @@ import {
   workersFor,
 } from "../../../src/actors/registry.ts";
 import { Absences } from "../../../src/actors/runtime/absences.ts";
+import { Commons } from "../../../src/actors/runtime/commons.ts";
 import type { LineEnd } from "../../../src/actors/runtime/lines/line.ts";
-import { lineEnds, portsOf } from "../../../src/actors/runtime/lines/open.ts";
+import { lineEnds, linesAmong, portsOf } from "../../../src/actors/runtime/lines/open.ts";
 import { Mailbox, type RuntimeMessage } from "../../../src/actors/runtime/mailbox.ts";
-import { SharedFiles } from "../../../src/actors/runtime/shared-files.ts";
-import { SharedWords, slotOf } from "../../../src/actors/runtime/shared-words.ts";
+import { slotOf } from "../../../src/actors/runtime/shared-words.ts";
 import { Timers } from "../../../src/actors/runtime/timers.ts";
 import type { Chance } from "../../../lab/fuzz/chance.ts";
 import type { Party, Scheduler } from "./scheduler.ts";
@@ -34,8 +34,7 @@ export class SimulatedHost implements Party {
   readonly names: readonly WorkerName[];
   /** The supervisor's. */
   readonly timers = new Timers();
-  private readonly words = SharedWords.create();
-  private readonly files: SharedFiles;
+  private readonly commons: Commons;
   private readonly mailbox: Mailbox;
   private readonly alive = new Set<WorkerName>();
   private readonly absences = new Absences();
@@ -54,21 +53,17 @@ export class SimulatedHost implements Party {
     this.names = [...laterFor(config), ...workersFor(config)].filter(
       (name) => cast.create[name] !== undefined,
     );
-    this.files = new SharedFiles(this.names);
-    this.mailbox = new Mailbox("supervisor", this.words, this.files.bellFds);
+    this.commons = new Commons(this.names, []);
+    this.mailbox = new Mailbox("supervisor", this.commons.words, this.commons.bellFds);
     scheduler.add(this);
   }
 
   start(): void {
-    const lines = new Map<WorkerName, [ActorName, LineEnd][]>(this.names.map((name) => [name, []]));
-    for (const name of this.names) {
-      for (const peer of this.peersOf(name)) {
-        if (name > peer) continue;
-        const [end, otherEnd] = this.ends();
-        lines.get(name)!.push([peer, end]);
-        lines.get(peer)!.push([name, otherEnd]);
-      }
-    }
+    const lines = linesAmong(
+      this.names,
+      (name) => this.peersOf(name),
+      () => this.ends(),
+    );
     for (const name of this.names) this.spawn(name, lines.get(name)!);
   }
 
@@ -80,6 +75,12 @@ export class SimulatedHost implements Party {
 
   announceReturn(name: WorkerName): void {
     for (const peer of this.peersOf(name)) this.tell(peer, { runtime: "peer-back", peer: name });
+  }
+
+  /** Forgets all that an actor could write that has ended. */
+  renew(name: WorkerName): void {
+    this.commons.renew(name, []);
+    for (const one of this.alive) this.mailbox.startle(one);
   }
 
   restart(name: WorkerName): void {
@@ -117,7 +118,7 @@ export class SimulatedHost implements Party {
   }
 
   counters(name: WorkerName): Float64Array {
-    return this.words.counters(slotOf(name));
+    return this.commons.words.counters(slotOf(name));
   }
 
   step(): boolean {
@@ -139,8 +140,8 @@ export class SimulatedHost implements Party {
   close(): void {
     this.scheduler.remove(this);
     this.mailbox.leave();
-    this.files.close();
-    this.words.close();
+    this.commons.close(true);
+    this.commons.words.close();
   }
 
   private ends(): [LineEnd, LineEnd] {
@@ -161,16 +162,14 @@ export class SimulatedHost implements Party {
     const start = {
       config: this.config,
       machines: this.machines,
-      words: this.words.place,
+      ...this.commons.startOf(name),
       tapsFd: -1,
-      bellFds: this.files.bellFds,
-      areaFds: this.files.areaFds,
       lines: [["supervisor", theirs] as [ActorName, LineEnd], ...lines],
       isChild: false,
     };
     const create = this.cast.create[name] as Create<Name>;
     const schema = this.cast.schemas[name];
     this.alive.add(name);
-    this.scheduler.add(new SimulatedWorker(name, start, this.words, this.scheduler, create, schema));
+    this.scheduler.add(new SimulatedWorker(name, start, this.commons.words, this.scheduler, create, schema));
   }
 }

@@ -40,6 +40,7 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
     words: { ...start.words, fd: give(start.words.fd), outer: 0, inner: 0 },
     tapsFd: give(start.tapsFd),
     areaFds: giveAll(start.areaFds),
+    areaPlaces: {},
     bellFds: { ...giveAll(start.bellFds), supervisor: bellFd },
     lines: start.lines.map(([peer, end]): [ActorName, LineEnd] => [peer, givenEnd(end, give)]),
   };
@@ -48,11 +49,11 @@ export function startChild(name: WorkerName, start: ActorStart, events: ChildEve
   for (const fd of [childBell, bytes, ...descriptorsOf(start.lines)]) closeFd(fd);
   if (child === null) {
     closeFd(bell);
-    return { pid: null, end: () => undefined };
+    return { pid: null, end: () => undefined, ended: Promise.resolve() };
   }
   for (const output of [child.stdout, child.stderr]) void readLines(output, (line) => events.said(line));
   void hear(bell, () => events.rung());
-  return { pid: child.pid, end: () => child.kill("SIGKILL") };
+  return { pid: child.pid, end: () => child.kill("SIGKILL"), ended: child.exited };
 }
 
 /** The process, with `fds` from 3 on; null where the host does not start it, of which the events tell. */

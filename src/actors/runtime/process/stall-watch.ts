@@ -6,6 +6,9 @@ import { Own, type SharedWords } from "../shared-words.ts";
 /** How often one looks. Looks are counted, not time: a server that was suspended finds its actors where they were. */
 const lookMs = 500;
 
+/** How long a successor's process may take to start: more than ten seconds where the CPU is emulated. */
+export const startPatienceMs = (stallMs: number): number => Math.min(60_000, 5 * stallMs);
+
 export class StallWatch {
   private readonly own: Int32Array;
   private readonly counters: Float64Array;

@@ -18,7 +18,7 @@ test("a process that does not start is one that has ended, with the reason", asy
     const start = {
       config: serverConfig(),
       machines: compileAll(),
-      ...{ words, tapsFd: -1, bellFds: {}, areaFds: {}, isChild: true },
+      ...{ words, tapsFd: -1, bellFds: {}, areaFds: {}, areaPlaces: {}, isChild: true },
       lines: [["supervisor", theirs] as ["supervisor", typeof theirs]],
     };
     startChild("ctrl-queue", start, { rung() {}, said() {}, ended: resolve });
