@@ -270,7 +270,7 @@ describe("a state that is taken up", () => {
   function expectRest(guest: SyntheticGuest): string {
     const { gpu, control, display } = guest;
     expect(shown(guest, 0)).toBe("120001");
-    expect(display!.cursors[0]).toMatchObject({ x: 30, y: 7, hotX: 5, hotY: 9, visible: true });
+    expect(display!.cursors[0]).toMatchObject({ x: 31, y: 8, hotX: 5, hotY: 9, visible: true });
     expect(display!.cursors[0]!.pixels[0]).toBe(0x8012_3456);
     expect(gpu.assignUuid(2).uuid).toBe(uuid);
     expect(gpu.createResource2d(1, Format.B8G8R8X8, 4, 4).type).toBe(Response.ERR_INVALID_RESOURCE_ID);
@@ -285,6 +285,8 @@ describe("a state that is taken up", () => {
       const guest = loaded();
       deaths = [];
       doomed(count);
+      // It waits in the ring, and what is taken up may come behind it.
+      guest.cursor.submit(commands.moveCursor({ scanoutId: 0, x: 31, y: 8 }, 3));
       guest.start();
       rest();
       // As it was, until all is taken up; from then on as any successor has it.
@@ -295,6 +297,21 @@ describe("a state that is taken up", () => {
       world!.hangUp();
     }
     expect(amid).toBeGreaterThan(20);
+  });
+
+  test("is nobody's any more once its session is over, whoever dies before others are known to have heard of it", () => {
+    save();
+    const guest = loaded();
+    guest.start();
+    guest.cursor.call(commands.moveCursor({ scanoutId: 0, x: 31, y: 8 }, 3));
+    guest.stop();
+    const moved = saveState(guest.frontend);
+    world!.supervisor.kill("ctrl-queue");
+    world!.scheduler.until(() => deaths.length > 0, 1_000);
+    guest.reconnect(world!.socketPath);
+    expect(loadState(guest.frontend, moved)).toBe(true);
+    guest.start();
+    expect(expectRest(guest)).toBe("120002");
   });
 
   test("is not taken up again when who has taken it up dies as the guest goes on", () => {

@@ -90,8 +90,7 @@ export class History {
 
   /** Another session's device has all that this one had, in memory of its own. */
   moved(): void {
-    this.takeovers++;
-    this.model = this.model.clone();
+    this.goOn((model) => model.moved());
   }
 
   /**
@@ -99,13 +98,15 @@ export class History {
    * its predecessor died as it took them up.
    */
   tookOver(fromSnapshot: boolean): void {
-    this.takeovers++;
     const deadly = [...this.deadly];
     this.deadly.clear();
-    const takeover = new Foreseen(
-      (model) => (fromSnapshot ? model.leaveOut(deadly) : model.takenOver(deadly)),
-      "command",
-    );
+    this.goOn((model) => (fromSnapshot ? model.leaveOut(deadly) : model.takenOver(deadly)));
+  }
+
+  /** With another device, behind what has run. */
+  private goOn(effect: Effect): void {
+    this.takeovers++;
+    const takeover = new Foreseen(effect, "command");
     takeover.hasRun = true;
     const last = this.entries.findLastIndex(({ hasRun }) => hasRun);
     this.entries.splice(last + 1, 0, takeover);

@@ -98,6 +98,12 @@ export class Model {
     return this.contexts.size === 0 && ![...this.resources.values()].some(isRenderers);
   }
 
+  /** All of it is in a device of another session, whose renderer knows nothing of it. */
+  moved(): number {
+    for (const resource of this.resources.values()) if (resource.kind === "2d") resource.isRendered = false;
+    return 0;
+  }
+
   /** What was `deadly` to those who made it again is not there. */
   leaveOut(deadly: readonly number[]): number {
     for (const id of deadly) this.unref(id);

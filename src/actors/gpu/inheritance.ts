@@ -51,7 +51,7 @@ export class Inheritance {
   }
 
   /** Makes all of it again, with these pixels; the guest's memory is there. */
-  take(pixels?: ReadonlyMap<number, KeptPixels>): void {
+  take(pixels: ReadonlyMap<number, KeptPixels> | null): void {
     const { journal, device, context } = this;
     const isLeftOut = this.judge();
     journal.isPaused = true;

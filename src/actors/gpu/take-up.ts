@@ -52,6 +52,7 @@ export class TakeUp {
       context.log.warning("the snapshot is not taken up: the guest's driver has started anew");
       return;
     }
+    if (this.kept.stage === SnapshotStage.telling) return this.tell(snapshot);
     const { recordings } = device;
     const { state, pixels } = snapshot;
     // A front-end may bring one to a device that has run already; and who reads a recording takes what is told next for all that there is.
@@ -68,11 +69,14 @@ export class TakeUp {
   }
 
   /** Has `make` make what the journal has: with pixels, where a predecessor died as it took up a snapshot. */
-  inherit(make: (pixels?: ReadonlyMap<number, KeptPixels>) => void): void {
+  inherit(make: (pixels: ReadonlyMap<number, KeptPixels> | null) => void): void {
     const { snapshot } = this;
-    if (snapshot === null || this.kept.stage !== SnapshotStage.taking) return make();
-    make(snapshot.pixels);
-    this.finish(snapshot);
+    const { stage } = this.kept;
+    const isTaking = snapshot !== null && stage === SnapshotStage.taking;
+    make(isTaking ? snapshot.pixels : null);
+    if (isTaking) this.finish(snapshot);
+    // Not before: the guest may be gone by then, with all that others had of it.
+    else if (snapshot !== null && stage === SnapshotStage.telling) this.tell(snapshot);
   }
 
   /** The device starts from nothing, or its front-end has gone. */
@@ -117,7 +121,6 @@ export class TakeUp {
     }
     if (stage === SnapshotStage.ofSettings)
       context.log.info("--restore: a snapshot waits for the guest that goes on with it");
-    if (stage === SnapshotStage.telling) this.tell(this.snapshot);
   }
 
   private read(words: Uint32Array): Snapshot {
