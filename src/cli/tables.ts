@@ -58,7 +58,18 @@ export function actorsTable(
   const isOdd = ({ name, state }: ActorRecord): boolean =>
     name === "supervisor" ? state === "failed" || state === "unknown" : state !== "running";
   return table(
-    ["", "ACTOR", "STATE", "AWAKE>", "MSG/S>", "WAITING>", "RESTARTS>", "LOST RECORDS>", "LAST CRASH"],
+    [
+      "",
+      "ACTOR",
+      "STATE",
+      "AWAKE>",
+      "MSG/S>",
+      "WAITING>",
+      "RESTARTS>",
+      "CRASHES>",
+      "LOST RECORDS>",
+      "LAST CRASH",
+    ],
     actors.map((one) => [
       marked(isOdd(one) || one.restarts > 0),
       one.name,
@@ -68,6 +79,7 @@ export function actorsTable(
       short(rateOf(one)),
       count(sum(one.mailbox)),
       count(one.restarts),
+      count(one.crashes),
       count(one.droppedRecords),
       one.lastCrash === null ? "-" : crashText(one.lastCrash),
     ]),

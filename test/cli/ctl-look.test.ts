@@ -105,11 +105,11 @@ test("actors are told with their states; one that has been restarted is marked",
     const rowOf = async (name: string): Promise<string[]> =>
       cellsOf(await ctl("actors")).find(([, actor]) => actor === name)!;
     await ctlUntil((all) => /^! +resource-bridge +running/m.test(all), "actors");
-    expect(await rowOf("resource-bridge")).toMatchObject({ 0: "!", 6: "1" });
-    expect((await rowOf("resource-bridge"))[8]).toMatch(
+    expect(await rowOf("resource-bridge")).toMatchObject({ 0: "!", 6: "1", 7: "1" });
+    expect((await rowOf("resource-bridge"))[9]).toMatch(
       /^killed by request, [\d-]+ [\d:]+ UTC: another one after [\d,]+ ms$/,
     );
-    expect(await rowOf("ctrl-queue")).toMatchObject({ 0: "", 2: "running", 6: "0", 7: "0", 8: "-" });
+    expect(await rowOf("ctrl-queue")).toMatchObject({ 0: "", 2: "running", 6: "0", 7: "0", 8: "0", 9: "-" });
     expect((await rowOf("ctrl-queue"))[3]).toMatch(/^\d+%$/);
     expect(await rowOf("supervisor")).toMatchObject({ 0: "", 2: "running", 3: "-" });
   }));

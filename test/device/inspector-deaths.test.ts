@@ -5,7 +5,7 @@ import * as commands3d from "../../lab/driver/commands-3d.ts";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { inspectorUrl } from "../../lab/vmm/inspector-url.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
-import type { CommandRecord, ResourceRecord } from "../../src/actors/inspector/feed.ts";
+import type { ActorRecord, CommandRecord, ResourceRecord } from "../../src/actors/inspector/feed.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
 import { patient } from "./3d-support.ts";
 import { slowDraws } from "./slow-draws.ts";
@@ -27,12 +27,15 @@ afterEach(async () => {
   expect(`${code}\n${server.log()}`).toStartWith("0\n");
 });
 
-async function get<T>(path: string): Promise<T> {
+async function textOf(path: string): Promise<string> {
   const authorization = `Bearer ${url.searchParams.get("token")}`;
   const response = await fetch(new URL(path, url), { headers: { authorization } });
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as T;
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+  return text;
 }
+
+const get = async <T>(path: string): Promise<T> => JSON.parse(await textOf(path)) as T;
 
 /** Asks until `holds`, while actors write and the inspector reads. */
 async function until<T>(what: string, path: string, holds: (answer: T) => boolean): Promise<T> {
@@ -120,4 +123,17 @@ test("what the next one makes again is as old as it was, and was shown where it 
   );
   const { createdNs, wasShown } = anew.find(({ id }) => id === 61)!;
   expect([createdNs > before[0]!.createdNs, wasShown]).toEqual([true, false]);
+});
+
+test("a death is counted where monitors look", async () => {
+  await dieAtWork();
+  const isCounted = (all: ActorRecord[]): boolean =>
+    all.some(({ name, crashes, lastCrash }) => name === "ctrl-queue" && crashes === 1 && lastCrash !== null);
+  await until<ActorRecord[]>("it is counted", "/api/actors", isCounted);
+  const metrics = await textOf("/metrics");
+  expect(metrics).toMatch(
+    /^# HELP fencepost_actor_crashes_total .+\n# TYPE fencepost_actor_crashes_total counter\n/m,
+  );
+  expect(metrics).toContain('\nfencepost_actor_crashes_total{actor="ctrl-queue"} 1\n');
+  expect(metrics).toContain('\nfencepost_actor_crashes_total{actor="display"} 0\n');
 });

@@ -41,7 +41,10 @@ class Account<T> {
 /** As ctl status has it. */
 export interface Status extends Record<string, unknown> {
   device: unknown;
-  actors: Record<string, Pick<ActorRecord, "restarts" | "lastCrash" | "counters"> & { state: unknown }>;
+  actors: Record<
+    string,
+    Pick<ActorRecord, "restarts" | "crashes" | "lastCrash" | "counters"> & { state: unknown }
+  >;
   outsiders: { name: string; state: string; counters: Record<string, number> }[];
 }
 

@@ -37,6 +37,8 @@ export function metricsText(
   }
   page.family("actor_restarts", "gauge", "Crashes of an actor that are not forgiven yet.");
   for (const { name: actor, restarts } of actors) page.sample("actor_restarts", { actor }, restarts);
+  page.family("actor_crashes_total", "counter", "Crashes of an actor since the server has started.");
+  for (const { name: actor, crashes } of actors) page.sample("actor_crashes_total", { actor }, crashes);
   page.family("actor_mailbox_messages", "gauge", "Messages on their way to an actor.");
   for (const { name: actor, mailbox } of actors) {
     for (const [from, count] of Object.entries(mailbox)) {

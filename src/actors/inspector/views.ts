@@ -43,6 +43,7 @@ export class Views {
         name,
         state: name === "supervisor" ? String(status?.device ?? "unknown") : String(one?.state ?? "unknown"),
         restarts: one?.restarts ?? 0,
+        crashes: one?.crashes ?? 0,
         lastCrash: one?.lastCrash ?? null,
         mailbox: this.mailbox(name),
         taken: this.taken(name),
@@ -161,6 +162,7 @@ export class Views {
 /** What is known of somebody in another process, but for what they say. */
 const ofNobody = {
   restarts: 0,
+  crashes: 0,
   lastCrash: null,
   mailbox: {},
   taken: {},

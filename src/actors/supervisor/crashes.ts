@@ -1,4 +1,4 @@
-// The last crash of each actor: told in the log as it happens, and remembered for whoever looks later; and how many there were in a row.
+// The crashes of each actor: told in the log as they happen; the last, and how many there were, in a row and in all, remembered.
 
 import type { WorkerName } from "../registry.ts";
 import type { LogSink } from "./log-sink.ts";
@@ -17,14 +17,22 @@ export class Crashes {
   /** Those of which none was forgiven. */
   private readonly rows = new Map<WorkerName, { count: number; readonly from: number }>();
 
+  private readonly counts = new Map<WorkerName, number>();
+
   constructor(private readonly log: Pick<LogSink, "write">) {}
 
   crashed(name: WorkerName, reason: string): void {
     this.log.write("error", name, `crashed: ${reason}`);
     this.last.set(name, { reason, at: new Date().toISOString(), backMs: null, from: performance.now() });
+    this.counts.set(name, this.count(name) + 1);
     const row = this.rows.get(name) ?? { count: 0, from: performance.now() };
     row.count++;
     this.rows.set(name, row);
+  }
+
+  /** All since the server has started. */
+  count(name: WorkerName): number {
+    return this.counts.get(name) ?? 0;
   }
 
   /** An actor that was restarted has lived long enough for those before not to count. */

@@ -53,10 +53,11 @@ export class Inquiries {
     const described = this.host.names.map((name) => {
       const { value, context } = lives.get(name)!.getSnapshot();
       const { restarts } = context;
-      const lastCrash = this.crashes.of(name);
+      const [crashes, lastCrash] = [this.crashes.count(name), this.crashes.of(name)];
       const pid = this.host.pidOf(name);
       const own = pid === null ? {} : { pid };
-      return [name, { state: value, ...own, restarts, lastCrash, counters: this.counters(name) }] as const;
+      const counters = this.counters(name);
+      return [name, { state: value, ...own, restarts, crashes, lastCrash, counters }] as const;
     });
     return Object.fromEntries(described);
   }

@@ -316,6 +316,10 @@ test("an actor's life that has ended forgives no crash of the next one", async (
   await run.line(({ text }) => text === "restarted");
   expect(crashes.story("fence-poller")).toContain("crashed: killed by request");
   await Bun.sleep(400);
+  expect((await run.control({ command: "status" }))["actors"]).toMatchObject({
+    "fence-poller": { restarts: 0, crashes: 1 },
+    display: { crashes: 0 },
+  });
   // Each life is shorter than what is forgiven, all together are longer.
   for (let life = 0; life < 5; life++) {
     run.lines.length = 0;

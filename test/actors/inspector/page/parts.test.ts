@@ -14,6 +14,7 @@ const actor = (name: string, taken: Record<string, number>): ActorRecord => ({
     name,
     state: "running",
     restarts: 0,
+    crashes: 0,
     lastCrash: null,
     mailbox: {},
     taken,

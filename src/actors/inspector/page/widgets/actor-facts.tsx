@@ -6,7 +6,7 @@ import { count, crashText, short } from "../words.ts";
 
 export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; close(): void }) {
   const { actor, traffic, close } = props;
-  const { name, state, restarts, thread, busy, processor, naps, counters, droppedRecords, isOutside } = actor;
+  const { name, state, thread, busy, processor, naps, counters, droppedRecords, isOutside } = actor;
   return (
     <aside class="side" aria-label={`Actor ${name}`}>
       <header>
@@ -25,9 +25,7 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
           </>
         ) : (
           <>
-            <dt>restarts</dt>
-            <dd>{restarts}</dd>
-            <LastCrash crash={actor.lastCrash} />
+            <Crashes of={actor} />
             <dt>thread</dt>
             <dd>{thread === 0 ? "none yet" : thread}</dd>
             <dt>time working</dt>
@@ -52,6 +50,16 @@ export function ActorFacts(props: { actor: ActorRecord; traffic: ActorTraffic; c
     </aside>
   );
 }
+
+const Crashes = ({ of }: { of: ActorRecord }) => (
+  <>
+    <dt>restarts</dt>
+    <dd>{of.restarts}</dd>
+    <dt>crashes in all</dt>
+    <dd>{of.crashes}</dd>
+    <LastCrash crash={of.lastCrash} />
+  </>
+);
 
 function LastCrash({ crash }: { crash: ActorRecord["lastCrash"] }) {
   if (crash === null) return null;
