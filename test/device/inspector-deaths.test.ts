@@ -125,11 +125,14 @@ test("what the next one makes again is as old as it was, and was shown where it 
   expect([createdNs > before[0]!.createdNs, wasShown]).toEqual([true, false]);
 });
 
-test("a death is counted where monitors look", async () => {
+test("a death is counted where monitors look, with the name of the context that it came in", async () => {
   await dieAtWork();
   const isCounted = (all: ActorRecord[]): boolean =>
     all.some(({ name, crashes, lastCrash }) => name === "ctrl-queue" && crashes === 1 && lastCrash !== null);
-  await until<ActorRecord[]>("it is counted", "/api/actors", isCounted);
+  const actors = await until<ActorRecord[]>("it is counted", "/api/actors", isCounted);
+  expect(actors.find(({ name }) => name === "ctrl-queue")!.lastCrash!.reason).toBe(
+    "ended by SIGKILL amid TRANSFER_FROM_HOST_3D of context 1 (test-1)",
+  );
   const metrics = await textOf("/metrics");
   expect(metrics).toMatch(
     /^# HELP fencepost_actor_crashes_total .+\n# TYPE fencepost_actor_crashes_total counter\n/m,

@@ -101,7 +101,10 @@ export class Inheritance {
     if (id === 0) return commandName(type);
     const kept = this.journal.read().contexts.get(id);
     const name = kept === undefined ? "" : contextName(kept.create);
-    if (name !== "") this.journal.died(name);
+    if (name !== "") {
+      this.journal.died(name);
+      this.context.send("supervisor", { type: "context-named", context: id, name });
+    }
     return `${commandName(type)} of context ${id}${name === "" ? "" : ` (${name})`}`;
   }
 }

@@ -4,7 +4,7 @@ import type { WorkerName } from "../registry.ts";
 import type { LogSink } from "./log-sink.ts";
 
 export interface Crash {
-  /** Such as "ended by SIGSEGV amid SUBMIT_3D of context 2". */
+  /** Such as "ended by SIGSEGV amid SUBMIT_3D of context 2 (kmscube)": what stands in brackets is the guest's own text. */
   reason: string;
   /** When, in ISO 8601. */
   at: string;
@@ -28,6 +28,12 @@ export class Crashes {
     const row = this.rows.get(name) ?? { count: 0, from: performance.now() };
     row.count++;
     this.rows.set(name, row);
+  }
+
+  /** A successor knows what the guest calls the context of the command that its predecessor died amid. */
+  nameContext(actor: WorkerName, context: number, name: string): void {
+    const crash = this.last.get(actor);
+    if (crash?.reason.endsWith(` of context ${context}`) === true) crash.reason += ` (${name})`;
   }
 
   /** All since the server has started. */

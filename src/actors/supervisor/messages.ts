@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { OutputsTold } from "../display/messages.ts";
 import { StateTold } from "../gpu/messages.ts";
+import { CtxCreate } from "../../transport/wire/virtio-gpu/protocol.ts";
 import { fd, token, u32 } from "../runtime/fields.ts";
 
 export const SupervisorMessage = z.discriminatedUnion("type", [
@@ -10,6 +11,8 @@ export const SupervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("stopped") }),
   /** The actor threw: this is its last message. */
   z.object({ type: z.literal("crashed"), reason: z.string() }),
+  /** What the guest calls the context of the command amid which the sender's predecessor died: escape it. */
+  z.object({ type: z.literal("context-named"), context: u32, name: z.string().max(CtxCreate.nameBytesMax) }),
   /** What came from an actor in another process made no sense: for the runtime. */
   z.object({ type: z.literal("peer-broken"), peer: z.string(), reason: z.string() }),
   z.object({

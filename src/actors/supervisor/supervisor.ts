@@ -168,6 +168,8 @@ export class Supervisor {
         this.actors.get(from)!.send({ type: "EXITED" });
         if (from === "vhost-session") this.socket.settled();
         return;
+      case "context-named":
+        return this.inquiries.crashes.nameContext(from, message.context, message.name);
       case "log":
         return this.actorLogs.write(message.level, from, message.text);
       case "session-changed":
