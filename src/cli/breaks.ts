@@ -6,7 +6,7 @@ import { MonotonicClock } from "../transport/os/monotonic-clock.ts";
 import { breakText } from "./break-text.ts";
 import { InspectorClient, type Taker } from "./inspector-client.ts";
 import { onStopSignals } from "../transport/os/stop-signals.ts";
-import { plainJson } from "./tables.ts";
+import { plainJson } from "./plain-json.ts";
 
 export type Breaking = { json: boolean } & (
   | { what: "tell" }

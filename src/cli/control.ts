@@ -16,6 +16,7 @@ import type { Breaking } from "./breaks.ts";
 import { ask } from "./control-client.ts";
 import type { OutputsAnswer } from "./outputs.ts";
 import type { Look, View } from "./look.ts";
+import { plainJson } from "./plain-json.ts";
 
 const exitRefused = 1;
 const exitUsage = 2;
@@ -232,7 +233,7 @@ async function send(path: string, request: ControlRequest, isJson: boolean): Pro
     console.log((await import("./outputs.ts")).outputsText(answer as unknown as OutputsAnswer));
     return;
   }
-  console.log(done(request, answer) ?? JSON.stringify(answer, null, 2));
+  console.log(done(request, answer) ?? plainJson(JSON.stringify(answer, null, 2)));
 }
 
 type Whole = Extract<ControlRequest, { command: "screenshot" | "snapshot" }>;

@@ -13,8 +13,9 @@ import { MonotonicClock } from "../transport/os/monotonic-clock.ts";
 import { ServerGone } from "./control-client.ts";
 import { InspectorClient } from "./inspector-client.ts";
 import { Output } from "./output.ts";
+import { plainJson } from "./plain-json.ts";
 import { onStopSignals } from "../transport/os/stop-signals.ts";
-import { actorsTable, commandLine, contextsTable, fencesTable, plainJson, resourcesTable } from "./tables.ts";
+import { actorsTable, commandLine, contextsTable, fencesTable, resourcesTable } from "./tables.ts";
 
 export type View = "actors" | "resources" | "contexts" | "fences" | "log";
 

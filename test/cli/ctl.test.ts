@@ -101,6 +101,19 @@ test.skipIf(process.getuid!() !== 0)(
   },
 );
 
+test("what a guest calls a context does nothing to a terminal that status is shown on", async () => {
+  const path = join(folder, "told.ctl");
+  const reason = "ended by SIGSEGV amid SUBMIT_3D of context 2 (a\u009b2J\u202eb)";
+  const answer = `${JSON.stringify({ ok: true, actors: { "ctrl-queue": { lastCrash: { reason } } } })}\n`;
+  const server = Bun.listen({ unix: path, socket: { data: (socket) => void socket.write(answer) } });
+  const { code, text } = await ctl(["--control-path", path, "status"]);
+  server.stop(true);
+  expect(code).toBe(0);
+  expect(text).toMatch(/^[\u0020-\u007e\n]+$/);
+  const told = JSON.parse(text) as { actors: Record<string, { lastCrash: { reason: string } }> };
+  expect(told.actors["ctrl-queue"]!.lastCrash.reason).toBe(reason);
+});
+
 test("a server on an inherited socket is found by whoever calls ctl without a path, and ctl says what it has done", async () => {
   mkdirSync(join(folder, "session"), { mode: 0o700 });
   const env = { XDG_RUNTIME_DIR: join(folder, "session") };
