@@ -90,6 +90,10 @@ test("a command's time is told apart, and its fields are one line", () => {
   expect(summary({ fields: {}, writes } as unknown as CommandRecord)).toBe("→ 7, others");
   const running = { ...command, kickNs: 0, parkedNs: 0, completedNs: 0, publishedNs: 0 };
   expect(parts(running as unknown as CommandRecord)).toEqual([]);
+  const lost = { ...running, parkedNs: 250, lostNs: 800 };
+  expect(parts(lost as unknown as CommandRecord).map(({ kind, ns }) => `${kind} ${ns}`)).toEqual([
+    ...["run 100", "fence 550"],
+  ]);
   expect([filterOf("resourceId", 7), filterOf("contextId", 0), filterOf("width", 7)]).toEqual([
     "res:7",
     null,
