@@ -26,7 +26,7 @@ export const Head = {
   naps: 5,
   /** Records until the actor that writes now began: those before are of predecessors, which have died. */
   begun: 6,
-  /** The number of the command that was taken last. */
+  /** The number of the command that was told of last. */
   command: 7,
   /** Records taken by the reader, modulo 2^32. */
   taken: 16,

@@ -87,7 +87,6 @@ export class Tap extends TapRing {
   /** A command was copied in; it is the one that runs from here on. `room`: bytes for its answer. */
   commandTaken(words: Uint32Array, bytes: number, room: number): void {
     this.last = (this.last + 1) >>> 0 || 1;
-    this.head[Head.command] = this.last;
     if (this.thinning.tells(bytes < 4 ? 0 : words[0]!)) return this.tell(words, bytes, room);
     this.command = 0;
     this.isStale = true;
@@ -105,7 +104,7 @@ export class Tap extends TapRing {
 
   /** A command that is told begins. */
   private tell(words: Uint32Array, bytes: number, room: number): void {
-    this.command = this.last;
+    this.command = this.head[Head.command] = this.last;
     this.untoldBytes = -1;
     if (!this.hasRoom()) return;
     if (this.isStale) this.tick();
