@@ -7,6 +7,7 @@ import type { ControlHandlers, Picture, StateSnapshot } from "./control-server.t
 import { Crashes } from "./crashes.ts";
 import type { Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
+import type { SupervisorMessage } from "./messages.ts";
 import { manifestOf, type WorkerName } from "../registry.ts";
 import type { OutputChanges } from "../output-changes.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
@@ -19,7 +20,7 @@ type Asked = "vhost-session" | "ctrl-queue" | "display" | "recorder";
 export class Inquiries {
   readonly crashes: Crashes;
   /** What the inspector's last life has told: port and token outlive it. */
-  inspectorUrl: string | null = null;
+  private inspectorUrl: string | null = null;
 
   /** What the control socket asks of it. */
   readonly answers: Pick<ControlHandlers, "screenshot" | "snapshot" | "inspector" | "outputs"> = {
@@ -36,6 +37,15 @@ export class Inquiries {
     log: Pick<LogSink, "write">,
   ) {
     this.crashes = new Crashes(log);
+  }
+
+  /** What an actor tells once, and somebody may ask for later. */
+  hear(
+    from: WorkerName,
+    message: Extract<SupervisorMessage, { type: "context-named" | "inspector-opened" }>,
+  ): void {
+    if (message.type === "inspector-opened") this.inspectorUrl = message.url;
+    else this.crashes.nameContext(from, message.context, message.name);
   }
 
   /** Where the inspector is, with its token. Throws where it is not. */

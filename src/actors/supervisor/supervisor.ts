@@ -168,8 +168,6 @@ export class Supervisor {
         this.actors.get(from)!.send({ type: "EXITED" });
         if (from === "vhost-session") this.socket.settled();
         return;
-      case "context-named":
-        return this.inquiries.crashes.nameContext(from, message.context, message.name);
       case "log":
         return this.actorLogs.write(message.level, from, message.text);
       case "session-changed":
@@ -180,9 +178,9 @@ export class Supervisor {
         return this.device.send({ type: "MISCONFIGURED", reason: message.reason });
       case "shut-down":
         return this.shutdown(message.reason);
+      case "context-named":
       case "inspector-opened":
-        this.inquiries.inspectorUrl = message.url;
-        return;
+        return this.inquiries.hear(from, message);
       case "trace-ended":
         this.tracing.path = null;
         return;
