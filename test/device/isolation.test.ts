@@ -59,6 +59,16 @@ function keptWords(child: number): Int32Array {
   return words.keep(slotOf("ctrl-queue"));
 }
 
+/** That of the ctrl queue's life; "gone" where the server is. */
+async function stateOfQueue(): Promise<string> {
+  try {
+    const { actors } = await server.control({ command: "status" });
+    return (actors as Record<string, { state: string }>)["ctrl-queue"]!.state;
+  } catch {
+    return "gone";
+  }
+}
+
 /** Whether a process runs, and is no zombie. */
 function runs(pid: number): boolean {
   try {
@@ -118,7 +128,10 @@ test("processes that die one behind the other end the device in order, with an e
   const signals = ["SIGKILL", "SIGSEGV", "SIGABRT"] as const;
   for (let death = 0; server.exitCode === null; death++) {
     const before = server.actorProcesses[0];
-    if (before !== undefined) process.kill(before, signals[death % 3]);
+    const signal = signals[death % 3]!;
+    // The engine tells of its end by the others at length, and while it starts it may never come to the end of that.
+    while (signal !== "SIGKILL" && !["running", "gone"].includes(await stateOfQueue())) await Bun.sleep(2);
+    if (before !== undefined) process.kill(before, signal);
     await until(
       "another one is there, or the end",
       () => server.exitCode !== null || ![undefined, before].includes(server.actorProcesses[0]),
