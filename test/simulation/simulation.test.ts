@@ -62,6 +62,14 @@ test(`${seeds} seeds show what the model says, whoever is killed, held up or gon
   expect(moves).toBeGreaterThan(seeds);
 }, 240_000);
 
+// Found by these: who came after a death told the cursor of a driver that had gone to the next one.
+test.each([
+  [51234, [7, 11, 24, 32, 64]],
+  [51015, [0, 23, 49, 59, 88]],
+])("a driver that starts anew has no cursor of the one before it, with seed %i", (seed, steps) => {
+  expect(simulate({ seed, only: new Set(steps) }).failure).toBe("");
+});
+
 test.each(["RESOURCE_CREATE_BLOB", "RESOURCE_DETACH_BACKING", "SET_SCANOUT_BLOB"] as const)(
   "a journal without %s is found",
   (left) => {
