@@ -12,6 +12,8 @@ import { type Outcome, simulate } from "./simulate.ts";
 
 const exitFound = 1;
 const exitUsage = 2;
+/** Seeds that one process runs: whoever dies in a simulation leaves what a process would have taken along, such as mappings. */
+const partSeedsMax = 1_000;
 
 /** What is told of many seeds. */
 const counts = [
@@ -70,19 +72,24 @@ function smaller(seed: number): string {
 const repeatOf = (seed: number, steps: readonly number[]): string =>
   `bun run simulate --seed ${seed} --steps ${steps.join(",") || "''"}`;
 
-/** Each process has its share of the seeds. */
+/** So many processes at a time, each with a part of the seeds. */
 async function runAll({ from, seeds, jobs }: SimulationOptions, signal: AbortSignal): Promise<Sums> {
-  const share = Math.ceil(seeds / jobs);
-  const parts = Array.from({ length: Math.ceil(seeds / share) }, (_, index) => {
-    const first = from + index * share;
-    return runPart(first, Math.min(share, from + seeds - first), signal);
-  });
+  const share = Math.min(partSeedsMax, Math.ceil(seeds / jobs));
   const sums = none();
-  for (const part of await Promise.all(parts)) {
-    sums.seeds += part.seeds;
-    for (const name of counts) sums[name] += part[name];
-    addFailures(sums.failures, part.failures);
-  }
+  let next = from;
+  const job = async (): Promise<void> => {
+    while (next < from + seeds && !signal.aborted) {
+      const first = next;
+      next = Math.min(first + share, from + seeds);
+      const part = await runPart(first, next - first, signal);
+      sums.seeds += part.seeds;
+      for (const name of counts) sums[name] += part[name];
+      addFailures(sums.failures, part.failures);
+      if (process.stderr.isTTY && next < from + seeds)
+        console.error(`${sums.seeds} of ${seeds} seeds, ${sums.failures.count} failures`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, job));
   return sums;
 }
 
@@ -154,7 +161,8 @@ async function many(options: SimulationOptions): Promise<number> {
   const { from, seeds, jobs, part } = options;
   const signal = part ? partStopped() : untilStopped("simulate");
   const began = performance.now();
-  const sums = part || jobs === 1 ? await runSeeds(from, seeds, signal) : await runAll(options, signal);
+  const isHere = part || (jobs === 1 && seeds <= partSeedsMax);
+  const sums = isHere ? await runSeeds(from, seeds, signal) : await runAll(options, signal);
   if (part) console.log(JSON.stringify(sums));
   else report(sums, performance.now() - began);
   return part || sums.failures.count === 0 ? 0 : exitFound;
