@@ -159,6 +159,7 @@ export const F_GETFL = 3;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_ADD_SEALS = 1033;
 export const F_GET_SEALS = 1034;
+export const F_SEAL_SEAL = 1;
 export const F_SEAL_SHRINK = 2;
 export const F_SEAL_GROW = 4;
 export const F_SETPIPE_SZ = 1031;

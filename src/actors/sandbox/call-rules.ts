@@ -4,6 +4,7 @@ import {
   DMA_BUF_IOCTL_SYNC,
   F_ADD_SEALS,
   F_SEAL_GROW,
+  F_SEAL_SEAL,
   F_SEAL_SHRINK,
   F_SETFL,
   O_NONBLOCK,
@@ -83,7 +84,8 @@ export const sharesFairly: Rules = {
     ],
     [
       { argument: 1, is: [F_ADD_SEALS] },
-      { argument: 2, mask: ~(F_SEAL_SHRINK | F_SEAL_GROW) >>> 0, is: [0] },
+      // virglrenderer has its own memory sealed for good; ours has its seals by then.
+      { argument: 2, mask: ~(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) >>> 0, is: [0] },
     ],
   ],
   ioctl: requests(),
