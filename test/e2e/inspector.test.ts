@@ -60,7 +60,10 @@ function guestTests(): void {
   const chooseStream = async (line: Locator): Promise<void> => {
     const heading = panel().getByRole("heading", { name: "SUBMIT_3D" });
     // A list that is drawn anew under the pointer takes no click.
-    for (; !(await heading.isVisible()); await Bun.sleep(200)) await line.click();
+    do {
+      await line.click();
+      await Bun.sleep(200);
+    } while (!(await heading.isVisible()));
   };
 
   inPage("the log tells the boot, from the driver's first questions to the console's picture", async () => {
