@@ -1,7 +1,9 @@
 // Whether a server is as well after a batch as it was before: it runs, answers, has crashed nowhere, holds what it held,
 // and serves a guest.
 
+import { Pump } from "../driver/pump.ts";
 import type { ServerProcess } from "../vmm/server-process.ts";
+import { VhostUserFrontend } from "../vmm/vhost-user-frontend.ts";
 import { tryGuest } from "./sane-guest.ts";
 import { patienceMs } from "./target.ts";
 
@@ -56,7 +58,7 @@ export class Health {
       await Promise.race([server.exited, Bun.sleep(noticeMs)]);
       return server.exitCode === null ? found(unwell) : this.ended(server.exitCode);
     }
-    return this.trouble() ?? this.leaks();
+    return this.trouble() ?? (await this.held());
   }
 
   private ended(code: number): Illness {
@@ -82,6 +84,25 @@ export class Health {
     } catch (error) {
       // Whatever it is, a server that is well answers.
       return `ctl status: ${(error as Error).message}`;
+    }
+  }
+
+  /** The process that served the last guest ends with it: who is answered has the next one, and no guest that it would end with. */
+  private async held(): Promise<Illness | null> {
+    const pump = new Pump(patienceMs);
+    try {
+      const frontend = VhostUserFrontend.connect(this.server.socketPath, pump);
+      try {
+        frontend.getFeatures();
+        return await this.leaks();
+      } finally {
+        frontend.close();
+      }
+    } catch (error) {
+      // Whatever it is: a server that is well answers a front-end.
+      return found(`a front-end: ${(error as Error).message}`);
+    } finally {
+      pump.close();
     }
   }
 
