@@ -168,7 +168,9 @@ async function compared(
   const rest = `; ${unknown} that a renderer drew could not be compared: --record-checksums records how they look`;
   const count = `${same} ${same === 1 ? "picture" : "pictures"} as recorded${unknown > 0 ? rest : ""}`;
   const found =
-    same + unknown === 0 ? "it shows nothing that could be compared" : `${count}; nothing differs`;
+    same + unknown === 0
+      ? "there was no picture to compare; nothing else differs"
+      : `${count}; nothing differs`;
   if (first === null) return { isSame: true, lines: [...lines, found] };
   const folder = new PictureFolder(png ?? `${file}.differs`);
   const paths: string[] = [];

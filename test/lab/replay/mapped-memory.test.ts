@@ -55,6 +55,6 @@ test("what was mapped and unmapped is so again, and after a reboot", async () =>
   );
   const { code, out, error } = runProgram("replay", file, "--server", args.slice(1).join(" "), "--compare");
   expect(error).toBe("");
-  expect(out).toContain("nothing differs");
+  expect(out).toContain("nothing else differs");
   expect(code).toBe(0);
 });
