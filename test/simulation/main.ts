@@ -34,29 +34,21 @@ const counts = [
 type Sums = Record<(typeof counts)[number], number> & { seeds: number; failures: Failures };
 
 const none = (): Sums => ({
+  ...(Object.fromEntries(counts.map((name) => [name, 0])) as Record<(typeof counts)[number], number>),
   seeds: 0,
-  steps: 0,
-  commands: 0,
-  turns: 0,
-  kills: 0,
-  deaths: 0,
-  guests: 0,
-  moves: 0,
-  renewals: 0,
-  pictures: 0,
-  pixels: 0,
-  windows: 0,
-  lent: 0,
-  recorded: 0,
   failures: noFailures(),
 });
+
+function add(sums: Sums, more: Record<(typeof counts)[number], number>): void {
+  for (const name of counts) sums[name] += more[name];
+}
 
 async function runSeeds(from: number, count: number, signal: AbortSignal): Promise<Sums> {
   const sums = none();
   for (let seed = from; seed < from + count && !signal.aborted; seed++) {
     const outcome = simulate({ seed });
     sums.seeds++;
-    for (const name of counts) sums[name] += outcome[name];
+    add(sums, outcome);
     if (outcome.failure !== "") addFailure(sums.failures, () => smaller(seed));
     // A signal comes between two turns of this thread's own loop, of which a seed is one.
     await setImmediate();
@@ -83,7 +75,7 @@ async function runAll({ from, seeds, jobs }: SimulationOptions, signal: AbortSig
       next = Math.min(first + share, from + seeds);
       const part = await runPart(first, next - first, signal);
       sums.seeds += part.seeds;
-      for (const name of counts) sums[name] += part[name];
+      add(sums, part);
       addFailures(sums.failures, part.failures);
       if (process.stderr.isTTY && next < from + seeds)
         console.error(`${sums.seeds} of ${seeds} seeds, ${sums.failures.count} failures`);

@@ -45,10 +45,10 @@ export class TakeUp {
 
   /** A driver's ring runs. */
   begin(isFresh: boolean): void {
-    const { snapshot, context, device, journal } = this;
     // What others have of it is no more this driver's than the rest.
     if (isFresh && this.kept.stage === SnapshotStage.telling) this.forget();
-    if (this.snapshot === null || snapshot === null) return;
+    const { snapshot, context, device, journal } = this;
+    if (snapshot === null) return;
     if (isFresh) {
       this.forget();
       context.log.warning("the snapshot is not taken up: the guest's driver has started anew");
