@@ -7,9 +7,7 @@ import {
   fstatSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
-  readlinkSync,
   readSync,
   rmSync,
   writeSync,
@@ -18,8 +16,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SyntheticGuest } from "../../lab/driver/synthetic-guest.ts";
 import { ServerProcess } from "../../lab/vmm/server-process.ts";
+import { areaNames } from "../../src/actors/registry.ts";
 import { openRecording } from "../../src/transport/wire/record/reader.ts";
 import { Format } from "../../src/transport/wire/virtio-gpu/protocol.ts";
+import { filesOf } from "../support/fds.ts";
 import { driverPatienceMs } from "../support/patience.ts";
 import { runProgram } from "../support/run-program.ts";
 import { expectShown, expectWorking, pattern, untilSo } from "./support.ts";
@@ -75,18 +75,17 @@ interface Area {
   inode: number;
 }
 
-const areas = "words journal succession cursor-shelf cursor-images display-period recording tap".split(" ");
+/** All that there are; of taps a process has its own alone. */
+const areas = ["words", "tap", ...areaNames.filter((name) => name !== "taps")];
 
 /** Memory that outlives a process and is its successor's, by descriptors of our own. */
 function sharedBy(pid: number): Area[] {
-  return readdirSync(`/proc/${pid}/fd`)
-    .map((fd) => `/proc/${pid}/fd/${fd}`)
-    .map((path) => [path, /^\/memfd:fencepost-(\S+)/.exec(readlinkSync(path))?.[1]] as const)
-    .flatMap(([path, name]) => {
-      if (name === undefined || !areas.includes(name)) return [];
-      const fd = openSync(path, "r+");
-      return [{ name, fd, inode: fstatSync(fd).ino }];
-    });
+  return filesOf(pid).flatMap(({ path, file }) => {
+    const name = /^\/memfd:fencepost-(\S+)/.exec(file)?.[1];
+    if (name === undefined || !areas.includes(name)) return [];
+    const fd = openSync(path, "r+");
+    return [{ name, fd, inode: fstatSync(fd).ino }];
+  });
 }
 
 /** Inodes of all of a process's memory that has one of our names. */
