@@ -4,7 +4,7 @@ import { entries, type WorkerName } from "../registry.ts";
 import type { LineEnd } from "./lines/line.ts";
 import { portsOf } from "./lines/open.ts";
 import type { ActorStart } from "./start.ts";
-import { afterInEventLoop } from "./timers.ts";
+import { settlesWithin } from "./timers.ts";
 
 /** An actor that was started. */
 export interface Running {
@@ -19,20 +19,12 @@ export interface Running {
 /**
  * Waits until the process of `running` has ended, for no longer than `ms`, and ends it then; returns whether it has ended by itself.
  */
-export async function endedWithin(running: Running, ms: number): Promise<boolean> {
-  if (await hasEnded(running, ms)) return true;
-  running.end();
+export async function endedWithin({ ended, end }: Running, ms: number): Promise<boolean> {
+  if (await settlesWithin(ended!, ms)) return true;
+  end();
   // The kernel may keep it for as long as a device of its takes.
-  await hasEnded(running, ms);
+  await settlesWithin(ended!, ms);
   return false;
-}
-
-async function hasEnded({ ended }: Running, ms: number): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>();
-  const cancel = afterInEventLoop(ms, () => late.resolve(false));
-  const isInTime = await Promise.race([late.promise, ended!.then(() => true)]);
-  cancel();
-  return isInTime;
 }
 
 /** Starts a thread; `lost` hears why it ended where its loop could not say so. */

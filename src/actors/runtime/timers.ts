@@ -16,6 +16,15 @@ export function afterInEventLoop(ms: number, run: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+/** Whether `promise` settles within `ms`, for the same. */
+export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const cancel = afterInEventLoop(ms, () => late.resolve(false));
+  const isInTime = await Promise.race([promise.then(() => true), late.promise]);
+  cancel();
+  return isInTime;
+}
+
 export class Timers {
   private readonly timers = new Set<Timer>();
 

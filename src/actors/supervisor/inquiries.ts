@@ -4,6 +4,7 @@ import { closeFd } from "../../transport/os/fds.ts";
 import { snapshotBytesMax } from "../gpu/manifest.ts";
 import { bytesIn, isSentWhole } from "../../transport/os/sent-bytes.ts";
 import type { ControlHandlers, Picture, StateSnapshot } from "./control-server.ts";
+import { answered } from "./answered.ts";
 import { Crashes } from "./crashes.ts";
 import type { Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
@@ -137,8 +138,6 @@ export class Inquiries {
     actor: To,
     question: What,
   ): Promise<AnswerTo<What>> {
-    const { promise, resolve } = Promise.withResolvers<AnswerTo<What>>();
-    this.host.asks.ask(actor, question, resolve, { timeoutMs: answerTimeoutMs });
-    return promise;
+    return answered(this.host.asks, actor, question, answerTimeoutMs);
   }
 }

@@ -5,6 +5,7 @@ import type { WorkerName } from "../registry.ts";
 import type { AnswerTo, Question } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
 import type { ControlHandlers } from "./control-server.ts";
+import { answered } from "./answered.ts";
 import { begun, isAbsent, type Life } from "./lives.ts";
 import type { SupervisorMessage } from "./messages.ts";
 
@@ -68,9 +69,7 @@ export class Recordings {
   }
 
   private async ask<What extends Question<"recorder">>(question: What): Promise<NonNullable<AnswerTo<What>>> {
-    const { promise, resolve } = Promise.withResolvers<AnswerTo<What>>();
-    this.host.asks.ask("recorder", question, resolve, { timeoutMs: answerTimeoutMs });
-    const answer = await promise;
+    const answer = await answered(this.host.asks, "recorder", question, answerTimeoutMs);
     if (answer === null) throw new Error("the recorder does not answer");
     const { error } = answer as { error: string };
     if (error !== "") throw new Error(error);

@@ -3,6 +3,7 @@
 
 import type { AreaName } from "../registry.ts";
 import type { ActorHost } from "../runtime/host.ts";
+import { answered } from "./answered.ts";
 import { comeBack, type Life } from "./lives.ts";
 import type { LogSink } from "./log-sink.ts";
 
@@ -64,10 +65,7 @@ export class Renewal {
   /** Has the recorder take what is left of the guest that has gone. Returns whether it reads nothing more of that. */
   private async pauseRecording(isInOrder: boolean): Promise<boolean> {
     if (!this.host.isAlive("recorder")) return true;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
     const question = { type: "ask-recording-pause", isInOrder } as const;
-    const settle = (answer: object | null): void => resolve(answer !== null);
-    this.host.asks.ask("recorder", question, settle, { timeoutMs: recorderMs });
-    return promise;
+    return (await answered(this.host.asks, "recorder", question, recorderMs)) !== null;
   }
 }

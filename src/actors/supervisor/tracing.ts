@@ -2,8 +2,8 @@
 
 import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
 import { fileRefusal } from "../../transport/os/files.ts";
-import type { AnswerTo } from "../runtime/asks.ts";
 import type { ActorHost } from "../runtime/host.ts";
+import { answered } from "./answered.ts";
 
 /** A trace ends within two seconds, or the disk is stuck. */
 const answerTimeoutMs = 5_000;
@@ -51,9 +51,8 @@ export class Tracing {
     const { path } = this;
     if (path === null) throw new Error("no trace is being made");
     this.path = null;
-    const { promise, resolve } = Promise.withResolvers<AnswerTo<{ type: "ask-trace-end" }>>();
-    this.host.asks.ask("inspector", { type: "ask-trace-end" }, resolve, { timeoutMs: answerTimeoutMs });
-    const answer = await promise;
+    const question = { type: "ask-trace-end" } as const;
+    const answer = await answered(this.host.asks, "inspector", question, answerTimeoutMs);
     if (answer === null) throw new Error(`the disk is slow: the trace in ${path} may lack its end`);
     return { path, bytes: answer.bytes };
   }
